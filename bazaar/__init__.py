@@ -1,0 +1,1 @@
+"""The roof: composes both houses; nobody below imports it."""

@@ -1,0 +1,1 @@
+"""The exchange on which GPU offers meet bids."""

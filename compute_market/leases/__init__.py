@@ -1,0 +1,1 @@
+"""The lease's life: provision, meter, settle, end."""

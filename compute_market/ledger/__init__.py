@@ -1,0 +1,1 @@
+"""Accounts and transfers: reserve, then post or void."""

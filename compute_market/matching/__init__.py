@@ -1,0 +1,1 @@
+"""The book: orders, trades and the pure engine."""

@@ -1,0 +1,1 @@
+"""Products, providers, nodes and what they can supply."""

@@ -1,0 +1,1 @@
+"""Adapters that start and stop work on a node."""

@@ -1,0 +1,1 @@
+"""Namespaces, users, organizations and access tokens."""

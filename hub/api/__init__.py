@@ -1,0 +1,1 @@
+"""Doors for programs, one folder a dialect."""

@@ -1,0 +1,1 @@
+"""OpenCSG's wire."""

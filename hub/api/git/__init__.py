@@ -1,0 +1,1 @@
+"""Smart HTTP and the git-lfs batch API."""

@@ -1,0 +1,1 @@
+"""ModelScope's wire."""

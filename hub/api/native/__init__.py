@@ -1,0 +1,1 @@
+"""What no dialect covers: sign-up, organizations, tokens, statistics."""

@@ -1,0 +1,1 @@
+"""The Xet content store's wire."""

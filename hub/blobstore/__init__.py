@@ -1,0 +1,1 @@
+"""Object bytes, in a local directory or in S3."""

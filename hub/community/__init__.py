@@ -1,0 +1,1 @@
+"""Likes, discussions, collections, webhooks and notifications."""

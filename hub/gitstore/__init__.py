@@ -1,0 +1,1 @@
+"""Bare git repositories on disk, read and written in process."""

@@ -1,0 +1,1 @@
+"""Large objects, known by sha256."""

@@ -1,0 +1,1 @@
+"""What a repository holds at a revision, and how a commit is made."""

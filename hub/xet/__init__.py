@@ -1,0 +1,1 @@
+"""The Xet content store: xorbs, shards, files and the chunk index."""
