@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BazaarConfig(AppConfig):
+    name = "bazaar"
+    label = "bazaar"

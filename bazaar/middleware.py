@@ -1,0 +1,38 @@
+"""What happens to every request before a door sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+PATH_SAFE = "/:@!$&'()*+,;=~-._"
+
+
+class RawPathMiddleware:
+    """Route on the path as it came, still percent-encoded.
+
+    WSGI decodes `%2F` early, and then `tree/refs%2Fpr%2F1` cannot be told from a deeper path. So
+    `request.path_info` is set to the encoded path, and every URL converter decodes its own segment
+    (`bazaar`'s converters in `hub.api.converters`). `request.mount` is the prefix under which the
+    Hugging Face wire was entered: `""`, `/hf`, `/csg` or `/ms`.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.mounts = frozenset(settings.HF_MOUNTS)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        raw = request.META.get("RAW_URI")
+        if raw is None:
+            path = quote(request.path_info, safe=PATH_SAFE)
+        elif raw.startswith("/"):
+            path = raw.partition("?")[0]
+        else:
+            path = urlsplit(raw).path or "/"
+        request.path_info = request.path = path
+        first = path[1:].partition("/")[0]
+        request.mount = f"/{first}" if first in self.mounts else ""  # type: ignore[attr-defined]
+        return self.get_response(request)

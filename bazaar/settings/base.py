@@ -1,0 +1,155 @@
+"""What every stage shares. Stages differ in the few lines of dev, test and prod."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bazaar.settings import environment as env
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+DATA_DIR = env.data_folder(BASE_DIR)
+SECRET_KEY = env.secret(DATA_DIR)
+
+DEBUG = False
+ALLOWED_HOSTS = env.words("BAZAAR_ALLOWED_HOSTS", default="*")
+# The address people and programs use, where it differs from the Host header a request carries.
+PUBLIC_URL = os.environ.get("BAZAAR_PUBLIC_URL", "").rstrip("/")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "template_partials",
+    "bazaar",
+    "hub.accounts",
+    "hub.repos",
+    "hub.xet",
+    "hub.lfs",
+    "hub.revisions",
+    "hub.search",
+    "hub.downloads",
+    "hub.community",
+    "hub.web",
+    "compute_market.ledger",
+    "compute_market.offers",
+    "compute_market.matching",
+    "compute_market.leases",
+    "compute_market.web",
+]
+
+MIDDLEWARE = [
+    "bazaar.middleware.RawPathMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "bazaar.urls"
+WSGI_APPLICATION = "bazaar.wsgi.application"
+# Clients post to exact addresses; a slash redirect would turn their POST into a GET.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "bazaar" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.database(DATA_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "bazaar" / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "bazaar" / "static"]
+WHITENOISE_USE_FINDERS = True
+
+# Bodies are read as streams by the doors that take large ones; this bounds the parsed rest.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+
+REDIS_URL = env.redis_url(DATA_DIR)
+# Separates deployments, and parallel test runs, that share one Redis.
+REDIS_PREFIX = os.environ.get("BAZAAR_REDIS_PREFIX", "bazaar")
+_celery_redis = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = _celery_redis
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": f"{REDIS_PREFIX}:celery:"}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Model Bazaar",
+    "VERSION": "1.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# ---- the hub -------------------------------------------------------------------------------------
+GIT_ROOT = DATA_DIR / "git"
+BLOB_ROOT = DATA_DIR / "blobs"
+TEMP_ROOT = DATA_DIR / "tmp"
+# Files above this many bytes go to LFS whatever they are.
+LFS_THRESHOLD_BYTES = env.integer("BAZAAR_LFS_THRESHOLD_BYTES", default=10 * 1024 * 1024)
+# Quotas of a new namespace; 0 means no limit.
+DEFAULT_STORAGE_QUOTA_BYTES = env.integer("BAZAAR_STORAGE_QUOTA_BYTES", default=0)
+DEFAULT_REPOSITORY_QUOTA = env.integer("BAZAAR_REPOSITORY_QUOTA", default=0)
+REPOSITORY_RESTORE_DAYS = env.integer("BAZAAR_REPOSITORY_RESTORE_DAYS", default=30)
+SIGN_UP_OPEN = env.flag("BAZAAR_SIGN_UP_OPEN", default=True)
+WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES = env.flag("BAZAAR_WEBHOOKS_PRIVATE", default=False)
+# Mounts at which the Hugging Face wire is served besides the root.
+HF_MOUNTS = ("hf", "csg", "ms")

@@ -1,0 +1,111 @@
+"""What the environment says, read once: data folder, database, Redis, secrets.
+
+Every variable is optional. `docs/configuration.md` lists them for operators.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """Read a yes/no variable. Raises ImproperlyConfigured for any other word."""
+    text = os.environ.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be yes or no, not {text!r}.")
+
+
+def integer(name: str, *, default: int) -> int:
+    """Read a whole number. Raises ImproperlyConfigured for anything else."""
+    text = os.environ.get(name, "").strip()
+    try:
+        return int(text) if text else default
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {text!r}.") from None
+
+
+def words(name: str, *, default: str = "") -> list[str]:
+    """Read a comma-separated list."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def data_folder(base: Path) -> Path:
+    """Where everything that must outlive a restart is kept."""
+    return Path(os.environ.get("BAZAAR_DATA_DIR") or base / "data").resolve()
+
+
+def secret(data: Path) -> str:
+    """The signing key: from BAZAAR_SECRET_KEY, else generated once for this data folder."""
+    if given := os.environ.get("BAZAAR_SECRET_KEY"):
+        return given
+    path = data / "secret_key"
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        pass
+    key = path.read_text().strip()
+    if len(key) < 32:
+        raise ImproperlyConfigured(f"{path} is empty or cut short; delete it to get a new key.")
+    return key
+
+
+def database(data: Path) -> dict[str, Any]:
+    """Django's DATABASES entry for DATABASE_URL, or SQLite in the data folder."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url:
+        return sqlite(data / "db.sqlite3")
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return sqlite(Path(unquote(parts.path)))
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured(f"DATABASE_URL: {parts.scheme!r} is not postgresql or sqlite.")
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    host = options.pop("host", None) or unquote(parts.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    """SQLite as one writer and many readers: WAL, and every transaction takes the lock at BEGIN."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                " PRAGMA cache_size=-16000; PRAGMA mmap_size=268435456;"
+            ),
+        },
+    }
+
+
+def redis_url(data: Path) -> str:
+    """REDIS_URL, or the private socket on which `script/server` starts its own."""
+    return os.environ.get("REDIS_URL") or f"unix://{data / 'redis' / 'redis.sock'}"

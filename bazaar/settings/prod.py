@@ -1,0 +1,9 @@
+"""Several machines behind a front server that ends TLS."""
+
+from bazaar.settings import environment as env
+from bazaar.settings.base import *  # noqa: F403
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+USE_X_FORWARDED_HOST = True
+SESSION_COOKIE_SECURE = env.flag("BAZAAR_SECURE_COOKIES", default=True)
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE

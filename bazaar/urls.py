@@ -1,0 +1,20 @@
+"""The mount table: which door stands at which address (docs/architecture.md)."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/hub/v1/", include("hub.api.native.urls")),
+    path("api/market/v1/", include("compute_market.api.urls")),
+    path("xet/", include("hub.api.xet.urls")),
+    path("modelscope/", include("hub.api.modelscope.urls")),
+    path("", include("hub.api.csghub.urls")),
+    path("", include("hub.api.git.urls")),
+    path("", include("hub.api.hf.urls")),
+    path("hf/", include("hub.api.hf.urls")),
+    path("csg/", include("hub.api.hf.urls")),
+    path("ms/", include("hub.api.hf.urls")),
+    path("", include("compute_market.web.urls")),
+    path("", include("hub.web.urls")),
+]

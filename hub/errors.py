@@ -1,0 +1,80 @@
+"""The kinds of refusal. Rooms subclass a kind and name their case; doors map kinds to statuses."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.utils.functional import Promise
+
+
+class Refusal(Exception):
+    """Something a caller asked for that will not be done, with a reason that can be shown.
+
+    `details` fill the message's placeholders and are given to programs as they are.
+    """
+
+    code: ClassVar[str] = "refused"
+    message: ClassVar[str | Promise] = "The request was refused."
+
+    def __init__(self, **details: Any) -> None:
+        self.details = details
+        super().__init__(str(self.message).format_map(details))
+
+    def __str__(self) -> str:
+        return str(self.message).format_map(self.details)
+
+
+class Invalid(Refusal):
+    """The request itself is malformed; the same request will never work."""
+
+    code = "invalid"
+    message = "{reason}"
+
+
+class Unauthenticated(Refusal):
+    """Nobody is signed in, or the credentials are not known."""
+
+    code = "unauthenticated"
+    message = "Sign in or send an access token."
+
+
+class Denied(Refusal):
+    """The caller is known and may not do this."""
+
+    code = "denied"
+    message = "{reason}"
+
+
+class NotFound(Refusal):
+    """There is no such thing, or the caller may not know of it."""
+
+    code = "not_found"
+    message = "Not found."
+
+
+class Conflict(Refusal):
+    """The thing exists already, or has changed meanwhile."""
+
+    code = "conflict"
+    message = "{reason}"
+
+
+class Exhausted(Refusal):
+    """A limit, quota or balance is used up."""
+
+    code = "exhausted"
+    message = "{reason}"
+
+
+class Unsupported(Refusal):
+    """Part of a wire that this hub does not serve; the message names the feature."""
+
+    code = "unsupported"
+    message = "{feature} is not supported by this hub."
+
+
+class Unavailable(Refusal):
+    """A dependency does not answer right now; the same request may work later."""
+
+    code = "unavailable"
+    message = "{reason}"

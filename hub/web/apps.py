@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class HubWebConfig(AppConfig):
+    name = "hub.web"
+    label = "hub_web"
