@@ -1,1 +1,30 @@
-"""Bare git repositories on disk, read and written in process."""
+"""Bare git repositories on disk, read and written in process.
+
+`open_repository(storage)` gives a `GitRepository`; everything that comes back is a plain value
+(`hub.gitstore.values`), so that nobody above this room holds a libgit2 object.
+"""
+
+from hub.gitstore.errors import EntryNotFound, InvalidPath, InvalidRefName, RefChanged, RefExists, RevisionNotFound
+from hub.gitstore.folders import create_repository, delete_repository, folder_of
+from hub.gitstore.repository import GitRepository, open_repository
+from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref
+
+__all__ = [
+    "Author",
+    "Commit",
+    "Entry",
+    "EntryNotFound",
+    "FileChange",
+    "GitRepository",
+    "InvalidPath",
+    "InvalidRefName",
+    "Pointer",
+    "Ref",
+    "RefChanged",
+    "RefExists",
+    "RevisionNotFound",
+    "create_repository",
+    "delete_repository",
+    "folder_of",
+    "open_repository",
+]

@@ -1,0 +1,76 @@
+"""What this room refuses, and why."""
+
+from django.utils.translation import gettext_lazy as _
+
+from hub.errors import Conflict, Denied, Exhausted, Invalid, NotFound, Unauthenticated
+
+
+class NamespaceNotFound(NotFound):
+    code = "namespace_not_found"
+    message = _("There is no user or organization called “{name}”.")
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+    message = _("The name “{name}” is taken.")
+
+
+class EmailTaken(Conflict):
+    code = "email_taken"
+    message = _("Another account uses this e-mail address.")
+
+
+class SignUpClosed(Denied):
+    code = "sign_up_closed"
+    message = _("This hub does not take new accounts by itself; ask its operator.")
+
+
+class WeakPassword(Invalid):
+    code = "weak_password"
+    message = "{reason}"
+
+
+class BadCredentials(Unauthenticated):
+    code = "bad_credentials"
+    message = _("Name and password do not match.")
+
+
+class TooManySignIns(Exhausted):
+    code = "too_many_sign_ins"
+    message = _("Too many failed sign-ins. Try again in {retry_after_s} seconds.")
+
+
+class InvalidToken(Unauthenticated):
+    code = "invalid_token"
+    # The Hugging Face client tells a bad token from a missing repository by exactly this text.
+    message = "Invalid credentials in Authorization header"
+
+
+class ScopeMissing(Denied):
+    code = "scope_missing"
+    message = _("This access token lacks the scope “{scope}”.")
+
+
+class NamespaceDenied(Denied):
+    code = "namespace_denied"
+    message = _("You need the role “{role}” in “{namespace}” for this.")
+
+
+class MemberNotFound(NotFound):
+    code = "member_not_found"
+    message = _("“{user}” is not a member of “{organization}”.")
+
+
+class LastAdmin(Conflict):
+    code = "last_admin"
+    message = _("“{organization}” needs at least one admin.")
+
+
+class TokenNotFound(NotFound):
+    code = "token_not_found"
+    message = _("There is no such access token.")
+
+
+class NamespaceInUse(Conflict):
+    code = "namespace_in_use"
+    message = _("“{name}” still owns repositories; delete or transfer them first.")

@@ -1,0 +1,58 @@
+"""Who may do what with a namespace."""
+
+from __future__ import annotations
+
+from hub.accounts.errors import NamespaceDenied, ScopeMissing
+from hub.accounts.models import AccessToken, Namespace, Role
+from hub.accounts.principals import Principal
+from hub.errors import Denied, Unauthenticated
+
+
+def role_in(actor: Principal, namespace_id: int) -> Role | None:
+    """The actor's role by ownership or membership, whatever the token in hand reaches."""
+    if actor.is_system:
+        return Role.ADMIN
+    return actor.roles.get(namespace_id)
+
+
+def has_role(actor: Principal, namespace: Namespace, role: Role, *, write: bool = True) -> bool:
+    held = role_in(actor, namespace.pk)
+    if held is None or not held.includes(role):
+        return False
+    return actor.is_system or actor.is_granted(namespace_id=namespace.pk, repository_id=None, write=write)
+
+
+def require_role(actor: Principal, namespace: Namespace, role: Role) -> None:
+    """Raises: Unauthenticated, NamespaceDenied, ScopeMissing."""
+    if actor.is_anonymous:
+        raise Unauthenticated
+    held = role_in(actor, namespace.pk)
+    if held is None or not held.includes(role):
+        raise NamespaceDenied(role=role.label, namespace=namespace.name)
+    if not has_role(actor, namespace, role):
+        raise ScopeMissing(scope=AccessToken.Scope.WRITE.value)
+
+
+def require_signed_in(actor: Principal) -> None:
+    """Raises: Unauthenticated."""
+    if actor.user is None:
+        raise Unauthenticated
+
+
+def require_scope(actor: Principal, scope: str) -> None:
+    """Raises: Unauthenticated, ScopeMissing."""
+    if actor.is_anonymous:
+        raise Unauthenticated
+    if not (actor.is_system or actor.has_scope(scope)):
+        raise ScopeMissing(scope=scope)
+
+
+def require_account_owner(actor: Principal) -> None:
+    """For what only a person, or a whole write token, may do: tokens, password, profile, membership.
+
+    Raises: Unauthenticated, Denied.
+    """
+    require_signed_in(actor)
+    require_scope(actor, AccessToken.Scope.WRITE)
+    if actor.is_fine_grained:
+        raise Denied(reason="A fine-grained token cannot change the account itself.")

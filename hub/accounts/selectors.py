@@ -1,0 +1,77 @@
+"""Reads of accounts: names, tokens, members."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+
+from hub.accounts.errors import InvalidToken, NamespaceNotFound
+from hub.accounts.models import AccessToken, Membership, Namespace, User, name_key
+from hub.accounts.principals import Principal
+
+LAST_USED_RESOLUTION = timedelta(hours=1)
+
+
+def digest(secret: str) -> str:
+    """How a token is kept: SHA-256, hex. Tokens hold 256 random bits, so no slow hash is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def get_namespace(name: str) -> Namespace:
+    """By name in any case, or by a name it had before. Raises: NamespaceNotFound."""
+    key = name_key(name)
+    namespace = Namespace.objects.filter(Q(key=key) | Q(redirects__key=key)).order_by(
+        F("redirects__key").asc(nulls_first=True)
+    ).first()
+    if namespace is None:
+        raise NamespaceNotFound(name=name)
+    return namespace
+
+
+def get_organization(name: str) -> Namespace:
+    """Raises: NamespaceNotFound, also for a user's name."""
+    namespace = get_namespace(name)
+    if not namespace.is_organization:
+        raise NamespaceNotFound(name=name)
+    return namespace
+
+
+def get_user(name: str) -> User:
+    """Raises: NamespaceNotFound."""
+    user = (
+        User.objects.select_related("namespace")
+        .filter(Q(namespace__key=name_key(name)) | Q(namespace__redirects__key=name_key(name)), is_active=True)
+        .first()
+    )
+    if user is None:
+        raise NamespaceNotFound(name=name)
+    return user
+
+
+def principal_for_token(secret: str, *, now: datetime) -> Principal:
+    """Whoever the token speaks for. Raises: InvalidToken when unknown, expired or revoked."""
+    token = (
+        AccessToken.objects.live(now)
+        .select_related("user__namespace")
+        .filter(digest=digest(secret))
+        .first()
+    )
+    if token is None:
+        raise InvalidToken
+    if token.last_used_at is None or now - token.last_used_at > LAST_USED_RESOLUTION:
+        AccessToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return Principal(user=token.user, token=token)
+
+
+def organizations_of(user: User) -> QuerySet[Membership]:
+    return user.memberships.select_related("organization").order_by("organization__key")
+
+
+def members_of(organization: Namespace) -> QuerySet[Membership]:
+    return organization.memberships.select_related("user__namespace").order_by("user__namespace__key")
+
+
+def tokens_of(user: User) -> QuerySet[AccessToken]:
+    return user.access_tokens.prefetch_related("grants__namespace", "grants__repository").order_by("-id")

@@ -1,0 +1,59 @@
+"""URL converters. Routes see the path as it came, percent-encoded; each converter decodes its part."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+from django.urls import register_converter
+
+
+class RepoId:
+    """`namespace/name`, or a bare `name` is refused by the regex (see `BareName`)."""
+
+    regex = r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class Segment:
+    """One path segment, decoded: a revision `refs%2Fpr%2F1` arrives as `refs/pr/1`."""
+
+    regex = r"[^/]+"
+
+    def to_python(self, value: str) -> str:
+        return unquote(value, errors="strict")
+
+    def to_url(self, value: str) -> str:
+        return quote(value, safe="")
+
+
+class Name(Segment):
+    """A namespace or repository name."""
+
+    regex = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
+
+
+class Rest:
+    """All that is left of the path, decoded."""
+
+    regex = r".+"
+
+    def to_python(self, value: str) -> str:
+        return unquote(value, errors="strict")
+
+    def to_url(self, value: str) -> str:
+        return quote(value, safe="/")
+
+
+def register() -> None:
+    register_converter(RepoId, "repo_id")
+    register_converter(Segment, "segment")
+    register_converter(Name, "name")
+    register_converter(Rest, "rest")
+
+
+register()

@@ -1,0 +1,37 @@
+"""What git itself refuses."""
+
+from django.utils.translation import gettext_lazy as _
+
+from hub.errors import Conflict, Invalid, NotFound
+
+
+class RevisionNotFound(NotFound):
+    code = "revision_not_found"
+    message = _("Invalid rev id: {revision}")
+
+
+class EntryNotFound(NotFound):
+    code = "entry_not_found"
+    message = _("Entry not found: {path}")
+
+
+class InvalidPath(Invalid):
+    code = "invalid_path"
+    message = _("The path “{path}” cannot be stored: {reason}")
+
+
+class InvalidRefName(Invalid):
+    code = "invalid_ref_name"
+    message = _("Invalid reference for a {what}: {name}")
+
+
+class RefExists(Conflict):
+    code = "ref_exists"
+    message = _("Reference {ref} already exists")
+
+
+class RefChanged(Conflict):
+    """Somebody else moved the ref between our reading and our writing it."""
+
+    code = "ref_changed"
+    message = _("The branch was updated since you opened this page. Please refresh and try again.")

@@ -1,0 +1,90 @@
+"""Where repositories lie on disk, and how one comes and goes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import pygit2
+from django.conf import settings
+from pygit2.enums import FileMode, Option
+
+from hub.gitstore.values import Author
+
+# Objects and refs are on disk, not only in the page cache, before anybody is told "done".
+pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
+# The folders are ours alone; the check of the owner would only break containers that map user ids.
+pygit2.option(Option.SET_OWNER_VALIDATION, False)
+# libgit2 would otherwise read /etc/gitconfig and ~/.gitconfig of whoever runs the server.
+for _level in (pygit2.enums.ConfigLevel.SYSTEM, pygit2.enums.ConfigLevel.GLOBAL, pygit2.enums.ConfigLevel.XDG):
+    pygit2.settings.search_path[_level] = ""
+
+CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+"""
+
+
+def folder_of(storage: str) -> Path:
+    """The folder of a repository by its storage key (32 hex digits), two levels deep."""
+    return Path(settings.GIT_ROOT) / storage[:2] / storage[2:4] / f"{storage}.git"
+
+
+def create_repository(
+    storage: str,
+    *,
+    default_branch: str,
+    files: Mapping[str, bytes],
+    message: str,
+    author: Author,
+    at: datetime,
+) -> str:
+    """Make a repository whose first commit holds `files` (top-level names) and return that commit's id.
+
+    The folder is built under another name and renamed when whole, so a crash leaves no half of one.
+    """
+    folder = folder_of(storage)
+    building = folder.with_suffix(".new")
+    for part in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
+        (building / part).mkdir(parents=True, exist_ok=True)
+    (building / "config").write_text(CONFIG)
+    (building / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n")
+    repo = pygit2.Repository(str(building))
+    builder = repo.TreeBuilder()
+    for name, content in files.items():
+        builder.insert(name, repo.create_blob(content), FileMode.BLOB)
+    signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
+    commit = repo.create_commit(None, signature, signature, message, builder.write(), [])
+    repo.create_reference_direct(f"refs/heads/{default_branch}", commit, False)
+    repo.free()
+    building.rename(folder)
+    parent = os.open(folder.parent, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+    return str(commit)
+
+
+def copy_repository(source: str, target: str) -> None:
+    """Copy every object and ref; `target` must not exist."""
+    folder = folder_of(target)
+    building = folder.with_suffix(".new")
+    shutil.copytree(folder_of(source), building)
+    building.rename(folder)
+
+
+def delete_repository(storage: str) -> None:
+    """Remove the folder. Missing is fine: a job may run twice."""
+    folder = folder_of(storage)
+    gone = folder.with_suffix(".gone")
+    try:
+        folder.rename(gone)
+    except FileNotFoundError:
+        pass
+    shutil.rmtree(gone, ignore_errors=True)

@@ -1,0 +1,63 @@
+"""Which file paths and ref names may be stored."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from hub.gitstore.errors import InvalidPath, InvalidRefName
+
+PATH_BYTES_MAX = 4096
+SEGMENT_BYTES_MAX = 255
+# Names that some file system takes for `.git` (git's own fsck list: dot-less, short and ignorable forms).
+_GIT_FOLDER = re.compile(r"^(\.git|git~\d+)[ .]*(:.*)?$", re.IGNORECASE)
+# https://git-scm.com/docs/git-check-ref-format
+_REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|\.$|/$|^/|^@$|^-")
+
+
+def _ignorable(character: str) -> bool:
+    return unicodedata.category(character) == "Cf"
+
+
+def require_path(path: str) -> str:
+    """Return the path of a file inside a tree, if it can be stored and checked out everywhere.
+
+    Raises: InvalidPath for absolute and climbing paths, `.git` in any spelling, backslashes, control
+    characters, empty segments and over-long names.
+    """
+
+    def refuse(reason: str) -> InvalidPath:
+        return InvalidPath(path=path[:200], reason=reason)
+
+    if not path:
+        raise refuse("it is empty.")
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError:
+        raise InvalidPath(path=ascii(path)[:200], reason="it is not valid UTF-8.") from None
+    if len(encoded) > PATH_BYTES_MAX:
+        raise refuse(f"it has more than {PATH_BYTES_MAX} bytes.")
+    if "\\" in path or any(unicodedata.category(character) == "Cc" for character in path):
+        raise refuse("backslashes and control characters are not allowed.")
+    for segment in path.split("/"):
+        if segment in {"", ".", ".."}:
+            raise refuse("it must be relative, without empty, “.” or “..” segments.")
+        if len(segment.encode()) > SEGMENT_BYTES_MAX:
+            raise refuse(f"a segment has more than {SEGMENT_BYTES_MAX} bytes.")
+        if _GIT_FOLDER.match("".join(c for c in segment if not _ignorable(c))):
+            raise refuse("“.git” belongs to git.")
+    return path
+
+
+def require_ref_name(name: str, *, what: str) -> str:
+    """Return the short name of a branch or tag. Raises: InvalidRefName."""
+    if (
+        not name
+        or len(name.encode()) > SEGMENT_BYTES_MAX
+        or _REF_FORBIDDEN.search(name)
+        or name == "HEAD"
+        or name.startswith("refs/")
+        or re.fullmatch(r"[0-9a-f]{40}", name)
+    ):
+        raise InvalidRefName(name=name[:200], what=what)
+    return name

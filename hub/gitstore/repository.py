@@ -1,0 +1,263 @@
+"""Reading one bare repository."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import cast
+
+import pygit2
+from pygit2.enums import FileMode, ObjectType, SortMode
+
+from hub.gitstore import diffs, writing
+from hub.gitstore.errors import EntryNotFound, RevisionNotFound
+from hub.gitstore.folders import folder_of
+from hub.gitstore.values import POINTER_SIZE_MAX, Author, Commit, Entry, Pointer, Ref
+
+SHA = re.compile(r"[0-9a-f]{40}")
+SHORT_SHA = re.compile(r"[0-9a-f]{7,39}")
+OPEN_PER_THREAD = 64
+_local = threading.local()
+
+
+def open_repository(storage: str) -> GitRepository:
+    """The repository with that storage key. Handles are kept per thread: libgit2's are not shared.
+
+    Raises: FileNotFoundError when there is none.
+    """
+    handles: OrderedDict[str, GitRepository] | None = getattr(_local, "handles", None)
+    if handles is None:
+        handles = _local.handles = OrderedDict()
+    handle = handles.get(storage)
+    if handle is not None:
+        handles.move_to_end(storage)
+        return handle
+    folder = folder_of(storage)
+    if not (folder / "HEAD").exists():
+        raise FileNotFoundError(folder)
+    handle = handles[storage] = GitRepository(pygit2.Repository(str(folder)))
+    if len(handles) > OPEN_PER_THREAD:
+        handles.popitem(last=False)[1].raw.free()
+    return handle
+
+
+def _signature_time(signature: pygit2.Signature) -> datetime:
+    return datetime.fromtimestamp(signature.time, UTC)
+
+
+class GitRepository(writing.WritingMixin, diffs.DiffMixin):
+    """One bare repository. Revisions are resolved once; everything else takes commit ids."""
+
+    def __init__(self, raw: pygit2.Repository) -> None:
+        self.raw = raw
+
+    # ---- revisions and refs ----------------------------------------------------------------------
+
+    def resolve(self, revision: str) -> str:
+        """The commit id for a branch, a tag, a full ref, or a (short, at least 7 digits) commit id.
+
+        A branch wins over a tag of the same name. Raises: RevisionNotFound.
+        """
+        for name in self._candidates(revision):
+            target = self.target(name)
+            if target is not None:
+                return target
+        if SHA.fullmatch(revision):
+            found = self.raw.get(revision)
+        elif SHORT_SHA.fullmatch(revision):
+            try:
+                found = self.raw.get(self.raw.expand_id(revision))
+            except (ValueError, KeyError):
+                found = None
+        else:
+            found = None
+        if isinstance(found, pygit2.Commit):
+            return str(found.id)
+        raise RevisionNotFound(revision=revision[:200])
+
+    @staticmethod
+    def _candidates(revision: str) -> Iterable[str]:
+        if revision == "HEAD":
+            return ("HEAD",)
+        if revision.startswith("refs/"):
+            return (revision,)
+        return (f"refs/heads/{revision}", f"refs/tags/{revision}")
+
+    def target(self, ref: str) -> str | None:
+        """The commit that a full ref name leads to, through symbolic refs and annotated tags."""
+        try:
+            reference = self.raw.lookup_reference(ref)
+            commit = reference.resolve().peel(pygit2.Commit)
+        except (KeyError, ValueError, pygit2.InvalidSpecError, pygit2.GitError):
+            return None
+        return str(commit.id)
+
+    def refs(self) -> list[Ref]:
+        """All refs, sorted by name; those that do not lead to a commit are left out."""
+        found = []
+        for name in self.raw.references:
+            target = self.target(name)
+            if target is not None:
+                found.append(Ref(name=name, target=target))
+        return sorted(found, key=lambda ref: ref.name)
+
+    @property
+    def default_branch(self) -> str:
+        return str(self.raw.lookup_reference("HEAD").target).removeprefix("refs/heads/")
+
+    # ---- commits ---------------------------------------------------------------------------------
+
+    def commit(self, oid: str) -> Commit:
+        """Raises: RevisionNotFound."""
+        found = self.raw.get(oid)
+        if not isinstance(found, pygit2.Commit):
+            raise RevisionNotFound(revision=oid)
+        return self._commit(found)
+
+    @staticmethod
+    def _commit(raw: pygit2.Commit) -> Commit:
+        return Commit(
+            oid=str(raw.id),
+            tree=str(raw.tree_id),
+            parents=tuple(map(str, raw.parent_ids)),
+            message=raw.message,
+            author=Author(name=raw.author.name, email=raw.author.email),
+            at=_signature_time(raw.committer),
+        )
+
+    def history(self, start: str) -> Iterator[Commit]:
+        """Commits from `start` back, newest first."""
+        for raw in self.raw.walk(pygit2.Oid(hex=start), SortMode.TOPOLOGICAL | SortMode.TIME):
+            yield self._commit(raw)
+
+    def count_commits(self, start: str) -> int:
+        return sum(1 for _ in self.raw.walk(pygit2.Oid(hex=start), SortMode.NONE))
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        return ancestor == descendant or self.raw.descendant_of(descendant, ancestor)
+
+    def merge_base(self, one: str, two: str) -> str | None:
+        base = self.raw.merge_base(one, two)
+        return str(base) if base else None
+
+    # ---- trees -----------------------------------------------------------------------------------
+
+    def entry(self, commit: str, path: str) -> Entry:
+        """The file or folder at `path`. Raises: EntryNotFound."""
+        tree = self._tree(commit)
+        if not path:
+            return Entry(path="", kind="directory", oid=str(tree.id), mode=FileMode.TREE)
+        try:
+            found = tree[path]
+        except (KeyError, ValueError, pygit2.GitError):
+            raise EntryNotFound(path=path) from None
+        return self._entry(found, path)
+
+    def find_entry(self, commit: str, path: str) -> Entry | None:
+        try:
+            return self.entry(commit, path)
+        except EntryNotFound:
+            return None
+
+    def entries(self, commit: str, path: str = "", *, recursive: bool = False) -> Iterator[Entry]:
+        """What lies in a folder, sorted by name; depth first, a folder before what it holds.
+
+        Raises: EntryNotFound when `path` is missing or a file.
+        """
+        tree = self._tree(commit)
+        if path:
+            try:
+                found = tree[path]
+            except (KeyError, ValueError, pygit2.GitError):
+                raise EntryNotFound(path=path) from None
+            if not isinstance(found, pygit2.Tree):
+                raise EntryNotFound(path=path)
+            tree = found
+        return self._walk(tree, f"{path}/" if path else "", recursive=recursive)
+
+    def _walk(self, tree: pygit2.Tree, prefix: str, *, recursive: bool) -> Iterator[Entry]:
+        for item in tree:
+            raw_name = item.raw_name
+            assert raw_name is not None
+            path = prefix + raw_name.decode(errors="replace")
+            yield self._entry(item, path)
+            if recursive and item.type == ObjectType.TREE:
+                yield from self._walk(cast(pygit2.Tree, item), f"{path}/", recursive=True)
+
+    def _entry(self, item: pygit2.Object, path: str) -> Entry:
+        mode = int(item.filemode)
+        if item.type == ObjectType.TREE:
+            return Entry(path=path, kind="directory", oid=str(item.id), mode=mode)
+        if item.type == ObjectType.COMMIT:
+            return Entry(path=path, kind="submodule", oid=str(item.id), mode=mode)
+        _, size = self.raw.odb.read_header(item.id)
+        pointer = None
+        if size <= POINTER_SIZE_MAX and size > 100 and mode != FileMode.LINK:
+            pointer = Pointer.parse(cast(pygit2.Blob, self.raw[item.id]).data)
+        return Entry(path=path, kind="file", oid=str(item.id), size=size, mode=mode, pointer=pointer)
+
+    def _tree(self, commit: str) -> pygit2.Tree:
+        found = self.raw.get(commit)
+        if not isinstance(found, pygit2.Commit):
+            raise RevisionNotFound(revision=commit)
+        return found.tree
+
+    # ---- blobs -----------------------------------------------------------------------------------
+
+    def read(self, oid: str) -> bytes:
+        """A blob's bytes. Raises: EntryNotFound."""
+        found = self.raw.get(oid)
+        if not isinstance(found, pygit2.Blob):
+            raise EntryNotFound(path=oid)
+        return found.data
+
+    def stream(self, oid: str, *, chunk: int = 1 << 16) -> Iterator[bytes]:
+        """A blob's bytes in pieces, for blobs that need not fit in memory twice."""
+        found = self.raw.get(oid)
+        if not isinstance(found, pygit2.Blob):
+            raise EntryNotFound(path=oid)
+        view = memoryview(found)
+        for start in range(0, len(view), chunk):
+            yield bytes(view[start : start + chunk])
+
+    # ---- who touched what last -------------------------------------------------------------------
+
+    def last_commits(self, start: str, paths: Iterable[str], *, commits_max: int = 20_000) -> dict[str, Commit]:
+        """For each path the newest commit, from `start` back, that changed it.
+
+        Follows first parents, as `git log --first-parent` does. Paths that were not decided within
+        `commits_max` commits get the last one looked at.
+        """
+        open_paths = {path: self._oid_at(start, path) for path in paths}
+        found: dict[str, Commit] = {}
+        current = self.raw.get(start)
+        for _ in range(commits_max):
+            if not open_paths or not isinstance(current, pygit2.Commit):
+                break
+            parent = current.parents[0] if current.parent_ids else None
+            same_tree = parent is not None and parent.tree_id == current.tree_id
+            if not same_tree:
+                for path, oid in list(open_paths.items()):
+                    if parent is None or self._oid_in(parent.tree, path) != oid:
+                        found[path] = self._commit(current)
+                        del open_paths[path]
+            if parent is None:
+                break
+            current = parent
+        if isinstance(current, pygit2.Commit):
+            for path in open_paths:
+                found[path] = self._commit(current)
+        return found
+
+    def _oid_at(self, commit: str, path: str) -> pygit2.Oid | None:
+        return self._oid_in(self._tree(commit), path)
+
+    @staticmethod
+    def _oid_in(tree: pygit2.Tree, path: str) -> pygit2.Oid | None:
+        try:
+            return tree[path].id if path else tree.id
+        except (KeyError, ValueError, pygit2.GitError):
+            return None

@@ -1,0 +1,162 @@
+"""Writing one bare repository: blobs, trees, commits, refs.
+
+Objects are written first and are harmless alone; only `move_ref` changes what anybody sees, and it
+is a compare-and-swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import FileMode, ObjectType
+
+from hub.gitstore.errors import InvalidPath, RefChanged, RefExists, RevisionNotFound
+from hub.gitstore.values import Author
+
+
+@dataclass(slots=True)
+class TreeEdit:
+    """What shall change in one folder: a blob (oid, mode), a sub-edit, or None for a deletion."""
+
+    names: dict[str, tuple[str, int] | TreeEdit | None] = field(default_factory=dict)
+
+    def child(self, name: str) -> TreeEdit:
+        found = self.names.get(name)
+        if not isinstance(found, TreeEdit):
+            found = self.names[name] = TreeEdit()
+        return found
+
+
+def plan(changes: Mapping[str, tuple[str, int] | None]) -> TreeEdit:
+    """Group full paths → (blob oid, mode) or None (delete) by folder."""
+    root = TreeEdit()
+    for path, change in changes.items():
+        *folders, name = path.split("/")
+        edit = root
+        for folder in folders:
+            edit = edit.child(folder)
+        edit.names[name] = change
+    return root
+
+
+class WritingMixin:
+    """The writing half of `GitRepository`."""
+
+    raw: pygit2.Repository
+
+    def write_blob(self, data: bytes) -> str:
+        return str(self.raw.create_blob(data))
+
+    def write_blob_from(self, path: Path) -> str:
+        """From a file on disk, without reading it into memory whole."""
+        return str(self.raw.create_blob_fromdisk(str(path)))
+
+    def write_tree(self, base: str | None, changes: Mapping[str, tuple[str, int] | None]) -> str:
+        """The tree of commit `base` (None: empty) with `changes` applied; only touched folders are read.
+
+        A deletion of a folder's path removes the folder. Folders that become empty vanish.
+        Raises: InvalidPath when a path needs a file to be a folder.
+        """
+        tree = self.raw[base].peel(pygit2.Tree) if base is not None else None
+        written = self._apply(tree, plan(changes), "")
+        return str(written if written is not None else self.raw.TreeBuilder().write())
+
+    def _apply(self, tree: pygit2.Tree | None, edit: TreeEdit, prefix: str) -> pygit2.Oid | None:
+        builder = self.raw.TreeBuilder(tree) if tree is not None else self.raw.TreeBuilder()
+        for name, change in edit.names.items():
+            existing = tree[name] if tree is not None and name in tree else None
+            if change is None:
+                if existing is not None:
+                    builder.remove(name)
+            elif isinstance(change, TreeEdit):
+                if existing is not None and existing.type != ObjectType.TREE:
+                    if _only_deletes(change):
+                        continue
+                    raise InvalidPath(path=f"{prefix}{name}/…", reason="a file of that name is in the way.")
+                below = existing if isinstance(existing, pygit2.Tree) else None
+                written = self._apply(below, change, f"{prefix}{name}/")
+                if written is not None:
+                    builder.insert(name, written, FileMode.TREE)
+                elif existing is not None:
+                    builder.remove(name)
+            else:
+                if existing is not None and existing.type == ObjectType.TREE:
+                    raise InvalidPath(path=prefix + name, reason="a folder of that name is in the way.")
+                builder.insert(name, pygit2.Oid(hex=change[0]), change[1])
+        return builder.write() if len(builder) else None
+
+    def write_commit(
+        self, *, tree: str, parents: list[str], message: str, author: Author, at: datetime
+    ) -> str:
+        """A commit object that no ref names yet."""
+        signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
+        return str(
+            self.raw.create_commit(None, signature, signature, message, pygit2.Oid(hex=tree), list(parents))
+        )
+
+    def write_merge(
+        self, *, ours: str, theirs: str, message: str, author: Author, at: datetime
+    ) -> str | None:
+        """A merge commit of two commits, or None when files conflict."""
+        index = self.raw.merge_commits(ours, theirs)
+        if index.conflicts is not None and any(True for _ in index.conflicts):
+            return None
+        tree = str(index.write_tree(self.raw))
+        return self.write_commit(tree=tree, parents=[ours, theirs], message=message, author=author, at=at)
+
+    def write_tag(self, *, name: str, target: str, message: str, author: Author, at: datetime) -> str:
+        """An annotated tag object that no ref names yet."""
+        signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
+        return str(_tag_object(self.raw, name, target, signature, message))
+
+    def create_ref(self, name: str, target: str) -> None:
+        """Raises: RefExists."""
+        try:
+            self.raw.create_reference_direct(name, pygit2.Oid(hex=target), False)
+        except (ValueError, pygit2.AlreadyExistsError, pygit2.GitError) as error:
+            if name in self.raw.references:
+                raise RefExists(ref=name) from None
+            # `a` cannot be a branch while `a/b` is one; git says so only here.
+            raise RefExists(ref=f"{name} ({error})") from None
+
+    def move_ref(self, name: str, *, old: str, new: str) -> None:
+        """Move a ref from one object to another, only if it still is where we think it is.
+
+        libgit2 compares under its lock file. Raises: RefChanged.
+        """
+        try:
+            reference = self.raw.lookup_reference(name)
+            if str(reference.target) != old:
+                raise RefChanged
+            reference.set_target(pygit2.Oid(hex=new))
+        except (KeyError, pygit2.GitError, ValueError):
+            raise RefChanged from None
+
+    def delete_ref(self, name: str) -> None:
+        """Raises: RevisionNotFound."""
+        try:
+            self.raw.references.delete(name)
+        except (KeyError, pygit2.GitError):
+            raise RevisionNotFound(revision=name) from None
+
+
+def _only_deletes(edit: TreeEdit) -> bool:
+    return all(
+        change is None or (isinstance(change, TreeEdit) and _only_deletes(change))
+        for change in edit.names.values()
+    )
+
+
+def _tag_object(
+    raw: pygit2.Repository, name: str, target: str, signature: pygit2.Signature, message: str
+) -> pygit2.Oid:
+    """`create_tag` would also make the ref, without our check; so the object is written by hand."""
+    text = (
+        f"object {target}\ntype commit\ntag {name}\n"
+        f"tagger {signature.name} <{signature.email}> {signature.time} +0000\n\n{message.rstrip()}\n"
+    )
+    return raw.odb.write(ObjectType.TAG, text.encode())

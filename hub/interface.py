@@ -1,0 +1,48 @@
+"""The one module of the hub that the market may import."""
+
+from __future__ import annotations
+
+from hub.accounts import policies as _policies
+from hub.accounts import selectors as _accounts
+from hub.accounts.models import Namespace, Role, User
+from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
+from hub.errors import (
+    Conflict,
+    Denied,
+    Exhausted,
+    Invalid,
+    NotFound,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+)
+
+get_namespace = _accounts.get_namespace
+principal_for_token = _accounts.principal_for_token
+require_scope = _policies.require_scope
+require_role = _policies.require_role
+role_in = _policies.role_in
+
+__all__ = [
+    "ANONYMOUS",
+    "SYSTEM",
+    "Conflict",
+    "Denied",
+    "Exhausted",
+    "Invalid",
+    "Namespace",
+    "NotFound",
+    "Principal",
+    "Refusal",
+    "Role",
+    "Unauthenticated",
+    "Unavailable",
+    "Unsupported",
+    "User",
+    "get_namespace",
+    "principal_for_token",
+    "require_role",
+    "require_scope",
+    "role_in",
+]

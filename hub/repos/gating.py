@@ -1,0 +1,119 @@
+"""Use cases of gated repositories: ask, accept, reject, grant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from hub.accounts.models import Role, User
+from hub.accounts.policies import require_signed_in
+from hub.accounts.principals import Principal
+from hub.errors import Invalid
+from hub.repos import policies
+from hub.repos.errors import AccessRequestHandled, AccessRequestNotFound, NotGated
+from hub.repos.models import AccessRequest, Gating, Repository
+from hub.repos.signals import access_request_handled, access_requested
+
+FIELDS_BYTES_MAX = 20_000
+
+
+def ask_access(
+    *, actor: Principal, repository: Repository, fields: Mapping[str, str], now: datetime
+) -> AccessRequest:
+    """Ask to use a gated repository. Granted at once where gating is `auto`; asking again changes nothing.
+
+    Raises: Unauthenticated, NotGated, Invalid.
+    """
+    require_signed_in(actor)
+    user = actor.user
+    assert user is not None
+    _require_gated(repository)
+    if sum(len(k) + len(v) for k, v in fields.items()) > FIELDS_BYTES_MAX:
+        raise Invalid(reason="The answers are too long.")
+    is_auto = repository.gating == Gating.AUTO
+    with transaction.atomic(durable=True):
+        request, created = AccessRequest.objects.get_or_create(
+            repository=repository,
+            user=user,
+            defaults={
+                "fields": dict(fields),
+                "requested_at": now,
+                "status": AccessRequest.Status.ACCEPTED if is_auto else AccessRequest.Status.PENDING,
+                "handled_at": now if is_auto else None,
+            },
+        )
+        if created:
+            access_requested.send(sender=AccessRequest, access_request=request)
+    return request
+
+
+def handle_access_request(
+    *,
+    actor: Principal,
+    repository: Repository,
+    user: User | None = None,
+    request_id: int | None = None,
+    status: str,
+    reason: str = "",
+    now: datetime,
+) -> AccessRequest:
+    """Accept, reject, or put back to pending ("cancel").
+
+    Raises: RepositoryDenied, NotGated, AccessRequestNotFound, AccessRequestHandled, Invalid.
+    """
+    policies.require_role(actor, repository, Role.WRITE)
+    _require_gated(repository)
+    if status not in AccessRequest.Status.values:
+        raise Invalid(reason="status is pending, accepted or rejected.")
+    with transaction.atomic(durable=True):
+        found = AccessRequest.objects.select_for_update().filter(repository=repository)
+        found = found.filter(pk=request_id) if request_id is not None else found.filter(user=user)
+        request = found.first()
+        if request is None:
+            raise AccessRequestNotFound(
+                user=user.name if user else request_id, repo_id=repository.full_name
+            )
+        if request.status == status:
+            raise AccessRequestHandled(user=request.user.name, status=request.get_status_display())
+        request.status = AccessRequest.Status(status)
+        request.reason = reason if status == AccessRequest.Status.REJECTED else ""
+        request.granted_by, request.handled_at = actor.user, now
+        request.save(update_fields=["status", "reason", "granted_by", "handled_at"])
+        access_request_handled.send(sender=AccessRequest, access_request=request, actor=actor)
+    return request
+
+
+def grant_access(*, actor: Principal, repository: Repository, user: User, now: datetime) -> AccessRequest:
+    """Let a user in who has not asked.
+
+    Raises: RepositoryDenied, NotGated, AccessRequestHandled when the user is in already.
+    """
+    policies.require_role(actor, repository, Role.WRITE)
+    _require_gated(repository)
+    with transaction.atomic(durable=True):
+        request, created = AccessRequest.objects.select_for_update().get_or_create(
+            repository=repository,
+            user=user,
+            defaults={
+                "status": AccessRequest.Status.ACCEPTED,
+                "was_granted_unasked": True,
+                "granted_by": actor.user,
+                "requested_at": now,
+                "handled_at": now,
+            },
+        )
+        if not created:
+            if request.status == AccessRequest.Status.ACCEPTED:
+                raise AccessRequestHandled(user=user.name, status=request.get_status_display())
+            request.status = AccessRequest.Status.ACCEPTED
+            request.granted_by, request.handled_at = actor.user, now
+            request.save(update_fields=["status", "granted_by", "handled_at"])
+        access_request_handled.send(sender=AccessRequest, access_request=request, actor=actor)
+    return request
+
+
+def _require_gated(repository: Repository) -> None:
+    if not repository.is_gated:
+        raise NotGated(repo_id=repository.full_name)

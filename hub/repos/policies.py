@@ -1,0 +1,173 @@
+"""Who may see, fetch, write and manage a repository. Nowhere else is this decided."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from hub.accounts.models import AccessToken, Role, Visibility
+from hub.accounts.policies import role_in
+from hub.accounts.principals import Principal
+from hub.errors import Unauthenticated
+from hub.repos.errors import (
+    RepositoryArchived,
+    RepositoryDenied,
+    RepositoryDisabled,
+    RepositoryGated,
+    RepositoryNotFound,
+)
+from hub.repos.models import AccessRequest, Collaborator, Gating, Repository
+
+
+def readable_by(actor: Principal) -> Q:
+    """The filter that every list and look-up of repositories goes through."""
+    if actor.is_system:
+        return Q()
+    public = Q(visibility=Visibility.PUBLIC)
+    if actor.is_anonymous or not actor.has_scope(AccessToken.Scope.READ):
+        return public
+    mine = Q(namespace_id__in=list(actor.roles)) | Q(
+        pk__in=Collaborator.objects.filter(user_id=actor.user_id).values("repository_id")
+    )
+    if actor.is_fine_grained:
+        whole = [namespace for namespace, repository, _w in actor.grants if repository is None]
+        single = [repository for _n, repository, _w in actor.grants if repository is not None]
+        mine &= Q(namespace_id__in=whole) | Q(pk__in=single)
+    return public | mine
+
+
+def role_on(actor: Principal, repository: Repository) -> Role | None:
+    """The highest of what the namespace and a collaboration give; a contributor writes what they made."""
+    if actor.is_system:
+        return Role.ADMIN
+    if actor.user is None:
+        return None
+    held = role_in(actor, repository.namespace_id)
+    if held == Role.CONTRIBUTOR and repository.created_by_id == actor.user_id:
+        held = Role.WRITE
+    if held is None or not held.includes(Role.WRITE):
+        given = (
+            Collaborator.objects.filter(repository=repository, user=actor.user)
+            .values_list("role", flat=True)
+            .first()
+        )
+        if given and (held is None or Role(given).includes(held)):
+            held = Role(given)
+    return held
+
+
+def has_role(actor: Principal, repository: Repository, role: Role) -> bool:
+    held = role_on(actor, repository)
+    if held is None or not held.includes(role):
+        return False
+    return actor.is_system or actor.is_granted(
+        namespace_id=repository.namespace_id,
+        repository_id=repository.pk,
+        write=role != Role.READ,
+    )
+
+
+def can_see(actor: Principal, repository: Repository) -> bool:
+    return not repository.is_private or has_role(actor, repository, Role.READ)
+
+
+def can_write(actor: Principal, repository: Repository) -> bool:
+    return (
+        has_role(actor, repository, Role.WRITE)
+        and not repository.is_archived
+        and not repository.is_disabled
+    )
+
+
+def can_manage(actor: Principal, repository: Repository) -> bool:
+    return has_role(actor, repository, Role.ADMIN)
+
+
+def require_role(actor: Principal, repository: Repository, role: Role) -> None:
+    """Raises: Unauthenticated, RepositoryNotFound (hidden), RepositoryDenied."""
+    if has_role(actor, repository, role):
+        return
+    if not can_see(actor, repository):
+        raise RepositoryNotFound(repo_id=repository.full_name)
+    if actor.is_anonymous:
+        raise Unauthenticated
+    raise RepositoryDenied(role=role.label, repo_id=repository.full_name)
+
+
+def require_write(actor: Principal, repository: Repository) -> None:
+    """Raises: what `require_role` raises, RepositoryArchived, RepositoryDisabled."""
+    require_role(actor, repository, Role.WRITE)
+    if repository.is_disabled:
+        raise RepositoryDisabled
+    if repository.is_archived:
+        raise RepositoryArchived(repo_id=repository.full_name)
+
+
+def require_propose(actor: Principal, repository: Repository) -> None:
+    """May open discussions and pull requests: whoever is signed in and can read the content.
+
+    Raises: Unauthenticated, RepositoryNotFound, RepositoryGated, RepositoryDisabled, RepositoryArchived.
+    """
+    if actor.user is None:
+        raise Unauthenticated
+    require_content(actor, repository)
+    if not actor.is_granted(namespace_id=repository.namespace_id, repository_id=repository.pk, write=True):
+        raise RepositoryDenied(role=Role.WRITE.label, repo_id=repository.full_name)
+    if repository.is_archived:
+        raise RepositoryArchived(repo_id=repository.full_name)
+
+
+def require_content(actor: Principal, repository: Repository) -> None:
+    """May fetch files: sees it, and is let through the gate if there is one.
+
+    Raises: RepositoryNotFound, RepositoryDisabled, RepositoryGated.
+    """
+    if not can_see(actor, repository):
+        raise RepositoryNotFound(repo_id=repository.full_name)
+    if repository.is_disabled and not actor.is_system:
+        raise RepositoryDisabled
+    if not repository.gating or has_role(actor, repository, Role.READ):
+        return
+    if actor.user is None or not actor.has_scope(AccessToken.Scope.READ):
+        raise RepositoryGated(
+            kind=repository.kind,
+            repo_id=repository.full_name,
+            why="anonymous",
+            hint=_("You must have access to it and be authenticated to access it. Please log in."),
+        )
+    status = (
+        AccessRequest.objects.filter(repository=repository, user=actor.user)
+        .values_list("status", flat=True)
+        .first()
+    )
+    if status == AccessRequest.Status.ACCEPTED:
+        return
+    hints = {
+        None: _("You are not in the authorized list. Visit its page to ask for access."),
+        AccessRequest.Status.PENDING: _("Your request to access it is awaiting a review."),
+        AccessRequest.Status.REJECTED: _("Your request to access it has been rejected by its authors."),
+    }
+    raise RepositoryGated(
+        kind=repository.kind,
+        repo_id=repository.full_name,
+        why={None: "not_asked"}.get(status, status),
+        hint=hints[status],
+    )
+
+
+def content_readable_by(actor: Principal) -> Q:
+    """As `readable_by`, and let through the gate: for what looks into many repositories at once."""
+    readable = readable_by(actor)
+    if actor.is_system:
+        return readable
+    through = Q(gating=Gating.OPEN)
+    if actor.user is not None:
+        through |= Q(namespace_id__in=list(actor.roles)) | Q(
+            pk__in=Collaborator.objects.filter(user_id=actor.user_id).values("repository_id")
+        )
+        through |= Q(
+            pk__in=AccessRequest.objects.filter(
+                user_id=actor.user_id, status=AccessRequest.Status.ACCEPTED
+            ).values("repository_id")
+        )
+    return readable & through & Q(is_disabled=False)

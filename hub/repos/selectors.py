@@ -1,0 +1,84 @@
+"""Reads of repositories. Everything here is already narrowed to what the actor may know of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
+from hub.accounts.models import NamespaceRedirect, Role, name_key
+from hub.accounts.principals import Principal
+from hub.repos import policies
+from hub.repos.errors import RepositoryNotFound
+from hub.repos.models import AccessRequest, Collaborator, Repository, RepositoryRedirect
+
+
+def get_repository(*, actor: Principal, kind: str, repo_id: str) -> Repository:
+    """The repository under this id, in any letter case, or under an id it had before.
+
+    Compare `full_name` with what was asked to see whether it has moved.
+    Raises: RepositoryNotFound for the missing and the hidden alike.
+    """
+    repository = find_repository(kind=kind, repo_id=repo_id)
+    if repository is None or not policies.can_see(actor, repository):
+        raise RepositoryNotFound(repo_id=repo_id)
+    return repository
+
+
+def find_repository(*, kind: str, repo_id: str) -> Repository | None:
+    """By id alone, whoever asks: for steps that check the actor themselves."""
+    namespace_key, separator, key = name_key(repo_id).partition("/")
+    if not separator or not namespace_key or not key or "/" in key:
+        return None
+    live = Repository.objects.live().with_owner().filter(kind=kind)
+    return (
+        live.filter(namespace__key=namespace_key, key=key).first()
+        or live.filter(
+            pk__in=RepositoryRedirect.objects.filter(
+                kind=kind, namespace_key=namespace_key, key=key
+            ).values("repository_id")
+        ).first()
+        or live.filter(
+            namespace_id__in=NamespaceRedirect.objects.filter(key=namespace_key).values("namespace_id"),
+            key=key,
+        ).first()
+    )
+
+
+def has_moved(repository: Repository, repo_id: str) -> bool:
+    """Whether the id that was asked for is one that the repository had before."""
+    return name_key(repository.full_name) != name_key(repo_id)
+
+
+def repositories(*, actor: Principal, kind: str | None = None) -> QuerySet[Repository]:
+    """All that the actor may know of, unordered, with the owner loaded."""
+    found = Repository.objects.live().with_owner().filter(policies.readable_by(actor))
+    return found.filter(kind=kind) if kind else found
+
+
+def restorable(*, actor: Principal) -> QuerySet[Repository]:
+    """Deleted repositories whose grace period has not ended, in namespaces that the actor administers."""
+    admin = [pk for pk, role in actor.roles.items() if role == Role.ADMIN]
+    return (
+        Repository.objects.exclude(deleted_at=None)
+        .filter(namespace_id__in=admin)
+        .with_owner()
+        .order_by("-deleted_at")
+    )
+
+
+def access_requests(
+    *, actor: Principal, repository: Repository, status: str | None = None
+) -> QuerySet[AccessRequest]:
+    """Raises: RepositoryDenied and what `require_role` raises."""
+    policies.require_role(actor, repository, Role.WRITE)
+    found = repository.access_requests.select_related("user__namespace", "granted_by__namespace")
+    return (found.filter(status=status) if status else found).order_by("-requested_at", "-id")
+
+
+def collaborators(repository: Repository) -> QuerySet[Collaborator]:
+    return repository.collaborators.select_related("user__namespace").order_by("user__namespace__key")
+
+
+def by_ids(*, actor: Principal, ids: Iterable[int]) -> dict[int, Repository]:
+    return {found.pk: found for found in repositories(actor=actor).filter(pk__in=list(ids))}
