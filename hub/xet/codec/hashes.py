@@ -1,0 +1,107 @@
+"""Xet's hashes: BLAKE3 under a key for each purpose, and a tree of variable width over chunks."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from blake3 import blake3
+
+from hub.xet.codec.errors import Malformed
+
+HASH_BYTES = 32
+ZERO = bytes(HASH_BYTES)
+DATA_KEY = bytes.fromhex("6697f5775b9550de3135cbaca597181c9de421109beb2b58b4d0b04b93adf229")
+NODE_KEY = bytes.fromhex("017ec5c7a5472996fd946666b48a02e65ddd536f37c76dd2f86352e64a53713f")
+VERIFY_KEY = bytes.fromhex("7f1857d6ce56ed66127ff913e7a5c3f3a4cd26d5b5db49e64124987f28fb94c3")
+
+# A tree node takes two to nine entries; it ends after the first whose hash divides by four.
+GROUP_SMALLEST = 3
+GROUP_LARGEST = 9
+GROUP_DIVISOR = 4
+# One chunk in about a thousand is worth a row in the deduplication index.
+ELIGIBLE_DIVISOR = 1024
+
+_WORDS = struct.Struct("<4Q")
+_TAIL = struct.Struct("<Q")
+_TEXT = re.compile(r"[0-9a-f]{64}")
+
+Sized: TypeAlias = tuple[bytes, int]
+"""A hash and how many uncompressed bytes it stands for."""
+
+
+def to_text(value: bytes) -> str:
+    """The text form: each group of eight bytes is printed as one little-endian number."""
+    return "{:016x}{:016x}{:016x}{:016x}".format(*_WORDS.unpack(value))
+
+
+def from_text(text: str) -> bytes:
+    """The 32 bytes behind a text form. Raises Malformed unless it is 64 lowercase hex digits."""
+    if not _TEXT.fullmatch(text):
+        raise Malformed("A hash is 64 lowercase hexadecimal digits.")
+    return _WORDS.pack(*(int(text[at : at + 16], 16) for at in range(0, 64, 16)))
+
+
+def chunk_hash(data: bytes | memoryview) -> bytes:
+    """The name of a chunk, from its uncompressed bytes."""
+    return blake3(data, key=DATA_KEY).digest()
+
+
+def tree_hash(entries: Iterable[Sized]) -> bytes:
+    """The root over (hash, length) pairs: zero for none, the hash itself for a single one."""
+    level = list(entries)
+    if not level:
+        return ZERO
+    while len(level) > 1:
+        level = list(_parents(level))
+    return level[0][0]
+
+
+def _parents(level: Sequence[Sized]) -> Iterable[Sized]:
+    start, count = 0, len(level)
+    while start < count:
+        end = _group_end(level, start)
+        group = level[start:end]
+        text = "".join(f"{to_text(value)} : {length}\n" for value, length in group)
+        yield blake3(text.encode(), key=NODE_KEY).digest(), sum(length for _, length in group)
+        start = end
+
+
+def _group_end(level: Sequence[Sized], start: int) -> int:
+    limit = min(start + GROUP_LARGEST, len(level))
+    for at in range(start + GROUP_SMALLEST - 1, limit):
+        if _tail(level[at][0]) % GROUP_DIVISOR == 0:
+            return at + 1
+    return limit
+
+
+def xorb_hash(chunks: Iterable[Sized]) -> bytes:
+    """The name of a xorb, from its chunks in order."""
+    return tree_hash(chunks)
+
+
+def file_hash(chunks: Iterable[Sized]) -> bytes:
+    """The name of a file, from all its chunks in order; 32 zero bytes for an empty file."""
+    root = tree_hash(chunks)
+    return root if root == ZERO else blake3(root, key=ZERO).digest()
+
+
+def range_hash(chunk_hashes: bytes | memoryview) -> bytes:
+    """Proof of knowing a run of chunks, from their concatenated hashes."""
+    return blake3(chunk_hashes, key=VERIFY_KEY).digest()
+
+
+def blinded(value: bytes, key: bytes) -> bytes:
+    """A chunk hash as a deduplication answer shows it: only who has the chunk recognizes it."""
+    return blake3(value, key=key).digest()
+
+
+def is_eligible(value: bytes) -> bool:
+    """Whether clients ask for this chunk in the deduplication index wherever it stands."""
+    return _tail(value) % ELIGIBLE_DIVISOR == 0
+
+
+def _tail(value: bytes) -> int:
+    return int(_TAIL.unpack_from(value, HASH_BYTES - _TAIL.size)[0])

@@ -1,0 +1,233 @@
+"""Shards: which xorbs are new, and of which runs of chunks files consist. Records of 48 bytes.
+
+Read linearly. The size of the footer in an uploaded header is not to be trusted (old clients announce
+one and send none), and whatever stands behind the second bookend is ignored.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.xet.codec import hashes
+from hub.xet.codec.errors import Malformed
+from hub.xet.codec.xorbs import CHUNKS_MAX, Layout
+
+SHARD_MAX = 64 * 1024 * 1024
+TAG = bytes.fromhex("48465265706f4d6574614461746100556967456a7b815783a5bdd95ccdd14aa9")
+VERSION = 2
+RECORD_BYTES = 48
+BOOKEND = b"\xff" * 32 + bytes(16)
+HAS_RANGE_HASHES = 1 << 31
+HAS_SHA256 = 1 << 30
+
+_HEADER = struct.Struct("<32sQQ")
+_FILE = struct.Struct("<32sII8x")
+_XORB = struct.Struct("<32sIIII")
+_HASH = struct.Struct("<32s16x")
+_FOOTER = struct.Struct("<QQQ6Q32sQQ48xQQQQ")
+_FOOTER_VERSION = 1
+
+TERM = np.dtype([("xorb", "V32"), ("flags", "<u4"), ("raw", "<u4"), ("first", "<u4"), ("end", "<u4")])
+_RANGE = np.dtype([("hash", "V32"), ("unused", "V16")])
+_CHUNK = np.dtype([("hash", "V32"), ("start", "<u4"), ("raw", "<u4"), ("flags", "<u4"), ("unused", "V4")])
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A run of chunks first..end (exclusive) of a xorb, and its uncompressed bytes."""
+
+    xorb: bytes
+    first: int
+    end: int
+    raw_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFile:
+    """One file: its name, its terms in order, one range hash a term if sent, its SHA-256 if sent."""
+
+    hash: bytes
+    terms: Sequence[Term]
+    range_hashes: Sequence[bytes] | None = None
+    sha256: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes of the whole file."""
+        return sum(term.raw_bytes for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardXorb:
+    """One xorb: its name and its chunks' names and uncompressed lengths."""
+
+    hash: bytes
+    chunk_hashes: bytes
+    raw_lengths: NDArray[np.uint32]
+    stored_bytes: int = 0
+
+    def __len__(self) -> int:
+        return len(self.raw_lengths)
+
+    @property
+    def raw_bytes(self) -> int:
+        """All chunks, uncompressed."""
+        return int(self.raw_lengths.sum(dtype=np.uint64))
+
+    def describes(self, layout: Layout) -> bool:
+        """Whether these are the very chunks of a stored xorb."""
+        return self.chunk_hashes == layout.hashes and self.raw_lengths.tolist() == layout.raw_lengths(
+            0, len(layout)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What one upload announces."""
+
+    files: Sequence[ShardFile] = field(default_factory=list)
+    xorbs: Sequence[ShardXorb] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What a deduplication answer adds: the key its chunk hashes are blinded with, and until when to use it.
+
+    Times are Unix seconds.
+    """
+
+    key: bytes
+    created_s: int
+    expires_s: int
+
+
+class _Records:
+    """A cursor over records that refuses to look past the end."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, count: int = 1) -> memoryview:
+        end = self._at + count * RECORD_BYTES
+        if end > len(self._data):
+            raise Malformed("The shard ends inside a section.")
+        taken = self._data[self._at : end]
+        self._at = end
+        return taken
+
+    def until_bookend(self) -> Iterable[memoryview]:
+        while (record := self.take()) != BOOKEND:
+            yield record
+
+
+def read_shard(data: bytes | memoryview) -> Shard:
+    """Parse an uploaded shard. No count is believed before the bytes that it promises are there.
+
+    Raises Malformed.
+    """
+    if len(data) > SHARD_MAX:
+        raise Malformed(f"A shard has at most {SHARD_MAX} bytes.")
+    records = _Records(memoryview(data))
+    tag, version, _footer = _HEADER.unpack(records.take())
+    if tag != TAG:
+        raise Malformed("This is not a shard: its tag is wrong.")
+    if version != VERSION:
+        raise Malformed(f"Shard version {version} is not known.")
+    files = [_read_file(records, record) for record in records.until_bookend()]
+    xorbs = [_read_xorb(records, record) for record in records.until_bookend()]
+    return Shard(files, xorbs)
+
+
+def _read_file(records: _Records, record: memoryview) -> ShardFile:
+    name, flags, count = _FILE.unpack(record)
+    table = np.frombuffer(records.take(count), TERM)
+    if (table["flags"] != 0).any():
+        raise Malformed("A term carries flags that are not known.")
+    columns = (table["xorb"].tolist(), table["first"].tolist(), table["end"].tolist(), table["raw"].tolist())
+    terms = [Term(*row) for row in zip(*columns, strict=True)]
+    proofs = sha256 = None
+    if flags & HAS_RANGE_HASHES:
+        proofs = np.frombuffer(records.take(count), _RANGE)["hash"].tolist()
+    if flags & HAS_SHA256:
+        sha256 = _ungrouped(_HASH.unpack(records.take())[0])
+    if flags & ~(HAS_RANGE_HASHES | HAS_SHA256):
+        raise Malformed("A file carries flags that are not known.")
+    return ShardFile(name, terms, proofs, sha256)
+
+
+def _read_xorb(records: _Records, record: memoryview) -> ShardXorb:
+    name, _flags, count, raw_bytes, stored_bytes = _XORB.unpack(record)
+    if not 1 <= count <= CHUNKS_MAX:
+        raise Malformed(f"A xorb holds 1 to {CHUNKS_MAX} chunks, not {count}.")
+    table = np.frombuffer(records.take(count), _CHUNK)
+    lengths = table["raw"].astype(np.uint32)
+    starts = np.cumsum(lengths, dtype=np.uint64) - lengths
+    xorb = ShardXorb(name, table["hash"].tobytes(), lengths, stored_bytes)
+    if xorb.raw_bytes != raw_bytes or (table["start"] != starts).any():
+        raise Malformed("The chunk table of a xorb contradicts its sizes.")
+    return xorb
+
+
+def write_shard(shard: Shard, footer: Footer | None = None) -> bytes:
+    """The bytes of a shard; with a footer, of a deduplication answer (its chunk hashes get blinded)."""
+    parts = [_HEADER.pack(TAG, VERSION, _FOOTER.size if footer else 0)]
+    for file in shard.files:
+        parts += _file_records(file)
+    parts.append(BOOKEND)
+    xorbs_at = sum(map(len, parts))
+    for xorb in shard.xorbs:
+        parts += _xorb_records(xorb, footer.key if footer else None)
+    parts.append(BOOKEND)
+    if footer:
+        end = sum(map(len, parts))
+        lookups = (end, 0) * 3
+        totals = (
+            sum(xorb.stored_bytes for xorb in shard.xorbs),
+            sum(file.size for file in shard.files),
+            sum(xorb.raw_bytes for xorb in shard.xorbs),
+        )
+        times = (footer.created_s, footer.expires_s)
+        start = (_FOOTER_VERSION, RECORD_BYTES, xorbs_at)
+        parts.append(_FOOTER.pack(*start, *lookups, footer.key, *times, *totals, end))
+    return b"".join(parts)
+
+
+def _file_records(file: ShardFile) -> Iterable[bytes]:
+    flags = 0
+    if file.range_hashes is not None:
+        flags |= HAS_RANGE_HASHES
+    if file.sha256 is not None:
+        flags |= HAS_SHA256
+    yield _FILE.pack(file.hash, flags, len(file.terms))
+    for term in file.terms:
+        yield _XORB.pack(term.xorb, 0, term.raw_bytes, term.first, term.end)
+    for proof in file.range_hashes or ():
+        yield _HASH.pack(proof)
+    if file.sha256 is not None:
+        yield _HASH.pack(_ungrouped(file.sha256))
+
+
+def _xorb_records(xorb: ShardXorb, key: bytes | None) -> Iterable[bytes]:
+    yield _XORB.pack(xorb.hash, 0, len(xorb), xorb.raw_bytes, xorb.stored_bytes)
+    table = np.zeros(len(xorb), _CHUNK)
+    width = hashes.HASH_BYTES
+    names = xorb.chunk_hashes
+    if key is not None:
+        names = b"".join(
+            hashes.blinded(names[at : at + width], key) for at in range(0, len(names), width)
+        )
+    table["hash"] = np.frombuffer(names, "V32")
+    table["raw"] = xorb.raw_lengths
+    table["start"] = np.cumsum(xorb.raw_lengths, dtype=np.uint64) - xorb.raw_lengths
+    yield table.tobytes()
+
+
+def _ungrouped(value: bytes) -> bytes:
+    """A SHA-256 stands in a shard with each group of eight bytes reversed; the reversal undoes itself."""
+    return bytes.fromhex(hashes.to_text(value))
