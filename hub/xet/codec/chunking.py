@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hub.xet.codec.xorbs import CHUNK_RAW_MAX, Read
 
@@ -21,9 +20,10 @@ WINDOW = 64
 BLOCK_BYTES = 128 * 1024
 
 # One random number a byte value: the default table of the gear hash that all Xet software shares.
-GEAR: Final = np.array(
-    bytearray.fromhex(
-        """
+GEAR: Final = (
+    np.array(
+        bytearray.fromhex(
+            """
         b088d3a9e840f559 5652c7f739ed20d6 45b28969898972ab 6b0a89d5b68ec777 368f573e8b7a31b7
         1dc636dce936d94b 207a4c4e5554d5b6 a474b34628239acb 3b06a83e1ca3b912 90e78d6c2f02baf7
         e1c92df7150d9a8a 8e95053a1086d3ad 5a2ef4f1b83a0722 a50fac949f807fae 0e7303eb80d8d681
@@ -77,8 +77,11 @@ GEAR: Final = np.array(
         e5a536726a6a8155 57afb23447a07fdd 18f346f7abc9d394 636dc655d61ad33d cc8bab4939f7f3f6
         63c7a906c1dd187b
         """
+        )
     )
-).view(">u8").astype(np.uint64)
+    .view(">u8")
+    .astype(np.uint64)
+)
 
 
 def read_chunks(read: Read) -> Iterator[bytes]:

@@ -219,9 +219,7 @@ def _xorb_records(xorb: ShardXorb, key: bytes | None) -> Iterable[bytes]:
     width = hashes.HASH_BYTES
     names = xorb.chunk_hashes
     if key is not None:
-        names = b"".join(
-            hashes.blinded(names[at : at + width], key) for at in range(0, len(names), width)
-        )
+        names = b"".join(hashes.blinded(names[at : at + width], key) for at in range(0, len(names), width))
     table["hash"] = np.frombuffer(names, "V32")
     table["raw"] = xorb.raw_lengths
     table["start"] = np.cumsum(xorb.raw_lengths, dtype=np.uint64) - xorb.raw_lengths

@@ -44,9 +44,10 @@ class TestReadChunks:
         assert b"".join(chunks) == vector.content
         if vector.chunk_sizes:
             assert tuple(map(len, chunks)) == vector.chunk_sizes
-        assert hashes.to_text(
-            hashes.file_hash((hashes.chunk_hash(chunk), len(chunk)) for chunk in chunks)
-        ) == vector.file
+        assert (
+            hashes.to_text(hashes.file_hash((hashes.chunk_hash(chunk), len(chunk)) for chunk in chunks))
+            == vector.file
+        )
 
     def test_gives_no_chunk_for_an_empty_file(self) -> None:
         assert cut(b"") == []

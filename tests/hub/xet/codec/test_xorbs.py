@@ -15,9 +15,7 @@ from hub.xet.codec.errors import Malformed
 from tests.hub.xet import vectors
 
 
-def header(
-    *, stored: int, raw: int, scheme: int = Scheme.NONE, version: int = xorbs.VERSION
-) -> bytes:
+def header(*, stored: int, raw: int, scheme: int = Scheme.NONE, version: int = xorbs.VERSION) -> bytes:
     lengths = (stored.to_bytes(3, "little"), raw.to_bytes(3, "little"))
     return struct.pack("<B3sB3s", version, lengths[0], scheme, lengths[1])
 
