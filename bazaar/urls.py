@@ -3,7 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from bazaar import health
+
 urlpatterns = [
+    path("healthz", health.healthz),
     path("admin/", admin.site.urls),
     path("api/hub/v1/", include("hub.api.native.urls")),
     path("api/market/v1/", include("compute_market.api.urls")),

