@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -67,14 +68,11 @@ def stop(
     """Ask the child to end, wait, and end its whole group if it does not. Returns its exit code."""
     if process.poll() is None:
         process.send_signal(ask_with)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience_seconds)
-        except subprocess.TimeoutExpired:
-            pass
-    try:
+    # Where nothing of the group is left Linux says ProcessLookupError, macOS PermissionError.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # Nothing of the group is left; macOS says so by PermissionError.
     return process.wait()
 
 
