@@ -140,6 +140,8 @@ SPECTACULAR_SETTINGS = {
 # ---- the hub -------------------------------------------------------------------------------------
 GIT_ROOT = DATA_DIR / "git"
 BLOB_ROOT = DATA_DIR / "blobs"
+# The bucket that holds object bytes instead of BLOB_ROOT; None keeps them on this disk.
+S3 = env.object_store()
 TEMP_ROOT = DATA_DIR / "tmp"
 # Files above this many bytes go to LFS whatever they are.
 LFS_THRESHOLD_BYTES = env.integer("BAZAAR_LFS_THRESHOLD_BYTES", default=10 * 1024 * 1024)

@@ -109,3 +109,25 @@ def sqlite(path: Path) -> dict[str, Any]:
 def redis_url(data: Path) -> str:
     """REDIS_URL, or the private socket on which `script/server` starts its own."""
     return os.environ.get("REDIS_URL") or f"unix://{data / 'redis' / 'redis.sock'}"
+
+
+def object_store() -> dict[str, Any] | None:
+    """The S3 bucket for object bytes, or None: then they are kept in the data folder.
+
+    Raises ImproperlyConfigured when other S3 variables are given without a bucket.
+    """
+    bucket = os.environ.get("BAZAAR_S3_BUCKET", "")
+    if not bucket:
+        if os.environ.get("BAZAAR_S3_ENDPOINT"):
+            raise ImproperlyConfigured("BAZAAR_S3_ENDPOINT is set, but BAZAAR_S3_BUCKET is not.")
+        return None
+    return {
+        "bucket": bucket,
+        "endpoint": os.environ.get("BAZAAR_S3_ENDPOINT", ""),
+        "public_endpoint": os.environ.get("BAZAAR_S3_PUBLIC_ENDPOINT", ""),
+        "region": os.environ.get("BAZAAR_S3_REGION", "us-east-1"),
+        "access_key": os.environ.get("BAZAAR_S3_ACCESS_KEY", ""),
+        "secret_key": os.environ.get("BAZAAR_S3_SECRET_KEY", ""),
+        "prefix": os.environ.get("BAZAAR_S3_PREFIX", ""),
+        "presign": flag("BAZAAR_S3_PRESIGN", default=True),
+    }

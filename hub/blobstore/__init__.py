@@ -1,1 +1,57 @@
-"""Object bytes, in a local directory or in S3."""
+"""Object bytes, in a local directory or in S3. `get_store()` is the one the settings name."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from hub.blobstore.local import LocalBlobStore
+from hub.blobstore.s3 import S3BlobStore, S3Options
+from hub.blobstore.store import (
+    Blob,
+    BlobMissing,
+    BlobReader,
+    BlobStore,
+    InvalidPart,
+    Part,
+    StorageFull,
+    StoreUnreachable,
+    UploadMissing,
+    refusing_when_full,
+)
+
+__all__ = [
+    "Blob",
+    "BlobMissing",
+    "BlobReader",
+    "BlobStore",
+    "InvalidPart",
+    "LocalBlobStore",
+    "Part",
+    "S3BlobStore",
+    "S3Options",
+    "StorageFull",
+    "StoreUnreachable",
+    "UploadMissing",
+    "get_store",
+    "refusing_when_full",
+]
+
+
+def get_store() -> BlobStore:
+    """Return the store that the settings name: S3 when a bucket is given, else a local directory."""
+    options = settings.S3
+    if options is None:
+        return _local(str(settings.BLOB_ROOT))
+    return _s3(S3Options(**options))
+
+
+@lru_cache(maxsize=8)
+def _local(root: str) -> LocalBlobStore:
+    return LocalBlobStore(root)
+
+
+@lru_cache(maxsize=8)
+def _s3(options: S3Options) -> S3BlobStore:
+    return S3BlobStore(options)
