@@ -71,6 +71,11 @@ class TokenNotFound(NotFound):
     message = _("There is no such access token.")
 
 
+class TokenTaken(Conflict):
+    code = "token_taken"
+    message = _("This access token belongs to another user.")
+
+
 class NamespaceInUse(Conflict):
     code = "namespace_in_use"
     message = _("“{name}” still owns repositories; delete or transfer them first.")

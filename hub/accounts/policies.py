@@ -56,3 +56,9 @@ def require_account_owner(actor: Principal) -> None:
     require_scope(actor, AccessToken.Scope.WRITE)
     if actor.is_fine_grained:
         raise Denied(reason="A fine-grained token cannot change the account itself.")
+
+
+def require_system(actor: Principal) -> None:
+    """For what only an operator at the command line does. Raises: Denied."""
+    if not actor.is_system:
+        raise Denied(reason="Only an operator may do this.")

@@ -22,6 +22,7 @@ from hub.accounts.errors import (
     NameTaken,
     SignUpClosed,
     TokenNotFound,
+    TokenTaken,
     WeakPassword,
 )
 from hub.accounts.models import (
@@ -43,6 +44,8 @@ from hub.errors import Invalid
 
 TOKEN_PREFIX = "mbz_"  # noqa: S105 - a prefix that secret scanners can look for, not a secret
 TOKENS_MAX = 100
+SECRET_CHARS_MIN = 8
+GIVEN_TOKEN_NAME = "given by the operator"  # noqa: S105 - a label
 
 
 def _insert_namespace(*, name: str, kind: Namespace.Kind, full_name: str = "") -> Namespace:
@@ -65,11 +68,7 @@ def create_user(
 
     Raises: NameRefused, NameTaken, EmailTaken, WeakPassword, Invalid (the e-mail address).
     """
-    if email:
-        try:
-            validate_email(email)
-        except ValidationError as error:
-            raise Invalid(reason=" ".join(error.messages)) from None
+    _require_email(email)
     with transaction.atomic(durable=True):
         namespace = _insert_namespace(name=name, kind=Namespace.Kind.USER, full_name=full_name)
         user = User(namespace=namespace, email=email, is_staff=is_staff, is_superuser=is_staff)
@@ -78,11 +77,59 @@ def create_user(
         else:
             require_strong(password, user=user)
             user.set_password(password)
-        if email and User.objects.filter(email__iexact=email).exists():
-            raise EmailTaken
         user.save(force_insert=True)
         namespace_created.send(sender=Namespace, namespace=namespace, creator=user)
     return user
+
+
+def _require_email(email: str, *, besides: User | None = None) -> None:
+    """Raises: Invalid, EmailTaken."""
+    if not email:
+        return
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Invalid(reason=" ".join(error.messages)) from None
+    if User.objects.filter(email__iexact=email).exclude(pk=besides.pk if besides else None).exists():
+        raise EmailTaken
+
+
+def ensure_user(
+    *,
+    actor: Principal,
+    name: str,
+    full_name: str | None = None,
+    email: str | None = None,
+    password: str | None = None,
+    is_staff: bool = False,
+) -> tuple[User, bool]:
+    """An operator wants this user to exist; None leaves what an existing one has. True: it was made now.
+
+    Raises: Denied, and what `create_user` raises; NameTaken when the name is an organization's.
+    """
+    policies.require_system(actor)
+    namespace = Namespace.objects.filter(key=name_key(name)).select_related("user").first()
+    if namespace is None:
+        user = create_user(
+            name=name, password=password, email=email or "", full_name=full_name or "", is_staff=is_staff
+        )
+        return user, True
+    if namespace.is_organization:
+        raise NameTaken(name=name)
+    user = namespace.user
+    if email is not None:
+        _require_email(email, besides=user)
+        user.email = email
+    if password is not None and not user.check_password(password):
+        require_strong(password, user=user)
+        user.set_password(password)
+    user.is_staff = user.is_superuser = user.is_staff or is_staff
+    with transaction.atomic(durable=True):
+        user.save(update_fields=["email", "password", "is_staff", "is_superuser"])
+        if full_name is not None:
+            namespace.full_name = full_name
+            namespace.save(update_fields=["full_name"])
+    return user, False
 
 
 def sign_up(*, name: str, password: str, email: str, full_name: str = "", is_open: bool) -> User:
@@ -151,6 +198,29 @@ def create_organization(
     return namespace
 
 
+def ensure_organization(*, actor: Principal, name: str, profile: Profile) -> tuple[Namespace, bool]:
+    """An operator wants this organization to exist, with this profile. True: it was made now.
+
+    Raises: Denied, NameRefused, NameTaken when the name is a user's.
+    """
+    policies.require_system(actor)
+    namespace = Namespace.objects.filter(key=name_key(name)).first()
+    if created := namespace is None:
+        namespace = create_organization(actor=actor, name=name)
+    if not namespace.is_organization:
+        raise NameTaken(name=name)
+    return update_profile(actor=actor, namespace=namespace, profile=profile), created
+
+
+def ensure_member(*, actor: Principal, organization_name: str, user: User, role: Role) -> Membership:
+    """An operator wants this membership; a missing organization is made.
+
+    Raises: what `ensure_organization` and `set_member` raise.
+    """
+    organization, _ = ensure_organization(actor=actor, name=organization_name, profile=Profile())
+    return set_member(actor=actor, organization=organization, user=user, role=role)
+
+
 def set_member(*, actor: Principal, organization: Namespace, user: User, role: Role) -> Membership:
     """Add a member or change the role. Raises: Unauthenticated, NamespaceDenied, LastAdmin."""
     policies.require_role(actor, organization, Role.ADMIN)
@@ -181,7 +251,9 @@ def remove_member(*, actor: Principal, organization: Namespace, user: User) -> N
 
 def _require_other_admin(organization: Namespace, user: User) -> None:
     admins = set(
-        Membership.objects.filter(organization=organization, role=Role.ADMIN).values_list("user_id", flat=True)
+        Membership.objects.filter(organization=organization, role=Role.ADMIN).values_list(
+            "user_id", flat=True
+        )
     )
     if admins == {user.pk}:
         raise LastAdmin(organization=organization.name)
@@ -207,7 +279,9 @@ def update_profile(*, actor: Principal, namespace: Namespace, profile: Profile) 
     try:
         namespace.clean_fields()
     except ValidationError as error:
-        raise Invalid(reason="; ".join(f"{k}: {' '.join(v)}" for k, v in error.message_dict.items())) from None
+        raise Invalid(
+            reason="; ".join(f"{k}: {' '.join(v)}" for k, v in error.message_dict.items())
+        ) from None
     namespace.save(update_fields=["full_name", "details", "website", "default_visibility"])
     return namespace
 
@@ -290,6 +364,27 @@ def create_token(
             for grant in grants
         )
     return token, secret
+
+
+def ensure_token(*, actor: Principal, user: User, secret: str, scopes: Collection[str]) -> AccessToken:
+    """An operator wants this very token to be accepted with these scopes.
+
+    Raises: Denied, Invalid, TokenTaken when the text is another user's token.
+    """
+    policies.require_system(actor)
+    if len(secret) < SECRET_CHARS_MIN:
+        raise Invalid(reason=f"A token needs at least {SECRET_CHARS_MIN} characters.")
+    known = AccessToken.objects.filter(digest=selectors.digest(secret)).first()
+    if known is None:
+        return create_token(actor=Principal(user=user), name=GIVEN_TOKEN_NAME, scopes=scopes, secret=secret)[
+            0
+        ]
+    if known.user_id != user.pk:
+        raise TokenTaken
+    known.scopes = _valid_scopes(scopes)
+    known.expires_at = None
+    known.save(update_fields=["scopes", "expires_at"])
+    return known
 
 
 def _valid_scopes(scopes: Collection[str]) -> list[str]:

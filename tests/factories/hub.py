@@ -1,0 +1,78 @@
+"""Users, organizations and repositories, made the way the hub makes them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from hub.accounts import services as accounts
+from hub.accounts.models import AccessToken, Namespace, Role, User
+from hub.accounts.principals import SYSTEM, Principal
+from hub.repos import services as repos
+from hub.repos.models import Gating, Kind, Repository
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+_numbers = itertools.count(1)
+
+
+def user(name: str = "", **fields: str) -> User:
+    return accounts.create_user(name=name or f"user{next(_numbers)}", **fields)
+
+
+def actor(name: str = "") -> Principal:
+    """Somebody signed in, who is new unless the name is known."""
+    known = User.objects.filter(namespace__name=name).first() if name else None
+    return Principal(user=known or user(name))
+
+
+def organization(name: str = "", members: Mapping[User, Role] | None = None) -> Namespace:
+    made = accounts.create_organization(actor=SYSTEM, name=name or f"org{next(_numbers)}")
+    for member, role in (members or {}).items():
+        accounts.set_member(actor=SYSTEM, organization=made, user=member, role=role)
+    return made
+
+
+def token(owner: User, *scopes: str, secret: str = "") -> str:
+    """The text of a new token."""
+    _, text = accounts.create_token(
+        actor=Principal(user=owner),
+        name="test",
+        scopes=scopes or [AccessToken.Scope.WRITE],
+        secret=secret or None,
+    )
+    return text
+
+
+def bearer(owner: User, *scopes: str) -> dict[str, str]:
+    """Headers for Django's test client: `client.get(url, headers=bearer(user))`."""
+    return {"Authorization": f"Bearer {token(owner, *scopes)}"}
+
+
+def repository(
+    owner: Principal | User,
+    name: str = "",
+    *,
+    namespace: str = "",
+    kind: str = Kind.MODEL,
+    visibility: str = "public",
+    gating: str = Gating.OPEN,
+    files: Mapping[str, bytes] | None = None,
+    now: datetime = NOW,
+) -> Repository:
+    """A repository with its first commit; `files` are top-level names."""
+    principal = owner if isinstance(owner, Principal) else Principal(user=owner)
+    made = repos.create_repository(
+        actor=principal,
+        request=repos.NewRepository(
+            kind=kind,
+            repo_id=f"{namespace or principal.name}/{name or f'repo{next(_numbers)}'}",
+            visibility=visibility,
+            files=files,
+        ),
+        now=now,
+    )
+    if gating:
+        made = repos.change_settings(actor=SYSTEM, repository=made, change=repos.Settings(gating=gating))
+    return made
