@@ -1,0 +1,261 @@
+"""The resting orders of one product: price levels, and within a level one queue a window.
+
+Both sides are kept as *keys*: a bid's key is its price, an ask's the negative of it, so that the best
+order always has the highest key and one code serves both. Queues are linked lists through the orders
+themselves: joining, leaving and finding the oldest cost the same however long the queue is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from heapq import merge
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from compute_market.matching.engine import profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+by_entry = attrgetter("entry")
+
+
+class Order:
+    """An order the engine keeps. `entry` is its place in time, the sequence that put it in the queue.
+
+    `open` is the GPUs it can still trade; a sell that has sold parts of its window keeps `steps` instead,
+    and `open` then means nothing.
+    """
+
+    __slots__ = (
+        "account",
+        "end",
+        "entry",
+        "following",
+        "gpus",
+        "node",
+        "number",
+        "open",
+        "post_only",
+        "preceding",
+        "price",
+        "product",
+        "queue",
+        "self_trade",
+        "side",
+        "start",
+        "steps",
+        "version",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - one call a new order, measured: by position costs least
+        self,
+        number: int,
+        account: int,
+        product: int,
+        side: int,
+        price: int,
+        gpus: int,
+        start: int,
+        end: int,
+        node: int,
+        post_only: int,
+        self_trade: int,
+        entry: int,
+    ) -> None:
+        self.number = number
+        self.account = account
+        self.product = product
+        self.side = side
+        self.price = price
+        self.gpus = gpus
+        self.open = gpus
+        self.start = start
+        self.end = end
+        self.node = node
+        self.post_only = post_only
+        self.self_trade = self_trade
+        self.entry = entry
+        self.version = 1
+        self.steps: profile.Steps | None = None
+        self.queue: Queue | None = None
+        self.preceding: Order | None = None
+        self.following: Order | None = None
+
+    def __repr__(self) -> str:
+        side = "buy" if self.side > 0 else "sell"
+        return f"<Order {self.number} {side} {self.gpus} @{self.price} [{self.start},{self.end})>"
+
+    def available(self, start: int, end: int) -> int:
+        """GPUs it can trade over the whole of [start, end)."""
+        if self.steps is None:
+            return self.open if self.start <= start and end <= self.end else 0
+        return max(0, self.gpus - profile.peak(self.steps, start, end))
+
+    def open_minutes(self) -> int:
+        """GPU-minutes it has not traded yet."""
+        if self.steps is None:
+            return self.open * (self.end - self.start)
+        return profile.free_minutes(self.steps, self.gpus, self.end)
+
+    def window(self) -> tuple[int, int] | None:
+        """The outer bounds of what is left, or None if nothing is."""
+        if self.steps is None:
+            return (self.start, self.end) if self.open > 0 else None
+        return profile.hull(self.steps, self.gpus, self.end)
+
+    def sold_steps(self) -> profile.Steps:
+        """What it has sold, as a profile."""
+        return ((self.start, self.gpus - self.open),) if self.steps is None else self.steps
+
+    def layers(self) -> list[profile.Rectangle]:
+        """What is left, as rectangles whose depths add up."""
+        return profile.layers(self.sold_steps(), self.gpus, self.end)
+
+    def take(self, start: int, end: int, gpus: int) -> None:
+        """Trade `gpus` over [start, end), which the caller has found available."""
+        self.version += 1
+        if self.steps is None:
+            if self.side > 0 or (start == self.start and end == self.end):
+                self.open -= gpus
+                return
+            self.steps = ((self.start, self.gpus - self.open),)
+        self.steps = profile.sell(self.steps, start, end, gpus, self.end)
+
+
+class Queue:
+    """The orders of one price and one window, oldest first."""
+
+    __slots__ = ("first", "key", "last", "window")
+
+    def __init__(self, key: int, window: tuple[int, int]) -> None:
+        self.key = key
+        self.window = window
+        self.first: Order | None = None
+        self.last: Order | None = None
+
+    def __iter__(self) -> Iterator[Order]:
+        order = self.first
+        while order is not None:
+            yield order
+            order = order.following
+
+
+class BookSide:
+    """All resting bids, or all resting asks, of one product."""
+
+    __slots__ = ("keys", "levels")
+
+    def __init__(self) -> None:
+        self.keys: list[int] = []
+        self.levels: dict[int, dict[tuple[int, int], Queue]] = {}
+
+    def __iter__(self) -> Iterator[Order]:
+        """Every order in the side, in the order in which it would trade."""
+        for key in reversed(self.keys):
+            yield from merge(*self.levels[key].values(), key=by_entry)
+
+    def join(self, order: Order, key: int, window: tuple[int, int]) -> None:
+        """Put an order into its queue: at the end, or further up if it entered the market earlier."""
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = {}
+            insort(self.keys, key)
+        queue = level.get(window)
+        if queue is None:
+            queue = level[window] = Queue(key, window)
+        order.queue = queue
+        ahead = queue.last
+        while ahead is not None and ahead.entry > order.entry:
+            ahead = ahead.preceding
+        order.preceding = ahead
+        if ahead is None:
+            order.following = queue.first
+            queue.first = order
+        else:
+            order.following = ahead.following
+            ahead.following = order
+        if order.following is None:
+            queue.last = order
+        else:
+            order.following.preceding = order
+
+    def leave(self, order: Order) -> None:
+        """Take an order out of its queue, and the queue away if it is the last one."""
+        queue = order.queue
+        if queue is None:
+            return
+        before, after = order.preceding, order.following
+        if before is None:
+            queue.first = after
+        else:
+            before.following = after
+        if after is None:
+            queue.last = before
+        else:
+            after.preceding = before
+        order.queue = order.preceding = order.following = None
+        if queue.first is None:
+            self._close(queue)
+
+    def _close(self, queue: Queue) -> None:
+        level = self.levels[queue.key]
+        del level[queue.window]
+        if not level:
+            del self.levels[queue.key]
+            keys = self.keys
+            if keys[-1] == queue.key:
+                keys.pop()
+            else:
+                del keys[bisect_left(keys, queue.key)]
+
+    def covering(self, lowest_key: int, start: int, end: int) -> Iterator[Order]:
+        """Orders whose window reaches over [start, end), best first, down to a key."""
+        keys = self.keys
+        index = len(keys) - 1
+        while index >= 0 and keys[index] >= lowest_key:
+            level = self.levels[keys[index]]
+            queues = [queue for (since, until), queue in level.items() if since <= start and end <= until]
+            if len(queues) == 1:
+                order = queues[0].first
+                while order is not None:
+                    yield order
+                    order = order.following
+            elif queues:
+                yield from merge(*queues, key=by_entry)
+            index -= 1
+
+    def within(self, lowest_key: int, start: int, end: int) -> Iterator[Order]:
+        """Orders whose window lies inside [start, end), best first, down to a key."""
+        keys = self.keys
+        index = len(keys) - 1
+        while index >= 0 and keys[index] >= lowest_key:
+            level = self.levels[keys[index]]
+            queues = [queue for (since, until), queue in level.items() if start <= since and until <= end]
+            if len(queues) == 1:
+                order = queues[0].first
+                while order is not None:
+                    yield order
+                    order = order.following
+            elif queues:
+                yield from merge(*queues, key=by_entry)
+            index -= 1
+
+
+class Book:
+    """One product: its terms and its two sides."""
+
+    __slots__ = ("asks", "bids", "highest", "lot", "lowest", "product", "tick", "trading")
+
+    def __init__(self, product: int) -> None:
+        self.product = product
+        self.bids = BookSide()
+        self.asks = BookSide()
+        self.lot = self.tick = 1
+        self.lowest = 1
+        self.highest = 0
+        self.trading = 0
+
+    def side(self, side: int) -> BookSide:
+        """The resting orders of one side."""
+        return self.bids if side > 0 else self.asks

@@ -1,0 +1,232 @@
+"""The engine against a naive market, against itself in other batches, and against its mirror image."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compute_market.matching.engine import Engine, dump, restore, state_hash
+from compute_market.matching.engine import commands as c
+from compute_market.matching.engine import events as e
+
+from .books import HOUR, TICK, NaiveMarket, plainly
+
+BATCHES = (1, 7, 100, 5000)
+
+
+@st.composite
+def logs(draw: st.DrawFn, products: int = 1) -> list[c.Command]:
+    """A command log of a few accounts that crowd a few prices and windows."""
+    log: list[c.Command] = [c.Configure(p, p, 1, TICK, TICK, 99 * TICK, 0, 0) for p in range(1, products + 1)]
+    orders: list[int] = []
+    for _ in range(draw(st.integers(1, 40))):
+        sequence = len(log) + 1
+        kind = draw(st.sampled_from("nnnnnnnnaaccxsr")) if orders else "n"
+        if kind == "n":
+            start = draw(st.integers(0, 3))
+            side = draw(st.sampled_from((1, -1)))
+            orders.append(sequence)
+            log.append(
+                c.New(
+                    sequence,
+                    sequence,
+                    account=draw(st.integers(1, 4)),
+                    product=draw(st.integers(1, products)),
+                    side=side,
+                    price=draw(st.integers(5, 8)) * TICK,
+                    gpus=draw(st.integers(1, 6)),
+                    start=start * HOUR,
+                    end=(start + draw(st.integers(1, 3))) * HOUR,
+                    node=0 if side > 0 else draw(st.integers(1, 3)),
+                    time_in_force=draw(st.sampled_from((0, 0, 0, 0, 2, 3))),
+                    post_only=int(draw(st.integers(0, 7)) == 0),
+                    self_trade=draw(st.integers(0, 2)),
+                    minute=0,
+                )
+            )
+        elif kind == "a":
+            price, gpus = draw(st.integers(5, 8)) * TICK, draw(st.integers(1, 6))
+            log.append(
+                c.Amend(sequence, draw(st.sampled_from(orders)), price, gpus, draw(st.sampled_from((0, 0, 1, 2))), 0)
+            )
+        elif kind == "c":
+            log.append(draw(st.sampled_from((c.Cancel, c.Expire)))(sequence, draw(st.sampled_from(orders))))
+        elif kind == "x":
+            log.append(c.CancelAll(sequence, draw(st.integers(1, 4)), draw(st.integers(0, products))))
+        elif kind == "s":
+            log.append(c.Suspend(sequence, draw(st.integers(1, 3))))
+        else:
+            log.append(c.Resume(sequence, draw(st.integers(1, 3)), 0))
+    return log
+
+
+def replayed(log: list[c.Command], batch: int) -> tuple[list[e.Event], Engine]:
+    """Play a log in batches, through a snapshot after each."""
+    engine = Engine()
+    events: list[e.Event] = []
+    for at in range(0, len(log), batch):
+        events += engine.apply(log[at : at + batch])
+        engine = restore(dump(engine))
+    return events, engine
+
+
+def busy_log(size: int, seed: int) -> list[c.Command]:
+    """A long log of a lively market with three products."""
+    chance = random.Random(seed)
+    log: list[c.Command] = [c.Configure(p, p, 1, TICK, TICK, 10**6 * TICK, 0, 0) for p in (1, 2, 3)]
+    while len(log) < size:
+        sequence = len(log) + 1
+        dice = chance.random()
+        if dice < 0.25:
+            log.append(c.Cancel(sequence, chance.randrange(4, sequence)))
+        elif dice < 0.35:
+            order = chance.randrange(4, sequence)
+            log.append(c.Amend(sequence, order, chance.randrange(90, 111) * TICK, chance.randrange(1, 9), 0, 0))
+        elif dice < 0.37:
+            node = chance.randrange(1, 20)
+            log.append(chance.choice((c.Suspend(sequence, node), c.Resume(sequence, node, 0))))
+        else:
+            side, start = chance.choice((1, -1)), chance.randrange(0, 5) * HOUR
+            end = start + chance.choice((1, 2, 24)) * HOUR
+            node = 0 if side > 0 else chance.randrange(1, 20)
+            log.append(
+                c.New(
+                    sequence, sequence, chance.randrange(1, 30), chance.randrange(1, 4), side,
+                    chance.randrange(90, 111) * TICK, chance.randrange(1, 9), start, end, node,
+                    chance.choice((0, 0, 0, 2, 3)), int(chance.random() < 0.05), chance.randrange(3), 0,
+                )  # fmt: skip
+            )
+    return log
+
+
+class TestAgainstTheNaiveMarket:
+    @settings(max_examples=400, deadline=None)
+    @given(logs(products=2))
+    def test_everything_happens_alike(self, log: list[c.Command]) -> None:
+        # The naive market knows one product; the other one is its own run.
+        for product in (1, 2):
+            mine = single(log, product)
+            naive = NaiveMarket()
+            for command in mine:
+                naive.apply(command)
+            engine = Engine()
+            assert plainly(engine.apply(mine)) == naive.happened
+            assert {number: order.open_minutes() for number, order in engine.orders.items()} == {
+                number: order.left() * HOUR for number, order in naive.live.items()
+            }
+
+    @settings(max_examples=200, deadline=None)
+    @given(logs())
+    def test_no_book_is_crossed_at_rest_and_no_gpu_is_sold_twice(self, log: list[c.Command]) -> None:
+        engine = Engine()
+        events = engine.apply(log)
+        news = {command.order: command for command in log if isinstance(command, c.New)}
+        amended: dict[int, int] = defaultdict(int)
+        for event in events:
+            if isinstance(event, e.Amended):
+                amended[event.order] = max(amended[event.order], event.gpus)
+        sold: dict[tuple[int, int], int] = defaultdict(int)
+        for event in events:
+            if isinstance(event, e.Trade):
+                assert event.buyer != event.seller
+                for hour in range(event.start // HOUR, event.end // HOUR):
+                    sold[event.sell, hour] += event.gpus
+        for (order, _), gpus in sold.items():
+            assert gpus <= max(news[order].gpus, amended[order])
+        for book in engine.books.values():
+            for bid in book.bids:
+                for ask in book.asks:
+                    can_trade = ask.price <= bid.price and ask.available(bid.start, bid.end) > 0
+                    assert not can_trade or ask.account == bid.account
+
+
+def single(log: list[c.Command], product: int) -> list[c.Command]:
+    """What a log says about one product, numbered afresh."""
+    kept: list[c.Command] = []
+    orders: set[int] = set()
+    for command in log:
+        match command:
+            case c.New() | c.Configure() if command.product != product:
+                continue
+            case c.CancelAll() if command.product not in {0, product}:
+                continue
+            case c.New():
+                orders.add(command.order)
+            case c.Cancel() | c.Expire() | c.Amend() if command.order not in orders:
+                continue
+        kept.append(command._replace(sequence=len(kept) + 1))
+    return kept
+
+
+class TestReplay:
+    @settings(max_examples=60, deadline=None)
+    @given(logs(products=2))
+    def test_gives_the_same_in_any_batches_and_through_snapshots(self, log: list[c.Command]) -> None:
+        whole = Engine()
+        events = whole.apply(log)
+        for batch in (1, 7):
+            again, engine = replayed(log, batch)
+            assert again == events
+            assert state_hash(engine) == state_hash(whole)
+
+    @pytest.mark.parametrize("batch", BATCHES)
+    def test_gives_the_same_for_a_long_log(self, batch: int) -> None:
+        log = busy_log(3000 if batch == 1 else 12_000, seed=4)
+        whole = Engine()
+        events = whole.apply(log)
+        if batch == 1:
+            engine, again = Engine(), []
+            for command in log:
+                again += engine.apply([command])
+        else:
+            again, engine = replayed(log, batch)
+        assert again == events
+        assert state_hash(engine) == state_hash(whole)
+
+    def test_is_split_by_product(self) -> None:
+        log = [command for command in busy_log(6000, seed=5) if not isinstance(command, c.CancelAll)]
+        whole: dict[int, list[Any]] = defaultdict(list)
+        engine = Engine()
+        for event in engine.apply([cmd._replace(sequence=i) for i, cmd in enumerate(log, start=1)]):
+            if isinstance(event, e.Trade):
+                whole[event.product].append(event[2:])
+        for product in (1, 2, 3):
+            alone = [event[2:] for event in Engine().apply(single(log, product)) if isinstance(event, e.Trade)]
+            assert alone == whole[product]
+
+
+class TestMirror:
+    @settings(max_examples=150, deadline=None)
+    @given(logs())
+    def test_sides_are_treated_alike(self, log: list[c.Command]) -> None:
+        """With one window for all, buying at p and selling at 13 - p are the same game."""
+        plain: list[c.Command] = []
+        mirrored: list[c.Command] = []
+        for command in log:
+            if isinstance(command, c.New):
+                level = command._replace(start=0, end=HOUR, node=0)
+                plain.append(level)
+                mirrored.append(level._replace(side=-level.side, price=13 * TICK - level.price))
+            elif isinstance(command, c.Amend):
+                plain.append(command)
+                mirrored.append(command._replace(price=13 * TICK - command.price))
+            elif isinstance(command, c.Configure | c.Cancel | c.CancelAll | c.Expire):
+                plain.append(command)
+                mirrored.append(command)
+        numbered = [[cmd._replace(sequence=i) for i, cmd in enumerate(it, start=1)] for it in (plain, mirrored)]
+        left, right = (plainly(Engine().apply(commands)) for commands in numbered)
+        assert left == [unmirrored(event) for event in right]
+
+
+def unmirrored(event: tuple[Any, ...]) -> tuple[Any, ...]:
+    if event[0] == "trade":
+        _, buy, sell, price, *rest = event
+        return ("trade", sell, buy, 13 * TICK - price, *rest)
+    if event[0] == "amended":
+        return (*event[:2], 13 * TICK - event[2], *event[3:])
+    return event
