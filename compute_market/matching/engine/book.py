@@ -48,7 +48,7 @@ class Order:
         "version",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 - one call a new order, measured: by position costs least
+    def __init__(
         self,
         number: int,
         account: int,
@@ -88,8 +88,10 @@ class Order:
 
     def available(self, start: int, end: int) -> int:
         """GPUs it can trade over the whole of [start, end)."""
+        if start < self.start or end > self.end:
+            return 0
         if self.steps is None:
-            return self.open if self.start <= start and end <= self.end else 0
+            return self.open
         return max(0, self.gpus - profile.peak(self.steps, start, end))
 
     def open_minutes(self) -> int:

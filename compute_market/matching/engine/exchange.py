@@ -75,14 +75,13 @@ class Engine:
         (sequence, number, account, product, side, price, gpus, start, end, node, force, post_only,
          self_trade, minute) = command  # fmt: skip
         book = self.books.get(product)
-        if book is None or book.trading or not book.lowest <= price <= book.highest:
-            self._reject(sequence, number, _refusal(book, price))
-            return
-        if price % book.tick or gpus % book.lot:
-            self._reject(sequence, number, Reason.OFF_TICK if price % book.tick else Reason.OFF_LOT)
-            return
-        if node in self.suspended:
-            self._reject(sequence, number, Reason.NODE_SUSPENDED)
+        if (
+            book is None
+            or book.trading
+            or not book.lowest <= price <= book.highest
+            or (price % book.tick or gpus % book.lot or node in self.suspended)
+        ):
+            self._reject(sequence, number, _refusal(book, price, gpus))
             return
         order = Order(
             number, account, product, side, price, gpus, start, end, node, post_only, self_trade, sequence
@@ -154,10 +153,8 @@ class Engine:
         if price == order.price and gpus <= order.gpus:
             self._reduce(order, gpus, book, sequence)
             return
-        if book.trading or not book.lowest <= price <= book.highest:
-            self._reject(sequence, number, _refusal(book, price))
-        elif price % book.tick:
-            self._reject(sequence, number, Reason.OFF_TICK)
+        if book.trading or not book.lowest <= price <= book.highest or price % book.tick:
+            self._reject(sequence, number, _refusal(book, price, gpus))
         elif order.side > 0 and order.start < minute:
             self._reject(sequence, number, Reason.WINDOW_PASSED)
         else:
@@ -355,12 +352,14 @@ class Engine:
         self._events.append(make(e.Rejected, (self.number, sequence, order, reason)))
 
 
-def _refusal(book: Book | None, price: int) -> str:
-    """Why a book takes no order at this price; the caller has found that it does not."""
+def _refusal(book: Book | None, price: int, gpus: int) -> str:
+    """Why a book does not take these terms; the caller has found that it does not."""
     if book is None:
         return Reason.UNKNOWN_PRODUCT
-    if book.trading == HALTED:
-        return Reason.PRODUCT_HALTED
-    if book.trading == CLOSED:
-        return Reason.PRODUCT_CLOSED
-    return Reason.OUTSIDE_PRICE_BAND
+    if book.trading:
+        return Reason.PRODUCT_HALTED if book.trading == HALTED else Reason.PRODUCT_CLOSED
+    if not book.lowest <= price <= book.highest:
+        return Reason.OUTSIDE_PRICE_BAND
+    if price % book.tick:
+        return Reason.OFF_TICK
+    return Reason.OFF_LOT if gpus % book.lot else Reason.NODE_SUSPENDED

@@ -294,9 +294,7 @@ def plainly(events: list[e.Event]) -> list[tuple[Any, ...]]:
     result: list[tuple[Any, ...]] = []
     for event in events:
         if isinstance(event, e.Trade):
-            result.append(
-                ("trade", event.buy, event.sell, event.price, event.gpus, event.start, event.end)
-            )
+            result.append(("trade", event.buy, event.sell, event.price, event.gpus, event.start, event.end))
         elif isinstance(event, e.Cancelled):
             result.append(("end", event.order, event.reason, event.gpu_minutes))
         elif isinstance(event, e.Rejected):

@@ -203,9 +203,7 @@ class TestSelfTrade:
     @pytest.mark.parametrize("mode", ["newest", "both"])
     def test_fok_counts_only_what_lies_before_the_first_own_order(self, mode: str) -> None:
         book = market(self.DRAWING)
-        assert reasons(book.new(1, "buy", 4, 900, account=7, mode=mode, force="fok")) == [
-            (1, "not_fillable")
-        ]
+        assert reasons(book.new(1, "buy", 4, 900, account=7, mode=mode, force="fok")) == [(1, "not_fillable")]
         assert set(book.open()) == {11, 12, 13}
         assert fills(book.new(2, "buy", 2, 900, account=7, mode=mode, force="fok")) == [(11, 2, 800)]
 

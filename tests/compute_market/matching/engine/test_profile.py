@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,11 +47,13 @@ class TestProfile:
     ) -> None:
         steps, table = drawn(sold)
         gpus, end = 8, min(END, start + length)
-        covering = [g for since, until, g in profile.layers(steps, gpus, END) if since <= start and end <= until]
+        covering = [
+            g for since, until, g in profile.layers(steps, gpus, END) if since <= start and end <= until
+        ]
         assert sum(covering) == max(0, gpus - max(table[start:end]))
 
     @given(sales)
     def test_is_written_in_one_way_only(self, sold: list[tuple[int, int, int]]) -> None:
         steps, _ = drawn(sold)
         assert steps == drawn(sold[::-1])[0]
-        assert all(a[1] != b[1] and a[0] < b[0] for a, b in zip(steps, steps[1:], strict=False))
+        assert all(a[1] != b[1] and a[0] < b[0] for a, b in pairwise(steps))

@@ -52,7 +52,14 @@ def logs(draw: st.DrawFn, products: int = 1) -> list[c.Command]:
         elif kind == "a":
             price, gpus = draw(st.integers(5, 8)) * TICK, draw(st.integers(1, 6))
             log.append(
-                c.Amend(sequence, draw(st.sampled_from(orders)), price, gpus, draw(st.sampled_from((0, 0, 1, 2))), 0)
+                c.Amend(
+                    sequence,
+                    draw(st.sampled_from(orders)),
+                    price,
+                    gpus,
+                    draw(st.sampled_from((0, 0, 1, 2))),
+                    0,
+                )
             )
         elif kind == "c":
             log.append(draw(st.sampled_from((c.Cancel, c.Expire)))(sequence, draw(st.sampled_from(orders))))
@@ -82,11 +89,15 @@ def busy_log(size: int, seed: int) -> list[c.Command]:
     while len(log) < size:
         sequence = len(log) + 1
         dice = chance.random()
+        if sequence == 4:
+            dice = 1.0
         if dice < 0.25:
             log.append(c.Cancel(sequence, chance.randrange(4, sequence)))
         elif dice < 0.35:
             order = chance.randrange(4, sequence)
-            log.append(c.Amend(sequence, order, chance.randrange(90, 111) * TICK, chance.randrange(1, 9), 0, 0))
+            log.append(
+                c.Amend(sequence, order, chance.randrange(90, 111) * TICK, chance.randrange(1, 9), 0, 0)
+            )
         elif dice < 0.37:
             node = chance.randrange(1, 20)
             log.append(chance.choice((c.Suspend(sequence, node), c.Resume(sequence, node, 0))))
@@ -96,10 +107,21 @@ def busy_log(size: int, seed: int) -> list[c.Command]:
             node = 0 if side > 0 else chance.randrange(1, 20)
             log.append(
                 c.New(
-                    sequence, sequence, chance.randrange(1, 30), chance.randrange(1, 4), side,
-                    chance.randrange(90, 111) * TICK, chance.randrange(1, 9), start, end, node,
-                    chance.choice((0, 0, 0, 2, 3)), int(chance.random() < 0.05), chance.randrange(3), 0,
-                )  # fmt: skip
+                    sequence,
+                    sequence,
+                    chance.randrange(1, 30),
+                    chance.randrange(1, 4),
+                    side,
+                    chance.randrange(90, 111) * TICK,
+                    chance.randrange(1, 9),
+                    start,
+                    end,
+                    node,
+                    chance.choice((0, 0, 0, 2, 3)),
+                    int(chance.random() < 0.05),
+                    chance.randrange(3),
+                    0,
+                )
             )
     return log
 
@@ -141,8 +163,7 @@ class TestAgainstTheNaiveMarket:
         for book in engine.books.values():
             for bid in book.bids:
                 for ask in book.asks:
-                    can_trade = ask.price <= bid.price and ask.available(bid.start, bid.end) > 0
-                    assert not can_trade or ask.account == bid.account
+                    assert ask.price > bid.price or not ask.available(bid.start, bid.end)
 
 
 def single(log: list[c.Command], product: int) -> list[c.Command]:
@@ -196,7 +217,9 @@ class TestReplay:
             if isinstance(event, e.Trade):
                 whole[event.product].append(event[2:])
         for product in (1, 2, 3):
-            alone = [event[2:] for event in Engine().apply(single(log, product)) if isinstance(event, e.Trade)]
+            alone = [
+                event[2:] for event in Engine().apply(single(log, product)) if isinstance(event, e.Trade)
+            ]
             assert alone == whole[product]
 
 
@@ -218,7 +241,9 @@ class TestMirror:
             elif isinstance(command, c.Configure | c.Cancel | c.CancelAll | c.Expire):
                 plain.append(command)
                 mirrored.append(command)
-        numbered = [[cmd._replace(sequence=i) for i, cmd in enumerate(it, start=1)] for it in (plain, mirrored)]
+        numbered = [
+            [cmd._replace(sequence=i) for i, cmd in enumerate(it, start=1)] for it in (plain, mirrored)
+        ]
         left, right = (plainly(Engine().apply(commands)) for commands in numbered)
         assert left == [unmirrored(event) for event in right]
 
