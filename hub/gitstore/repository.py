@@ -225,7 +225,9 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
 
     # ---- who touched what last -------------------------------------------------------------------
 
-    def last_commits(self, start: str, paths: Iterable[str], *, commits_max: int = 20_000) -> dict[str, Commit]:
+    def last_commits(
+        self, start: str, paths: Iterable[str], *, commits_max: int = 20_000
+    ) -> dict[str, Commit]:
         """For each path the newest commit, from `start` back, that changed it.
 
         Follows first parents, as `git log --first-parent` does. Paths that were not decided within

@@ -10,7 +10,7 @@ from hub import gitstore
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
 from hub.gitstore import Commit, Entry, GitRepository, Ref, RevisionNotFound
-from hub.lfs import links
+from hub.lfs.models import LfsLink
 from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions.errors import NotAFile
@@ -101,7 +101,8 @@ def list_lfs_files(*, actor: Principal, repository: Repository) -> list[LfsFile]
     """
     policies.require_role(actor, repository, Role.WRITE)
     git = git_of(repository)
-    pushed = links.pushed_at(repository=repository)
+    linked = LfsLink.objects.filter(repository=repository).exclude(pushed_at=None)
+    pushed = dict(linked.values_list("object_id", "pushed_at"))
     found: dict[str, LfsFile] = {}
     for ref in sorted(git.refs(), key=lambda ref: ref.name != f"refs/heads/{repository.default_branch}"):
         for oid, (path, blob, size) in git.pointers([ref.target]).items():

@@ -6,18 +6,17 @@ the collection of unlinked ones drops.
 
 from __future__ import annotations
 
-import os
-import tempfile
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 
 from django.conf import settings
 
 from hub import gitstore
 from hub.gitstore.paths import require_path
-from hub.accounts.principals import Principal
-from hub.lfs import services as lfs
+from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
+from hub.lfs import storing
+from hub.repos import quotas
 from hub.repos.models import Repository
 from hub.revisions.attributes import is_lfs_path
 from hub.revisions.operations import AddBlob, AddLfs
@@ -27,47 +26,51 @@ MEMORY_BYTES_MAX = 1 << 20
 
 
 class Staging:
-    """Takes the content of files of one coming commit, one after another, as streams of bytes."""
+    """Takes the content of the files of one coming commit, one after another, as streams of bytes."""
 
-    def __init__(self, *, actor: Principal, repository: Repository, commit: str | None, now: datetime) -> None:
-        """`commit` is where the `.gitattributes` that decide about LFS are read; None: the new file rules."""
-        self.actor, self.repository, self.commit, self.now = actor, repository, commit, now
+    def __init__(self, *, repository: Repository, commit: str | None, now: datetime) -> None:
+        """`commit` is where the `.gitattributes` that decide about LFS are read; None: a new one's."""
+        self.repository, self.commit, self.now = repository, commit, now
         self.git = gitstore.open_repository(repository.storage)
 
     def add(self, path: str, chunks: Iterable[bytes]) -> AddBlob | AddLfs:
         """Store a file's content: as an LFS object when it is large or its path is tracked by LFS.
 
         A pointer that a client sends in place of content stays the pointer it is.
-        Raises: InvalidPath, StorageQuotaExceeded, Unavailable (disk full).
+        Raises: InvalidPath, StorageQuotaExceeded, StorageFull.
         """
         require_path(path)
-        Path(settings.TEMP_ROOT).mkdir(parents=True, exist_ok=True)
-        with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX, dir=settings.TEMP_ROOT) as file:
-            size = 0
-            for chunk in chunks:
-                size += len(chunk)
-                file.write(chunk)
-            file.seek(0)
-            if size <= gitstore.values.POINTER_SIZE_MAX:
-                data = file.read()
-                if pointer := gitstore.Pointer.parse(data):
-                    return AddLfs(path=path, oid=pointer.oid, size=pointer.size)
-                file.seek(0)
-            if size and (size > settings.LFS_THRESHOLD_BYTES or is_lfs_path(self.git, self.commit, path)):
-                stored = lfs.store_stream(
-                    actor=self.actor,
-                    repository=self.repository,
-                    chunks=iter(lambda: file.read(1 << 20), b""),
-                    now=self.now,
-                )
-                return AddLfs(path=path, oid=stored.oid, size=stored.size_bytes)
-            file.rollover() if size > MEMORY_BYTES_MAX else None
-            blob = self._write_blob(file, size)
-        return AddBlob(path=path, blob=blob, size=size)
+        held = bytearray()
+        rest = iter(chunks)
+        for chunk in rest:
+            held += chunk
+            if len(held) > MEMORY_BYTES_MAX:
+                return self._add_large(path, bytes(held), rest)
+        data = bytes(held)
+        if len(data) <= POINTER_SIZE_MAX and (pointer := Pointer.parse(data)):
+            return AddLfs(path=path, oid=pointer.oid, size=pointer.size)
+        if data and self._goes_to_lfs(path, len(data)):
+            return self._add_large(path, data, iter(()))
+        return AddBlob(path=path, blob=self.git.write_blob(data), size=len(data))
 
-    def _write_blob(self, file: tempfile.SpooledTemporaryFile[bytes], size: int) -> str:
-        if size <= MEMORY_BYTES_MAX:
-            return self.git.write_blob(file.read())
-        file.flush()
-        # libgit2 streams a file by name; an unlinked one still has a name under /dev/fd or /proc.
-        return self.git.write_blob_from(Path(f"/dev/fd/{file.fileno()}") if os.name == "posix" else Path(file.name))
+    def _goes_to_lfs(self, path: str, size: int) -> bool:
+        return size > settings.LFS_THRESHOLD_BYTES or is_lfs_path(self.git, self.commit, path)
+
+    def _add_large(self, path: str, first: bytes, rest: Iterable[bytes]) -> AddBlob | AddLfs:
+        """By way of a file on disk, so that memory stays flat however much comes."""
+        with storing.temporary_file() as temporary:
+            digest, size = hashlib.sha256(first), len(first)
+            with temporary.open("wb") as file:
+                file.write(first)
+                for chunk in rest:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+            quotas.require_room_for_bytes(self.repository.namespace, size)
+            if self._goes_to_lfs(path, size):
+                oid = digest.hexdigest()
+                storing.keep_file(
+                    repository_id=self.repository.pk, path=temporary, oid=oid, size_bytes=size, now=self.now
+                )
+                return AddLfs(path=path, oid=oid, size=size)
+            return AddBlob(path=path, blob=self.git.write_blob_from(temporary), size=size)

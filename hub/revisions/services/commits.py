@@ -129,7 +129,7 @@ def _require_objects(
 ) -> dict[str, int]:
     """The stored size of every large object that is named. Raises: LfsObjectMissing, LfsSizeMismatch."""
     named = [operation for operation in operations if isinstance(operation, AddLfs)]
-    stored = links.usable(actor=actor, repository=repository, oids=[operation.oid for operation in named])
+    stored = links.usable(repository.pk, actor, [operation.oid for operation in named])
     for operation in named:
         size = stored.get(operation.oid)
         if size is None:
@@ -229,7 +229,7 @@ def move_ref(
             policies.require_write(actor, locked)
         if added_bytes:
             quotas.require_room_for_bytes(locked.namespace, added_bytes)
-        links.link(repository=locked, oids=lfs_oids, now=now)
+        links.link(locked.pk, lfs_oids, now)
         follow(
             actor=actor,
             repository=locked,
@@ -293,7 +293,7 @@ def record_push(
     facts = next((found for update in updates if (found := _facts_for(repository, update))), None)
     with transaction.atomic(durable=True):
         locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
-        links.link(repository=locked, oids=lfs_oids, now=now)
+        links.link(locked.pk, lfs_oids, now)
         follow(
             actor=actor,
             repository=locked,

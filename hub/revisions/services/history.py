@@ -46,9 +46,7 @@ def super_squash(
         author=git_author(actor),
         at=now,
     )
-    move_ref(
-        actor=actor, repository=repository, update=RefUpdate(ref=ref, old=old, new=squashed), now=now
-    )
+    move_ref(actor=actor, repository=repository, update=RefUpdate(ref=ref, old=old, new=squashed), now=now)
     return squashed
 
 
@@ -72,7 +70,7 @@ def delete_lfs_files(
     else:
         _delete_from_heads(actor, repository, unwanted, now)
     with transaction.atomic(durable=True):
-        links.unlink(repository=repository, oids=unwanted)
+        links.unlink(repository.pk, unwanted)
 
 
 def _delete_from_heads(
@@ -140,9 +138,9 @@ def duplicate(
     head = gitstore.open_repository(storage).resolve(repository.default_branch)
     facts = indexing.read_facts(repository, head)
     with transaction.atomic(durable=True):
-        copy.storage, copy.head_sha, copy.size_bytes = storage, head, repository.size_bytes
-        copy.save(update_fields=["storage", "head_sha", "size_bytes"])
-        links.link(repository=copy, oids=list(links.pushed_at(repository=repository)), now=now)
+        copy.storage, copy.head_sha = storage, head
+        copy.save(update_fields=["storage", "head_sha"])
+        links.copy(repository.pk, copy.pk, now)
         indexing.store_facts(copy, facts, now=now)
     gitstore.delete_repository(unused)
     return copy
