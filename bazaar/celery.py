@@ -1,10 +1,15 @@
 """The Celery application and its timetable (beat)."""
 
 import os
+import warnings
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
+
+# Root is who runs in a container, and the tasks are JSON: nothing is unpickled from the queue.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("bazaar")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -3,10 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from bazaar import health
+from bazaar import metrics, readiness
 
 urlpatterns = [
-    path("healthz", health.healthz),
+    path("healthz", readiness.healthz),
+    path("readyz", readiness.readyz),
+    path("metrics", metrics.metrics),
     path("admin/", admin.site.urls),
     path("api/hub/v1/", include("hub.api.native.urls")),
     path("api/market/v1/", include("compute_market.api.urls")),

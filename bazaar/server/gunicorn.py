@@ -6,8 +6,17 @@ should not pass through Python; the raw request line, because `%2F` in a revisio
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import multiprocess
+
+from bazaar import logs
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
 
 wsgi_app = "bazaar.wsgi:application"
 bind = os.environ.get("BAZAAR_BIND", "127.0.0.1:8000")
@@ -26,6 +35,28 @@ limit_request_field_size = 16380
 forwarded_allow_ips = os.environ.get("BAZAAR_TRUSTED_PROXIES", "127.0.0.1,::1")
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
-errorlog = "-"
 accesslog = None
 loglevel = os.environ.get("BAZAAR_LOG_LEVEL", "info").lower()
+logconfig_dict = logs.configuration(
+    level=loglevel.upper(), as_json=os.environ.get("BAZAAR_LOG_FORMAT") == "json"
+)
+logconfig_dict["loggers"]["gunicorn.error"] = {"handlers": [], "level": "WARNING", "propagate": True}
+
+
+def when_ready(server: Arbiter) -> None:
+    """Leave what is loaded out of garbage collection, so that workers go on sharing its memory."""
+    gc.collect()
+    gc.freeze()
+
+
+def post_fork(server: Arbiter, worker: Any) -> None:
+    """Close what loading may have opened: two processes must not share a connection."""
+    from django.db import connections
+
+    connections.close_all()
+
+
+def child_exit(server: Arbiter, worker: Any) -> None:
+    """Take the ended worker's gauges out of the sums; its counts stay."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        multiprocess.mark_process_dead(worker.pid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import http.client
 import os
 import signal
 import subprocess
@@ -94,3 +95,15 @@ def wait_until(
         if time.monotonic() > deadline:
             raise ProcessFailed(f"{what} was not ready after {patience_seconds:g} seconds")
         time.sleep(POLL_SECONDS)
+
+
+def answers_http(host: str, port: int, path: str) -> bool:
+    """Whether something answers HTTP there, whatever it says short of an error of its own."""
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

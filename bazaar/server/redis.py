@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib.util
 import os
 import shutil
 import socket
 import subprocess
 import sysconfig
+import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +19,7 @@ from bazaar.server import processes
 # Appending each write and syncing once a second: a clean stop loses nothing, a kill one second.
 DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec")
 VOLATILE = ("--appendonly", "no")
+SOCKET_PATH_BYTES_MAX = 100
 
 
 def find_binary() -> Path:
@@ -37,6 +41,29 @@ def find_binary() -> Path:
     )
 
 
+def socket_path(data: Path) -> Path:
+    """Where the Redis of this data folder listens.
+
+    A socket's path has some hundred bytes at most; a deeper folder gets a socket elsewhere, named
+    after it and open to its owner alone.
+    """
+    path = data / "redis" / "redis.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
+        return path
+    name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"bazaar-{os.getuid()}-{name}" / "redis.sock"
+
+
+def take_over(path: Path) -> None:
+    """End a Redis that a killed server left behind; it saves what it holds first."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(10.0)
+        connection.connect(str(path))
+        connection.sendall(b"SHUTDOWN\r\n")
+        while connection.recv(1024):
+            pass
+
+
 def answers(path: Path) -> bool:
     """Whether a Redis that has loaded its data answers on this socket."""
     try:
@@ -50,9 +77,17 @@ def answers(path: Path) -> bool:
 
 
 def start(
-    *, socket_path: Path, folder: Path, durable: bool = True, output: int | IO[bytes] | None = None
+    *,
+    socket_path: Path,
+    folder: Path,
+    durable: bool = True,
+    quiet: bool = False,
+    output: int | IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start Redis on the socket, its files in `folder`; the caller waits with `answers`."""
+    """Start Redis on the socket, its files in `folder`; the caller waits with `answers`.
+
+    Quiet means that it writes warnings alone, to `redis.log` in its folder.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     socket_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return processes.spawn(
@@ -64,6 +99,7 @@ def start(
             *("--dir", str(folder)),
             *("--save", ""),
             *(DURABLE if durable else VOLATILE),
+            *(("--loglevel", "warning", "--logfile", str(folder / "redis.log")) if quiet else ()),
         ],
         output=output,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bazaar import logs
 from bazaar.settings import environment as env
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -48,6 +49,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "bazaar.edge.EdgeMiddleware",
     "bazaar.middleware.RawPathMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -103,11 +105,21 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = env.folder(DATA_DIR / "static")
 WHITENOISE_USE_FINDERS = True
 
 # Bodies are read as streams by the doors that take large ones; this bounds the parsed rest.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+
+# ---- operating -----------------------------------------------------------------------------------
+LOG_LEVEL = os.environ.get("BAZAAR_LOG_LEVEL", "INFO").upper()
+LOGGING = logs.configuration(level=LOG_LEVEL, as_json=os.environ.get("BAZAAR_LOG_FORMAT") == "json")
+LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
+# Pages run only our own scripts, and load nothing from elsewhere.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none';"
+    " base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
 
 REDIS_URL = env.redis_url(DATA_DIR)
 # Separates deployments, and parallel test runs, that share one Redis.
@@ -115,6 +127,7 @@ REDIS_PREFIX = os.environ.get("BAZAAR_REDIS_PREFIX", "bazaar")
 _celery_redis = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_URL = _celery_redis
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

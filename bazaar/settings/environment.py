@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from bazaar.server import redis
+
 
 def flag(name: str, *, default: bool = False) -> bool:
     """Read a yes/no variable. Raises ImproperlyConfigured for any other word."""
@@ -43,6 +45,12 @@ def words(name: str, *, default: str = "") -> list[str]:
 def data_folder(base: Path) -> Path:
     """Where everything that must outlive a restart is kept."""
     return Path(os.environ.get("BAZAAR_DATA_DIR") or base / "data").resolve()
+
+
+def folder(path: Path) -> Path:
+    """The folder, made if it was not there."""
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def secret(data: Path) -> str:
@@ -108,7 +116,7 @@ def sqlite(path: Path) -> dict[str, Any]:
 
 def redis_url(data: Path) -> str:
     """REDIS_URL, or the private socket on which `script/server` starts its own."""
-    return os.environ.get("REDIS_URL") or f"unix://{data / 'redis' / 'redis.sock'}"
+    return os.environ.get("REDIS_URL") or f"unix://{redis.socket_path(data)}"
 
 
 def object_store() -> dict[str, Any] | None:

@@ -96,8 +96,8 @@ class LiveBazaar:
     # ---- its processes, for tests that kill and restart them ------------------------------------
 
     def start_redis(self) -> subprocess.Popen[bytes]:
-        socket_path = self.data / "redis" / "redis.sock"
-        process = redis.start(socket_path=socket_path, folder=socket_path.parent, output=self._log)
+        socket_path = redis.socket_path(self.data)
+        process = redis.start(socket_path=socket_path, folder=self.data / "redis", output=self._log)
         self._redis = process
         processes.wait_until(lambda: redis.answers(socket_path), what="Redis", process=process)
         return process
@@ -113,7 +113,7 @@ class LiveBazaar:
         )
         self._web = process
         processes.wait_until(
-            lambda: ports.answers_http(self.port, "/healthz"),
+            lambda: processes.answers_http("127.0.0.1", self.port, "/healthz"),
             what=f"gunicorn ({self.log_path})",
             process=process,
         )
@@ -158,7 +158,7 @@ class LiveBazaar:
         person = LiveUser(
             name=name or unique("user"),
             password=secrets.token_urlsafe(12),
-            token=f"hf_{secrets.token_hex(17)}",
+            token=f"mbz_{secrets.token_hex(20)}",
         )
         memberships = [word for org in orgs for word in ("--org", org)]
         self.manage(

@@ -73,7 +73,9 @@ def running(folder: Path) -> Iterator[ObjectStore]:
         )
     try:
         processes.wait_until(
-            lambda: ports.answers_http(s3), what=f"SeaweedFS ({folder / 'log'})", process=server
+            lambda: processes.answers_http("127.0.0.1", s3, "/"),
+            what=f"SeaweedFS ({folder / 'log'})",
+            process=server,
         )
         yield store
     finally:

@@ -1,0 +1,73 @@
+"""The outermost layer: every request gets an id, a line in the log, a measurement and safe headers."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from bazaar import metrics
+
+log = structlog.stdlib.get_logger("bazaar.access")
+USABLE_ID = re.compile(r"[\x21-\x7e]{1,200}")
+# Probes come every few seconds and say nothing.
+SILENT = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class EdgeMiddleware:
+    """Wraps everything else, so that refusals and crashes carry the same headers as answers."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self.page_policy = settings.CONTENT_SECURITY_POLICY
+        self.logs_access = settings.LOG_ACCESS
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        request_id = request_id_of(request)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        response = self.get_response(request)
+        headers = response.headers
+        headers["X-Request-Id"] = request_id
+        if "Content-Length" not in headers and isinstance(response, HttpResponse):
+            headers["Content-Length"] = str(len(response.content))
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        if headers.get("Content-Type", "").startswith("text/html"):
+            headers.setdefault("Content-Security-Policy", self.page_policy)
+            headers.setdefault("X-Frame-Options", "DENY")
+        seconds = time.perf_counter() - started
+        metrics.observe(
+            method=request.method or "", status=response.status_code, door=door_of(request), seconds=seconds
+        )
+        if self.logs_access and request.path not in SILENT:
+            log.info(
+                "%s %s",
+                request.method,
+                request.path,
+                status=response.status_code,
+                ms=round(seconds * 1000, 1),
+            )
+        return response
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """What the caller calls this request, else a new id. Clients print it beside their errors."""
+    for name in ("HTTP_X_REQUEST_ID", "HTTP_X_AMZN_TRACE_ID"):
+        given = request.META.get(name, "")
+        if USABLE_ID.fullmatch(given):
+            return str(given)
+    return uuid.uuid4().hex
+
+
+def door_of(request: HttpRequest) -> str:
+    """The package of the view that answered: `hub.api.hf`, `hub.web`; few, whatever is asked."""
+    match = request.resolver_match
+    if match is None:
+        return "none"
+    return ".".join(match.func.__module__.split(".")[:3]).removesuffix(".views")

@@ -1,0 +1,68 @@
+"""Structured logs: one event a line, with the request it belongs to.
+
+Readable on a terminal, JSON where a collector reads them (BAZAAR_LOG_FORMAT=json).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import structlog
+
+SHARED: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.StackInfoRenderer(),
+]
+
+
+def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
+    """Django's LOGGING, and structlog set up to write through it.
+
+    Both `structlog.get_logger()` and `logging.getLogger()` end in the same line format.
+    """
+    clock = structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json)
+    shared = [*SHARED, clock]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    # Written as a list, so that the renderer's own type does not narrow it.
+    finish: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if as_json:
+        finish += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    else:
+        colours = "NO_COLOR" not in os.environ and bool(os.environ.get("BAZAAR_LOG_COLOURS"))
+        finish += [structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, pad_level=False)]
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": finish,
+            },
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": level, "propagate": True},
+            # A 4xx is the caller's news, and is in the access line already; crashes come as errors.
+            "django.request": {"level": "ERROR"},
+            "django.server": {"handlers": [], "propagate": True},
+            "urllib3": {"level": "WARNING"},
+            "botocore": {"level": "WARNING"},
+            "boto3": {"level": "WARNING"},
+        },
+    }

@@ -1,0 +1,65 @@
+"""What Prometheus reads at /metrics, summed over all processes of this machine.
+
+Every process counts in a file of its own in PROMETHEUS_MULTIPROC_DIR, and whoever is asked adds them up. So a
+room counts by a plain `prometheus_client.Counter`, in a web process and in a worker alike.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import prometheus_client
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from bazaar import readiness
+
+REQUEST_SECONDS = Histogram(
+    "bazaar_http_request_seconds",
+    "Time to the start of the response's body.",
+    ["method", "status", "door"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def observe(*, method: str, status: int, door: str, seconds: float) -> None:
+    """Count one answered request; unknown methods share a label, so that nobody can invent series."""
+    known = method if method in KNOWN_METHODS else "other"
+    REQUEST_SECONDS.labels(known, f"{status // 100}xx", door).observe(seconds)
+
+
+class Surroundings(Collector):
+    """What is asked at the moment of reading: dependencies, disk, waiting tasks."""
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("bazaar_dependency_up", "1 if the dependency answers.", labels=["dependency"])
+        for name, problem in readiness.report().items():
+            up.add_metric([name], 0.0 if problem else 1.0)
+        yield up
+        free = shutil.disk_usage(settings.DATA_DIR).free
+        yield GaugeMetricFamily("bazaar_disk_free_bytes", "Free space of the data folder.", value=free)
+        waiting = GaugeMetricFamily("bazaar_tasks_waiting", "Tasks no worker has taken.", labels=["queue"])
+        for queue, length in readiness.queue_lengths().items():
+            waiting.add_metric([queue], length)
+        yield waiting
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Everything in Prometheus' text format."""
+    registry = CollectorRegistry()
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(Surroundings())
+        text = prometheus_client.generate_latest(registry)
+    else:
+        registry.register(Surroundings())
+        text = prometheus_client.generate_latest(prometheus_client.REGISTRY)
+        text += prometheus_client.generate_latest(registry)
+    return HttpResponse(text, content_type=prometheus_client.CONTENT_TYPE_LATEST)

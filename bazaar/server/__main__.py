@@ -1,0 +1,34 @@
+"""`python -m bazaar.server`: what `script/server` runs once the environment is made."""
+
+from __future__ import annotations
+
+import sys
+
+from bazaar.server import demo, options
+from bazaar.server.console import Console
+from bazaar.server.supervisor import Supervisor
+
+
+def greeting(chosen: options.Options, address: str) -> str:
+    """What a newcomer reads: where it is, how to sign in, and three lines to copy."""
+    lines = ["", f"Model Bazaar is at {address}", f"Its data is in {chosen.data}. Ctrl-C stops it.", ""]
+    sign_in = demo.load(chosen.data)
+    if sign_in is None:
+        lines += ["Sign up in the browser, or: script/manage create_user NAME --password TEXT", ""]
+    else:
+        lines += [f"Sign in as {sign_in.name} with the password {sign_in.password}", ""]
+    lines += ["Copy into another terminal, with any Hugging Face client installed:", ""]
+    lines += [f"    export HF_ENDPOINT={address}" + (f" HF_TOKEN={sign_in.token}" if sign_in else "")]
+    lines += ["    hf download Qwen/Qwen-72B --local-dir qwen"]
+    name = sign_in.name if sign_in else "NAME"
+    lines += [f"    hf upload {name}/my-model ./qwen", ""]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    chosen = options.parse()
+    return Supervisor(chosen, Console()).run(greet=lambda address: greeting(chosen, address))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

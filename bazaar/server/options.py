@@ -1,0 +1,56 @@
+"""What the person who starts a server may choose."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Options:
+    host: str
+    port: int
+    data: Path
+    empty: bool
+
+
+def parse(argv: Sequence[str] | None = None) -> Options:
+    """Read the command line, whose defaults are the BAZAAR_ variables. Exits with usage on nonsense."""
+    environ = os.environ
+    parser = argparse.ArgumentParser(
+        prog="script/server", description="Run the whole bazaar on this machine: web, worker, beat and Redis."
+    )
+    parser.add_argument(
+        "--host",
+        default=environ.get("BAZAAR_HOST", "127.0.0.1"),
+        help="address to listen on (BAZAAR_HOST; default 127.0.0.1, this machine only)",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=environ.get("BAZAAR_PORT", "8000"),
+        help="port to listen on (BAZAAR_PORT; default 8000; 0 takes a free one)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=environ.get("BAZAAR_DATA_DIR") or ROOT / "data",
+        help="folder for everything that is kept (BAZAAR_DATA_DIR; default ./data)",
+    )
+    parser.add_argument(
+        "--empty", action="store_true", help="on the first start, make no catalogue and no demo account"
+    )
+    chosen = parser.parse_args(argv)
+    return Options(host=chosen.host, port=chosen.port, data=chosen.data.resolve(), empty=chosen.empty)
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")

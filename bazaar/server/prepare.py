@@ -1,0 +1,63 @@
+"""Makes the data folder ready to serve: the schema, and on the first start something to look at.
+
+Run by the supervisor in a process of its own, so that the supervisor need not load Django.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import django
+
+from bazaar.server import demo
+
+# What fills a new bazaar, in order; each can be run again and goes on where it stopped.
+CATALOGUE = ("seed", "seed_market")
+MARKER = "prepared"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bazaar.server.prepare", description=__doc__)
+    parser.add_argument("--empty", action="store_true", help="no catalogue and no demo account")
+    empty: bool = parser.parse_args().empty
+    django.setup()
+    from django.conf import settings
+
+    migrate()
+    marker = Path(settings.DATA_DIR) / MARKER
+    if not marker.exists():
+        if not empty:
+            fill(Path(settings.DATA_DIR))
+        marker.touch()
+
+
+def migrate() -> None:
+    """Apply what is not applied yet; say nothing when that is nothing."""
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        sys.stdout.write(f"Bringing the database up to date ({len(plan)} migrations).\n")
+        sys.stdout.flush()
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+def fill(data: Path) -> None:
+    """Make the starter catalogue and the account in whose name a newcomer looks around."""
+    from django.core.management import call_command, get_commands
+
+    for name in CATALOGUE:
+        if name in get_commands():
+            call_command(name)
+    sign_in = demo.load(data) or demo.make(data)
+    words = ["--password", sign_in.password, "--token", sign_in.token, "--scopes", "write"]
+    call_command("create_user", sign_in.name, "--full-name", "Demo", *words)
+
+
+if __name__ == "__main__":
+    main()

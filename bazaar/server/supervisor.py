@@ -1,0 +1,238 @@
+"""Runs web, worker, beat and Redis as one: starts them in order, restarts what falls, stops all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from bazaar.server import processes, redis
+from bazaar.server.console import Console
+from bazaar.server.options import ROOT, Options
+from bazaar.server.processes import ProcessFailed
+
+# A child that falls this often within the window is not going to recover by being started again.
+FALLS_MAX = 4
+FALLS_WINDOW_SECONDS = 60.0
+TICK_SECONDS = 0.2
+STOP_PATIENCE_SECONDS = 15.0
+
+
+class CannotStart(RuntimeError):
+    """The server cannot run here; the message says why and what to do."""
+
+
+class StopAsked(Exception):
+    """Somebody pressed Ctrl-C or sent a signal to end."""
+
+
+@dataclass
+class Child:
+    """One part of the bazaar: how to start it, whether it is ready, and how often it fell lately."""
+
+    name: str
+    start: Callable[[], subprocess.Popen[bytes]]
+    ready: Callable[[], bool] | None = None
+    process: subprocess.Popen[bytes] | None = None
+    falls: deque[float] = field(default_factory=deque)
+
+    def is_hopeless(self, now: float) -> bool:
+        """Note a fall; true when there were too many in the window."""
+        self.falls.append(now)
+        while now - self.falls[0] > FALLS_WINDOW_SECONDS:
+            self.falls.popleft()
+        return len(self.falls) >= FALLS_MAX
+
+
+class Supervisor:
+    """The parent of all processes. It imports no Django, so that watching costs little memory."""
+
+    def __init__(self, options: Options, console: Console) -> None:
+        self.options = options
+        self.console = console
+        self.listener: socket.socket | None = None
+        self.children: list[Child] = []
+        self.env = {
+            **os.environ,
+            "BAZAAR_DATA_DIR": str(options.data),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+        }
+        self.env.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
+        self.env.setdefault("BAZAAR_GRACEFUL_SECONDS", "3")
+        # glibc keeps a heap for every thread; two are enough, and spare tens of megabytes.
+        self.env.setdefault("MALLOC_ARENA_MAX", "2")
+        self.env.setdefault("PROMETHEUS_MULTIPROC_DIR", str(options.data / "metrics"))
+        if console.is_coloured:
+            self.env.setdefault("BAZAAR_LOG_COLOURS", "yes")
+
+    # ---- the whole run --------------------------------------------------------------------------
+
+    def run(self, *, greet: Callable[[str], str]) -> int:
+        """Start everything, watch until asked to stop, stop everything. Returns the exit code.
+
+        `greet` turns the address into what a newcomer should read once all parts are up.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        code = 0
+        try:
+            with self._own_data_folder(), self._listening() as address:
+                self._start_all()
+                self.console.say(greet(address))
+                self._watch()
+        except StopAsked:
+            self.console.say("Stopping.")
+        except (CannotStart, ProcessFailed, FileNotFoundError) as error:
+            self.console.say(f"{error}")
+            code = 1
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            self._stop_all()
+        return code
+
+    @staticmethod
+    def _on_signal(_number: int, _frame: FrameType | None) -> None:
+        raise StopAsked
+
+    # ---- what must be ours before anything starts -----------------------------------------------
+
+    @contextlib.contextmanager
+    def _own_data_folder(self) -> Iterator[None]:
+        """One server a data folder: two would fight over its Redis and its database."""
+        folder = self.options.data
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = (folder / "server.lock").open("a")
+        except OSError as error:
+            raise CannotStart(f"The data folder {folder} cannot be used: {error.strerror}.") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CannotStart(
+                    f"Another server runs on {folder}. Stop it, or choose another folder with --data."
+                ) from None
+            yield
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[str]:
+        """Hold the web socket here, so that a restarting web server refuses nobody."""
+        host, port = self.options.host, self.options.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            listener = socket.create_server((host, port), family=family, backlog=1024)
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port."
+            ) from None
+        with listener:
+            listener.set_inheritable(True)
+            self.listener = listener
+            shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)  # noqa: S104
+            name = f"[{shown}]" if ":" in shown else shown
+            yield f"http://{name}:{listener.getsockname()[1]}"
+
+    # ---- the parts ------------------------------------------------------------------------------
+
+    def _start_all(self) -> None:
+        if not os.environ.get("REDIS_URL"):
+            self._add(self._redis())
+        metrics = Path(self.env["PROMETHEUS_MULTIPROC_DIR"])
+        shutil.rmtree(metrics, ignore_errors=True)  # counts of processes that ended with the last run
+        metrics.mkdir(parents=True)
+        self._prepare()
+        assert self.listener is not None
+        self.env["BAZAAR_BIND"] = f"fd://{self.listener.fileno()}"
+        self._add(Child("worker", self._start_worker))
+        self._add(Child("web", self._start_web, ready=self._web_answers))
+
+    def _add(self, child: Child) -> None:
+        self.children.append(child)
+        self._launch(child)
+
+    def _launch(self, child: Child) -> None:
+        child.process = child.start()
+        if child.ready is not None:
+            processes.wait_until(child.ready, what=child.name, process=child.process)
+
+    def _redis(self) -> Child:
+        path = redis.socket_path(self.options.data)
+        folder = self.options.data / "redis"
+
+        def start() -> subprocess.Popen[bytes]:
+            redis.take_over(path)
+            process = redis.start(socket_path=path, folder=folder, output=subprocess.PIPE, quiet=True)
+            return self._piped(process, "redis")
+
+        return Child("redis", start, ready=lambda: redis.answers(path))
+
+    def _prepare(self) -> None:
+        """Bring the database up to date and, on the first start, fill it: in a process that then ends."""
+        words = ["--empty"] if self.options.empty else []
+        process = self._spawn("bazaar", [sys.executable, "-m", "bazaar.server.prepare", *words])
+        child = Child("prepare", lambda: process, process=process)
+        self.children.append(child)
+        if code := process.wait():
+            raise CannotStart(f"The database could not be prepared (code {code}); its lines above say why.")
+        self.children.remove(child)
+
+    def _start_worker(self) -> subprocess.Popen[bytes]:
+        # Beat is forked from the worker (-B) and shares its memory: a process of its own costs 80 MB.
+        argv = [sys.executable, "-m", "celery", "-A", "bazaar", "--quiet", "worker", "-B", *WORKER]
+        argv += ["-c", self.env.get("BAZAAR_WORKER_PROCESSES") or "2", "-s", str(self.options.data / "beat")]
+        return self._spawn("worker", argv)
+
+    def _start_web(self) -> subprocess.Popen[bytes]:
+        assert self.listener is not None
+        argv = [sys.executable, "-m", "gunicorn", "-c", "python:bazaar.server.gunicorn"]
+        return self._spawn("web", argv, pass_fds=(self.listener.fileno(),))
+
+    def _web_answers(self) -> bool:
+        assert self.listener is not None
+        host, port = self.listener.getsockname()[:2]
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        return processes.answers_http(local, port, "/healthz")
+
+    def _spawn(self, name: str, argv: list[str], pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+        started = processes.spawn(argv, output=subprocess.PIPE, env=self.env, cwd=ROOT, pass_fds=pass_fds)
+        return self._piped(started, name)
+
+    def _piped(self, process: subprocess.Popen[bytes], name: str) -> subprocess.Popen[bytes]:
+        assert process.stdout is not None
+        self.console.pass_on(process.stdout, name=name)
+        return process
+
+    # ---- while it runs, and after ---------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(TICK_SECONDS)
+            for child in self.children:
+                if child.process is None or (code := child.process.poll()) is None:
+                    continue
+                if child.is_hopeless(time.monotonic()):
+                    raise ProcessFailed(f"{child.name} ended again and again (last code {code}); giving up.")
+                self.console.say(f"{child.name} ended with code {code}; starting it again.")
+                self._launch(child)
+
+    def _stop_all(self) -> None:
+        """The last started first: no new requests, then no new work, then the broker."""
+        for child in reversed(self.children):
+            if child.process is not None:
+                processes.stop(child.process, patience_seconds=STOP_PATIENCE_SECONDS)
+
+
+WORKER = ["-l", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]

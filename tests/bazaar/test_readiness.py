@@ -1,0 +1,44 @@
+"""Readiness names each dependency; metrics say the same to Prometheus."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+
+@pytest.mark.django_db
+class TestReadyz:
+    def test_names_every_dependency_when_all_is_well(self, client: Client) -> None:
+        response = client.get("/readyz")
+        assert response.status_code == 200
+        assert response.json()["dependencies"] == dict.fromkeys(
+            ["database", "redis", "git", "objects", "scratch"], "ok"
+        )
+
+    def test_says_503_and_why_when_redis_is_gone(self, client: Client, settings: Any, tmp_path: Path) -> None:
+        settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert "none.sock" in response.json()["dependencies"]["redis"]
+        assert response.json()["dependencies"]["database"] == "ok"
+
+    def test_says_503_when_repositories_cannot_be_written(
+        self, client: Client, settings: Any, tmp_path: Path
+    ) -> None:
+        blocker = tmp_path / "file"
+        blocker.touch()
+        settings.GIT_ROOT = blocker / "git"
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert "file/git" in response.json()["dependencies"]["git"]
+
+
+@pytest.mark.django_db
+class TestMetrics:
+    def test_count_requests_by_door_and_show_dependencies(self, client: Client) -> None:
+        client.get("/healthz")
+        text = client.get("/metrics").content.decode()
+        assert 'bazaar_http_request_seconds_count{door="bazaar.readiness",method="GET",status="2xx"}' in text
+        assert 'bazaar_dependency_up{dependency="redis"} 1.0' in text
+        assert 'bazaar_tasks_waiting{queue="celery"}' in text
