@@ -1,0 +1,42 @@
+"""The database's clock: the one clock that every worker and web node of a deployment shares.
+
+Leases, heartbeats and order expiry are decided by it, so that a machine with a skewed clock does no harm.
+Doors and tasks read it once and pass `now` on; nothing below them asks for the time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def database_now() -> datetime:
+    """The database's time of this very moment (not of the transaction's start), in UTC."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT clock_timestamp()")
+            (moment,) = cursor.fetchone()
+            return moment.astimezone(UTC)  # type: ignore[no-any-return]
+        cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')")
+        (text,) = cursor.fetchone()
+        return datetime.fromisoformat(text)
+
+
+def floor_minute(moment: datetime) -> datetime:
+    """The whole minute at or before a moment."""
+    return moment.replace(second=0, microsecond=0)
+
+
+def ceil_minute(moment: datetime) -> datetime:
+    """The whole minute at or after a moment."""
+    floor = floor_minute(moment)
+    return floor if floor == moment else floor + MINUTE
+
+
+def minutes_between(start: datetime, end: datetime) -> int:
+    """Whole minutes from start to end; both lie on a minute."""
+    return int((end - start) // MINUTE)

@@ -1,0 +1,45 @@
+"""What this room refuses, and why."""
+
+from django.utils.translation import gettext_lazy as _
+
+from compute_market.errors import Conflict, Denied, Exhausted, Invalid, NotFound
+
+
+class AmountInvalid(Invalid):
+    code = "amount_invalid"
+    message = _("An amount is a whole number of micro-credits from 1 to {amount_max_micros}.")
+
+
+class InsufficientFunds(Exhausted):
+    code = "insufficient_funds"
+    message = _("The account has {available_micros} micro-credits available and {needed_micros} are needed.")
+
+
+class ReservationEnded(Conflict):
+    code = "reservation_ended"
+    message = _("Reservation {reservation_id} has ended or does not cover this amount.")
+
+
+class CauseReused(Conflict):
+    code = "cause_reused"
+    message = _("Another movement was made under the key “{key}”.")
+
+
+class AccountNotFound(NotFound):
+    code = "account_not_found"
+    message = _("There is no such account.")
+
+
+class OperatorOnly(Denied):
+    code = "operator_only"
+    message = _("Only an operator of this hub may do this.")
+
+
+class TradeScopeMissing(Denied):
+    code = "scope_missing"
+    message = _("This access token lacks the scope “trade”, or does not reach this namespace.")
+
+
+class NotAMember(Denied):
+    code = "namespace_denied"
+    message = _("You may not spend for this namespace.")

@@ -1,0 +1,187 @@
+"""The movements of one commit: checked one by one in memory, written together in a few statements.
+
+The drain of a shard moves money thousands of times a second. A journal is given every account it may touch,
+already locked; it refuses what a balance does not bear at once, and `write()` makes it true in at most five
+statements, however many movements there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NewType
+
+from compute_market import rows
+from compute_market.ledger.errors import AmountInvalid, InsufficientFunds, ReservationEnded
+from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account, Reservation, Transfer
+
+LockedAccount = NewType("LockedAccount", Account)
+"""An account whose row this transaction holds; made only by `postings.lock_account(s)`."""
+
+_OPEN, _POSTED = Reservation.State.OPEN.value, Reservation.State.POSTED.value
+_VOIDED, _EXPIRED = Reservation.State.VOIDED.value, Reservation.State.EXPIRED.value
+
+
+class Journal:
+    """Collects reservations, draws and transfers between locked accounts until `write()`.
+
+    The accounts' objects are kept up to date while it collects, so `available_micros` always tells what the
+    next movement may take. A journal whose `write()` never comes has changed nothing in the database.
+    """
+
+    def __init__(self, *, accounts: Iterable[LockedAccount], now: datetime) -> None:
+        self.accounts: Mapping[int, LockedAccount] = {account.pk: account for account in accounts}
+        self.now = now
+        self._before = {
+            account.pk: (account.balance_micros, account.held_micros) for account in self.accounts.values()
+        }
+        self._opened: list[Reservation] = []
+        self._touched: dict[int, Reservation] = {}
+        self._transfers: list[tuple[int, int, int, str, str, Reservation | None]] = []
+
+    def reserve(
+        self, *, account_id: int, amount_micros: int, cause: str, expires_at: datetime | None = None
+    ) -> Reservation:
+        """Promise part of what the account has available. The row gets its id at `write()`.
+
+        Raises: AmountInvalid, InsufficientFunds.
+        """
+        require_amount(amount_micros)
+        account = self.accounts[account_id]
+        if amount_micros > account.available_micros:
+            raise InsufficientFunds(
+                available_micros=account.available_micros, needed_micros=amount_micros
+            )
+        account.held_micros += amount_micros
+        reservation = Reservation(
+            account_id=account_id,
+            amount_micros=amount_micros,
+            cause=cause,
+            opened_at=self.now,
+            expires_at=expires_at,
+        )
+        self._opened.append(reservation)
+        return reservation
+
+    def draw(
+        self, *, reservation: Reservation, credit_id: int, amount_micros: int, kind: str, cause: str
+    ) -> None:
+        """Move promised money. What is left stays promised until `end()`.
+
+        Raises: AmountInvalid, ReservationEnded (also when the amount is more than what is left).
+        """
+        require_amount(amount_micros)
+        if reservation.state != _OPEN or amount_micros > reservation.amount_micros - reservation.drawn_micros:
+            raise ReservationEnded(reservation_id=reservation.pk)
+        debit = self.accounts[reservation.account_id]
+        credit = self.accounts[credit_id]
+        reservation.drawn_micros += amount_micros
+        debit.held_micros -= amount_micros
+        debit.balance_micros -= amount_micros
+        credit.balance_micros += amount_micros
+        self._touch(reservation)
+        self._transfers.append((debit.pk, credit_id, amount_micros, kind, cause, reservation))
+
+    def end(self, *, reservation: Reservation, expired: bool = False) -> int:
+        """End a reservation: posted if it was drawn on, else voided (or expired). Give what went back.
+
+        Raises: ReservationEnded when it has ended before.
+        """
+        if reservation.state != _OPEN:
+            raise ReservationEnded(reservation_id=reservation.pk)
+        released = reservation.amount_micros - reservation.drawn_micros
+        reservation.state = _POSTED if reservation.drawn_micros else _EXPIRED if expired else _VOIDED
+        reservation.ended_at = self.now
+        self.accounts[reservation.account_id].held_micros -= released
+        self._touch(reservation)
+        return released
+
+    def transfer(
+        self, *, debit_id: int, credit_id: int, amount_micros: int, kind: str, cause: str
+    ) -> None:
+        """Move money that is available.
+
+        Raises: AmountInvalid, InsufficientFunds.
+        """
+        require_amount(amount_micros)
+        debit = self.accounts[debit_id]
+        if amount_micros > debit.available_micros and debit.kind != Account.Kind.EXTERNAL:
+            raise InsufficientFunds(available_micros=debit.available_micros, needed_micros=amount_micros)
+        debit.balance_micros -= amount_micros
+        self.accounts[credit_id].balance_micros += amount_micros
+        self._transfers.append((debit_id, credit_id, amount_micros, kind, cause, None))
+
+    def write(self) -> None:
+        """Write everything collected since the last `write()`. Needs the transaction that took the locks."""
+        self._write_reservations()
+        now = self.now
+        rows.insert_rows(
+            Transfer,
+            ("debit", "credit", "amount_micros", "kind", "cause", "reservation", "at"),
+            [
+                (debit, credit, amount, kind, cause, reservation.pk if reservation else None, now)
+                for debit, credit, amount, kind, cause, reservation in self._transfers
+            ],
+        )
+        deltas = [
+            (pk, account.balance_micros - balance, account.held_micros - held)
+            for pk, account in self.accounts.items()
+            for balance, held in (self._before[pk],)
+            if (account.balance_micros, account.held_micros) != (balance, held)
+        ]
+        rows.update_rows(Account, ("balance_micros", "held_micros"), deltas, add=True)
+        self._before = {
+            account.pk: (account.balance_micros, account.held_micros) for account in self.accounts.values()
+        }
+        self._opened, self._touched, self._transfers = [], {}, []
+
+    def _touch(self, reservation: Reservation) -> None:
+        if reservation.pk is not None:
+            self._touched[reservation.pk] = reservation
+
+    def _write_reservations(self) -> None:
+        changed = rows.update_rows(
+            Reservation,
+            ("drawn_micros", "state", "ended_at"),
+            [(pk, row.drawn_micros, row.state, row.ended_at) for pk, row in self._touched.items()],
+            where="state = 'open'",
+        )
+        if changed != len(self._touched):
+            # Somebody ended one of them without holding its account: a bug, never a refusal.
+            raise RuntimeError(f"{len(self._touched) - changed} reservations ended behind the lock.")
+        pks = rows.insert_rows(
+            Reservation,
+            (
+                "account",
+                "amount_micros",
+                "drawn_micros",
+                "state",
+                "cause",
+                "opened_at",
+                "expires_at",
+                "ended_at",
+            ),
+            [
+                (
+                    row.account_id,
+                    row.amount_micros,
+                    row.drawn_micros,
+                    row.state,
+                    row.cause,
+                    row.opened_at,
+                    row.expires_at,
+                    row.ended_at,
+                )
+                for row in self._opened
+            ],
+        )
+        for row, pk in zip(self._opened, pks, strict=True):
+            row.pk = pk
+            row._state.adding = False
+            row._state.db = "default"
+
+
+def require_amount(amount_micros: int) -> None:
+    """Raises: AmountInvalid unless it is a whole number from 1 to the largest amount."""
+    if type(amount_micros) is not int or not 0 < amount_micros <= AMOUNT_MAX_MICROS:
+        raise AmountInvalid(amount_max_micros=AMOUNT_MAX_MICROS)

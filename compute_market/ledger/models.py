@@ -1,0 +1,192 @@
+"""Who owns what: accounts, the movements between them, and what is promised but not yet moved.
+
+Amounts are integers in micro-credits. A movement is one row with two ends, so an imbalance cannot be written
+down; a balance is kept beside its account and audited against the rows (`checks.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+# Enough for any honest balance, and far from where sums of 64 bits end.
+AMOUNT_MAX_MICROS = 10**17
+
+
+class Account(models.Model):
+    """One purse: what it holds (balance), and how much of that is promised to somebody (held)."""
+
+    class Kind(models.TextChoices):
+        MAIN = "main", _("main")
+        BOND = "bond", _("provider bond")
+        ESCROW = "escrow", _("escrow")
+        FEES = "fees", _("exchange fees")
+        EXTERNAL = "external", _("outside world")
+
+    OWNED: ClassVar[frozenset[str]] = frozenset({Kind.MAIN, Kind.BOND})
+    OF_A_SHARD: ClassVar[frozenset[str]] = frozenset({Kind.ESCROW, Kind.FEES})
+
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    namespace = models.ForeignKey(
+        "accounts.Namespace", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    shard = models.PositiveSmallIntegerField(null=True, blank=True)
+    balance_micros = models.BigIntegerField(default=0)
+    held_micros = models.BigIntegerField(default=0)
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["namespace", "kind"], name="account_once_a_namespace"),
+            models.UniqueConstraint(fields=["shard", "kind"], name="account_once_a_shard"),
+            models.UniqueConstraint(
+                fields=["kind"], name="account_external_once", condition=Q(kind="external")
+            ),
+            models.CheckConstraint(
+                name="account_has_its_owner",
+                condition=(
+                    Q(kind__in=["main", "bond"], namespace__isnull=False, shard__isnull=True)
+                    | Q(kind__in=["escrow", "fees"], namespace__isnull=True, shard__isnull=False)
+                    | Q(kind="external", namespace__isnull=True, shard__isnull=True)
+                ),
+            ),
+            models.CheckConstraint(name="account_held_not_negative", condition=Q(held_micros__gte=0)),
+            models.CheckConstraint(
+                name="account_available_not_negative",
+                condition=Q(kind="external") | Q(balance_micros__gte=F("held_micros")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        owner = f"shard {self.shard}" if self.namespace_id is None else f"namespace {self.namespace_id}"
+        return f"{self.kind} account {self.pk} of {owner}"
+
+    @property
+    def available_micros(self) -> int:
+        """What may be spent or promised now."""
+        return self.balance_micros - self.held_micros
+
+
+class ReservationQuerySet(models.QuerySet["Reservation"]):
+    def open(self) -> ReservationQuerySet:
+        return self.filter(state=Reservation.State.OPEN)
+
+    def overdue(self, now: datetime) -> ReservationQuerySet:
+        return self.open().filter(expires_at__lte=now)
+
+
+class Reservation(models.Model):
+    """Money promised and not yet moved. It is drawn on while it is open, and it ends exactly once.
+
+    An order fills in many trades, so a reservation may be drawn on many times; what is left when it ends goes
+    back to what its account has available (docs/adr/0050).
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        POSTED = "posted", _("posted")
+        VOIDED = "voided", _("voided")
+        EXPIRED = "expired", _("expired")
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="reservations")
+    amount_micros = models.BigIntegerField()
+    drawn_micros = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    cause = models.CharField(max_length=100, unique=True, help_text="What it is for; never twice.")
+    opened_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReservationQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="reservation_amount_in_range",
+                condition=Q(amount_micros__gt=0, amount_micros__lte=AMOUNT_MAX_MICROS),
+            ),
+            models.CheckConstraint(
+                name="reservation_drawn_within_amount",
+                condition=Q(drawn_micros__gte=0, drawn_micros__lte=F("amount_micros")),
+            ),
+            models.CheckConstraint(
+                name="reservation_open_or_ended",
+                condition=Q(state="open", ended_at__isnull=True)
+                | (~Q(state="open") & Q(ended_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="reservation_posted_if_drawn",
+                condition=Q(state="open")
+                | Q(state="posted", drawn_micros__gt=0)
+                | Q(state__in=["voided", "expired"], drawn_micros=0),
+            ),
+        )
+        indexes = (
+            models.Index(fields=["account"], name="reservation_open", condition=Q(state="open")),
+            models.Index(
+                fields=["expires_at"],
+                name="reservation_expires",
+                condition=Q(state="open", expires_at__isnull=False),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.state} reservation {self.pk} of {self.amount_micros} for {self.cause}"
+
+    @property
+    def remaining_micros(self) -> int:
+        return self.amount_micros - self.drawn_micros
+
+
+class Transfer(models.Model):
+    """One movement of money from one account to another. Written once; a mistake is undone by another."""
+
+    class Kind(models.TextChoices):
+        DEPOSIT = "deposit", _("deposit")
+        WITHDRAWAL = "withdrawal", _("withdrawal")
+        BOND = "bond", _("bond")
+        ESCROW = "escrow", _("lease paid in")
+        FEE = "fee", _("fee")
+        USAGE = "usage", _("metered use")
+        REFUND = "refund", _("refund")
+        CREDIT = "credit", _("credit for a broken lease")
+        CORRECTION = "correction", _("correction")
+
+    debit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
+    credit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
+    amount_micros = models.BigIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    cause = models.CharField(max_length=100, unique=True, help_text="What it is for; never twice.")
+    # No index and no constraint in the database: it is written 10,000 times a second and read by audits.
+    reservation = models.ForeignKey(
+        Reservation,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="draws",
+        db_index=False,
+        db_constraint=False,
+    )
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="transfer_amount_in_range",
+                condition=Q(amount_micros__gt=0, amount_micros__lte=AMOUNT_MAX_MICROS),
+            ),
+            models.CheckConstraint(
+                name="transfer_between_two_accounts", condition=~Q(debit=F("credit"))
+            ),
+        )
+        indexes = (
+            models.Index(fields=["debit", "id"], name="transfer_debits"),
+            models.Index(fields=["credit", "id"], name="transfer_credits"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.amount_micros} from {self.debit_id} to {self.credit_id}"

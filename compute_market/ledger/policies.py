@@ -1,0 +1,58 @@
+"""Who may look into an account, spend from it, and put money in."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from compute_market.errors import Unauthenticated
+from compute_market.ledger.errors import NotAMember, OperatorOnly, TradeScopeMissing
+from hub.interface import Principal
+
+TRADE = "trade"
+SPENDING_ROLES = frozenset({"write", "admin"})
+
+
+def require_operator(actor: Principal) -> None:
+    """Deposits, withdrawals, halts: for staff with a whole credential.
+
+    Raises: Unauthenticated, OperatorOnly.
+    """
+    if actor.is_anonymous:
+        raise Unauthenticated
+    if actor.is_system:
+        return
+    staff = actor.user is not None and actor.user.is_staff
+    if not staff or actor.is_fine_grained or not actor.has_scope(TRADE):
+        raise OperatorOnly
+
+
+def require_trade_scope(actor: Principal) -> None:
+    """Raises: Unauthenticated, TradeScopeMissing."""
+    if actor.is_anonymous:
+        raise Unauthenticated
+    if not (actor.is_system or actor.has_scope(TRADE)):
+        raise TradeScopeMissing(scope=TRADE)
+
+
+def require_spend(actor: Principal, namespace_id: int) -> None:
+    """Trading, leasing and supplying for a namespace: its writers and admins, with the scope `trade`.
+
+    Raises: Unauthenticated, TradeScopeMissing, NotAMember.
+    """
+    require_trade_scope(actor)
+    if not may_spend(actor, namespace_id):
+        raise NotAMember(namespace_id=namespace_id, reason=_("not a member"))
+
+
+def may_spend(actor: Principal, namespace_id: int) -> bool:
+    """Whether `require_spend` would pass."""
+    if actor.is_system:
+        return True
+    if not actor.has_scope(TRADE) or actor.roles.get(namespace_id) not in SPENDING_ROLES:
+        return False
+    return not actor.is_fine_grained or any(grant[0] == namespace_id for grant in actor.grants)
+
+
+def readable_namespaces(actor: Principal) -> set[int]:
+    """Ids of the namespaces whose accounts, orders and leases the actor may see: those it may spend for."""
+    return {namespace_id for namespace_id in actor.roles if may_spend(actor, namespace_id)}

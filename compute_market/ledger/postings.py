@@ -1,0 +1,190 @@
+"""The steps every movement of money is made of. Each needs a transaction, and the lock its type names.
+
+Single movements for services; `Journal` for the many of a drain. Accounts are locked by ascending id, before
+anything else is (docs/locking.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import cast
+
+from django.db import transaction
+from django.db.models import Q
+
+from compute_market.ledger.errors import AccountNotFound
+from compute_market.ledger.journal import Journal, LockedAccount, require_amount
+from compute_market.ledger.models import Account, Reservation, Transfer
+
+__all__ = [
+    "Journal",
+    "LockedAccount",
+    "account_ids",
+    "load_reservations",
+    "lock_account",
+    "lock_accounts",
+    "open_account",
+    "post",
+    "require_amount",
+    "reserve",
+    "shard_account_ids",
+    "transfer",
+    "void",
+]
+
+
+def open_account(
+    *, kind: str, now: datetime, namespace_id: int | None = None, shard: int | None = None
+) -> Account:
+    """The account of that kind and owner, opened if this is the first need of it."""
+    account, _ = Account.objects.get_or_create(
+        kind=kind, namespace_id=namespace_id, shard=shard, defaults={"opened_at": now}
+    )
+    return account
+
+
+def account_ids(
+    *, namespace_ids: Collection[int], now: datetime, kind: str = Account.Kind.MAIN
+) -> dict[int, int]:
+    """Namespace id → account id, for any number of namespaces; missing accounts are opened."""
+    known = dict(
+        Account.objects.filter(kind=kind, namespace_id__in=namespace_ids).values_list("namespace_id", "pk")
+    )
+    for namespace_id in sorted(set(namespace_ids) - set(known)):
+        known[namespace_id] = open_account(kind=kind, namespace_id=namespace_id, now=now).pk
+    return cast("dict[int, int]", known)
+
+
+def shard_account_ids(*, shard: int, now: datetime) -> tuple[int, int]:
+    """The ids of a shard's escrow and fee accounts; opened at the first need."""
+    known = dict(Account.objects.filter(shard=shard).values_list("kind", "pk"))
+    escrow = known.get("escrow") or open_account(kind=Account.Kind.ESCROW, shard=shard, now=now).pk
+    fees = known.get("fees") or open_account(kind=Account.Kind.FEES, shard=shard, now=now).pk
+    return escrow, fees
+
+
+def lock_account(
+    *, namespace_id: int, now: datetime, kind: str = Account.Kind.MAIN
+) -> LockedAccount:
+    """Lock a namespace's account, opening it if this is the first need of it."""
+    _require_transaction()
+    mine = Account.objects.select_for_update().filter(namespace_id=namespace_id, kind=kind)
+    account = mine.first()
+    if account is None:
+        open_account(kind=kind, namespace_id=namespace_id, now=now)
+        account = mine.get()
+    return LockedAccount(account)
+
+
+def lock_accounts(*, ids: Iterable[int]) -> dict[int, LockedAccount]:
+    """Lock accounts by ascending id, in one statement.
+
+    Raises: AccountNotFound if one of them is missing.
+    """
+    _require_transaction()
+    wanted = sorted(set(ids))
+    locked = {
+        account.pk: LockedAccount(account)
+        for account in Account.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    }
+    if len(locked) != len(wanted):
+        raise AccountNotFound(missing=sorted(set(wanted) - set(locked)))
+    return locked
+
+
+def load_reservations(*, ids: Iterable[int]) -> dict[int, Reservation]:
+    """Reservations by id. Their accounts' locks guard them, so they are read without a lock of their own."""
+    return Reservation.objects.in_bulk(list(ids))
+
+
+def reserve(
+    *,
+    account: LockedAccount,
+    amount_micros: int,
+    cause: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> Reservation:
+    """Promise money: it stays in the account and is no longer available.
+
+    Raises: AmountInvalid, InsufficientFunds.
+    """
+    journal = Journal(accounts=[account], now=now)
+    reservation = journal.reserve(
+        account_id=account.pk, amount_micros=amount_micros, cause=cause, expires_at=expires_at
+    )
+    journal.write()
+    return reservation
+
+
+def post(
+    *,
+    reservation: Reservation,
+    debit: LockedAccount,
+    credit: LockedAccount,
+    amount_micros: int,
+    kind: str,
+    cause: str,
+    now: datetime,
+    end: bool = True,
+) -> None:
+    """Move promised money, in part or whole. With `end` the reservation ends and the rest goes back.
+
+    Raises: AmountInvalid, ReservationEnded.
+    """
+    journal = Journal(accounts=[debit, credit], now=now)
+    journal.draw(
+        reservation=reservation, credit_id=credit.pk, amount_micros=amount_micros, kind=kind, cause=cause
+    )
+    if end:
+        journal.end(reservation=reservation)
+    journal.write()
+
+
+def void(
+    *, reservation: Reservation, account: LockedAccount, now: datetime, expired: bool = False
+) -> int:
+    """End a reservation; what was not drawn is available again. Give how much that is.
+
+    Raises: ReservationEnded when it has ended before.
+    """
+    journal = Journal(accounts=[account], now=now)
+    released = journal.end(reservation=reservation, expired=expired)
+    journal.write()
+    return released
+
+
+def transfer(
+    *,
+    debit: LockedAccount,
+    credit: LockedAccount,
+    amount_micros: int,
+    kind: str,
+    cause: str,
+    now: datetime,
+) -> None:
+    """Move available money.
+
+    Raises: AmountInvalid, InsufficientFunds.
+    """
+    journal = Journal(accounts=[debit, credit], now=now)
+    journal.transfer(
+        debit_id=debit.pk, credit_id=credit.pk, amount_micros=amount_micros, kind=kind, cause=cause
+    )
+    journal.write()
+
+
+def find_transfer(cause: str) -> Transfer | None:
+    """The movement made for a cause, if there was one."""
+    return Transfer.objects.filter(cause=cause).first()
+
+
+def owner_filter(namespace_ids: Collection[int]) -> Q:
+    """Accounts of these namespaces, of any kind."""
+    return Q(namespace_id__in=namespace_ids)
+
+
+def _require_transaction() -> None:
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("A lock needs a transaction that keeps it.")

@@ -1,0 +1,117 @@
+"""Reads of the ledger: balances and statements."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from io import StringIO
+
+from django.db.models import Q
+
+from compute_market.ledger import policies
+from compute_market.ledger.errors import AccountNotFound
+from compute_market.ledger.models import Account, Transfer
+from hub.interface import Principal
+
+PAGE_MAX = 500
+CSV_COLUMNS = ("at", "kind", "amount_micros", "balance_micros", "cause", "transfer_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An account as its owner sees it, in micro-credits."""
+
+    kind: str
+    balance_micros: int
+    held_micros: int
+
+    @property
+    def available_micros(self) -> int:
+        return self.balance_micros - self.held_micros
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One movement as its account sees it: money in is positive, money out negative."""
+
+    transfer_id: int
+    at: datetime
+    kind: str
+    amount_micros: int
+    cause: str
+
+
+def get_account(*, actor: Principal, namespace_id: int, kind: str = Account.Kind.MAIN) -> Account:
+    """An account that the actor may see; a foreign one is not found.
+
+    Raises: Unauthenticated, AccountNotFound.
+    """
+    policies.require_trade_scope(actor)
+    account = Account.objects.filter(namespace_id=namespace_id, kind=kind).first()
+    if account is None or not policies.may_spend(actor, namespace_id):
+        raise AccountNotFound
+    return account
+
+
+def balances(*, actor: Principal, namespace_id: int) -> list[Balance]:
+    """The main account and the bond of a namespace; zeros where none was opened yet.
+
+    Raises: Unauthenticated, AccountNotFound.
+    """
+    policies.require_trade_scope(actor)
+    if not policies.may_spend(actor, namespace_id):
+        raise AccountNotFound
+    known = {account.kind: account for account in Account.objects.filter(namespace_id=namespace_id)}
+    return [
+        Balance(
+            kind=kind,
+            balance_micros=known[kind].balance_micros if kind in known else 0,
+            held_micros=known[kind].held_micros if kind in known else 0,
+        )
+        for kind in (Account.Kind.MAIN.value, Account.Kind.BOND.value)
+    ]
+
+
+def statement(
+    *, account: Account, before: int | None = None, limit: int = 100
+) -> tuple[list[StatementLine], int | None]:
+    """A page of an account's movements, newest first, and the cursor of the next page (None at the end).
+
+    `before` is the cursor: only movements with a smaller id are given.
+    """
+    limit = max(1, min(limit, PAGE_MAX))
+    moves = Transfer.objects.filter(Q(debit=account) | Q(credit=account)).order_by("-pk")
+    if before is not None:
+        moves = moves.filter(pk__lt=before)
+    page = list(moves[: limit + 1])
+    lines = [_line(account, move) for move in page[:limit]]
+    return lines, lines[-1].transfer_id if len(page) > limit else None
+
+
+def statement_csv(*, account: Account) -> Iterator[str]:
+    """A whole statement as CSV, oldest first, with the balance after each movement; made as it is read."""
+    buffer = StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(CSV_COLUMNS)
+    balance = 0
+    moves = Transfer.objects.filter(Q(debit=account) | Q(credit=account)).order_by("pk")
+    for move in moves.iterator(chunk_size=1000):
+        line = _line(account, move)
+        balance += line.amount_micros
+        writer.writerow(
+            (line.at.isoformat(), line.kind, line.amount_micros, balance, line.cause, line.transfer_id)
+        )
+        if buffer.tell() > 32_768:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _line(account: Account, move: Transfer) -> StatementLine:
+    sign = -1 if move.debit_id == account.pk else 1
+    return StatementLine(
+        transfer_id=move.pk, at=move.at, kind=move.kind, amount_micros=sign * move.amount_micros, cause=move.cause
+    )

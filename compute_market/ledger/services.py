@@ -1,0 +1,115 @@
+"""Use cases of the ledger: money in and out by an operator, and a provider's bond."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from compute_market.ledger import policies, postings
+from compute_market.ledger.errors import CauseReused
+from compute_market.ledger.models import Account, Transfer
+from hub.interface import Principal
+
+
+def deposit(
+    *, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime
+) -> Transfer:
+    """Credit a namespace with money that arrived from outside. The same key moves it once.
+
+    A payment provider would call this from its webhook, with its own payment id as the key.
+
+    Raises: OperatorOnly, AmountInvalid, CauseReused (the key was used for something else).
+    """
+    policies.require_operator(actor)
+    with transaction.atomic(durable=True):
+        return _move(
+            debit=_external(now),
+            credit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
+            amount_micros=amount_micros,
+            kind=Transfer.Kind.DEPOSIT,
+            cause=f"deposit/{key}",
+            now=now,
+        )
+
+
+def withdraw(
+    *, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime
+) -> Transfer:
+    """Take money out of a namespace's account, as it is paid to the outside. The same key moves it once.
+
+    Raises: OperatorOnly, AmountInvalid, InsufficientFunds, CauseReused.
+    """
+    policies.require_operator(actor)
+    with transaction.atomic(durable=True):
+        return _move(
+            debit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
+            credit=_external(now),
+            amount_micros=amount_micros,
+            kind=Transfer.Kind.WITHDRAWAL,
+            cause=f"withdrawal/{key}",
+            now=now,
+        )
+
+
+def post_bond(
+    *, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime
+) -> Transfer:
+    """Put money of a provider into its bond, from which buyers are credited when it breaks off a lease.
+
+    Raises: NotAMember, TradeScopeMissing, AmountInvalid, InsufficientFunds, CauseReused.
+    """
+    policies.require_spend(actor, namespace_id)
+    with transaction.atomic(durable=True):
+        return _move(
+            debit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
+            credit=postings.open_account(kind=Account.Kind.BOND, namespace_id=namespace_id, now=now),
+            amount_micros=amount_micros,
+            kind=Transfer.Kind.BOND,
+            cause=f"bond/{namespace_id}/{key}",
+            now=now,
+        )
+
+
+def release_bond(
+    *, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime
+) -> Transfer:
+    """Give a provider part of its bond back, by an operator who has seen that no lease depends on it.
+
+    Raises: OperatorOnly, AmountInvalid, InsufficientFunds, CauseReused.
+    """
+    policies.require_operator(actor)
+    with transaction.atomic(durable=True):
+        return _move(
+            debit=postings.open_account(kind=Account.Kind.BOND, namespace_id=namespace_id, now=now),
+            credit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
+            amount_micros=amount_micros,
+            kind=Transfer.Kind.BOND,
+            cause=f"bond-release/{namespace_id}/{key}",
+            now=now,
+        )
+
+
+def _external(now: datetime) -> Account:
+    return postings.open_account(kind=Account.Kind.EXTERNAL, now=now)
+
+
+def _move(
+    *, debit: Account, credit: Account, amount_micros: int, kind: str, cause: str, now: datetime
+) -> Transfer:
+    """Move once for a cause; give the movement, old or new. Both ends are locked, so twins wait here."""
+    locked = postings.lock_accounts(ids=[debit.pk, credit.pk])
+    done = postings.find_transfer(cause)
+    if done is None:
+        postings.transfer(
+            debit=locked[debit.pk],
+            credit=locked[credit.pk],
+            amount_micros=amount_micros,
+            kind=kind,
+            cause=cause,
+            now=now,
+        )
+        done = Transfer.objects.get(cause=cause)
+    elif (done.debit_id, done.credit_id, done.amount_micros) != (debit.pk, credit.pk, amount_micros):
+        raise CauseReused(key=cause.rpartition("/")[2])
+    return done

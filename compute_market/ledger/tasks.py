@@ -1,0 +1,11 @@
+"""Bells of the ledger."""
+
+from celery import shared_task
+
+from compute_market import clock
+from compute_market.ledger import jobs
+
+
+@shared_task(acks_late=True, soft_time_limit=60)
+def expire_reservations(**_: object) -> None:
+    jobs.expire_reservations(now=clock.database_now())

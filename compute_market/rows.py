@@ -1,0 +1,112 @@
+"""Many rows in one statement, on both databases.
+
+A shard is drained a thousand trades at a time, and a statement a row would be slower than the matching itself.
+PostgreSQL unnests one array a column; SQLite reads one JSON text. Both take any number of rows, so no
+parameter limit is met. Values go in as they are: callers check them, the tables' constraints check them again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection, models
+from django.db.models import Field
+
+
+def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
+    """Insert rows of the named fields' values; give their primary keys in the order of the rows.
+
+    Unnamed fields need a default in the database or must be nullable.
+    """
+    if not rows:
+        return []
+    fields = [_field(model, name) for name in names]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    source, params = _source(fields, rows, first=1)
+    sql = (
+        f"INSERT INTO {quote(model._meta.db_table)} ({columns})"
+        f" SELECT {', '.join(f'v.c{index}' for index in range(1, len(fields) + 1))} FROM {source}"
+        f" ORDER BY v.n RETURNING {quote(_pk(model).column)}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def update_rows(
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    add: bool = False,
+    where: str = "",
+) -> int:
+    """Set the named fields of many rows; each row is (primary key, value, …). Give how many were changed.
+
+    With `add`, the values are added to what is there. `where` is a further condition in SQL on the table's
+    own columns, for compare-and-set; it is part of the program, never of its input.
+    """
+    if not rows:
+        return 0
+    fields = [_pk(model), *(_field(model, name) for name in names)]
+    quote = connection.ops.quote_name
+    table = quote(model._meta.db_table)
+    source, params = _source(fields, rows, first=0)
+    values = ", ".join(
+        f"{quote(field.column)} = " + (f"{table}.{quote(field.column)} + v.c{index}" if add else f"v.c{index}")
+        for index, field in enumerate(fields)
+        if index
+    )
+    sql = (
+        f"UPDATE {table} SET {values} FROM {source}"
+        f" WHERE {table}.{quote(fields[0].column)} = v.c0" + (f" AND {where}" if where else "")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+def _field(model: type[models.Model], name: str) -> Field[Any, Any]:
+    field = model._meta.get_field(name)
+    if not isinstance(field, Field):
+        raise TypeError(f"{name} of {model.__name__} has no column.")
+    return field
+
+
+def _pk(model: type[models.Model]) -> Field[Any, Any]:
+    field = model._meta.pk
+    if field is None:
+        raise TypeError(f"{model.__name__} has no primary key.")
+    return field
+
+
+def _source(
+    fields: Sequence[Field[Any, Any]], rows: Sequence[Sequence[Any]], *, first: int
+) -> tuple[str, list[Any]]:
+    """The rows as a table `v` with their number `n` and columns c<first>, c<first + 1>, …"""
+    numbers = range(first, first + len(fields))
+    if connection.vendor == "postgresql":
+        arrays = ", ".join(f"%s::{field.rel_db_type(connection)}[]" for field in fields)
+        names = ", ".join(f"c{number}" for number in numbers)
+        source = f"unnest({arrays}) WITH ORDINALITY AS v({names}, n)"
+        return source, [
+            _prepared(field, column) for field, column in zip(fields, zip(*rows, strict=True), strict=True)
+        ]
+    names = ", ".join(f"json_extract(value, '$[{i}]') AS c{number}" for i, number in enumerate(numbers))
+    return f"(SELECT key AS n, {names} FROM json_each(%s)) AS v", [json.dumps(rows, default=_as_sqlite)]
+
+
+def _prepared(field: Field[Any, Any], column: Iterable[Any]) -> list[Any]:
+    if isinstance(field, models.JSONField):
+        return [None if value is None else json.dumps(value) for value in column]
+    return list(column)
+
+
+def _as_sqlite(value: object) -> object:
+    if isinstance(value, datetime):
+        return str(value.astimezone(UTC).replace(tzinfo=None))
+    raise TypeError(f"A {type(value).__name__} cannot be written in bulk.")

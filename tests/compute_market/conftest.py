@@ -1,0 +1,22 @@
+"""After every test of the market, everything that must never happen has not happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from compute_market.ledger import checks as ledger_checks
+
+AUDITS: list[Callable[[], list[str]]] = [ledger_checks.audit]
+
+
+@pytest.fixture(autouse=True)
+def _the_books_are_right(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("django_db") is None:
+        yield
+        return
+    request.getfixturevalue("_django_db_marker")
+    yield
+    if request.node.get_closest_marker("breaks_the_books") is None:
+        assert [finding for audit in AUDITS for finding in audit()] == []
