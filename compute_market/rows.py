@@ -1,9 +1,12 @@
 """Many rows in one statement, on both databases.
 
-A shard is drained a thousand trades at a time, and a statement a row would be slower than the matching itself.
-PostgreSQL unnests one array a column; SQLite reads one JSON text. Both take any number of rows, so no
-parameter limit is met. Values go in as they are: callers check them, the tables' constraints check them again.
+A shard is drained a thousand trades at a time; a statement a row would be slower than
+the matching itself. PostgreSQL unnests one array a column; SQLite reads one JSON text. Both take any number of
+rows, so no parameter limit is met. Values go in as they are: callers check them, the tables' constraints check them again.
+Names in the SQL are those of models and fields; whatever comes from outside is a parameter.
 """
+
+# ruff: noqa: S608
 
 from __future__ import annotations
 
@@ -24,13 +27,12 @@ def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[
     if not rows:
         return []
     fields = [_field(model, name) for name in names]
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(_column(field) for field in fields)
     source, params = _source(fields, rows, first=1)
     sql = (
-        f"INSERT INTO {quote(model._meta.db_table)} ({columns})"
+        f"INSERT INTO {_table(model)} ({columns})"
         f" SELECT {', '.join(f'v.c{index}' for index in range(1, len(fields) + 1))} FROM {source}"
-        f" ORDER BY v.n RETURNING {quote(_pk(model).column)}"
+        f" ORDER BY v.n RETURNING {_column(_pk(model))}"
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -53,32 +55,39 @@ def update_rows(
     if not rows:
         return 0
     fields = [_pk(model), *(_field(model, name) for name in names)]
-    quote = connection.ops.quote_name
-    table = quote(model._meta.db_table)
+    table = _table(model)
     source, params = _source(fields, rows, first=0)
     values = ", ".join(
-        f"{quote(field.column)} = " + (f"{table}.{quote(field.column)} + v.c{index}" if add else f"v.c{index}")
+        f"{_column(field)} = " + (f"{table}.{_column(field)} + v.c{index}" if add else f"v.c{index}")
         for index, field in enumerate(fields)
         if index
     )
-    sql = (
-        f"UPDATE {table} SET {values} FROM {source}"
-        f" WHERE {table}.{quote(fields[0].column)} = v.c0" + (f" AND {where}" if where else "")
+    sql = f"UPDATE {table} SET {values} FROM {source} WHERE {table}.{_column(fields[0])} = v.c0" + (
+        f" AND {where}" if where else ""
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
 
 
+def _column(field: Field[Any, Any]) -> str:
+    """The quoted name of a field's column."""
+    return connection.ops.quote_name(field.column or field.attname)
+
+
+def _table(model: type[models.Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)  # noqa: SLF001 - Django documents _meta
+
+
 def _field(model: type[models.Model], name: str) -> Field[Any, Any]:
-    field = model._meta.get_field(name)
+    field = model._meta.get_field(name)  # noqa: SLF001
     if not isinstance(field, Field):
         raise TypeError(f"{name} of {model.__name__} has no column.")
     return field
 
 
 def _pk(model: type[models.Model]) -> Field[Any, Any]:
-    field = model._meta.pk
+    field = model._meta.pk  # noqa: SLF001
     if field is None:
         raise TypeError(f"{model.__name__} has no primary key.")
     return field

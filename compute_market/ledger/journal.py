@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NewType
 
+from django.db import DEFAULT_DB_ALIAS
+
 from compute_market import rows
 from compute_market.ledger.errors import AmountInvalid, InsufficientFunds, ReservationEnded
 from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account, Reservation, Transfer
@@ -49,9 +51,7 @@ class Journal:
         require_amount(amount_micros)
         account = self.accounts[account_id]
         if amount_micros > account.available_micros:
-            raise InsufficientFunds(
-                available_micros=account.available_micros, needed_micros=amount_micros
-            )
+            raise InsufficientFunds(available_micros=account.available_micros, needed_micros=amount_micros)
         account.held_micros += amount_micros
         reservation = Reservation(
             account_id=account_id,
@@ -96,9 +96,7 @@ class Journal:
         self._touch(reservation)
         return released
 
-    def transfer(
-        self, *, debit_id: int, credit_id: int, amount_micros: int, kind: str, cause: str
-    ) -> None:
+    def transfer(self, *, debit_id: int, credit_id: int, amount_micros: int, kind: str, cause: str) -> None:
         """Move money that is available.
 
         Raises: AmountInvalid, InsufficientFunds.
@@ -177,8 +175,8 @@ class Journal:
         )
         for row, pk in zip(self._opened, pks, strict=True):
             row.pk = pk
-            row._state.adding = False
-            row._state.db = "default"
+            row._state.adding = False  # noqa: SLF001 - what save() would note
+            row._state.db = DEFAULT_DB_ALIAS  # noqa: SLF001
 
 
 def require_amount(amount_micros: int) -> None:

@@ -179,9 +179,7 @@ class Transfer(models.Model):
                 name="transfer_amount_in_range",
                 condition=Q(amount_micros__gt=0, amount_micros__lte=AMOUNT_MAX_MICROS),
             ),
-            models.CheckConstraint(
-                name="transfer_between_two_accounts", condition=~Q(debit=F("credit"))
-            ),
+            models.CheckConstraint(name="transfer_between_two_accounts", condition=~Q(debit=F("credit"))),
         )
         indexes = (
             models.Index(fields=["debit", "id"], name="transfer_debits"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import cast
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -48,12 +48,11 @@ def account_ids(
     *, namespace_ids: Collection[int], now: datetime, kind: str = Account.Kind.MAIN
 ) -> dict[int, int]:
     """Namespace id → account id, for any number of namespaces; missing accounts are opened."""
-    known = dict(
-        Account.objects.filter(kind=kind, namespace_id__in=namespace_ids).values_list("namespace_id", "pk")
-    )
+    rows = Account.objects.filter(kind=kind, namespace_id__in=namespace_ids)
+    known: dict[int, int] = {row.namespace_id: row.pk for row in rows if row.namespace_id is not None}
     for namespace_id in sorted(set(namespace_ids) - set(known)):
         known[namespace_id] = open_account(kind=kind, namespace_id=namespace_id, now=now).pk
-    return cast("dict[int, int]", known)
+    return known
 
 
 def shard_account_ids(*, shard: int, now: datetime) -> tuple[int, int]:
@@ -64,9 +63,7 @@ def shard_account_ids(*, shard: int, now: datetime) -> tuple[int, int]:
     return escrow, fees
 
 
-def lock_account(
-    *, namespace_id: int, now: datetime, kind: str = Account.Kind.MAIN
-) -> LockedAccount:
+def lock_account(*, namespace_id: int, now: datetime, kind: str = Account.Kind.MAIN) -> LockedAccount:
     """Lock a namespace's account, opening it if this is the first need of it."""
     _require_transaction()
     mine = Account.objects.select_for_update().filter(namespace_id=namespace_id, kind=kind)
@@ -142,9 +139,7 @@ def post(
     journal.write()
 
 
-def void(
-    *, reservation: Reservation, account: LockedAccount, now: datetime, expired: bool = False
-) -> int:
+def void(*, reservation: Reservation, account: LockedAccount, now: datetime, expired: bool = False) -> int:
     """End a reservation; what was not drawn is available again. Give how much that is.
 
     Raises: ReservationEnded when it has ended before.

@@ -113,5 +113,9 @@ def statement_csv(*, account: Account) -> Iterator[str]:
 def _line(account: Account, move: Transfer) -> StatementLine:
     sign = -1 if move.debit_id == account.pk else 1
     return StatementLine(
-        transfer_id=move.pk, at=move.at, kind=move.kind, amount_micros=sign * move.amount_micros, cause=move.cause
+        transfer_id=move.pk,
+        at=move.at,
+        kind=move.kind,
+        amount_micros=sign * move.amount_micros,
+        cause=move.cause,
     )

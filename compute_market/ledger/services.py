@@ -12,9 +12,7 @@ from compute_market.ledger.models import Account, Transfer
 from hub.interface import Principal
 
 
-def deposit(
-    *, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime
-) -> Transfer:
+def deposit(*, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime) -> Transfer:
     """Credit a namespace with money that arrived from outside. The same key moves it once.
 
     A payment provider would call this from its webhook, with its own payment id as the key.
@@ -33,9 +31,7 @@ def deposit(
         )
 
 
-def withdraw(
-    *, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime
-) -> Transfer:
+def withdraw(*, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime) -> Transfer:
     """Take money out of a namespace's account, as it is paid to the outside. The same key moves it once.
 
     Raises: OperatorOnly, AmountInvalid, InsufficientFunds, CauseReused.

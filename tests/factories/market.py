@@ -16,17 +16,19 @@ CREDIT = 1_000_000
 _numbers = count(1)
 
 
-def trader(name: str = "", *, credits: int = 0, scopes: tuple[str, ...] | None = None) -> Principal:
-    """A signed-in user with so many credits; with `scopes`, through an access token of these scopes."""
+def trader(name: str = "", *, funds: int = 0, scopes: tuple[str, ...] | None = None) -> Principal:
+    """A signed-in user with so many credits; with `scopes`, through an access token of these."""
     number = next(_numbers)
     name = name or f"trader{number}"
     namespace = Namespace.objects.create(name=name, key=name.lower(), kind=Namespace.Kind.USER)
     user = User.objects.create(namespace=namespace)
-    if credits:
-        fund(namespace.pk, credits=credits)
+    if funds:
+        fund(namespace.pk, funds)
     if scopes is None:
         return Principal(user=user)
-    token = AccessToken.objects.create(user=user, name="t", digest=f"{number:064}", hint="t", scopes=[*scopes])
+    token = AccessToken.objects.create(
+        user=user, name="t", digest=f"{number:064}", hint="t", scopes=[*scopes]
+    )
     return Principal(user=user, token=token)
 
 
@@ -45,12 +47,12 @@ def namespace_of(principal: Principal) -> int:
     return principal.user.namespace_id
 
 
-def fund(namespace_id: int, *, credits: int, now: datetime = NOON) -> None:
+def fund(namespace_id: int, funds: int, *, now: datetime = NOON) -> None:
     """Deposit so many credits."""
     ledger.deposit(
         actor=SYSTEM,
         namespace_id=namespace_id,
-        amount_micros=credits * CREDIT,
+        amount_micros=funds * CREDIT,
         key=f"test-{next(_numbers)}",
         now=now,
     )

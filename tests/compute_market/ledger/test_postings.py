@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def buyer() -> int:
-    return namespace_of(trader(credits=100))
+    return namespace_of(trader(funds=100))
 
 
 @pytest.fixture
@@ -250,5 +250,5 @@ class TestTheDatabaseItself:
         assert connection.vendor in {"sqlite", "postgresql"}
 
     def test_lets_only_the_outside_world_go_below_zero(self, buyer: int) -> None:
-        fund(buyer, credits=5)
+        fund(buyer, 5)
         assert Account.objects.get(kind="external").balance_micros == -105 * CREDIT

@@ -45,7 +45,7 @@ class TestDeposit:
 
 class TestWithdraw:
     def test_takes_no_more_than_is_available(self) -> None:
-        namespace = namespace_of(trader(credits=1))
+        namespace = namespace_of(trader(funds=1))
         with pytest.raises(InsufficientFunds):
             services.withdraw(
                 actor=operator(), namespace_id=namespace, amount_micros=CREDIT + 1, key="k", now=NOON
@@ -56,7 +56,7 @@ class TestWithdraw:
 
 class TestBond:
     def test_is_posted_by_the_provider_and_released_by_an_operator(self) -> None:
-        provider = trader(credits=10)
+        provider = trader(funds=10)
         namespace = namespace_of(provider)
         services.post_bond(actor=provider, namespace_id=namespace, amount_micros=7, key="k", now=NOON)
         with pytest.raises(OperatorOnly):
@@ -72,7 +72,7 @@ class TestBond:
             )
 
     def test_needs_the_trade_scope(self) -> None:
-        provider = trader(credits=10, scopes=("read", "write"))
+        provider = trader(funds=10, scopes=("read", "write"))
         with pytest.raises(TradeScopeMissing):
             services.post_bond(
                 actor=provider, namespace_id=namespace_of(provider), amount_micros=7, key="k", now=NOON
@@ -103,7 +103,7 @@ class TestStatement:
         assert [(row["amount_micros"], row["balance_micros"]) for row in rows] == [("9", "9"), ("-4", "5")]
 
     def test_of_somebody_else_is_not_found(self) -> None:
-        namespace = namespace_of(trader(credits=1))
+        namespace = namespace_of(trader(funds=1))
         with pytest.raises(AccountNotFound):
             selectors.get_account(actor=trader(), namespace_id=namespace)
 
@@ -111,22 +111,28 @@ class TestStatement:
 @pytest.mark.breaks_the_books
 class TestAudit:
     def test_finds_a_balance_that_its_movements_do_not_bear_out(self) -> None:
-        namespace = namespace_of(trader(credits=1))
+        namespace = namespace_of(trader(funds=1))
         Account.objects.filter(namespace_id=namespace).update(balance_micros=CREDIT + 1)
         findings = checks.audit()
         assert any("sums to 1 " in finding for finding in findings)
         assert any("its movements say 1000000" in finding for finding in findings)
 
     def test_finds_a_hold_without_a_reservation(self) -> None:
-        namespace = namespace_of(trader(credits=1))
+        namespace = namespace_of(trader(funds=1))
         Account.objects.filter(namespace_id=namespace).update(held_micros=3)
         assert any("3 held" in finding for finding in checks.audit())
 
     def test_finds_a_draw_that_was_not_counted(self) -> None:
-        namespace = namespace_of(trader(credits=1))
+        namespace = namespace_of(trader(funds=1))
         account = Account.objects.get(namespace_id=namespace)
         Reservation.objects.create(
-            account=account, amount_micros=5, drawn_micros=5, state="posted", cause="x", opened_at=NOON, ended_at=NOON
+            account=account,
+            amount_micros=5,
+            drawn_micros=5,
+            state="posted",
+            cause="x",
+            opened_at=NOON,
+            ended_at=NOON,
         )
         assert Transfer.objects.exclude(reservation=None).count() == 0
         assert any("transfers differ" in finding for finding in checks.audit())
