@@ -53,9 +53,7 @@ class Namespace(models.Model):
     full_name = models.CharField(max_length=120, blank=True)
     details = models.TextField(max_length=2000, blank=True)
     website = models.URLField(blank=True)
-    default_visibility = models.CharField(
-        max_length=8, choices=Visibility.choices, default=Visibility.PUBLIC
-    )
+    default_visibility = models.CharField(max_length=8, choices=Visibility.choices, default=Visibility.PUBLIC)
     is_verified = models.BooleanField(default=False)
     storage_quota_bytes = models.BigIntegerField(
         null=True, blank=True, help_text="Empty: the hub's default. 0: no limit."
@@ -65,7 +63,9 @@ class Namespace(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=Q(key=models.functions.Lower("name")), name="namespace_key_is_lower_name"),
+            models.CheckConstraint(
+                condition=Q(key=models.functions.Lower("name")), name="namespace_key_is_lower_name"
+            ),
         )
 
     def __str__(self) -> str:
@@ -139,9 +139,7 @@ class Membership(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["organization", "user"], name="membership_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["organization", "user"], name="membership_once"),)
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.organization_id}: {self.role}"
@@ -190,9 +188,7 @@ class TokenGrant(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(
-                fields=["token", "repository"], name="token_grant_once_a_repository"
-            ),
+            models.UniqueConstraint(fields=["token", "repository"], name="token_grant_once_a_repository"),
             models.UniqueConstraint(
                 fields=["token", "namespace"],
                 name="token_grant_once_a_namespace",

@@ -22,9 +22,11 @@ def digest(secret: str) -> str:
 def get_namespace(name: str) -> Namespace:
     """By name in any case, or by a name it had before. Raises: NamespaceNotFound."""
     key = name_key(name)
-    namespace = Namespace.objects.filter(Q(key=key) | Q(redirects__key=key)).order_by(
-        F("redirects__key").asc(nulls_first=True)
-    ).first()
+    namespace = (
+        Namespace.objects.filter(Q(key=key) | Q(redirects__key=key))
+        .order_by(F("redirects__key").asc(nulls_first=True))
+        .first()
+    )
     if namespace is None:
         raise NamespaceNotFound(name=name)
     return namespace
@@ -42,7 +44,9 @@ def get_user(name: str) -> User:
     """Raises: NamespaceNotFound."""
     user = (
         User.objects.select_related("namespace")
-        .filter(Q(namespace__key=name_key(name)) | Q(namespace__redirects__key=name_key(name)), is_active=True)
+        .filter(
+            Q(namespace__key=name_key(name)) | Q(namespace__redirects__key=name_key(name)), is_active=True
+        )
         .first()
     )
     if user is None:
@@ -53,10 +57,7 @@ def get_user(name: str) -> User:
 def principal_for_token(secret: str, *, now: datetime) -> Principal:
     """Whoever the token speaks for. Raises: InvalidToken when unknown, expired or revoked."""
     token = (
-        AccessToken.objects.live(now)
-        .select_related("user__namespace")
-        .filter(digest=digest(secret))
-        .first()
+        AccessToken.objects.live(now).select_related("user__namespace").filter(digest=digest(secret)).first()
     )
     if token is None:
         raise InvalidToken

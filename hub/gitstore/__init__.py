@@ -4,8 +4,15 @@
 (`hub.gitstore.values`), so that nobody above this room holds a libgit2 object.
 """
 
-from hub.gitstore.errors import EntryNotFound, InvalidPath, InvalidRefName, RefChanged, RefExists, RevisionNotFound
-from hub.gitstore.folders import create_repository, delete_repository, folder_of
+from hub.gitstore.errors import (
+    EntryNotFound,
+    InvalidPath,
+    InvalidRefName,
+    RefChanged,
+    RefExists,
+    RevisionNotFound,
+)
+from hub.gitstore.folders import copy_repository, create_repository, delete_repository, folder_of
 from hub.gitstore.repository import GitRepository, open_repository
 from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref
 
@@ -23,6 +30,7 @@ __all__ = [
     "RefChanged",
     "RefExists",
     "RevisionNotFound",
+    "copy_repository",
     "create_repository",
     "delete_repository",
     "folder_of",

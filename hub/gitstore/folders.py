@@ -19,7 +19,11 @@ pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
 # The folders are ours alone; the check of the owner would only break containers that map user ids.
 pygit2.option(Option.SET_OWNER_VALIDATION, False)
 # libgit2 would otherwise read /etc/gitconfig and ~/.gitconfig of whoever runs the server.
-for _level in (pygit2.enums.ConfigLevel.SYSTEM, pygit2.enums.ConfigLevel.GLOBAL, pygit2.enums.ConfigLevel.XDG):
+for _level in (
+    pygit2.enums.ConfigLevel.SYSTEM,
+    pygit2.enums.ConfigLevel.GLOBAL,
+    pygit2.enums.ConfigLevel.XDG,
+):
     pygit2.settings.search_path[_level] = ""
 
 CONFIG = """\

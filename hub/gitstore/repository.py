@@ -12,7 +12,7 @@ from typing import cast
 import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
-from hub.gitstore import diffs, writing
+from hub.gitstore import diffs, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, RevisionNotFound
 from hub.gitstore.folders import folder_of
 from hub.gitstore.values import POINTER_SIZE_MAX, Author, Commit, Entry, Pointer, Ref
@@ -48,7 +48,7 @@ def _signature_time(signature: pygit2.Signature) -> datetime:
     return datetime.fromtimestamp(signature.time, UTC)
 
 
-class GitRepository(writing.WritingMixin, diffs.DiffMixin):
+class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixin):
     """One bare repository. Revisions are resolved once; everything else takes commit ids."""
 
     def __init__(self, raw: pygit2.Repository) -> None:
@@ -225,7 +225,9 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin):
 
     # ---- who touched what last -------------------------------------------------------------------
 
-    def last_commits(self, start: str, paths: Iterable[str], *, commits_max: int = 20_000) -> dict[str, Commit]:
+    def last_commits(
+        self, start: str, paths: Iterable[str], *, commits_max: int = 20_000
+    ) -> dict[str, Commit]:
         """For each path the newest commit, from `start` back, that changed it.
 
         Follows first parents, as `git log --first-parent` does. Paths that were not decided within

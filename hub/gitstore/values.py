@@ -33,7 +33,9 @@ class Pointer:
         return cls(oid=match[1].decode(), size=int(match[2])) if match else None
 
     def render(self) -> bytes:
-        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.oid}\nsize {self.size}\n".encode()
+        return (
+            f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.oid}\nsize {self.size}\n".encode()
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,9 +72,7 @@ def handle_access_request(
         found = found.filter(pk=request_id) if request_id is not None else found.filter(user=user)
         request = found.first()
         if request is None:
-            raise AccessRequestNotFound(
-                user=user.name if user else request_id, repo_id=repository.full_name
-            )
+            raise AccessRequestNotFound(user=user.name if user else request_id, repo_id=repository.full_name)
         if request.status == status:
             raise AccessRequestHandled(user=request.user.name, status=request.get_status_display())
         request.status = AccessRequest.Status(status)

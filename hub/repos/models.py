@@ -130,9 +130,7 @@ class Collaborator(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["repository", "user"], name="collaborator_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["repository", "user"], name="collaborator_once"),)
 
     def __str__(self) -> str:
         return f"{self.user_id} on {self.repository_id}: {self.role}"
@@ -157,9 +155,7 @@ class AccessRequest(models.Model):
     handled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["repository", "user"], name="access_request_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["repository", "user"], name="access_request_once"),)
 
     def __str__(self) -> str:
         return f"{self.user_id} on {self.repository_id}: {self.status}"

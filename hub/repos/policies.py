@@ -73,9 +73,7 @@ def can_see(actor: Principal, repository: Repository) -> bool:
 
 def can_write(actor: Principal, repository: Repository) -> bool:
     return (
-        has_role(actor, repository, Role.WRITE)
-        and not repository.is_archived
-        and not repository.is_disabled
+        has_role(actor, repository, Role.WRITE) and not repository.is_archived and not repository.is_disabled
     )
 
 

@@ -34,9 +34,9 @@ def find_repository(*, kind: str, repo_id: str) -> Repository | None:
     return (
         live.filter(namespace__key=namespace_key, key=key).first()
         or live.filter(
-            pk__in=RepositoryRedirect.objects.filter(
-                kind=kind, namespace_key=namespace_key, key=key
-            ).values("repository_id")
+            pk__in=RepositoryRedirect.objects.filter(kind=kind, namespace_key=namespace_key, key=key).values(
+                "repository_id"
+            )
         ).first()
         or live.filter(
             namespace_id__in=NamespaceRedirect.objects.filter(key=namespace_key).values("namespace_id"),

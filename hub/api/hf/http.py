@@ -1,0 +1,141 @@
+"""What every call of this dialect shares: dispatch, credentials, repository look-up, paging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+
+from hub.accounts.principals import Principal
+from hub.api.authentication import principal_of
+from hub.api.hf import errors
+from hub.api.json import json_response
+from hub.errors import Invalid, Refusal
+from hub.repos import selectors as repos
+from hub.repos.models import Kind, Repository
+
+View = Callable[..., HttpResponseBase]
+
+PLURALS = {
+    "models": Kind.MODEL,
+    "datasets": Kind.DATASET,
+    "spaces": Kind.SPACE,
+    "kernels": Kind.KERNEL,
+    "codes": Kind.CODE,
+    "mcps": Kind.MCP,
+    "skills": Kind.SKILL,
+}
+PLURAL_OF = {kind: plural for plural, kind in PLURALS.items()}
+
+
+class Moved(Exception):  # noqa: N818 - not an error: it carries a redirect to the dispatcher
+    """The repository goes by another id now."""
+
+    def __init__(self, repository: Repository, asked: str) -> None:
+        self.repository, self.asked = repository, asked
+
+
+def route(**methods: View) -> View:
+    """One URL's view: `route(GET=…, POST=…)`. HEAD falls to GET. Refusals are rendered here, once."""
+    if "GET" in methods:
+        methods.setdefault("HEAD", methods["GET"])
+
+    @csrf_exempt
+    def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        try:
+            # Credentials are read first: a token that is not known is told so on every route.
+            principal_of(request)
+            view = methods.get(request.method or "")
+            if view is None:
+                response = json_response({"error": f"{request.method} is not allowed here."}, status=405)
+                response["Allow"] = ", ".join(sorted(methods))
+                return response
+            return view(request, **kwargs)
+        except Moved as moved:
+            return _redirect(request, moved)
+        except Refusal as refusal:
+            return errors.render(refusal, request)
+
+    return dispatch
+
+
+def _redirect(request: HttpRequest, moved: Moved) -> HttpResponse:
+    """307 keeps method and body. The path is the one that came, with the id replaced."""
+    path = request.path.replace(f"/{moved.asked}", f"/{moved.repository.full_name}", 1)
+    query = request.META.get("QUERY_STRING", "")
+    response = HttpResponse(status=307)
+    response["Location"] = path + (f"?{query}" if query else "")
+    return response
+
+
+def actor(request: HttpRequest) -> Principal:
+    return principal_of(request)
+
+
+def repository(request: HttpRequest, kind: str, repo_id: str) -> Repository:
+    """The repository that a URL names. Raises: RepositoryNotFound, Moved."""
+    found = repos.get_repository(actor=actor(request), kind=kind, repo_id=repo_id)
+    if repos.has_moved(found, repo_id):
+        raise Moved(found, repo_id)
+    return found
+
+
+def endpoint(request: HttpRequest) -> str:
+    """The address under which this client reached the dialect; every absolute URL begins with it."""
+    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+    return base + str(getattr(request, "mount", ""))
+
+
+def web_prefix(kind: str) -> str:
+    """What stands before the id in page and file addresses: nothing for models."""
+    return "" if kind == Kind.MODEL else f"{PLURAL_OF[Kind(kind)]}/"
+
+
+def page_url(request: HttpRequest, repo: Repository) -> str:
+    return f"{endpoint(request)}/{web_prefix(repo.kind)}{repo.full_name}"
+
+
+def boolean(request: HttpRequest, name: str, *, default: bool = False) -> bool:
+    """A query flag: `true` and `True` alike (older clients send Python's words)."""
+    text = request.GET.get(name)
+    return default if text is None else text.strip().lower() in {"true", "1", ""}
+
+
+def integer(request: HttpRequest, name: str, *, default: int, low: int, high: int) -> int:
+    """A query number, clamped. Raises: Invalid when it is none."""
+    text = request.GET.get(name)
+    if text is None or text == "":
+        return default
+    try:
+        return max(low, min(high, int(text)))
+    except ValueError:
+        raise Invalid(reason=f"“{name}” must be a whole number.") from None
+
+
+def repeated(request: HttpRequest, *names: str) -> list[str]:
+    """All values of a repeated query key, under any of its spellings (`expand`, `expand[]`)."""
+    return [value for name in names for value in request.GET.getlist(name) if value]
+
+
+def with_next(request: HttpRequest, response: HttpResponse, changes: Mapping[str, str | int]) -> HttpResponse:
+    """Add the `Link: <…>; rel="next"` header: this very request with some query keys changed."""
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query[name] = str(value)
+    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+    response["Link"] = f'<{base}{request.path}?{urlencode(list(_pairs(query)))}>; rel="next"'
+    return response
+
+
+def _pairs(query: Any) -> Iterable[tuple[str, str]]:
+    for name, values in query.lists():
+        for value in values:
+            yield name, value
+
+
+def file_url(base: str, commit: str, path: str) -> str:
+    return f"{base}/resolve/{commit}/{quote(path)}"

@@ -1,0 +1,113 @@
+"""Reads of what a repository holds. The caller has the repository already, and so may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from hub import gitstore
+from hub.accounts.models import Role
+from hub.accounts.principals import Principal
+from hub.gitstore import Commit, Entry, GitRepository, Ref, RevisionNotFound
+from hub.lfs.models import LfsLink
+from hub.repos import policies
+from hub.repos.models import Repository
+from hub.revisions.errors import NotAFile
+
+
+def git_of(repository: Repository) -> GitRepository:
+    return gitstore.open_repository(repository.storage)
+
+
+def resolve(repository: Repository, revision: str) -> str:
+    """The commit id of a revision. Raises: RevisionNotFound."""
+    if revision == repository.default_branch and repository.head_sha:
+        # The row follows every move of this ref in the same step, so the common case costs no disk.
+        return repository.head_sha
+    return git_of(repository).resolve(revision)
+
+
+def list_entries(
+    *, actor: Principal, repository: Repository, commit: str, path: str = "", recursive: bool = False
+) -> Iterator[Entry]:
+    """Raises: RepositoryGated, RepositoryDisabled, EntryNotFound."""
+    policies.require_content(actor, repository)
+    return git_of(repository).entries(commit, path, recursive=recursive)
+
+
+def find_entries(
+    *, actor: Principal, repository: Repository, commit: str, paths: Iterable[str]
+) -> list[Entry]:
+    """Those of the paths that exist. Raises: RepositoryGated, RepositoryDisabled."""
+    policies.require_content(actor, repository)
+    git = git_of(repository)
+    found = (git.find_entry(commit, path.strip("/")) for path in paths)
+    return [entry for entry in found if entry is not None]
+
+
+def get_file(*, actor: Principal, repository: Repository, commit: str, path: str) -> Entry:
+    """Raises: RepositoryGated, RepositoryDisabled, EntryNotFound, NotAFile."""
+    policies.require_content(actor, repository)
+    entry = git_of(repository).entry(commit, path)
+    if not entry.is_file:
+        raise NotAFile(path=path)
+    return entry
+
+
+def list_refs(repository: Repository) -> list[Ref]:
+    return git_of(repository).refs()
+
+
+def history(repository: Repository, commit: str, *, skip: int = 0, limit: int) -> list[Commit]:
+    """A page of the history from `commit` back, newest first."""
+    found: list[Commit] = []
+    for number, entry in enumerate(git_of(repository).history(commit)):
+        if number >= skip:
+            found.append(entry)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def branch_ref(repository: Repository, revision: str) -> str:
+    """The full name of the branch that a commit may be put on: a short name or `refs/pr/N`.
+
+    Raises: RevisionNotFound for tags, commit ids and names that do not exist.
+    """
+    git = git_of(repository)
+    name = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
+    if not name.startswith(("refs/heads/", "refs/pr/")) or git.target(name) is None:
+        raise RevisionNotFound(revision=revision)
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class LfsFile:
+    """One large object of a repository: where it is, or was last, seen."""
+
+    oid: str
+    size: int
+    path: str
+    blob: str
+    ref: str
+    pushed_at: datetime
+
+
+def list_lfs_files(*, actor: Principal, repository: Repository) -> list[LfsFile]:
+    """Every large object that the repository links, newest first.
+
+    Raises: RepositoryDenied and what `require_role` raises.
+    """
+    policies.require_role(actor, repository, Role.WRITE)
+    git = git_of(repository)
+    linked = LfsLink.objects.filter(repository=repository).exclude(pushed_at=None)
+    pushed = dict(linked.values_list("object_id", "pushed_at"))
+    found: dict[str, LfsFile] = {}
+    for ref in sorted(git.refs(), key=lambda ref: ref.name != f"refs/heads/{repository.default_branch}"):
+        for oid, (path, blob, size) in git.pointers([ref.target]).items():
+            if oid in pushed and oid not in found:
+                found[oid] = LfsFile(
+                    oid=oid, size=size, path=path, blob=blob, ref=ref.name, pushed_at=pushed[oid]
+                )
+    return sorted(found.values(), key=lambda file: (file.pushed_at, file.oid), reverse=True)

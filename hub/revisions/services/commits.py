@@ -1,0 +1,304 @@
+"""How a commit is made: objects first, then one short transaction that moves the ref."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+from pygit2.enums import FileMode
+
+from hub.accounts.principals import Principal
+from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RevisionNotFound
+from hub.gitstore.paths import require_path
+from hub.lfs import links
+from hub.repos import policies, quotas
+from hub.repos.models import Repository
+from hub.repos.services import git_author
+from hub.revisions import indexing, selectors
+from hub.revisions.errors import (
+    BranchBusy,
+    LfsObjectMissing,
+    LfsSizeMismatch,
+    NothingToDelete,
+    TooManyOperations,
+)
+from hub.revisions.facts import Facts
+from hub.revisions.operations import (
+    OPERATIONS_MAX,
+    AddBlob,
+    AddLfs,
+    Copy,
+    DeleteFile,
+    DeleteFolder,
+    Operation,
+)
+from hub.revisions.signals import revision_committed
+
+ATTEMPTS = 60
+Changes = dict[str, tuple[str, int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class NewCommit:
+    """What shall be committed. `parent` is the (abbreviated) commit that the branch must still be at."""
+
+    operations: Sequence[Operation]
+    title: str
+    body: str = ""
+    parent: str | None = None
+
+    @property
+    def message(self) -> str:
+        title = self.title.strip() or "Update files"
+        return f"{title}\n\n{self.body.strip()}\n" if self.body.strip() else f"{title}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of it. `old` is the parent."""
+
+    ref: str
+    old: str
+    oid: str
+
+
+def commit(
+    *, actor: Principal, repository: Repository, revision: str, request: NewCommit, now: datetime
+) -> Committed:
+    """Put a commit on a branch.
+
+    Raises: Unauthenticated, RepositoryDenied, RepositoryArchived, RevisionNotFound, RefChanged (the
+    parent is not the head any more), BranchBusy, and what `commit_to_ref` raises.
+    """
+    policies.require_write(actor, repository)
+    ref = selectors.branch_ref(repository, revision)
+    return commit_to_ref(actor=actor, repository=repository, ref=ref, request=request, now=now)
+
+
+def commit_to_ref(
+    *, actor: Principal, repository: Repository, ref: str, request: NewCommit, now: datetime
+) -> Committed:
+    """Put a commit on a ref; whether the actor may is settled by the caller.
+
+    Without a parent the commit is made again on top of whatever somebody else put there meanwhile.
+    Raises: InvalidPath, NothingToDelete, EntryNotFound, LfsObjectMissing, LfsSizeMismatch,
+    StorageQuotaExceeded, RefChanged, BranchBusy, RevisionNotFound, TooManyOperations.
+    """
+    if len(request.operations) > OPERATIONS_MAX:
+        raise TooManyOperations(limit=OPERATIONS_MAX)
+    for operation in request.operations:
+        require_path(operation.path.rstrip("/") if isinstance(operation, DeleteFolder) else operation.path)
+    git = selectors.git_of(repository)
+    sizes = _require_objects(actor, repository, request.operations)
+    for attempt in range(ATTEMPTS):
+        base = git.target(ref)
+        if base is None:
+            raise RevisionNotFound(revision=ref)
+        if request.parent and not base.startswith(request.parent.lower()):
+            raise RefChanged
+        changes = _changes(git, base, request.operations, sizes)
+        tree = git.write_tree(base, changes)
+        oid = git.write_commit(
+            tree=tree, parents=[base], message=request.message, author=git_author(actor), at=now
+        )
+        try:
+            move_ref(
+                actor=actor,
+                repository=repository,
+                update=RefUpdate(ref=ref, old=base, new=oid),
+                lfs_oids=list(sizes),
+                added_bytes=sum(op.size for op in request.operations if isinstance(op, AddBlob)),
+                now=now,
+            )
+        except RefChanged:
+            if request.parent:
+                raise
+            time.sleep(random.uniform(0, 0.005 * min(attempt + 1, 10)))  # noqa: S311 - only spreads retries
+            continue
+        return Committed(ref=ref, old=base, oid=oid)
+    raise BranchBusy(ref=ref)
+
+
+def _require_objects(
+    actor: Principal, repository: Repository, operations: Iterable[Operation]
+) -> dict[str, int]:
+    """The stored size of every large object that is named. Raises: LfsObjectMissing, LfsSizeMismatch."""
+    named = [operation for operation in operations if isinstance(operation, AddLfs)]
+    stored = links.usable(repository.pk, actor, [operation.oid for operation in named])
+    for operation in named:
+        size = stored.get(operation.oid)
+        if size is None:
+            raise LfsObjectMissing(oid=operation.oid, path=operation.path)
+        if operation.size is not None and operation.size != size:
+            raise LfsSizeMismatch(path=operation.path, size=operation.size, stored=size)
+    return {operation.oid: stored[operation.oid] for operation in named}
+
+
+def _changes(
+    git: GitRepository, base: str, operations: Iterable[Operation], sizes: Mapping[str, int]
+) -> Changes:
+    """Operations, in order, as the last word on each path."""
+    changes: Changes = {}
+    for operation in operations:
+        if isinstance(operation, AddBlob):
+            changes[operation.path] = (operation.blob, FileMode.BLOB)
+        elif isinstance(operation, AddLfs):
+            text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{operation.oid}\n"
+            pointer = f"{text}size {sizes[operation.oid]}\n".encode()
+            changes[operation.path] = (git.write_blob(pointer), FileMode.BLOB)
+        elif isinstance(operation, Copy):
+            changes[operation.path] = _source(git, base, operation.source, changes)
+        elif isinstance(operation, DeleteFolder):
+            _delete_folder(git, base, operation.path.rstrip("/"), changes)
+        else:
+            _delete_file(git, base, operation, changes)
+    return changes
+
+
+def _source(git: GitRepository, base: str, path: str, changes: Changes) -> tuple[str, int]:
+    if change := changes.get(path):
+        return change
+    entry = git.entry(base, path)
+    if not entry.is_file:
+        raise EntryNotFound(path=path)
+    return (entry.oid, entry.mode)
+
+
+def _delete_file(git: GitRepository, base: str, operation: DeleteFile, changes: Changes) -> None:
+    path = operation.path
+    if path in changes:
+        if changes[path] is None:
+            raise NothingToDelete(path=path)
+        changes[path] = None
+        return
+    entry = git.find_entry(base, path)
+    if entry is None or entry.kind == "directory":
+        if operation.missing_ok:
+            return
+        raise NothingToDelete(path=path)
+    changes[path] = None
+
+
+def _delete_folder(git: GitRepository, base: str, path: str, changes: Changes) -> None:
+    entry = git.find_entry(base, path)
+    below = [name for name in changes if name.startswith(f"{path}/")]
+    if (entry is None or entry.kind != "directory") and not below:
+        raise NothingToDelete(path=path)
+    for name in below:
+        del changes[name]
+    if entry is not None and entry.kind == "directory":
+        for held in git.entries(base, path, recursive=True):
+            if held.kind != "directory":
+                changes[held.path] = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """One ref that moves. `old` None: it comes to be; `new` None: it goes."""
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+def move_ref(
+    *,
+    actor: Principal,
+    repository: Repository,
+    update: RefUpdate,
+    lfs_oids: Sequence[str] = (),
+    added_bytes: int = 0,
+    now: datetime,
+) -> None:
+    """Move a ref and all rows that follow it, or nothing. The ref moves last, right before the commit:
+    should the database then fail, git is right and `jobs.catch_up` rebuilds the rows.
+
+    Raises: RefChanged, RepositoryArchived, RepositoryDisabled, StorageQuotaExceeded.
+    """
+    assert update.old is not None and update.new is not None
+    git = selectors.git_of(repository)
+    facts = _facts_for(repository, update)
+    with transaction.atomic(durable=True):
+        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        if locked.is_disabled or locked.is_archived or locked.deleted_at is not None:
+            policies.require_write(actor, locked)
+        if added_bytes:
+            quotas.require_room_for_bytes(locked.namespace, added_bytes)
+        links.link(locked.pk, lfs_oids, now)
+        follow(
+            actor=actor,
+            repository=locked,
+            updates=[update],
+            facts=facts,
+            added_bytes=added_bytes,
+            now=now,
+        )
+        git.move_ref(update.ref, old=update.old, new=update.new)
+    repository.head_sha, repository.updated_at = locked.head_sha, locked.updated_at
+
+
+def _facts_for(repository: Repository, update: RefUpdate) -> Facts | None:
+    if update.ref == f"refs/heads/{repository.default_branch}" and update.new is not None:
+        return indexing.read_facts(repository, update.new)
+    return None
+
+
+def follow(
+    *,
+    actor: Principal,
+    repository: Repository,
+    updates: Sequence[RefUpdate],
+    facts: Facts | None,
+    added_bytes: int = 0,
+    now: datetime,
+) -> None:
+    """Step: bring the rows up to refs that move in this transaction, and announce it."""
+    changed = ["updated_at"]
+    repository.updated_at = now
+    for update in updates:
+        if update.ref == f"refs/heads/{repository.default_branch}" and update.new is not None:
+            repository.head_sha = update.new
+            changed.append("head_sha")
+    if added_bytes:
+        Repository.objects.filter(pk=repository.pk).update(size_bytes=F("size_bytes") + added_bytes)
+    repository.save(update_fields=changed)
+    if facts is not None:
+        indexing.store_facts(repository, facts, now=now)
+    for update in updates:
+        revision_committed.send(
+            sender=Repository,
+            repository=repository,
+            ref=update.ref,
+            old=update.old,
+            new=update.new,
+            actor=actor,
+        )
+
+
+def record_push(
+    *,
+    actor: Principal,
+    repository: Repository,
+    updates: Sequence[RefUpdate],
+    lfs_oids: Sequence[str] = (),
+    added_bytes: int = 0,
+    now: datetime,
+) -> None:
+    """After `git push` has moved refs: link the large objects, follow the refs, announce."""
+    facts = next((found for update in updates if (found := _facts_for(repository, update))), None)
+    with transaction.atomic(durable=True):
+        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        links.link(locked.pk, lfs_oids, now)
+        follow(
+            actor=actor,
+            repository=locked,
+            updates=updates,
+            facts=facts,
+            added_bytes=added_bytes,
+            now=now,
+        )

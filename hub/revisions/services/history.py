@@ -1,0 +1,146 @@
+"""Rewriting and copying whole histories."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+
+from hub import gitstore
+from hub.accounts import policies as account_policies
+from hub.accounts import selectors as accounts
+from hub.accounts.models import Role
+from hub.accounts.principals import Principal
+from hub.gitstore import RefChanged
+from hub.lfs import links
+from hub.repos import policies, quotas
+from hub.repos import services as repos
+from hub.repos.models import Repository
+from hub.repos.names import split_repo_id
+from hub.repos.services import git_author
+from hub.revisions import indexing, selectors
+from hub.revisions.operations import DeleteFile
+from hub.revisions.services.commits import NewCommit, RefUpdate, commit_to_ref, follow, move_ref
+
+LFS_DELETIONS_MAX = 1000
+
+
+def super_squash(
+    *, actor: Principal, repository: Repository, revision: str, message: str, now: datetime
+) -> str:
+    """Leave exactly one commit on a branch, with the same tree; return its id.
+
+    Raises: RepositoryDenied, RevisionNotFound, RefChanged.
+    """
+    policies.require_write(actor, repository)
+    ref = selectors.branch_ref(repository, revision)
+    git = selectors.git_of(repository)
+    old = git.target(ref)
+    assert old is not None
+    squashed = git.write_commit(
+        tree=git.commit(old).tree,
+        parents=[],
+        message=(message.strip() or "Super-squash history") + "\n",
+        author=git_author(actor),
+        at=now,
+    )
+    move_ref(actor=actor, repository=repository, update=RefUpdate(ref=ref, old=old, new=squashed), now=now)
+    return squashed
+
+
+def delete_lfs_files(
+    *,
+    actor: Principal,
+    repository: Repository,
+    oids: Collection[str],
+    rewrite_history: bool,
+    now: datetime,
+) -> None:
+    """Take large objects out of the repository: from every branch, and with `rewrite_history` from
+    every commit. The bytes go when nothing links them any more.
+
+    Raises: RepositoryDenied, RefChanged, BranchBusy.
+    """
+    policies.require_role(actor, repository, Role.ADMIN)
+    unwanted = frozenset(oids)
+    if rewrite_history:
+        _rewrite(actor, repository, unwanted, now)
+    else:
+        _delete_from_heads(actor, repository, unwanted, now)
+    with transaction.atomic(durable=True):
+        links.unlink(repository.pk, unwanted)
+
+
+def _delete_from_heads(
+    actor: Principal, repository: Repository, unwanted: frozenset[str], now: datetime
+) -> None:
+    git = selectors.git_of(repository)
+    for ref in git.refs():
+        if not ref.name.startswith("refs/heads/"):
+            continue
+        doomed = [
+            DeleteFile(entry.path, missing_ok=True)
+            for entry in git.entries(ref.target, recursive=True)
+            if entry.pointer is not None and entry.pointer.oid in unwanted
+        ]
+        if doomed:
+            request = NewCommit(operations=doomed, title="Delete LFS files")
+            commit_to_ref(actor=actor, repository=repository, ref=ref.name, request=request, now=now)
+
+
+def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str], now: datetime) -> None:
+    git = selectors.git_of(repository)
+    refs = git.refs()
+    mapped = git.without_pointers([ref.target for ref in refs], unwanted)
+    moves = [(ref, mapped[ref.target]) for ref in refs if mapped.get(ref.target, ref.target) != ref.target]
+    default = f"refs/heads/{repository.default_branch}"
+    head = next((new for ref, new in moves if ref.name == default), None)
+    facts = indexing.read_facts(repository, head) if head else None
+    with transaction.atomic(durable=True):
+        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        updates = [RefUpdate(ref=ref.name, old=ref.target, new=new) for ref, new in moves]
+        follow(actor=actor, repository=locked, updates=updates, facts=facts, now=now)
+        for ref, new in moves:
+            if ref.name.startswith("refs/tags/"):
+                # An annotated tag names its old commit inside; a plain one takes its place.
+                git.delete_ref(ref.name)
+                git.create_ref(ref.name, new)
+                continue
+            if git.target(ref.name) != ref.target:
+                raise RefChanged
+            git.move_ref(ref.name, old=ref.target, new=new)
+
+
+def duplicate(
+    *, actor: Principal, repository: Repository, to: str, visibility: str | None, now: datetime
+) -> Repository:
+    """Copy a repository, with its history, under another id; its large objects are shared, not copied.
+
+    Raises: RepositoryGated, NamespaceDenied, NameRefused, RepositoryExists, quotas' refusals.
+    """
+    policies.require_content(actor, repository)
+    owner, _ = split_repo_id(to)
+    namespace = accounts.get_namespace(owner)
+    account_policies.require_role(actor, namespace, Role.CONTRIBUTOR)
+    quotas.require_room_for_bytes(namespace, repository.size_bytes)
+    request = repos.NewRepository(
+        kind=repository.kind,
+        repo_id=to,
+        visibility=visibility or repository.visibility,
+        description=repository.description,
+        default_branch=repository.default_branch,
+    )
+    copy = repos.create_repository(actor=actor, request=request, now=now)
+    storage, unused = uuid.uuid4().hex, copy.storage
+    gitstore.copy_repository(repository.storage, storage)
+    head = gitstore.open_repository(storage).resolve(repository.default_branch)
+    facts = indexing.read_facts(repository, head)
+    with transaction.atomic(durable=True):
+        copy.storage, copy.head_sha = storage, head
+        copy.save(update_fields=["storage", "head_sha"])
+        links.copy(repository.pk, copy.pk, now)
+        indexing.store_facts(copy, facts, now=now)
+    gitstore.delete_repository(unused)
+    return copy

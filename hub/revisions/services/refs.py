@@ -1,0 +1,134 @@
+"""Branches and tags."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from hub.accounts.principals import Principal
+from hub.gitstore import RefExists, RevisionNotFound
+from hub.gitstore.paths import require_ref_name
+from hub.repos import policies
+from hub.repos.models import Repository
+from hub.repos.services import git_author
+from hub.revisions import selectors
+from hub.revisions.errors import DefaultBranchProtected
+from hub.revisions.services.commits import RefUpdate, follow
+
+
+def create_branch(
+    *,
+    actor: Principal,
+    repository: Repository,
+    name: str,
+    start: str | None = None,
+    overwrite: bool = False,
+    is_empty: bool = False,
+    now: datetime,
+) -> str:
+    """Make a branch at a revision (default: the default branch) and return its commit id.
+
+    `is_empty` starts it from a commit without files. `overwrite` moves an existing branch there.
+    Raises: RepositoryDenied, InvalidRefName, RefExists, RevisionNotFound, DefaultBranchProtected.
+    """
+    policies.require_write(actor, repository)
+    require_ref_name(name, what="branch")
+    git, ref = selectors.git_of(repository), f"refs/heads/{name}"
+    if is_empty:
+        tree = git.write_tree(None, {})
+        target = git.write_commit(
+            tree=tree, parents=[], message="initial commit\n", author=git_author(actor), at=now
+        )
+    else:
+        target = selectors.resolve(repository, start or repository.default_branch)
+    old = git.target(ref)
+    if old is not None and not overwrite:
+        raise RefExists(ref=ref)
+    if old is not None and name == repository.default_branch:
+        raise DefaultBranchProtected(ref=ref)
+    with transaction.atomic(durable=True):
+        repository = _locked(repository)
+        follow(
+            actor=actor,
+            repository=repository,
+            updates=[RefUpdate(ref=ref, old=old, new=target)],
+            facts=None,
+            now=now,
+        )
+        if old is None:
+            git.create_ref(ref, target)
+        else:
+            git.move_ref(ref, old=old, new=target)
+    return target
+
+
+def delete_branch(*, actor: Principal, repository: Repository, name: str, now: datetime) -> None:
+    """Raises: RepositoryDenied, DefaultBranchProtected, RevisionNotFound."""
+    policies.require_write(actor, repository)
+    ref = f"refs/heads/{name}"
+    if name == repository.default_branch:
+        raise DefaultBranchProtected(ref=ref)
+    _delete(actor=actor, repository=repository, ref=ref, revision=name, now=now)
+
+
+def create_tag(
+    *,
+    actor: Principal,
+    repository: Repository,
+    name: str,
+    revision: str,
+    message: str = "",
+    now: datetime,
+) -> str:
+    """Tag a revision, annotated when there is a message; return the commit id.
+
+    Raises: RepositoryDenied, InvalidRefName, RefExists, RevisionNotFound.
+    """
+    policies.require_write(actor, repository)
+    require_ref_name(name, what="tag")
+    git, ref = selectors.git_of(repository), f"refs/tags/{name}"
+    commit = selectors.resolve(repository, revision)
+    if git.target(ref) is not None:
+        raise RefExists(ref=ref)
+    target = commit
+    if message:
+        target = git.write_tag(name=name, target=commit, message=message, author=git_author(actor), at=now)
+    with transaction.atomic(durable=True):
+        repository = _locked(repository)
+        follow(
+            actor=actor,
+            repository=repository,
+            updates=[RefUpdate(ref=ref, old=None, new=commit)],
+            facts=None,
+            now=now,
+        )
+        git.create_ref(ref, target)
+    return commit
+
+
+def delete_tag(*, actor: Principal, repository: Repository, name: str, now: datetime) -> None:
+    """Raises: RepositoryDenied, RevisionNotFound."""
+    policies.require_write(actor, repository)
+    _delete(actor=actor, repository=repository, ref=f"refs/tags/{name}", revision=name, now=now)
+
+
+def _delete(*, actor: Principal, repository: Repository, ref: str, revision: str, now: datetime) -> None:
+    git = selectors.git_of(repository)
+    old = git.target(ref)
+    if old is None:
+        raise RevisionNotFound(revision=revision)
+    with transaction.atomic(durable=True):
+        repository = _locked(repository)
+        follow(
+            actor=actor,
+            repository=repository,
+            updates=[RefUpdate(ref=ref, old=old, new=None)],
+            facts=None,
+            now=now,
+        )
+        git.delete_ref(ref)
+
+
+def _locked(repository: Repository) -> Repository:
+    return Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)

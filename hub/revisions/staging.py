@@ -1,0 +1,76 @@
+"""Brings the bytes of a coming commit to where they belong, before anybody takes a lock.
+
+What is staged and never committed is harmless: loose blobs that `git gc` drops, large objects that
+the collection of unlinked ones drops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+
+from hub import gitstore
+from hub.gitstore.paths import require_path
+from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
+from hub.lfs import storing
+from hub.repos import quotas
+from hub.repos.models import Repository
+from hub.revisions.attributes import is_lfs_path
+from hub.revisions.operations import AddBlob, AddLfs
+
+# Content up to this size is kept in memory on its way into git.
+MEMORY_BYTES_MAX = 1 << 20
+
+
+class Staging:
+    """Takes the content of the files of one coming commit, one after another, as streams of bytes."""
+
+    def __init__(self, *, repository: Repository, commit: str | None, now: datetime) -> None:
+        """`commit` is where the `.gitattributes` that decide about LFS are read; None: a new one's."""
+        self.repository, self.commit, self.now = repository, commit, now
+        self.git = gitstore.open_repository(repository.storage)
+
+    def add(self, path: str, chunks: Iterable[bytes]) -> AddBlob | AddLfs:
+        """Store a file's content: as an LFS object when it is large or its path is tracked by LFS.
+
+        A pointer that a client sends in place of content stays the pointer it is.
+        Raises: InvalidPath, StorageQuotaExceeded, StorageFull.
+        """
+        require_path(path)
+        held = bytearray()
+        rest = iter(chunks)
+        for chunk in rest:
+            held += chunk
+            if len(held) > MEMORY_BYTES_MAX:
+                return self._add_large(path, bytes(held), rest)
+        data = bytes(held)
+        if len(data) <= POINTER_SIZE_MAX and (pointer := Pointer.parse(data)):
+            return AddLfs(path=path, oid=pointer.oid, size=pointer.size)
+        if data and self._goes_to_lfs(path, len(data)):
+            return self._add_large(path, data, iter(()))
+        return AddBlob(path=path, blob=self.git.write_blob(data), size=len(data))
+
+    def _goes_to_lfs(self, path: str, size: int) -> bool:
+        return size > settings.LFS_THRESHOLD_BYTES or is_lfs_path(self.git, self.commit, path)
+
+    def _add_large(self, path: str, first: bytes, rest: Iterable[bytes]) -> AddBlob | AddLfs:
+        """By way of a file on disk, so that memory stays flat however much comes."""
+        with storing.temporary_file() as temporary:
+            digest, size = hashlib.sha256(first), len(first)
+            with temporary.open("wb") as file:
+                file.write(first)
+                for chunk in rest:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+            quotas.require_room_for_bytes(self.repository.namespace, size)
+            if self._goes_to_lfs(path, size):
+                oid = digest.hexdigest()
+                storing.keep_file(
+                    repository_id=self.repository.pk, path=temporary, oid=oid, size_bytes=size, now=self.now
+                )
+                return AddLfs(path=path, oid=oid, size=size)
+            return AddBlob(path=path, blob=self.git.write_blob_from(temporary), size=size)
