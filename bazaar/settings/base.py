@@ -158,6 +158,16 @@ S3 = env.object_store()
 TEMP_ROOT = DATA_DIR / "tmp"
 # Files above this many bytes go to LFS whatever they are.
 LFS_THRESHOLD_BYTES = env.integer("BAZAAR_LFS_THRESHOLD_BYTES", default=10 * 1024 * 1024)
+# One LFS object holds at most this much; clients that can send parts do so above the second figure.
+LFS_OBJECT_BYTES_MAX = env.integer("BAZAAR_LFS_OBJECT_BYTES_MAX", default=500 * 1024**3)
+LFS_PARTS_ABOVE_BYTES = env.integer("BAZAAR_LFS_PARTS_ABOVE_BYTES", default=4 * 1024**3)
+LFS_PART_BYTES = env.integer("BAZAAR_LFS_PART_BYTES", default=16 * 1024**2)
+# How long a signed upload or download address is good for.
+LFS_GRANT_SECONDS = env.integer("BAZAAR_LFS_GRANT_SECONDS", default=6 * 3600)
+# How long bytes that no commit names are kept.
+LFS_GRACE_HOURS = env.integer("BAZAAR_LFS_GRACE_HOURS", default=48)
+# The largest push: bytes of its pack, as sent. Large files belong in LFS.
+GIT_PUSH_BYTES_MAX = env.integer("BAZAAR_GIT_PUSH_BYTES_MAX", default=4 * 1024**3)
 # Quotas of a new namespace; 0 means no limit.
 DEFAULT_STORAGE_QUOTA_BYTES = env.integer("BAZAAR_STORAGE_QUOTA_BYTES", default=0)
 DEFAULT_REPOSITORY_QUOTA = env.integer("BAZAAR_REPOSITORY_QUOTA", default=0)

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hub.blobstore import BlobStore, LocalBlobStore, S3BlobStore, S3Options
-from tests.seaweed import running_seaweed
+from tests.servers.s3 import ObjectStore
 
 
 @pytest.fixture(scope="session")
-def s3_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Options]:
-    with running_seaweed(tmp_path_factory.mktemp("seaweed")) as options:
-        made = S3Options(**options)  # type: ignore[arg-type]
-        S3BlobStore(made).make_bucket()
-        yield made
+def s3_options(s3_store: ObjectStore) -> S3Options:
+    """The options of a bucket that is there."""
+    made = S3Options(
+        bucket="blobstore-contract",
+        endpoint=s3_store.endpoint,
+        access_key=s3_store.access_key,
+        secret_key=s3_store.secret_key,
+        region=s3_store.region,
+    )
+    S3BlobStore(made).make_bucket()
+    return made
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -1,0 +1,51 @@
+"""What this room refuses, and why."""
+
+from django.utils.translation import gettext_lazy as _
+
+from hub.errors import Denied, Invalid, NotFound
+
+
+class ObjectNotFound(NotFound):
+    """Not stored, or not linked to the repository it was asked of: the two cannot be told apart."""
+
+    code = "object_not_found"
+    message = _("This repository has no LFS object {oid}.")
+
+
+class ObjectsMissing(Invalid):
+    """A commit names objects that this repository may not use; `details["oids"]` lists them."""
+
+    code = "objects_missing"
+    message = _("Your commit points to LFS objects that were not uploaded: {listed}")
+
+
+class HashMismatch(Invalid):
+    code = "hash_mismatch"
+    message = _("The bytes received hash to {actual}, not to {oid}. Nothing was stored.")
+
+
+class SizeMismatch(Invalid):
+    code = "size_mismatch"
+    message = _("{actual} bytes were received, not {expected}. Nothing was stored.")
+
+
+class InvalidOid(Invalid):
+    code = "invalid_oid"
+    message = _("An LFS oid has 64 hex digits in lower case; {oid} is not one.")
+
+
+class InvalidSize(Invalid):
+    code = "invalid_size"
+    message = _("The size of an LFS object is a number of bytes from 0 to {limit}.")
+
+
+class TooManyObjects(Invalid):
+    code = "too_many_objects"
+    message = _("A batch may name {limit} objects; this one names {count}.")
+
+
+class GrantRefused(Denied):
+    """A signed address that was altered, has expired, or was made for something else."""
+
+    code = "grant_refused"
+    message = _("This address was altered or has expired. Ask the hub for a new one.")

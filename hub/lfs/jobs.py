@@ -1,0 +1,99 @@
+"""Collecting what nobody uses: abandoned uploads, unused links, unlinked objects, stray bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from hub.blobstore import get_store
+from hub.lfs import links
+from hub.lfs.models import LfsLink, LfsObject, LfsUpload
+
+BATCH = 200
+
+
+def collect(*, now: datetime) -> dict[str, int]:
+    """Remove what has been unused for the grace period; return counts by kind. Safe to run twice."""
+    before = now - timedelta(hours=settings.LFS_GRACE_HOURS)
+    return {
+        "uploads": discard_uploads(before=before),
+        "links": drop_unpushed(before=before),
+        "objects": drop_unlinked(before=before),
+        "blobs": drop_strays(before=before),
+    }
+
+
+def discard_uploads(*, before: datetime) -> int:
+    """Forget uploads that nobody finished."""
+    store = get_store()
+    count = 0
+    for upload in LfsUpload.objects.filter(created_at__lt=before).iterator():
+        if upload.store_upload_id:
+            store.abort_upload(upload.staging_key, upload.store_upload_id)
+        store.delete(upload.staging_key)
+        count += LfsUpload.objects.filter(pk=upload.pk).delete()[0]
+    return count + store.discard_unfinished(before)
+
+
+def drop_unpushed(*, before: datetime) -> int:
+    """Take away from repositories what was sent to them but never committed."""
+    count = 0
+    stale = LfsLink.objects.filter(pushed_at=None, created_at__lt=before)
+    for repository_id in stale.order_by().values_list("repository_id", flat=True).distinct():
+        with transaction.atomic(durable=True):
+            locked = stale.filter(repository_id=repository_id).select_for_update(of=("self",))
+            oids = list(locked.values_list("object_id", flat=True))
+            links.unlink(repository_id, oids)
+        count += len(oids)
+    return count
+
+
+def drop_unlinked(*, before: datetime) -> int:
+    """Remove objects that no repository links. The row goes first, then its own copy of the bytes."""
+    count = 0
+    while True:
+        with transaction.atomic(durable=True):
+            stale = LfsObject.objects.untouched_since(before)
+            candidates = list(stale.unlinked().values_list("pk", flat=True)[:BATCH])
+            # Lock, then look again: a commit may have linked one between the two reads.
+            locked = LfsObject.objects.select_for_update().filter(pk__in=candidates).order_by("pk")
+            list(locked.values_list("pk", flat=True))
+            doomed = dict(stale.unlinked().filter(pk__in=candidates).values_list("pk", "blob_key"))
+            LfsObject.objects.filter(pk__in=doomed).delete()
+        for key in doomed.values():
+            if key:
+                get_store().delete(key)
+        count += len(doomed)
+        if len(doomed) < BATCH:
+            return count
+
+
+def drop_strays(*, before: datetime) -> int:
+    """Remove bytes that no row names: a crash between storing bytes and writing the row leaves them."""
+    store = get_store()
+    count = 0
+    batch: list[str] = []
+
+    def drop() -> int:
+        known = set(LfsObject.objects.filter(blob_key__in=batch).values_list("blob_key", flat=True))
+        strays = [key for key in batch if key not in known]
+        for key in strays:
+            store.delete(key)
+        batch.clear()
+        return len(strays)
+
+    for blob in store.list("lfs"):
+        if blob.modified_at < before:
+            batch.append(blob.key)
+        if len(batch) >= BATCH:
+            count += drop()
+    if batch:
+        count += drop()
+    staged = {upload.staging_key for upload in LfsUpload.objects.only("pk")}
+    for blob in store.list("uploads"):
+        if blob.modified_at < before and blob.key not in staged:
+            store.delete(blob.key)
+            count += 1
+    return count

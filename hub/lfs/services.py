@@ -1,0 +1,325 @@
+"""Negotiate, receive, complete, verify: what git-lfs and its relatives ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from hub.accounts.principals import Principal
+from hub.blobstore import Part, UploadMissing, get_store
+from hub.errors import Refusal
+from hub.lfs import links, storing
+from hub.lfs.errors import (
+    HashMismatch,
+    InvalidOid,
+    InvalidSize,
+    ObjectNotFound,
+    SizeMismatch,
+    TooManyObjects,
+)
+from hub.lfs.grants import Grant
+from hub.lfs.models import LfsObject, LfsUpload
+from hub.lfs.selectors import get_object, objects_of
+from hub.repos import policies as repository_policies
+from hub.repos import quotas
+from hub.repos.errors import RepositoryNotFound
+from hub.repos.models import Repository
+
+OID = re.compile(r"[0-9a-f]{64}")
+BATCH_MAX = 1000
+MIB = 1024 * 1024
+PARTS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One object as a batch names it."""
+
+    oid: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The answer for one object that shall be uploaded.
+
+    `refusal`: it cannot be. `is_stored`: nothing needs to be sent. `upload`: send it to the store,
+    in parts at `part_urls` or whole at `url`; both are empty when the bytes pass through the hub.
+    """
+
+    wanted: Wanted
+    refusal: Refusal | None = None
+    is_stored: bool = False
+    upload: LfsUpload | None = None
+    url: str = ""
+    part_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer for one object that shall be downloaded."""
+
+    wanted: Wanted
+    stored: LfsObject | None
+
+
+def require_wanted(oid: object, size: object) -> Wanted:
+    """Check what a batch says of one object. Raises: InvalidOid, InvalidSize."""
+    if not isinstance(oid, str) or not OID.fullmatch(oid):
+        raise InvalidOid(oid=str(oid)[:80])
+    limit = settings.LFS_OBJECT_BYTES_MAX
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= limit:
+        raise InvalidSize(limit=limit)
+    return Wanted(oid, size)
+
+
+def negotiate_upload(
+    *,
+    actor: Principal,
+    repository: Repository,
+    wanted: Sequence[Wanted],
+    in_parts: bool,
+    always_in_parts: bool = False,
+    now: datetime,
+) -> list[Slot]:
+    """Say for each object whether and how it shall be sent.
+
+    `in_parts`: the client can send large objects in parts. `always_in_parts`: it can do nothing else,
+    and wants to hear of objects that are stored already too.
+
+    Raises: what `require_write` raises, TooManyObjects, StorageQuotaExceeded.
+    """
+    repository_policies.require_write(actor, repository)
+    if len(wanted) > BATCH_MAX:
+        raise TooManyObjects(limit=BATCH_MAX, count=len(wanted))
+    known = links.usable(repository.pk, actor, [each.oid for each in wanted])
+    fresh = {each.oid: each.size_bytes for each in wanted if each.oid not in known}
+    quotas.require_room_for_bytes(repository.namespace, sum(fresh.values()))
+    slots = []
+    for each in wanted:
+        size = known.get(each.oid)
+        if size is not None and size != each.size_bytes:
+            slots.append(Slot(each, refusal=SizeMismatch(actual=each.size_bytes, expected=size)))
+        elif size is not None and not always_in_parts:
+            slots.append(Slot(each, is_stored=True))
+        else:
+            parts = always_in_parts or (in_parts and each.size_bytes > settings.LFS_PARTS_ABOVE_BYTES)
+            slots.append(_slot(actor, repository, each, in_parts=parts, now=now))
+    return slots
+
+
+def _slot(actor: Principal, repository: Repository, wanted: Wanted, *, in_parts: bool, now: datetime) -> Slot:
+    store = get_store()
+    expires = settings.LFS_GRANT_SECONDS
+    if not in_parts:
+        upload = LfsUpload(repository=repository, user=actor.user, oid=wanted.oid, part_bytes=0)
+        if store.presign_put(upload.staging_key, expires_seconds=expires) is None:
+            return Slot(wanted)
+    upload = _upload(actor, repository, wanted, in_parts=in_parts, now=now)
+    if not upload.part_bytes:
+        url = store.presign_put(upload.staging_key, expires_seconds=expires)
+        return Slot(wanted, upload=upload, url=url or "")
+    urls = [
+        store.presign_part(upload.staging_key, upload.store_upload_id, number, expires_seconds=expires)
+        for number in range(1, upload.parts_count + 1)
+    ]
+    return Slot(wanted, upload=upload, part_urls=tuple(url for url in urls if url))
+
+
+def _upload(
+    actor: Principal, repository: Repository, wanted: Wanted, *, in_parts: bool, now: datetime
+) -> LfsUpload:
+    """Go on with the repository's upload of this object, or begin one.
+
+    Two who begin at the same moment share the row that was first; the other's store upload is swept.
+    """
+    store = get_store()
+    old = LfsUpload.objects.filter(repository=repository, oid=wanted.oid).first()
+    if old is not None and (bool(old.part_bytes) != in_parts or old.size_bytes != wanted.size_bytes):
+        discard(old)
+        old = None
+    if old is not None and in_parts:
+        try:
+            store.list_parts(old.staging_key, old.store_upload_id)
+        except UploadMissing:
+            if not store.exists(old.staging_key):
+                discard(old)
+                old = None
+    if old is not None:
+        return old
+    new = LfsUpload(
+        repository=repository,
+        user=actor.user,
+        oid=wanted.oid,
+        size_bytes=wanted.size_bytes,
+        part_bytes=part_bytes(wanted.size_bytes) if in_parts else 0,
+        created_at=now,
+    )
+    if in_parts:
+        new.store_upload_id = store.create_upload(new.staging_key)
+    LfsUpload.objects.bulk_create([new], ignore_conflicts=True)
+    return LfsUpload.objects.get(repository=repository, oid=wanted.oid)
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Choose the size of a part: small enough to send again, large enough for 10,000 to do."""
+    least = settings.LFS_PART_BYTES
+    needed = -(-size_bytes // PARTS_MAX)
+    return max(least, -(-needed // MIB) * MIB)
+
+
+def negotiate_download(
+    *, actor: Principal, repository: Repository, wanted: Sequence[Wanted]
+) -> list[Found]:
+    """Say for each object whether the repository has it.
+
+    Raises: what `require_content` raises, TooManyObjects.
+    """
+    repository_policies.require_content(actor, repository)
+    if len(wanted) > BATCH_MAX:
+        raise TooManyObjects(limit=BATCH_MAX, count=len(wanted))
+    stored = objects_of(repository_id=repository.pk, oids=[each.oid for each in wanted])
+    return [
+        Found(each, found if found is not None and found.has_bytes else None)
+        for each in wanted
+        for found in [stored.get(each.oid)]
+    ]
+
+
+def receive_object(*, grant: Grant, read: Callable[[int], bytes], now: datetime) -> LfsObject:
+    """Take in the bytes of one object. Nothing is kept of what does not hash to its oid.
+
+    Raises: RepositoryNotFound, StorageQuotaExceeded, SizeMismatch, HashMismatch, StorageFull.
+    """
+    _require_repository(grant)
+    storing.require_room_on_disk(grant.size_bytes)
+    with storing.temporary_file() as path:
+        storing.receive(read, path, oid=grant.oid, size_bytes=grant.size_bytes)
+        return storing.keep_file(
+            repository_id=grant.repository_id,
+            path=path,
+            oid=grant.oid,
+            size_bytes=grant.size_bytes,
+            now=now,
+        )
+
+
+def receive_part(*, grant: Grant, read: Callable[[int], bytes]) -> Part:
+    """Take in one part of an upload; its hash is checked when the whole is there.
+
+    Raises: UploadMissing, RepositoryNotFound, SizeMismatch, StorageFull.
+    """
+    _require_repository(grant)
+    upload = LfsUpload.objects.filter(pk=grant.upload_id, oid=grant.oid).first()
+    if upload is None or not 1 <= grant.part <= upload.parts_count:
+        raise UploadMissing
+    expected = upload.part_size(grant.part)
+    storing.require_room_on_disk(expected)
+    with storing.temporary_file() as path:
+        count = 0
+        with path.open("wb", buffering=0) as file:
+            while chunk := read(storing.CHUNK_BYTES):
+                count += len(chunk)
+                if count > expected:
+                    break
+                file.write(chunk)
+        if count != expected:
+            raise SizeMismatch(actual=count, expected=expected)
+        return get_store().put_part(upload.staging_key, upload.store_upload_id, grant.part, path)
+
+
+def complete_upload(*, grant: Grant, parts: Sequence[Part], now: datetime) -> LfsObject:
+    """Join the parts of an upload into the object. Completing it again does no harm.
+
+    Raises: UploadMissing, InvalidPart, SizeMismatch, HashMismatch, StorageQuotaExceeded.
+    """
+    _require_repository(grant)
+    upload = LfsUpload.objects.filter(pk=grant.upload_id, oid=grant.oid).first()
+    if upload is None:
+        return _finished_before(grant)
+    store = get_store()
+    if not store.exists(upload.staging_key):
+        if len(parts) != upload.parts_count:
+            raise SizeMismatch(actual=sum(part.size_bytes for part in parts), expected=upload.size_bytes)
+        store.complete_upload(upload.staging_key, upload.store_upload_id, parts)
+    return _finish(upload, now)
+
+
+def verify_object(*, grant: Grant, now: datetime) -> LfsObject:
+    """Confirm that an object is stored. One sent straight to the store is read and checked here.
+
+    Raises: ObjectNotFound, SizeMismatch, HashMismatch, StorageQuotaExceeded.
+    """
+    upload = LfsUpload.objects.filter(pk=grant.upload_id, oid=grant.oid).first() if grant.upload_id else None
+    if upload is not None and get_store().exists(upload.staging_key):
+        _require_repository(grant)
+        return _finish(upload, now)
+    return _finished_before(grant)
+
+
+def _finished_before(grant: Grant) -> LfsObject:
+    found = get_object(repository_id=grant.repository_id, oid=grant.oid)
+    if found.size_bytes != grant.size_bytes:
+        raise SizeMismatch(actual=grant.size_bytes, expected=found.size_bytes)
+    return found
+
+
+def _finish(upload: LfsUpload, now: datetime) -> LfsObject:
+    """Make an object of staged bytes if they hash to its oid; else throw them away."""
+    store = get_store()
+    try:
+        with store.open(upload.staging_key) as reader:
+            storing.require_hash(reader, oid=upload.oid, size_bytes=upload.size_bytes)
+    except (HashMismatch, SizeMismatch):
+        discard(upload)
+        raise
+    key = storing.new_blob_key(upload.oid)
+    store.move(upload.staging_key, key)
+    stored = storing.record(
+        repository_id=upload.repository_id,
+        oid=upload.oid,
+        size_bytes=upload.size_bytes,
+        blob_key=key,
+        now=now,
+    )
+    upload.delete()
+    return stored
+
+
+def discard(upload: LfsUpload) -> None:
+    """Forget an upload and its bytes."""
+    store = get_store()
+    if upload.store_upload_id:
+        store.abort_upload(upload.staging_key, upload.store_upload_id)
+    store.delete(upload.staging_key)
+    LfsUpload.objects.filter(pk=upload.pk).delete()
+
+
+def delete_objects(*, actor: Principal, repository: Repository, oids: Sequence[str]) -> int:
+    """Take objects away from a repository for good; return the bytes freed in it.
+
+    Commits that name them keep their pointers, which then lead nowhere.
+    Raises: what `require_write` raises, ObjectNotFound.
+    """
+    repository_policies.require_write(actor, repository)
+    known = links.usable(repository.pk, None, oids)
+    for oid in oids:
+        if oid not in known:
+            raise ObjectNotFound(oid=oid)
+    with transaction.atomic(durable=True):
+        return links.unlink(repository.pk, oids)
+
+
+def _require_repository(grant: Grant) -> Repository:
+    """The grant's repository may have been deleted, archived or filled since. Raises: RepositoryNotFound."""
+    repository = storing.repository_for_upload(grant.repository_id)
+    if repository is None:
+        raise RepositoryNotFound(repo_id=str(grant.repository_id))
+    if grant.oid not in links.usable(repository.pk, None, [grant.oid]):
+        quotas.require_room_for_bytes(repository.namespace, grant.size_bytes)
+    return repository

@@ -1,0 +1,154 @@
+"""Steps that take bytes in: hash what arrives, keep it, write it down."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from hub.accounts.models import Namespace
+from hub.blobstore import StorageFull, get_store, refusing_when_full
+from hub.lfs import links
+from hub.lfs.errors import HashMismatch, SizeMismatch
+from hub.lfs.models import LfsObject, upload_key
+from hub.repos import quotas
+from hub.repos.models import Repository
+
+CHUNK_BYTES = 1024 * 1024
+
+
+@contextmanager
+def temporary_file() -> Iterator[Path]:
+    """Give the name of an empty file beside the stores; it is gone after the block unless taken away.
+
+    A full disk inside the block is refused as StorageFull.
+    """
+    folder = Path(settings.TEMP_ROOT)
+    folder.mkdir(parents=True, exist_ok=True)
+    with refusing_when_full():
+        descriptor, name = tempfile.mkstemp(prefix="lfs-", dir=folder)
+        os.close(descriptor)
+        path = Path(name)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def require_room_on_disk(size_bytes: int) -> None:
+    """Refuse early what cannot fit, instead of after minutes of upload. Raises: StorageFull."""
+    folder = Path(settings.TEMP_ROOT)
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < size_bytes:
+        raise StorageFull
+
+
+def receive(read: Callable[[int], bytes], path: Path, *, oid: str, size_bytes: int) -> None:
+    """Write what `read(n)` gives to a file, until it gives nothing.
+
+    Raises: SizeMismatch as soon as too much came, or when too little did; HashMismatch.
+    """
+    digest = hashlib.sha256()
+    count = 0
+    with path.open("wb", buffering=0) as file:
+        while chunk := read(CHUNK_BYTES):
+            count += len(chunk)
+            if count > size_bytes:
+                raise SizeMismatch(actual=count, expected=size_bytes)
+            digest.update(chunk)
+            file.write(chunk)
+    if count != size_bytes:
+        raise SizeMismatch(actual=count, expected=size_bytes)
+    if digest.hexdigest() != oid:
+        raise HashMismatch(actual=digest.hexdigest(), oid=oid)
+
+
+def require_hash(chunks: Iterable[bytes], *, oid: str, size_bytes: int) -> None:
+    """Raises: SizeMismatch, HashMismatch."""
+    digest = hashlib.sha256()
+    count = 0
+    for chunk in chunks:
+        digest.update(chunk)
+        count += len(chunk)
+    if count != size_bytes:
+        raise SizeMismatch(actual=count, expected=size_bytes)
+    if digest.hexdigest() != oid:
+        raise HashMismatch(actual=digest.hexdigest(), oid=oid)
+
+
+def new_blob_key(oid: str) -> str:
+    """Return a key for one more copy of an object; no two copies share one."""
+    return f"lfs/{oid[:2]}/{oid[2:4]}/{oid}.{upload_key()[:8]}"
+
+
+def keep_file(*, repository_id: int, path: Path, oid: str, size_bytes: int, now: datetime) -> LfsObject:
+    """Keep a local file whose hash is known to be `oid`, and let a repository use it.
+
+    The file is taken away. Call it outside a transaction: bytes first, then the rows.
+    Raises: StorageQuotaExceeded, StorageFull.
+    """
+    key = new_blob_key(oid)
+    get_store().put_file(key, path)
+    return record(repository_id=repository_id, oid=oid, size_bytes=size_bytes, blob_key=key, now=now)
+
+
+def record(
+    *, repository_id: int, oid: str, size_bytes: int, blob_key: str, now: datetime
+) -> LfsObject:
+    """Write down an object whose bytes lie under `blob_key`, and let a repository use it.
+
+    When another upload of the same bytes was first, its copy stays and this one goes.
+    Raises: StorageQuotaExceeded; then the bytes under `blob_key` are gone too.
+    """
+    try:
+        with transaction.atomic():
+            _require_quota(repository_id, oid, size_bytes)
+            # One statement that inserts or locks: the collector cannot take the row from under us.
+            LfsObject.objects.bulk_create(
+                [
+                    LfsObject(
+                        oid=oid, size_bytes=size_bytes, blob_key=blob_key, created_at=now, touched_at=now
+                    )
+                ],
+                update_conflicts=True,
+                update_fields=["touched_at"],
+                unique_fields=["oid"],
+            )
+            stored = LfsObject.objects.get(pk=oid)
+            if not stored.has_bytes:
+                stored.blob_key = blob_key
+            stored.verified_at = now
+            stored.save(update_fields=["blob_key", "verified_at"])
+            links.link_received(repository_id, stored, now)
+    except BaseException:
+        get_store().delete(blob_key)
+        raise
+    if stored.blob_key != blob_key:
+        get_store().delete(blob_key)
+    return stored
+
+
+def _require_quota(repository_id: int, oid: str, size_bytes: int) -> None:
+    """Check the owner's quota under a lock, unless the repository has the object already."""
+    if links.usable(repository_id, None, [oid]):
+        return
+    namespace = Namespace.objects.select_for_update().get(repositories=repository_id)
+    quotas.require_room_for_bytes(namespace, size_bytes)
+
+
+def repository_for_upload(repository_id: int) -> Repository | None:
+    """Return the repository if it still is one that can be written to."""
+    return (
+        Repository.objects.live()
+        .with_owner()
+        .filter(pk=repository_id, is_archived=False, is_disabled=False)
+        .first()
+    )

@@ -1,0 +1,11 @@
+"""Doorbells of this room."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from hub.lfs import jobs
+
+
+@shared_task(acks_late=True, soft_time_limit=3600)
+def collect_objects(**_: object) -> None:
+    jobs.collect(now=timezone.now())
