@@ -16,4 +16,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 # One line a sweep: the name says what it does, the number how many seconds lie between two runs.
-app.conf.beat_schedule = {}
+app.conf.beat_schedule = {
+    "collect-unused-large-objects": {"task": "hub.lfs.tasks.collect_objects", "schedule": 3600},
+}

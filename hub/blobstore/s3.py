@@ -140,9 +140,7 @@ class S3BlobStore:
             arguments["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         with _translated(missing=lambda: BlobMissing(key=key)):
             try:
-                answer = self.client.get_object(
-                    Bucket=self.bucket, Key=self._name(key), **arguments
-                )
+                answer = self.client.get_object(Bucket=self.bucket, Key=self._name(key), **arguments)
             except self.client.exceptions.ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 416:
                     raise
@@ -207,9 +205,7 @@ class S3BlobStore:
             answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=self._name(key))
         return answer["UploadId"]
 
-    def presign_part(
-        self, key: str, upload_id: str, number: int, *, expires_seconds: int
-    ) -> str | None:
+    def presign_part(self, key: str, upload_id: str, number: int, *, expires_seconds: int) -> str | None:
         parameters = {
             "Bucket": self.bucket,
             "Key": self._name(key),
@@ -248,9 +244,7 @@ class S3BlobStore:
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         with suppress(UploadMissing), _translated(missing=UploadMissing):
-            self.client.abort_multipart_upload(
-                Bucket=self.bucket, Key=self._name(key), UploadId=upload_id
-            )
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=self._name(key), UploadId=upload_id)
 
     def discard_unfinished(self, before: datetime) -> int:
         count = 0
@@ -292,9 +286,7 @@ class S3BlobStore:
     def _presign(self, method: str, parameters: dict[str, Any], expires_seconds: int) -> str | None:
         if not self.options.presign:
             return None
-        return self.public_client.generate_presigned_url(
-            method, Params=parameters, ExpiresIn=expires_seconds
-        )
+        return self.public_client.generate_presigned_url(method, Params=parameters, ExpiresIn=expires_seconds)
 
     def _received(self, key: str, upload_id: str) -> list[Part]:
         """List parts, oldest first. Some servers list a part that was sent twice twice."""
@@ -302,9 +294,7 @@ class S3BlobStore:
         with _translated(missing=UploadMissing):
             items = [
                 item
-                for page in pages.paginate(
-                    Bucket=self.bucket, Key=self._name(key), UploadId=upload_id
-                )
+                for page in pages.paginate(Bucket=self.bucket, Key=self._name(key), UploadId=upload_id)
                 for item in page.get("Parts", [])
             ]
         items.sort(key=lambda item: item["LastModified"])

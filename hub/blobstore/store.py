@@ -134,9 +134,7 @@ class BlobStore(Protocol):
     def create_upload(self, key: str) -> str:
         """Begin a multipart upload and return its id."""
 
-    def presign_part(
-        self, key: str, upload_id: str, number: int, *, expires_seconds: int
-    ) -> str | None:
+    def presign_part(self, key: str, upload_id: str, number: int, *, expires_seconds: int) -> str | None:
         """Return a URL to which anyone may PUT one part; None if parts must pass through the hub."""
 
     def put_part(self, key: str, upload_id: str, number: int, path: Path) -> Part:

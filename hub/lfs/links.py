@@ -42,9 +42,7 @@ def usable(repository_id: int, actor: Principal | None, oids: Collection[str]) -
     return found
 
 
-def require_stored(
-    repository_id: int, actor: Principal | None, oids: Collection[str]
-) -> dict[str, int]:
+def require_stored(repository_id: int, actor: Principal | None, oids: Collection[str]) -> dict[str, int]:
     """As `usable`, for all of `oids`. Raises: ObjectsMissing."""
     found = usable(repository_id, actor, oids)
     missing = sorted(set(oids) - found.keys())
@@ -75,12 +73,15 @@ def link(repository_id: int, oids: Iterable[str], now: datetime) -> int:
                 "object_id", flat=True
             )
         )
-        LfsLink.objects.filter(
-            repository_id=repository_id, object_id__in=known, pushed_at=None
-        ).update(pushed_at=now)
+        LfsLink.objects.filter(repository_id=repository_id, object_id__in=known, pushed_at=None).update(
+            pushed_at=now
+        )
         new = [oid for oid in stored if oid not in known]
         LfsLink.objects.bulk_create(
-            (LfsLink(repository_id=repository_id, object_id=oid, created_at=now, pushed_at=now) for oid in new),
+            (
+                LfsLink(repository_id=repository_id, object_id=oid, created_at=now, pushed_at=now)
+                for oid in new
+            ),
             ignore_conflicts=True,
         )
         LfsObject.objects.filter(pk__in=stored).update(touched_at=now)

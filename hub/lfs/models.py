@@ -93,9 +93,7 @@ class LfsUpload(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["repository", "oid"], name="lfs_upload_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["repository", "oid"], name="lfs_upload_once"),)
 
     def __str__(self) -> str:
         return f"{self.oid[:12]} to {self.repository_id}"

@@ -168,14 +168,13 @@ def _upload(
 
 def part_bytes(size_bytes: int) -> int:
     """Choose the size of a part: small enough to send again, large enough for 10,000 to do."""
-    least = settings.LFS_PART_BYTES
     needed = -(-size_bytes // PARTS_MAX)
-    return max(least, -(-needed // MIB) * MIB)
+    if needed <= settings.LFS_PART_BYTES:
+        return settings.LFS_PART_BYTES
+    return -(-needed // MIB) * MIB
 
 
-def negotiate_download(
-    *, actor: Principal, repository: Repository, wanted: Sequence[Wanted]
-) -> list[Found]:
+def negotiate_download(*, actor: Principal, repository: Repository, wanted: Sequence[Wanted]) -> list[Found]:
     """Say for each object whether the repository has it.
 
     Raises: what `require_content` raises, TooManyObjects.
@@ -222,7 +221,7 @@ def receive_part(*, grant: Grant, read: Callable[[int], bytes]) -> Part:
     storing.require_room_on_disk(expected)
     with storing.temporary_file() as path:
         count = 0
-        with path.open("wb", buffering=0) as file:
+        with path.open("wb") as file:
             while chunk := read(storing.CHUNK_BYTES):
                 count += len(chunk)
                 if count > expected:

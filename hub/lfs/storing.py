@@ -58,7 +58,7 @@ def receive(read: Callable[[int], bytes], path: Path, *, oid: str, size_bytes: i
     """
     digest = hashlib.sha256()
     count = 0
-    with path.open("wb", buffering=0) as file:
+    with path.open("wb") as file:
         while chunk := read(CHUNK_BYTES):
             count += len(chunk)
             if count > size_bytes:
@@ -100,9 +100,7 @@ def keep_file(*, repository_id: int, path: Path, oid: str, size_bytes: int, now:
     return record(repository_id=repository_id, oid=oid, size_bytes=size_bytes, blob_key=key, now=now)
 
 
-def record(
-    *, repository_id: int, oid: str, size_bytes: int, blob_key: str, now: datetime
-) -> LfsObject:
+def record(*, repository_id: int, oid: str, size_bytes: int, blob_key: str, now: datetime) -> LfsObject:
     """Write down an object whose bytes lie under `blob_key`, and let a repository use it.
 
     When another upload of the same bytes was first, its copy stays and this one goes.

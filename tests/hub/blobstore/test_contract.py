@@ -169,9 +169,7 @@ class TestUpload:
         store.complete_upload(key, upload, [again])
         assert store.read(key) == b"second"
 
-    def test_refuses_parts_it_did_not_receive(
-        self, store: BlobStore, key: str, tmp_path: Path
-    ) -> None:
+    def test_refuses_parts_it_did_not_receive(self, store: BlobStore, key: str, tmp_path: Path) -> None:
         upload = store.create_upload(key)
         part = store.put_part(key, upload, 1, file_with(tmp_path, b"x"))
         with pytest.raises(InvalidPart):
