@@ -175,4 +175,6 @@ REPOSITORY_RESTORE_DAYS = env.integer("BAZAAR_REPOSITORY_RESTORE_DAYS", default=
 SIGN_UP_OPEN = env.flag("BAZAAR_SIGN_UP_OPEN", default=True)
 WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES = env.flag("BAZAAR_WEBHOOKS_PRIVATE", default=False)
 # Mounts at which the Hugging Face wire is served besides the root.
+# Behind nginx: the `internal` location that serves the blob folder; empty, we send files ourselves.
+ACCEL_REDIRECT_PREFIX = os.environ.get("BAZAAR_ACCEL_REDIRECT_PREFIX", "")
 HF_MOUNTS = ("hf", "csg", "ms")

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import register_converter
 from django.views.decorators.csrf import csrf_exempt
 
 from hub.accounts.principals import Principal
@@ -30,6 +31,21 @@ PLURALS = {
     "skills": Kind.SKILL,
 }
 PLURAL_OF = {kind: plural for plural, kind in PLURALS.items()}
+
+
+class Plural:
+    """`models`, `datasets`, …: the kind, as a plural, that API addresses begin with."""
+
+    regex = "|".join(PLURALS)
+
+    def to_python(self, value: str) -> str:
+        return PLURALS[value]
+
+    def to_url(self, value: str) -> str:
+        return PLURAL_OF[Kind(value)]
+
+
+register_converter(Plural, "plural")
 
 
 class Moved(Exception):  # noqa: N818 - not an error: it carries a redirect to the dispatcher

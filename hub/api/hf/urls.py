@@ -1,3 +1,16 @@
+"""The Hugging Face wire. Mounted at the root and, for OpenCSG's clients, at /hf, /csg and /ms."""
+
 from django.urls import URLPattern, URLResolver
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from hub.api import converters  # noqa: F401 - registers the converters
+from hub.api.hf import account, fallback, info, lifecycle, resolve, trees, upload
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *account.urlpatterns,
+    *lifecycle.urlpatterns,
+    *info.urlpatterns,
+    *trees.urlpatterns,
+    *upload.urlpatterns,
+    *resolve.urlpatterns,
+    *fallback.urlpatterns,
+]

@@ -27,7 +27,7 @@ from hub.revisions.errors import (
     NothingToDelete,
     TooManyOperations,
 )
-from hub.revisions.facts import Facts
+from hub.revisions.indexing import Facts
 from hub.revisions.operations import (
     OPERATIONS_MAX,
     AddBlob,

@@ -1,0 +1,51 @@
+"""What is not served, said honestly and in JSON (contract 0.16, 11)."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from hub.api.hf.http import route
+from hub.api.json import json_response
+from hub.errors import Unsupported
+from hub.repos.errors import RepositoryNotFound
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def missing(request: HttpRequest, **_: str) -> HttpResponse:
+    return json_response({"error": f"There is no route {request.method} {request.path[:200]}."}, status=404)
+
+
+def no_repository(_request: HttpRequest, repo_id: str, **_: str) -> HttpResponse:
+    """Ids without a namespace (`gpt2`), and buckets: nothing here goes by such a name."""
+    raise RepositoryNotFound(repo_id=repo_id)
+
+
+def _unsupported(feature: str) -> dict[str, object]:
+    def view(_request: HttpRequest, **_: str) -> HttpResponse:
+        raise Unsupported(feature=feature)
+
+    return dict.fromkeys(METHODS, view)
+
+
+def _everywhere(view: object) -> dict[str, object]:
+    return dict.fromkeys(METHODS, view)
+
+
+_space = "api/spaces/<repo_id:repo_id>"
+urlpatterns = [
+    path("api/<plural:kind>/<name:repo_id>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
+    path("<name:repo_id>/resolve/<rest:file>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
+    path("<name:repo_id>/raw/<rest:file>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
+    path("api/buckets/<rest:repo_id>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
+    path("buckets/<rest:repo_id>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
+    *(
+        path(f"{_space}/{word}", route(**_unsupported("Running spaces")))  # type: ignore[arg-type]
+        for word in ("hardware", "sleeptime", "pause", "restart", "dev-mode", "storage", "volumes")
+    ),
+    path(f"{_space}/logs/<rest:kind>", route(**_unsupported("Running spaces"))),  # type: ignore[arg-type]
+    path("api/jobs/<rest:rest>", route(**_everywhere(missing))),  # type: ignore[arg-type]
+    path("oauth/<rest:rest>", route(**_unsupported("Signing in by OAuth"))),  # type: ignore[arg-type]
+    path("api/<rest:rest>", route(**_everywhere(missing))),  # type: ignore[arg-type]
+]

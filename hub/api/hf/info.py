@@ -1,0 +1,191 @@
+"""What a repository is: the info object of every kind (contract 2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from hub.api.hf.http import boolean, repeated, repository, route
+from hub.api.json import json_response, timestamp
+from hub.errors import Invalid
+from hub.repos.models import Kind, Repository
+from hub.revisions import selectors
+from hub.revisions.models import RepositoryFacts
+
+COMMON = (
+    "author createdAt disabled lastModified likes private sha siblings tags trendingScore usedStorage "
+    "resourceGroup xetEnabled cardData"
+).split()
+EXPANDABLE: dict[str, frozenset[str]] = {
+    Kind.MODEL: frozenset(
+        [
+            *COMMON,
+            *(
+                "baseModels childrenModelCount config downloads downloadsAllTime evalResults gated gguf inference "
+                "inferenceProviderMapping library_name mask_token model-index pipeline_tag safetensors spaces "
+                "transformersInfo widgetData"
+            ).split(),
+        ]
+    ),
+    Kind.DATASET: frozenset(
+        [
+            *COMMON,
+            *"citation description downloads downloadsAllTime gated mainSize paperswithcode_id".split(),
+        ]
+    ),
+    Kind.SPACE: frozenset([*COMMON, *"datasets models region runtime sdk subdomain".split()]),
+}
+# Kinds that the Hugging Face hub does not have answer with what models have.
+DEFAULT_FIELDS = (
+    "author sha lastModified private gated disabled downloads likes tags cardData siblings createdAt usedStorage"
+).split()
+MODEL_FIELDS = "library_name pipeline_tag mask_token config transformersInfo safetensors gguf model-index widgetData"
+SPACE_FIELDS = "sdk runtime subdomain"
+
+
+class ExpandRefused(Invalid):
+    code = "expand_refused"
+    message = '"expand" must be one of {allowed}'
+
+
+class Info:
+    """One repository's info, each property made only when it is asked for."""
+
+    def __init__(self, found: Repository, facts: RepositoryFacts | None, *, sha: str | None = None) -> None:
+        self.repository, self.facts = found, facts
+        self.sha = sha or found.head_sha
+
+    def render(self, fields: Iterable[str]) -> dict[str, Any]:
+        row: dict[str, Any] = {"_id": f"{self.repository.pk:024x}", "id": self.repository.full_name}
+        if self.repository.kind == Kind.MODEL:
+            row["modelId"] = self.repository.full_name
+        for name in fields:
+            maker = PROPERTIES.get(name)
+            value = maker(self) if maker else None
+            if value is not None:
+                row[name] = value
+        return row
+
+    def siblings(self, *, blobs: bool) -> list[dict[str, Any]] | None:
+        """All files of the revision; of the head from the index, else from git."""
+        if self.facts is not None and self.facts.commit_sha == self.sha:
+            rows: Iterable[Any] | None = self.facts.siblings
+        else:
+            rows = (
+                (entry.path, entry.content_size, entry.oid, entry.pointer and entry.pointer.oid, entry.size)
+                for entry in selectors.git_of(self.repository).entries(self.sha, recursive=True)
+                if entry.is_file
+            )
+        if rows is None:
+            return None
+        if not blobs:
+            return [{"rfilename": row[0]} for row in rows]
+        return [_with_blob(*row) for row in rows]
+
+
+def _with_blob(
+    name: str, size: int, blob: str, sha256: str | None, pointer_size: int | None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"rfilename": name, "size": size, "blobId": blob}
+    if sha256:
+        row["lfs"] = {"sha256": sha256, "size": size, "pointerSize": pointer_size}
+    return row
+
+
+def _fact(name: str) -> Callable[[Info], Any]:
+    return lambda info: (getattr(info.facts, name) or None) if info.facts else None
+
+
+def _card(name: str) -> Callable[[Info], Any]:
+    return lambda info: (info.facts.card_data or {}).get(name) if info.facts else None
+
+
+PROPERTIES: dict[str, Callable[[Info], Any]] = {
+    "author": lambda info: info.repository.full_name.partition("/")[0],
+    "sha": lambda info: info.sha,
+    "lastModified": lambda info: timestamp(info.repository.updated_at),
+    "createdAt": lambda info: timestamp(info.repository.created_at),
+    "private": lambda info: info.repository.is_private,
+    "gated": lambda info: info.repository.gating or False,
+    "disabled": lambda info: info.repository.is_disabled,
+    "downloads": lambda info: info.repository.downloads_30d,
+    "downloadsAllTime": lambda info: info.repository.downloads_total,
+    "likes": lambda info: info.repository.likes,
+    "trendingScore": lambda info: info.repository.trending_score,
+    "usedStorage": lambda info: info.repository.size_bytes,
+    "xetEnabled": lambda _: True,
+    "description": lambda info: info.repository.description or None,
+    "tags": lambda info: info.facts.tags if info.facts else [],
+    "library_name": _fact("library_name"),
+    "pipeline_tag": _fact("pipeline_tag"),
+    "safetensors": _fact("safetensors"),
+    "gguf": _fact("gguf"),
+    "config": _fact("config"),
+    "transformersInfo": _fact("transformers_info"),
+    "cardData": _fact("card_data"),
+    "model-index": _card("model-index"),
+    "widgetData": _card("widget"),
+    "mask_token": lambda info: ((info.facts.config or {}).get("tokenizer_config") or {}).get("mask_token")
+    if info.facts
+    else None,
+    "sdk": _card("sdk"),
+    "models": _card("models"),
+    "datasets": _card("datasets"),
+    "citation": _card("citation"),
+    "paperswithcode_id": _card("paperswithcode_id"),
+    "siblings": lambda info: info.siblings(blobs=False),
+    "subdomain": lambda info: info.repository.full_name.replace("/", "-").replace(".", "-").lower(),
+    # The hub runs no spaces; `stage` is what clients need to see that.
+    "runtime": lambda _: {
+        "stage": "NO_APP_FILE",
+        "hardware": {"current": None, "requested": None},
+        "storage": None,
+        "gcTimeout": None,
+    },
+}
+
+
+def default_fields(kind: str) -> list[str]:
+    extra = {Kind.MODEL: MODEL_FIELDS, Kind.SPACE: SPACE_FIELDS, Kind.DATASET: "description citation"}
+    return DEFAULT_FIELDS + extra.get(Kind(kind), "").split()
+
+
+FIELDS = {kind: default_fields(kind) for kind in Kind.values}
+
+
+def expanded_fields(request: HttpRequest, kind: str) -> list[str] | None:
+    """The properties that `expand` asks for, or None without one. Raises: ExpandRefused."""
+    wanted = repeated(request, "expand", "expand[]")
+    if not wanted:
+        return None
+    allowed = EXPANDABLE.get(kind, EXPANDABLE[Kind.MODEL])
+    if not set(wanted) <= allowed:
+        raise ExpandRefused(allowed=", ".join(sorted(allowed)))
+    return wanted
+
+
+def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = None) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    sha = found.head_sha if revision is None else selectors.resolve(found, revision)
+    facts = RepositoryFacts.objects.filter(repository=found).defer("text", "headers").first()
+    shown = Info(found, facts, sha=sha)
+    fields = expanded_fields(request, kind)
+    if fields is not None:
+        return json_response(shown.render(fields))
+    row = shown.render(FIELDS[kind])
+    if boolean(request, "blobs"):
+        row["siblings"] = shown.siblings(blobs=True)
+    if boolean(request, "securityStatus"):
+        row["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
+    return json_response(row)
+
+
+_repo = "api/<plural:kind>/<repo_id:repo_id>"
+urlpatterns = [
+    path(_repo, route(GET=info)),
+    path(f"{_repo}/revision/<segment:revision>", route(GET=info)),
+    path(f"{_repo}/revision/<rest:revision>", route(GET=info)),
+]

@@ -1,0 +1,202 @@
+"""Trees, paths, refs and commits (contract 3)."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from hub.accounts.models import Role
+from hub.api.hf import render
+from hub.api.hf.http import actor, boolean, integer, repeated, repository, route, with_next
+from hub.api.json import MalformedBody, flag_of, json_body, json_response, list_of, text_of
+from hub.gitstore import EntryNotFound
+from hub.repos import policies
+from hub.revisions import selectors, services
+
+TREE_PAGE = 1000
+TREE_PAGE_EXPANDED = 100
+PATHS_MAX = 1000
+COMMITS_PAGE = 50
+LFS_PAGE = 1000
+
+
+def tree(request: HttpRequest, kind: str, repo_id: str, revision: str, folder: str = "") -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    commit = selectors.resolve(found, revision)
+    expand = boolean(request, "expand")
+    size = TREE_PAGE_EXPANDED if expand else TREE_PAGE
+    limit = integer(request, "limit", default=size, low=1, high=size)
+    skip = integer(request, "cursor", default=0, low=0, high=1 << 31)
+    try:
+        entries = selectors.list_entries(
+            actor=actor(request),
+            repository=found,
+            commit=commit,
+            path=folder.strip("/"),
+            recursive=boolean(request, "recursive"),
+        )
+    except EntryNotFound as refusal:
+        refusal.details["commit"] = commit
+        raise
+    page = [entry for entry in islice(entries, skip, skip + limit + 1) if entry.kind != "submodule"]
+    shown, more = page[:limit], len(page) > limit
+    response = json_response(render.entries(found, commit, shown, expand=expand))
+    return with_next(request, response, {"cursor": skip + limit}) if more else response
+
+
+def paths_info(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    commit = selectors.resolve(found, revision)
+    if (request.content_type or "").startswith("application/json"):
+        body = json_body(request)
+        paths, expand = list_of(body, "paths", limit=PATHS_MAX), bool(flag_of(body, "expand"))
+    else:
+        paths = request.POST.getlist("paths") or request.POST.getlist("paths[]")
+        expand = request.POST.get("expand", "").lower() == "true"
+    if len(paths) > PATHS_MAX or not all(isinstance(name, str) for name in paths):
+        raise MalformedBody(reason=f"“paths” is a list of at most {PATHS_MAX} strings")
+    entries = selectors.find_entries(actor=actor(request), repository=found, commit=commit, paths=paths)
+    return json_response(render.entries(found, commit, entries, expand=expand))
+
+
+def refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    with_prs = bool(repeated(request, "include_prs", "include_pull_requests")) and boolean(
+        request, "include_prs", default=True
+    )
+    return json_response(render.refs(selectors.list_refs(found), with_pull_requests=with_prs))
+
+
+def commits(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    policies.require_content(actor(request), found)
+    start = selectors.resolve(found, revision)
+    number = integer(request, "p", default=0, low=0, high=1 << 31)
+    limit = integer(request, "limit", default=COMMITS_PAGE, low=1, high=1000)
+    page = selectors.history(found, start, skip=number * limit, limit=limit + 1)
+    is_formatted = "formatted" in repeated(request, "expand", "expand[]")
+    response = json_response([render.commit(entry, formatted=is_formatted) for entry in page[:limit]])
+    response["X-Total-Count"] = str(selectors.git_of(found).count_commits(start))
+    return with_next(request, response, {"p": number + 1}) if len(page) > limit else response
+
+
+def create_branch(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
+    body = json_body(request)
+    found = repository(request, kind, repo_id)
+    start = body.get("startingPoint")
+    services.create_branch(
+        actor=actor(request),
+        repository=found,
+        name=name,
+        start=None if start is None else text_of(body, "startingPoint"),
+        overwrite=bool(flag_of(body, "overwrite")),
+        is_empty=bool(flag_of(body, "emptyBranch")),
+        now=timezone.now(),
+    )
+    return json_response({"success": True})
+
+
+def delete_branch(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    services.delete_branch(actor=actor(request), repository=found, name=name, now=timezone.now())
+    return json_response({"success": True})
+
+
+def create_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
+    """Here `name` of the URL is the revision; the tag's name is in the body."""
+    body = json_body(request)
+    found = repository(request, kind, repo_id)
+    services.create_tag(
+        actor=actor(request),
+        repository=found,
+        name=text_of(body, "tag"),
+        revision=name,
+        message=str(body.get("message") or ""),
+        now=timezone.now(),
+    )
+    return json_response({"success": True})
+
+
+def delete_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    services.delete_tag(actor=actor(request), repository=found, name=name, now=timezone.now())
+    return json_response({"success": True})
+
+
+def super_squash(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    body = json_body(request)
+    found = repository(request, kind, repo_id)
+    services.super_squash(
+        actor=actor(request),
+        repository=found,
+        revision=revision,
+        message=str(body.get("message") or ""),
+        now=timezone.now(),
+    )
+    return json_response({"success": True})
+
+
+def lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    files = selectors.list_lfs_files(actor=actor(request), repository=found)
+    skip = integer(request, "cursor", default=0, low=0, high=1 << 31)
+    response = json_response([render.lfs_file(file) for file in files[skip : skip + LFS_PAGE]])
+    if len(files) > skip + LFS_PAGE:
+        return with_next(request, response, {"cursor": skip + LFS_PAGE})
+    return response
+
+
+def delete_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    deletions = json_body(request).get("deletions")
+    if not isinstance(deletions, dict):
+        raise MalformedBody(reason="“deletions” must be an object")
+    found = repository(request, kind, repo_id)
+    wanted = {str(oid) for oid in list_of(deletions, "sha", limit=1000)}
+    policies.require_role(actor(request), found, Role.ADMIN)
+    # `fileOid` names the pointer's blob; the sha256 is taken too.
+    files = selectors.list_lfs_files(actor=actor(request), repository=found)
+    services.delete_lfs_files(
+        actor=actor(request),
+        repository=found,
+        oids={file.oid for file in files if file.blob in wanted or file.oid in wanted},
+        rewrite_history=bool(flag_of(deletions, "rewriteHistory")),
+        now=timezone.now(),
+    )
+    return json_response({"success": True})
+
+
+def compare(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    """`base..head` (or `base...head`): what the second has that the first has not. `raw=1`: a diff."""
+    found = repository(request, kind, repo_id)
+    policies.require_content(actor(request), found)
+    base, _, head = revision.replace("...", "..", 1).partition("..")
+    git = selectors.git_of(found)
+    new = selectors.resolve(found, head or found.default_branch)
+    old: str | None = selectors.resolve(found, base or found.default_branch)
+    if "..." in revision and old is not None:
+        old = git.merge_base(old, new)
+    if boolean(request, "raw"):
+        return HttpResponse(git.patch_text(old, new), content_type="text/plain; charset=utf-8")
+    changes: list[dict[str, Any]] = [render.change(change) for change in git.diff(old, new, with_patch=True)]
+    return json_response({"base": old, "head": new, "files": changes})
+
+
+_repo = "api/<plural:kind>/<repo_id:repo_id>"
+urlpatterns = [
+    path(f"{_repo}/tree/<segment:revision>", route(GET=tree)),
+    path(f"{_repo}/tree/<segment:revision>/", route(GET=tree)),
+    path(f"{_repo}/tree/<segment:revision>/<rest:folder>", route(GET=tree)),
+    path(f"{_repo}/paths-info/<segment:revision>", route(POST=paths_info)),
+    path(f"{_repo}/refs", route(GET=refs)),
+    path(f"{_repo}/commits/<segment:revision>", route(GET=commits)),
+    path(f"{_repo}/branch/<rest:name>", route(POST=create_branch, DELETE=delete_branch)),
+    path(f"{_repo}/tag/<rest:name>", route(POST=create_tag, DELETE=delete_tag)),
+    path(f"{_repo}/super-squash/<rest:revision>", route(POST=super_squash)),
+    path(f"{_repo}/lfs-files", route(GET=lfs_files)),
+    path(f"{_repo}/lfs-files/batch", route(POST=delete_lfs_files)),
+    path(f"{_repo}/compare/<rest:revision>", route(GET=compare)),
+]

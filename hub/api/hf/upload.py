@@ -1,0 +1,194 @@
+"""Uploads: how each file shall come, and the commit that puts them in place (contract 5)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from hub.api.hf.http import actor, boolean, page_url, repository, route
+from hub.api.json import MalformedBody, json_body, json_response, list_of, text_of
+from hub.api.ndjson import Line, NdjsonReader
+from hub.errors import Unsupported
+from hub.gitstore import RevisionNotFound
+from hub.repos import policies
+from hub.repos.models import Repository
+from hub.revisions import selectors
+from hub.revisions.attributes import ignored, is_lfs_path, matches, parse_attributes
+from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
+from hub.revisions import services
+from hub.revisions.services import NewCommit
+from hub.revisions.staging import Staging
+
+PREUPLOAD_FILES_MAX = 1000
+OID = frozenset("0123456789abcdef")
+
+
+# ---- preupload -----------------------------------------------------------------------------------
+
+
+def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    body = json_body(request)
+    found = repository(request, kind, repo_id)
+    create_pr = boolean(request, "create_pr")
+    _require_push(request, found, create_pr=create_pr)
+    git = selectors.git_of(found)
+    commit = git.target(selectors.branch_ref(found, revision))
+    assert commit is not None
+    gitignore = body.get("gitIgnore")
+    if not isinstance(gitignore, str):
+        entry = git.find_entry(commit, ".gitignore")
+        gitignore = git.read(entry.oid).decode(errors="replace") if entry and entry.is_file else ""
+    extra = body.get("gitAttributes")
+    rules = parse_attributes(extra) if isinstance(extra, str) else []
+    answers = []
+    for asked in list_of(body, "files", limit=PREUPLOAD_FILES_MAX):
+        if not isinstance(asked, dict):
+            raise MalformedBody(reason="“files” holds objects")
+        name, size = text_of(asked, "path"), asked.get("size")
+        if not isinstance(size, int) or size < 0:
+            raise MalformedBody(reason="“size” must be a whole number of bytes")
+        entry = git.find_entry(commit, name) if name else None
+        is_lfs = size > 0 and (
+            size > settings.LFS_THRESHOLD_BYTES
+            or matches(rules, name)
+            or is_lfs_path(git, commit, name)
+            or _looks_binary(asked.get("sample"))
+        )
+        answers.append(
+            {
+                "path": name,
+                "uploadMode": "lfs" if is_lfs else "regular",
+                "shouldIgnore": bool(gitignore) and ignored(gitignore, name),
+                "oid": (entry.pointer.oid if entry.pointer else entry.oid)
+                if entry is not None and entry.is_file
+                else None,
+            }
+        )
+    return json_response({"files": answers, "commitOid": commit})
+
+
+def _looks_binary(sample: Any) -> bool:
+    """From the first 512 bytes: a zero byte, or text that is no UTF-8. Raises: MalformedBody."""
+    if not sample:
+        return False
+    try:
+        data = base64.b64decode(sample, validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        raise MalformedBody(reason="“sample” is not base64") from None
+    if b"\0" in data:
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        # The sample may end in the middle of a character.
+        return error.start < len(data) - 3
+    return False
+
+
+# ---- commit --------------------------------------------------------------------------------------
+
+
+def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    create_pr = boolean(request, "create_pr")
+    # Refused before the body is read: nobody waits for 100 MB to be told "no".
+    _require_push(request, found, create_pr=create_pr)
+    new = read_commit(request, found, revision)
+    done = services.commit(
+        actor=actor(request), repository=found, revision=revision, request=new, now=timezone.now()
+    )
+    return json_response(
+        {
+            "success": True,
+            "commitOid": done.oid,
+            "commitUrl": f"{page_url(request, found)}/commit/{done.oid}",
+            "hookOutput": "",
+        }
+    )
+
+
+def _require_push(request: HttpRequest, found: Repository, *, create_pr: bool) -> None:
+    if create_pr:
+        policies.require_propose(actor(request), found)
+        raise Unsupported(feature="Committing as a pull request")
+    policies.require_write(actor(request), found)
+
+
+def read_commit(request: HttpRequest, found: Repository, revision: str) -> NewCommit:
+    """The commit that a body describes; the content in it is staged on the way.
+
+    Raises: MalformedBody and what `Staging.add` raises.
+    """
+    base = selectors.git_of(found).target(selectors.branch_ref(found, revision))
+    if base is None:
+        raise RevisionNotFound(revision=revision)
+    staging = Staging(repository=found, commit=base, now=timezone.now())
+    lines = iter(NdjsonReader(request.read))
+    header = next(lines, None)
+    if header is None or header.key != "header":
+        raise MalformedBody(reason="the first line must be the header")
+    operations: list[Operation] = []
+    for line in lines:
+        reader = READERS.get(line.key)
+        if reader is None:
+            raise MalformedBody(reason=f"unknown operation “{line.key[:50]}”")
+        operations.extend(reader(line, staging))
+    return NewCommit(
+        operations=operations,
+        title=str(header.value.get("summary") or ""),
+        body=str(header.value.get("description") or ""),
+        parent=_parent(header.value.get("parentCommit")),
+    )
+
+
+def _parent(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    text = str(value).lower()
+    if not 5 <= len(text) <= 40 or not set(text) <= OID:  # noqa: PLR2004 - 5 to 40 digits
+        raise MalformedBody(reason="“parentCommit” must be 5 to 40 hex digits")
+    return text
+
+
+def _read_file(line: Line, staging: Staging) -> list[Operation]:
+    name = text_of(line.value, "path")
+    if line.content is None:
+        # Another client's rename: no content, and where the file was before.
+        source = text_of(line.value, "oldPath")
+        return [Copy(source=source, path=name), DeleteFile(source)]
+    if line.value.get("encoding", "base64") != "base64":
+        raise MalformedBody(reason="“encoding” must be base64")
+    staged: AddBlob | AddLfs = staging.add(name, line.content)
+    return [staged]
+
+
+def _read_lfs_file(line: Line, _staging: Staging) -> list[Operation]:
+    oid, size = text_of(line.value, "oid").lower(), line.value.get("size")
+    if line.value.get("algo", "sha256") != "sha256":
+        raise MalformedBody(reason="“algo” must be sha256")
+    if len(oid) != 64 or not set(oid) <= OID:  # noqa: PLR2004 - a sha256
+        raise MalformedBody(reason="“oid” must be 64 hex digits")
+    if size is not None and not (isinstance(size, int) and size >= 0):
+        raise MalformedBody(reason="“size” must be a whole number of bytes")
+    return [AddLfs(path=text_of(line.value, "path"), oid=oid, size=size)]
+
+
+READERS: dict[str, Callable[[Line, Staging], list[Operation]]] = {
+    "file": _read_file,
+    "lfsFile": _read_lfs_file,
+    "deletedFile": lambda line, _: [DeleteFile(text_of(line.value, "path"))],
+    "deletedFolder": lambda line, _: [DeleteFolder(text_of(line.value, "path"))],
+}
+
+_repo = "api/<plural:kind>/<repo_id:repo_id>"
+urlpatterns = [
+    path(f"{_repo}/preupload/<segment:revision>", route(POST=preupload)),
+    path(f"{_repo}/commit/<segment:revision>", route(POST=commit)),
+]

@@ -1,0 +1,167 @@
+"""Newline-delimited JSON commits, read as a stream.
+
+A line may hold a file of many megabytes as base64. Lines are never held whole: the few bytes before
+`"content"` are, and the base64 text goes on piece by piece (contract huggingface 5.4).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from hub.api.json import MalformedBody
+
+PIECE = 1 << 16
+# What a line may hold besides file content.
+LINE_BYTES_MAX = 1 << 20
+LINES_MAX = 100_000
+_CONTENT = re.compile(rb'"content"\s*:\s*"')
+
+
+@dataclass(slots=True)
+class Line:
+    """One `{key, value}`. `content`, where there is one, must be read before the next line is asked for."""
+
+    key: str
+    value: dict[str, Any] = field(default_factory=dict)
+    content: Iterator[bytes] | None = None
+
+
+class NdjsonReader:
+    """Reads lines off `read(n)`. Raises: MalformedBody for anything that is not such a stream."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self._buffer = bytearray()
+        self._ended = False
+
+    def _fill(self) -> bool:
+        if self._ended:
+            return False
+        piece = self._read(PIECE)
+        if not piece:
+            self._ended = True
+            return False
+        self._buffer += piece
+        return True
+
+    def __iter__(self) -> Iterator[Line]:
+        for _ in range(LINES_MAX):
+            line = self._line()
+            if line is None:
+                return
+            yield line
+            if line.content is not None:
+                for _ in line.content:  # what the caller left unread
+                    pass
+        raise MalformedBody(reason=f"more than {LINES_MAX} lines")
+
+    def _line(self) -> Line | None:
+        while True:
+            end = self._buffer.find(b"\n")
+            match = _CONTENT.search(self._buffer, 0, end if end >= 0 else len(self._buffer))
+            if match is not None:
+                return self._with_content(match)
+            if end >= 0 or self._ended:
+                text = bytes(self._buffer[:end] if end >= 0 else self._buffer)
+                del self._buffer[: end + 1 if end >= 0 else len(self._buffer)]
+                if text.strip():
+                    return self._parse(text)
+                if end < 0:
+                    return None
+                continue
+            if len(self._buffer) > LINE_BYTES_MAX:
+                raise MalformedBody(reason=f"a line has more than {LINE_BYTES_MAX} bytes before its content")
+            self._fill()
+
+    def _parse(self, text: bytes) -> Line:
+        try:
+            parsed = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise MalformedBody(reason=f"a line is not JSON ({error})") from None
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("key"), str):
+            raise MalformedBody(reason="a line is not an object with “key” and “value”")
+        value = parsed.get("value")
+        if not isinstance(value, dict):
+            raise MalformedBody(reason="“value” must be an object")
+        content = value.pop("content", None)
+        if content is not None:
+            # Only a short one, with the text spelled so that the search above has missed it.
+            content = iter([_decode(str(content).encode())])
+        return Line(key=parsed["key"], value=value, content=content)
+
+    def _with_content(self, match: re.Match[bytes]) -> Line:
+        """A line with content: what follows the string decides the path, when it was not before it."""
+        head = bytes(self._buffer[: match.end()])
+        del self._buffer[: match.end()]
+        before = _partial(head)
+        if before is not None and isinstance(before.value.get("path"), str):
+            before.content = self._content(head)
+            return before
+        # The path comes after the content (any order is legal JSON); then it is held in memory.
+        held = b"".join(self._base64())
+        line = self._parse(head + b'"' + self._rest_of_line())
+        line.content = iter([_decode(held)])
+        return line
+
+    def _content(self, head: bytes) -> Iterator[bytes]:
+        carry = b""
+        for piece in self._base64():
+            text = carry + piece
+            usable = len(text) - len(text) % 4
+            carry = text[usable:]
+            if usable:
+                yield _decode(text[:usable])
+        if carry:
+            yield _decode(carry)
+        self._parse(head + b'"' + self._rest_of_line())
+
+    def _base64(self) -> Iterator[bytes]:
+        """The raw text up to the closing quote."""
+        while True:
+            end = self._buffer.find(b'"')
+            stop = end if end >= 0 else len(self._buffer)
+            if stop:
+                piece = bytes(self._buffer[:stop])
+                del self._buffer[:stop]
+                yield piece.replace(rb"\n", b"").replace(rb"\/", b"/") if b"\\" in piece else piece
+            if end >= 0:
+                del self._buffer[:1]
+                return
+            if not self._fill():
+                raise MalformedBody(reason="the body ends inside a file's content")
+
+    def _rest_of_line(self) -> bytes:
+        while (end := self._buffer.find(b"\n")) < 0 and self._fill():
+            if len(self._buffer) > LINE_BYTES_MAX:
+                raise MalformedBody(reason="a line goes on too long after its content")
+        text = bytes(self._buffer[:end] if end >= 0 else self._buffer)
+        del self._buffer[: end + 1 if end >= 0 else len(self._buffer)]
+        return text
+
+
+def _partial(head: bytes) -> Line | None:
+    """What a line says before its content: close the open string and objects, and look."""
+    for closing in (b'"}}', b'"}'):
+        try:
+            parsed = orjson.loads(head + closing)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(parsed, dict) and isinstance(parsed.get("value"), dict):
+            parsed["value"].pop("content", None)
+            if isinstance(parsed.get("key"), str):
+                return Line(key=parsed["key"], value=parsed["value"])
+    return None
+
+
+def _decode(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedBody(reason="a file's content is not base64") from None
