@@ -17,6 +17,7 @@ from hub.lfs import selectors as lfs
 from hub.repos.models import Repository
 from hub.revisions import selectors
 
+PRESIGNED_SECONDS = 3600
 # Browsers must never run what a repository holds in the hub's own origin.
 SAFE_INLINE = frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp"})
 
@@ -67,7 +68,7 @@ def serve(request: HttpRequest, repository: Repository, entry: Entry) -> HttpRes
     elif entry.pointer is None:
         response = _from_git(repository, entry, span)
     else:
-        response = _from_store(entry, span)
+        response = _from_store(repository, entry, span)
     if response.status_code == 302:  # noqa: PLR2004
         return response
     if wanted is not None:
@@ -83,11 +84,17 @@ def _from_git(repository: Repository, entry: Entry, span: ByteRange) -> HttpResp
     return HttpResponse(data if span.length == len(data) else data[span.start : span.end])
 
 
-def _from_store(entry: Entry, span: ByteRange) -> HttpResponseBase:
+def _from_store(repository: Repository, entry: Entry, span: ByteRange) -> HttpResponseBase:
     """By the cheapest way there is: the store itself, the front server, the kernel, or a stream."""
     assert entry.pointer is not None
-    stored = lfs.get_object(entry.pointer.oid)
-    if url := lfs.presigned_url(stored):
+    stored = lfs.get_object(repository_id=repository.pk, oid=entry.pointer.oid)
+    url = lfs.presigned_url(
+        stored,
+        expires_seconds=PRESIGNED_SECONDS,
+        disposition=disposition(entry.path),
+        content_type=content_type(entry.path),
+    )
+    if url:
         redirect = HttpResponse(status=302)
         redirect["Location"] = url
         return redirect

@@ -15,7 +15,7 @@ from hub.api import converters  # noqa: F401 - registers the converters
 from hub.api.hf.http import actor, endpoint, repository, route
 from hub.api.json import json_body, json_response, text_of, timestamp
 from hub.repos import policies
-from hub.revisions import facts
+from hub.revisions.facts import card
 
 
 def avatar_url(request: HttpRequest, name: str) -> str:
@@ -90,8 +90,8 @@ def auth_check(request: HttpRequest, kind: str, repo_id: str, *, write: bool = F
 def validate_yaml(request: HttpRequest) -> HttpResponse:
     """Always a JSON object with `errors` and `warnings`: the client parses it before the status."""
     body = json_body(request, limit=5 * 1024 * 1024)
-    errors, warnings = facts.validate_card(
-        text_of(body, "content", ""), kind=text_of(body, "repoType", "model")
+    errors, warnings = card.validate_card(
+        text_of(body, "content", ""), text_of(body, "repoType", "model")
     )
     return json_response(
         {
