@@ -90,9 +90,7 @@ def auth_check(request: HttpRequest, kind: str, repo_id: str, *, write: bool = F
 def validate_yaml(request: HttpRequest) -> HttpResponse:
     """Always a JSON object with `errors` and `warnings`: the client parses it before the status."""
     body = json_body(request, limit=5 * 1024 * 1024)
-    errors, warnings = card.validate_card(
-        text_of(body, "content", ""), text_of(body, "repoType", "model")
-    )
+    errors, warnings = card.validate_card(text_of(body, "content", ""), text_of(body, "repoType", "model"))
     return json_response(
         {
             "errors": [{"message": message} for message in errors],

@@ -42,7 +42,9 @@ EXPANDABLE: dict[str, frozenset[str]] = {
 DEFAULT_FIELDS = (
     "author sha lastModified private gated disabled downloads likes tags cardData siblings createdAt usedStorage"
 ).split()
-MODEL_FIELDS = "library_name pipeline_tag mask_token config transformersInfo safetensors gguf model-index widgetData"
+MODEL_FIELDS = (
+    "library_name pipeline_tag mask_token config transformersInfo safetensors gguf model-index widgetData"
+)
 SPACE_FIELDS = "sdk runtime subdomain"
 
 
@@ -128,9 +130,9 @@ PROPERTIES: dict[str, Callable[[Info], Any]] = {
     "cardData": _fact("card_data"),
     "model-index": _card("model-index"),
     "widgetData": _card("widget"),
-    "mask_token": lambda info: ((info.facts.config or {}).get("tokenizer_config") or {}).get("mask_token")
-    if info.facts
-    else None,
+    "mask_token": lambda info: (
+        ((info.facts.config or {}).get("tokenizer_config") or {}).get("mask_token") if info.facts else None
+    ),
     "sdk": _card("sdk"),
     "models": _card("models"),
     "datasets": _card("datasets"),

@@ -24,9 +24,7 @@ def entries(
     """Rows of a tree; with `expand` the commit that last touched each."""
     listed = list(found)
     last = (
-        selectors.git_of(repository).last_commits(commit, [entry.path for entry in listed])
-        if expand
-        else {}
+        selectors.git_of(repository).last_commits(commit, [entry.path for entry in listed]) if expand else {}
     )
     return [_entry(item, last.get(item.path)) for item in listed]
 
