@@ -18,4 +18,7 @@ app.autodiscover_tasks()
 # One line a sweep: the name says what it does, the number how many seconds lie between two runs.
 app.conf.beat_schedule = {
     "collect-unused-large-objects": {"task": "hub.lfs.tasks.collect_objects", "schedule": 3600},
+    "deliver-due-webhooks": {"task": "hub.community.tasks.sweep_deliveries", "schedule": 15},
+    "tell-untold-events": {"task": "hub.community.tasks.sweep_notices", "schedule": 60},
+    "prune-webhook-log": {"task": "hub.community.tasks.prune_deliveries", "schedule": 24 * 3600},
 }

@@ -16,6 +16,8 @@ DEBUG = False
 ALLOWED_HOSTS = env.words("BAZAAR_ALLOWED_HOSTS", default="*")
 # The address people and programs use, where it differs from the Host header a request carries.
 PUBLIC_URL = os.environ.get("BAZAAR_PUBLIC_URL", "").rstrip("/")
+# What is told outside of a request (webhooks) names the hub by this, unless PUBLIC_URL is set.
+LOCAL_URL = f"http://127.0.0.1:{os.environ.get('BAZAAR_PORT', '8000')}"
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -1,0 +1,74 @@
+"""Which network addresses a webhook may call, and what a host name means right now."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import SplitResult, urlsplit
+
+from hub.community.errors import AddressForbidden
+from hub.errors import Invalid
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def is_public(address: IPAddress) -> bool:
+    """Whether an address belongs to the open internet; IPv4 inside IPv6 counts as what it carries."""
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = address.ipv4_mapped or address.sixtofour
+        if carried is None and address.teredo is not None:
+            carried = address.teredo[1]
+        if carried is None and address in _NAT64:
+            carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if carried is not None:
+            return is_public(carried)
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of an address that may be called at all. Raises: Invalid."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Invalid(reason="This is not a URL.") from None
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise Invalid(reason="A webhook's URL begins with http:// or https:// and names a host.")
+    if parts.username or parts.password:
+        raise Invalid(reason="A webhook's URL holds no user name or password; use its secret.")
+    if port == 0 or any(ord(character) <= 32 for character in url):
+        raise Invalid(reason="This is not a URL.")
+    return parts
+
+
+def require_literal_public(parts: SplitResult) -> None:
+    """What can be told without asking the name server. Raises: AddressForbidden."""
+    host = (parts.hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        raise AddressForbidden(host=host)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if not is_public(address):
+        raise AddressForbidden(host=host)
+
+
+def resolve(host: str, port: int, *, may_be_private: bool) -> list[str]:
+    """Every address of a host, all of them checked. The caller connects to one of these, never to the
+    name: a second look-up could give another answer.
+
+    Raises: AddressForbidden, OSError when the name is not known.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    texts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if not may_be_private and not all(is_public(ipaddress.ip_address(_bare(text))) for text in texts):
+        raise AddressForbidden(host=host)
+    return texts
+
+
+def _bare(text: str) -> str:
+    """Without the zone of a link-local IPv6 address."""
+    return text.partition("%")[0]

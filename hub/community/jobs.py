@@ -1,0 +1,179 @@
+"""Use cases that run later: notify people, call webhooks. Safe to run twice, and they may be lost."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from hub.community import calling, notices
+from hub.community.calling import Answer, CallFailed
+from hub.community.models import Delivery, DiscussionEvent, Webhook
+from hub.community.models.keys import new_key
+from hub.community.selectors import discussions
+from hub.errors import Refusal
+
+# How long after each failed attempt the next one comes: 8 attempts over some 16 hours.
+BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1_800, 3_600, 4 * 3_600, 10 * 3_600))
+# Longer than any call can take; see `Delivery.due_at`.
+CLAIM = timedelta(minutes=2)
+FAILING_MAX = timedelta(days=3)
+LOG_KEPT = timedelta(days=30)
+SWEEP_AGE = timedelta(seconds=30)
+SWEEP_MAX = 500
+RESTING_REASON = "The address has not answered for three days."
+
+
+def notify(*, event_id: int, now: datetime) -> int:
+    """Tell people of an event in a discussion, once. Returns how many were told."""
+    with transaction.atomic(durable=True):
+        taken = DiscussionEvent.objects.filter(pk=event_id, needs_notice=True).update(needs_notice=False)
+        event = discussions.get_event(event_id) if taken else None
+        return notices.notify(event=event, now=now) if event is not None else 0
+
+
+def untold_events(*, now: datetime) -> list[int]:
+    """Events whose bell was lost."""
+    late = DiscussionEvent.objects.filter(needs_notice=True, created_at__lt=now - SWEEP_AGE)
+    return list(late.order_by("id").values_list("pk", flat=True)[:SWEEP_MAX])
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that this worker, and no other, carries out now."""
+
+    delivery: Delivery
+    claim: str
+
+
+def deliver(*, delivery_id: int, now: datetime) -> bool:
+    """Call one webhook, if its time has come. True: it answered with success.
+
+    Three moves: take the row under a short lock; call with no transaction open; write what came of it
+    only if the row is still ours.
+    """
+    claimed = _claim(delivery_id, now)
+    if claimed is None:
+        return False
+    answer, error = _call(claimed.delivery, now)
+    return _record(claimed, answer=answer, error=error, now=now)
+
+
+def _claim(delivery_id: int, now: datetime) -> Claimed | None:
+    with transaction.atomic(durable=True):
+        delivery = (
+            Delivery.objects.select_for_update(of=("self",))
+            .select_related("webhook__owner")
+            .filter(pk=delivery_id, status=Delivery.Status.WAITING, due_at__lte=now)
+            .first()
+        )
+        if delivery is None:
+            return None
+        if delivery.webhook.is_disabled or not delivery.webhook.owner.is_active:
+            delivery.status, delivery.error, delivery.finished_at = (
+                Delivery.Status.FAILED,
+                "The webhook was disabled.",
+                now,
+            )
+            delivery.save(update_fields=["status", "error", "finished_at"])
+            return None
+        delivery.claim, delivery.due_at = new_key(), now + CLAIM
+        delivery.attempts += 1
+        delivery.save(update_fields=["claim", "due_at", "attempts"])
+    return Claimed(delivery, delivery.claim)
+
+
+def _call(delivery: Delivery, now: datetime) -> tuple[Answer | None, str]:
+    """What the webhook answered, or None and why not."""
+    webhook = delivery.webhook
+    body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        answer = calling.post(
+            webhook.url,
+            body=body,
+            headers=headers_of(webhook, delivery, body, now),
+            may_be_private=settings.WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES,
+        )
+    except (CallFailed, Refusal) as error:
+        return None, str(error)[:300]
+    return answer, "" if answer.is_success else f"answered {answer.status}"
+
+
+def headers_of(webhook: Webhook, delivery: Delivery, body: bytes, now: datetime) -> dict[str, str]:
+    """The secret itself, as the Hugging Face wire has it, and a signature that does not give it away.
+
+    The signature is HMAC-SHA256 over `timestamp.body` under the secret: a receiver that checks both can
+    tell a forged call and a replayed one.
+    """
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "model-bazaar-webhook/1",
+        "X-Webhook-Id": webhook.key,
+        "X-Webhook-Delivery": delivery.key,
+        "Connection": "close",
+    }
+    if webhook.secret:
+        timestamp = str(int(now.timestamp()))
+        headers["X-Webhook-Secret"] = webhook.secret
+        headers["X-Webhook-Timestamp"] = timestamp
+        headers["X-Webhook-Signature"] = "sha256=" + sign(webhook.secret, timestamp, body)
+    return headers
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def _record(claimed: Claimed, *, answer: Answer | None, error: str, now: datetime) -> bool:
+    with transaction.atomic(durable=True):
+        webhook = Webhook.objects.select_for_update().get(pk=claimed.delivery.webhook_id)
+        delivery = (
+            Delivery.objects.select_for_update()
+            .filter(pk=claimed.delivery.pk, claim=claimed.claim, status=Delivery.Status.WAITING)
+            .first()
+        )
+        if delivery is None:
+            return False
+        delivery.claim, delivery.error = "", error
+        delivery.response_status = answer.status if answer else None
+        delivery.response_text = answer.text if answer else ""
+        delivery.duration_ms = answer.duration_ms if answer else None
+        if not error:
+            delivery.status, delivery.finished_at = Delivery.Status.DELIVERED, now
+        elif delivery.attempts > len(BACK_OFF):
+            delivery.status, delivery.finished_at = Delivery.Status.FAILED, now
+        else:
+            delivery.due_at = now + BACK_OFF[delivery.attempts - 1]
+        delivery.save()
+        _judge(webhook, is_failing=bool(error), now=now)
+    return not error
+
+
+def _judge(webhook: Webhook, *, is_failing: bool, now: datetime) -> None:
+    """Step: a webhook that has only failed for three days is disabled; one success forgives all."""
+    if not is_failing:
+        if webhook.failing_since is not None:
+            webhook.failing_since = None
+            webhook.save(update_fields=["failing_since"])
+        return
+    webhook.failing_since = webhook.failing_since or now
+    if now - webhook.failing_since > FAILING_MAX:
+        webhook.is_disabled, webhook.disabled_reason = True, RESTING_REASON
+    webhook.save(update_fields=["failing_since", "is_disabled", "disabled_reason"])
+
+
+def due_deliveries(*, now: datetime) -> list[int]:
+    """Deliveries whose time has come, by a lost bell or by the back-off."""
+    due = Delivery.objects.waiting().filter(due_at__lte=now)
+    return list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAX])
+
+
+def prune_deliveries(*, now: datetime) -> int:
+    """Drop what the log keeps no longer; returns how many."""
+    old = Delivery.objects.exclude(status=Delivery.Status.WAITING).filter(finished_at__lt=now - LOG_KEPT)
+    return old.delete()[0]

@@ -1,0 +1,28 @@
+"""What people do around repositories: like, discuss, collect, follow, watch, and be told."""
+
+from hub.community.models.collections import Collection, CollectionItem, CollectionUpvote, ItemType, Theme
+from hub.community.models.discussions import Discussion, DiscussionEvent, EventType, PastText, Status
+from hub.community.models.people import Follow, Like, Notification, Watch
+from hub.community.models.webhooks import Delivery, Domain, WatchedType, Webhook, WebhookWatch
+
+__all__ = [
+    "Collection",
+    "CollectionItem",
+    "CollectionUpvote",
+    "Delivery",
+    "Discussion",
+    "DiscussionEvent",
+    "Domain",
+    "EventType",
+    "Follow",
+    "ItemType",
+    "Like",
+    "Notification",
+    "PastText",
+    "Status",
+    "Theme",
+    "Watch",
+    "WatchedType",
+    "Webhook",
+    "WebhookWatch",
+]

@@ -1,0 +1,91 @@
+"""Likes, follows, watches and notifications."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from hub.accounts.models import Namespace, User
+from hub.community.models.discussions import Discussion, DiscussionEvent
+from hub.repos.models import Repository
+
+
+class Like(models.Model):
+    """One user likes one repository. `Repository.likes` counts these rows."""
+
+    repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="like_rows")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="likes")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["repository", "user"], name="like_once"),)
+        indexes = (models.Index(fields=["user", "-id"], name="like_by_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} likes {self.repository_id}"
+
+
+class Follow(models.Model):
+    """One user follows another, or an organization."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="follows")
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="follows")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "namespace"], name="follow_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} follows {self.namespace_id}"
+
+
+class Watch(models.Model):
+    """One user wants to be told what is discussed in a repository, or in all of a namespace's."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="watches")
+    namespace = models.ForeignKey(
+        Namespace, on_delete=models.CASCADE, related_name="watches", null=True, blank=True
+    )
+    repository = models.ForeignKey(
+        Repository, on_delete=models.CASCADE, related_name="watches", null=True, blank=True
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(namespace=None) ^ Q(repository=None), name="watch_has_one_target"
+            ),
+            models.UniqueConstraint(fields=["user", "namespace"], name="watch_namespace_once"),
+            models.UniqueConstraint(fields=["user", "repository"], name="watch_repository_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} watches {self.namespace_id or self.repository_id}"
+
+
+class Notification(models.Model):
+    """One user is told of one discussion; it comes back as unread when something new happens there."""
+
+    class Reason(models.TextChoices):
+        """Why it was sent; the first that fits is kept."""
+
+        MENTION = "mention", _("you were mentioned")
+        PARTICIPATION = "participation", _("you take part")
+        WATCH = "watch", _("you watch it")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
+    discussion = models.ForeignKey(Discussion, on_delete=models.CASCADE, related_name="notifications")
+    event = models.ForeignKey(DiscussionEvent, on_delete=models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=13, choices=Reason.choices)
+    is_read = models.BooleanField(default=False)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "discussion"], name="notification_once"),)
+        indexes = (models.Index(fields=["user", "is_read", "-updated_at"], name="notification_by_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} on {self.discussion_id}: {self.reason}"

@@ -1,0 +1,61 @@
+"""Telling people: who is notified of an event, and the rows that do it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q
+
+from hub.accounts.models import User
+from hub.accounts.principals import Principal
+from hub.community import mentions
+from hub.community.models import Discussion, DiscussionEvent, EventType, Notification, Watch
+from hub.repos import policies as repos
+
+WATCHERS_BATCH = 500
+
+
+def notify(*, event: DiscussionEvent, now: datetime) -> int:
+    """Step: tell who was mentioned, who takes part and who watches, except the event's author.
+
+    Nobody is told of a repository that they cannot see. Returns how many were told. Safe to run twice.
+    """
+    discussion = event.discussion
+    reasons = _reasons(discussion, event)
+    reasons.pop(event.author_id or 0, None)
+    users = User.objects.filter(pk__in=reasons, is_active=True).select_related("namespace")
+    rows = [
+        Notification(
+            user=user,
+            discussion=discussion,
+            event=event,
+            reason=reasons[user.pk],
+            is_read=False,
+            updated_at=now,
+        )
+        for user in users
+        if not discussion.repository.is_private or repos.can_see(Principal(user=user), discussion.repository)
+    ]
+    Notification.objects.bulk_create(
+        rows,
+        batch_size=WATCHERS_BATCH,
+        update_conflicts=True,
+        unique_fields=["user", "discussion"],
+        update_fields=["event", "reason", "is_read", "updated_at"],
+    )
+    return len(rows)
+
+
+def _reasons(discussion: Discussion, event: DiscussionEvent) -> dict[int, Notification.Reason]:
+    """User id → why; a stronger reason overwrites a weaker one."""
+    repository = discussion.repository
+    watchers = Watch.objects.filter(Q(repository=repository) | Q(namespace_id=repository.namespace_id))
+    reasons = dict.fromkeys(watchers.values_list("user_id", flat=True), Notification.Reason.WATCH)
+    owner = User.objects.filter(namespace_id=repository.namespace_id).values_list("pk", flat=True)
+    reasons |= dict.fromkeys(owner, Notification.Reason.WATCH)
+    authors = discussion.events.exclude(author=None).values_list("author_id", flat=True).distinct()
+    reasons |= dict.fromkeys((pk for pk in authors if pk), Notification.Reason.PARTICIPATION)
+    if event.type == EventType.COMMENT:
+        mentioned = (user.pk for user in mentions.users_in(event.text))
+        reasons |= dict.fromkeys(mentioned, Notification.Reason.MENTION)
+    return reasons

@@ -1,0 +1,143 @@
+"""What webhooks are told: matches a fact with those who watch it and writes the calls to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+
+from hub.accounts.models import Namespace, name_key
+from hub.accounts.principals import Principal
+from hub.community import tasks
+from hub.community.models import Delivery, Discussion, DiscussionEvent, Domain, Webhook, WebhookWatch
+from hub.repos import policies as repos
+from hub.repos.models import Kind, Repository
+
+PAYLOAD_VERSION = 3
+WEB_PREFIXES = {Kind.MODEL: ""}
+
+
+def object_id(number: int) -> str:
+    """A row's number as the 24 hex digits that wires use for ids."""
+    return f"{number:024x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened to a repository, in the words of the payload."""
+
+    repository: Repository
+    action: str
+    scope: str
+    domain: Domain = Domain.REPO
+    more: Mapping[str, Any] = field(default_factory=dict)
+    # Names under which it is watched besides its present ones: the one before a move.
+    old_ids: Sequence[str] = ()
+
+
+def tell(fact: Fact, *, now: datetime) -> list[Delivery]:
+    """Step: queue one call for every webhook that watches this and whose owner may know of it."""
+    repository = fact.repository
+    deliveries = []
+    for webhook in _watching(fact):
+        if repository.is_private and not repos.can_see(Principal(user=webhook.owner), repository):
+            continue
+        payload = {
+            "event": {"action": fact.action, "scope": fact.scope},
+            "repo": _repository(repository),
+            **fact.more,
+            "webhook": {"id": webhook.key, "version": PAYLOAD_VERSION},
+        }
+        deliveries.append(Delivery(webhook=webhook, payload=payload, due_at=now, created_at=now))
+    Delivery.objects.bulk_create(deliveries)
+    for delivery in deliveries:
+        tasks.deliver.delay_on_commit(delivery_id=delivery.pk)
+    return deliveries
+
+
+def _watching(fact: Fact) -> list[Webhook]:
+    repository = fact.repository
+    ids = [repository.full_name, *fact.old_ids]
+    owners = {name_key(repo_id.partition("/")[0]) for repo_id in ids}
+    watches = WebhookWatch.objects.filter(
+        Q(type=repository.kind, key__in=[name_key(repo_id) for repo_id in ids])
+        | Q(type__in=["user", "org"], key__in=owners)
+    )
+    found = Webhook.objects.filter(
+        is_disabled=False, owner__is_active=True, pk__in=watches.values("webhook_id")
+    ).select_related("owner__namespace")
+    return [webhook for webhook in found if fact.domain in webhook.domains]
+
+
+def _base_url() -> str:
+    return settings.PUBLIC_URL or settings.LOCAL_URL
+
+
+def web_path(repository: Repository) -> str:
+    prefix = WEB_PREFIXES.get(Kind(repository.kind), f"{repository.kind}s/")
+    return f"{prefix}{repository.full_name}"
+
+
+def _repository(repository: Repository) -> dict[str, Any]:
+    return {
+        "type": repository.kind,
+        "name": repository.full_name,
+        "id": object_id(repository.pk),
+        "private": repository.is_private,
+        "url": {
+            "web": f"{_base_url()}/{web_path(repository)}",
+            "api": f"{_base_url()}/api/{repository.kind}s/{repository.full_name}",
+        },
+        "owner": owner_of(repository.namespace),
+        "headSha": repository.head_sha or None,
+        "tags": [],
+    }
+
+
+def owner_of(namespace: Namespace) -> dict[str, str]:
+    return {"id": object_id(namespace.pk)}
+
+
+def discussion_payload(discussion: Discussion) -> dict[str, Any]:
+    """The `discussion` part of a payload."""
+    where = f"{_base_url()}/{web_path(discussion.repository)}/discussions/{discussion.number}"
+    payload: dict[str, Any] = {
+        "id": object_id(discussion.pk),
+        "title": discussion.title,
+        "url": {
+            "web": where,
+            "api": (
+                f"{_base_url()}/api/{discussion.repository.kind}s/{discussion.repository.full_name}"
+                f"/discussions/{discussion.number}"
+            ),
+        },
+        "author": {"id": object_id(discussion.author_id or 0)},
+        "num": discussion.number,
+        "status": discussion.status,
+        "isPullRequest": discussion.is_pull_request,
+    }
+    if discussion.is_pull_request:
+        payload["changes"] = {
+            "base": discussion.base_ref,
+            **({"mergeCommitId": discussion.merge_commit_sha} if discussion.merge_commit_sha else {}),
+        }
+    return payload
+
+
+def comment_payload(event: DiscussionEvent) -> dict[str, Any]:
+    """The `comment` part of a payload."""
+    discussion = event.discussion
+    where = f"{_base_url()}/{web_path(discussion.repository)}/discussions/{discussion.number}#{event.key}"
+    payload: dict[str, Any] = {
+        "id": event.key,
+        "author": {"id": object_id(event.author_id or 0)},
+        "hidden": event.is_hidden,
+        "url": {"web": where},
+    }
+    if not event.is_hidden:
+        payload["content"] = event.text
+    return payload

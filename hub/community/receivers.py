@@ -1,0 +1,86 @@
+"""Facts from here and from below that webhooks are told of, in the transaction that makes them true."""
+
+from __future__ import annotations
+
+from django.dispatch import receiver
+from django.utils import timezone
+
+from hub.accounts.principals import Principal
+from hub.community import outbox
+from hub.community.models import Discussion, DiscussionEvent, Domain, EventType
+from hub.community.outbox import Fact
+from hub.community.services import pull_requests
+from hub.community.signals import comment_changed, comment_written, discussion_changed, discussion_opened
+from hub.repos.models import Repository
+from hub.repos.signals import (
+    repository_changed,
+    repository_created,
+    repository_deleted,
+    repository_moved,
+    repository_restored,
+)
+from hub.revisions.signals import revision_committed
+
+
+@receiver([repository_created, repository_restored])
+def tell_created(*, repository: Repository, **_: object) -> None:
+    outbox.tell(Fact(repository, "create", "repo"), now=timezone.now())
+
+
+@receiver(repository_deleted)
+def tell_deleted(*, repository: Repository, **_: object) -> None:
+    outbox.tell(Fact(repository, "delete", "repo"), now=timezone.now())
+
+
+@receiver(repository_moved)
+def tell_moved(*, repository: Repository, old_id: str, **_: object) -> None:
+    moved = {"movedTo": {"name": repository.full_name, "owner": outbox.owner_of(repository.namespace)}}
+    outbox.tell(Fact(repository, "move", "repo", more=moved, old_ids=[old_id]), now=timezone.now())
+
+
+@receiver(repository_changed)
+def tell_changed(*, repository: Repository, **_: object) -> None:
+    outbox.tell(Fact(repository, "update", "repo.config"), now=timezone.now())
+
+
+@receiver(revision_committed)
+def tell_committed(
+    *, repository: Repository, ref: str, old: str | None, new: str | None, actor: Principal, **_: object
+) -> None:
+    now = timezone.now()
+    moved = {"updatedRefs": [{"ref": ref, "oldSha": old, "newSha": new}]}
+    outbox.tell(Fact(repository, "update", "repo.content", more=moved), now=now)
+    if ref.startswith("refs/pr/") and new is not None:
+        pull_requests.record_commits(repository=repository, ref=ref, old=old, new=new, actor=actor, now=now)
+
+
+@receiver(discussion_opened)
+def tell_opened(*, discussion: Discussion, event: DiscussionEvent, **_: object) -> None:
+    _tell_discussion(discussion, "create", "discussion", comment=event)
+
+
+@receiver(discussion_changed)
+def tell_discussion_changed(*, discussion: Discussion, event: DiscussionEvent, **_: object) -> None:
+    if event.type != EventType.COMMIT:
+        # Commits are told of as new content of the repository.
+        _tell_discussion(discussion, "update", "discussion")
+
+
+@receiver(comment_written)
+def tell_comment(*, discussion: Discussion, event: DiscussionEvent, **_: object) -> None:
+    _tell_discussion(discussion, "create", "discussion.comment", comment=event)
+
+
+@receiver(comment_changed)
+def tell_comment_changed(*, discussion: Discussion, event: DiscussionEvent, **_: object) -> None:
+    _tell_discussion(discussion, "update", "discussion.comment", comment=event)
+
+
+def _tell_discussion(
+    discussion: Discussion, action: str, scope: str, *, comment: DiscussionEvent | None = None
+) -> None:
+    more = {"discussion": outbox.discussion_payload(discussion)}
+    if comment is not None:
+        more["comment"] = outbox.comment_payload(comment)
+    fact = Fact(discussion.repository, action, scope, domain=Domain.DISCUSSION, more=more)
+    outbox.tell(fact, now=timezone.now())

@@ -1,0 +1,105 @@
+"""Reads of discussions. The caller has the repository already, and so may see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from hub.community.errors import DiscussionNotFound
+from hub.community.models import Discussion, DiscussionEvent, PastText, Status
+from hub.gitstore import GitRepository
+from hub.repos.models import Repository
+from hub.revisions import selectors as revisions
+
+
+def get_discussion(*, repository: Repository, number: int) -> Discussion:
+    """Raises: DiscussionNotFound."""
+    found = Discussion.objects.with_people().filter(repository=repository, number=number).first()
+    if found is None:
+        raise DiscussionNotFound(number=number, repo_id=repository.full_name)
+    return found
+
+
+def list_discussions(
+    *,
+    repository: Repository,
+    is_pull_request: bool | None = None,
+    status: str | None = None,
+    author: str = "",
+    search: str = "",
+) -> QuerySet[Discussion]:
+    """Newest first. `open` means not finished (drafts too), `closed` includes the merged."""
+    found = Discussion.objects.with_people().filter(repository=repository)
+    if is_pull_request is not None:
+        found = found.filter(is_pull_request=is_pull_request)
+    if status == "open":
+        found = found.unfinished()
+    elif status == "closed":
+        found = found.filter(status__in=[Status.CLOSED, Status.MERGED])
+    elif status:
+        found = found.filter(status=status)
+    if author:
+        found = found.filter(author__namespace__key=author.lower())
+    if search:
+        found = found.filter(title__icontains=search)
+    return found.order_by("-created_at", "-id")
+
+
+def list_events(discussion: Discussion) -> list[DiscussionEvent]:
+    """Oldest first, with authors and past texts loaded."""
+    past = PastText.objects.select_related("author__namespace").order_by("id")
+    return list(
+        discussion.events.select_related("author__namespace", "edited_by__namespace")
+        .prefetch_related(Prefetch("past_texts", queryset=past))
+        .order_by("id")
+    )
+
+
+def get_event(event_id: int) -> DiscussionEvent | None:
+    """For jobs: whoever asks."""
+    return (
+        DiscussionEvent.objects.select_related(
+            "author__namespace", "discussion__repository__namespace", "discussion__author__namespace"
+        )
+        .filter(pk=event_id)
+        .first()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a pull request would change. `conflicts` is empty once it is merged."""
+
+    base: str
+    head: str
+    conflicts: list[str]
+
+
+def proposal_of(pull_request: Discussion) -> Proposal | None:
+    """None when the base branch or the ref is gone."""
+    git = revisions.git_of(pull_request.repository)
+    head = git.target(pull_request.ref)
+    if head is None:
+        return None
+    if pull_request.merge_base_sha:
+        return Proposal(base=pull_request.merge_base_sha, head=head, conflicts=[])
+    ours = git.target(pull_request.base_ref)
+    if ours is None:
+        return None
+    conflicts = [] if pull_request.is_finished else git.conflicts(ours, head)
+    return Proposal(base=_merge_base(git, ours, head), head=head, conflicts=conflicts)
+
+
+def _merge_base(git: GitRepository, ours: str, head: str) -> str:
+    return git.merge_base(ours, head) or ours
+
+
+def diff_of(pull_request: Discussion, proposal: Proposal) -> str:
+    """The unified diff of what it would change."""
+    return revisions.git_of(pull_request.repository).patch_text(proposal.base, proposal.head)
+
+
+def visible(query: QuerySet[Discussion], readable: Q) -> QuerySet[Discussion]:
+    """Only those of repositories that pass a filter on repositories."""
+    return query.filter(repository__in=Repository.objects.live().filter(readable))

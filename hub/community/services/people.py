@@ -1,0 +1,62 @@
+"""Use cases between people: follow, watch, read notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+
+from hub.accounts.models import Namespace
+from hub.accounts.principals import Principal
+from hub.community import policies
+from hub.community.models import Follow, Notification, Watch
+from hub.errors import Invalid
+from hub.repos.models import Repository
+
+WATCHES_MAX = 5_000
+
+
+def set_follow(*, actor: Principal, namespace: Namespace, is_following: bool, now: datetime) -> None:
+    """Follow a user or an organization, or stop. Twice is once.
+
+    Raises: Unauthenticated, ScopeMissing, Invalid when it is oneself.
+    """
+    policies.require_personal(actor)
+    assert actor.user is not None
+    if namespace.pk == actor.user.namespace_id:
+        raise Invalid(reason="People do not follow themselves.")
+    with transaction.atomic(durable=True):
+        if is_following:
+            Follow.objects.get_or_create(user=actor.user, namespace=namespace, defaults={"created_at": now})
+        else:
+            Follow.objects.filter(user=actor.user, namespace=namespace).delete()
+
+
+def set_watch(*, actor: Principal, target: Namespace | Repository, is_watching: bool, now: datetime) -> None:
+    """Be told, or not any more, of what is discussed in a repository or in all of a namespace's.
+
+    Raises: Unauthenticated, ScopeMissing, Invalid beyond 5,000 watches.
+    """
+    policies.require_personal(actor)
+    assert actor.user is not None
+    where = {"repository": target} if isinstance(target, Repository) else {"namespace": target}
+    with transaction.atomic(durable=True):
+        if not is_watching:
+            Watch.objects.filter(user=actor.user, **where).delete()
+            return
+        if Watch.objects.filter(user=actor.user).count() >= WATCHES_MAX:
+            raise Invalid(reason=f"An account watches at most {WATCHES_MAX} places.")
+        Watch.objects.get_or_create(user=actor.user, **where, defaults={"created_at": now})
+
+
+def mark_notifications(*, actor: Principal, ids: Collection[int] | None, is_read: bool) -> int:
+    """Mark some, or with None all, of one's notifications as read or unread; returns how many changed.
+
+    Raises: Unauthenticated, ScopeMissing.
+    """
+    policies.require_personal(actor)
+    mine = Notification.objects.filter(user=actor.user).exclude(is_read=is_read)
+    if ids is not None:
+        mine = mine.filter(pk__in=ids)
+    return mine.update(is_read=is_read)

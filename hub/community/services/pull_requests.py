@@ -1,0 +1,261 @@
+"""Use cases of pull requests: propose, commit to one, merge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from hub.accounts.principals import Principal
+from hub.community import policies
+from hub.community.errors import NotAPullRequest, PullRequestConflicts, PullRequestFinished, StatusRefused
+from hub.community.models import Discussion, DiscussionEvent, Status
+from hub.community.models.discussions import TITLE_CHARS_MAX, TITLE_CHARS_MIN
+from hub.community.selectors import discussions as selectors
+from hub.community.services import discussions as threads
+from hub.gitstore import RefChanged, RefExists, RevisionNotFound
+from hub.repos import policies as repos
+from hub.repos.models import Repository
+from hub.repos.services import git_author
+from hub.revisions import selectors as revisions
+from hub.revisions.services.commits import Committed, NewCommit, RefUpdate, commit_to_ref, move_ref
+
+MERGE_ATTEMPTS = 20
+CONFLICTS_NAMED = 10
+COMMITS_NOTED = 50
+
+
+def open_pull_request(
+    *,
+    actor: Principal,
+    repository: Repository,
+    title: str,
+    text: str,
+    base: str | None = None,
+    now: datetime,
+) -> Discussion:
+    """Start a draft whose ref, `refs/pr/{number}`, is at the head of the branch `base` (None: the default).
+
+    Raises: Unauthenticated, RepositoryGated, DiscussionsDisabled, RepositoryArchived, Invalid,
+    RevisionNotFound when `base` is not a branch.
+    """
+    with transaction.atomic(durable=True):
+        return _insert(
+            actor=actor,
+            repository=repository,
+            title=title,
+            text=text,
+            base=base,
+            status=Status.DRAFT,
+            now=now,
+        )
+
+
+def _insert(
+    *,
+    actor: Principal,
+    repository: Repository,
+    title: str,
+    text: str,
+    base: str | None,
+    status: Status,
+    is_announced: bool = True,
+    now: datetime,
+) -> Discussion:
+    """Step: the row with its number, then the ref of that number."""
+    policies.require_discuss(actor, repository)
+    base_ref = _base_ref(repository, base)
+    git = revisions.git_of(repository)
+    pull_request = threads.insert_discussion(
+        repository=repository,
+        title=threads.valid_title(title),
+        text=threads.valid_text(text),
+        actor=actor,
+        now=now,
+        base_ref=base_ref,
+        status=status,
+        is_announced=is_announced,
+    )
+    head = git.target(base_ref)
+    if head is None:
+        raise RevisionNotFound(revision=base_ref)
+    try:
+        git.create_ref(pull_request.ref, head)
+    except RefExists:
+        # No row has this number, so the ref is what a crash between git and the database left.
+        git.delete_ref(pull_request.ref)
+        git.create_ref(pull_request.ref, head)
+    return pull_request
+
+
+def _base_ref(repository: Repository, base: str | None) -> str:
+    """Raises: RevisionNotFound for everything but a branch."""
+    ref = revisions.branch_ref(repository, base or repository.default_branch)
+    if not ref.startswith("refs/heads/"):
+        raise RevisionNotFound(revision=base)
+    return ref
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A commit and the pull request that it lies on."""
+
+    pull_request: Discussion
+    committed: Committed
+
+
+def commit_as_pull_request(
+    *, actor: Principal, repository: Repository, revision: str, request: NewCommit, now: datetime
+) -> Proposed:
+    """Propose a commit against the branch `revision`: a new pull request, open at once, that holds it.
+
+    Titled and described as the commit is. A commit that is refused leaves no pull request open.
+    Raises: what `open_pull_request` and `revisions.services.commit_to_ref` raise.
+    """
+    title = request.title.strip()
+    with transaction.atomic(durable=True):
+        pull_request = _insert(
+            actor=actor,
+            repository=repository,
+            title=(title if len(title) >= TITLE_CHARS_MIN else f"Update: {title}")[:TITLE_CHARS_MAX],
+            text=request.body,
+            base=revision,
+            status=Status.OPEN,
+            is_announced=False,
+            now=now,
+        )
+    try:
+        committed = commit_to_ref(
+            actor=actor, repository=repository, ref=pull_request.ref, request=request, now=now
+        )
+    except Exception:
+        _withdraw(pull_request)
+        raise
+    with transaction.atomic(durable=True):
+        threads.announce(discussion=pull_request, actor=actor)
+    return Proposed(pull_request, committed)
+
+
+def _withdraw(pull_request: Discussion) -> None:
+    """Undo an opening that nobody has been told of."""
+    revisions.git_of(pull_request.repository).delete_ref(pull_request.ref)
+    with transaction.atomic(durable=True):
+        pull_request.delete()
+
+
+def commit_to_pull_request(
+    *, actor: Principal, repository: Repository, number: int, request: NewCommit, now: datetime
+) -> Committed:
+    """Put one more commit on a pull request that is not finished.
+
+    Raises: DiscussionNotFound, NotAPullRequest, PullRequestFinished, DiscussionDenied, and what
+    `revisions.services.commit_to_ref` raises.
+    """
+    pull_request = require_push(actor=actor, repository=repository, number=number)
+    return commit_to_ref(actor=actor, repository=repository, ref=pull_request.ref, request=request, now=now)
+
+
+def require_push(*, actor: Principal, repository: Repository, number: int) -> Discussion:
+    """The pull request, if the actor may put commits on it: for doors that move the ref by other means.
+
+    Raises: DiscussionNotFound, NotAPullRequest, PullRequestFinished, DiscussionDenied.
+    """
+    pull_request = selectors.get_discussion(repository=repository, number=number)
+    if not pull_request.is_pull_request:
+        raise NotAPullRequest(number=number)
+    policies.require_push(actor, pull_request)
+    if pull_request.is_finished:
+        raise PullRequestFinished(number=number, status=pull_request.get_status_display())
+    return pull_request
+
+
+def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: datetime) -> DiscussionEvent:
+    """Bring the commits to the base branch: fast-forward where that suffices, else by a merge commit.
+
+    Raises: NotAPullRequest, RepositoryDenied, RepositoryArchived, DiscussionsDisabled, StatusRefused
+    (a draft must be opened first), PullRequestConflicts, RefChanged, RevisionNotFound.
+    """
+    if not pull_request.is_pull_request:
+        raise NotAPullRequest(number=pull_request.number)
+    repository = pull_request.repository
+    repos.require_write(actor, repository)
+    text = threads.valid_text(text)
+    if pull_request.status != Status.OPEN:
+        raise StatusRefused(old=pull_request.get_status_display(), new=Status.MERGED.label)
+    base, head = _bring_to_base(actor=actor, pull_request=pull_request, now=now)
+    with transaction.atomic(durable=True):
+        locked = threads.lock_discussion(pull_request)
+        if locked.status == Status.MERGED:
+            # Somebody else merged the same commits in the same moment.
+            raise StatusRefused(old=locked.get_status_display(), new=Status.MERGED.label)
+        if text:
+            threads.insert_comment(discussion=locked, text=text, actor=actor, now=now)
+        locked.merge_base_sha, locked.merge_commit_sha = base, head
+        locked.save(update_fields=["merge_base_sha", "merge_commit_sha"])
+        # Closed meanwhile or not: the commits are on the base branch now, and the record says so.
+        if locked.status != Status.OPEN:
+            threads.move_status(discussion=locked, status=Status.OPEN, actor=actor, now=now)
+        return threads.move_status(discussion=locked, status=Status.MERGED, actor=actor, now=now)
+
+
+def _bring_to_base(*, actor: Principal, pull_request: Discussion, now: datetime) -> tuple[str, str]:
+    """Move the base branch; return (where both sides last agreed, the commit it is at now)."""
+    repository = pull_request.repository
+    git = revisions.git_of(repository)
+    for _ in range(MERGE_ATTEMPTS):
+        ours, theirs = git.target(pull_request.base_ref), git.target(pull_request.ref)
+        if ours is None or theirs is None:
+            raise RevisionNotFound(revision=pull_request.base_ref if ours is None else pull_request.ref)
+        merge_base = git.merge_base(ours, theirs) or ours
+        if git.is_ancestor(theirs, ours):
+            return merge_base, ours
+        merged: str | None = theirs
+        if not git.is_ancestor(ours, theirs):
+            merged = git.write_merge(
+                ours=ours,
+                theirs=theirs,
+                message=f"Merge pull request #{pull_request.number}\n\n{pull_request.title}\n",
+                author=git_author(actor),
+                at=now,
+            )
+        if merged is None:
+            files = git.conflicts(ours, theirs)
+            raise PullRequestConflicts(files=", ".join(files[:CONFLICTS_NAMED]), number=pull_request.number)
+        try:
+            move_ref(
+                actor=actor,
+                repository=repository,
+                update=RefUpdate(ref=pull_request.base_ref, old=ours, new=merged),
+                now=now,
+            )
+        except RefChanged:
+            continue
+        return merge_base, merged
+    raise RefChanged
+
+
+def record_commits(
+    *, repository: Repository, ref: str, old: str | None, new: str, actor: Principal, now: datetime
+) -> None:
+    """Step: note on a pull request the commits that its ref has come to hold, oldest first.
+
+    Of a large push only the newest are noted. A ref without a pull request is left alone.
+    """
+    number = ref.removeprefix("refs/pr/")
+    pull_request = (
+        Discussion.objects.filter(repository=repository, number=int(number), is_pull_request=True).first()
+        if number.isdecimal()
+        else None
+    )
+    if pull_request is None:
+        return
+    locked = threads.lock_discussion(pull_request)
+    git = revisions.git_of(repository)
+    fresh = []
+    for commit in git.history(new):
+        if commit.oid == old or len(fresh) >= COMMITS_NOTED or (old and git.is_ancestor(commit.oid, old)):
+            break
+        fresh.append(commit)
+    for commit in reversed(fresh):
+        threads.record_commit(discussion=locked, subject=commit.title, oid=commit.oid, actor=actor, now=now)

@@ -1,0 +1,144 @@
+"""Use cases of webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from hub.accounts import policies as accounts
+from hub.accounts.models import name_key
+from hub.accounts.principals import Principal
+from hub.community import addresses, tasks
+from hub.community.errors import DeliveryNotFound
+from hub.community.models import Delivery, Domain, WatchedType, Webhook, WebhookWatch
+from hub.community.models.webhooks import URL_CHARS_MAX
+from hub.community.selectors import webhooks as selectors
+from hub.errors import Exhausted, Invalid
+
+WEBHOOKS_MAX = 50
+WATCHED_MAX = 200
+SECRET_CHARS_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChange:
+    """What may be given; None leaves a field as it is. `watched` holds (type, name) pairs."""
+
+    url: str | None = None
+    secret: str | None = None
+    domains: Sequence[str] | None = None
+    watched: Sequence[tuple[str, str]] | None = None
+
+
+def create_webhook(*, actor: Principal, request: WebhookChange, now: datetime) -> Webhook:
+    """Watched names need not exist. Raises: Unauthenticated, Denied, Invalid, AddressForbidden, Exhausted."""
+    accounts.require_account_owner(actor)
+    if not request.url or not request.watched:
+        raise Invalid(reason="A webhook needs a url and something to watch.")
+    _require_valid(request)
+    with transaction.atomic(durable=True):
+        if Webhook.objects.filter(owner=actor.user).count() >= WEBHOOKS_MAX:
+            raise Exhausted(reason=f"An account has at most {WEBHOOKS_MAX} webhooks.")
+        webhook = Webhook(owner=actor.user, created_at=now, domains=list(Domain.values))
+        _apply(webhook, request, now)
+    return webhook
+
+
+def change_webhook(*, actor: Principal, webhook: Webhook, change: WebhookChange, now: datetime) -> Webhook:
+    """Raises: what `create_webhook` raises."""
+    accounts.require_account_owner(actor)
+    _require_valid(change)
+    with transaction.atomic(durable=True):
+        locked = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        _apply(locked, change, now)
+    return locked
+
+
+def _apply(webhook: Webhook, change: WebhookChange, now: datetime) -> None:
+    """Step: write the row and the names it watches."""
+    if change.url is not None:
+        webhook.url = change.url
+    if change.secret is not None:
+        webhook.secret = change.secret
+    if change.domains is not None:
+        webhook.domains = sorted(set(change.domains), reverse=True)
+    webhook.updated_at = now
+    webhook.save()
+    if change.watched is not None:
+        wanted = {(type_, name_key(name)): name for type_, name in change.watched}
+        webhook.watched.all().delete()
+        WebhookWatch.objects.bulk_create(
+            WebhookWatch(webhook=webhook, type=type_, key=key, name=name)
+            for (type_, key), name in wanted.items()
+        )
+
+
+def _require_valid(change: WebhookChange) -> None:
+    """Raises: Invalid, AddressForbidden."""
+    if change.url is not None:
+        parts = addresses.split_url(change.url)
+        if len(change.url) > URL_CHARS_MAX:
+            raise Invalid(reason="This URL is too long.")
+        if not settings.WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES:
+            addresses.require_literal_public(parts)
+    if change.secret is not None:
+        _require_secret(change.secret)
+    if change.domains is not None and not (change.domains and set(change.domains) <= set(Domain.values)):
+        raise Invalid(reason=f"domains are some of {', '.join(Domain.values)}.")
+    if change.watched is not None:
+        _require_watched(change.watched)
+
+
+def _require_secret(secret: str) -> None:
+    """It travels in a header. Raises: Invalid."""
+    if len(secret) > SECRET_CHARS_MAX or not secret.isascii() or (secret and not secret.isprintable()):
+        raise Invalid(reason=f"A secret has at most {SECRET_CHARS_MAX} printable ASCII characters.")
+
+
+def _require_watched(watched: Sequence[tuple[str, str]]) -> None:
+    """Raises: Invalid."""
+    if not 1 <= len(watched) <= WATCHED_MAX:
+        raise Invalid(reason=f"A webhook watches 1 to {WATCHED_MAX} names.")
+    for type_, name in watched:
+        is_owner = type_ in {WatchedType.USER, WatchedType.ORG}
+        if type_ not in WatchedType.values:
+            raise Invalid(reason=f"A watched type is one of {', '.join(WatchedType.values)}.")
+        if not 1 <= len(name) <= 193 or name.count("/") != (0 if is_owner else 1):
+            raise Invalid(reason=f"“{name[:100]}” is not the name of a {type_}.")
+
+
+def set_enabled(*, actor: Principal, webhook: Webhook, is_enabled: bool, now: datetime) -> Webhook:
+    """Disabled, it is told nothing; what waits is dropped. Enabled again, its past failures are forgiven.
+
+    Raises: Unauthenticated, Denied.
+    """
+    accounts.require_account_owner(actor)
+    with transaction.atomic(durable=True):
+        locked = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        locked.is_disabled, locked.disabled_reason = not is_enabled, ""
+        locked.failing_since, locked.updated_at = None, now
+        locked.save()
+    return locked
+
+
+def delete_webhook(*, actor: Principal, webhook: Webhook) -> None:
+    """Raises: Unauthenticated, Denied."""
+    accounts.require_account_owner(actor)
+    with transaction.atomic(durable=True):
+        webhook.delete()
+
+
+def redeliver(*, actor: Principal, webhook: Webhook, key: str, now: datetime) -> Delivery:
+    """Queue a copy of an earlier call. Raises: Unauthenticated, Denied, DeliveryNotFound."""
+    accounts.require_account_owner(actor)
+    past = selectors.deliveries_of(webhook).filter(key=key).first()
+    if past is None:
+        raise DeliveryNotFound
+    with transaction.atomic(durable=True):
+        again = Delivery.objects.create(webhook=webhook, payload=past.payload, due_at=now, created_at=now)
+        tasks.deliver.delay_on_commit(delivery_id=again.pk)
+    return again
