@@ -3,12 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from bazaar import metrics, readiness
+from bazaar import metrics, pages, readiness
 
 urlpatterns = [
     path("healthz", readiness.healthz),
     path("readyz", readiness.readyz),
     path("metrics", metrics.metrics),
+    path("preferences", pages.preferences),
     path("admin/", admin.site.urls),
     path("api/hub/v1/", include("hub.api.native.urls")),
     path("api/market/v1/", include("compute_market.api.urls")),
@@ -23,3 +24,6 @@ urlpatterns = [
     path("", include("compute_market.web.urls")),
     path("", include("hub.web.urls")),
 ]
+
+handler404 = "bazaar.pages.not_found"
+handler403 = "bazaar.pages.forbidden"

@@ -1,0 +1,145 @@
+"""What the roof itself shows people: refusals as pages, lost addresses, language and theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from bazaar.context import THEMES
+from bazaar.security import PAGES
+from hub import errors
+
+YEAR_S = 365 * 24 * 3600
+
+# Kind of refusal → status, heading, icon. The order matters only for readers.
+KINDS: dict[type[errors.Refusal], tuple[int, str | Promise, str]] = {
+    errors.Invalid: (400, _("That request does not work"), "alert"),
+    errors.Unauthenticated: (401, _("Please sign in"), "key"),
+    errors.Denied: (403, _("You may not do this"), "lock"),
+    errors.NotFound: (404, _("Nothing stands here"), "search"),
+    errors.Conflict: (409, _("Something changed meanwhile"), "alert"),
+    errors.Exhausted: (429, _("A limit is reached"), "clock"),
+    errors.Unsupported: (501, _("Not served here"), "info"),
+    errors.Unavailable: (503, _("Not available right now"), "server"),
+}
+FORBIDDEN = (403, _("You may not do this"), "lock")
+
+
+def kind_of(refusal: errors.Refusal) -> tuple[int, str | Promise, str]:
+    for kind in type(refusal).__mro__:
+        if kind in KINDS:
+            return KINDS[kind]
+    return KINDS[errors.Invalid]
+
+
+class RefusalPagesMiddleware:
+    """Turn a refusal that a page's view raised into a page that helps.
+
+    Programs' doors answer in their own words; what reaches this middleware came from a page. Whoever
+    is not signed in and asked for a page is shown the way to sign in, and comes back afterwards.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        match = request.resolver_match
+        if not isinstance(exception, errors.Refusal) or match is None or match.app_name not in PAGES:
+            return None
+        if isinstance(exception, errors.Unauthenticated):
+            return to_sign_in(request)
+        status, heading, icon = kind_of(exception)
+        return refusal_page(request, status=status, heading=heading, icon=icon, reason=str(exception))
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    is_fragment = bool(getattr(request, "htmx", False))
+    came_from = request.htmx.current_url_abs_path if is_fragment else request.get_full_path()  # type: ignore[attr-defined]
+    if request.method != "GET" and not is_fragment:
+        came_from = request.headers.get("Referer", "/")
+    address = f"{settings.LOGIN_URL}?{urlencode({'next': came_from or '/'})}"
+    if is_fragment:
+        return HttpResponse(status=204, headers={"HX-Redirect": address})
+    return HttpResponseRedirect(address)
+
+
+def refusal_page(
+    request: HttpRequest,
+    *,
+    status: int,
+    heading: str | Promise,
+    icon: str,
+    reason: str | Promise,
+    hint: str | Promise = "",
+) -> HttpResponse:
+    context = {"status": status, "heading": heading, "icon_name": icon, "reason": reason, "hint": hint}
+    return render(request, "error.html", context, status=status)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """No route leads here. Programs get JSON, people get a page."""
+    if wants_json(request):
+        return JsonResponse({"error": "Not found"}, status=404)
+    return refusal_page(
+        request,
+        status=404,
+        heading=KINDS[errors.NotFound][1],
+        icon="search",
+        reason=_("There is no page at this address."),
+        hint=_("What is private looks the same as what does not exist: signing in may help."),
+    )
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    status, heading, icon = FORBIDDEN
+    return refusal_page(
+        request, status=status, heading=heading, icon=icon, reason=_("This page is not for your account.")
+    )
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form is older than the session, or came from another site."""
+    if wants_json(request):
+        return JsonResponse({"error": f"CSRF check failed: {reason}"}, status=403)
+    return refusal_page(
+        request,
+        status=403,
+        heading=_("This form is out of date"),
+        icon="clock",
+        reason=_("Go back, reload the page and send the form again. Cookies must be allowed for this site."),
+    )
+
+
+def wants_json(request: HttpRequest) -> bool:
+    if request.path.startswith(("/api/", "/hf/api/", "/csg/api/", "/ms/api/", "/modelscope/", "/xet/")):
+        return True
+    return not request.accepts("text/html")
+
+
+@require_POST
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Remember language and theme in cookies, for a year, and go back to where the form was."""
+    address = request.POST.get("next", "/")
+    if not url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}):
+        address = "/"
+    response = HttpResponseRedirect(address)
+    language, theme = request.POST.get("language"), request.POST.get("theme")
+    if language in dict(settings.LANGUAGES):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME, language, max_age=YEAR_S, samesite="Lax", secure=request.is_secure()
+        )
+    if theme in THEMES:
+        response.set_cookie("theme", theme, max_age=YEAR_S, samesite="Lax", secure=request.is_secure())
+    elif theme == "":
+        response.delete_cookie("theme")
+    return response

@@ -1,0 +1,95 @@
+"""What every page of both houses writes the same way: icons, sizes, numbers, times."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from bazaar import avatars, icons
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A decorative icon; the words beside it say what it means."""
+    return format_html(
+        '<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="{}"/></svg>',
+        icons.PATHS.get(name, icons.PATHS["file"]),
+    )
+
+
+@register.simple_tag
+def avatar(name: object, size_px: int = 24) -> SafeString:
+    return avatars.tile(str(name), size_px=size_px)
+
+
+@register.filter
+def compact(number: float | None) -> str:
+    """1234 → 1.23k, 8030261248 → 8.03B: three digits, as people write them."""
+    if number is None:
+        return ""
+    value = float(number)
+    for unit in ("", "k", "M", "B", "T"):
+        if abs(value) < 999.5 or unit == "T":
+            break
+        value /= 1000
+    if unit == "":
+        return f"{value:g}"
+    return f"{value:.3g}{unit}"
+
+
+@register.filter
+def bytesize(size: float | None) -> str:
+    """Decimal units, as the clients print them: 1.2 GB."""
+    value = float(size or 0)
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if value < 999.5 or unit == "PB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
+
+
+def _ago(seconds: float) -> str:
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if seconds < 60:
+        return _("just now")
+    if hours < 1:
+        return ngettext("%(n)d minute ago", "%(n)d minutes ago", int(minutes)) % {"n": minutes}
+    if days < 1:
+        return ngettext("%(n)d hour ago", "%(n)d hours ago", int(hours)) % {"n": hours}
+    if days < 31:
+        return ngettext("%(n)d day ago", "%(n)d days ago", int(days)) % {"n": days}
+    if days < 365:
+        return ngettext("%(n)d month ago", "%(n)d months ago", int(days // 30)) % {"n": days // 30}
+    return ngettext("%(n)d year ago", "%(n)d years ago", int(days // 365)) % {"n": days // 365}
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """How long ago, with the exact time for who hovers, and for programs."""
+    if moment is None:
+        return ""
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        moment.strftime("%Y-%m-%d %H:%M"),
+        _ago((timezone.now() - moment).total_seconds()),
+    )
+
+
+@register.filter
+def credits(micros: int | None) -> str:  # noqa: A001 - the word that people read
+    """Micro-credits → credits, exact, at least two decimals: 1250000 → 1.25."""
+    if micros is None:
+        return ""
+    sign, whole = ("-", -micros) if micros < 0 else ("", micros)
+    units, rest = divmod(whole, 1_000_000)
+    decimals = f"{rest:06d}".rstrip("0").ljust(2, "0")
+    return f"{sign}{units:,}.{decimals}"

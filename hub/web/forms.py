@@ -1,0 +1,268 @@
+"""The shapes of what people send. Rules are the rooms'; here are only types, lengths and labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from hub.accounts.models import AccessToken, Namespace, Role, Visibility
+from hub.repos.models import Gating, Kind
+
+PAGE_KINDS = (Kind.MODEL, Kind.DATASET, Kind.SPACE)
+
+
+class SignUpForm(forms.Form):
+    name = forms.CharField(
+        label=_("User name"),
+        max_length=96,
+        help_text=_("Your models will live at this name: letters, digits, “-”, “_” and “.”."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=1000,
+        strip=False,
+        help_text=_("At least 10 characters."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class SignInForm(forms.Form):
+    name = forms.CharField(
+        label=_("User name or e-mail"),
+        max_length=254,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "username",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "autofocus": True,
+            }
+        ),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class ProfileForm(forms.Form):
+    full_name = forms.CharField(label=_("Full name"), max_length=120, required=False)
+    details = forms.CharField(
+        label=_("About"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    website = forms.URLField(
+        label=_("Website"),
+        required=False,
+        assume_scheme="https",
+        widget=forms.URLInput(attrs={"placeholder": "https://"}),
+    )
+    default_visibility = forms.ChoiceField(label=_("New repositories are"), choices=Visibility.choices)
+
+
+class PasswordForm(forms.Form):
+    old = forms.CharField(
+        label=_("Present password"),
+        max_length=1000,
+        strip=False,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = forms.CharField(
+        label=_("New password"),
+        max_length=1000,
+        strip=False,
+        help_text=_("At least 10 characters."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+LIFETIMES: tuple[tuple[str, str | Promise], ...] = (
+    ("7", _("7 days")),
+    ("30", _("30 days")),
+    ("90", _("90 days")),
+    ("365", _("one year")),
+    ("", _("no end")),
+)
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"), max_length=80, widget=forms.TextInput(attrs={"placeholder": _("laptop, ci, …")})
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("May"),
+        choices=AccessToken.Scope.choices,
+        initial=[AccessToken.Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    reach = forms.ChoiceField(
+        label=_("Reaches"),
+        required=False,
+        help_text=_("A token that reaches one place can still read everything that is public."),
+    )
+    days = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, initial="90", required=False)
+
+    def __init__(self, *args: Any, places: list[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        reach = self.fields["reach"]
+        assert isinstance(reach, forms.ChoiceField)
+        reach.choices = [("", _("everything that I can reach")), *((str(pk), name) for pk, name in places)]
+
+
+class OrganizationForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=96,
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+    full_name = forms.CharField(label=_("Full name"), max_length=120, required=False)
+    default_visibility = forms.ChoiceField(label=_("New repositories are"), choices=Visibility.choices)
+
+
+class MemberForm(forms.Form):
+    user = forms.CharField(
+        label=_("User name"),
+        max_length=96,
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+
+
+class NewRepositoryForm(forms.Form):
+    kind = forms.ChoiceField(
+        label=_("What"), choices=[(k.value, k.label) for k in PAGE_KINDS], widget=forms.RadioSelect
+    )
+    owner = forms.ChoiceField(label=_("Owner"))
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=96,
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "spellcheck": "false", "placeholder": "my-model"}
+        ),
+    )
+    license = forms.CharField(
+        label=_("License"),
+        max_length=64,
+        required=False,
+        help_text=_("An identifier such as apache-2.0 or mit; it goes into the card."),
+        widget=forms.TextInput(attrs={"list": "licenses"}),
+    )
+    visibility = forms.ChoiceField(
+        label=_("Who sees it"),
+        choices=[
+            (Visibility.PUBLIC, _("everybody")),
+            (Visibility.PRIVATE, _("only you, or your organization")),
+        ],
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, owners: list[Namespace], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        owner = self.fields["owner"]
+        assert isinstance(owner, forms.ChoiceField)
+        owner.choices = [(found.name, found.name) for found in owners]
+
+
+class RepositorySettingsForm(forms.Form):
+    description = forms.CharField(label=_("Short description"), max_length=500, required=False)
+    visibility = forms.ChoiceField(label=_("Who sees it"), choices=Visibility.choices)
+    gating = forms.ChoiceField(
+        label=_("Who gets the files"),
+        choices=Gating.choices,
+        required=False,
+        help_text=_("A gated repository is listed for everybody; its files go only to those who asked."),
+    )
+    discussions_disabled = forms.BooleanField(
+        label=_("Close the community tab"), required=False
+    )
+    is_archived = forms.BooleanField(
+        label=_("Archive: readable, closed for writing"), required=False
+    )
+
+
+class MoveForm(forms.Form):
+    to = forms.CharField(
+        label=_("New id"), max_length=193, help_text=_("namespace/name. The old address will lead to the new one.")
+    )
+
+
+class ConfirmForm(forms.Form):
+    """The id typed again, for what cannot be taken back easily."""
+
+    confirmation = forms.CharField(max_length=193)
+
+    def __init__(self, *args: Any, expected: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.expected = expected
+        self.fields["confirmation"].label = _("Type %(id)s to confirm") % {"id": expected}
+        self.fields["confirmation"].widget.attrs.update(
+            {"data-must-equal": expected, "autocomplete": "off", "spellcheck": "false"}
+        )
+
+    def clean_confirmation(self) -> str:
+        text = str(self.cleaned_data["confirmation"])
+        if text != self.expected:
+            raise forms.ValidationError(_("This is not the id of the repository."))
+        return text
+
+
+class CollaboratorForm(forms.Form):
+    user = forms.CharField(label=_("User name"), max_length=96)
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+
+
+class AccessRequestForm(forms.Form):
+    """What the owner asks of people who want in: one text for each named field."""
+
+    def __init__(self, *args: Any, names: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for number, name in enumerate(names):
+            self.fields[f"field_{number}"] = forms.CharField(label=name, max_length=2000)
+        self.names = names
+
+    def answers(self) -> dict[str, str]:
+        return {name: self.cleaned_data[f"field_{number}"] for number, name in enumerate(self.names)}
+
+
+class EditForm(forms.Form):
+    path = forms.CharField(label=_("Path"), max_length=4096)
+    content = forms.CharField(
+        label=_("Content"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"class": "code", "spellcheck": "false", "rows": 28}),
+    )
+    message = forms.CharField(label=_("Commit message"), max_length=500, required=False)
+    parent = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
+    as_pull_request = forms.BooleanField(label=_("Propose as a pull request"), required=False)
+
+
+class DiscussionForm(forms.Form):
+    title = forms.CharField(label=_("Title"), max_length=200)
+    text = forms.CharField(
+        label=_("Text"),
+        max_length=65_536,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 10}),
+        help_text=_("Markdown. Mention people with @name."),
+    )
+
+
+class CommentForm(forms.Form):
+    text = forms.CharField(
+        label=_("Comment"), max_length=65_536, required=False, widget=forms.Textarea(attrs={"rows": 5})
+    )
+
+
+class WebhookForm(forms.Form):
+    url = forms.URLField(label=_("Address"), assume_scheme="https", max_length=500)
+    secret = forms.CharField(label=_("Secret"), max_length=200, required=False)
