@@ -1,6 +1,6 @@
-"""The browser's orders: what a page may load, and that nothing else is a page.
+"""The browser's orders for what is not a page.
 
-Everything that people upload is served from the same origin as the pages, so the default for a
+Everything that people upload is served from the same origin as the pages. So the default for a
 response is a sandbox without scripts; only the rooms named in `PAGES` may run the site's own.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 # URL namespaces whose responses are the site's own pages.
@@ -20,14 +20,9 @@ CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' 
 class ContentSecurityPolicyMiddleware:
     """Say on every response what it may load. A view that needs other orders sets the header itself."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        stores = " ".join(getattr(settings, "OBJECT_STORE_ORIGINS", ()))
-        self.page_policy = (
-            f"default-src 'self'; img-src 'self' data: {stores}; media-src 'self' {stores}; "
-            f"connect-src 'self' {stores}; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
-            "form-action 'self'"
-        )
+        self.page_policy = settings.CONTENT_SECURITY_POLICY
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)

@@ -19,7 +19,7 @@ RESERVED_NAMES = frozenset(
     dataset docs doc download downloads error explore favicon.ico feed files git healthz help hf home hub
     internal jobs join kernel kernels legal lfs login logout market mcps mcp mcpservers me media metrics model models
     modelscope ms new none notifications null oauth openapi organization organizations orgs owner
-    password payouts pricing privacy providers raw readyz resolve robots.txt root search security
+    password payouts preferences pricing privacy providers raw readyz resolve robots.txt root search security
     settings signin signup sign-up sign-in skills skill space spaces staff static status status-page
     stars studio studios support system tasks team terms token tokens trending undefined upload uploads
     user users v1 v2 webhooks well-known www xet _mock
