@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -49,32 +49,62 @@ def chunk_hash(data: bytes | memoryview) -> bytes:
     return blake3(data, key=DATA_KEY).digest()
 
 
+class TreeHasher:
+    """The root over (hash, length) pairs as they come, in memory that grows with the tree's height only."""
+
+    def __init__(self) -> None:
+        self._levels: list[_Level] = []
+
+    def add(self, value: bytes, length: int) -> None:
+        """Append a leaf, and close every group that it completes."""
+        for level in self._levels:
+            if not level.add(value, length):
+                return
+            value, length = level.close()
+        level = _Level()
+        level.add(value, length)
+        self._levels.append(level)
+
+    def root(self) -> bytes:
+        """Close what is open: zero for no leaf, the hash itself for a single one. Call it once."""
+        carried: Sized | None = None
+        for level in self._levels:
+            if carried is not None:
+                level.add(*carried)
+            if level.total == 1:
+                return level.group[0][0]
+            carried = level.close() if level.group else None
+        return ZERO if carried is None else carried[0]
+
+
+class _Level:
+    """One height of the tree: the open group, and how many entries there were in all."""
+
+    def __init__(self) -> None:
+        self.group: list[Sized] = []
+        self.total = 0
+
+    def add(self, value: bytes, length: int) -> bool:
+        """Append an entry and say whether the group is complete."""
+        self.group.append((value, length))
+        self.total += 1
+        size = len(self.group)
+        return size == GROUP_LARGEST or (size >= GROUP_SMALLEST and _tail(value) % GROUP_DIVISOR == 0)
+
+    def close(self) -> Sized:
+        """The parent of the group; the next one begins."""
+        text = "".join(f"{to_text(value)} : {length}\n" for value, length in self.group)
+        parent = blake3(text.encode(), key=NODE_KEY).digest(), sum(length for _, length in self.group)
+        self.group = []
+        return parent
+
+
 def tree_hash(entries: Iterable[Sized]) -> bytes:
     """The root over (hash, length) pairs: zero for none, the hash itself for a single one."""
-    level = list(entries)
-    if not level:
-        return ZERO
-    while len(level) > 1:
-        level = list(_parents(level))
-    return level[0][0]
-
-
-def _parents(level: Sequence[Sized]) -> Iterable[Sized]:
-    start, count = 0, len(level)
-    while start < count:
-        end = _group_end(level, start)
-        group = level[start:end]
-        text = "".join(f"{to_text(value)} : {length}\n" for value, length in group)
-        yield blake3(text.encode(), key=NODE_KEY).digest(), sum(length for _, length in group)
-        start = end
-
-
-def _group_end(level: Sequence[Sized], start: int) -> int:
-    limit = min(start + GROUP_LARGEST, len(level))
-    for at in range(start + GROUP_SMALLEST - 1, limit):
-        if _tail(level[at][0]) % GROUP_DIVISOR == 0:
-            return at + 1
-    return limit
+    tree = TreeHasher()
+    for value, length in entries:
+        tree.add(value, length)
+    return tree.root()
 
 
 def xorb_hash(chunks: Iterable[Sized]) -> bytes:
@@ -84,7 +114,11 @@ def xorb_hash(chunks: Iterable[Sized]) -> bytes:
 
 def file_hash(chunks: Iterable[Sized]) -> bytes:
     """The name of a file, from all its chunks in order; 32 zero bytes for an empty file."""
-    root = tree_hash(chunks)
+    return file_hash_of_root(tree_hash(chunks))
+
+
+def file_hash_of_root(root: bytes) -> bytes:
+    """The name of a file, from the root over its chunks."""
     return root if root == ZERO else blake3(root, key=ZERO).digest()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +83,29 @@ class TestEligible:
     @pytest.mark.parametrize(("tail", "expected"), [(0, True), (1024, True), (512, False), (1025, False)])
     def test_asks_for_one_hash_in_1024(self, tail: int, expected: bool) -> None:  # noqa: FBT001
         assert hashes.is_eligible(bytes(24) + tail.to_bytes(8, "little")) is expected
+
+
+def by_rounds(entries: list[hashes.Sized]) -> bytes:
+    """The definition, round by round over whole lists."""
+    while len(entries) > 1:
+        parents = []
+        while entries:
+            size = min(9, len(entries))
+            for at in range(2, size):
+                if int.from_bytes(entries[at][0][24:], "little") % 4 == 0:
+                    size = at + 1
+                    break
+            group, entries = entries[:size], entries[size:]
+            text = "".join(f"{hashes.to_text(value)} : {length}\n" for value, length in group)
+            parents.append(
+                (blake3(text.encode(), key=hashes.NODE_KEY).digest(), sum(length for _, length in group))
+            )
+        entries = parents
+    return entries[0][0] if entries else hashes.ZERO
+
+
+class TestTreeHasher:
+    @given(st.integers(0, 700), st.integers(0, 2**32))
+    def test_agrees_with_the_definition_for_any_number_of_leaves(self, count: int, seed: int) -> None:
+        entries = [(blake3(f"{seed}.{at}".encode()).digest(), at + 1) for at in range(count)]
+        assert hashes.tree_hash(entries) == by_rounds(entries)
