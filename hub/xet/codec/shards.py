@@ -7,8 +7,9 @@ one and send none), and whatever stands behind the second bookend is ignored.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ from hub.xet.codec.errors import Malformed
 from hub.xet.codec.xorbs import CHUNKS_MAX, Layout
 
 SHARD_MAX = 64 * 1024 * 1024
+# Clients put a few hundred files, and never more than 64 MiB of records, into one shard.
+FILES_MAX = 65_536
+XORBS_MAX = 8_192
+TERMS_AT_ONCE = 1_000
 TAG = bytes.fromhex("48465265706f4d6574614461746100556967456a7b815783a5bdd95ccdd14aa9")
 VERSION = 2
 RECORD_BYTES = 48
@@ -33,7 +38,6 @@ _FOOTER = struct.Struct("<QQQ6Q32sQQ48xQQQQ")
 _FOOTER_VERSION = 1
 
 TERM = np.dtype([("xorb", "V32"), ("flags", "<u4"), ("raw", "<u4"), ("first", "<u4"), ("end", "<u4")])
-_RANGE = np.dtype([("hash", "V32"), ("unused", "V16")])
 _CHUNK = np.dtype([("hash", "V32"), ("start", "<u4"), ("raw", "<u4"), ("flags", "<u4"), ("unused", "V4")])
 
 
@@ -48,18 +52,56 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """Terms as they lie in a shard: 48 bytes each, unpacked one at a time."""
+
+    table: NDArray[np.void]
+
+    @classmethod
+    def of(cls, terms: Iterable[Term]) -> Self:
+        """Pack terms."""
+        rows = [(term.xorb, 0, term.raw_bytes, term.first, term.end) for term in terms]
+        return cls(np.array(rows, TERM))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[Term]:
+        for at in range(0, len(self.table), TERMS_AT_ONCE):
+            part = self.table[at : at + TERMS_AT_ONCE]
+            columns = (part["xorb"].tolist(), part["first"].tolist(), part["end"].tolist())
+            for row in zip(*columns, part["raw"].tolist(), strict=True):
+                yield Term(*row)
+
+    @property
+    def raw_bytes(self) -> int:
+        """Uncompressed bytes of all of them."""
+        return int(self.table["raw"].sum(dtype=np.uint64))
+
+
+@dataclass(frozen=True, slots=True)
 class ShardFile:
-    """One file: its name, its terms in order, one range hash a term if sent, its SHA-256 if sent."""
+    """One file: its name, its terms in order, its SHA-256 if sent.
+
+    `range_hashes` has 48 bytes a term, of which the first 32 are the hash; None if they were not sent.
+    """
 
     hash: bytes
-    terms: Sequence[Term]
-    range_hashes: Sequence[bytes] | None = None
+    terms: Terms
+    range_hashes: memoryview | None = None
     sha256: bytes | None = None
 
     @property
     def size(self) -> int:
         """The bytes of the whole file."""
-        return sum(term.raw_bytes for term in self.terms)
+        return self.terms.raw_bytes
+
+    def range_hash(self, at: int) -> bytes:
+        """The range hash of one term."""
+        if self.range_hashes is None:
+            raise IndexError(at)
+        start = at * RECORD_BYTES
+        return bytes(self.range_hashes[start : start + hashes.HASH_BYTES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +163,7 @@ class _Records:
         self._at = end
         return taken
 
-    def until_bookend(self) -> Iterable[memoryview]:
+    def until_bookend(self) -> Iterator[memoryview]:
         while (record := self.take()) != BOOKEND:
             yield record
 
@@ -139,9 +181,21 @@ def read_shard(data: bytes | memoryview) -> Shard:
         raise Malformed("This is not a shard: its tag is wrong.")
     if version != VERSION:
         raise Malformed(f"Shard version {version} is not known.")
-    files = [_read_file(records, record) for record in records.until_bookend()]
-    xorbs = [_read_xorb(records, record) for record in records.until_bookend()]
+    files, xorbs = [], []
+    for record in records.until_bookend():
+        if len(files) == FILES_MAX:
+            raise Malformed(f"A shard describes at most {FILES_MAX} files.")
+        files.append(_read_file(records, record))
+    for record in records.until_bookend():
+        if len(xorbs) == XORBS_MAX:
+            raise Malformed(f"A shard describes at most {XORBS_MAX} xorbs.")
+        xorbs.append(_read_xorb(records, record))
     return Shard(files, xorbs)
+
+
+def pack_range_hashes(values: Iterable[bytes]) -> memoryview:
+    """Range hashes as they lie in a shard."""
+    return memoryview(b"".join(map(_HASH.pack, values)))
 
 
 def _read_file(records: _Records, record: memoryview) -> ShardFile:
@@ -149,16 +203,11 @@ def _read_file(records: _Records, record: memoryview) -> ShardFile:
     table = np.frombuffer(records.take(count), TERM)
     if (table["flags"] != 0).any():
         raise Malformed("A term carries flags that are not known.")
-    columns = (table["xorb"].tolist(), table["first"].tolist(), table["end"].tolist(), table["raw"].tolist())
-    terms = [Term(*row) for row in zip(*columns, strict=True)]
-    proofs = sha256 = None
-    if flags & HAS_RANGE_HASHES:
-        proofs = np.frombuffer(records.take(count), _RANGE)["hash"].tolist()
-    if flags & HAS_SHA256:
-        sha256 = _ungrouped(_HASH.unpack(records.take())[0])
+    proofs = records.take(count) if flags & HAS_RANGE_HASHES else None
+    sha256 = _ungrouped(_HASH.unpack(records.take())[0]) if flags & HAS_SHA256 else None
     if flags & ~(HAS_RANGE_HASHES | HAS_SHA256):
         raise Malformed("A file carries flags that are not known.")
-    return ShardFile(name, terms, proofs, sha256)
+    return ShardFile(name, Terms(table), proofs, sha256)
 
 
 def _read_xorb(records: _Records, record: memoryview) -> ShardXorb:
@@ -205,10 +254,9 @@ def _file_records(file: ShardFile) -> Iterable[bytes]:
     if file.sha256 is not None:
         flags |= HAS_SHA256
     yield _FILE.pack(file.hash, flags, len(file.terms))
-    for term in file.terms:
-        yield _XORB.pack(term.xorb, 0, term.raw_bytes, term.first, term.end)
-    for proof in file.range_hashes or ():
-        yield _HASH.pack(proof)
+    yield file.terms.table.tobytes()
+    if file.range_hashes is not None:
+        yield bytes(file.range_hashes)
     if file.sha256 is not None:
         yield _HASH.pack(_ungrouped(file.sha256))
 
