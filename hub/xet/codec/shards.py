@@ -73,6 +73,10 @@ class Terms:
             for row in zip(*columns, part["raw"].tolist(), strict=True):
                 yield Term(*row)
 
+    def xorbs(self) -> set[bytes]:
+        """The xorbs that they name."""
+        return set(self.table["xorb"].tolist())
+
     @property
     def raw_bytes(self) -> int:
         """Uncompressed bytes of all of them."""

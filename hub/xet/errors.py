@@ -1,0 +1,66 @@
+"""What the Xet store refuses."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from hub.errors import Invalid, NotFound, Unavailable
+
+
+class InvalidXorb(Invalid):
+    code = "invalid_xorb"
+    message = _("The xorb was refused: {reason}")
+
+
+class InvalidShard(Invalid):
+    code = "invalid_shard"
+    message = _("The shard was refused: {reason}")
+
+
+class UnknownXorb(Invalid):
+    """A shard names a xorb that this hub does not have, or that the caller has neither sent nor may read.
+
+    Clients trust a cache of what they sent before, so the message names the way out.
+    """
+
+    code = "unknown_xorb"
+    message = _(
+        "The shard names xorb {xorb}, which is not among those that you sent or may read here."
+        " If this repeats, delete the client's Xet cache (HF_XET_CACHE, by default ~/.cache/huggingface/xet)."
+    )
+
+
+class InvalidHash(Invalid):
+    code = "invalid_hash"
+    message = _("{text} is not a Xet hash: 64 lowercase hexadecimal digits.")
+
+
+class FileNotFound(NotFound):
+    code = "xet_file_not_found"
+    message = _("There is no such file.")
+
+
+class XorbNotFound(NotFound):
+    code = "xorb_not_found"
+    message = _("There is no such xorb.")
+
+
+class RangeBeyondEnd(Invalid):
+    """The first byte asked for lies behind the end of the file."""
+
+    code = "range_beyond_end"
+    message = _("The file has {size} bytes.")
+
+
+class XorbBusy(Unavailable):
+    """The xorb is being removed at this moment; sent again, it will be stored anew."""
+
+    code = "xorb_busy"
+    message = _("The xorb is being removed right now. Send it again.")
+
+
+class XorbDamaged(Unavailable):
+    """Stored bytes are no longer what was verified when they arrived."""
+
+    code = "xorb_damaged"
+    message = _("The stored bytes of xorb {xorb} are damaged. The operator has been told by name.")

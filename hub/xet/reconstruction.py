@@ -1,0 +1,232 @@
+"""Files put together again from chunks: as a plan for clients that fetch xorbs, or as their bytes."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from django.db.models.functions import Now
+
+from hub import blobstore
+from hub.xet.codec import hashes
+from hub.xet.codec.errors import Malformed
+from hub.xet.codec.xorbs import Layout, read_chunks
+from hub.xet.errors import RangeBeyondEnd, XorbDamaged
+from hub.xet.layouts import Layouts
+from hub.xet.models import XetFile, XetTerm, Xorb, xorb_key
+
+logger = logging.getLogger(__name__)
+
+# What is fetched at once, and how much is fetched ahead of what the reader has taken.
+PIECE_RAW_BYTES = 2 * 1024 * 1024
+PIECES_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Chunks first..end (exclusive) of a xorb."""
+
+    xorb: str
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run that is read at once, and how many bytes to drop at its start and to keep after that."""
+
+    run: Run
+    stored_start: int
+    stored_end: int
+    chunk_hashes: bytes
+    skip: int
+    take: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A part of a stored xorb that a client fetches: chunks end before `end`, bytes before `stored_end`."""
+
+    first: int
+    end: int
+    stored_start: int
+    stored_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTerm:
+    """A term of an answer: a run and its uncompressed bytes."""
+
+    run: Run
+    raw_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a client needs to put a range of a file together: runs in order, and where to fetch them.
+
+    `skip` is how many bytes of the first run lie before the range. Each run lies inside one fetch of its xorb.
+    """
+
+    skip: int
+    terms: list[PlannedTerm]
+    fetches: dict[str, list[Fetch]]
+
+
+def plan(file: XetFile, start: int = 0, end: int | None = None) -> Plan:
+    """Plan for bytes start..end (exclusive, clipped to the size).
+
+    Raises RangeBeyondEnd when the range begins behind the file.
+    """
+    end = file.size if end is None else min(end, file.size)
+    if start >= file.size or start >= end:
+        raise RangeBeyondEnd(size=file.size)
+    layouts = Layouts()
+    terms: list[PlannedTerm] = []
+    runs: dict[str, list[tuple[int, int]]] = {}
+    skip = 0
+    for term in _terms_between(file, start, end):
+        layout = layouts[term.xorb_id]
+        first, stop, before = _clip(layout, term, start, end)
+        if not terms:
+            skip = before
+        terms.append(PlannedTerm(Run(term.xorb_id, first, stop), layout.raw_size(first, stop)))
+        runs.setdefault(term.xorb_id, []).append((first, stop))
+    fetches = {}
+    for name, ranges in runs.items():
+        layout = layouts[name]
+        fetches[name] = [
+            Fetch(first, stop, layout.stored_start(first), layout.stored_start(stop))
+            for first, stop in _merged(ranges)
+        ]
+    return Plan(skip, terms, fetches)
+
+
+def read(file: XetFile, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """The bytes start..end (exclusive) of a file, in flat memory; every chunk's hash is checked.
+
+    Raises XorbDamaged rather than to give a wrong byte.
+    """
+    end = file.size if end is None else min(end, file.size)
+    try:
+        yield from _fetched(_pieces(_terms_between(file, start, end), Layouts(), start, end))
+    except XorbDamaged as damage:
+        mark_damaged(damage.details["xorb"])
+        raise
+
+
+def read_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[bytes]:
+    """The bytes of whole runs one after another, before there is a file row for them. As `read`."""
+    return _fetched(piece for run in runs for piece in _pieces_of(run, layouts[run.xorb], 0, None))
+
+
+def mark_damaged(name: str) -> None:
+    """Keep a xorb from being named or trusted again; sent anew, its bytes are replaced."""
+    logger.error("Xorb %s is damaged.", name)
+    Xorb.objects.usable().filter(pk=name).update(state=Xorb.State.DAMAGED, state_since=Now())
+
+
+def _terms_between(file: XetFile, start: int, end: int) -> Iterator[XetTerm]:
+    # No term is longer than a xorb, so the first one that matters begins close before the range.
+    terms = file.terms.filter(start_byte__lt=end).order_by("start_byte")
+    before = file.terms.filter(start_byte__lte=start).order_by("-start_byte").values_list("start_byte")[:1]
+    return terms.filter(start_byte__gte=before).iterator(chunk_size=500)
+
+
+def _clip(layout: Layout, term: XetTerm, start: int, end: int) -> tuple[int, int, int]:
+    """The chunks of a term that overlap the range, and how many bytes of the first lie before it."""
+    base = term.start_byte - layout.raw_start(term.first_chunk)
+    ends = layout.raw_ends[term.first_chunk : term.end_chunk]
+    first = term.first_chunk + int(ends.searchsorted(max(0, start - base), side="right"))
+    stop = term.first_chunk + int(ends.searchsorted(end - base, side="left")) + 1
+    return first, min(stop, term.end_chunk), max(0, start - base - layout.raw_start(first))
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for first, end in sorted(ranges):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((first, end))
+    return merged
+
+
+def _pieces(terms: Iterable[XetTerm], layouts: Layouts, start: int, end: int) -> Iterator[Piece]:
+    left = end - start
+    for term in terms:
+        layout = layouts[term.xorb_id]
+        first, stop, skip = _clip(layout, term, start, end)
+        for piece in _pieces_of(Run(term.xorb_id, first, stop), layout, skip, left):
+            left -= piece.take
+            yield piece
+
+
+def _pieces_of(run: Run, layout: Layout, skip: int, left: int | None) -> Iterator[Piece]:
+    """Cut a run into pieces of at most about 2 MiB; `left` bounds how many bytes are kept in all."""
+    at = run.first
+    while at < run.end:
+        limit = layout.raw_start(at) + PIECE_RAW_BYTES
+        stop = max(at + 1, int(layout.raw_ends[: run.end].searchsorted(limit, side="right")))
+        size = layout.raw_size(at, stop) - skip
+        take = size if left is None else min(size, left)
+        if left is not None:
+            left -= take
+        yield Piece(
+            Run(run.xorb, at, stop),
+            layout.stored_start(at),
+            layout.stored_start(stop),
+            layout.chunk_hashes(at, stop),
+            skip,
+            take,
+        )
+        skip, at = 0, stop
+
+
+def _fetched(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Fetch ahead in threads, so that store, decompression and reader work at the same time."""
+    source = iter(pieces)
+    ahead = list(islice(source, 2))
+    if len(ahead) < 2:
+        for piece in ahead:
+            yield from _fetch(piece)
+        return
+    waiting: deque[Future[list[bytes]]] = deque()
+    with ThreadPoolExecutor(PIECES_AHEAD, thread_name_prefix="xet") as pool:
+        try:
+            for piece in chain(ahead, source):
+                waiting.append(pool.submit(_fetch, piece))
+                if len(waiting) > PIECES_AHEAD:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _fetch(piece: Piece) -> list[bytes]:
+    """Read, unpack and verify one piece. Touches no database: it runs in a thread of its own."""
+    width = hashes.HASH_BYTES
+    skip, left = piece.skip, piece.take
+    out = []
+    store = blobstore.get_store()
+    with store.open(xorb_key(piece.run.xorb), piece.stored_start, piece.stored_end) as reader:
+        expected = range(0, len(piece.chunk_hashes), width)
+        try:
+            for at, chunk in zip(expected, read_chunks(reader.read), strict=True):
+                raw = chunk.unpack()
+                if hashes.chunk_hash(raw) != piece.chunk_hashes[at : at + width]:
+                    raise XorbDamaged(xorb=piece.run.xorb)
+                if skip or len(raw) > left:
+                    raw = raw[skip : skip + left]
+                    skip = 0
+                left -= len(raw)
+                out.append(raw)
+        except (Malformed, ValueError) as error:
+            raise XorbDamaged(xorb=piece.run.xorb) from error
+    return out

@@ -1,0 +1,216 @@
+"""Steps of taking in xorbs and files: rows, under the locks that collection respects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import IO, TypeVar
+
+from django.db.models import Exists, OuterRef
+
+from hub import blobstore
+from hub.accounts.principals import Principal
+from hub.repos.models import Repository
+from hub.xet.codec import hashes
+from hub.xet.codec.hashes import to_text
+from hub.xet.codec.shards import Shard, ShardFile
+from hub.xet.codec.xorbs import Layout
+from hub.xet.errors import InvalidShard, UnknownXorb, XorbBusy
+from hub.xet.layouts import Layouts
+from hub.xet.models import ChunkEntry, XetFile, XetFileLink, XetTerm, Xorb, XorbSender
+from hub.xet.models import Shard as ShardRow
+
+# Names in one query, rows in one insert: below the number of parameters that SQLite takes.
+BATCH = 500
+Item = TypeVar("Item")
+
+
+def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Lists of at most `BATCH` items."""
+    left = iter(items)
+    while batch := list(islice(left, BATCH)):
+        yield batch
+
+
+def claim_xorb(name: str, *, now: datetime) -> bool:
+    """Whether the bytes of a xorb are there. From now on collection leaves it alone for its usual time.
+
+    Raises XorbBusy while it is being deleted.
+    """
+    xorbs = Xorb.objects.filter(pk=name)
+    xorbs.exclude(state=Xorb.State.DELETING).update(last_seen_at=now)
+    state = xorbs.values_list("state", flat=True).first()
+    if state == Xorb.State.DELETING:
+        raise XorbBusy
+    return state in {Xorb.State.LIVE, Xorb.State.QUARANTINED}
+
+
+def record_xorb(name: str, layout: Layout, *, now: datetime) -> Xorb:
+    """The row of a xorb whose bytes are in the store; takes it out of quarantine. Needs a transaction.
+
+    Raises XorbBusy.
+    """
+    xorb, is_new = Xorb.objects.get_or_create(
+        pk=name,
+        defaults={
+            "stored_bytes": layout.stored_bytes,
+            "raw_bytes": layout.raw_bytes,
+            "chunk_count": len(layout),
+            "chunk_hashes": layout.hashes,
+            "stored_ends": layout.pack_stored_ends(),
+            "raw_ends": layout.pack_raw_ends(),
+            "state_since": now,
+            "created_at": now,
+            "last_seen_at": now,
+            "verified_at": now,
+        },
+    )
+    if is_new:
+        return xorb
+    xorb = Xorb.objects.select_for_update().get(pk=name)
+    if xorb.state == Xorb.State.DELETING:
+        raise XorbBusy
+    if xorb.state == Xorb.State.DAMAGED:
+        # Other compression gives other offsets under the same name.
+        xorb.stored_bytes = layout.stored_bytes
+        xorb.stored_ends = layout.pack_stored_ends()
+        xorb.verified_at = now
+    if xorb.state != Xorb.State.LIVE:
+        xorb.state, xorb.state_since = Xorb.State.LIVE, now
+    xorb.last_seen_at = now
+    xorb.save()
+    return xorb
+
+
+def record_sender(xorb: Xorb, actor: Principal) -> None:
+    """Remember that the actor has had all bytes of a xorb."""
+    if actor.user is not None:
+        XorbSender.objects.bulk_create([XorbSender(xorb=xorb, user=actor.user)], ignore_conflicts=True)
+
+
+def lock_xorbs(names: Iterable[str], *, now: datetime) -> None:
+    """Hold the rows of xorbs until the transaction ends, fresh and out of quarantine.
+
+    Raises UnknownXorb when one went away meanwhile.
+    """
+    for batch in batches(sorted(names)):
+        held = Xorb.objects.usable().without_tables().filter(pk__in=batch).order_by("pk").select_for_update()
+        states = dict(held.values_list("pk", "state"))
+        for name in batch:
+            if name not in states:
+                raise UnknownXorb(xorb=name)
+        Xorb.objects.filter(pk__in=batch).update(last_seen_at=now)
+        quarantined = Xorb.objects.filter(pk__in=batch, state=Xorb.State.QUARANTINED)
+        quarantined.update(state=Xorb.State.LIVE, state_since=now)
+
+
+def unverified(files: Sequence[ShardFile]) -> list[ShardFile]:
+    """Those whose SHA-256 has not been computed here before from sound bytes; each once.
+
+    Raises InvalidShard when one claims another SHA-256 than was found before.
+    """
+    by_name = {to_text(file.hash): file for file in files}
+    for file in files:
+        if by_name[to_text(file.hash)].sha256 != file.sha256:
+            raise InvalidShard(reason=f"File {to_text(file.hash)} is announced with two SHA-256.")
+    for batch in batches(list(by_name)):
+        for known in XetFile.objects.filter(_is_sound(), hash__in=batch).values_list("hash", "sha256"):
+            claimed = by_name.pop(known[0]).sha256
+            if claimed is None or claimed.hex() != known[1]:
+                raise InvalidShard(reason=f"File {known[0]} has another SHA-256 than the shard says.")
+    return list(by_name.values())
+
+
+def _is_sound() -> Exists:
+    broken = XetTerm.objects.filter(file=OuterRef("pk"), xorb__state=Xorb.State.DAMAGED)
+    return ~Exists(broken)
+
+
+def keep_shard(digest: str, file: IO[bytes], *, now: datetime) -> ShardRow:
+    """Put the bytes of a shard into the store; the row is not saved yet."""
+    row = ShardRow(digest=digest, stored_bytes=file.tell(), created_at=now)
+    with blobstore.refusing_when_full():
+        blobstore.get_store().put_file(row.key, Path(file.name))
+    return row
+
+
+def record_shard(row: ShardRow) -> ShardRow:
+    """Save the row of a shard unless there is one."""
+    defaults = {"stored_bytes": row.stored_bytes, "created_at": row.created_at}
+    return ShardRow.objects.get_or_create(digest=row.digest, defaults=defaults)[0]
+
+
+def record_files(shard: Shard, row: ShardRow | None, layouts: Layouts, *, now: datetime) -> list[XetFile]:
+    """Rows of all files of a verified shard, and the entries under which their chunks are found."""
+    files = [_record_file(file, row, layouts, now=now) for file in shard.files]
+    entries = [
+        (to_text(name), to_text(xorb.hash))
+        for xorb in shard.xorbs
+        for name in _split(xorb.chunk_hashes)
+        if hashes.is_eligible(name)
+    ]
+    record_entries(entries)
+    return files
+
+
+def _record_file(file: ShardFile, row: ShardRow | None, layouts: Layouts, *, now: datetime) -> XetFile:
+    if file.sha256 is None:
+        raise InvalidShard(reason="A file comes without its SHA-256.")
+    found, is_new = XetFile.objects.get_or_create(
+        hash=to_text(file.hash),
+        defaults={
+            "sha256": file.sha256.hex(),
+            "size": file.size,
+            "shard": row,
+            "created_at": now,
+            "last_seen_at": now,
+        },
+    )
+    if not is_new:
+        XetFile.objects.filter(pk=found.pk).update(last_seen_at=now)
+        if not found.terms.filter(xorb__state=Xorb.State.DAMAGED).exists():
+            return found
+        # The same bytes came again, from sound xorbs: the file is whole again.
+        found.terms.all().delete()
+    first = next(iter(file.terms))
+    record_entries([(to_text(layouts[to_text(first.xorb)].chunk_hashes(first.first, first.first + 1)), to_text(first.xorb))])
+    for batch in batches(_terms(found, file)):
+        XetTerm.objects.bulk_create(batch)
+    return found
+
+
+def _terms(found: XetFile, file: ShardFile) -> Iterator[XetTerm]:
+    start = 0
+    for term in file.terms:
+        yield XetTerm(
+            file=found,
+            start_byte=start,
+            raw_bytes=term.raw_bytes,
+            xorb_id=to_text(term.xorb),
+            first_chunk=term.first,
+            end_chunk=term.end,
+        )
+        start += term.raw_bytes
+
+
+def record_entries(entries: Iterable[tuple[str, str]]) -> None:
+    """Make chunks findable: (chunk, xorb) pairs."""
+    for batch in batches(entries):
+        ChunkEntry.objects.bulk_create(
+            [ChunkEntry(chunk=chunk, xorb_id=xorb) for chunk, xorb in batch], ignore_conflicts=True
+        )
+
+
+def link_files(files: Iterable[XetFile], repository: Repository) -> None:
+    """Let those who may read the repository use the files."""
+    for batch in batches(files):
+        XetFileLink.objects.bulk_create(
+            [XetFileLink(file=file, repository=repository) for file in batch], ignore_conflicts=True
+        )
+
+
+def _split(names: bytes) -> Iterator[bytes]:
+    width = hashes.HASH_BYTES
+    return (names[at : at + width] for at in range(0, len(names), width))

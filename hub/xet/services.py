@@ -1,0 +1,97 @@
+"""What clients ask of the Xet store now: keep a xorb, register a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.db import transaction
+
+from hub import blobstore
+from hub.accounts.principals import Principal
+from hub.repos.models import Repository
+from hub.xet import policies, registration, verification
+from hub.xet.codec import shards, xorbs
+from hub.xet.codec.errors import Malformed
+from hub.xet.codec.hashes import to_text
+from hub.xet.codec.xorbs import Read
+from hub.xet.errors import InvalidShard, InvalidXorb, UnknownXorb
+from hub.xet.intake import exactly, spool_shard, temporary_file
+from hub.xet.layouts import Layouts
+from hub.xet.models import XetFile, Xorb, xorb_key
+from hub.xet.signals import files_registered
+from hub.xet.verification import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The end of a registration: whether the shard brought any file that was not known."""
+
+    is_new: bool
+
+
+def store_xorb(*, actor: Principal, repository: Repository, name: str, read: Read, now: datetime) -> bool:
+    """Verify a xorb as it streams in and keep it. Returns whether its bytes were not there yet.
+
+    The sender may name it in shards from now on, also if somebody else had sent it before.
+    Raises: InvalidXorb, XorbBusy, what `require_upload` raises, StorageFull.
+    """
+    policies.require_upload(actor, repository)
+    with temporary_file() as file:
+        try:
+            layout = xorbs.read_layout(exactly(read), keep=file.write)
+        except Malformed as error:
+            raise InvalidXorb(reason=error) from error
+        if to_text(xorbs.layout_hash(layout)) != name:
+            raise InvalidXorb(reason="Its chunks give another hash than its address says.")
+        is_new = not registration.claim_xorb(name, now=now)
+        if is_new:
+            file.flush()
+            blobstore.get_store().put_file(xorb_key(name), Path(file.name))
+    with transaction.atomic(durable=True):
+        xorb = registration.record_xorb(name, layout, now=now)
+        registration.record_sender(xorb, actor)
+    return is_new
+
+
+def register_shard(
+    *, actor: Principal, repository: Repository, read: Read, now: datetime
+) -> Iterator[Progress | Registered]:
+    """Verify what a shard announces, then register its files for the repository, all or none.
+
+    Gives signs of life while bytes are read, and at the end `Registered`.
+    Raises: InvalidShard, UnknownXorb, XorbDamaged, what `require_upload` raises.
+    """
+    policies.require_upload(actor, repository)
+    with temporary_file() as file:
+        data, digest = spool_shard(exactly(read), file)
+        try:
+            shard = shards.read_shard(data)
+        except Malformed as error:
+            raise InvalidShard(reason=error) from error
+        names = verification.named_xorbs(shard)
+        _require_nameable(actor, names)
+        layouts = Layouts()
+        verification.check_structure(shard, layouts)
+        unknown = registration.unverified(shard.files)
+        yield from verification.check_content(unknown, layouts)
+        row = registration.keep_shard(digest, file, now=now) if unknown else None
+    with transaction.atomic(durable=True):
+        registration.lock_xorbs(names, now=now)
+        saved = registration.record_shard(row) if row else None
+        files = registration.record_files(shard, saved, layouts, now=now)
+        registration.link_files(files, repository)
+        files_registered.send(XetFile, files=files, repository=repository, actor=actor, now=now)
+    yield Registered(is_new=bool(unknown))
+
+
+def _require_nameable(actor: Principal, names: Iterable[str]) -> None:
+    """Unknown and hidden xorbs are refused alike, so that a name tells nothing."""
+    for batch in registration.batches(sorted(names)):
+        nameable = Xorb.objects.usable().filter(policies.xorbs_nameable_by(actor), pk__in=batch)
+        allowed = set(nameable.values_list("pk", flat=True))
+        for name in batch:
+            if name not in allowed:
+                raise UnknownXorb(xorb=name)
