@@ -187,3 +187,20 @@ WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES = env.flag("BAZAAR_WEBHOOKS_PRIVATE", defaul
 # Behind nginx: the `internal` location that serves the blob folder; empty, we send files ourselves.
 ACCEL_REDIRECT_PREFIX = os.environ.get("BAZAAR_ACCEL_REDIRECT_PREFIX", "")
 HF_MOUNTS = ("hf", "csg", "ms")
+
+# ---- Xet -------------------------------------------------------------------------------------------
+# How long a token, and the address of a part of a xorb, can be used.
+XET_TOKEN_SECONDS = env.integer("BAZAAR_XET_TOKEN_SECONDS", default=60 * 60)
+XET_RANGE_SECONDS = env.integer("BAZAAR_XET_RANGE_SECONDS", default=60 * 60)
+# How long clients may rely on what a deduplication answer told them; less than XET_KEEP_DAYS.
+XET_ANSWER_SECONDS = env.integer("BAZAAR_XET_ANSWER_SECONDS", default=24 * 60 * 60)
+# Clients name for three weeks what they once sent, so unused xorbs are kept longer than that.
+XET_KEEP_DAYS = env.integer("BAZAAR_XET_KEEP_DAYS", default=28)
+# For so long an unused xorb can be taken back after that.
+XET_QUARANTINE_DAYS = env.integer("BAZAAR_XET_QUARANTINE_DAYS", default=7)
+# Every stored byte is read and verified again in about so many days.
+XET_SCRUB_DAYS = env.integer("BAZAAR_XET_SCRUB_DAYS", default=30)
+# Cut large files that came by LFS into chunks, so that Xet clients download them as such.
+XET_CONVERT_LFS = env.flag("BAZAAR_XET_CONVERT_LFS", default=False)
+# Let clients send xorbs straight to the object store's public address.
+XET_DIRECT_UPLOADS = env.flag("BAZAAR_XET_DIRECT_UPLOADS", default=False)

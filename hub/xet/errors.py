@@ -45,6 +45,11 @@ class XorbNotFound(NotFound):
     message = _("There is no such xorb.")
 
 
+class ChunkNotFound(NotFound):
+    code = "chunk_not_found"
+    message = _("No such chunk is known.")
+
+
 class RangeBeyondEnd(Invalid):
     """The first byte asked for lies behind the end of the file."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 
 from hub import blobstore
 from hub.accounts.principals import Principal
 from hub.repos.models import Repository
-from hub.xet import policies, registration, verification
+from hub.xet import policies, registration, selectors, verification
 from hub.xet.codec import shards, xorbs
 from hub.xet.codec.errors import Malformed
 from hub.xet.codec.hashes import to_text
@@ -85,6 +87,19 @@ def register_shard(
         registration.link_files(files, repository)
         files_registered.send(XetFile, files=files, repository=repository, actor=actor, now=now)
     yield Registered(is_new=bool(unknown))
+
+
+def answer_chunk_query(*, actor: Principal, chunk: str, now: datetime) -> bytes:
+    """A shard that names what the actor may use instead of sending it again. Raises ChunkNotFound.
+
+    Chunk names in it are blinded with a key of its own: only who has a chunk recognizes it. The xorbs
+    are kept for longer than the answer may be used.
+    """
+    found = selectors.neighbours_of_chunk(actor=actor, chunk=chunk)
+    Xorb.objects.filter(pk__in=[to_text(xorb.hash) for xorb in found]).update(last_seen_at=now)
+    created_s = int(now.timestamp())
+    footer = shards.Footer(secrets.token_bytes(32), created_s, created_s + settings.XET_ANSWER_SECONDS)
+    return shards.write_shard(shards.Shard(xorbs=found), footer)
 
 
 def _require_nameable(actor: Principal, names: Iterable[str]) -> None:

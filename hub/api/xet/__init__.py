@@ -1,1 +1,1 @@
-"""The Xet content store's wire."""
+"""The Xet wire (docs/wire/xet.md): the content store that Hugging Face clients upload to."""

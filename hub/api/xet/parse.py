@@ -1,0 +1,51 @@
+"""From the wire to the core: tokens, hashes, byte ranges."""
+
+from __future__ import annotations
+
+import re
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from hub.errors import Invalid
+from hub.xet import tokens
+from hub.xet.tokens import Access
+
+RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
+
+
+class InvalidRange(Invalid):
+    code = "range_beyond_end"
+    message = "A range is “bytes=first-last”."
+
+
+def access(request: HttpRequest) -> Access:
+    """What the caller's Xet token stands for. Raises InvalidXetToken."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise tokens.InvalidXetToken
+    return tokens.read_token(text.strip(), now=timezone.now())
+
+
+def write_access(request: HttpRequest) -> Access:
+    """The same, for sending. Raises InvalidXetToken, ReadOnlyToken."""
+    found = access(request)
+    found.require_write()
+    return found
+
+
+def byte_range(request: HttpRequest) -> tuple[int, int | None] | None:
+    """The Range header as first byte and end (exclusive; None: to the end). None without one.
+
+    Raises InvalidRange.
+    """
+    text = request.headers.get("Range")
+    if text is None:
+        return None
+    match = RANGE.fullmatch(text.strip())
+    if match is None:
+        raise InvalidRange
+    first, last = int(match[1]), match[2]
+    if last and int(last) < first:
+        raise InvalidRange
+    return first, int(last) + 1 if last else None

@@ -1,0 +1,170 @@
+"""The calls of the Xet wire. Each checks its token, asks one use case and renders."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any
+
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from hub import blobstore
+from hub.api.json import json_bytes, json_response
+from hub.api.xet import errors, parse, render
+from hub.errors import Denied, NotFound, Refusal
+from hub.xet import reconstruction, selectors, services, tokens
+from hub.xet.models import xorb_key
+from hub.xet.services import Registered
+
+View = Callable[..., HttpResponseBase]
+GZIP_FROM_BYTES = 4096
+
+
+class NoSuchCall(NotFound):
+    code = "no_such_call"
+    message = "There is no such call."
+
+
+class RangeNotSigned(Denied):
+    """403 makes clients ask for fresh addresses and go on."""
+
+    code = "range_not_signed"
+    message = "This address has expired, or is not for these bytes."
+
+
+def route(**methods: View) -> View:
+    """One address's view by method. All that is not served is 404: clients fall back then."""
+
+    @csrf_exempt
+    def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return methods.get(request.method or "", nothing)(request, **kwargs)
+        except Refusal as refusal:
+            return errors.render(refusal)
+
+    return dispatch
+
+
+def nothing(request: HttpRequest, **_: str) -> HttpResponse:
+    raise NoSuchCall
+
+
+# ---- sending ----------------------------------------------------------------------------------------
+
+
+def post_xorb(request: HttpRequest, *, prefix: str, name: str) -> HttpResponse:
+    access = parse.write_access(request)
+    is_new = services.store_xorb(
+        actor=access.actor,
+        repository=access.repository,
+        name=selectors.hash_text(name),
+        read=request.read,
+        now=timezone.now(),
+    )
+    return json_response({"was_inserted": is_new})
+
+
+def head_xorb(request: HttpRequest, *, prefix: str, name: str) -> HttpResponse:
+    access = parse.access(request)
+    xorb = selectors.get_xorb(actor=access.actor, name=selectors.hash_text(name))
+    response = HttpResponse()
+    response["Content-Length"] = str(xorb.stored_bytes)
+    return response
+
+
+def post_shard_v1(request: HttpRequest) -> HttpResponse:
+    ended = [event for event in _registration(request) if isinstance(event, Registered)]
+    return json_response({"result": render.result(ended[-1])})
+
+
+def post_shard_v2(request: HttpRequest) -> HttpResponseBase:
+    """Refused before the first line is sent if possible: a status says it more plainly than an event."""
+    events = _registration(request)
+    first = next(events)
+    lines = render.event_lines(chain([first], events))
+    return StreamingHttpResponse(lines, content_type="application/x-ndjson")
+
+
+def _registration(request: HttpRequest) -> Iterator[render.Event]:
+    access = parse.write_access(request)
+    return services.register_shard(
+        actor=access.actor, repository=access.repository, read=request.read, now=timezone.now()
+    )
+
+
+def post_telemetry(request: HttpRequest) -> HttpResponse:
+    """Clients report how they fare; nothing of it is kept."""
+    return json_response({})
+
+
+# ---- fetching ---------------------------------------------------------------------------------------
+
+
+def get_chunk(request: HttpRequest, *, prefix: str, name: str) -> HttpResponse:
+    access = parse.access(request)
+    answer = services.answer_chunk_query(
+        actor=access.actor, chunk=selectors.hash_text(name), now=timezone.now()
+    )
+    return HttpResponse(answer, content_type="application/octet-stream")
+
+
+def get_reconstruction_v1(request: HttpRequest, *, name: str) -> HttpResponse:
+    return _compressed(request, render.plan_v1(_plan(request, name), render.Addresses(request)))
+
+
+def get_reconstruction_v2(request: HttpRequest, *, name: str) -> HttpResponse:
+    return _compressed(request, render.plan_v2(_plan(request, name), render.Addresses(request)))
+
+
+def _plan(request: HttpRequest, name: str) -> reconstruction.Plan:
+    access = parse.access(request)
+    file = selectors.get_file(actor=access.actor, name=selectors.hash_text(name))
+    return reconstruction.plan(file, *(parse.byte_range(request) or (0, None)))
+
+
+def _compressed(request: HttpRequest, value: Any) -> HttpResponse:
+    """A plan is about 200 bytes a term, most of them repeated."""
+    data = json_bytes(value)
+    if len(data) < GZIP_FROM_BYTES or "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return HttpResponse(data, content_type="application/json")
+    response = HttpResponse(gzip.compress(data, 1), content_type="application/json")
+    response["Content-Encoding"] = "gzip"
+    return response
+
+
+def get_data(request: HttpRequest, *, name: str) -> HttpResponseBase:
+    """A signed part of a stored xorb. The address is the permission; there is no token."""
+    start, end = _signed_range(request, name)
+    first, stop = parse.byte_range(request) or (start, end)
+    stop = end if stop is None else stop
+    if first < start or stop > end:
+        raise RangeNotSigned
+    reader = blobstore.get_store().open(xorb_key(name), first, stop)
+    path = blobstore.get_store().local_path(xorb_key(name))
+    if path is None:
+        response: HttpResponseBase = StreamingHttpResponse(reader, status=206)
+    else:
+        reader.close()
+        file = path.open("rb")
+        file.seek(first)
+        response = FileResponse(file, status=206)
+    response["Content-Type"] = "application/octet-stream"
+    response["Content-Length"] = str(stop - first)
+    response["Content-Range"] = f"bytes {first}-{stop - 1}/*"
+    response["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def _signed_range(request: HttpRequest, name: str) -> tuple[int, int]:
+    """Raises RangeNotSigned."""
+    start, _, end = request.GET.get("bytes", "").partition("-")
+    expires = request.GET.get("expires", "")
+    if not (start.isdecimal() and end.isdecimal() and expires.isdecimal() and len(expires) < 12):
+        raise RangeNotSigned
+    signed = tokens.SignedRange(name, int(start), int(end), int(expires))
+    if not signed.is_valid(request.GET.get("signature", ""), timezone.now()):
+        raise RangeNotSigned
+    return signed.start, signed.end

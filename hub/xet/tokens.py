@@ -1,0 +1,133 @@
+"""Short-lived access to the Xet store: signed, bound to one repository, one user and read or write.
+
+The token is a claim, not a permission: who may do what is asked again at every call, so that a
+revoked membership or access token ends what was begun with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.utils.translation import gettext_lazy as _
+
+from hub.accounts.models import AccessToken, User
+from hub.accounts.principals import Principal
+from hub.errors import Denied, Unauthenticated
+from hub.repos import policies as repository_policies
+from hub.repos.models import Repository
+
+TOKEN_SALT = "hub.xet.token"
+RANGE_SALT = "hub.xet.range"
+
+
+class InvalidXetToken(Unauthenticated):
+    code = "invalid_xet_token"
+    message = _("The Xet token is missing, altered or expired. Ask the hub for a new one.")
+
+
+class ReadOnlyToken(Denied):
+    code = "read_only_token"
+    message = _("This Xet token is for reading.")
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """The text of a token and when it ends."""
+
+    text: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a token stands for: who acts, for which repository, and whether they may send."""
+
+    actor: Principal
+    repository: Repository
+    can_write: bool
+
+    def require_write(self) -> None:
+        """Raises ReadOnlyToken."""
+        if not self.can_write:
+            raise ReadOnlyToken
+
+
+def issue_read_token(*, actor: Principal, repository: Repository, now: datetime) -> IssuedToken:
+    """For whoever may fetch the repository's files. Raises what `require_content` raises."""
+    repository_policies.require_content(actor, repository)
+    return _issue(actor, repository, can_write=False, now=now)
+
+
+def issue_write_token(
+    *, actor: Principal, repository: Repository, is_proposal: bool, now: datetime
+) -> IssuedToken:
+    """For whoever may commit, or, for a pull request, propose.
+
+    Raises what `require_write` or `require_propose` raises.
+    """
+    if is_proposal:
+        repository_policies.require_propose(actor, repository)
+    else:
+        repository_policies.require_write(actor, repository)
+    return _issue(actor, repository, can_write=True, now=now)
+
+
+def _issue(actor: Principal, repository: Repository, *, can_write: bool, now: datetime) -> IssuedToken:
+    expires_at = (now + timedelta(seconds=settings.XET_TOKEN_SECONDS)).replace(microsecond=0)
+    claim = {
+        "u": actor.user_id,
+        "t": actor.token.pk if actor.token else None,
+        "r": repository.pk,
+        "w": can_write,
+        "e": int(expires_at.timestamp()),
+    }
+    return IssuedToken(signing.dumps(claim, salt=TOKEN_SALT), expires_at)
+
+
+def read_token(text: str, *, now: datetime) -> Access:
+    """What a token stands for. Raises InvalidXetToken, also when the user or repository is gone."""
+    try:
+        claim = signing.loads(text, salt=TOKEN_SALT)
+    except signing.BadSignature:
+        raise InvalidXetToken from None
+    if claim["e"] <= now.timestamp():
+        raise InvalidXetToken
+    repository = Repository.objects.live().with_owner().filter(pk=claim["r"]).first()
+    if repository is None:
+        raise InvalidXetToken
+    return Access(_principal(claim["u"], claim["t"], now), repository, claim["w"])
+
+
+def _principal(user_id: int | None, token_id: int | None, now: datetime) -> Principal:
+    if user_id is None:
+        return Principal()
+    user = User.objects.select_related("namespace").filter(pk=user_id, is_active=True).first()
+    token = AccessToken.objects.live(now).filter(pk=token_id, user_id=user_id).first() if token_id else None
+    if user is None or (token_id and token is None):
+        raise InvalidXetToken
+    return Principal(user=user, token=token)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRange:
+    """Permission to fetch bytes start..end (exclusive) of a stored xorb until a moment (Unix seconds)."""
+
+    xorb: str
+    start: int
+    end: int
+    expires_s: int
+
+    @property
+    def signature(self) -> str:
+        """Over all of it."""
+        return signing.Signer(salt=RANGE_SALT).signature(
+            f"{self.xorb}.{self.start}.{self.end}.{self.expires_s}"
+        )
+
+    def is_valid(self, signature: str, now: datetime) -> bool:
+        """Whether it was signed by this hub and has not ended."""
+        moment = datetime.fromtimestamp(self.expires_s, UTC)
+        return signing.constant_time_compare(signature, self.signature) and now < moment
