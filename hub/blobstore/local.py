@@ -123,7 +123,13 @@ class LocalBlobStore:
         _flush(self._path(key).parent)
 
     def presign_get(
-        self, key: str, *, expires_seconds: int, disposition: str = "", content_type: str = ""
+        self,
+        key: str,
+        *,
+        expires_seconds: int,
+        disposition: str = "",
+        content_type: str = "",
+        byte_range: tuple[int, int] | None = None,
     ) -> None:
         return None
 

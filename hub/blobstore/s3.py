@@ -184,13 +184,21 @@ class S3BlobStore:
             self.client.delete_object(Bucket=self.bucket, Key=self._name(key))
 
     def presign_get(
-        self, key: str, *, expires_seconds: int, disposition: str = "", content_type: str = ""
+        self,
+        key: str,
+        *,
+        expires_seconds: int,
+        disposition: str = "",
+        content_type: str = "",
+        byte_range: tuple[int, int] | None = None,
     ) -> str | None:
         parameters = {"Bucket": self.bucket, "Key": self._name(key)}
         if disposition:
             parameters["ResponseContentDisposition"] = disposition
         if content_type:
             parameters["ResponseContentType"] = content_type
+        if byte_range:
+            parameters["Range"] = f"bytes={byte_range[0]}-{byte_range[1] - 1}"
         return self._presign("get_object", parameters, expires_seconds)
 
     def presign_put(self, key: str, *, expires_seconds: int) -> str | None:

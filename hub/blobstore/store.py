@@ -121,9 +121,18 @@ class BlobStore(Protocol):
         """Give a blob another key. Raises BlobMissing."""
 
     def presign_get(
-        self, key: str, *, expires_seconds: int, disposition: str = "", content_type: str = ""
+        self,
+        key: str,
+        *,
+        expires_seconds: int,
+        disposition: str = "",
+        content_type: str = "",
+        byte_range: tuple[int, int] | None = None,
     ) -> str | None:
-        """Return a URL at which anyone may fetch the blob for a while; None if the store has none."""
+        """Return a URL at which anyone may fetch the blob for a while; None if the store has none.
+
+        With a `byte_range` (end exclusive) the URL is good for a request with just that Range.
+        """
 
     def presign_put(self, key: str, *, expires_seconds: int) -> str | None:
         """Return a URL to which anyone may PUT the blob for a while; None if the store has none."""

@@ -178,4 +178,3 @@ class StoreGeneration(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
-

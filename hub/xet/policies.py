@@ -19,7 +19,9 @@ def xorbs_nameable_by(actor: Principal) -> Q:
     """Xorbs that the actor has sent, and those that hold a part of a file that the actor may read."""
     if actor.is_system:
         return Q()
-    readable = Exists(XetTerm.objects.filter(xorb_id=OuterRef("pk"), file__in=_links(actor).values("file_id")))
+    readable = Exists(
+        XetTerm.objects.filter(xorb_id=OuterRef("pk"), file__in=_links(actor).values("file_id"))
+    )
     sent = Exists(XorbSender.objects.filter(xorb_id=OuterRef("pk"), user_id=actor.user_id))
     return Q(readable) if actor.user is None else Q(sent) | Q(readable)
 

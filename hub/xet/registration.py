@@ -175,7 +175,14 @@ def _record_file(file: ShardFile, row: ShardRow | None, layouts: Layouts, *, now
         # The same bytes came again, from sound xorbs: the file is whole again.
         found.terms.all().delete()
     first = next(iter(file.terms))
-    record_entries([(to_text(layouts[to_text(first.xorb)].chunk_hashes(first.first, first.first + 1)), to_text(first.xorb))])
+    record_entries(
+        [
+            (
+                to_text(layouts[to_text(first.xorb)].chunk_hashes(first.first, first.first + 1)),
+                to_text(first.xorb),
+            )
+        ]
+    )
     for batch in batches(_terms(found, file)):
         XetTerm.objects.bulk_create(batch)
     return found

@@ -43,7 +43,9 @@ def check_structure(shard: Shard, layouts: Layouts) -> None:
     """
     for xorb in shard.xorbs:
         if not xorb.describes(layouts[to_text(xorb.hash)]):
-            raise InvalidShard(reason=f"Its chunks of xorb {to_text(xorb.hash)} are not those that were sent.")
+            raise InvalidShard(
+                reason=f"Its chunks of xorb {to_text(xorb.hash)} are not those that were sent."
+            )
     for file in shard.files:
         _check_file(file, layouts)
 
@@ -98,4 +100,3 @@ def check_content(files: list[ShardFile], layouts: Layouts) -> Iterator[Progress
             raise
         if digest.digest() != file.sha256:
             raise InvalidShard(reason=f"File {to_text(file.hash)} has another SHA-256 than the shard says.")
-
