@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class LfsConfig(AppConfig):
     name = "hub.lfs"
     label = "lfs"
+
+    def ready(self) -> None:
+        from hub.lfs import receivers  # noqa: F401

@@ -14,6 +14,7 @@ from hub.lfs.errors import ObjectsMissing
 from hub.lfs.models import LfsLink, LfsObject
 from hub.repos import policies as repository_policies
 from hub.repos.models import Repository
+from hub.xet import registration
 
 # SQLite takes 32,766 parameters in a statement and slows down long before.
 BATCH = 500
@@ -32,7 +33,7 @@ def usable(repository_id: int, actor: Principal | None, oids: Collection[str]) -
         if actor is not None
         else None
     )
-    for batch in _batches(oids):
+    for batch in batches(oids):
         own = LfsLink.objects.filter(object_id__in=batch, repository_id=repository_id)
         found.update(own.values_list("object_id", "object__size_bytes"))
         rest = [oid for oid in batch if oid not in found]
@@ -61,7 +62,7 @@ def link(repository_id: int, oids: Iterable[str], now: datetime) -> int:
     Run it in a transaction. Objects that are not stored are passed over: ask `require_stored` first.
     """
     added = 0
-    for batch in _batches(set(oids)):
+    for batch in batches(set(oids)):
         stored = dict(
             LfsObject.objects.select_for_update(of=("self",))
             .filter(pk__in=batch)
@@ -85,6 +86,7 @@ def link(repository_id: int, oids: Iterable[str], now: datetime) -> int:
             ignore_conflicts=True,
         )
         LfsObject.objects.filter(pk__in=stored).update(touched_at=now)
+        registration.link_files(_chunked(new), repository_id)
         added += sum(stored[oid] for oid in new)
     _grow(repository_id, added)
     return added
@@ -95,6 +97,8 @@ def link_received(repository_id: int, stored: LfsObject, now: datetime) -> None:
     _, created = LfsLink.objects.get_or_create(
         repository_id=repository_id, object=stored, defaults={"created_at": now}
     )
+    if stored.xet_file_id is not None:
+        registration.link_files([stored.xet_file_id], repository_id)
     if created:
         _grow(repository_id, stored.size_bytes)
 
@@ -105,11 +109,12 @@ def unlink(repository_id: int, oids: Iterable[str]) -> int:
     The bytes themselves go when nobody links them any more and the grace period is over.
     """
     freed = 0
-    for batch in _batches(set(oids)):
+    for batch in batches(set(oids)):
         gone = LfsLink.objects.select_for_update(of=("self",)).filter(
             repository_id=repository_id, object_id__in=batch
         )
         sizes = dict(gone.values_list("pk", "object__size_bytes"))
+        registration.unlink_files(_chunked(gone.values_list("object_id", flat=True)), repository_id)
         LfsLink.objects.filter(pk__in=sizes).delete()
         freed += sum(sizes.values())
     _grow(repository_id, -freed)
@@ -124,12 +129,19 @@ def copy(source_id: int, target_id: int, now: datetime) -> int:
     return link(target_id, list(oids), now)
 
 
+def _chunked(oids: Iterable[str]) -> list[int]:
+    """The Xet files of those objects that have one; the Xet store keeps the same links for its own doors."""
+    chunked = LfsObject.objects.filter(pk__in=list(oids), xet_file__isnull=False)
+    return list(chunked.values_list("xet_file_id", flat=True))
+
+
 def _grow(repository_id: int, size_bytes: int) -> None:
     if size_bytes:
         Repository.objects.filter(pk=repository_id).update(size_bytes=F("size_bytes") + size_bytes)
 
 
-def _batches(oids: Iterable[str]) -> Iterator[list[str]]:
+def batches(oids: Iterable[str]) -> Iterator[list[str]]:
+    """Lists of at most `BATCH` oids."""
     rest = iter(oids)
     while batch := list(islice(rest, BATCH)):
         yield batch

@@ -21,13 +21,17 @@ class LfsObjectQuerySet(models.QuerySet["LfsObject"]):
 class LfsObject(models.Model):
     """Content known by its sha256, and where its bytes are.
 
-    The bytes are one whole blob under `blob_key`. Each stored copy has a key of its own, so that
-    collecting an old copy can never remove the bytes of a new one.
+    The bytes are one whole blob under `blob_key`, or the chunks of `xet_file`, or both while one takes
+    over from the other. Each stored copy has a key of its own, so that collecting an old copy can never
+    remove the bytes of a new one.
     """
 
     oid = models.CharField(max_length=64, primary_key=True, help_text="SHA-256 of the bytes, hex.")
     size_bytes = models.BigIntegerField()
     blob_key = models.CharField(max_length=200, blank=True, help_text="Key in the blob store.")
+    xet_file = models.ForeignKey(
+        "xet.XetFile", on_delete=models.PROTECT, null=True, blank=True, related_name="lfs_objects"
+    )
     created_at = models.DateTimeField(db_default=Now())
     verified_at = models.DateTimeField(null=True, help_text="When the bytes last hashed to the oid.")
     touched_at = models.DateTimeField(
@@ -47,7 +51,7 @@ class LfsObject(models.Model):
     @property
     def has_bytes(self) -> bool:
         """Whether the row says where the bytes are."""
-        return bool(self.blob_key)
+        return bool(self.blob_key) or self.xet_file_id is not None
 
 
 class LfsLink(models.Model):

@@ -11,6 +11,7 @@ from hub.blobstore import BlobReader, get_store
 from hub.lfs import links
 from hub.lfs.errors import ObjectNotFound
 from hub.lfs.models import LfsLink, LfsObject
+from hub.xet import reconstruction
 
 
 def get_object(*, repository_id: int, oid: str) -> LfsObject:
@@ -18,7 +19,8 @@ def get_object(*, repository_id: int, oid: str) -> LfsObject:
 
     Raises: ObjectNotFound.
     """
-    found = LfsObject.objects.filter(pk=oid, links__repository_id=repository_id).first()
+    linked = LfsObject.objects.filter(pk=oid, links__repository_id=repository_id)
+    found = linked.select_related("xet_file").first()
     if found is None or not found.has_bytes:
         raise ObjectNotFound(oid=oid)
     return found
@@ -39,12 +41,26 @@ def links_of(*, repository_id: int) -> QuerySet[LfsLink]:
     )
 
 
+def xet_hashes(*, repository_id: int, oids: Collection[str]) -> dict[str, str]:
+    """oid → hash of the Xet file, of those objects of the repository that are kept in chunks."""
+    found: dict[str, str] = {}
+    for batch in links.batches(oids):
+        chunked = LfsObject.objects.filter(
+            links__repository_id=repository_id, pk__in=batch, xet_file__isnull=False
+        )
+        found.update(chunked.values_list("pk", "xet_file__hash"))
+    return found
+
+
 def open_object(stored: LfsObject, start: int = 0, end: int | None = None) -> BlobReader:
     """Read bytes `start` up to but not including `end`, as a stream to be closed.
 
-    Raises: BlobMissing, StoreUnreachable.
+    Raises: BlobMissing, StoreUnreachable; XorbDamaged while reading.
     """
-    return get_store().open(stored.blob_key, start, end)
+    if stored.blob_key:
+        return get_store().open(stored.blob_key, start, end)
+    assert stored.xet_file is not None
+    return reconstruction.ChunkReader(stored.xet_file, start, end)
 
 
 def local_path(stored: LfsObject) -> Path | None:

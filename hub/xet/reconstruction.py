@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Self
 
 from django.db.models.functions import Now
 
@@ -80,11 +81,15 @@ class Plan:
 def plan(file: XetFile, start: int = 0, end: int | None = None) -> Plan:
     """Plan for bytes start..end (exclusive, clipped to the size).
 
-    Raises RangeBeyondEnd when the range begins behind the file.
+    Raises RangeBeyondEnd when the range begins behind the file, XorbDamaged.
     """
     end = file.size if end is None else min(end, file.size)
     if start >= file.size or start >= end:
         raise RangeBeyondEnd(size=file.size)
+    # Clients check no hash of what they fetch themselves.
+    damaged = file.terms.filter(xorb__state=Xorb.State.DAMAGED).values_list("xorb_id", flat=True).first()
+    if damaged is not None:
+        raise XorbDamaged(xorb=damaged)
     layouts = Layouts()
     terms: list[PlannedTerm] = []
     runs: dict[str, list[tuple[int, int]]] = {}
@@ -106,7 +111,7 @@ def plan(file: XetFile, start: int = 0, end: int | None = None) -> Plan:
     return Plan(skip, terms, fetches)
 
 
-def read(file: XetFile, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+def read(file: XetFile, start: int = 0, end: int | None = None) -> Generator[bytes, None, None]:
     """The bytes start..end (exclusive) of a file, in flat memory; every chunk's hash is checked.
 
     Raises XorbDamaged rather than to give a wrong byte.
@@ -117,6 +122,47 @@ def read(file: XetFile, start: int = 0, end: int | None = None) -> Iterator[byte
     except XorbDamaged as damage:
         mark_damaged(damage.details["xorb"])
         raise
+
+
+class ChunkReader:
+    """Bytes of a file, in order, as a blob store's reader gives them."""
+
+    def __init__(self, file: XetFile, start: int = 0, end: int | None = None) -> None:
+        self._parts = read(file, start, end)
+        self._rest = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes, fewer only at the end."""
+        parts, have = [self._rest], len(self._rest)
+        while size < 0 or have < size:
+            part = next(self._parts, b"")
+            if not part:
+                break
+            parts.append(part)
+            have += len(part)
+        data = b"".join(parts)
+        wanted = have if size < 0 else size
+        self._rest = data[wanted:]
+        return data[:wanted]
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
+        return next(self._parts)
+
+    def close(self) -> None:
+        """Stop fetching ahead."""
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def read_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[bytes]:

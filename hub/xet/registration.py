@@ -12,7 +12,6 @@ from django.db.models import Exists, OuterRef
 
 from hub import blobstore
 from hub.accounts.principals import Principal
-from hub.repos.models import Repository
 from hub.xet.codec import hashes
 from hub.xet.codec.hashes import to_text
 from hub.xet.codec.shards import Shard, ShardFile
@@ -210,12 +209,18 @@ def record_entries(entries: Iterable[tuple[str, str]]) -> None:
         )
 
 
-def link_files(files: Iterable[XetFile], repository: Repository) -> None:
-    """Let those who may read the repository use the files."""
+def link_files(files: Iterable[int], repository_id: int) -> None:
+    """Let those who may read the repository use the files (by primary key)."""
     for batch in batches(files):
         XetFileLink.objects.bulk_create(
-            [XetFileLink(file=file, repository=repository) for file in batch], ignore_conflicts=True
+            [XetFileLink(file_id=file, repository_id=repository_id) for file in batch], ignore_conflicts=True
         )
+
+
+def unlink_files(files: Iterable[int], repository_id: int) -> None:
+    """Take files away from a repository; collection removes what nobody has."""
+    for batch in batches(files):
+        XetFileLink.objects.filter(file__in=batch, repository_id=repository_id).delete()
 
 
 def _split(names: bytes) -> Iterator[bytes]:

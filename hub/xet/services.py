@@ -84,7 +84,7 @@ def register_shard(
         registration.lock_xorbs(names, now=now)
         saved = registration.record_shard(row) if row else None
         files = registration.record_files(shard, saved, layouts, now=now)
-        registration.link_files(files, repository)
+        registration.link_files([file.pk for file in files], repository.pk)
         files_registered.send(XetFile, files=files, repository=repository, actor=actor, now=now)
     yield Registered(is_new=bool(unknown))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hub.api.json import timestamp
 from hub.gitstore import Commit, Entry, FileChange, Ref
 from hub.gitstore.values import Pointer
+from hub.lfs import selectors as objects
 from hub.repos.models import Repository
 from hub.revisions import selectors
 from hub.revisions.selectors import LfsFile
@@ -26,10 +27,12 @@ def entries(
     last = (
         selectors.git_of(repository).last_commits(commit, [entry.path for entry in listed]) if expand else {}
     )
-    return [_entry(item, last.get(item.path)) for item in listed]
+    oids = [item.pointer.oid for item in listed if item.pointer is not None]
+    chunked = objects.xet_hashes(repository_id=repository.pk, oids=oids)
+    return [_entry(item, last.get(item.path), chunked) for item in listed]
 
 
-def _entry(item: Entry, last: Commit | None) -> dict[str, Any]:
+def _entry(item: Entry, last: Commit | None, chunked: Mapping[str, str]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "type": item.kind,
         "oid": item.oid,
@@ -38,6 +41,9 @@ def _entry(item: Entry, last: Commit | None) -> dict[str, Any]:
     }
     if item.pointer is not None:
         row["lfs"] = lfs(item.pointer, item.size)
+        if item.pointer.oid in chunked:
+            # Clients that know Xet fetch such a file by its chunks and ask no HEAD.
+            row["xetHash"] = chunked[item.pointer.oid]
     if last is not None:
         row["lastCommit"] = {"id": last.oid, "title": last.title, "date": timestamp(last.at)}
     return row

@@ -6,8 +6,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path
 
 from hub.api import content
+from hub.api.hf import xet_tokens
 from hub.api.hf.http import actor, repository, route
 from hub.gitstore import Entry, EntryNotFound
+from hub.lfs import selectors as lfs
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors
 
@@ -41,6 +43,9 @@ def resolve(request: HttpRequest, kind: str, repo_id: str, revision: str, file: 
     response["X-Repo-Commit"] = commit
     if entry.pointer is not None:
         response["X-Linked-Etag"] = response["ETag"] = f'"{entry.pointer.oid}"'
+        names = lfs.xet_hashes(repository_id=found.pk, oids=[entry.pointer.oid])
+        for name in names.values():
+            response.headers.update(xet_tokens.download_headers(request, found, commit, name))
     else:
         response["ETag"] = f'"{entry.oid}"'
     response["X-Linked-Size"] = str(entry.content_size)

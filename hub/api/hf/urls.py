@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver
 
 from hub.api import converters  # noqa: F401 - registers the converters
-from hub.api.hf import account, fallback, info, lifecycle, resolve, trees, upload
+from hub.api.hf import account, fallback, info, lifecycle, resolve, trees, upload, xet_tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *account.urlpatterns,
@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *info.urlpatterns,
     *trees.urlpatterns,
     *upload.urlpatterns,
+    *xet_tokens.urlpatterns,
     *resolve.urlpatterns,
     *fallback.urlpatterns,
 ]

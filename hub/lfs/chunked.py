@@ -1,0 +1,60 @@
+"""Steps that keep objects as Xet files: their bytes came in chunks, and were verified by the Xet store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from hub.accounts.models import Namespace
+from hub.lfs import links
+from hub.lfs.models import LfsObject
+from hub.repos import quotas
+from hub.repos.models import Repository
+from hub.xet import registration
+from hub.xet.models import XetFile
+
+
+def record_files(*, repository: Repository, files: Iterable[XetFile], now: datetime) -> None:
+    """Let a repository use objects that arrived as Xet files. Run it in a transaction.
+
+    Raises: StorageQuotaExceeded.
+    """
+    by_oid = {file.sha256: file for file in files}
+    for oids in links.batches(sorted(by_oid)):
+        known = links.usable(repository.pk, None, oids)
+        needed = sum(by_oid[oid].size for oid in oids if oid not in known)
+        namespace = Namespace.objects.select_for_update().get(pk=repository.namespace_id)
+        quotas.require_room_for_bytes(namespace, needed)
+        # One statement that inserts or locks: the collector cannot take a row from under us.
+        LfsObject.objects.bulk_create(
+            [_object(by_oid[oid], now) for oid in oids],
+            update_conflicts=True,
+            update_fields=["touched_at"],
+            unique_fields=["oid"],
+        )
+        for stored in LfsObject.objects.filter(pk__in=oids).order_by("pk"):
+            if stored.xet_file_id is None:
+                switch(stored, by_oid[stored.oid])
+            links.link_received(repository.pk, stored, now)
+
+
+def switch(stored: LfsObject, file: XetFile) -> None:
+    """From one whole blob to chunks. The blob, named by no row any more, goes with the next collection.
+
+    Run it in a transaction that holds the object's row.
+    """
+    stored.xet_file, stored.blob_key = file, ""
+    stored.save(update_fields=["xet_file", "blob_key"])
+    for repository_id in stored.links.values_list("repository_id", flat=True):
+        registration.link_files([file.pk], repository_id)
+
+
+def _object(file: XetFile, now: datetime) -> LfsObject:
+    return LfsObject(
+        oid=file.sha256,
+        size_bytes=file.size,
+        xet_file=file,
+        created_at=now,
+        verified_at=now,
+        touched_at=now,
+    )
