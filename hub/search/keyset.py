@@ -1,0 +1,79 @@
+"""Pages by position: a page far down costs what the first one costs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import models
+from django.db.models import F, Func, Value
+
+from hub.errors import Invalid
+
+
+class InvalidCursor(Invalid):
+    code = "invalid_cursor"
+    message = "The cursor is not one that this hub gave."
+
+
+class After(Func):
+    """`(field, id) < (value, id)`: a row comparison, which both databases answer from one index."""
+
+    template = "(%(expressions)s)"
+    output_field = models.BooleanField()
+    conditional = True
+
+    def __init__(self, field: str, value: Any, pk: int) -> None:
+        column = F(field)
+        super().__init__(column, F("pk"), Value(value, output_field=_field_of(value)), Value(pk))
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
+        parts, parameters = [], []
+        for expression in self.get_source_expressions():
+            sql, values = compiler.compile(expression)
+            parts.append(sql)
+            parameters += values
+        return f"({parts[0]}, {parts[1]}) < ({parts[2]}, {parts[3]})", parameters
+
+
+def _field_of(value: Any) -> models.Field[Any, Any]:
+    if isinstance(value, datetime):
+        return models.DateTimeField()
+    return models.FloatField() if isinstance(value, float) else models.BigIntegerField()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the tier of a ranked search, the sort value and the id of its last row."""
+
+    value: int | float | datetime
+    pk: int
+    tier: int = 0
+
+    def render(self) -> str:
+        value = self.value.isoformat() if isinstance(self.value, datetime) else self.value
+        return base64.urlsafe_b64encode(orjson.dumps([self.tier, value, self.pk])).rstrip(b"=").decode()
+
+
+def parse(cursor: str, *, is_time: bool) -> Position:
+    """Read what `Position.render` wrote. Raises: InvalidCursor."""
+    try:
+        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
+        tier, value, pk = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if is_time:
+            value = datetime.fromisoformat(value)
+            if value.tzinfo is None:
+                raise InvalidCursor
+        elif not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise InvalidCursor
+        if type(tier) is not int or type(pk) is not int or not (0 <= tier <= 9 and 0 <= pk < 2**63):
+            raise InvalidCursor
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise InvalidCursor
+    except (ValueError, TypeError, binascii.Error):
+        raise InvalidCursor from None
+    return Position(value=value, pk=pk, tier=tier)

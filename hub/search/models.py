@@ -1,0 +1,19 @@
+"""What the trending score remembers. The word index has no model: see `hub.search.index`."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from hub.repos.models import Repository
+
+
+class TrendingState(models.Model):
+    """What one repository's counters were when its score was last brought up to date."""
+
+    repository = models.OneToOneField(Repository, on_delete=models.CASCADE, related_name="+", primary_key=True)
+    likes_seen = models.IntegerField(default=0)
+    downloads_seen = models.BigIntegerField(default=0)
+    scored_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.repository_id} at {self.scored_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,266 @@
+"""Lists of repositories: every filter, order and page that doors and pages ask for.
+
+A list is answered in one of two ways. When some filter leaves few repositories, their ids are fetched first
+and only those rows are filtered and sorted. Otherwise the index of the wanted order is walked until the page
+is full, which is soon, since no filter leaves out much. Neither way depends on how far down the page is.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import orjson
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from hub.accounts.models import Namespace, name_key
+from hub.accounts.principals import ANONYMOUS, Principal
+from hub.redis_connection import connection as redis
+from hub.redis_connection import key as redis_key
+from hub.repos import policies
+from hub.repos.models import Gating, Repository
+from hub.revisions.models import RepositoryTag
+from hub.search import index, keyset, tokens
+from hub.search.index import Field, Match
+from hub.search.keyset import Position
+from hub.search.queries import FILTERS_MAX, LIMIT_MAX, Facets, FacetValue, ListQuery, Page, Sort
+
+# Up to here sorting what a filter leaves is quicker than walking past what it leaves out.
+CANDIDATES_MAX = 2_000
+# A filter that leaves this few is used at once, without asking how few the others leave.
+FEW = 100
+FACET_VALUES_MAX = 60
+WIDE = frozenset({"siblings", "headers", "text", "card_data", "config", "card_errors", "transformers_info"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Narrowing:
+    """One filter: how to find at most n ids that may meet it, and the condition that decides."""
+
+    ids: Callable[[int], list[int]]
+    condition: Q | Exists
+
+
+def list_repositories(*, actor: Principal, kind: str, query: ListQuery) -> Page:
+    """One page of the repositories of a kind that the actor may know of.
+
+    Raises: InvalidCursor.
+    """
+    limit = max(1, min(query.limit, LIMIT_MAX))
+    sort = query.sort
+    if sort is Sort.RELEVANCE and not query.text.strip():
+        sort = Sort.TRENDING
+    start = keyset.parse(query.cursor, is_time=sort.is_time) if query.cursor else None
+    tiers = _tiers(query.text, ranked=sort is Sort.RELEVANCE)
+    found: list[tuple[int, Repository]] = []
+    narrowings = _narrowings(kind, query)
+    for tier, match in tiers:
+        if start is not None and tier < start.tier:
+            continue
+        position = start if start is not None and tier == start.tier else None
+        every = narrowings if match is None else [*narrowings, _of_match(match)]
+        rows = _rows(actor, kind, query, every, sort, position, limit + 1 - len(found))
+        found += [(tier, row) for row in rows]
+        if len(found) > limit:
+            break
+    more = len(found) > limit
+    del found[limit:]
+    if not more or not found:
+        return Page([row for _, row in found], None)
+    tier, last = found[-1]
+    cursor = Position(value=getattr(last, sort.field), pk=last.pk, tier=tier).render()
+    return Page([row for _, row in found], cursor)
+
+
+def _tiers(text: str, *, ranked: bool) -> list[tuple[int, Match | None]]:
+    """What a text asks for, best first: it is the name, it is in the name, it is somewhere."""
+    if not text.strip():
+        return [(0, None)]
+    terms = tokens.query_terms(text)
+    if not terms:
+        return []
+    if not ranked:
+        return [(0, Match(Field.ANY, terms))]
+    exact = tokens.exact_terms(text)
+    whole = (Match(Field.GRAMS, exact),) if exact else ()
+    in_name = Match(Field.NAMES, terms)
+    return [
+        *((0, match) for match in whole),
+        (1, replace(in_name, besides=whole)),
+        (2, Match(Field.ANY, terms, besides=(in_name, *whole))),
+    ]
+
+
+def _narrowings(kind: str, query: ListQuery) -> list[_Narrowing]:
+    found = []
+    if query.author:
+        found.append(_of_author(kind, query.author))
+    found += [_of_tag(kind, tag) for tag in dict.fromkeys(query.tags[:FILTERS_MAX])]
+    if query.task:
+        found.append(_of_tag(kind, query.task, type_="pipeline_tag"))
+    parts, others = tokens.split_search(query.search[:FILTERS_MAX])
+    found += [_of_part(part) for part in dict.fromkeys(parts)]
+    for other in others:
+        terms = tokens.query_terms(other)
+        found.append(_of_match(Match(Field.ANY, terms)) if terms else _nothing())
+    return found
+
+
+def _nothing() -> _Narrowing:
+    return _Narrowing(lambda _: [], Q(pk__in=[]))
+
+
+def _of_author(kind: str, author: str) -> _Narrowing:
+    owner = Namespace.objects.filter(key=name_key(author)).values_list("pk", flat=True).first()
+    if owner is None:
+        return _nothing()
+    mine = Repository.objects.live().filter(namespace_id=owner, kind=kind).order_by()
+    return _Narrowing(
+        lambda limit: list(mine.values_list("pk", flat=True)[:limit]), Q(namespace_id=owner)
+    )
+
+
+def _of_tag(kind: str, value: str, *, type_: str = "") -> _Narrowing:
+    tagged = RepositoryTag.objects.filter(value=value)
+    if type_:
+        tagged = tagged.filter(type=type_)
+    listed = tagged.filter(kind=kind).order_by().values_list("repository_id", flat=True)
+    return _Narrowing(lambda limit: list(listed[:limit]), Exists(tagged.filter(repository_id=OuterRef("pk"))))
+
+
+def _of_part(part: str) -> _Narrowing:
+    """A piece of the id. A single character is in nearly every id, so it is never looked up."""
+    condition = Q(full_name__icontains=part)
+    if len(part) < 2:
+        return _Narrowing(lambda limit: [0] * limit, condition)
+    match = Match(Field.GRAMS, ((tokens.gram_words(part),),))
+    return _Narrowing(lambda limit: index.first_ids(match, limit), condition)
+
+
+def _of_match(match: Match) -> _Narrowing:
+    sql, parameters = index.dialect().ids(match)
+    return _Narrowing(
+        lambda limit: index.first_ids(match, limit), Q(pk__in=RawSQL(sql, tuple(parameters)))  # noqa: S611
+    )
+
+
+def _candidates(narrowings: list[_Narrowing]) -> tuple[list[int], _Narrowing | None]:
+    """The ids that the narrowest filter leaves, and that filter; ([], None) when all leave many."""
+    best: tuple[list[int], _Narrowing | None] = ([], None)
+    limit = CANDIDATES_MAX + 1
+    for narrowing in narrowings:
+        ids = narrowing.ids(limit)
+        if len(ids) < limit:
+            best, limit = (ids, narrowing), len(ids)
+            if limit <= FEW:
+                break
+    return best
+
+
+def _among(ids: list[int]) -> Q:
+    return Q(pk__in=_unnested(ids))
+
+
+def _unnested(ids: list[int]) -> RawSQL:
+    """The ids as a query: one parameter, however many they are."""
+    if connection.vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::bigint[])", (ids,))  # noqa: S611
+    return RawSQL("SELECT value FROM json_each(%s)", (json.dumps(ids),))  # noqa: S611
+
+
+def _matching(
+    actor: Principal, kind: str, query: ListQuery, narrowings: list[_Narrowing], *, ids: list[int] | None
+) -> QuerySet[Repository]:
+    found = Repository.objects.live().filter(policies.readable_by(actor), kind=kind)
+    if ids is not None:
+        found = found.filter(_among(ids))
+    for narrowing in narrowings:
+        found = found.filter(narrowing.condition)
+    if query.is_gated is not None:
+        found = found.exclude(gating=Gating.OPEN) if query.is_gated else found.filter(gating=Gating.OPEN)
+    if query.is_private is not None:
+        found = found.filter(visibility="private" if query.is_private else "public")
+    if query.parameters_min is not None:
+        found = found.filter(facts__parameters_total__gte=query.parameters_min)
+    if query.parameters_max is not None:
+        found = found.filter(facts__parameters_total__lte=query.parameters_max)
+    return found
+
+
+def _rows(
+    actor: Principal,
+    kind: str,
+    query: ListQuery,
+    narrowings: list[_Narrowing],
+    sort: Sort,
+    position: Position | None,
+    limit: int,
+) -> Iterator[Repository]:
+    ids, used = _candidates(narrowings)
+    if used is not None and not ids:
+        return iter(())
+    found = _matching(actor, kind, query, narrowings, ids=ids if used else None)
+    if position is not None:
+        found = found.filter(keyset.After(sort.field, position.value, position.pk))
+    left_out = [f"facts__{column}" for column in WIDE - query.wide]
+    return (
+        found.select_related("namespace", "facts")
+        .defer(*left_out)
+        .order_by(f"-{sort.field}", "-pk")[:limit]
+        .iterator(chunk_size=limit)
+    )
+
+
+def find_facets(*, actor: Principal, kind: str, query: ListQuery) -> Facets:
+    """By what the list can be narrowed further, with counts.
+
+    Exact where some filter leaves few repositories; else the counts of the whole kind's public ones.
+    """
+    narrowings = _narrowings(kind, query)
+    if query.text.strip():
+        terms = tokens.query_terms(query.text)
+        narrowings.append(_of_match(Match(Field.ANY, terms)) if terms else _nothing())
+    ids, used = _candidates(narrowings)
+    if used is None:
+        return _facets_of_kind(kind, is_exact=not narrowings and query.is_gated is None)
+    matching = _matching(actor, kind, query, narrowings, ids=ids).order_by().values_list("pk", flat=True)
+    left = list(matching)
+    tags = RepositoryTag.objects.filter(repository_id__in=_unnested(left))
+    return Facets(_counted(tags), total=len(left))
+
+
+def _counted(tags: QuerySet[RepositoryTag]) -> dict[str, list[FacetValue]]:
+    rows = tags.order_by().values_list("type", "value").annotate(times=Count("pk"))
+    by_type: dict[str, list[FacetValue]] = {}
+    for type_, value, times in sorted(rows, key=lambda row: (-row[2], row[1])):
+        values = by_type.setdefault(type_, [])
+        if len(values) < FACET_VALUES_MAX:
+            values.append(FacetValue(value, times))
+    return by_type
+
+
+def _facets_of_kind(kind: str, *, is_exact: bool) -> Facets:
+    """Counted over the public repositories, and remembered for 100 times as long as counting took."""
+    place = redis_key("search", "facets", kind)
+    kept = redis().get(place)
+    if kept is not None:
+        total, by_type = orjson.loads(kept)
+        values = {type_: [FacetValue(*pair) for pair in pairs] for type_, pairs in by_type.items()}
+        return Facets(values, total=total, is_exact=is_exact)
+    started = time.monotonic()
+    public = Repository.objects.live().filter(policies.readable_by(ANONYMOUS), kind=kind)
+    total = public.count()
+    counted = _counted(RepositoryTag.objects.filter(kind=kind, repository__in=public))
+    seconds = time.monotonic() - started
+    redis().set(
+        place,
+        orjson.dumps(
+            [total, {type_: [(v.value, v.count) for v in values] for type_, values in counted.items()}]
+        ),
+        px=max(1, int(seconds * 100_000)),
+    )
+    return Facets(counted, total=total, is_exact=is_exact)
