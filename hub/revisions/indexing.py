@@ -171,7 +171,8 @@ class _Reading:
             if read_range is None:
                 return None
             found = read(read_range)
-        self.headers[entry.oid] = found
+        if found is not None:
+            self.headers[entry.oid] = found
         return found
 
     def _safetensors(self) -> dict[str, Any] | None:
@@ -206,7 +207,7 @@ def store_facts(repository: Repository, facts: Facts, *, now: datetime) -> None:
                 "used_storage_bytes": facts.used_storage_bytes,
                 "files_total": facts.files_total,
                 "indexed_at": now,
-                "tags": [tag.value for tag in facts.tags],
+                "tags": [tag.value for tag in facts.tags if tag.type not in tagging.HIDDEN],
                 "safetensors": facts.safetensors,
                 "gguf": facts.gguf,
                 "transformers_info": facts.transformers_info,

@@ -24,9 +24,7 @@ def document(
     pretty = (card or {}).get("pretty_name") or (card or {}).get("title")
     names = tokens.words(repository.full_name, pretty if isinstance(pretty, str) else "")
     known = set(names)
-    words = tokens.words(
-        repository.namespace.full_name, repository.description, " ".join(tags), text
-    )
+    words = tokens.words(repository.namespace.full_name, repository.description, " ".join(tags), text)
     return Document(
         repository_id=repository.pk,
         grams=tokens.grams(repository.full_name),

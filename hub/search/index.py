@@ -51,10 +51,15 @@ class Sqlite:
 
     def put(self, documents: Sequence[Document]) -> None:
         with connection.cursor() as cursor:
-            cursor.executemany(f"DELETE FROM {TABLE} WHERE rowid = %s", [(d.repository_id,) for d in documents])  # noqa: S608
+            cursor.executemany(
+                f"DELETE FROM {TABLE} WHERE rowid = %s", [(d.repository_id,) for d in documents]
+            )  # noqa: S608
             cursor.executemany(
                 f"INSERT INTO {TABLE} (rowid, grams, names, words) VALUES (%s, %s, %s, %s)",  # noqa: S608
-                [(d.repository_id, " ".join(d.grams), " ".join(d.names), " ".join(d.words)) for d in documents],
+                [
+                    (d.repository_id, " ".join(d.grams), " ".join(d.names), " ".join(d.words))
+                    for d in documents
+                ],
             )
 
     def remove(self, ids: Sequence[int]) -> None:
@@ -132,9 +137,7 @@ class Postgres:
     def _term(self, term: Term, weight: str) -> str:
         return (
             "("
-            + " | ".join(
-                "(" + " & ".join(self._word(word, weight) for word in words) + ")" for words in term
-            )
+            + " | ".join("(" + " & ".join(self._word(word, weight) for word in words) + ")" for words in term)
             + ")"
         )
 

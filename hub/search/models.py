@@ -10,7 +10,9 @@ from hub.repos.models import Repository
 class TrendingState(models.Model):
     """What one repository's counters were when its score was last brought up to date."""
 
-    repository = models.OneToOneField(Repository, on_delete=models.CASCADE, related_name="+", primary_key=True)
+    repository = models.OneToOneField(
+        Repository, on_delete=models.CASCADE, related_name="+", primary_key=True
+    )
     likes_seen = models.IntegerField(default=0)
     downloads_seen = models.BigIntegerField(default=0)
     scored_at = models.DateTimeField()

@@ -119,9 +119,7 @@ def _of_author(kind: str, author: str) -> _Narrowing:
     if owner is None:
         return _nothing()
     mine = Repository.objects.live().filter(namespace_id=owner, kind=kind).order_by()
-    return _Narrowing(
-        lambda limit: list(mine.values_list("pk", flat=True)[:limit]), Q(namespace_id=owner)
-    )
+    return _Narrowing(lambda limit: list(mine.values_list("pk", flat=True)[:limit]), Q(namespace_id=owner))
 
 
 def _of_tag(kind: str, value: str, *, type_: str = "") -> _Narrowing:
@@ -144,7 +142,8 @@ def _of_part(part: str) -> _Narrowing:
 def _of_match(match: Match) -> _Narrowing:
     sql, parameters = index.dialect().ids(match)
     return _Narrowing(
-        lambda limit: index.first_ids(match, limit), Q(pk__in=RawSQL(sql, tuple(parameters)))  # noqa: S611
+        lambda limit: index.first_ids(match, limit),
+        Q(pk__in=RawSQL(sql, tuple(parameters))),  # noqa: S611
     )
 
 

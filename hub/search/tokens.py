@@ -82,7 +82,9 @@ def grams(repo_id: str) -> list[str]:
 def gram_words(part: str) -> tuple[Word, ...]:
     """What an id that holds `part` has among its grams: necessary, not sufficient."""
     size = min(3, len(part))
-    return tuple(Word(gram) for gram in dict.fromkeys(part[at : at + size] for at in range(len(part) - size + 1)))
+    return tuple(
+        Word(gram) for gram in dict.fromkeys(part[at : at + size] for at in range(len(part) - size + 1))
+    )
 
 
 def exact_terms(text: str) -> tuple[Term, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from hub.api.hf.http import boolean, repeated, repository, route
+from hub.api.hf import related
+from hub.api.hf.http import actor, boolean, repeated, repository, route
 from hub.api.json import json_response, timestamp
 from hub.errors import Invalid
 from hub.repos.models import Kind, Repository
@@ -176,7 +177,9 @@ def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = N
     shown = Info(found, facts, sha=sha)
     fields = expanded_fields(request, kind)
     if fields is not None:
-        return json_response(shown.render(fields))
+        row = shown.render(fields)
+        related.add([row], fields, actor=actor(request), tags=[facts.tags if facts else []])
+        return json_response(row)
     row = shown.render(FIELDS[kind])
     if boolean(request, "blobs"):
         row["siblings"] = shown.siblings(blobs=True)

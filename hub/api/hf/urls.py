@@ -3,12 +3,13 @@
 from django.urls import URLPattern, URLResolver
 
 from hub.api import converters  # noqa: F401 - registers the converters
-from hub.api.hf import account, fallback, info, lifecycle, resolve, trees, upload, xet_tokens
+from hub.api.hf import account, fallback, info, lifecycle, lists, resolve, trees, upload, xet_tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *account.urlpatterns,
     *lifecycle.urlpatterns,
     *info.urlpatterns,
+    *lists.urlpatterns,
     *trees.urlpatterns,
     *upload.urlpatterns,
     *xet_tokens.urlpatterns,

@@ -17,6 +17,10 @@ ARXIV = re.compile(r"arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})|\barxiv:(\d{4}\.\d{
 DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]{1,100}")
 RELATIONS = ("adapter", "merge", "quantized", "finetune")
 DEFAULT_REGION = "us"
+# What a space's card says it uses: lists filter by it, but it is not shown among the tags.
+USES_MODEL = "uses_model"
+USES_DATASET = "uses_dataset"
+HIDDEN = frozenset({USES_MODEL, USES_DATASET})
 
 
 class Tag(NamedTuple):
@@ -91,10 +95,7 @@ def _by_kind(seen: Seen) -> Iterable[Tag]:
         return _of_model(seen)
     if seen.kind == "dataset":
         return _of_dataset(seen)
-    if seen.kind == "space":
-        sdk = cards.word(seen.card.get("sdk"))
-        return [Tag("sdk", sdk)] if sdk else []
-    return []
+    return _of_space(seen) if seen.kind == "space" else []
 
 
 def _of_model(seen: Seen) -> Iterable[Tag]:
@@ -151,6 +152,15 @@ def _of_dataset(seen: Seen) -> Iterable[Tag]:
     for ending, format_ in (("parquet", "parquet"), ("csv", "csv"), ("json", "json"), ("jsonl", "json")):
         if any(name.endswith(f".{ending}") and not name.endswith(".index.json") for name in seen.names):
             yield Tag("format", f"format:{format_}")
+
+
+def _of_space(seen: Seen) -> Iterable[Tag]:
+    if sdk := cards.word(seen.card.get("sdk")):
+        yield Tag("sdk", sdk)
+    for field, type_ in (("models", USES_MODEL), ("datasets", USES_DATASET)):
+        for word in cards.words(seen.card.get(field)):
+            if cards.REPO_ID.fullmatch(word):
+                yield Tag(type_, f"{field[:-1]}:{word}")
 
 
 def _common(seen: Seen) -> Iterable[Tag]:

@@ -178,7 +178,9 @@ class TestPages:
         for limit in (1, 4, 22, 23):
             assert read_all(sort=sort, limit=limit, tags=tags) == whole
 
-    @pytest.mark.parametrize("cursor", ["x", "AAAA", "W10", "WzAsMV0", "WzAsInh4IiwxXQ", "é", "WzAsMWUzMDAwLDFd"])
+    @pytest.mark.parametrize(
+        "cursor", ["x", "AAAA", "W10", "WzAsMV0", "WzAsInh4IiwxXQ", "é", "WzAsMWUzMDAwLDFd"]
+    )
     def test_refuse_a_cursor_that_is_not_ours(self, cursor: str) -> None:
         with pytest.raises(keyset.InvalidCursor):
             names(cursor=cursor)

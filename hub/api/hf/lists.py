@@ -1,0 +1,188 @@
+"""Lists of repositories, and the tags they can be narrowed by (contract 2.2)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from hub.accounts.principals import ANONYMOUS
+from hub.api.hf import info, related
+from hub.api.hf.http import actor, boolean, integer, repeated, route, with_next
+from hub.api.json import json_response
+from hub.errors import Invalid
+from hub.repos.models import Kind, Repository
+from hub.revisions.models import RepositoryFacts
+from hub.search import selectors
+from hub.search.queries import LIMIT_MAX, ListQuery, Sort
+
+LIMIT_DEFAULT = 100
+SORTS = {
+    "lastModified": Sort.UPDATED,
+    "last_modified": Sort.UPDATED,
+    "updatedAt": Sort.UPDATED,
+    "createdAt": Sort.CREATED,
+    "created_at": Sort.CREATED,
+    "downloads": Sort.DOWNLOADS,
+    "downloads30d": Sort.DOWNLOADS,
+    "likes": Sort.LIKES,
+    "likes30d": Sort.TRENDING,
+    "trendingScore": Sort.TRENDING,
+    "trending_score": Sort.TRENDING,
+    "trending": Sort.TRENDING,
+}
+# What a row shows without being asked for more, and what `full` adds.
+BRIEF = (
+    "private gated disabled downloads likes tags trendingScore createdAt lastModified library_name "
+    "pipeline_tag sdk"
+).split()
+FULL = "author sha siblings".split()
+# Property → the facts' large column that it is made from.
+COLUMNS = {
+    "siblings": "siblings",
+    "cardData": "card_data",
+    "config": "config",
+    "mask_token": "config",
+    "transformersInfo": "transformers_info",
+    "model-index": "card_data",
+    "widgetData": "card_data",
+    "sdk": "card_data",
+    "models": "card_data",
+    "datasets": "card_data",
+    "citation": "card_data",
+    "paperswithcode_id": "card_data",
+}
+# Query keys of very old clients → what stands before the value in the tag.
+OLD_FILTERS = {
+    "language": "",
+    "library": "",
+    "task": "",
+    "tags": "",
+    "trained_dataset": "dataset:",
+    "license": "license:",
+    "base_model": "base_model:",
+}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMBT]?)", re.IGNORECASE)
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+
+
+class SortRefused(Invalid):
+    code = "sort_refused"
+    message = "“sort” must be one of {allowed}."
+
+
+def list_view(request: HttpRequest, kind: str) -> HttpResponse:
+    fields = _fields(request, kind)
+    query = parse(request, kind, fields)
+    page = selectors.list_repositories(actor=actor(request), kind=kind, query=query)
+    rows = [info.Info(found, _facts(found)).render(fields) for found in page.items]
+    related.add(rows, fields, actor=actor(request), tags=[getattr(_facts(r), "tags", []) for r in page.items])
+    response = json_response(rows)
+    if page.next_cursor is not None:
+        with_next(request, response, {"cursor": page.next_cursor})
+    return response
+
+
+def _facts(repository: Repository) -> RepositoryFacts | None:
+    return getattr(repository, "facts", None)
+
+
+def _fields(request: HttpRequest, kind: str) -> list[str]:
+    """The properties of each row. Raises: ExpandRefused."""
+    expanded = info.expanded_fields(request, kind)
+    if expanded is not None:
+        return expanded
+    is_full = boolean(request, "full")
+    fields = [*BRIEF, *(FULL if is_full or kind != Kind.MODEL else [])]
+    if kind != Kind.SPACE:
+        fields.remove("sdk")
+    if kind == Kind.DATASET:
+        fields.append("description")
+        if not is_full:
+            fields.remove("siblings")
+    if boolean(request, "cardData") or (is_full and kind != Kind.MODEL):
+        fields.append("cardData")
+    if boolean(request, "config"):
+        fields.append("config")
+    return fields
+
+
+def parse(request: HttpRequest, kind: str, fields: list[str]) -> ListQuery:
+    """The wire's query keys as one value. Raises: SortRefused, Invalid."""
+    low, high = _parameters(request)
+    return ListQuery(
+        search=tuple(repeated(request, "search")),
+        author=request.GET.get("author", ""),
+        tags=tuple(_tags(request, kind)),
+        task=request.GET.get("pipeline_tag", "") if kind == Kind.MODEL else "",
+        is_gated=boolean(request, "gated") if "gated" in request.GET else None,
+        parameters_min=low,
+        parameters_max=high,
+        sort=_sort(request),
+        limit=integer(request, "limit", default=LIMIT_DEFAULT, low=1, high=LIMIT_MAX),
+        cursor=request.GET.get("cursor", ""),
+        wide=frozenset(COLUMNS[name] for name in fields if name in COLUMNS),
+    )
+
+
+def _tags(request: HttpRequest, kind: str) -> list[str]:
+    found = repeated(request, "filter", "filter[]")
+    for name, prefix in OLD_FILTERS.items():
+        for value in repeated(request, name):
+            found += [prefix + word.strip() for word in value.split(",") if word.strip()]
+    if kind == Kind.SPACE:
+        found += [
+            f"{word[:-1]}:{value}" for word in ("models", "datasets") for value in repeated(request, word)
+        ]
+    return found
+
+
+def _sort(request: HttpRequest) -> Sort:
+    text = request.GET.get("sort", "")
+    if not text:
+        return Sort.TRENDING
+    if text not in SORTS:
+        raise SortRefused(allowed="lastModified, createdAt, downloads, likes, trendingScore")
+    return SORTS[text]
+
+
+def _parameters(request: HttpRequest) -> tuple[int | None, int | None]:
+    """`min:6B,max:128B` → the two numbers. Raises: Invalid."""
+    bounds: dict[str, int] = {}
+    for piece in request.GET.get("num_parameters", "").split(","):
+        if not piece.strip():
+            continue
+        name, _, text = piece.strip().partition(":")
+        size = SIZE.fullmatch(text.strip())
+        if name not in {"min", "max"} or size is None or len(text) > 24:
+            raise Invalid(reason="“num_parameters” is written as “min:6B,max:128B”.")
+        bounds[name] = int(float(size[1]) * UNITS[size[2].upper()])
+        if bounds[name] >= 2**63:
+            raise Invalid(reason="“num_parameters” is too large.")
+    return bounds.get("min"), bounds.get("max")
+
+
+def tags_by_type(request: HttpRequest, kind: str) -> HttpResponse:
+    """Every tag that public repositories have, by what it speaks of."""
+    facets = selectors.find_facets(actor=ANONYMOUS, kind=kind, query=ListQuery())
+    body: dict[str, Any] = {
+        type_: [
+            {"id": found.value, "label": _label(type_, found.value), "type": type_, "count": found.count}
+            for found in values
+        ]
+        for type_, values in facets.by_type.items()
+    }
+    return json_response(body)
+
+
+def _label(type_: str, value: str) -> str:
+    return value.removeprefix(f"{type_}:")
+
+
+urlpatterns = [
+    path("api/<plural:kind>", route(GET=list_view)),
+    path("api/models-tags-by-type", route(GET=tags_by_type), {"kind": Kind.MODEL}),
+    path("api/datasets-tags-by-type", route(GET=tags_by_type), {"kind": Kind.DATASET}),
+]

@@ -1,0 +1,31 @@
+"""Properties of an info object that speak of other repositories: made for a whole page at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from hub.accounts.principals import Principal
+from hub.revisions import lineage
+
+
+def add(
+    rows: Sequence[dict[str, Any]], fields: Collection[str], *, actor: Principal, tags: Sequence[list[str]]
+) -> None:
+    """Add to each row what is asked for of baseModels, childrenModelCount and spaces."""
+    ids = [row["id"] for row in rows]
+    if "baseModels" in fields:
+        for row, its_tags in zip(rows, tags, strict=True):
+            if found := lineage.base_models(its_tags):
+                row["baseModels"] = {
+                    "relation": found.relation,
+                    "models": [{"id": repo_id} for repo_id in found.repo_ids],
+                }
+    if "childrenModelCount" in fields:
+        counts = lineage.children_counts(actor=actor, repo_ids=ids)
+        for row in rows:
+            row["childrenModelCount"] = counts[row["id"]]
+    if "spaces" in fields:
+        spaces = lineage.spaces_using(actor=actor, repo_ids=ids)
+        for row in rows:
+            row["spaces"] = spaces[row["id"]]
