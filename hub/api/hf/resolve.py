@@ -45,7 +45,8 @@ def resolve(request: HttpRequest, kind: str, repo_id: str, revision: str, file: 
         response["X-Linked-Etag"] = response["ETag"] = f'"{entry.pointer.oid}"'
         names = lfs.xet_hashes(repository_id=found.pk, oids=[entry.pointer.oid])
         for name in names.values():
-            response.headers.update(xet_tokens.download_headers(request, found, commit, name))
+            for header, value in xet_tokens.download_headers(request, found, commit, name).items():
+                response[header] = value
     else:
         response["ETag"] = f'"{entry.oid}"'
     response["X-Linked-Size"] = str(entry.content_size)
