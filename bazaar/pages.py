@@ -136,7 +136,11 @@ def preferences(request: HttpRequest) -> HttpResponse:
     language, theme = request.POST.get("language"), request.POST.get("theme")
     if language in dict(settings.LANGUAGES):
         response.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME, language, max_age=YEAR_S, samesite="Lax", secure=request.is_secure()
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            max_age=YEAR_S,
+            samesite="Lax",
+            secure=request.is_secure(),
         )
     if theme in THEMES:
         response.set_cookie("theme", theme, max_age=YEAR_S, samesite="Lax", secure=request.is_secure())

@@ -14,7 +14,9 @@ from django.http.response import HttpResponseBase
 
 # URL namespaces whose responses are the site's own pages.
 PAGES = frozenset({"hub_web", "market_web", "admin"})
-CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'; sandbox"
+CONTENT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'; sandbox"
+)
 
 
 class ContentSecurityPolicyMiddleware:

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "hub.search",
     "hub.downloads",
     "hub.community",
+    "hub.audit",
     "hub.web",
     "compute_market.ledger",
     "compute_market.offers",

@@ -38,7 +38,15 @@ from hub.accounts.models import (
 )
 from hub.accounts.names import require_namespace_name
 from hub.accounts.principals import Principal
-from hub.accounts.signals import namespace_created, namespace_renamed
+from hub.accounts.signals import (
+    member_removed,
+    member_set,
+    namespace_created,
+    namespace_renamed,
+    password_changed,
+    token_created,
+    token_revoked,
+)
 from hub.accounts.throttling import SignInThrottle
 from hub.errors import Invalid
 
@@ -171,7 +179,9 @@ def change_password(*, actor: Principal, old: str, new: str) -> None:
         raise BadCredentials
     require_strong(new, user=user)
     user.set_password(new)
-    user.save(update_fields=["password"])
+    with transaction.atomic(durable=True):
+        user.save(update_fields=["password"])
+        password_changed.send(sender=User, user=user, actor=actor)
 
 
 def create_organization(
@@ -231,6 +241,7 @@ def set_member(*, actor: Principal, organization: Namespace, user: User, role: R
         membership, _ = Membership.objects.update_or_create(
             organization=organization, user=user, defaults={"role": role}
         )
+        member_set.send(sender=Membership, organization=organization, user=user, role=role, actor=actor)
     return membership
 
 
@@ -247,6 +258,7 @@ def remove_member(*, actor: Principal, organization: Namespace, user: User) -> N
         removed, _ = Membership.objects.filter(organization=organization, user=user).delete()
         if not removed:
             raise MemberNotFound(user=user.name, organization=organization.name)
+        member_removed.send(sender=Membership, organization=organization, user=user, actor=actor)
 
 
 def _require_other_admin(organization: Namespace, user: User) -> None:
@@ -303,7 +315,7 @@ def rename_namespace(*, actor: Principal, namespace: Namespace, name: str) -> Na
             NamespaceRedirect.objects.create(key=old_key, namespace=namespace)
         namespace.name, namespace.key = name, key
         namespace.save(update_fields=["name", "key"])
-        namespace_renamed.send(sender=Namespace, namespace=namespace, old_name=old_name)
+        namespace_renamed.send(sender=Namespace, namespace=namespace, old_name=old_name, actor=actor)
     return namespace
 
 
@@ -363,6 +375,7 @@ def create_token(
             )
             for grant in grants
         )
+        token_created.send(sender=AccessToken, user=actor.user, label=token.name, scopes=chosen, actor=actor)
     return token, secret
 
 
@@ -397,6 +410,9 @@ def _valid_scopes(scopes: Collection[str]) -> list[str]:
 def revoke_token(*, actor: Principal, token_id: int) -> None:
     """Raises: Unauthenticated, Denied, TokenNotFound (also for another user's)."""
     policies.require_account_owner(actor)
-    removed, _ = AccessToken.objects.filter(pk=token_id, user=actor.user).delete()
-    if not removed:
-        raise TokenNotFound
+    with transaction.atomic(durable=True):
+        token = AccessToken.objects.select_for_update().filter(pk=token_id, user=actor.user).first()
+        if token is None:
+            raise TokenNotFound
+        token.delete()
+        token_revoked.send(sender=AccessToken, user=actor.user, label=token.name, actor=actor)

@@ -3,4 +3,9 @@
 from django.dispatch import Signal
 
 namespace_created = Signal()  # namespace, creator (User or None)
-namespace_renamed = Signal()  # namespace, old_name
+namespace_renamed = Signal()  # namespace, old_name, actor
+member_set = Signal()  # organization, user, role, actor
+member_removed = Signal()  # organization, user, actor
+password_changed = Signal()  # user, actor
+token_created = Signal()  # user, label, scopes, actor
+token_revoked = Signal()  # user, label, actor

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
+    def about(self, subject: str) -> AuditEntryQuerySet:
+        return self.filter(subject=subject)
+
+    def newest_first(self) -> AuditEntryQuerySet:
+        return self.order_by("-id")
+
+
+class AuditEntry(models.Model):
+    """One thing that somebody did. Written in the transaction that did it, and never changed.
+
+    Names are kept as text: the entry outlives the user and the thing it tells of.
+    """
+
+    at = models.DateTimeField(db_default=Now(), db_index=True)
+    # The user's name; "system" for commands and jobs, empty for nobody signed in.
+    actor = models.CharField(max_length=100, blank=True, db_index=True)
+    # A fact in the past tense, such as "repository_deleted".
+    action = models.CharField(max_length=60, db_index=True)
+    # What it happened to, such as "model alice/bert" or "user alice".
+    subject = models.CharField(max_length=300, db_index=True)
+    details = models.JSONField(default=dict, blank=True)
+    # Finds the request in the access log; empty for commands and jobs.
+    request_id = models.CharField(max_length=200, blank=True)
+
+    objects: ClassVar[models.Manager[AuditEntry]] = models.Manager.from_queryset(AuditEntryQuerySet)()
+
+    class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit log"
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor or '-'} {self.action} {self.subject}"

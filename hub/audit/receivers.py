@@ -1,0 +1,96 @@
+"""Hears the facts of other rooms and writes them down. Each runs in the transaction of its fact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from hub.accounts import signals as accounts
+from hub.accounts.models import Namespace, User
+from hub.accounts.principals import Principal
+from hub.audit.recording import record
+from hub.repos import signals as repos
+from hub.repos.models import AccessRequest, Repository
+
+
+def _named(repository: Repository) -> str:
+    return f"{repository.kind} {repository.full_name}"
+
+
+@receiver(accounts.namespace_created)
+def _namespace_created(namespace: Namespace, creator: User | None, **_: Any) -> None:
+    actor = Principal(user=creator) if creator else None
+    record(actor=actor, action="namespace_created", subject=f"{namespace.kind} {namespace.name}")
+
+
+@receiver(accounts.namespace_renamed)
+def _namespace_renamed(namespace: Namespace, old_name: str, actor: Principal, **_: Any) -> None:
+    subject = f"{namespace.kind} {namespace.name}"
+    record(actor=actor, action="namespace_renamed", subject=subject, old_name=old_name)
+
+
+@receiver(accounts.member_set)
+def _member_set(organization: Namespace, user: User, role: str, actor: Principal, **_: Any) -> None:
+    subject = f"organization {organization.name}"
+    record(actor=actor, action="member_set", subject=subject, user=user.name, role=str(role))
+
+
+@receiver(accounts.member_removed)
+def _member_removed(organization: Namespace, user: User, actor: Principal, **_: Any) -> None:
+    subject = f"organization {organization.name}"
+    record(actor=actor, action="member_removed", subject=subject, user=user.name)
+
+
+@receiver(accounts.token_created)
+def _token_created(user: User, label: str, scopes: list[str], actor: Principal, **_: Any) -> None:
+    subject = f"user {user.name}"
+    record(actor=actor, action="token_created", subject=subject, label=label, scopes=list(scopes))
+
+
+@receiver(accounts.token_revoked)
+def _token_revoked(user: User, label: str, actor: Principal, **_: Any) -> None:
+    record(actor=actor, action="token_revoked", subject=f"user {user.name}", label=label)
+
+
+@receiver(accounts.password_changed)
+def _password_changed(user: User, actor: Principal, **_: Any) -> None:
+    record(actor=actor, action="password_changed", subject=f"user {user.name}")
+
+
+@receiver(repos.repository_created)
+def _repository_created(repository: Repository, actor: Principal, **_: Any) -> None:
+    visibility = "private" if repository.is_private else "public"
+    record(actor=actor, action="repository_created", subject=_named(repository), visibility=visibility)
+
+
+@receiver(repos.repository_moved)
+def _repository_moved(repository: Repository, old_id: str, actor: Principal, **_: Any) -> None:
+    record(actor=actor, action="repository_moved", subject=_named(repository), old_id=old_id)
+
+
+@receiver(repos.repository_changed)
+def _repository_changed(repository: Repository, actor: Principal, **more: Any) -> None:
+    changed = sorted(more.get("fields", []))
+    record(actor=actor, action="repository_changed", subject=_named(repository), fields=changed)
+
+
+@receiver(repos.repository_deleted)
+def _repository_deleted(repository: Repository, actor: Principal, **_: Any) -> None:
+    record(actor=actor, action="repository_deleted", subject=_named(repository))
+
+
+@receiver(repos.repository_restored)
+def _repository_restored(repository: Repository, actor: Principal, **_: Any) -> None:
+    record(actor=actor, action="repository_restored", subject=_named(repository))
+
+
+@receiver(repos.access_request_handled)
+def _access_request_handled(access_request: AccessRequest, actor: Principal, **_: Any) -> None:
+    record(
+        actor=actor,
+        action="access_request_handled",
+        subject=_named(access_request.repository),
+        user=access_request.user.name,
+        status=str(access_request.status),
+    )
