@@ -36,3 +36,21 @@ class RawPathMiddleware:
         first = path[1:].partition("/")[0]
         request.mount = f"/{first}" if first in self.mounts else ""  # type: ignore[attr-defined]
         return self.get_response(request)
+
+
+class ChunkedBodyMiddleware:
+    """Let views read a body that came without a length.
+
+    Django gives every request as many bytes as its Content-Length says, so none to a chunked one.
+    A server that ends the input where the body ends says so; then the input itself can be read.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        meta = request.META
+        is_chunked = "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower()
+        if is_chunked and not meta.get("CONTENT_LENGTH") and meta.get("wsgi.input_terminated"):
+            request._stream = meta["wsgi.input"]  # noqa: SLF001
+        return self.get_response(request)

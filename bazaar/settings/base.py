@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "bazaar.edge.EdgeMiddleware",
     "bazaar.middleware.RawPathMiddleware",
     "bazaar.security.ContentSecurityPolicyMiddleware",
+    "bazaar.middleware.ChunkedBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

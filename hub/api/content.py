@@ -14,6 +14,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from hub.api.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
+from hub.lfs.models import LfsObject
 from hub.repos.models import Repository
 from hub.revisions import selectors
 
@@ -85,14 +86,20 @@ def _from_git(repository: Repository, entry: Entry, span: ByteRange) -> HttpResp
 
 
 def _from_store(repository: Repository, entry: Entry, span: ByteRange) -> HttpResponseBase:
-    """By the cheapest way there is: the store itself, the front server, the kernel, or a stream."""
     assert entry.pointer is not None
     stored = lfs.get_object(repository_id=repository.pk, oid=entry.pointer.oid)
+    return stored_response(stored, span, entry.path)
+
+
+def stored_response(stored: LfsObject, span: ByteRange, path: str) -> HttpResponseBase:
+    """A large object by the cheapest way there is: the store itself, the front server, the kernel, or
+    a stream. The first is a redirect (302), which the store answers with the range that is asked of it.
+    """
     url = lfs.presigned_url(
         stored,
         expires_seconds=PRESIGNED_SECONDS,
-        disposition=disposition(entry.path),
-        content_type=content_type(entry.path),
+        disposition=disposition(path),
+        content_type=content_type(path),
     )
     if url:
         redirect = HttpResponse(status=302)

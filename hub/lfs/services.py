@@ -100,6 +100,10 @@ def negotiate_upload(
     known = links.usable(repository.pk, actor, [each.oid for each in wanted])
     fresh = {each.oid: each.size_bytes for each in wanted if each.oid not in known}
     quotas.require_room_for_bytes(repository.namespace, sum(fresh.values()))
+    # One answer names one way of sending, so one large object puts all the others into parts too.
+    parts = always_in_parts or (
+        in_parts and any(size > settings.LFS_PARTS_ABOVE_BYTES for size in fresh.values())
+    )
     slots = []
     for each in wanted:
         size = known.get(each.oid)
@@ -108,7 +112,6 @@ def negotiate_upload(
         elif size is not None and not always_in_parts:
             slots.append(Slot(each, is_stored=True))
         else:
-            parts = always_in_parts or (in_parts and each.size_bytes > settings.LFS_PARTS_ABOVE_BYTES)
             slots.append(_slot(actor, repository, each, in_parts=parts, now=now))
     return slots
 

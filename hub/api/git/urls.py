@@ -1,3 +1,57 @@
-from django.urls import URLPattern, URLResolver
+"""git and git-lfs: `/{id}.git/…`, `/datasets/{id}.git/…` and so on, with or without `.git`."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, path, register_converter
+
+from hub.api import converters  # noqa: F401 - registers the converters
+from hub.api.git import lfs, smart
+from hub.api.git.errors import render_json, render_text
+from hub.api.git.http import route
+from hub.repos.models import Kind
+
+# The plurals of every dialect; models also stand at the root.
+PREFIXES = {
+    "datasets/": Kind.DATASET,
+    "spaces/": Kind.SPACE,
+    "kernels/": Kind.KERNEL,
+    "models/": Kind.MODEL,
+    "codes/": Kind.CODE,
+    "mcpservers/": Kind.MCP,
+    "mcps/": Kind.MCP,
+    "skills/": Kind.SKILL,
+    "": Kind.MODEL,
+}
+
+
+class Oid:
+    """The sha256 of a large object."""
+
+    regex = "[0-9a-f]{64}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(Oid, "oid")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("lfs/objects/<oid:oid>", route(render_json, GET=lfs.fetch, PUT=lfs.receive)),
+    path("lfs/objects/<oid:oid>/parts/<int:number>", route(render_json, PUT=lfs.receive_part)),
+    path("lfs/objects/<oid:oid>/complete", route(render_json, POST=lfs.complete)),
+    path("lfs/objects/<oid:oid>/verify", route(render_json, POST=lfs.verify)),
+    *(
+        path(f"{prefix}<repo_id:repo_id>/{suffix}", view, {"kind": kind})
+        for prefix, kind in PREFIXES.items()
+        for suffix, view in (
+            ("info/refs", route(render_text, GET=smart.info_refs)),
+            ("git-upload-pack", route(render_text, POST=smart.upload_pack)),
+            ("git-receive-pack", route(render_text, POST=smart.receive_pack)),
+            ("info/lfs/objects/batch", route(render_json, POST=lfs.batch)),
+            ("info/lfs/locks/verify", route(render_json, POST=lfs.verify_locks)),
+            ("info/lfs/locks", route(render_json, GET=lfs.locks, POST=lfs.locks)),
+            ("info/lfs/locks/<rest:rest>", route(render_json, POST=lfs.locks)),
+        )
+    ),
+]

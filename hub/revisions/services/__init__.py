@@ -2,6 +2,7 @@
 
 from hub.revisions.services.commits import Committed, NewCommit, commit, commit_to_ref, record_push
 from hub.revisions.services.history import delete_lfs_files, duplicate, super_squash
+from hub.revisions.services.pushes import receive_push
 from hub.revisions.services.refs import create_branch, create_tag, delete_branch, delete_tag
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "delete_lfs_files",
     "delete_tag",
     "duplicate",
+    "receive_push",
     "record_push",
     "super_squash",
 ]

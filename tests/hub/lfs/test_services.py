@@ -259,8 +259,10 @@ class TestParts:
     def test_are_offered_above_a_size_to_who_can_send_them(self) -> None:
         alice = factories.actor()
         repository = factories.repository(alice)
+        assert negotiate(alice, repository, DATA)[0].upload is None
+        assert negotiate(alice, repository, DATA[:5000], in_parts=True)[0].upload is None
         slots = negotiate(alice, repository, DATA, DATA[:5000], in_parts=True)
-        assert [slot.upload is not None for slot in slots] == [True, False]
+        assert [slot.upload is not None for slot in slots] == [True, True]
         assert slots[0].upload is not None
         assert slots[0].upload.parts_count == 3
 

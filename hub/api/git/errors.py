@@ -1,0 +1,73 @@
+"""This dialect's whole vocabulary of refusals: plain text for git, JSON for git-lfs."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from hub import errors
+from hub.api.git.render import lfs_json
+
+# Our code → status. What is not listed gets its kind's.
+STATUSES: dict[str, int] = {
+    "storage_quota_exceeded": 403,
+    "storage_full": 507,
+    "hash_mismatch": 422,
+    "size_mismatch": 422,
+    "invalid_oid": 422,
+    "invalid_size": 422,
+    "objects_missing": 422,
+    "body_too_large": 413,
+    "too_many_objects": 413,
+}
+KINDS: dict[type[errors.Refusal], int] = {
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Denied: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Exhausted: 429,
+    errors.Unsupported: 501,
+    errors.Unavailable: 503,
+}
+# The Python client reads these on the batch call, as on all others.
+X_ERROR_CODES = {"repository_not_found": "RepoNotFound", "repository_gated": "GatedRepo"}
+CHALLENGE = 'Basic realm="Model Bazaar", charset="UTF-8"'
+
+
+def status_of(refusal: errors.Refusal) -> int:
+    if refusal.code in STATUSES:
+        return STATUSES[refusal.code]
+    return next((status for kind, status in KINDS.items() if isinstance(refusal, kind)), 400)
+
+
+def asks_for_credentials(refusal: errors.Refusal, request: HttpRequest) -> bool:
+    """Whether other credentials might help: nobody signed in yet, and something is hidden or closed."""
+    if isinstance(refusal, errors.Unauthenticated):
+        return True
+    known = getattr(request, "principal", None)
+    is_anonymous = known is None or known.is_anonymous
+    return is_anonymous and refusal.code in X_ERROR_CODES
+
+
+def render_text(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
+    """For git, which prints a plain text as `remote: …`."""
+    response = HttpResponse(f"{refusal}\n", content_type="text/plain; charset=utf-8")
+    return _finished(response, refusal, request)
+
+
+def render_json(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
+    """For git-lfs and its relatives: `message` is what git-lfs prints, `error` what Python clients do."""
+    text = str(refusal)
+    return _finished(lfs_json({"message": text, "error": text}), refusal, request)
+
+
+def _finished(response: HttpResponse, refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
+    response.status_code = status_of(refusal)
+    if asks_for_credentials(refusal, request):
+        response.status_code = 401
+        response["WWW-Authenticate"] = response["LFS-Authenticate"] = CHALLENGE
+    if code := X_ERROR_CODES.get(refusal.code):
+        response["X-Error-Code"] = code
+    text = " ".join(str(refusal).split())
+    response["X-Error-Message"] = text.encode("latin-1", "replace").decode("latin-1")[:500]
+    return response

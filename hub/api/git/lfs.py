@@ -1,0 +1,115 @@
+"""git-lfs: the batch call, the addresses it gives out, and locks (which are not kept)."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+
+from hub.api import content
+from hub.api.git import parse
+from hub.api.git.http import actor, base_url, repository
+from hub.api.git.render import Links, download_entry, lfs_json, upload_entry
+from hub.api.json import json_body
+from hub.api.ranges import ByteRange, parse_range
+from hub.errors import Unsupported
+from hub.lfs import grants, selectors, services
+from hub.lfs.errors import GrantRefused
+from hub.lfs.grants import Action, Grant
+
+
+def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """How each object shall be sent, or can be fetched."""
+    found = repository(request, kind, repo_id)
+    asked = parse.batch(request)
+    now = timezone.now()
+    links = Links(
+        base=base_url(request), repository_id=found.pk, user_id=actor(request).user_id, now=now
+    )
+    if not asked.is_upload:
+        objects = services.negotiate_download(actor=actor(request), repository=found, wanted=asked.wanted)
+        answer = [download_entry(each, links) for each in objects]
+        return lfs_json({"transfer": "basic", "objects": answer, "hash_algo": "sha256"})
+    slots = services.negotiate_upload(
+        actor=actor(request),
+        repository=found,
+        wanted=asked.wanted,
+        in_parts=asked.takes_parts,
+        always_in_parts=asked.parts_only,
+        now=now,
+    )
+    in_parts = any(slot.upload is not None and slot.upload.part_bytes for slot in slots)
+    return lfs_json(
+        {
+            "transfer": "multipart" if in_parts else "basic",
+            "objects": [upload_entry(slot, links) for slot in slots],
+            "hash_algo": "sha256",
+        }
+    )
+
+
+def receive(request: HttpRequest, oid: str) -> HttpResponse:
+    """PUT of one whole object, by signed address alone."""
+    services.receive_object(grant=_grant(request, Action.SEND, oid), read=request.read, now=timezone.now())
+    response = HttpResponse()
+    response["ETag"] = f'"{oid}"'
+    return response
+
+
+def receive_part(request: HttpRequest, oid: str, number: int) -> HttpResponse:
+    """PUT of one part, by signed address alone; clients need the ETag."""
+    grant = _grant(request, Action.SEND_PART, oid)
+    if grant.part != number:
+        raise GrantRefused
+    part = services.receive_part(grant=grant, read=request.read)
+    response = HttpResponse()
+    response["ETag"] = f'"{part.etag}"'
+    return response
+
+
+def complete(request: HttpRequest, oid: str) -> HttpResponse:
+    grant = _grant(request, Action.COMPLETE, oid)
+    body = json_body(request)
+    services.complete_upload(grant=grant, parts=parse.parts(body), now=timezone.now())
+    return lfs_json({"oid": oid, "size": grant.size_bytes})
+
+
+def verify(request: HttpRequest, oid: str) -> HttpResponse:
+    grant = _grant(request, Action.VERIFY, oid)
+    body = json_body(request)
+    if (body.get("oid", oid), body.get("size", grant.size_bytes)) != (oid, grant.size_bytes):
+        raise GrantRefused
+    services.verify_object(grant=grant, now=timezone.now())
+    return lfs_json({"oid": oid, "size": grant.size_bytes})
+
+
+def fetch(request: HttpRequest, oid: str) -> HttpResponseBase:
+    """GET of one object, whole or a range of it, by signed address alone."""
+    grant = _grant(request, Action.FETCH, oid)
+    stored = selectors.get_object(repository_id=grant.repository_id, oid=oid)
+    wanted = parse_range(request.headers.get("Range"), stored.size_bytes)
+    span = wanted or ByteRange(0, stored.size_bytes)
+    response = HttpResponse() if request.method == "HEAD" else content.stored_response(stored, span, oid)
+    if response.status_code == 302:  # noqa: PLR2004
+        return response
+    if wanted is not None:
+        response.status_code = 206
+        response["Content-Range"] = span.content_range(stored.size_bytes)
+    response["Content-Length"] = str(span.length)
+    content.describe(response, oid)
+    response["ETag"] = f'"{oid}"'
+    return response
+
+
+def verify_locks(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """Asked before every push: nobody holds a lock."""
+    repository(request, kind, repo_id)
+    return lfs_json({"ours": [], "theirs": []})
+
+
+def locks(request: HttpRequest, kind: str, repo_id: str, rest: str = "") -> HttpResponse:
+    repository(request, kind, repo_id)
+    raise Unsupported(feature="Locking files")
+
+
+def _grant(request: HttpRequest, action: Action, oid: str) -> Grant:
+    return grants.read(request.GET.get("grant", ""), action=action, oid=oid, now=timezone.now())

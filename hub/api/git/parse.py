@@ -1,0 +1,136 @@
+"""What git and git-lfs send → core arguments."""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from hub.api.json import BodyTooLarge, MalformedBody, json_body, list_of, text_of
+from hub.blobstore import Part, refusing_when_full
+from hub.errors import Unsupported
+from hub.lfs.services import BATCH_MAX, Wanted, require_wanted
+
+CHUNK_BYTES = 256 * 1024
+# git compresses only the short lists of commits that a fetch sends.
+INFLATED_BYTES_MAX = 64 * 1024 * 1024
+PARTS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The body of a batch call. `parts_only`: a client that must be given parts for every object."""
+
+    is_upload: bool
+    wanted: list[Wanted]
+    takes_parts: bool
+    parts_only: bool
+
+
+def batch(request: HttpRequest) -> Batch:
+    """Raises: MalformedBody, BodyTooLarge, InvalidOid, InvalidSize, Unsupported."""
+    body = json_body(request)
+    operation = text_of(body, "operation")
+    if operation not in {"upload", "download"}:
+        raise MalformedBody(reason="“operation” is “upload” or “download”")
+    if body.get("hash_algo", "sha256") != "sha256":
+        raise Unsupported(feature="A hash other than sha256")
+    wanted = []
+    for each in list_of(body, "objects", limit=BATCH_MAX):
+        if not isinstance(each, dict):
+            raise MalformedBody(reason="“objects” holds objects")
+        wanted.append(require_wanted(each.get("oid"), each.get("size")))
+    transfers = body.get("transfers") or ["basic"]
+    if not isinstance(transfers, list):
+        raise MalformedBody(reason="“transfers” must be a list")
+    return Batch(
+        is_upload=operation == "upload",
+        wanted=wanted,
+        takes_parts="multipart" in transfers,
+        parts_only="upload_id" in body and "multipart" in transfers,
+    )
+
+
+def parts(body: dict[str, Any]) -> list[Part]:
+    """The parts with which an upload is completed. Raises: MalformedBody."""
+    found = []
+    for each in list_of(body, "parts", limit=PARTS_MAX):
+        number = each.get("partNumber") if isinstance(each, dict) else None
+        etag = each.get("etag") if isinstance(each, dict) else None
+        if not isinstance(number, int) or not isinstance(etag, str):
+            raise MalformedBody(reason="each part has a “partNumber” and an “etag”")
+        found.append(Part(number, etag.strip('"')))
+    return found
+
+
+def spooled(request: HttpRequest) -> BinaryIO:
+    """The body in a file that git can read by itself, unpacked if it came as gzip.
+
+    Raises: BodyTooLarge before more than the limit is on disk, MalformedBody, StorageFull.
+    """
+    encoding = request.headers.get("Content-Encoding", "").lower()
+    if encoding in {"gzip", "x-gzip"}:
+        chunks = inflated(_chunks(request), limit=INFLATED_BYTES_MAX)
+    elif encoding in {"", "identity"}:
+        chunks = _bounded(_chunks(request), limit=settings.GIT_PUSH_BYTES_MAX)
+    else:
+        raise Unsupported(feature=f"Content-Encoding {encoding[:40]}")
+    folder = Path(settings.TEMP_ROOT)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = tempfile.TemporaryFile(dir=folder, prefix="git-")  # noqa: SIM115 - the caller's to close
+    try:
+        with refusing_when_full():
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file  # type: ignore[return-value]
+
+
+def _chunks(request: HttpRequest) -> Iterator[bytes]:
+    while chunk := request.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _bounded(chunks: Iterator[bytes], *, limit: int) -> Iterator[bytes]:
+    count = 0
+    for chunk in chunks:
+        count += len(chunk)
+        if count > limit:
+            raise BodyTooLarge(limit=limit)
+        yield chunk
+
+
+def inflated(chunks: Iterator[bytes], *, limit: int) -> Iterator[bytes]:
+    """Unpack gzip piece by piece, never holding more than a piece.
+
+    Raises: BodyTooLarge as soon as more than `limit` bytes came out, MalformedBody.
+    """
+    count = 0
+    unpacker = zlib.decompressobj(wbits=31)
+    for chunk in chunks:
+        packed = chunk
+        while packed:
+            try:
+                data = unpacker.decompress(packed, CHUNK_BYTES)
+            except zlib.error:
+                raise MalformedBody(reason="not gzip") from None
+            count += len(data)
+            if count > limit:
+                raise BodyTooLarge(limit=limit)
+            if data:
+                yield data
+            packed = unpacker.unconsumed_tail
+            if unpacker.eof:
+                packed = b""
+    if not unpacker.eof:
+        raise MalformedBody(reason="the gzip data is cut short")

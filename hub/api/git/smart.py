@@ -1,0 +1,83 @@
+"""Smart HTTP: fetch and push (git's gitprotocol-http)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, TypeVar
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+
+from hub.api.git import parse
+from hub.api.git.http import actor, repository
+from hub.api.git.proposals import own_proposals
+from hub.errors import Denied
+from hub.gitstore import serving
+from hub.repos import policies
+from hub.revisions import pushes, services
+
+
+Answer = TypeVar("Answer", bound=HttpResponseBase)
+
+
+class DumbProtocol(Denied):
+    code = "dumb_protocol"
+    message = "This hub speaks git's smart HTTP protocol only; use git 1.6.6 or newer."
+
+
+def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """How every fetch and push begins."""
+    service = request.GET.get("service")
+    found = repository(request, kind, repo_id)
+    if service == "git-upload-pack":
+        policies.require_content(actor(request), found)
+    elif service == "git-receive-pack":
+        pushes.require_push(actor(request), found, own_proposals(actor(request), found))
+    else:
+        raise DumbProtocol
+    advertised = serving.advertise(found.storage, service, protocol=_protocol(request))
+    return _uncached(HttpResponse(advertised, content_type=f"application/x-{service}-advertisement"))
+
+
+def upload_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
+    found = repository(request, kind, repo_id)
+    policies.require_content(actor(request), found)
+    body = parse.spooled(request)
+    answer = serving.upload_pack(found.storage, body, protocol=_protocol(request))
+    return _streamed(answer, body, "application/x-git-upload-pack-result")
+
+
+def receive_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
+    found = repository(request, kind, repo_id)
+    proposals = own_proposals(actor(request), found)
+    # Asked before the body is read: a stranger's gigabytes are not taken in.
+    pushes.require_push(actor(request), found, proposals)
+    body = parse.spooled(request)
+    answer = services.receive_push(
+        actor=actor(request),
+        repository=found,
+        request=body,
+        protocol=_protocol(request),
+        own_proposals=proposals,
+        now=timezone.now(),
+    )
+    return _streamed(answer, body, "application/x-git-receive-pack-result")
+
+
+def _protocol(request: HttpRequest) -> str:
+    return request.headers.get("Git-Protocol", "")
+
+
+def _streamed(answer: Iterator[bytes], body: BinaryIO, content_type: str) -> StreamingHttpResponse:
+    def stream() -> Iterator[bytes]:
+        with body:
+            yield from answer
+
+    return _uncached(StreamingHttpResponse(stream(), content_type=content_type))
+
+
+def _uncached(response: Answer) -> Answer:
+    response["Cache-Control"] = "no-cache, max-age=0, must-revalidate, no-transform"
+    response["Expires"] = "Fri, 01 Jan 1980 00:00:00 GMT"
+    response["Pragma"] = "no-cache"
+    return response

@@ -1,0 +1,98 @@
+"""Looking at the objects of a push before they are let in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import ObjectType
+
+from hub.gitstore.folders import folder_of
+from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
+
+COMMITS_SEARCHED_MAX = 2_000
+POINTER_SIZE_MIN = 100
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a push brings: LFS pointers (blob → pointer), blobs too large for git (blob → bytes), bytes."""
+
+    pointers: dict[str, Pointer] = field(default_factory=dict)
+    large: dict[str, int] = field(default_factory=dict)
+    blob_bytes: int = 0
+
+
+class Incoming:
+    """The objects of one push, in quarantine, and the repository that they would join."""
+
+    def __init__(self, storage: str, objects: Path | None) -> None:
+        # A handle of its own: a cached one must never learn of objects that may be thrown away.
+        self._repo = pygit2.Repository(str(folder_of(storage)))
+        self._known = self._repo.odb
+        self._new = pygit2.Odb(str(objects)) if objects is not None else None
+        if objects is not None:
+            self._with_new = pygit2.Repository(str(folder_of(storage)))
+            self._with_new.odb.add_disk_alternate(str(objects))
+        else:
+            self._with_new = self._repo
+
+    def contents(self, *, large_above: int) -> Contents:
+        """Look at every object that the repository does not have yet. Only small blobs are read."""
+        found = Contents()
+        if self._new is None:
+            return found
+        for oid in self._new:
+            kind, size = self._new.read_header(oid)
+            if kind != ObjectType.BLOB or oid in self._known:
+                continue
+            found.blob_bytes += size
+            if size > large_above:
+                found.large[str(oid)] = size
+            elif POINTER_SIZE_MIN < size <= POINTER_SIZE_MAX:
+                _, data = self._new.read(oid)[:2]
+                if pointer := Pointer.parse(data):
+                    found.pointers[str(oid)] = pointer
+        return found
+
+    def is_commit(self, oid: str) -> bool:
+        """Whether an object is a commit, or an annotated tag of one."""
+        try:
+            self._with_new[oid].peel(pygit2.Commit)
+        except (KeyError, pygit2.GitError, pygit2.InvalidSpecError):
+            return False
+        return True
+
+    def paths_of(self, blobs: Iterable[str], tips: Iterable[str]) -> dict[str, str]:
+        """Where blobs lie in the pushed commits, for messages; those not found soon are left out."""
+        wanted = set(blobs)
+        found: dict[str, str] = {}
+        seen: set[pygit2.Oid] = set()
+        walker: pygit2.Walker | None = None
+        for tip in tips:
+            commit = self._with_new[tip].peel(pygit2.Commit)
+            if walker is None:
+                walker = self._with_new.walk(commit.id)
+            else:
+                walker.push(commit.id)
+        for number, commit in enumerate(walker or ()):
+            if not wanted or number >= COMMITS_SEARCHED_MAX:
+                break
+            self._search(commit.tree, "", wanted, found, seen)
+        return found
+
+    def _search(
+        self, tree: pygit2.Tree, prefix: str, wanted: set[str], found: dict[str, str], seen: set[pygit2.Oid]
+    ) -> None:
+        if tree.id in seen:
+            return
+        seen.add(tree.id)
+        for item in tree:
+            oid = str(item.id)
+            if isinstance(item, pygit2.Tree):
+                self._search(item, f"{prefix}{item.name}/", wanted, found, seen)
+            elif oid in wanted:
+                wanted.discard(oid)
+                found[oid] = f"{prefix}{item.name}"

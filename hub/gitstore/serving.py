@@ -1,0 +1,293 @@
+"""Serving a repository to git itself: `git upload-pack` and `git receive-pack`, one process a request.
+
+Before receive-pack moves any ref it runs a hook, a few lines of shell that ask the thread which
+started it, over two named pipes, whether the refs may move. The objects that came wait in a
+quarantine folder until then.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import select
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from django.conf import settings
+
+from hub.errors import Unavailable
+from hub.gitstore.folders import folder_of
+
+Service = Literal["git-upload-pack", "git-receive-pack"]
+NULL_SHA = "0" * 40
+CHUNK_BYTES = 64 * 1024
+# What git may print besides the pack: progress, and the verdicts on refs.
+REPORT_BYTES_MAX = 4 * 1024 * 1024
+PROTOCOL = re.compile(r"[a-z0-9]+=[a-z0-9]+(?::[a-z0-9]+=[a-z0-9]+){0,7}")
+HOOKS = ("pre-receive", "post-receive")
+HOOK = """\
+#!/bin/sh
+# Asks the hub, which started this git, whether the refs on standard input may move (pre-receive), or
+# tells it that they have moved (post-receive). The answer is lines to print, then "ok" or "refused".
+if [ -z "$BAZAAR_ASK" ]; then
+    echo "This repository is written through its hub only." >&2
+    exit 1
+fi
+{ echo "${0##*/}"; echo "$GIT_QUARANTINE_PATH"; cat; echo end; } > "$BAZAAR_ASK"
+while IFS= read -r line; do
+    case "$line" in
+        ok) exit 0 ;;
+        refused) exit 1 ;;
+        *) printf '%s\\n' "$line" >&2 ;;
+    esac
+done < "$BAZAAR_ANSWER"
+exit 1
+"""
+# Old histories hold these; they harm nobody, and refusing them would only lock people out.
+TOLERATED = (
+    "missingSpaceBeforeDate",
+    "missingSpaceBeforeEmail",
+    "missingEmail",
+    "missingNameBeforeEmail",
+    "badEmail",
+    "badTimezone",
+    "zeroPaddedFilemode",
+    "badFilemode",
+    "missingTaggerEntry",
+    "gitmodulesUrl",
+    "gitmodulesParse",
+)
+
+
+class GitFailed(Unavailable):
+    """git could not be started, or ended without an answer."""
+
+    code = "git_failed"
+    message = "git did not answer. The hub's log says more."
+
+
+@dataclass(frozen=True, slots=True)
+class RefChange:
+    """One ref that a push moves. `old` is None when it comes to be, `new` when it goes."""
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What a push asks for. `objects` is the folder in which its new objects wait, if it brought any."""
+
+    changes: list[RefChange]
+    objects: Path | None
+
+
+Decide = Callable[[Push], Sequence[str]]
+Record = Callable[[list[RefChange]], None]
+
+
+def advertise(storage: str, service: Service, *, protocol: str) -> bytes:
+    """The refs and capabilities with which a fetch or push begins. Raises: GitFailed."""
+    # In protocol 2 a fetch begins with capabilities alone, and without the line that names the service.
+    head = b"" if service == "git-upload-pack" and "version=2" in protocol else _banner(service)
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [*_git(service), "--stateless-rpc", "--advertise-refs", folder_of(storage)],
+        env=_environment(protocol),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise GitFailed from RuntimeError(done.stderr.decode(errors="replace")[:1000])
+    return head + done.stdout
+
+
+def upload_pack(storage: str, request: BinaryIO, *, protocol: str) -> Iterator[bytes]:
+    """What git sends to one who fetches, as a stream. `request` is a file: git reads it by itself.
+
+    Closing the stream ends git.
+    """
+    with _running("git-upload-pack", storage, request, _environment(protocol)) as process:
+        assert process.stdout is not None
+        while chunk := os.read(process.stdout.fileno(), CHUNK_BYTES):
+            yield chunk
+
+
+def receive_pack(
+    storage: str, request: BinaryIO, *, protocol: str, decide: Decide, record: Record
+) -> Iterator[bytes]:
+    """Take in a push; what git answers to it is streamed.
+
+    `decide` is asked once before any ref moves and gives reasons to refuse, each a line for people;
+    none means yes. `record` is called with the refs that have moved. Only then does the client learn
+    that they have: what git says after the decision is held back until `record` returns.
+    """
+    with _pipes() as (folder, ask, answer):
+        environment = _environment(protocol) | {
+            "BAZAAR_ASK": str(folder / "ask"),
+            "BAZAAR_ANSWER": str(folder / "answer"),
+        }
+        with _running("git-receive-pack", storage, request, environment) as process:
+            assert process.stdout is not None
+            output = process.stdout.fileno()
+            poll = select.poll()
+            poll.register(output, select.POLLIN)
+            poll.register(ask, select.POLLIN)
+            question, held, is_decided = b"", b"", False
+            while True:
+                ready = {descriptor for descriptor, _ in poll.poll()}
+                if ask in ready:
+                    question += os.read(ask, CHUNK_BYTES)
+                    if question.endswith(b"\nend\n"):
+                        hook, push = _parse(question)
+                        question = b""
+                        is_decided = True
+                        reasons = decide(push) if hook == "pre-receive" else record(push.changes)
+                        os.write(answer, _verdict(reasons or ()))
+                    continue
+                chunk = os.read(output, CHUNK_BYTES)
+                if not chunk:
+                    break
+                if is_decided and len(held) < REPORT_BYTES_MAX:
+                    held += chunk
+                else:
+                    yield chunk
+            process.wait()
+        if held:
+            yield held
+
+
+def _verdict(reasons: Sequence[str]) -> bytes:
+    """Lines for the hook. A reason is one line, so that it cannot be taken for the verdict."""
+    lines = [f"error: {' '.join(reason.split())}"[:2000] for reason in reasons[:20]]
+    return "\n".join([*lines, "refused" if reasons else "ok", ""]).encode()
+
+
+def _parse(question: bytes) -> tuple[str, Push]:
+    hook, objects, *lines = question.decode(errors="replace").removesuffix("end\n").splitlines()
+    changes = []
+    for line in lines:
+        old, new, ref = line.split(" ", 2)
+        changes.append(
+            RefChange(ref, None if old == NULL_SHA else old, None if new == NULL_SHA else new)
+        )
+    return hook, Push(changes, Path(objects) if objects else None)
+
+
+def _banner(service: str) -> bytes:
+    line = f"# service={service}\n"
+    return f"{len(line) + 4:04x}{line}0000".encode()
+
+
+@contextmanager
+def _pipes() -> Iterator[tuple[Path, int, int]]:
+    """Two named pipes in a folder of their own, both held open so that neither side ever waits to open."""
+    Path(settings.TEMP_ROOT).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="push-", dir=settings.TEMP_ROOT))
+    descriptors = []
+    try:
+        for name in ("ask", "answer"):
+            os.mkfifo(folder / name, 0o600)
+            descriptors.append(os.open(folder / name, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+        yield folder, descriptors[0], descriptors[1]
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(
+    service: Service, storage: str, request: BinaryIO, environment: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(  # noqa: S603 - our own arguments
+        [*_git(service), "--stateless-rpc", folder_of(storage)],
+        stdin=request,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        env=environment,
+    )
+    try:
+        yield process
+    finally:
+        assert process.stdout is not None
+        process.stdout.close()
+        if process.poll() is None:
+            # A push that was not decided leaves its quarantine; git removes it on this signal.
+            process.terminate()
+        process.wait()
+
+
+def _git(service: Service) -> list[str]:
+    command = service.removeprefix("git-")
+    options = {
+        "safe.directory": "*",
+        "core.hooksPath": str(_hooks()),
+        "gc.auto": "0",
+    }
+    if service == "git-upload-pack":
+        options |= {"uploadpack.allowFilter": "true", "uploadpack.allowAnySHA1InWant": "true"}
+    else:
+        options |= {
+            # Told "done" means on disk: packs, indexes, refs.
+            "core.fsync": "all",
+            "core.fsyncMethod": "fsync",
+            "receive.fsckObjects": "true",
+            **{f"receive.fsck.{name}": "ignore" for name in TOLERATED},
+            "receive.unpackLimit": "1",
+            "receive.maxInputSize": str(settings.GIT_PUSH_BYTES_MAX),
+            "receive.autogc": "false",
+            "receive.denyDeletes": "false",
+            "receive.denyNonFastForwards": "false",
+            "receive.denyDeleteCurrent": "ignore",
+            "receive.denyCurrentBranch": "ignore",
+            "receive.advertisePushOptions": "false",
+        }
+    return ["git", *(word for pair in options.items() for word in ("-c", "=".join(pair))), command]
+
+
+def _environment(protocol: str) -> dict[str, str]:
+    """Nothing of whoever runs the server reaches git: no configuration, no home, no language."""
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.devnull,
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "TMPDIR": str(settings.TEMP_ROOT),
+    }
+    if PROTOCOL.fullmatch(protocol):
+        environment["GIT_PROTOCOL"] = protocol
+    return environment
+
+
+def _hooks() -> Path:
+    return _write_hooks(str(settings.TEMP_ROOT))
+
+
+@lru_cache(maxsize=8)
+def _write_hooks(root: str) -> Path:
+    """Write the one folder of hooks that all repositories share; git would pass over a missing one.
+
+    Raises: GitFailed where the folder's file system lets nothing run.
+    """
+    folder = Path(root).parent / "hooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in HOOKS:
+        building = folder / f".{name}.{secrets.token_hex(4)}"
+        building.write_text(HOOK)
+        building.chmod(0o755)
+        building.replace(folder / name)
+        if not os.access(folder / name, os.X_OK):
+            raise GitFailed from PermissionError(f"{folder / name} cannot be run (mounted noexec?)")
+    return folder

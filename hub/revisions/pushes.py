@@ -1,0 +1,160 @@
+"""Steps of a `git push`: who may push at all, and whether what came may be let in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from hub.accounts.principals import Principal
+from hub.gitstore.errors import InvalidRefName
+from hub.gitstore.incoming import Contents, Incoming
+from hub.gitstore.paths import require_ref_name
+from hub.gitstore.serving import Push, RefChange
+from hub.lfs import links
+from hub.repos import policies, quotas
+from hub.repos.errors import StorageQuotaExceeded
+from hub.repos.models import Repository
+
+PULL_REQUEST = re.compile(r"refs/pr/[1-9][0-9]{0,8}")
+CHANGES_MAX = 1_000
+LISTED_MAX = 5
+
+
+def require_push(actor: Principal, repository: Repository, own_proposals: Collection[str]) -> None:
+    """May send a pack: who writes, and the author of an open pull request (a ref in `own_proposals`).
+
+    Which refs they may then move is `reasons_against`'s to say.
+    Raises: what `require_write` and `require_propose` raise.
+    """
+    if own_proposals and not policies.can_write(actor, repository):
+        policies.require_propose(actor, repository)
+        return
+    policies.require_write(actor, repository)
+
+
+def reasons_against(
+    *,
+    actor: Principal,
+    repository: Repository,
+    push: Push,
+    own_proposals: Collection[str],
+    now: datetime,
+) -> tuple[list[str], Contents]:
+    """Why this push must not be let in, in words for people, and what it brings.
+
+    With no reason against it, the objects that its pointers name are linked to the repository: from
+    here on they cannot be collected, whatever becomes of the push.
+    """
+    current = Repository.objects.live().with_owner().filter(pk=repository.pk).first()
+    if current is None:
+        return [_("The repository was deleted meanwhile.")], Contents()
+    reasons = _about_refs(actor, current, push.changes, own_proposals)
+    if reasons:
+        return reasons, Contents()
+    incoming = Incoming(current.storage, push.objects)
+    tips = [change.new for change in push.changes if change.new is not None]
+    for change in push.changes:
+        if change.new is not None and not incoming.is_commit(change.new):
+            reasons.append(_("%(ref)s must lead to a commit.") % {"ref": change.ref})
+    if reasons:
+        return reasons, Contents()
+    contents = incoming.contents(large_above=settings.LFS_THRESHOLD_BYTES)
+    reasons = [
+        *_about_large_files(incoming, contents, tips),
+        *_about_pointers(actor, current, incoming, contents, tips),
+    ]
+    if not reasons:
+        try:
+            quotas.require_room_for_bytes(current.namespace, contents.blob_bytes)
+        except StorageQuotaExceeded as refusal:
+            reasons = [str(refusal)]
+    if not reasons and contents.pointers:
+        with transaction.atomic(durable=True):
+            links.link(current.pk, [pointer.oid for pointer in contents.pointers.values()], now)
+    return reasons, contents
+
+
+def _about_refs(
+    actor: Principal,
+    repository: Repository,
+    changes: Sequence[RefChange],
+    own_proposals: Collection[str],
+) -> list[str]:
+    if len(changes) > CHANGES_MAX:
+        return [_("A push may move %(limit)d refs at once.") % {"limit": CHANGES_MAX}]
+    is_writer = policies.can_write(actor, repository)
+    reasons = []
+    for change in changes:
+        if PULL_REQUEST.fullmatch(change.ref):
+            if change.old is None:
+                reasons.append(
+                    _("%(ref)s is no pull request; open it on the hub first.") % {"ref": change.ref}
+                )
+            elif change.new is None:
+                reasons.append(_("%(ref)s belongs to a pull request; close that instead.") % {"ref": change.ref})
+            elif not is_writer and change.ref not in own_proposals:
+                reasons.append(
+                    _("You may not push to %(ref)s: it is somebody else's pull request.") % {"ref": change.ref}
+                )
+            continue
+        kind, _slash, name = change.ref.removeprefix("refs/").partition("/")
+        if kind not in {"heads", "tags"}:
+            reasons.append(_("Only branches and tags can be pushed, not %(ref)s.") % {"ref": change.ref})
+        elif not is_writer:
+            reasons.append(_("You may not push to %(ref)s.") % {"ref": change.ref})
+        elif change.new is None and change.ref == f"refs/heads/{repository.default_branch}":
+            reasons.append(
+                _("%(ref)s is the default branch and cannot be deleted.") % {"ref": change.ref}
+            )
+        elif change.old is None:
+            try:
+                require_ref_name(name, what="branch" if kind == "heads" else "tag")
+            except InvalidRefName as refusal:
+                reasons.append(str(refusal))
+    return reasons
+
+
+def _about_large_files(incoming: Incoming, contents: Contents, tips: Sequence[str]) -> list[str]:
+    if not contents.large:
+        return []
+    paths = incoming.paths_of(contents.large, tips)
+    limit = settings.LFS_THRESHOLD_BYTES
+    reasons = [
+        _("%(path)s has %(size)d bytes; files of more than %(limit)d bytes go to Git LFS.")
+        % {"path": paths.get(blob, blob), "size": size, "limit": limit}
+        for blob, size in list(contents.large.items())[:LISTED_MAX]
+    ]
+    return [*reasons, _('Run "git lfs migrate import --above=10MB", then push again.')]
+
+
+def _about_pointers(
+    actor: Principal,
+    repository: Repository,
+    incoming: Incoming,
+    contents: Contents,
+    tips: Sequence[str],
+) -> list[str]:
+    named = {pointer.oid: blob for blob, pointer in contents.pointers.items()}
+    sizes = links.usable(repository.pk, actor, list(named))
+    missing = {named[oid]: oid for oid in named if oid not in sizes}
+    wrong = [
+        _("The pointer to %(oid)s says %(said)d bytes; the stored object has %(size)d.")
+        % {"oid": pointer.oid, "said": pointer.size, "size": sizes[pointer.oid]}
+        for pointer in contents.pointers.values()
+        if sizes.get(pointer.oid, pointer.size) != pointer.size
+    ][:LISTED_MAX]
+    if not missing:
+        return wrong
+    paths = incoming.paths_of(missing, tips)
+    reasons = [
+        _("The LFS object of %(path)s was not uploaded: %(oid)s") % {"path": paths.get(blob, blob), "oid": oid}
+        for blob, oid in list(missing.items())[:LISTED_MAX]
+    ]
+    if len(missing) > LISTED_MAX:
+        reasons.append(_("… and %(count)d more.") % {"count": len(missing) - LISTED_MAX})
+    return [*wrong, *reasons, _('Run "git lfs push --all origin", then push again.')]

@@ -1,0 +1,52 @@
+"""Taking in a `git push`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import BinaryIO
+
+from hub.accounts.principals import Principal
+from hub.gitstore.incoming import Contents
+from hub.gitstore.serving import Push, RefChange, receive_pack
+from hub.repos.models import Repository
+from hub.revisions import pushes
+from hub.revisions.services.commits import RefUpdate, record_push
+
+
+def receive_push(
+    *,
+    actor: Principal,
+    repository: Repository,
+    request: BinaryIO,
+    protocol: str,
+    own_proposals: Collection[str] = (),
+    now: datetime,
+) -> Iterator[bytes]:
+    """Give a push to git and stream what git answers; the checks and the rows are ours.
+
+    `own_proposals` are the pull request refs that the actor may push to without write access.
+    The refs move all or in part, as git does it; what has moved is recorded before git's verdict
+    reaches the client, so that whoever reads "done" finds the hub up to date.
+    """
+    pushes.require_push(actor, repository, own_proposals)
+    brought = Contents()
+
+    def decide(push: Push) -> list[str]:
+        nonlocal brought
+        reasons, brought = pushes.reasons_against(
+            actor=actor, repository=repository, push=push, own_proposals=own_proposals, now=now
+        )
+        return reasons
+
+    def record(changes: list[RefChange]) -> None:
+        record_push(
+            actor=actor,
+            repository=repository,
+            updates=[RefUpdate(change.ref, change.old, change.new) for change in changes],
+            lfs_oids=[pointer.oid for pointer in brought.pointers.values()],
+            added_bytes=brought.blob_bytes,
+            now=now,
+        )
+
+    return receive_pack(repository.storage, request, protocol=protocol, decide=decide, record=record)

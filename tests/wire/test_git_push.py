@@ -1,0 +1,280 @@
+"""Pushing with the real git."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.servers.clients import run
+from tests.servers.git import WorkingFolder, info, make_repository
+from tests.servers.live import LiveBazaar, LiveUser, unique
+
+CARD = "---\nlicense: apache-2.0\nlanguage: zh\n---\n# 通义\n"
+
+
+@pytest.fixture
+def bazaar(live_bazaar: LiveBazaar) -> LiveBazaar:
+    return live_bazaar
+
+
+@pytest.fixture
+def repo_id(bazaar: LiveBazaar) -> str:
+    return make_repository(bazaar, bazaar.alice)
+
+
+@pytest.fixture
+def work(bazaar: LiveBazaar, repo_id: str) -> WorkingFolder:
+    return WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
+
+
+def refs_of(bazaar: LiveBazaar, repo_id: str) -> set[str]:
+    listed = run(["git", "ls-remote", bazaar.git_url(repo_id, bazaar.alice)], env=bazaar.client_env())
+    return {line.split("\t")[1] for line in listed.out.splitlines()}
+
+
+def storage_of(bazaar: LiveBazaar, repo_id: str) -> Path:
+    """The repository on the server's disk: the one that holds this commit."""
+    sha = str(info(bazaar, repo_id)["sha"])
+    for folder in (bazaar.data / "git").glob("*/*/*.git"):
+        for ref in folder.glob("refs/heads/*"):
+            if ref.read_text().strip() == sha:
+                return folder
+    raise AssertionError("no such repository on disk")
+
+
+class TestPush:
+    def test_is_followed_by_the_index_at_once(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        head = work.commit(README__md=CARD, config__json='{"model_type": "qwen2"}')
+        work.git("push", "-q", "origin", "main")
+        found = info(bazaar, repo_id)
+        assert found["sha"] == head
+        assert found["cardData"]["license"] == "apache-2.0"  # type: ignore[index]
+        assert "language:zh" in found["tags"] or "zh" in found["tags"]  # type: ignore[operator]
+        assert {"README.md", "config.json"} <= {
+            file["rfilename"]
+            for file in found["siblings"]  # type: ignore[attr-defined]
+        }
+
+    def test_makes_and_deletes_branches_and_tags(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        work.commit(a__txt="a")
+        work.git("tag", "light")
+        work.git("tag", "-a", "heavy", "-m", "annotated")
+        work.git("push", "-q", "origin", "HEAD:refs/heads/feature/one", "light", "heavy")
+        assert {"refs/heads/feature/one", "refs/tags/light", "refs/tags/heavy"} <= refs_of(bazaar, repo_id)
+        work.git("push", "-q", "origin", "--delete", "feature/one", "light")
+        assert not {"refs/heads/feature/one", "refs/tags/light"} & refs_of(bazaar, repo_id)
+
+    def test_may_rewrite_the_default_branch(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        work.commit(a__txt="a")
+        work.git("push", "-q", "origin", "main")
+        work.git("commit", "-q", "--amend", "-m", "again")
+        refused = work.git("push", "origin", "main", fails=True)
+        assert "non-fast-forward" in refused.err
+        work.git("push", "-q", "--force", "origin", "main")
+        assert info(bazaar, repo_id)["sha"] == work.head
+
+    def test_may_be_large_and_so_chunked(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        for number in range(4):
+            work.write(f"noise{number}.txt", os.urandom(3_000_000).hex())
+        work.commit()
+        traced = work.git("push", "origin", "main", GIT_CURL_VERBOSE="1")
+        assert "transfer-encoding: chunked" in traced.err.lower()
+        assert info(bazaar, repo_id)["sha"] == work.head
+        assert WorkingFolder.clone(bazaar, repo_id).head == work.head
+
+    def test_leaves_a_sound_repository_without_rubbish(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        work.commit(a__txt="a")
+        work.git("push", "-q", "origin", "main")
+        folder = storage_of(bazaar, repo_id)
+        run(["git", "fsck", "--full", "--strict"], env=bazaar.client_env(), cwd=folder)
+        assert not list(folder.glob("objects/tmp_*"))
+        assert not list((bazaar.data / "tmp").glob("push-*"))
+
+
+class TestRefusals:
+    def test_protect_the_default_branch_from_deletion(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        refused = work.git("push", "origin", "--delete", "main", fails=True)
+        assert "default branch and cannot be deleted" in refused.err
+        assert "refs/heads/main" in refs_of(bazaar, repo_id)
+
+    @pytest.mark.parametrize("ref", ["refs/pr/7", "refs/convert/parquet", "refs/notes/x", "refs/heads/-x"])
+    def test_of_refs_that_are_neither_branch_nor_tag(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder, ref: str
+    ) -> None:
+        refused = work.git("push", "origin", f"HEAD:{ref}", fails=True)
+        assert "remote: error:" in refused.err or "invalid refspec" in refused.err
+        assert ref not in refs_of(bazaar, repo_id)
+
+    def test_of_a_large_file_name_it_and_the_remedy(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        before = info(bazaar, repo_id)["sha"]
+        work.write(".gitattributes", "")
+        work.commit(**{"weights/big__bin": os.urandom(11 * 1024 * 1024)})
+        refused = work.git("push", "origin", "main", fails=True)
+        assert "weights/big.bin has 11534336 bytes" in refused.err
+        assert "git lfs migrate import" in refused.err
+        assert info(bazaar, repo_id)["sha"] == before
+
+    def test_of_a_pointer_without_its_object_name_the_file(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        oid = "ab" * 32
+        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 12345\n"
+        work.write(".gitattributes", "")
+        work.commit(model__safetensors=pointer)
+        refused = work.git("push", "--no-verify", "origin", "main", fails=True)
+        assert "model.safetensors was not uploaded" in refused.err
+        assert oid in refused.err
+
+    def test_of_a_pointer_to_a_strangers_private_object(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        """Knowing a hash must not give the content away."""
+        theirs = make_repository(bazaar, bazaar.bob, private=True)
+        secret = WorkingFolder.clone(bazaar, theirs, bazaar.bob)
+        secret.git("lfs", "install", "--local")
+        secret.commit(secret__bin=b"secret weights" * 100)
+        secret.git("push", "-q", "origin", "main")
+        pointer = secret.git("show", "HEAD:secret.bin").out
+        work.write(".gitattributes", "")
+        work.commit(mine__bin=pointer)
+        refused = work.git("push", "--no-verify", "origin", "main", fails=True)
+        assert "mine.bin was not uploaded" in refused.err
+
+    def test_of_trees_that_reach_into_the_git_folder(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        blob = work.git("hash-object", "-w", "README.md" if (work.folder / "README.md").exists() else ".gitattributes")
+        entry = f"100644 blob {blob.out.strip()}\t.git\n"
+        tree = run(
+            ["git", "-c", "core.protectNTFS=false", "mktree"], env=work.env, cwd=work.folder, input_text=entry
+        )
+        commit = work.git("commit-tree", tree.out.strip(), "-m", "evil")
+        refused = work.git("push", "origin", f"{commit.out.strip()}:refs/heads/evil", fails=True)
+        assert "hasDotgit" in refused.err
+        assert "refs/heads/evil" not in refs_of(bazaar, repo_id)
+
+    def test_of_who_may_not_write(self, bazaar: LiveBazaar, repo_id: str) -> None:
+        work = WorkingFolder.clone(bazaar, repo_id, bazaar.bob)
+        work.commit(a__txt="a")
+        refused = work.git("push", "origin", "main", fails=True)
+        assert "403" in refused.err
+        assert "You need the role" in refused.err
+
+    def test_of_a_token_that_may_only_read(self, bazaar: LiveBazaar) -> None:
+        carol = bazaar.user(unique("carol"), scopes="read")
+        dave = bazaar.user(unique("dave"))
+        assert dave.token != carol.token
+        answer = httpx.get(
+            f"{bazaar.url}/{dave.name}/any.git/info/refs?service=git-receive-pack",
+            auth=("x", carol.token),
+        )
+        assert answer.status_code == 404
+
+    def test_of_strangers_before_they_send_anything(self, bazaar: LiveBazaar, repo_id: str) -> None:
+        answer = httpx.get(f"{bazaar.url}/{repo_id}.git/info/refs?service=git-receive-pack")
+        assert answer.status_code == 401
+        assert "WWW-Authenticate" in answer.headers
+        answer = httpx.post(f"{bazaar.url}/{repo_id}.git/git-receive-pack", content=b"0000")
+        assert answer.status_code == 401
+
+
+class TestTwoPeople:
+    def test_pushing_to_one_branch_one_wins_and_the_other_is_told(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        other = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
+        work.commit(one__txt="1")
+        other.commit(two__txt="2")
+        work.git("push", "-q", "origin", "main")
+        refused = other.git("push", "origin", "main", fails=True)
+        assert "fetch first" in refused.err or "non-fast-forward" in refused.err
+        other.git("pull", "-q", "--rebase", "origin", "main")
+        other.git("push", "-q", "origin", "main")
+        assert info(bazaar, repo_id)["sha"] == other.head
+
+
+class TestParallel:
+    def test_pushes_and_commits_lose_nothing(self, bazaar: LiveBazaar, repo_id: str) -> None:
+        """25 pushes to branches of their own and 25 commits by the API to one branch, all at once."""
+        base = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
+        pushed: dict[str, str] = {}
+        for number in range(25):
+            base.git("checkout", "-q", "-b", f"b{number}", "origin/main")
+            pushed[f"b{number}"] = base.commit(**{f"file{number}__txt": str(number)})
+
+        def push(name: str) -> None:
+            base.git("push", "-q", "origin", f"{name}:{name}")
+
+        def commit(number: int) -> int:
+            return api_commit(bazaar, repo_id, bazaar.alice, f"api{number}.txt")
+
+        with ThreadPoolExecutor(12) as pool:
+            pushes = [pool.submit(push, name) for name in pushed]
+            commits = [pool.submit(commit, number) for number in range(25)]
+            statuses = [each.result() for each in commits]
+            for each in pushes:
+                each.result()
+        assert set(statuses) <= {200, 412, 409}
+        after = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
+        landed = sum(status == 200 for status in statuses)
+        assert after.git("rev-list", "--count", "origin/main").out.strip() == str(1 + landed)
+        for name, sha in pushed.items():
+            assert after.git("rev-parse", f"origin/{name}").out.strip() == sha
+        assert info(bazaar, repo_id)["sha"] == after.git("rev-parse", "origin/main").out.strip()
+        folder = storage_of(bazaar, repo_id)
+        run(["git", "fsck", "--full"], env=bazaar.client_env(), cwd=folder)
+
+    def test_pushes_to_one_branch_leave_the_hub_at_the_winner(
+        self, bazaar: LiveBazaar, repo_id: str
+    ) -> None:
+        clones = [WorkingFolder.clone(bazaar, repo_id, bazaar.alice) for _ in range(6)]
+        for number, clone in enumerate(clones):
+            clone.commit(**{f"file{number}__txt": str(number)})
+
+        def push(clone: WorkingFolder) -> None:
+            for _ in range(30):
+                try:
+                    clone.git("push", "-q", "origin", "main")
+                except AssertionError:
+                    clone.git("pull", "-q", "--rebase", "origin", "main")
+                else:
+                    return
+            raise AssertionError("never got through")
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(push, clones))
+        after = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
+        assert after.git("rev-list", "--count", "HEAD").out.strip() == "7"
+        assert info(bazaar, repo_id)["sha"] == after.head
+
+
+def api_commit(bazaar: LiveBazaar, repo_id: str, user: LiveUser, path: str) -> int:
+    lines = (
+        '{"key": "header", "value": {"summary": "add", "description": ""}}\n'
+        f'{{"key": "file", "value": {{"path": "{path}", "content": "eA==", "encoding": "base64"}}}}\n'
+    )
+    answer = httpx.post(
+        f"{bazaar.url}/api/models/{repo_id}/commit/main",
+        content=lines,
+        headers={"Authorization": f"Bearer {user.token}", "Content-Type": "application/x-ndjson"},
+        timeout=60,
+    )
+    return answer.status_code
