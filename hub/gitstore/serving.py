@@ -176,9 +176,7 @@ def _parse(question: bytes) -> tuple[str, Push]:
     changes = []
     for line in lines:
         old, new, ref = line.split(" ", 2)
-        changes.append(
-            RefChange(ref, None if old == NULL_SHA else old, None if new == NULL_SHA else new)
-        )
+        changes.append(RefChange(ref, None if old == NULL_SHA else old, None if new == NULL_SHA else new))
     return hook, Push(changes, Path(objects) if objects else None)
 
 

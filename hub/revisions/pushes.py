@@ -96,10 +96,13 @@ def _about_refs(
                     _("%(ref)s is no pull request; open it on the hub first.") % {"ref": change.ref}
                 )
             elif change.new is None:
-                reasons.append(_("%(ref)s belongs to a pull request; close that instead.") % {"ref": change.ref})
+                reasons.append(
+                    _("%(ref)s belongs to a pull request; close that instead.") % {"ref": change.ref}
+                )
             elif not is_writer and change.ref not in own_proposals:
                 reasons.append(
-                    _("You may not push to %(ref)s: it is somebody else's pull request.") % {"ref": change.ref}
+                    _("You may not push to %(ref)s: it is somebody else's pull request.")
+                    % {"ref": change.ref}
                 )
             continue
         kind, _slash, name = change.ref.removeprefix("refs/").partition("/")
@@ -108,9 +111,7 @@ def _about_refs(
         elif not is_writer:
             reasons.append(_("You may not push to %(ref)s.") % {"ref": change.ref})
         elif change.new is None and change.ref == f"refs/heads/{repository.default_branch}":
-            reasons.append(
-                _("%(ref)s is the default branch and cannot be deleted.") % {"ref": change.ref}
-            )
+            reasons.append(_("%(ref)s is the default branch and cannot be deleted.") % {"ref": change.ref})
         elif change.old is None:
             try:
                 require_ref_name(name, what="branch" if kind == "heads" else "tag")
@@ -152,7 +153,8 @@ def _about_pointers(
         return wrong
     paths = incoming.paths_of(missing, tips)
     reasons = [
-        _("The LFS object of %(path)s was not uploaded: %(oid)s") % {"path": paths.get(blob, blob), "oid": oid}
+        _("The LFS object of %(path)s was not uploaded: %(oid)s")
+        % {"path": paths.get(blob, blob), "oid": oid}
         for blob, oid in list(missing.items())[:LISTED_MAX]
     ]
     if len(missing) > LISTED_MAX:

@@ -45,9 +45,7 @@ class TestClone:
 
     @pytest.mark.parametrize("protocol", ["0", "2"])
     def test_may_be_shallow_and_deepened(self, bazaar: LiveBazaar, grown: str, protocol: str) -> None:
-        work = WorkingFolder.clone(
-            bazaar, grown, None, "--depth=1", "-c", f"protocol.version={protocol}"
-        )
+        work = WorkingFolder.clone(bazaar, grown, None, "--depth=1", "-c", f"protocol.version={protocol}")
         assert work.git("rev-list", "--count", "HEAD").out.strip() == "1"
         work.git("fetch", "-q", "--unshallow")
         assert work.git("rev-list", "--count", "HEAD").out.strip() == "4"
@@ -126,7 +124,9 @@ class TestAccess:
             f"{bazaar.alice.name}/absent", "X"
         )
 
-    @pytest.mark.parametrize("header", ["Bearer nonsense", "Basic bm9ib2R5Om5vbnNlbnNl", "Basic !", "Digest x"])
+    @pytest.mark.parametrize(
+        "header", ["Bearer nonsense", "Basic bm9ib2R5Om5vbnNlbnNl", "Basic !", "Digest x"]
+    )
     def test_refuses_a_token_it_does_not_know(self, bazaar: LiveBazaar, grown: str, header: str) -> None:
         answer = httpx.get(
             f"{bazaar.url}/{grown}.git/info/refs?service=git-upload-pack", headers={"Authorization": header}

@@ -83,9 +83,7 @@ class TestPush:
         work.git("push", "-q", "--force", "origin", "main")
         assert info(bazaar, repo_id)["sha"] == work.head
 
-    def test_may_be_large_and_so_chunked(
-        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
-    ) -> None:
+    def test_may_be_large_and_so_chunked(self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder) -> None:
         for number in range(4):
             work.write(f"noise{number}.txt", os.urandom(3_000_000).hex())
         work.commit()
@@ -161,7 +159,9 @@ class TestRefusals:
     def test_of_trees_that_reach_into_the_git_folder(
         self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
     ) -> None:
-        blob = work.git("hash-object", "-w", "README.md" if (work.folder / "README.md").exists() else ".gitattributes")
+        blob = work.git(
+            "hash-object", "-w", "README.md" if (work.folder / "README.md").exists() else ".gitattributes"
+        )
         entry = f"100644 blob {blob.out.strip()}\t.git\n"
         tree = run(
             ["git", "-c", "core.protectNTFS=false", "mktree"], env=work.env, cwd=work.folder, input_text=entry
@@ -242,9 +242,7 @@ class TestParallel:
         folder = storage_of(bazaar, repo_id)
         run(["git", "fsck", "--full"], env=bazaar.client_env(), cwd=folder)
 
-    def test_pushes_to_one_branch_leave_the_hub_at_the_winner(
-        self, bazaar: LiveBazaar, repo_id: str
-    ) -> None:
+    def test_pushes_to_one_branch_leave_the_hub_at_the_winner(self, bazaar: LiveBazaar, repo_id: str) -> None:
         clones = [WorkingFolder.clone(bazaar, repo_id, bazaar.alice) for _ in range(6)]
         for number, clone in enumerate(clones):
             clone.commit(**{f"file{number}__txt": str(number)})

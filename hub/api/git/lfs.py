@@ -22,9 +22,7 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     asked = parse.batch(request)
     now = timezone.now()
-    links = Links(
-        base=base_url(request), repository_id=found.pk, user_id=actor(request).user_id, now=now
-    )
+    links = Links(base=base_url(request), repository_id=found.pk, user_id=actor(request).user_id, now=now)
     if not asked.is_upload:
         objects = services.negotiate_download(actor=actor(request), repository=found, wanted=asked.wanted)
         answer = [download_entry(each, links) for each in objects]
