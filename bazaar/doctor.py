@@ -1,0 +1,121 @@
+"""What an operator's machine and settings need, as checks that say how to mend.
+
+They are Django system checks with the tag `doctor`. A room adds its own the same way: a function
+registered with `@register("doctor", deploy=True)` in a module that its AppConfig imports; `deploy`
+keeps checks that touch disks and networks out of every `manage.py` start.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info, register
+from django.core.checks import Warning as Caution
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from bazaar import readiness
+from bazaar.server import redis
+
+TAG = "doctor"
+GIT_VERSION_MIN = (2, 36)
+DISK_FREE_MIN_BYTES = 5 * 1024**3
+HINTS = {
+    "database": "Is the server up that DATABASE_URL names? On SQLite: is the data folder writable?",
+    "redis": "script/server starts one; otherwise set REDIS_URL to a Redis that runs.",
+    "git": "Make the data folder (BAZAAR_DATA_DIR) writable for the user who runs the bazaar.",
+    "objects": "Look at the BAZAAR_S3_ variables, the bucket and its keys; without S3, at the data folder.",
+    "scratch": "Make the data folder (BAZAAR_DATA_DIR) writable, with room for the largest upload.",
+}
+
+
+@register(TAG, deploy=True)
+def dependencies_answer(**_: Any) -> list[CheckMessage]:
+    return [
+        Error(f"{name} does not answer: {problem}", hint=HINTS[name], id=f"bazaar.E1{number:02}")
+        for number, (name, problem) in enumerate(readiness.report().items())
+        if problem
+    ]
+
+
+@register(TAG, deploy=True)
+def schema_is_current(**_: Any) -> list[CheckMessage]:
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        return []  # the dependency check says it
+    if not plan:
+        return []
+    hint = "Run: script/manage migrate"
+    return [Error(f"{len(plan)} migrations are not applied.", hint=hint, id="bazaar.E201")]
+
+
+@register(TAG, deploy=True)
+def git_is_new_enough(**_: Any) -> list[CheckMessage]:
+    path = shutil.which("git")
+    if path is None:
+        return [Error("git is not installed.", hint="Install git; clone and push need it.", id="bazaar.E202")]
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    version = tuple(int(number) for number in re.findall(r"\d+", said)[:2])
+    if version >= GIT_VERSION_MIN:
+        return []
+    wanted = ".".join(map(str, GIT_VERSION_MIN))
+    return [Error(f"{said.strip()} is too old.", hint=f"Install git {wanted} or newer.", id="bazaar.E203")]
+
+
+@register(TAG, deploy=True)
+def redis_can_be_started(**_: Any) -> list[CheckMessage]:
+    try:
+        redis.find_binary()
+    except FileNotFoundError as error:
+        return [Info(str(error), hint="Needed only by script/server without REDIS_URL.", id="bazaar.I204")]
+    return []
+
+
+@register(TAG, deploy=True)
+def disk_has_room(**_: Any) -> list[CheckMessage]:
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    if free >= DISK_FREE_MIN_BYTES:
+        return []
+    return [
+        Caution(
+            f"{free / 1024**3:.1f} GiB are free in {settings.DATA_DIR}.",
+            hint="Free some space or move BAZAAR_DATA_DIR; uploads are refused when the disk is full.",
+            id="bazaar.W205",
+        )
+    ]
+
+
+@register(TAG, deploy=True)
+def secrets_are_private(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name in ("secret_key", "demo_sign_in.json"):
+        path = Path(settings.DATA_DIR) / name
+        if path.exists() and path.stat().st_mode & 0o077:
+            hint = f"Run: chmod 600 {path}"
+            found.append(Error(f"{path} can be read by other users.", hint=hint, id="bazaar.E206"))
+    return found
+
+
+@register(TAG, deploy=True)
+def workers_keep_up(**_: Any) -> list[CheckMessage]:
+    waiting = sum(readiness.queue_lengths().values())
+    if waiting < 1000:
+        return []
+    hint = "Is a Celery worker running? script/server starts one; on several machines start more."
+    return [Caution(f"{waiting} tasks wait in the queues.", hint=hint, id="bazaar.W207")]
+
+
+@register(TAG, deploy=True)
+def public_address_is_known(**_: Any) -> list[CheckMessage]:
+    if settings.PUBLIC_URL or not getattr(settings, "USE_X_FORWARDED_HOST", False):
+        return []
+    hint = "Set BAZAAR_PUBLIC_URL to the address people type, such as https://hub.example.org."
+    text = "No public address is set; links follow the Host header that the front server sends."
+    return [Caution(text, hint=hint, id="bazaar.W208")]

@@ -1,0 +1,63 @@
+"""`manage.py doctor`: check every dependency and setting, and say how to mend what is wrong."""
+
+from __future__ import annotations
+
+import platform
+from argparse import ArgumentParser
+from typing import Any
+
+import django
+import pygit2
+from django.conf import settings
+from django.core import checks
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from bazaar import readiness
+
+
+class Command(BaseCommand):
+    help = "Check every dependency and setting, and say how to mend what is wrong."
+    # They are what this command reports on; failing before it starts would help nobody.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--strict", action="store_true", help="Fail on warnings too.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._facts()
+        for name, problem in readiness.report().items():
+            mark = self.style.ERROR("FAIL") if problem else self.style.SUCCESS("ok")
+            self.stdout.write(f"  {mark:<5} {name}")
+        found = [
+            message for message in checks.run_checks(include_deployment_checks=True) if _concerns(message)
+        ]
+        for message in sorted(found, key=lambda one: -one.level):
+            style = self.style.ERROR if message.is_serious() else self.style.WARNING
+            self.stdout.write(style(f"\n{message.msg}  ({message.id})"))
+            if message.hint:
+                self.stdout.write(f"  mend: {message.hint}")
+        level = checks.WARNING if options["strict"] else checks.ERROR
+        bad = [message for message in found if message.is_serious(level)]
+        if bad:
+            raise CommandError(f"{len(bad)} of the checks failed.")
+        self.stdout.write("\nEverything needed is there." if not found else "\nNothing is broken.")
+
+    def _facts(self) -> None:
+        facts = {
+            "data folder": settings.DATA_DIR,
+            "database": f"{connection.vendor} {settings.DATABASES['default']['NAME']}",
+            "objects": f"S3 bucket {settings.S3['bucket']}" if settings.S3 else settings.BLOB_ROOT,
+            "redis": settings.REDIS_URL.rpartition("@")[2],
+            "versions": f"Python {platform.python_version()}, Django {django.get_version()},"
+            f" libgit2 {pygit2.LIBGIT2_VERSION}",
+        }
+        for name, value in facts.items():
+            self.stdout.write(f"  {name:<12} {value}")
+        self.stdout.write("")
+
+
+def _concerns(message: checks.CheckMessage) -> bool:
+    """Django's advice on TLS is for prod; the embedded form speaks plain HTTP on loopback."""
+    is_advice = (message.id or "").startswith("security.")
+    return not (is_advice and not getattr(settings, "SECURE_PROXY_SSL_HEADER", None))

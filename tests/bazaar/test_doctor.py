@@ -1,0 +1,46 @@
+"""The doctor names what is wrong and how to mend it."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+pytestmark = pytest.mark.django_db
+
+
+def visit() -> str:
+    said = io.StringIO()
+    try:
+        call_command("doctor", stdout=said)
+    except CommandError as error:
+        said.write(f"failed: {error}")
+    return said.getvalue()
+
+
+class TestDoctor:
+    def test_finds_nothing_broken_where_all_is_well(self) -> None:
+        said = visit()
+        assert "failed" not in said
+        assert "ok    database" in said
+
+    def test_says_how_to_mend_a_missing_redis(self, settings: Any, tmp_path: Path) -> None:
+        settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
+        said = visit()
+        assert "FAIL  redis" in said
+        assert "mend: script/server starts one; otherwise set REDIS_URL" in said
+        assert "failed: 1 of the checks failed." in said
+
+    def test_shows_no_password(self, settings: Any) -> None:
+        settings.REDIS_URL = "redis://user:hunter2@127.0.0.1:1/0"
+        assert "hunter2" not in visit()
+
+    def test_warns_when_the_disk_is_nearly_full(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("bazaar.doctor.DISK_FREE_MIN_BYTES", 2**62)
+        assert "Free some space or move BAZAAR_DATA_DIR" in visit()
+
+    def test_refuses_a_secret_that_others_can_read(self, settings: Any, tmp_path: Path) -> None:
+        (tmp_path / "secret_key").touch(mode=0o644)
+        settings.DATA_DIR = tmp_path
+        assert f"mend: Run: chmod 600 {tmp_path}/secret_key" in visit()
