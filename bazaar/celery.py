@@ -17,6 +17,8 @@ app.autodiscover_tasks()
 
 # One line a sweep: the name says what it does, the number how many seconds lie between two runs.
 app.conf.beat_schedule = {
+    "index-what-a-crash-left-behind": {"task": "hub.revisions.tasks.catch_up", "schedule": 600},
+    "purge-deleted-repositories": {"task": "hub.repos.tasks.purge_deleted", "schedule": 3600},
     "collect-unused-large-objects": {"task": "hub.lfs.tasks.collect_objects", "schedule": 3600},
     "deliver-due-webhooks": {"task": "hub.community.tasks.sweep_deliveries", "schedule": 15},
     "tell-untold-events": {"task": "hub.community.tasks.sweep_notices", "schedule": 60},

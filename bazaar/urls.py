@@ -1,5 +1,6 @@
 """The mount table: which door stands at which address (docs/architecture.md)."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -18,12 +19,11 @@ urlpatterns = [
     path("", include("hub.api.csghub.urls")),
     path("", include("hub.api.git.urls")),
     path("", include("hub.api.hf.urls")),
-    path("hf/", include("hub.api.git.urls")),
-    path("hf/", include("hub.api.hf.urls")),
-    path("csg/", include("hub.api.git.urls")),
-    path("csg/", include("hub.api.hf.urls")),
-    path("ms/", include("hub.api.git.urls")),
-    path("ms/", include("hub.api.hf.urls")),
+    *(
+        path(f"{mount}/", include(wire))
+        for mount in settings.HF_MOUNTS
+        for wire in ("hub.api.git.urls", "hub.api.hf.urls")
+    ),
     path("", include("compute_market.web.urls")),
     path("", include("hub.web.urls")),
 ]

@@ -13,11 +13,27 @@ NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?", re.ASCII
 # First segments of addresses that the mount table uses (a test walks the urlconf), and names that
 # would mislead people.
 RESERVED_NAMES = frozenset(
-    ["about", "abuse", "account", "accounts", "admin", "administrator", "agent", "agents", "all", "anonymous", "api", "app", "apps", "archive", "assets", "auth", "blob", "blog", "bucket", "buckets", "codes", "code", "collections", "community", "compute", "contact", "csg", "dashboard", "datasets", "dataset", "docs", "doc", "download", "downloads", "error", "explore", "favicon.ico", "feed", "files", "git", "healthz", "help", "hf", "home", "hub", "internal", "jobs", "join", "kernel", "kernels", "legal", "lfs", "login", "logout", "market", "mcps", "mcp", "mcpservers", "me", "media", "metrics", "model", "models", "modelscope", "ms", "new", "none", "notifications", "null", "oauth", "openapi", "organization", "organizations", "orgs", "owner", "password", "payouts", "preferences", "pricing", "privacy", "providers", "raw", "readyz", "resolve", "robots.txt", "root", "search", "security", "settings", "signin", "signup", "sign-up", "sign-in", "skills", "skill", "space", "spaces", "staff", "static", "status", "status-page", "stars", "studio", "studios", "support", "system", "tasks", "team", "terms", "token", "tokens", "trending", "undefined", "upload", "uploads", "user", "users", "v1", "v2", "webhooks", "well-known", "www", "xet", "_mock"]
+    """
+    _mock about abuse account accounts admin administrator agent agents all anonymous api app apps
+    archive assets auth blob blog bucket buckets code codes collections community compute contact
+    csg dashboard dataset datasets doc docs download downloads error explore favicon.ico feed files
+    git healthz help hf home hub internal jobs join kernel kernels legal lfs login logout market mcp
+    mcps mcpservers me media metrics model models modelscope ms new none notifications null oauth
+    openapi organization organizations orgs owner password payouts preferences pricing privacy
+    providers raw readyz resolve robots.txt root search security settings sign-in sign-up signin
+    signup skill skills space spaces staff stars static status status-page studio studios support
+    system tasks team terms token tokens trending undefined upload uploads user users v1 v2 webhooks
+    well-known www xet
+    """.split()
 )
 # Second segments that a route of a wire takes, so that `/api/models/gpt2/tree/…` stays unambiguous.
 RESERVED_REPOSITORY_NAMES = frozenset(
-    ["resolve", "tree", "blob", "raw", "refs", "commit", "commits", "discussions", "settings", "revision", "preupload", "paths-info", "branch", "tag", "like", "likers", "auth-check", "xet-read-token", "xet-write-token", "lfs-files", "super-squash", "duplicate", "user-access-request", "treesize", "compare", "parquet", "croissant", "leaderboard", "safetensors-metadata"]
+    """
+    resolve tree blob raw refs commit commits discussions settings revision preupload paths-info
+    branch tag like likers auth-check xet-read-token xet-write-token lfs-files super-squash
+    duplicate user-access-request treesize compare parquet croissant leaderboard
+    safetensors-metadata
+    """.split()
 )
 
 

@@ -14,6 +14,7 @@ from hub.accounts.errors import InvalidToken
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.errors import Denied
 
+NO_PASSWORD = "x-oauth-basic"  # noqa: S105 - what such helpers send in its place
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -62,7 +63,7 @@ def bearer_secret(request: HttpRequest) -> str | None:
         except (binascii.Error, UnicodeDecodeError):
             raise InvalidToken from None
         # Some git credential helpers put the token in the name's place.
-        secret = password if password and password != "x-oauth-basic" else name
+        secret = password if password and password != NO_PASSWORD else name
         if not secret:
             raise InvalidToken
         return secret

@@ -70,7 +70,7 @@ def serve(request: HttpRequest, repository: Repository, entry: Entry) -> HttpRes
         response = _from_git(repository, entry, span)
     else:
         response = _from_store(repository, entry, span)
-    if response.status_code == 302:  # noqa: PLR2004
+    if response.status_code == 302:
         return response
     if wanted is not None:
         response.status_code = 206

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -87,8 +88,6 @@ def delete_repository(storage: str) -> None:
     """Remove the folder. Missing is fine: a job may run twice."""
     folder = folder_of(storage)
     gone = folder.with_suffix(".gone")
-    try:
+    with contextlib.suppress(FileNotFoundError):
         folder.rename(gone)
-    except FileNotFoundError:
-        pass
     shutil.rmtree(gone, ignore_errors=True)

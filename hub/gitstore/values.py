@@ -10,7 +10,8 @@ from typing import Literal
 # The largest blob that is looked at for being an LFS pointer; real pointers have 120 to 200 bytes.
 POINTER_SIZE_MAX = 1024
 POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]+\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n?"
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]+\n)*"
+    rb"oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n?"
 )
 
 

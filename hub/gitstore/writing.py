@@ -114,14 +114,14 @@ class WritingMixin:
         return str(_tag_object(self.raw, name, target, signature, message))
 
     def create_ref(self, name: str, target: str) -> None:
-        """Raises: RefExists."""
+        """Raises: RefExists, also when git cannot keep the two names side by side (`a` and `a/b`)."""
+        for other in self.raw.references:
+            if other == name or other.startswith(f"{name}/") or name.startswith(f"{other}/"):
+                raise RefExists(ref=other)
         try:
             self.raw.create_reference_direct(name, pygit2.Oid(hex=target), False)
-        except (ValueError, pygit2.AlreadyExistsError, pygit2.GitError) as error:
-            if name in self.raw.references:
-                raise RefExists(ref=name) from None
-            # `a` cannot be a branch while `a/b` is one; git says so only here.
-            raise RefExists(ref=f"{name} ({error})") from None
+        except (ValueError, pygit2.AlreadyExistsError):
+            raise RefExists(ref=name) from None
 
     def move_ref(self, name: str, *, old: str, new: str) -> None:
         """Move a ref from one object to another, only if it still is where we think it is.

@@ -181,17 +181,15 @@ class RepositorySettingsForm(forms.Form):
         required=False,
         help_text=_("A gated repository is listed for everybody; its files go only to those who asked."),
     )
-    discussions_disabled = forms.BooleanField(
-        label=_("Close the community tab"), required=False
-    )
-    is_archived = forms.BooleanField(
-        label=_("Archive: readable, closed for writing"), required=False
-    )
+    discussions_disabled = forms.BooleanField(label=_("Close the community tab"), required=False)
+    is_archived = forms.BooleanField(label=_("Archive: readable, closed for writing"), required=False)
 
 
 class MoveForm(forms.Form):
     to = forms.CharField(
-        label=_("New id"), max_length=193, help_text=_("namespace/name. The old address will lead to the new one.")
+        label=_("New id"),
+        max_length=193,
+        help_text=_("namespace/name. The old address will lead to the new one."),
     )
 
 

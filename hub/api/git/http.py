@@ -19,7 +19,7 @@ View = Callable[..., HttpResponseBase]
 Render = Callable[[Refusal, HttpRequest], HttpResponse]
 
 
-class Moved(Exception):  # noqa: N818 - not an error: it carries a redirect to the dispatcher
+class Moved(Exception):
     """The repository goes by another id now."""
 
     def __init__(self, path: str) -> None:

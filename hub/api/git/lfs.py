@@ -87,7 +87,7 @@ def fetch(request: HttpRequest, oid: str) -> HttpResponseBase:
     wanted = parse_range(request.headers.get("Range"), stored.size_bytes)
     span = wanted or ByteRange(0, stored.size_bytes)
     response = HttpResponse() if request.method == "HEAD" else content.stored_response(stored, span, oid)
-    if response.status_code == 302:  # noqa: PLR2004
+    if response.status_code == 302:
         return response
     if wanted is not None:
         response.status_code = 206

@@ -11,8 +11,8 @@ from django.http import HttpResponse
 
 from hub.api.json import json_bytes
 from hub.lfs.grants import Action, Grant
-from hub.lfs.services import Found, Slot, Wanted
 from hub.lfs.selectors import presigned_url
+from hub.lfs.services import Found, Slot, Wanted
 
 LFS_TYPE = "application/vnd.git-lfs+json"
 

@@ -16,7 +16,6 @@ from hub.gitstore import serving
 from hub.repos import policies
 from hub.revisions import pushes, services
 
-
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 

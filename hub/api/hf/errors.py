@@ -1,4 +1,4 @@
-"""This dialect's whole vocabulary of refusals on one screen (contract 0.1)."""
+"""The dialect's whole vocabulary of refusals on one screen (contract 0.1)."""
 
 from __future__ import annotations
 

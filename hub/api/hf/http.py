@@ -48,7 +48,7 @@ class Plural:
 register_converter(Plural, "plural")
 
 
-class Moved(Exception):  # noqa: N818 - not an error: it carries a redirect to the dispatcher
+class Moved(Exception):
     """The repository goes by another id now."""
 
     def __init__(self, repository: Repository, asked: str) -> None:

@@ -25,8 +25,9 @@ EXPANDABLE: dict[str, frozenset[str]] = {
         [
             *COMMON,
             *(
-                "baseModels childrenModelCount config downloads downloadsAllTime evalResults gated gguf inference "
-                "inferenceProviderMapping library_name mask_token model-index pipeline_tag safetensors spaces "
+                "baseModels childrenModelCount config downloads downloadsAllTime evalResults gated gguf "
+                "inference inferenceProviderMapping library_name mask_token model-index pipeline_tag "
+                "safetensors spaces "
                 "transformersInfo widgetData"
             ).split(),
         ]
@@ -41,7 +42,8 @@ EXPANDABLE: dict[str, frozenset[str]] = {
 }
 # Kinds that the Hugging Face hub does not have answer with what models have.
 DEFAULT_FIELDS = (
-    "author sha lastModified private gated disabled downloads likes tags cardData siblings createdAt usedStorage"
+    "author sha lastModified private gated disabled downloads likes tags cardData siblings createdAt "
+    "usedStorage"
 ).split()
 MODEL_FIELDS = (
     "library_name pipeline_tag mask_token config transformersInfo safetensors gguf model-index widgetData"

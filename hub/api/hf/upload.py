@@ -19,10 +19,9 @@ from hub.errors import Unsupported
 from hub.gitstore import RevisionNotFound
 from hub.repos import policies
 from hub.repos.models import Repository
-from hub.revisions import selectors
+from hub.revisions import selectors, services
 from hub.revisions.attributes import ignored, is_lfs_path, matches, parse_attributes
 from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
-from hub.revisions import services
 from hub.revisions.services import NewCommit
 from hub.revisions.staging import Staging
 
@@ -152,7 +151,7 @@ def _parent(value: Any) -> str | None:
     if value is None or value == "":
         return None
     text = str(value).lower()
-    if not 5 <= len(text) <= 40 or not set(text) <= OID:  # noqa: PLR2004 - 5 to 40 digits
+    if not 5 <= len(text) <= 40 or not set(text) <= OID:
         raise MalformedBody(reason="“parentCommit” must be 5 to 40 hex digits")
     return text
 
@@ -173,7 +172,7 @@ def _read_lfs_file(line: Line, _staging: Staging) -> list[Operation]:
     oid, size = text_of(line.value, "oid").lower(), line.value.get("size")
     if line.value.get("algo", "sha256") != "sha256":
         raise MalformedBody(reason="“algo” must be sha256")
-    if len(oid) != 64 or not set(oid) <= OID:  # noqa: PLR2004 - a sha256
+    if len(oid) != 64 or not set(oid) <= OID:
         raise MalformedBody(reason="“oid” must be 64 hex digits")
     if size is not None and not (isinstance(size, int) and size >= 0):
         raise MalformedBody(reason="“size” must be a whole number of bytes")

@@ -42,7 +42,7 @@ def _render(request: HttpRequest, token: IssuedToken) -> HttpResponse:
 
 
 def store_url(request: HttpRequest) -> str:
-    """The address of the Xet store, without a slash at the end. Its number is raised to make clients forget."""
+    """The address of the Xet store, no slash at its end. Its number is raised to make clients forget."""
     base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
     number = selectors.generation()
     return f"{base}/xet/cas-{number}" if number else f"{base}/xet"

@@ -220,7 +220,8 @@ def move_ref(
 
     Raises: RefChanged, RepositoryArchived, RepositoryDisabled, StorageQuotaExceeded.
     """
-    assert update.old is not None and update.new is not None
+    assert update.old is not None
+    assert update.new is not None
     git = selectors.git_of(repository)
     facts = _facts_for(repository, update)
     with transaction.atomic(durable=True):

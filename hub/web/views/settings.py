@@ -106,9 +106,7 @@ def organizations(request: HttpRequest) -> HttpResponse:
 def new_organization(request: HttpRequest) -> HttpResponse:
     signed_in(request)
     form = OrganizationForm(request.POST or None)
-    made = submit(
-        request, form, lambda data: services.create_organization(actor=actor_of(request), **data)
-    )
+    made = submit(request, form, lambda data: services.create_organization(actor=actor_of(request), **data))
     if made is not None:
         return HttpResponseRedirect(f"/{made.name}")
     return page(request, "hub/new_organization.html", {"form": form}, form=form)

@@ -26,7 +26,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="ORG[:ROLE]",
-            help=f"Make a member ({', '.join(Role.values)}; write if left out). A missing organization is made.",
+            help=f"Make a member ({', '.join(Role.values)}; else write). A missing organization is made.",
         )
         parser.add_argument("--token", default=None, metavar="VALUE", help="An access token to accept.")
         parser.add_argument(

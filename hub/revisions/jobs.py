@@ -1,0 +1,71 @@
+"""What runs later: rows that a crash left behind git are brought up to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from hub.accounts.principals import SYSTEM
+from hub.gitstore import folder_of
+from hub.lfs import links
+from hub.repos.models import Repository
+from hub.revisions import indexing, selectors
+from hub.revisions.signals import revision_committed
+
+
+def catch_up(*, now: datetime) -> int:
+    """Index every live repository whose default branch is not where its row says; return how many.
+
+    A commit moves the ref right before the database commits, and `git push` before the rows are
+    written, so a crash in between leaves git ahead. Git is the truth.
+    """
+    behind = 0
+    live = Repository.objects.live().order_by("pk")
+    for pk, storage, branch, head in live.values_list("pk", "storage", "default_branch", "head_sha").iterator(
+        chunk_size=2000
+    ):
+        if _loose_head(storage, branch) != head and catch_up_one(repository_id=pk, now=now):
+            behind += 1
+    return behind
+
+
+def _loose_head(storage: str, branch: str) -> str:
+    """The branch's commit where it is in a file of its own, which is nearly always; else nothing."""
+    try:
+        return (folder_of(storage) / "refs" / "heads" / branch).read_text().strip()
+    except OSError:
+        return ""
+
+
+def catch_up_one(*, repository_id: int, now: datetime) -> bool:
+    """Index one repository if its row is behind; return whether it was."""
+    repository = Repository.objects.live().with_owner().filter(pk=repository_id).first()
+    if repository is None:
+        return False
+    try:
+        git = selectors.git_of(repository)
+    except FileNotFoundError:
+        return False
+    head = git.target(f"refs/heads/{repository.default_branch}")
+    if head is None or head == repository.head_sha:
+        return False
+    facts = indexing.read_facts(repository, head)
+    pointers = list(git.pointers([head]))
+    with transaction.atomic(durable=True):
+        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository_id)
+        if git.target(f"refs/heads/{locked.default_branch}") != head:
+            return False  # it moved again, and whoever moved it follows it
+        old, locked.head_sha, locked.updated_at = locked.head_sha, head, now
+        locked.save(update_fields=["head_sha", "updated_at"])
+        links.link(locked.pk, links.usable(locked.pk, None, pointers), now)
+        indexing.store_facts(locked, facts, now=now)
+        revision_committed.send(
+            sender=Repository,
+            repository=locked,
+            ref=f"refs/heads/{locked.default_branch}",
+            old=old,
+            new=head,
+            actor=SYSTEM,
+        )
+    return True

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import subprocess
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from hub import gitstore
+from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RefExists, RevisionNotFound
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+ALICE = gitstore.Author("alice", "alice@example.org")
+FILE = 0o100644
+
+
+@pytest.fixture
+def storage(settings: Settings, tmp_path: Path) -> str:
+    settings.GIT_ROOT = tmp_path
+    key = uuid.uuid4().hex
+    gitstore.create_repository(
+        key,
+        default_branch="main",
+        files={".gitattributes": b"*.bin filter=lfs\n"},
+        message="initial commit",
+        author=ALICE,
+        at=NOW,
+    )
+    return key
+
+
+@pytest.fixture
+def repo(storage: str) -> GitRepository:
+    return gitstore.open_repository(storage)
+
+
+def put(repo: GitRepository, message: str, **files: bytes | None) -> str:
+    """Commit files to main; a name's `__` stands for `/`, None deletes."""
+    base = repo.resolve("main")
+    changes = {
+        name.replace("__", "/"): None if data is None else (repo.write_blob(data), FILE)
+        for name, data in files.items()
+    }
+    tree = repo.write_tree(base, changes)
+    oid = repo.write_commit(tree=tree, parents=[base], message=message, author=ALICE, at=NOW)
+    repo.move_ref("refs/heads/main", old=base, new=oid)
+    return oid
+
+
+class TestResolve:
+    def test_finds_branches_tags_full_refs_and_commit_ids(self, repo: GitRepository) -> None:
+        oid = put(repo, "two", a=b"a")
+        repo.create_ref("refs/tags/v1", oid)
+        repo.create_ref("refs/pr/1", oid)
+        for revision in ("main", "HEAD", "v1", "refs/heads/main", "refs/pr/1", oid, oid[:7]):
+            assert repo.resolve(revision) == oid
+
+    def test_prefers_a_branch_to_a_tag_of_the_same_name(self, repo: GitRepository) -> None:
+        first, second = repo.resolve("main"), put(repo, "two", a=b"a")
+        repo.create_ref("refs/tags/same", first)
+        repo.create_ref("refs/heads/same", second)
+        assert repo.resolve("same") == second
+
+    def test_looks_through_annotated_tags(self, repo: GitRepository) -> None:
+        head = repo.resolve("main")
+        tag = repo.write_tag(name="v1", target=head, message="one", author=ALICE, at=NOW)
+        repo.create_ref("refs/tags/v1", tag)
+        assert tag != head
+        assert repo.resolve("v1") == head
+
+    @pytest.mark.parametrize(
+        "revision", ["", "nope", "0" * 40, "abcdef", "refs/heads/", "main^{tree}", "a..b", "é"]
+    )
+    def test_refuses_what_leads_to_no_commit(self, repo: GitRepository, revision: str) -> None:
+        with pytest.raises(RevisionNotFound):
+            repo.resolve(revision)
+
+    def test_refuses_the_id_of_a_blob(self, repo: GitRepository) -> None:
+        with pytest.raises(RevisionNotFound):
+            repo.resolve(repo.write_blob(b"x"))
+
+
+class TestTrees:
+    def test_lists_folders_before_what_they_hold(self, repo: GitRepository) -> None:
+        oid = put(repo, "two", a__b__c=b"1", d=b"22")
+        listed = [(entry.path, entry.kind, entry.size) for entry in repo.entries(oid, recursive=True)]
+        assert listed == [
+            (".gitattributes", "file", 17),
+            ("a", "directory", 0),
+            ("a/b", "directory", 0),
+            ("a/b/c", "file", 1),
+            ("d", "file", 2),
+        ]
+        assert [entry.path for entry in repo.entries(oid, "a")] == ["a/b"]
+
+    def test_refuses_to_list_a_file_or_nothing(self, repo: GitRepository) -> None:
+        oid = put(repo, "two", d=b"22")
+        for path in ("d", "nope", "d/e"):
+            with pytest.raises(EntryNotFound):
+                repo.entries(oid, path)
+
+    def test_knows_pointers(self, repo: GitRepository) -> None:
+        pointer = gitstore.Pointer(oid="ab" * 32, size=12345)
+        oid = put(repo, "two", w=pointer.render(), almost=pointer.render() + b"x" * 2000)
+        assert repo.entry(oid, "w").pointer == pointer
+        assert repo.entry(oid, "w").content_size == 12345
+        assert repo.entry(oid, "almost").pointer is None
+
+    def test_drops_folders_that_become_empty(self, repo: GitRepository) -> None:
+        put(repo, "two", a__b__c=b"1")
+        oid = put(repo, "three", a__b__c=None)
+        assert [entry.path for entry in repo.entries(oid, recursive=True)] == [".gitattributes"]
+
+    @pytest.mark.parametrize("path", ["d/e", "a"])
+    def test_refuses_a_path_that_is_in_the_way_of_another(self, repo: GitRepository, path: str) -> None:
+        oid = put(repo, "two", a__b=b"1", d=b"22")
+        with pytest.raises(gitstore.InvalidPath):
+            repo.write_tree(oid, {path: (repo.write_blob(b"x"), FILE)})
+
+
+class TestRefs:
+    def test_moves_only_from_where_it_was(self, repo: GitRepository) -> None:
+        first, second = repo.resolve("main"), put(repo, "two", a=b"a")
+        with pytest.raises(RefChanged):
+            repo.move_ref("refs/heads/main", old=first, new=second)
+        assert repo.resolve("main") == second
+
+    def test_creates_once(self, repo: GitRepository) -> None:
+        head = repo.resolve("main")
+        repo.create_ref("refs/heads/x", head)
+        with pytest.raises(RefExists):
+            repo.create_ref("refs/heads/x", head)
+
+    def test_refuses_a_branch_below_another(self, repo: GitRepository) -> None:
+        with pytest.raises(RefExists):
+            repo.create_ref("refs/heads/main/below", repo.resolve("main"))
+
+    def test_deletes_what_is_there(self, repo: GitRepository) -> None:
+        repo.create_ref("refs/heads/x", repo.resolve("main"))
+        repo.delete_ref("refs/heads/x")
+        with pytest.raises(RevisionNotFound):
+            repo.delete_ref("refs/heads/x")
+
+
+class TestHistory:
+    def test_names_the_commit_that_last_touched_each_path(self, repo: GitRepository) -> None:
+        put(repo, "adds a", a=b"1")
+        put(repo, "adds b", folder__b=b"1")
+        head = put(repo, "changes a", a=b"2")
+        last = repo.last_commits(head, ["a", "folder", "folder/b", ".gitattributes"])
+        assert {path: commit.title for path, commit in last.items()} == {
+            "a": "changes a",
+            "folder": "adds b",
+            "folder/b": "adds b",
+            ".gitattributes": "initial commit",
+        }
+
+    def test_shows_what_differs(self, repo: GitRepository) -> None:
+        old = put(repo, "old", kept=b"k\n", changed=b"1\n2\n", gone=b"g\n")
+        new = put(repo, "new", changed=b"1\n3\n", gone=None, added=b"n\n")
+        changes = {change.path: change for change in repo.diff(old, new, with_patch=True, renames=False)}
+        assert {path: change.status for path, change in changes.items()} == {
+            "added": "added",
+            "changed": "modified",
+            "gone": "deleted",
+        }
+        assert (changes["changed"].additions, changes["changed"].deletions) == (1, 1)
+        assert "-2\n+3\n" in changes["changed"].patch
+
+    def test_lists_conflicts_and_merges_what_has_none(self, repo: GitRepository) -> None:
+        base = put(repo, "base", same=b"1\n")
+        ours = put(repo, "ours", same=b"2\n")
+        tree = repo.write_tree(base, {"same": (repo.write_blob(b"3\n"), FILE)})
+        theirs = repo.write_commit(tree=tree, parents=[base], message="theirs", author=ALICE, at=NOW)
+        assert repo.conflicts(ours, theirs) == ["same"]
+        assert repo.write_merge(ours=ours, theirs=theirs, message="m", author=ALICE, at=NOW) is None
+        tree = repo.write_tree(base, {"other": (repo.write_blob(b"3\n"), FILE)})
+        beside = repo.write_commit(tree=tree, parents=[base], message="beside", author=ALICE, at=NOW)
+        merged = repo.write_merge(ours=ours, theirs=beside, message="m", author=ALICE, at=NOW)
+        assert merged is not None
+        assert repo.commit(merged).parents == (ours, beside)
+        assert repo.read(repo.entry(merged, "same").oid) == b"2\n"
+
+    def test_rewrites_without_some_objects_and_keeps_the_rest(self, repo: GitRepository) -> None:
+        doomed = gitstore.Pointer(oid="ab" * 32, size=1)
+        untouched = put(repo, "before", a=b"1")
+        put(repo, "adds", folder__w=doomed.render(), b=b"2")
+        head = put(repo, "after", c=b"3")
+        mapped = repo.without_pointers([head], frozenset({doomed.oid}))
+        assert mapped[untouched] == untouched
+        new = mapped[head]
+        assert new != head
+        assert repo.pointers([new]) == {}
+        assert [entry.path for entry in repo.entries(new, recursive=True)] == [
+            ".gitattributes",
+            "a",
+            "b",
+            "c",
+        ]
+        assert [commit.title for commit in repo.history(new)] == ["after", "adds", "before", "initial commit"]
+
+
+class TestOnDisk:
+    def test_is_what_git_takes_for_a_sound_repository(self, repo: GitRepository, storage: str) -> None:
+        put(repo, "two", a__b=b"1")
+        folder = gitstore.folder_of(storage)
+        done = subprocess.run(
+            ["git", "-C", folder, "fsck", "--full", "--strict"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert not done.stdout
+
+    def test_deleting_twice_is_fine(self, storage: str) -> None:
+        gitstore.delete_repository(storage)
+        gitstore.delete_repository(storage)
+        assert not gitstore.folder_of(storage).exists()

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+
+from hub.accounts.principals import Principal
+from hub.errors import Denied
+from hub.gitstore import InvalidRefName, RefExists, RevisionNotFound
+from hub.repos.models import Repository
+from hub.revisions import selectors, services
+from hub.revisions.errors import DefaultBranchProtected
+from tests.factories import hub as make
+from tests.hub.revisions.test_commits import blob, commit, paths, stored
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> Principal:
+    return make.actor("alice")
+
+
+@pytest.fixture
+def repo(alice: Principal) -> Repository:
+    return make.repository(alice, "model")
+
+
+class TestBranches:
+    def test_come_and_go(self, alice: Principal, repo: Repository) -> None:
+        services.create_branch(actor=alice, repository=repo, name="dev/x", now=make.NOW)
+        commit(alice, repo, blob(repo, "a"), revision="dev/x")
+        assert "a" in paths(repo, "dev/x")
+        assert "a" not in paths(repo)
+        services.delete_branch(actor=alice, repository=repo, name="dev/x", now=make.NOW)
+        with pytest.raises(RevisionNotFound):
+            selectors.resolve(repo, "dev/x")
+
+    def test_can_start_empty_or_move(self, alice: Principal, repo: Repository) -> None:
+        services.create_branch(actor=alice, repository=repo, name="bare", is_empty=True, now=make.NOW)
+        assert paths(repo, "bare") == set()
+        services.create_branch(
+            actor=alice, repository=repo, name="bare", start="main", overwrite=True, now=make.NOW
+        )
+        assert paths(repo, "bare") == {".gitattributes"}
+
+    def test_are_refused_when_taken_misnamed_or_from_nowhere(
+        self, alice: Principal, repo: Repository
+    ) -> None:
+        with pytest.raises(RefExists, match="Reference refs/heads/main already exists"):
+            services.create_branch(actor=alice, repository=repo, name="main", now=make.NOW)
+        with pytest.raises(InvalidRefName):
+            services.create_branch(actor=alice, repository=repo, name="a..b", now=make.NOW)
+        with pytest.raises(RevisionNotFound):
+            services.create_branch(actor=alice, repository=repo, name="x", start="nope", now=make.NOW)
+
+    def test_keep_the_default_one(self, alice: Principal, repo: Repository) -> None:
+        with pytest.raises(DefaultBranchProtected, match="Cannot delete refs/heads/main"):
+            services.delete_branch(actor=alice, repository=repo, name="main", now=make.NOW)
+        with pytest.raises(Denied):
+            services.create_branch(
+                actor=alice, repository=repo, name="main", start="main", overwrite=True, now=make.NOW
+            )
+
+
+class TestTags:
+    def test_come_and_go(self, alice: Principal, repo: Repository) -> None:
+        services.create_tag(
+            actor=alice, repository=repo, name="v1", revision="main", message="one", now=make.NOW
+        )
+        assert selectors.resolve(repo, "v1") == repo.head_sha
+        with pytest.raises(RefExists):
+            services.create_tag(actor=alice, repository=repo, name="v1", revision="main", now=make.NOW)
+        services.delete_tag(actor=alice, repository=repo, name="v1", now=make.NOW)
+        with pytest.raises(RevisionNotFound):
+            services.delete_tag(actor=alice, repository=repo, name="v1", now=make.NOW)
+
+
+class TestHistory:
+    def test_squash_leaves_one_commit_with_the_same_files(self, alice: Principal, repo: Repository) -> None:
+        commit(alice, repo, blob(repo, "a"))
+        services.super_squash(actor=alice, repository=repo, revision="main", message="", now=make.NOW)
+        repo.refresh_from_db()
+        assert paths(repo) == {".gitattributes", "a"}
+        assert selectors.git_of(repo).count_commits(repo.head_sha) == 1
+
+    @pytest.mark.parametrize("rewrite", [False, True])
+    def test_deleted_objects_vanish(self, alice: Principal, repo: Repository, rewrite: bool) -> None:
+        doomed = stored(repo, "w", b"weights")
+        old = commit(alice, repo, doomed, blob(repo, "kept")).oid
+        assert [file.oid for file in selectors.list_lfs_files(actor=alice, repository=repo)] == [doomed.oid]
+        services.delete_lfs_files(
+            actor=alice, repository=repo, oids=[doomed.oid], rewrite_history=rewrite, now=make.NOW
+        )
+        assert paths(repo) == {".gitattributes", "kept"}
+        assert selectors.list_lfs_files(actor=alice, repository=repo) == []
+        git = selectors.git_of(repo)
+        assert git.is_ancestor(old, git.resolve("main")) is not rewrite
+        assert (doomed.oid in git.pointers([git.resolve("main")])) is not rewrite
+
+    def test_duplicates_share_objects_and_nothing_else(self, alice: Principal, repo: Repository) -> None:
+        commit(alice, repo, stored(repo, "w", b"weights"))
+        copy = services.duplicate(
+            actor=alice, repository=repo, to="alice/copy", visibility="private", now=make.NOW
+        )
+        assert copy.is_private
+        assert paths(copy) == {".gitattributes", "w"}
+        assert copy.storage != repo.storage
+        commit(alice, copy, blob(copy, "only-here"))
+        assert "only-here" not in paths(repo)
+        copy.refresh_from_db()
+        repo.refresh_from_db()
+        assert copy.size_bytes == repo.size_bytes + 1
