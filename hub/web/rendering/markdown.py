@@ -1,0 +1,197 @@
+"""Cards and comments: Markdown to sanitized HTML.
+
+Relative links and images lead into the repository at its revision. Images from elsewhere become
+links: opening a page of this hub tells no other host about its reader.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import nh3
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from latex2mathml.converter import convert as latex_to_mathml
+from markdown_it import MarkdownIt
+from mdit_py_plugins.anchors import anchors_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.tasklists import tasklists_plugin
+
+from hub.web.rendering.code import coloured
+
+TEXT_CHARS_MAX = 400_000
+MATH_CHARS_MAX = 4_000
+_SCHEMES = {"http", "https", "mailto"}
+_MATHML = set(
+    "math mrow mi mo mn ms mtext mspace msup msub msubsup mfrac msqrt mroot mover munder munderover mtable mtr mtd "
+    "mstyle mpadded mphantom menclose mmultiscripts mprescripts none".split()
+)
+_TAGS = (nh3.ALLOWED_TAGS | {"input", "details", "summary", "video", "audio", "source", "section", "picture", *_MATHML}) - {
+    "style"
+}
+_SHARED = {"class", "id", "title", "align", "lang", "dir"}
+_MATH_ATTRIBUTES = {
+    "display", "stretchy", "mathvariant", "displaystyle", "scriptlevel", "columnalign", "rowspacing", "columnspacing",
+    "fence", "separator", "lspace", "rspace", "minsize", "maxsize", "accent", "accentunder", "linethickness", "width",
+    "height", "depth", "voffset", "notation", "form", "movablelimits", "columnspan", "rowspan",
+}  # fmt: skip
+_ATTRIBUTES: dict[str, set[str]] = {
+    "*": _SHARED,
+    "a": {"href"},
+    "img": {"src", "alt", "width", "height", "loading"},
+    "input": {"type", "checked", "disabled"},
+    "th": {"colspan", "rowspan", "scope"},
+    "td": {"colspan", "rowspan"},
+    "ol": {"start"},
+    "details": {"open"},
+    "video": {"src", "controls", "width", "height"},
+    "audio": {"src", "controls"},
+    "source": {"src", "type"},
+    **{tag: set(_MATH_ATTRIBUTES) for tag in _MATHML},
+}
+# Classes that our own rendering makes; a card cannot dress as a part of the site.
+_CLASS = re.compile(
+    r"(?:k|kd|kn|kr|kt|kc|kp|ow|s|s1|s2|sb|sd|se|sh|si|sx|sr|sa|sc|dl|c|c1|cm|ch|cs|cp|cpf|m|mi|mf|mh|mo|il|nf|fm|nc|nd|ne|nt|na|nl|nv|"
+    r"nb|bp|n|o|p|w|nn|nx|vm|gi|gd|gh|gu|err|header-anchor|far-image|task-list-item|contains-task-list|task-list-item-checkbox|footnotes?|"
+    r"footnote-ref|footnote-backref|footnote-item|footnotes-sep|footnotes-list|mention)"
+)
+_ID_PREFIX = "card-"
+_MENTION = re.compile(r"(?<![\w/@.])@([A-Za-z0-9_][A-Za-z0-9._-]{0,94}[A-Za-z0-9_])(?![\w/])")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where relative addresses lead: pages under `pages`, raw files under `files`; both end with “/”."""
+
+    pages: str = ""
+    files: str = ""
+
+
+def render(text: str, base: Base | None = None, *, mentions: bool = False) -> SafeString:
+    """HTML for one text. Never raises for what people write; too much of it is cut."""
+    text = text[:TEXT_CHARS_MAX]
+    if mentions:
+        text = _MENTION.sub(r"[@\1](/\1)", text)
+    return mark_safe(_cleaner(base or Base())(_parser().render(text)))  # noqa: S308 - nh3 cleaned it
+
+
+@lru_cache(maxsize=1)
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("gfm-like", {"html": True, "linkify": False, "highlight": _highlight})
+    parser.disable("linkify")
+    parser.use(dollarmath_plugin, renderer=_math, allow_space=False, double_inline=True)
+    parser.use(footnote_plugin).use(tasklists_plugin)
+    parser.use(
+        anchors_plugin, max_level=4, permalink=True, permalinkSymbol="#", slug_func=lambda t: _ID_PREFIX + _slug(t)
+    )
+    return parser
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")[:80]
+
+
+def _highlight(text: str, language: str, attributes: Any) -> str:
+    return str(coloured(text, language=language)) if language else escape(text)
+
+
+def _math(content: str, options: Mapping[str, Any]) -> str:
+    if len(content) <= MATH_CHARS_MAX:
+        try:
+            return str(latex_to_mathml(content, display="block" if options.get("display_mode") else "inline"))
+        except Exception:  # noqa: BLE001, S110 - the library raises many kinds; the source is the fallback
+            pass
+    return f"<code>{escape(content)}</code>"
+
+
+def _cleaner(base: Base) -> Callable[[str], str]:
+    def attribute(tag: str, name: str, value: str) -> str | None:
+        if name == "class":
+            kept = [word for word in value.split() if _CLASS.fullmatch(word)]
+            return " ".join(kept) or None
+        if name == "id":
+            return value if value.startswith((_ID_PREFIX, "fn")) else _ID_PREFIX + value
+        if tag == "a" and name == "href":
+            return link(value, base)
+        if name == "src":
+            return source(value, base)
+        if tag == "input" and name == "type":
+            return "checkbox"
+        return value
+
+    def clean(html: str) -> str:
+        return nh3.clean(
+            _far_images(html),
+            tags=_TAGS,
+            attributes=_ATTRIBUTES,
+            attribute_filter=attribute,
+            url_schemes=_SCHEMES,
+            link_rel="noopener nofollow",
+        )
+
+    return clean
+
+
+_IMAGE = re.compile(r"<(?:img|source|video|audio)\b[^<>]*?\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))[^<>]*>", re.IGNORECASE)
+_ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
+
+
+def _far_images(html: str) -> str:
+    """Pictures of other hosts as links to them."""
+
+    def replaced(match: re.Match[str]) -> str:
+        address = (match[1] or match[2] or match[3] or "").strip()
+        if not _is_far(address):
+            return match[0]
+        alt = _ALT.search(match[0])
+        words = (alt[1] or alt[2]) if alt else ""
+        shown = words or urlsplit(address.replace("&amp;", "&")).path.rpartition("/")[2] or "image"
+        return f'<span class="far-image">[{shown} ↗]</span>'
+
+    return _IMAGE.sub(replaced, html)
+
+
+def _is_far(address: str) -> bool:
+    return bool(re.match(r"(?:[a-z][a-z0-9+.-]*:|//|\\)", address.strip(), re.IGNORECASE))
+
+
+def link(address: str, base: Base) -> str | None:
+    """Where a link leads; None takes it away."""
+    address = address.strip()
+    if address.startswith("#"):
+        name = address[1:]
+        return f"#{name}" if name.startswith((_ID_PREFIX, "fn")) else f"#{_ID_PREFIX}{name}"
+    if _is_far(address):
+        return address if urlsplit(address).scheme.lower() in _SCHEMES else None
+    if address.startswith("/"):
+        return address
+    return _inside(address, base.pages)
+
+
+def source(address: str, base: Base) -> str | None:
+    """Where an image of this hub lies; other hosts' are gone by now, and are refused once more here."""
+    if _is_far(address):
+        return None
+    if address.startswith("/"):
+        return address
+    return _inside(address, base.files)
+
+
+def _inside(address: str, root: str) -> str | None:
+    """A relative address under a root, never above it."""
+    if not root:
+        return None
+    path, mark, rest = address.partition("#")
+    parts: list[str] = []
+    for part in path.partition("?")[0].split("/"):
+        if part == ".." and parts:
+            parts.pop()
+        elif part not in {"", ".", ".."}:
+            parts.append(part)
+    return root + quote("/".join(parts), safe="/%") + mark + rest
