@@ -1,13 +1,29 @@
 """The pages of the hub. Fixed first segments come first; they are names that no namespace may take."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from hub.api import converters as _converters  # noqa: F401 - registers the converters used below
-from hub.web.views import account, settings
+from hub.web import links
+from hub.web.views import account, files, repository, settings
 
 app_name = "hub_web"
 
-urlpatterns: list[URLPattern | URLResolver] = [
+
+class Plural:
+    """`datasets` and the like, the first segment of every kind but models, as the kind."""
+
+    regex = "|".join(plural for plural in links.KIND_OF if plural != "models")
+
+    def to_python(self, value: str) -> str:
+        return links.KIND_OF[value]
+
+    def to_url(self, value: str) -> str:
+        return links.PLURALS[value]
+
+
+register_converter(Plural, "plural")
+
+of_accounts: list[URLPattern | URLResolver] = [
     path("join", account.sign_up),
     path("login", account.sign_in),
     path("logout", account.sign_out),
@@ -19,4 +35,24 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("organizations/new", settings.new_organization),
     path("organizations/<name:name>/settings", settings.organization),
     path("organizations/<name:name>/members/<name:user>/remove", settings.remove_member),
+]
+
+# Of one repository: what follows `namespace/name` (models) or `datasets/namespace/name` (the others).
+of_repository: list[URLPattern | URLResolver] = [
+    path("", repository.show),
+    path("/like", repository.like),
+    path("/watch", repository.watch),
+    path("/access", repository.ask_access),
+    path("/tree/<segment:revision>", files.tree),
+    path("/tree/<segment:revision>/<rest:path>", files.tree),
+    path("/blob/<segment:revision>/<rest:path>", files.blob),
+    path("/commits", files.commits),
+    path("/commits/<segment:revision>", files.commits),
+    path("/commit/<segment:oid>", files.commit),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *of_accounts,
+    path("<plural:kind>/<name:namespace>/<name:name>", include(of_repository)),
+    path("<name:namespace>/<name:name>", include(of_repository), {"kind": "model"}),
 ]

@@ -1,0 +1,43 @@
+"""Bytes of a repository's files for showing them: from git, or from the large object behind a pointer."""
+
+from __future__ import annotations
+
+from hub.errors import Refusal
+from hub.gitstore import Entry
+from hub.lfs import selectors as lfs
+from hub.repos.models import Repository
+from hub.revisions import selectors as revisions
+from hub.web.rendering.files import ReadRange
+
+CARD_BYTES_MAX = 1024 * 1024
+
+
+def reader_of(repository: Repository, entry: Entry) -> ReadRange | None:
+    """How to read ranges of a file; None when the hub does not hold its large object (yet)."""
+    if entry.pointer is None:
+        data = revisions.git_of(repository).read(entry.oid)
+        return lambda start, length: data[start : start + length]
+    try:
+        stored = lfs.get_object(repository_id=repository.pk, oid=entry.pointer.oid)
+    except Refusal:
+        return None
+
+    def read(start: int, length: int) -> bytes:
+        end = min(start + length, stored.size_bytes)
+        if start >= end:
+            return b""
+        with lfs.open_object(stored, start, end) as source:
+            return source.read()
+
+    return read
+
+
+def card_text(repository: Repository, commit: str, path: str = "README.md") -> str | None:
+    """The card's Markdown, or None without one. Cards are shown even where the files are gated."""
+    if not commit:
+        return None
+    git = revisions.git_of(repository)
+    entry = git.find_entry(commit, path)
+    if entry is None or not entry.is_file or entry.size > CARD_BYTES_MAX:
+        return None
+    return git.read(entry.oid).decode("utf-8", "replace")

@@ -1,0 +1,109 @@
+"""The repository that a page is about, and what its header shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from typing import Any
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+
+from hub.accounts.principals import Principal
+from hub.community.models import Discussion
+from hub.community.selectors import people
+from hub.gitstore import Commit, Entry, GitRepository
+from hub.repos import policies, selectors
+from hub.repos.errors import RepositoryGated
+from hub.repos.models import Repository
+from hub.revisions import selectors as revisions
+from hub.web import links
+from hub.web.requests import actor_of
+
+LAST_COMMITS_DEPTH = 2_000
+
+
+@dataclass
+class Place:
+    """One request about one repository."""
+
+    request: HttpRequest
+    repository: Repository
+    actor: Principal
+
+    @cached_property
+    def git(self) -> GitRepository:
+        return revisions.git_of(self.repository)
+
+    @cached_property
+    def gate(self) -> RepositoryGated | None:
+        """What stands between the actor and the files, if anything."""
+        try:
+            policies.require_content(self.actor, self.repository)
+        except RepositoryGated as gate:
+            return gate
+        return None
+
+    @property
+    def address(self) -> str:
+        return links.repository_path(self.repository)
+
+    def header(self, tab: str) -> dict[str, Any]:
+        """The context that every page of a repository shares."""
+        repository, actor = self.repository, self.actor
+        return {
+            "repository": repository,
+            "tab": tab,
+            "can_write": policies.can_write(actor, repository),
+            "can_manage": policies.can_manage(actor, repository),
+            "is_liked": people.is_liked(actor=actor, repository=repository),
+            "is_watching": people.is_watching(actor=actor, target=repository),
+            "open_discussions": Discussion.objects.filter(repository=repository).unfinished().count(),
+            "gate": self.gate,
+        }
+
+    def revision(self, name: str | None) -> tuple[str, str]:
+        """(name shown, commit id). Raises: RevisionNotFound."""
+        shown = name or self.repository.default_branch
+        return shown, revisions.resolve(self.repository, shown)
+
+    def refs(self) -> dict[str, list[str]]:
+        found = revisions.list_refs(self.repository)
+        return {
+            "branches": [ref.short_name for ref in found if ref.name.startswith("refs/heads/")],
+            "tags": [ref.short_name for ref in found if ref.name.startswith("refs/tags/")],
+        }
+
+    def entries(self, commit: str, path: str) -> tuple[list[tuple[Entry, Commit | None]], Commit]:
+        """A folder's entries, folders first, each with its last commit; and the folder's own last commit."""
+        listed = revisions.list_entries(actor=self.actor, repository=self.repository, commit=commit, path=path)
+        found = sorted(listed, key=lambda entry: (entry.is_file, entry.path))
+        paths = [entry.path for entry in found]
+        commits = self.git.last_commits(commit, [*paths, path], commits_max=LAST_COMMITS_DEPTH)
+        latest = commits.get(path) or self.git.commit(commit)
+        return [(entry, commits.get(entry.path)) for entry in found], latest
+
+
+View = Callable[..., HttpResponse]
+
+
+def repository_page(view: Callable[..., HttpResponse]) -> View:
+    """Find the repository that the address names; lead on to its new address when it has moved.
+
+    The view gets `(request, place, **rest)`. Raises: RepositoryNotFound.
+    """
+
+    @wraps(view)
+    def found(request: HttpRequest, kind: str, namespace: str, name: str, **rest: Any) -> HttpResponse:
+        actor = actor_of(request)
+        repo_id = f"{namespace}/{name}"
+        repository = selectors.get_repository(actor=actor, kind=kind, repo_id=repo_id)
+        if request.method == "GET" and repository.full_name != repo_id:
+            moved = request.get_full_path().replace(
+                f"/{quote(repo_id)}", f"/{repository.full_name}", 1
+            )
+            return HttpResponsePermanentRedirect(moved)
+        return view(request, Place(request, repository, actor), **rest)
+
+    return found

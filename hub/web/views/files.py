@@ -1,0 +1,142 @@
+"""Files and versions: tree, file, history, commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from hub.gitstore import FileChange
+from hub.repos import policies
+from hub.revisions import selectors as revisions
+from hub.revisions.facts import front_matter
+from hub.web import contents, links
+from hub.web.places import Place, repository_page
+from hub.web.rendering import diffs, files, markdown
+from hub.web.requests import page
+
+HISTORY_PAGE = 40
+DIFF_FILES_MAX = 100
+TREE_ENTRIES_MAX = 1_000
+
+
+def crumbs(place: Place, revision: str, path: str) -> list[tuple[str, str]]:
+    """(name, address) of each folder down to a path."""
+    found, so_far = [], ""
+    for part in path.split("/") if path else []:
+        so_far = f"{so_far}/{part}" if so_far else part
+        found.append((part, links.at(place.repository, "tree", revision, so_far)))
+    return found
+
+
+@repository_page
+def tree(request: HttpRequest, place: Place, revision: str | None = None, path: str = "") -> HttpResponse:
+    shown, commit = place.revision(revision)
+    path = path.strip("/")
+    context = place.header("files")
+    if place.gate:
+        return HttpResponseRedirect(place.address)
+    entry = place.git.entry(commit, path)
+    if entry.is_file:
+        return HttpResponseRedirect(links.at(place.repository, "blob", shown, path))
+    entries, latest = place.entries(commit, path)
+    context |= {
+        "revision": shown,
+        "commit": commit,
+        "path": path,
+        "crumbs": crumbs(place, shown, path),
+        "entries": entries[:TREE_ENTRIES_MAX],
+        "left_out": max(0, len(entries) - TREE_ENTRIES_MAX),
+        "latest": latest,
+        "refs": place.refs(),
+        "total_bytes": sum(entry.content_size for entry, _ in entries),
+    }
+    return page(request, "hub/repository/tree.html", context)
+
+
+@repository_page
+def blob(request: HttpRequest, place: Place, revision: str, path: str) -> HttpResponse:
+    shown, commit = place.revision(revision)
+    path = path.strip("/")
+    if place.gate:
+        return HttpResponseRedirect(place.address)
+    entry = revisions.get_file(actor=place.actor, repository=place.repository, commit=commit, path=path)
+    view = files.view_of(path, entry.content_size, contents.reader_of(place.repository, entry))
+    card = ""
+    if view.kind == "markdown":
+        folder = path.rpartition("/")[0]
+        prefix = f"{folder}/" if folder else ""
+        base = markdown.Base(
+            pages=links.at(place.repository, "blob", shown) + f"/{prefix}",
+            files=links.at(place.repository, "resolve", shown) + f"/{prefix}",
+        )
+        card = markdown.render(front_matter.split(view.text)[1], base)
+    for cell in view.cells:
+        if cell["kind"] == "markdown":
+            cell["html"] = markdown.render(cell["text"])
+    context = place.header("files") | {
+        "revision": shown,
+        "commit": commit,
+        "path": path,
+        "crumbs": crumbs(place, shown, path),
+        "entry": entry,
+        "view": view,
+        "card": card,
+        "numbers": "\n".join(map(str, range(1, view.lines + 1))) if view.kind == "source" else "",
+        "latest": place.git.last_commits(commit, [path], commits_max=2_000).get(path),
+        "can_edit": entry.pointer is None
+        and view.kind in {"source", "markdown", "table", "notebook"}
+        and entry.size <= files.TEXT_BYTES_MAX,
+        "can_delete": policies.can_write(place.actor, place.repository),
+    }
+    return page(request, "hub/repository/blob.html", context)
+
+
+@repository_page
+def commits(request: HttpRequest, place: Place, revision: str | None = None) -> HttpResponse:
+    """The history from a revision back; `?from=` a commit goes on from there."""
+    shown, head = place.revision(revision)
+    start = request.GET.get("from") or head
+    if start != head:
+        start = revisions.resolve(place.repository, start)
+    found = revisions.history(place.repository, start, limit=HISTORY_PAGE + 1)
+    context = place.header("files") | {
+        "revision": shown,
+        "commits": found[:HISTORY_PAGE],
+        "next": found[HISTORY_PAGE].oid if len(found) > HISTORY_PAGE else "",
+        "refs": place.refs(),
+    }
+    return page(request, "hub/repository/commits.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    """One file of a diff, with the rows that are shown of it."""
+
+    change: FileChange
+    rows: list[diffs.Row]
+    is_cut: bool
+
+
+def shown_changes(changes: list[FileChange]) -> list[ShownChange]:
+    shown = []
+    for change in changes[:DIFF_FILES_MAX]:
+        rows, is_cut = diffs.rows(change.patch)
+        shown.append(ShownChange(change, rows, is_cut))
+    return shown
+
+
+@repository_page
+def commit(request: HttpRequest, place: Place, oid: str) -> HttpResponse:
+    if place.gate:
+        return HttpResponseRedirect(place.address)
+    found = place.git.commit(revisions.resolve(place.repository, oid))
+    changes = place.git.diff(found.parents[0] if found.parents else None, found.oid, with_patch=True)
+    context = place.header("files") | {
+        "commit": found,
+        "changes": shown_changes(changes),
+        "files_total": len(changes),
+        "additions": sum(change.additions for change in changes),
+        "deletions": sum(change.deletions for change in changes),
+    }
+    return page(request, "hub/repository/commit.html", context)

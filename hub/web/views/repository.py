@@ -1,0 +1,116 @@
+"""A repository's front page, and its small acts: like, watch, ask for access."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from hub.community.services import likes, people
+from hub.repos import gating
+from hub.repos.models import Kind, Repository
+from hub.revisions.models import RepositoryFacts
+from hub.web import contents, lineage, links, usage
+from hub.web.forms import AccessRequestForm
+from hub.web.places import Place, repository_page
+from hub.web.rendering import front, markdown
+from hub.web.requests import page, signed_in, submit
+
+NARROW = (
+    "commit_sha", "pipeline_tag", "library_name", "parameters_total", "used_storage_bytes", "files_total", "tags",
+    "safetensors", "gguf", "card_errors", "card_data",
+)  # fmt: skip
+
+
+def facts_of(repository: Repository) -> RepositoryFacts | None:
+    return RepositoryFacts.objects.filter(repository=repository).only(*NARROW).first()
+
+
+def gate_fields(facts: RepositoryFacts | None) -> list[str]:
+    """What the owner's card asks of people who want in."""
+    fields = (facts.card_data or {}).get("extra_gated_fields") if facts else None
+    return [str(name)[:100] for name in fields][:20] if isinstance(fields, dict) else []
+
+
+@repository_page
+def show(request: HttpRequest, place: Place) -> HttpResponse:
+    repository = place.repository
+    facts = facts_of(repository)
+    revision, commit = repository.default_branch, repository.head_sha
+    text = contents.card_text(repository, commit)
+    address = links.repository_path(repository)
+    base = markdown.Base(pages=f"{address}/blob/{revision}/", files=f"{address}/resolve/{revision}/")
+    context: dict[str, Any] = place.header("card")
+    context |= {
+        "facts": facts,
+        "card": markdown.render(front.body(text), base) if text is not None else None,
+        "rows": front.rows(facts.card_data if facts else None),
+        "shares": front.shares(facts.safetensors if facts else None),
+        "revision": revision,
+        "snippets": usage.snippets(
+            repository,
+            hub=hub_address(request),
+            library=facts.library_name if facts else "",
+            task=facts.pipeline_tag if facts else "",
+            file="config.json" if repository.kind == Kind.MODEL else "README.md",
+        ),
+        "family": lineage.family_of(place.actor, repository, facts.tags if facts else []),
+        "gate_form": AccessRequestForm(names=gate_fields(facts)) if place.gate else None,
+    }
+    return page(request, "hub/repository/card.html", context)
+
+
+def hub_address(request: HttpRequest) -> str:
+    from django.conf import settings
+
+    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+
+
+@require_POST
+@repository_page
+def like(request: HttpRequest, place: Place) -> HttpResponse:
+    """Like, or take it back; htmx swaps the button, a form comes back to the page."""
+    if request.POST.get("on") == "1":
+        likes.like(actor=place.actor, repository=place.repository, now=timezone.now())
+    else:
+        likes.unlike(actor=place.actor, repository=place.repository)
+    return _acted(request, place)
+
+
+@require_POST
+@repository_page
+def watch(request: HttpRequest, place: Place) -> HttpResponse:
+    people.set_watch(
+        actor=place.actor,
+        target=place.repository,
+        is_watching=request.POST.get("on") == "1",
+        now=timezone.now(),
+    )
+    return _acted(request, place)
+
+
+def _acted(request: HttpRequest, place: Place) -> HttpResponse:
+    if getattr(request, "htmx", False):
+        place.repository.refresh_from_db(fields=["likes"])
+        return page(request, "hub/repository/acts.html", place.header(""))
+    return HttpResponseRedirect(place.address)
+
+
+@require_POST
+@repository_page
+def ask_access(request: HttpRequest, place: Place) -> HttpResponse:
+    signed_in(request)
+    form = AccessRequestForm(request.POST, names=gate_fields(facts_of(place.repository)))
+    asked = submit(
+        request,
+        form,
+        lambda _: gating.ask_access(
+            actor=place.actor, repository=place.repository, fields=form.answers(), now=timezone.now()
+        ),
+    )
+    if asked is not None:
+        return HttpResponseRedirect(place.address)
+    context = place.header("card") | {"gate_form": form, "snippets": [], "rows": [], "revision": ""}
+    return page(request, "hub/repository/card.html", context, form=form)
