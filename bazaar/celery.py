@@ -23,4 +23,7 @@ app.conf.beat_schedule = {
     "deliver-due-webhooks": {"task": "hub.community.tasks.sweep_deliveries", "schedule": 15},
     "tell-untold-events": {"task": "hub.community.tasks.sweep_notices", "schedule": 60},
     "prune-webhook-log": {"task": "hub.community.tasks.prune_deliveries", "schedule": 24 * 3600},
+    "write-download-counts": {"task": "hub.downloads.tasks.flush", "schedule": 60},
+    "sum-the-last-thirty-days": {"task": "hub.downloads.tasks.recount", "schedule": 3600},
+    "score-trending": {"task": "hub.search.tasks.score_trending", "schedule": 900},
 }

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
+from hub.api.counting import count_download
 from hub.api.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
@@ -70,6 +71,8 @@ def serve(request: HttpRequest, repository: Repository, entry: Entry) -> HttpRes
         response = _from_git(repository, entry, span)
     else:
         response = _from_store(repository, entry, span)
+    if request.method == "GET":
+        count_download(request, repository)
     if response.status_code == 302:
         return response
     if wanted is not None:

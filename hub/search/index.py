@@ -52,8 +52,9 @@ class Sqlite:
     def put(self, documents: Sequence[Document]) -> None:
         with connection.cursor() as cursor:
             cursor.executemany(
-                f"DELETE FROM {TABLE} WHERE rowid = %s", [(d.repository_id,) for d in documents]
-            )  # noqa: S608
+                f"DELETE FROM {TABLE} WHERE rowid = %s",  # noqa: S608
+                [(d.repository_id,) for d in documents],
+            )
             cursor.executemany(
                 f"INSERT INTO {TABLE} (rowid, grams, names, words) VALUES (%s, %s, %s, %s)",  # noqa: S608
                 [
@@ -64,7 +65,10 @@ class Sqlite:
 
     def remove(self, ids: Sequence[int]) -> None:
         with connection.cursor() as cursor:
-            cursor.executemany(f"DELETE FROM {TABLE} WHERE rowid = %s", [(pk,) for pk in ids])  # noqa: S608
+            cursor.executemany(
+                f"DELETE FROM {TABLE} WHERE rowid = %s",  # noqa: S608
+                [(pk,) for pk in ids],
+            )  # noqa: S608
 
     def ids(self, match: Match) -> tuple[str, list[object]]:
         return f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s", [self._expression(match)]  # noqa: S608

@@ -11,7 +11,7 @@ class TrendingState(models.Model):
     """What one repository's counters were when its score was last brought up to date."""
 
     repository = models.OneToOneField(
-        Repository, on_delete=models.CASCADE, related_name="+", primary_key=True
+        Repository, on_delete=models.CASCADE, primary_key=True, related_name="trendingstate"
     )
     likes_seen = models.IntegerField(default=0)
     downloads_seen = models.BigIntegerField(default=0)

@@ -167,8 +167,8 @@ def _among(ids: list[int]) -> Q:
 def _unnested(ids: list[int]) -> RawSQL:
     """The ids as a query: one parameter, however many they are."""
     if connection.vendor == "postgresql":
-        return RawSQL("SELECT unnest(%s::bigint[])", (ids,))  # noqa: S611
-    return RawSQL("SELECT value FROM json_each(%s)", (json.dumps(ids),))  # noqa: S611
+        return RawSQL("SELECT unnest(%s::bigint[])", (ids,))
+    return RawSQL("SELECT value FROM json_each(%s)", (json.dumps(ids),))
 
 
 def _matching(

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 TOKEN_MAX = 48
 TOKENS_MAX = 3_000
 QUERY_TERMS_MAX = 8
-CJK = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+CJK = (
+    r"\u2e80-\u2fdf\u3005-\u3007\u3041-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u4dbf\u4e00-\u9fff"
+    r"\uac00-\ud7af\uf900-\ufaff"
+)
 _RUN = re.compile(rf"[{CJK}\U00020000-\U0003ffff]+|[^\W_{CJK}\U00020000-\U0003ffff]+")
 _IS_CJK = re.compile(rf"[{CJK}\U00020000-\U0003ffff]")
 _PART = re.compile(r"[0-9]+|[^0-9]+")

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='TrendingState',
             fields=[
-                ('repository', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='repos.repository')),
+                ('repository', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='trendingstate', serialize=False, to='repos.repository')),
                 ('likes_seen', models.IntegerField(default=0)),
                 ('downloads_seen', models.BigIntegerField(default=0)),
                 ('scored_at', models.DateTimeField()),

@@ -4,8 +4,8 @@ import itertools
 from typing import Any
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from hub.accounts.models import Namespace, User
 from hub.accounts.principals import ANONYMOUS, Principal

@@ -1,0 +1,79 @@
+"""Making the index of content anew from git, one repository at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from hub import gitstore
+from hub.redis_connection import connection, key
+from hub.repos.models import Repository
+from hub.revisions import indexing
+
+POSITION_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`problem` says why a repository could not be read; empty when it was."""
+
+    repository_id: int
+    full_name: str
+    problem: str = ""
+
+
+def _place() -> str:
+    return key("revisions", "reindex")
+
+
+def position() -> int:
+    """The id after which an interrupted run goes on; 0 for the beginning."""
+    return int(connection().get(_place()) or 0)  # type: ignore[arg-type]
+
+
+def remember(position: int) -> None:
+    """0 forgets: the run is over."""
+    if position:
+        connection().set(_place(), position, ex=POSITION_SECONDS)
+    else:
+        connection().delete(_place())
+
+
+def count(*, after: int = 0) -> int:
+    return Repository.objects.live().filter(pk__gt=after).count()
+
+
+def reindex_all(*, after: int = 0, now: datetime) -> Iterator[Outcome]:
+    """Index every live repository again, in order of id. Killed and started again, it goes on."""
+    ids = list(Repository.objects.live().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True))
+    for repository_id in ids:
+        repository = Repository.objects.live().with_owner().filter(pk=repository_id).first()
+        if repository is not None:
+            yield reindex(repository, now=now)
+
+
+def reindex(repository: Repository, *, now: datetime) -> Outcome:
+    """Bring the rows of one repository to what git says.
+
+    Read outside the transaction; should the branch move meanwhile, whoever moved it has indexed it.
+    """
+    named = (repository.pk, f"{repository.kind} {repository.full_name}")
+    try:
+        git = gitstore.open_repository(repository.storage)
+    except FileNotFoundError:
+        return Outcome(*named, problem="its git repository is missing")
+    head = git.target(f"refs/heads/{repository.default_branch}")
+    if head is None:
+        return Outcome(*named, problem=f"it has no branch {repository.default_branch}")
+    facts = indexing.read_facts(repository, head)
+    with transaction.atomic(durable=True):
+        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        if git.target(f"refs/heads/{locked.default_branch}") == head:
+            if locked.head_sha != head:
+                locked.head_sha = head
+                locked.save(update_fields=["head_sha"])
+            indexing.store_facts(locked, facts, now=now)
+    return Outcome(*named)

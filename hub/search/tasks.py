@@ -1,0 +1,13 @@
+"""Doorbells of this room."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from hub.search import jobs
+
+
+@shared_task(acks_late=True, soft_time_limit=1800)
+def score_trending(**_: object) -> None:
+    jobs.score_trending(now=timezone.now())
