@@ -206,3 +206,19 @@ XET_SCRUB_DAYS = env.integer("BAZAAR_XET_SCRUB_DAYS", default=30)
 XET_CONVERT_LFS = env.flag("BAZAAR_XET_CONVERT_LFS", default=False)
 # Let clients send xorbs straight to the object store's public address.
 XET_DIRECT_UPLOADS = env.flag("BAZAAR_XET_DIRECT_UPLOADS", default=False)
+
+# ---- the compute market --------------------------------------------------------------------------
+MARKET_SHARDS = env.integer("BAZAAR_MARKET_SHARDS", default=2)
+MARKET_REGIONS = env.words("BAZAAR_MARKET_REGIONS", default="cn-east,cn-north,us-west")
+MARKET_TIERS = env.words("BAZAAR_MARKET_TIERS", default="reserved,spot")
+# An agent sends a heartbeat this often; after three missed ones its node stops trading, and later its
+# leases are lost.
+MARKET_HEARTBEAT_SECONDS = env.integer("BAZAAR_MARKET_HEARTBEAT_SECONDS", default=20)
+MARKET_NODE_STALE_SECONDS = env.integer("BAZAAR_MARKET_NODE_STALE_SECONDS", default=60)
+MARKET_LEASE_LOST_SECONDS = env.integer("BAZAAR_MARKET_LEASE_LOST_SECONDS", default=180)
+# How long an agent may take to take up a lease that has begun.
+MARKET_PROVISION_SECONDS = env.integer("BAZAAR_MARKET_PROVISION_SECONDS", default=300)
+# A provider that breaks a lease off pays this share of what it did not deliver, from its bond.
+MARKET_CREDIT_BPS = env.integer("BAZAAR_MARKET_CREDIT_BPS", default=1000)
+MARKET_PREEMPT_NOTICE_MINUTES = env.integer("BAZAAR_MARKET_PREEMPT_NOTICE_MINUTES", default=5)
+MARKET_LOG_BYTES_MAX = env.integer("BAZAAR_MARKET_LOG_BYTES_MAX", default=1024 * 1024)

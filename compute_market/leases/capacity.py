@@ -1,0 +1,165 @@
+"""How many GPUs of a node, or of a lease that is sold back, are still free over a window.
+
+A sell order holds GPUs from its acceptance to its end (`GpuHold`); what it sold is part of its hold until
+then, and stands for itself, as leases, afterwards. So the drain of a shard touches no capacity at all.
+Everything here runs under the lock of the node, which comes after accounts' and before orders' and leases'.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NewType
+
+from django.db.models import Q
+
+from compute_market import clock, rows
+from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
+from compute_market.leases.models import Lease
+from compute_market.ledger.models import Account
+from compute_market.offers.errors import NodeNotFound, NodeNotTradable
+from compute_market.offers.models import GpuHold, Node
+
+LockedNode = NewType("LockedNode", Node)
+"""A node whose row this transaction holds; made only by `lock_nodes()`."""
+
+HOLD_COLUMNS = ("node", "lease_number", "gpus", "starts_at", "ends_at", "cause", "created_at")
+Stretch = tuple[datetime, datetime, int]
+"""From when, until when, how many GPUs are taken."""
+
+
+def lock_nodes(*, ids: Collection[int]) -> dict[int, LockedNode]:
+    """Lock nodes by ascending id; those that do not exist are left out."""
+    found = Node.objects.select_for_update(of=("self",)).select_related("provider").filter(pk__in=ids)
+    return {node.pk: LockedNode(node) for node in found.order_by("pk")}
+
+
+def peak(stretches: Iterable[Stretch], start: datetime, end: datetime) -> int:
+    """The most GPUs taken at any one moment of [start, end)."""
+    changes: dict[datetime, int] = defaultdict(int)
+    for since, until, gpus in stretches:
+        if since < end and until > start:
+            changes[max(since, start)] += gpus
+            changes[until] -= gpus
+    taken = most = 0
+    for moment in sorted(changes):
+        taken += changes[moment]
+        most = max(most, taken)
+    return most
+
+
+class Supply:
+    """What some locked nodes, and leases on them, still have to offer; read once, then kept in memory.
+
+    `hold()` takes from it, or refuses and takes nothing; `write()` writes all that was taken in one statement.
+    """
+
+    def __init__(
+        self, *, nodes: Iterable[LockedNode], lease_ids: Collection[int] = (), now: datetime
+    ) -> None:
+        self.nodes = {node.pk: node for node in nodes}
+        self.now = now
+        self.leases = Lease.objects.select_for_update().filter(pk__in=lease_ids).order_by("pk").in_bulk()
+        self._taken: dict[tuple[int, int | None], list[Stretch]] = defaultdict(list)
+        self._new: list[tuple[object, ...]] = []
+        self._read()
+
+    def free(self, *, node_id: int, start: datetime, end: datetime, lease_id: int | None = None) -> int:
+        """GPUs that are free over the whole of [start, end)."""
+        whole = self.nodes[node_id].gpus if lease_id is None else self.leases[lease_id].gpus
+        return max(0, whole - peak(self._taken[node_id, lease_id], start, end))
+
+    def hold(
+        self,
+        *,
+        account: Account,
+        product_id: int,
+        node_id: int,
+        lease_id: int | None = None,
+        gpus: int,
+        start: datetime,
+        end: datetime,
+        cause: str,
+    ) -> None:
+        """Hold GPUs for a sell order of `account`: of a node of its own, or of a lease it holds on that node.
+
+        Raises: NodeNotFound, NodeNotTradable, LeaseNotFound, WindowOutsideLease, CapacityTaken.
+        """
+        node = self.nodes.get(node_id)
+        if node is None:
+            raise NodeNotFound
+        if lease_id is None:
+            if node.provider.namespace_id != account.namespace_id or account.kind != Account.Kind.MAIN:
+                raise NodeNotFound
+        else:
+            self._require_lease(lease_id, account, node, product_id, start, end)
+        self._require_tradable(node, product_id)
+        free = self.free(node_id=node_id, lease_id=lease_id, start=start, end=end)
+        if gpus > free:
+            whole = node.gpus if lease_id is None else self.leases[lease_id].gpus
+            raise CapacityTaken(free=free, gpus=whole)
+        self._taken[node_id, lease_id].append((start, end, gpus))
+        self._new.append((node_id, lease_id, gpus, start, end, cause, self.now))
+
+    def write(self) -> None:
+        """Write the holds taken since the last `write()`."""
+        rows.insert_rows(GpuHold, HOLD_COLUMNS, self._new)
+        self._new = []
+
+    def _require_lease(
+        self, lease_id: int, account: Account, node: Node, product_id: int, start: datetime, end: datetime
+    ) -> None:
+        lease = self.leases.get(lease_id)
+        if lease is None or lease.holder_id != account.pk or lease.product_id != product_id:
+            raise LeaseNotFound
+        first = max(lease.starts_at, clock.floor_minute(self.now))
+        if not lease.is_live or lease.node_id != node.pk or start < first or end > lease.ends_at:
+            raise WindowOutsideLease
+
+    def _require_tradable(self, node: Node, product_id: int) -> None:
+        if node.product_id != product_id:
+            raise NodeNotTradable(node=node.name, reason="it has another product")
+        if not node.is_tradable(self.now):
+            reason = node.state_reason or (
+                "its agent is silent" if node.state == Node.State.READY else f"it is {node.state}"
+            )
+            raise NodeNotTradable(node=node.name, reason=reason)
+
+    def _read(self) -> None:
+        holds = GpuHold.objects.open().filter(node_id__in=self.nodes, ends_at__gt=self.now)
+        for hold in holds:
+            self._taken[hold.node_id, hold.lease_number].append((hold.starts_at, hold.ends_at, hold.gpus))
+        unheld = Lease.objects.live().filter(
+            Q(hold__isnull=True) | Q(hold__released_at__isnull=False),
+            node_id__in=self.nodes,
+            ends_at__gt=self.now,
+        )
+        for lease in unheld:
+            self._taken[lease.node_id, lease.parent_id].append((lease.starts_at, lease.ends_at, lease.gpus))
+
+
+def release(*, causes: Collection[str], now: datetime) -> int:
+    """Give back what finished sell orders held; gives how many holds there were. Safe to do twice."""
+    return GpuHold.objects.open().filter(cause__in=causes).update(released_at=now)
+
+
+def resize(*, supply: Supply, cause: str, gpus: int) -> GpuHold:
+    """Let a hold have another number of GPUs: fewer always, more if they are free.
+
+    Raises: CapacityTaken, NodeNotFound (there is no such open hold on the supply's nodes).
+    """
+    hold = GpuHold.objects.open().filter(cause=cause, node_id__in=supply.nodes).first()
+    if hold is None:
+        raise NodeNotFound
+    more = gpus - hold.gpus
+    if more > 0:
+        lease_id = hold.lease_number
+        if lease_id is not None and lease_id not in supply.leases:
+            raise LeaseNotFound
+        free = supply.free(node_id=hold.node_id, lease_id=lease_id, start=hold.starts_at, end=hold.ends_at)
+        if more > free:
+            raise CapacityTaken(free=free, gpus=supply.nodes[hold.node_id].gpus)
+    hold.gpus = gpus
+    hold.save(update_fields=["gpus"])
+    return hold

@@ -1,0 +1,60 @@
+"""What this room refuses, and why."""
+
+from django.utils.translation import gettext_lazy as _
+
+from compute_market.errors import Conflict, Denied, Exhausted, Invalid, NotFound
+
+
+class LeaseNotFound(NotFound):
+    code = "lease_not_found"
+    message = _("There is no such lease.")
+
+
+class LeaseNotRunning(Conflict):
+    code = "lease_not_running"
+    message = _("The lease is {state}.")
+
+
+class LeaseResold(Conflict):
+    code = "lease_resold"
+    message = _("Part of the lease is sold or offered; it cannot be ended early.")
+
+
+class CapacityTaken(Exhausted):
+    code = "capacity_taken"
+    message = _("Only {free} of {gpus} GPUs are free over this window.")
+
+
+class WindowOutsideLease(Invalid):
+    code = "window_outside_lease"
+    message = _("The window does not lie within what is left of the lease.")
+
+
+class WorkRunning(Conflict):
+    code = "work_running"
+    message = _("The lease runs a command already; stop it first.")
+
+
+class WorkNotFound(NotFound):
+    code = "work_not_found"
+    message = _("The lease runs no command.")
+
+
+class WorkInvalid(Invalid):
+    code = "work_invalid"
+    message = _("{field}: {reason}")
+
+
+class RunnerNotAllowed(Denied):
+    code = "runner_not_allowed"
+    message = _("This node does not run work as “{runner}”.")
+
+
+class StaleToken(Conflict):
+    code = "stale_token"
+    message = _("The report is about work that is no longer this lease's.")
+
+
+class NoticeTooShort(Invalid):
+    code = "notice_too_short"
+    message = _("A lease is preempted at least {minutes} minutes after the notice.")

@@ -1,0 +1,8 @@
+"""Facts that this room announces, inside the transaction in which they become true."""
+
+from django.dispatch import Signal
+
+# Arguments: lease_ids (a list), now.
+leases_opened = Signal()
+# A lease has another state. Arguments: lease_id, state, now.
+lease_moved = Signal()

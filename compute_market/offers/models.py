@@ -1,0 +1,266 @@
+"""Supply: what is traded, who supplies it, and on which machine."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Mod
+from django.utils.translation import gettext_lazy as _
+
+GPUS_A_NODE_MAX = 256
+
+
+class Shard(models.Model):
+    """One queue of the market: its products are matched by one worker at a time."""
+
+    number = models.PositiveSmallIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return f"shard {self.number}"
+
+
+class Product(models.Model):
+    """What is traded: a kind of GPU in a region, on a tier, with an interconnect."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        HALTED = "halted", _("halted")
+        CLOSED = "closed", _("closed")
+
+    shard = models.ForeignKey(Shard, on_delete=models.PROTECT, related_name="products")
+    slug = models.CharField(max_length=80, unique=True, help_text="As h100-sxm-80g.cn-east.reserved.ib")
+    vendor = models.CharField(max_length=20)
+    gpu = models.CharField(max_length=20)
+    form = models.CharField(max_length=8)
+    memory_gb = models.PositiveSmallIntegerField()
+    region = models.CharField(max_length=20)
+    tier = models.CharField(max_length=12)
+    interconnect = models.CharField(max_length=8)
+    lot = models.PositiveSmallIntegerField(default=1, help_text="GPUs are traded in multiples of this.")
+    tick_micros = models.BigIntegerField(
+        default=60_000, help_text="Prices are multiples of this, and this of 60."
+    )
+    reference_price_micros = models.BigIntegerField(
+        help_text="Micro-credits per GPU-hour around which the price band lies while there is no index."
+    )
+    band_bps = models.PositiveIntegerField(
+        default=9000, help_text="How far a limit price may lie from the index, in basis points; 0: no band."
+    )
+    horizon_days = models.PositiveSmallIntegerField(default=90, help_text="How far ahead windows may end.")
+    gpus_max = models.PositiveIntegerField(default=1024, help_text="The largest order.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    fragments = models.JSONField(
+        default=list, help_text="How devices name themselves: a list of lists of lower-case words."
+    )
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["gpu", "form", "memory_gb", "region", "tier", "interconnect"], name="product_once"
+            ),
+            models.CheckConstraint(name="product_lot", condition=Q(lot__gte=1)),
+            models.CheckConstraint(
+                name="product_tick_is_whole_by_the_minute",
+                condition=Q(tick_micros__gt=0)
+                & Q(tick_micros__exact=F("tick_micros") - Mod(F("tick_micros"), models.Value(60))),
+            ),
+            models.CheckConstraint(name="product_reference_price", condition=Q(reference_price_micros__gt=0)),
+        )
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Provider(models.Model):
+    """A namespace that supplies GPUs."""
+
+    namespace = models.OneToOneField("accounts.Namespace", on_delete=models.PROTECT, related_name="+")
+    allows_processes = models.BooleanField(
+        default=False,
+        help_text="Leases may run commands as plain processes on this provider's nodes: for trusted pools.",
+    )
+    is_demo = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"provider {self.pk}"
+
+
+class NodeQuerySet(models.QuerySet["Node"]):
+    def fresh(self, now: datetime) -> NodeQuerySet:
+        """Nodes whose agent was heard lately."""
+        return self.filter(last_heartbeat_at__gt=now - stale_after())
+
+    def tradable(self, now: datetime) -> NodeQuerySet:
+        """Nodes that may be offered: an accepted hardware report and a fresh heartbeat."""
+        return self.fresh(now).filter(state=Node.State.READY, is_stale=False)
+
+    def gone_stale(self, now: datetime) -> NodeQuerySet:
+        """Nodes that fell silent and are not marked so yet."""
+        return self.filter(is_stale=False, last_heartbeat_at__lte=now - stale_after())
+
+
+class Node(models.Model):
+    """One machine of a provider, and the agent on it."""
+
+    class State(models.TextChoices):
+        ENROLLED = "enrolled", _("enrolled, no hardware report yet")
+        READY = "ready", _("ready")
+        SUSPENDED = "suspended", _("suspended")
+        RETIRED = "retired", _("retired")
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="nodes")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="nodes")
+    name = models.CharField(max_length=80)
+    gpus = models.PositiveSmallIntegerField()
+    # The public half of the agent's key; the secret is derived from it and the hub's own key (agents.py).
+    agent_key_id = models.CharField(max_length=64, unique=True)
+    instance = models.CharField(max_length=64, help_text="The fingerprint of the machine that enrolled.")
+    last_nonce = models.BigIntegerField(default=0, help_text="Requests must carry a greater one.")
+    runners = models.JSONField(default=list, help_text="What the agent says it can run work with.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ENROLLED)
+    state_reason = models.CharField(max_length=300, blank=True)
+    is_stale = models.BooleanField(default=False)
+    last_heartbeat_at = models.DateTimeField(null=True, blank=True)
+    enrolled_at = models.DateTimeField()
+
+    objects = NodeQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["provider", "name"], name="node_name_once_a_provider"),
+            models.CheckConstraint(
+                name="node_gpus_in_range", condition=Q(gpus__gte=1, gpus__lte=GPUS_A_NODE_MAX)
+            ),
+        )
+        indexes = (models.Index(fields=["is_stale", "last_heartbeat_at"], name="node_heard"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def is_tradable(self, now: datetime) -> bool:
+        """Whether it may be offered: an accepted hardware report and a fresh heartbeat."""
+        return (
+            self.state == Node.State.READY
+            and not self.is_stale
+            and self.last_heartbeat_at is not None
+            and self.last_heartbeat_at > now - stale_after()
+        )
+
+
+class EnrolmentKey(models.Model):
+    """Permission to enrol one node; used once. Only the digest of the key is kept."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="enrolment_keys")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    gpus = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    node = models.OneToOneField(Node, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="enrolment_key_used_for_a_node",
+                condition=Q(used_at__isnull=True, node__isnull=True)
+                | Q(used_at__isnull=False, node__isnull=False),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"enrolment of {self.name}"
+
+
+class HardwareReport(models.Model):
+    """What an agent found in its machine, or what its provider declares to be there."""
+
+    class Method(models.TextChoices):
+        NVML = "nvml", "NVML"
+        NVIDIA_SMI = "nvidia-smi", "nvidia-smi"
+        ROCM_SMI = "rocm-smi", "rocm-smi"
+        NPU_SMI = "npu-smi", "npu-smi"
+        DECLARED = "declared", _("declared, not measured")
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="hardware_reports")
+    method = models.CharField(max_length=12, choices=Method.choices)
+    devices = models.JSONField(help_text="A list of {index, model, memory_mb, driver, uuid}.")
+    host = models.JSONField(default=dict, help_text="Processors, memory, system, as the agent sees them.")
+    is_accepted = models.BooleanField()
+    reason = models.CharField(max_length=300, blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=["node", "-id"], name="hardware_report_newest"),)
+
+    def __str__(self) -> str:
+        return f"{self.method} report of node {self.node_id}"
+
+    @property
+    def is_measured(self) -> bool:
+        return self.method != HardwareReport.Method.DECLARED
+
+
+class Heartbeat(models.Model):
+    """A minute in which a node's agent was heard: the evidence that the minute was delivered."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="heartbeats", db_index=False)
+    minute = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["node", "minute"], name="heartbeat_minute_once"),)
+
+    def __str__(self) -> str:
+        return f"node {self.node_id} heard at {self.minute:%F %H:%M}"
+
+
+class GpuHoldQuerySet(models.QuerySet["GpuHold"]):
+    def open(self) -> GpuHoldQuerySet:
+        return self.filter(released_at=None)
+
+    def overlapping(self, start: datetime, end: datetime) -> GpuHoldQuerySet:
+        return self.filter(starts_at__lt=end, ends_at__gt=start)
+
+
+class GpuHold(models.Model):
+    """GPUs that an open sell order holds over its window: of a node, or of a lease that is sold back.
+
+    It stands for all that the order may sell or has sold until the order is finished; after that the leases
+    made from it stand for themselves.
+    """
+
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="holds", db_index=False)
+    # The lease sold back. Leases live a floor above, so this is its number; empty when the node itself is sold.
+    lease_number = models.BigIntegerField(null=True, blank=True)
+    gpus = models.PositiveSmallIntegerField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    cause = models.CharField(max_length=100, unique=True, help_text="What it is for; never twice.")
+    created_at = models.DateTimeField()
+    released_at = models.DateTimeField(null=True, blank=True)
+
+    objects = GpuHoldQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(name="gpu_hold_window", condition=Q(ends_at__gt=F("starts_at"))),
+            models.CheckConstraint(name="gpu_hold_gpus", condition=Q(gpus__gte=1)),
+        )
+        indexes = (
+            models.Index(
+                fields=["node", "ends_at"], name="gpu_hold_open", condition=Q(released_at__isnull=True)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.gpus} GPUs of node {self.node_id} for {self.cause}"
+
+
+def stale_after() -> timedelta:
+    """How long after its last heartbeat a node stops being tradable."""
+    return timedelta(seconds=settings.MARKET_NODE_STALE_SECONDS)
