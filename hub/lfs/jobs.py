@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.db import transaction
 from hub.blobstore import get_store
 from hub.lfs import links
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
+from hub.xet.jobs import Doomed
 
 BATCH = 200
 
@@ -23,6 +25,19 @@ def collect(*, now: datetime) -> dict[str, int]:
         "objects": drop_unlinked(before=before),
         "blobs": drop_strays(before=before),
     }
+
+
+def doomed(*, now: datetime) -> Iterator[Doomed]:
+    """What `collect` at this moment would take away, changing nothing."""
+    before = now - timedelta(hours=settings.LFS_GRACE_HOURS)
+    for upload in LfsUpload.objects.filter(created_at__lt=before).iterator():
+        yield Doomed("lfs upload", upload.oid, 0, f"nobody finished it since {upload.created_at:%Y-%m-%d}")
+    unpushed = LfsLink.objects.filter(pushed_at=None, created_at__lt=before).select_related("repository")
+    for link in unpushed.iterator():
+        yield Doomed("lfs link", link.object_id, 0, f"sent to {link.repository}, never committed")
+    for stored in LfsObject.objects.untouched_since(before).unlinked().iterator():
+        size = stored.size_bytes if stored.blob_key else 0
+        yield Doomed("lfs object", stored.oid, size, "no repository has it")
 
 
 def discard_uploads(*, before: datetime) -> int:

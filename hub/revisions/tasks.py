@@ -3,9 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from hub.revisions import jobs
+from hub.revisions import jobs, reachability
 
 
 @shared_task(soft_time_limit=1800)
 def catch_up(**_: object) -> None:
     jobs.catch_up(now=timezone.now())
+
+
+@shared_task(acks_late=True, soft_time_limit=6 * 3600)
+def drop_unreachable(**_: object) -> None:
+    reachability.drop_unreachable(now=timezone.now())

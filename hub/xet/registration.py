@@ -137,6 +137,7 @@ def keep_shard(digest: str, file: IO[bytes], *, now: datetime) -> ShardRow:
 
 def record_shard(row: ShardRow) -> ShardRow:
     """Save the row of a shard unless there is one."""
+    ShardRow.objects.filter(digest=row.digest).update(created_at=row.created_at)
     defaults = {"stored_bytes": row.stored_bytes, "created_at": row.created_at}
     return ShardRow.objects.get_or_create(digest=row.digest, defaults=defaults)[0]
 
@@ -157,6 +158,8 @@ def record_files(shard: Shard, row: ShardRow | None, layouts: Layouts, *, now: d
 def _record_file(file: ShardFile, row: ShardRow | None, layouts: Layouts, *, now: datetime) -> XetFile:
     if file.sha256 is None:
         raise InvalidShard(reason="A file comes without its SHA-256.")
+    # The update locks a row that is there: collection looks again after it.
+    XetFile.objects.filter(hash=to_text(file.hash)).update(last_seen_at=now)
     found, is_new = XetFile.objects.get_or_create(
         hash=to_text(file.hash),
         defaults={
@@ -168,7 +171,6 @@ def _record_file(file: ShardFile, row: ShardRow | None, layouts: Layouts, *, now
         },
     )
     if not is_new:
-        XetFile.objects.filter(pk=found.pk).update(last_seen_at=now)
         if not found.terms.filter(xorb__state=Xorb.State.DAMAGED).exists():
             return found
         # The same bytes came again, from sound xorbs: the file is whole again.

@@ -22,7 +22,7 @@ from hub.xet.codec.xorbs import Read
 from hub.xet.errors import InvalidShard, InvalidXorb, UnknownXorb
 from hub.xet.intake import exactly, spool_shard, temporary_file
 from hub.xet.layouts import Layouts
-from hub.xet.models import XetFile, Xorb, xorb_key
+from hub.xet.models import StoreGeneration, XetFile, Xorb, xorb_key
 from hub.xet.signals import files_registered
 from hub.xet.verification import Progress
 
@@ -100,6 +100,15 @@ def answer_chunk_query(*, actor: Principal, chunk: str, now: datetime) -> bytes:
     created_s = int(now.timestamp())
     footer = shards.Footer(secrets.token_bytes(32), created_s, created_s + settings.XET_ANSWER_SECONDS)
     return shards.write_shard(shards.Shard(xorbs=found), footer)
+
+
+def begin_generation() -> int:
+    """Give the store another address, so that clients forget what they sent to the old one."""
+    with transaction.atomic(durable=True):
+        row = StoreGeneration.objects.select_for_update().get_or_create(pk=1)[0]
+        row.number += 1
+        row.save()
+    return row.number
 
 
 def _require_nameable(actor: Principal, names: Iterable[str]) -> None:

@@ -1,0 +1,65 @@
+"""Letting go of large objects that no ref reaches any more: after a squash, a deleted branch, a forced push."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from hub.gitstore import GitRepository
+from hub.lfs import links
+from hub.lfs.models import LfsLink, LfsObject
+from hub.repos.models import Repository
+from hub.revisions import selectors
+
+
+def drop_unreachable(*, now: datetime) -> int:
+    """Unlink, in every repository, the objects that no commit of any ref names; returns how many.
+
+    The bytes stay for the usual time: an upload may be about to name them again.
+    """
+    return sum(_drop_in(repository, now) for repository in _with_old_links(now))
+
+
+def unreachable(*, now: datetime) -> Iterator[tuple[Repository, str]]:
+    """The same objects, changing nothing."""
+    for repository in _with_old_links(now):
+        git = selectors.git_of(repository)
+        for oid in _unreached(repository, git, now):
+            yield repository, oid
+
+
+def _with_old_links(now: datetime) -> Iterator[Repository]:
+    linked = _old_links(now).order_by().values("repository")
+    yield from Repository.objects.live().with_owner().filter(pk__in=linked).order_by("pk").iterator()
+
+
+def _old_links(now: datetime) -> QuerySet[LfsLink]:
+    before = now - timedelta(hours=settings.LFS_GRACE_HOURS)
+    return LfsLink.objects.filter(pushed_at__lt=before)
+
+
+def _unreached(repository: Repository, git: GitRepository, now: datetime) -> list[str]:
+    reached = git.pointers([ref.target for ref in git.refs()])
+    old = _old_links(now).filter(repository=repository).values_list("object_id", flat=True)
+    return [oid for oid in old if oid not in reached]
+
+
+def _drop_in(repository: Repository, now: datetime) -> int:
+    git = selectors.git_of(repository)
+    seen = [(ref.name, ref.target) for ref in git.refs()]
+    oids = _unreached(repository, git, now)
+    if not oids:
+        return 0
+    with transaction.atomic(durable=True):
+        # Commits move refs under this lock. A push does not, but links what it names afterwards.
+        Repository.objects.select_for_update(of=("self",)).get(pk=repository.pk)
+        if [(ref.name, ref.target) for ref in git.refs()] != seen:
+            return 0
+        links.unlink(repository.pk, oids)
+        for batch in links.batches(oids):
+            LfsObject.objects.filter(pk__in=batch).update(touched_at=now)
+    return len(oids)

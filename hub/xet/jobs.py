@@ -1,0 +1,206 @@
+"""Collecting what no file uses, and reading again what is kept.
+
+A xorb leaves in three moves: unused for XET_KEEP_DAYS it is quarantined (its bytes stay, and whoever
+names it takes it back), after XET_QUARANTINE_DAYS more it is marked as being deleted, and then its bytes
+and its row go. Each move asks again, in the statement that makes it, whether it is still unused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import ProtectedError, Q, QuerySet
+
+from hub import blobstore
+from hub.xet import reconstruction, registration
+from hub.xet.codec import xorbs
+from hub.xet.codec.errors import Malformed
+from hub.xet.codec.hashes import to_text
+from hub.xet.intake import exactly
+from hub.xet.models import Shard, XetFile, Xorb, XorbQuerySet, xorb_key
+
+BATCH = 200
+# Between storing bytes and writing their row lie seconds; a day is on the safe side.
+STRAY_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """Something that a collection takes away, and why."""
+
+    kind: str
+    name: str
+    size_bytes: int
+    reason: str
+
+
+def doomed(*, now: datetime) -> Iterator[Doomed]:
+    """What a collection at this moment would take away, changing nothing."""
+    for file in _unused_files(now).iterator():
+        yield Doomed("xet file", file.hash, file.size, "no repository has it")
+    for xorb in _to_quarantine(now).iterator():
+        reason = f"no file has used it for {settings.XET_KEEP_DAYS} days; it goes to quarantine first"
+        yield Doomed("xorb", xorb.hash, xorb.stored_bytes, reason)
+    for xorb in _to_delete(now).iterator():
+        reason = f"unused, and in quarantine since {xorb.state_since:%Y-%m-%d}"
+        yield Doomed("xorb", xorb.hash, xorb.stored_bytes, reason)
+    for shard in _unused_shards(now).iterator():
+        yield Doomed("shard", shard.digest, shard.stored_bytes, "all its files are gone")
+    for blob in _strays(now):
+        yield Doomed("stray blob", blob.key, blob.size_bytes, "no row names it")
+
+
+def collect(*, now: datetime) -> dict[str, int]:
+    """Make every move that is due; returns counts by kind. Safe to run twice and beside uploads."""
+    return {
+        "files": _drop_files(now),
+        "quarantined": _quarantine(now),
+        "xorbs": _delete_xorbs(now),
+        "shards": _drop_shards(now),
+        "strays": _drop_strays(now),
+    }
+
+
+def restore(*, names: list[str] | None, now: datetime) -> int:
+    """Take xorbs out of quarantine, all of them without names; returns how many."""
+    found = Xorb.objects.filter(state=Xorb.State.QUARANTINED)
+    if names is not None:
+        found = found.filter(pk__in=names)
+    return found.update(state=Xorb.State.LIVE, state_since=now, last_seen_at=now)
+
+
+# ---- files ------------------------------------------------------------------------------------------
+
+
+def _unused_files(now: datetime) -> QuerySet[XetFile]:
+    before = now - timedelta(hours=settings.LFS_GRACE_HOURS)
+    return XetFile.objects.filter(links=None, last_seen_at__lt=before)
+
+
+def _drop_files(now: datetime) -> int:
+    count = 0
+    for pk in list(_unused_files(now).values_list("pk", flat=True)):
+        try:
+            with transaction.atomic(durable=True):
+                # Lock, then look again: a shard may have announced it between the two reads.
+                list(XetFile.objects.select_for_update().filter(pk=pk).values_list("pk"))
+                count += bool(_unused_files(now).filter(pk=pk).delete()[0])
+        except ProtectedError:
+            # An object that nobody links has it still; its own grace period is not over.
+            continue
+    return count
+
+
+# ---- xorbs ------------------------------------------------------------------------------------------
+
+
+def _unused_xorbs(now: datetime) -> XorbQuerySet:
+    before = now - timedelta(days=settings.XET_KEEP_DAYS)
+    return Xorb.objects.filter(last_seen_at__lt=before).unreferenced().without_tables()
+
+
+def _to_quarantine(now: datetime) -> XorbQuerySet:
+    return _unused_xorbs(now).filter(state=Xorb.State.LIVE)
+
+
+def _to_delete(now: datetime) -> XorbQuerySet:
+    before = now - timedelta(days=settings.XET_QUARANTINE_DAYS)
+    over = Q(state=Xorb.State.QUARANTINED) | Q(state=Xorb.State.DAMAGED)
+    return _unused_xorbs(now).filter(over, state_since__lt=before)
+
+
+def _quarantine(now: datetime) -> int:
+    with transaction.atomic(durable=True):
+        names = list(_to_quarantine(now).select_for_update().values_list("pk", flat=True))
+        count = 0
+        for at in range(0, len(names), BATCH):
+            due = _to_quarantine(now).filter(pk__in=names[at : at + BATCH])
+            count += due.update(state=Xorb.State.QUARANTINED, state_since=now)
+    return count
+
+
+def _delete_xorbs(now: datetime) -> int:
+    with transaction.atomic(durable=True):
+        names = list(_to_delete(now).select_for_update().values_list("pk", flat=True))
+        for at in range(0, len(names), BATCH):
+            _to_delete(now).filter(pk__in=names[at : at + BATCH]).update(
+                state=Xorb.State.DELETING, state_since=now
+            )
+    # Also those that an earlier run did not come to.
+    going = list(Xorb.objects.filter(state=Xorb.State.DELETING).values_list("pk", flat=True))
+    for name in going:
+        blobstore.get_store().delete(xorb_key(name))
+        with transaction.atomic(durable=True):
+            Xorb.objects.filter(pk=name, state=Xorb.State.DELETING).delete()
+    return len(going)
+
+
+# ---- shards and strays ------------------------------------------------------------------------------
+
+
+def _unused_shards(now: datetime) -> QuerySet[Shard]:
+    return Shard.objects.filter(files=None, created_at__lt=now - STRAY_AFTER)
+
+
+def _drop_shards(now: datetime) -> int:
+    with transaction.atomic(durable=True):
+        gone = list(_unused_shards(now).select_for_update(of=("self",)))
+        Shard.objects.filter(pk__in=[shard.pk for shard in gone], files=None).delete()
+    for shard in gone:
+        blobstore.get_store().delete(shard.key)
+    return len(gone)
+
+
+def _strays(now: datetime) -> Iterator[blobstore.Blob]:
+    for kind in ("xorbs", "shards"):
+        old = (blob for blob in blobstore.get_store().list(kind) if blob.modified_at < now - STRAY_AFTER)
+        for batch in registration.batches(old):
+            names = [blob.key.rpartition("/")[2] for blob in batch]
+            known: set[str] = set()
+            if kind == "xorbs":
+                known.update(Xorb.objects.filter(pk__in=names).values_list("pk", flat=True))
+            else:
+                known.update(Shard.objects.filter(digest__in=names).values_list("digest", flat=True))
+            yield from (blob for blob, name in zip(batch, names, strict=True) if name not in known)
+
+
+def _drop_strays(now: datetime) -> int:
+    strays = list(_strays(now))
+    for blob in strays:
+        blobstore.get_store().delete(blob.key)
+    return len(strays)
+
+
+# ---- scrub ------------------------------------------------------------------------------------------
+
+
+def scrub(*, now: datetime, everything: bool = False) -> tuple[int, list[str]]:
+    """Read again the xorbs that were not verified for XET_SCRUB_DAYS, or all, the longest ago first.
+
+    Returns how many were read, and the names of those found damaged.
+    """
+    before = now if everything else now - timedelta(days=settings.XET_SCRUB_DAYS)
+    due = Xorb.objects.usable().filter(verified_at__lt=before).order_by("verified_at")
+    damaged, count = [], 0
+    for name in list(due.values_list("pk", flat=True)):
+        count += 1
+        if is_sound(name):
+            Xorb.objects.filter(pk=name).update(verified_at=now)
+        elif Xorb.objects.usable().filter(pk=name).exists():
+            reconstruction.mark_damaged(name)
+            damaged.append(name)
+    return count, damaged
+
+
+def is_sound(name: str) -> bool:
+    """Whether the stored bytes of a xorb are still what its name says. Raises StoreUnreachable."""
+    try:
+        with blobstore.get_store().open(xorb_key(name)) as reader:
+            layout = xorbs.read_layout(exactly(reader.read))
+    except (blobstore.BlobMissing, Malformed):
+        return False
+    return to_text(xorbs.layout_hash(layout)) == name
