@@ -21,7 +21,7 @@ class Plural:
         return links.PLURALS[value]
 
 
-register_converter(Plural, "plural")
+register_converter(Plural, "page_plural")
 
 of_accounts: list[URLPattern | URLResolver] = [
     path("join", account.sign_up),
@@ -53,6 +53,6 @@ of_repository: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *of_accounts,
-    path("<plural:kind>/<name:namespace>/<name:name>", include(of_repository)),
+    path("<page_plural:kind>/<name:namespace>/<name:name>", include(of_repository)),
     path("<name:namespace>/<name:name>", include(of_repository), {"kind": "model"}),
 ]
