@@ -53,8 +53,13 @@ def read_body(request: HttpRequest, *, limit: int = BODY_BYTES_MAX) -> bytes:
     return data
 
 
-def json_body(request: HttpRequest, *, limit: int = BODY_BYTES_MAX) -> dict[str, Any]:
-    """The body as a JSON object; an empty body is an empty object. Raises: MalformedBody, BodyTooLarge."""
+def json_body(
+    request: HttpRequest, *, limit: int = BODY_BYTES_MAX, may_be_null: bool = False
+) -> dict[str, Any]:
+    """The body as a JSON object; an empty body is an empty object, and so is `null` where it may be.
+
+    Raises: MalformedBody, BodyTooLarge.
+    """
     data = read_body(request, limit=limit)
     if not data.strip():
         return {}
@@ -62,6 +67,8 @@ def json_body(request: HttpRequest, *, limit: int = BODY_BYTES_MAX) -> dict[str,
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise MalformedBody(reason=f"not JSON ({error})") from None
+    if value is None and may_be_null:
+        return {}
     if not isinstance(value, dict):
         raise MalformedBody(reason="not a JSON object")
     return value

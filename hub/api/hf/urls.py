@@ -3,7 +3,23 @@
 from django.urls import URLPattern, URLResolver
 
 from hub.api import converters  # noqa: F401 - registers the converters
-from hub.api.hf import account, fallback, info, lifecycle, lists, resolve, trees, upload, xet_tokens
+from hub.api.hf import (
+    access_requests,
+    account,
+    collections,
+    discussions,
+    fallback,
+    info,
+    lifecycle,
+    likes,
+    lists,
+    people,
+    resolve,
+    trees,
+    upload,
+    webhooks,
+    xet_tokens,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *account.urlpatterns,
@@ -13,6 +29,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *trees.urlpatterns,
     *upload.urlpatterns,
     *xet_tokens.urlpatterns,
+    *access_requests.urlpatterns,
+    *collections.urlpatterns,
+    *discussions.urlpatterns,
+    *likes.urlpatterns,
+    *people.urlpatterns,
+    *webhooks.urlpatterns,
     *resolve.urlpatterns,
     *fallback.urlpatterns,
 ]

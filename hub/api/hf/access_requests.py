@@ -1,0 +1,111 @@
+"""Access to gated repositories (contract 8)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.utils import timezone
+
+from hub.accounts import selectors as accounts
+from hub.api.hf.http import PLURALS, actor, page_url, repository, route
+from hub.api.hf.paging import newest_first
+from hub.api.json import MalformedBody, json_body, json_response, text_of, timestamp
+from hub.errors import Invalid
+from hub.repos import gating
+from hub.repos import selectors as repos
+from hub.repos.errors import NotGated
+from hub.repos.models import AccessRequest, Kind
+
+STATUSES = frozenset(AccessRequest.Status.values)
+REQUEST_ID = re.compile(r"[0-9a-f]{24}")
+
+
+def _request_id(row: AccessRequest) -> str:
+    return f"{row.pk:024x}"
+
+
+def _row(row: AccessRequest) -> dict[str, Any]:
+    """The e-mail address is shown of those who asked, not of those who were let in unasked."""
+    return {
+        "requestId": _request_id(row),
+        "user": {
+            "_id": f"{row.user.namespace_id:024x}",
+            "user": row.user.name,
+            "fullname": row.user.namespace.full_name or row.user.name,
+            "email": None if row.was_granted_unasked else row.user.email or None,
+            "type": "user",
+        },
+        "status": row.status,
+        "timestamp": timestamp(row.requested_at),
+        "fields": row.fields or None,
+        "rejectionReason": row.reason or None,
+        "grantedBy": {"user": row.granted_by.name} if row.granted_by else None,
+    }
+
+
+def index(request: HttpRequest, kind: str, repo_id: str, status: str) -> HttpResponse:
+    if status not in STATUSES:
+        raise Invalid(reason=f"There are requests {', '.join(sorted(STATUSES))}.")
+    found = repository(request, kind, repo_id)
+    rows = repos.access_requests(actor=actor(request), repository=found, status=status)
+    if not found.is_gated:
+        raise NotGated(repo_id=found.full_name)
+    return newest_first(request, rows.order_by("-id"), _row)
+
+
+def handle(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    body = json_body(request)
+    handled = gating.handle_access_request(
+        actor=actor(request),
+        repository=found,
+        user=accounts.get_user(text_of(body, "user")) if body.get("user") else None,
+        request_id=None if body.get("user") else _number(text_of(body, "requestId")),
+        status=text_of(body, "status"),
+        reason=text_of(body, "rejectionReason") if body.get("rejectionReason") else "",
+        now=timezone.now(),
+    )
+    return json_response({"success": True, "status": handled.status})
+
+
+def _number(request_id: str) -> int:
+    """Raises: MalformedBody."""
+    if not REQUEST_ID.fullmatch(request_id):
+        raise MalformedBody(reason="“requestId” must be 24 hex digits")
+    return min(int(request_id, 16), 2**63 - 1)
+
+
+def grant(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    user = accounts.get_user(text_of(json_body(request), "user"))
+    granted = gating.grant_access(actor=actor(request), repository=found, user=user, now=timezone.now())
+    return json_response(_row(granted))
+
+
+def ask(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """The form of a gated repository's page; programs may send JSON. A browser is sent back to the page."""
+    found = repository(request, kind, repo_id)
+    is_json = request.content_type == "application/json"
+    sent = json_body(request) if is_json else request.POST.dict()
+    fields = {str(name): str(value) for name, value in sent.items() if name != "csrfmiddlewaretoken"}
+    asked = gating.ask_access(actor=actor(request), repository=found, fields=fields, now=timezone.now())
+    if "text/html" in request.headers.get("Accept", ""):
+        return HttpResponseRedirect(page_url(request, found))
+    return json_response({"status": asked.status, "requestId": _request_id(asked)})
+
+
+def _ask_at(prefix: str, kind: str) -> Any:
+    return path(f"{prefix}<repo_id:repo_id>/ask-access", route(POST=ask), {"kind": kind})
+
+
+_requests = "api/<plural:kind>/<repo_id:repo_id>/user-access-request"
+urlpatterns = [
+    path(f"{_requests}/handle", route(POST=handle)),
+    path(f"{_requests}/grant", route(POST=grant)),
+    path(f"{_requests}/<segment:status>", route(GET=index)),
+    *(_ask_at(f"{plural}/", kind) for plural, kind in PLURALS.items() if kind != Kind.MODEL),
+    _ask_at("", Kind.MODEL),
+]

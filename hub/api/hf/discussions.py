@@ -1,0 +1,240 @@
+"""Discussions and pull requests (contract 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from hub.accounts.models import User
+from hub.api.hf.account import avatar_url
+from hub.api.hf.http import actor, boolean, integer, repository, route
+from hub.api.json import flag_of, json_body, json_response, text_of, timestamp
+from hub.community import services
+from hub.community.models import Discussion, DiscussionEvent, EventType
+from hub.community.selectors import discussions as selectors
+from hub.community.services import discussions as threads
+from hub.community.services import pull_requests
+from hub.errors import Invalid
+from hub.markup import render_markdown
+from hub.repos.models import Repository
+
+PAGE = 50
+TYPES = {"all": None, "": None, "discussion": False, "pull_request": True}
+STATUSES = {"": "", "all": "", "open": "open", "closed": "closed"}
+
+
+def _person(request: HttpRequest, user: User) -> dict[str, Any]:
+    return {
+        "_id": f"{user.namespace_id:024x}",
+        "name": user.name,
+        "fullname": user.namespace.full_name or user.name,
+        "avatarUrl": avatar_url(request, user.name),
+        "type": "user",
+        "isPro": False,
+        "isHf": False,
+    }
+
+
+def _signed(request: HttpRequest, user: User | None) -> dict[str, Any]:
+    """Left out for those who are gone: the client then says `deleted`."""
+    return {"author": _person(request, user)} if user is not None else {}
+
+
+def _summary(request: HttpRequest, found: Discussion) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "num": found.number,
+        "title": found.title,
+        "status": found.status,
+        "isPullRequest": found.is_pull_request,
+        "createdAt": timestamp(found.created_at),
+        "numComments": found.comment_count,
+        "pinned": False,
+        "repo": {"name": found.repository.full_name, "type": found.repository.kind},
+        "repoOwner": {
+            "name": found.repository.namespace.name,
+            "type": "org" if found.repository.namespace.is_organization else "user",
+        },
+        **_signed(request, found.author),
+    }
+    return row
+
+
+def _event(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
+    data: dict[str, Any] = event.data
+    if event.type == EventType.COMMENT:
+        data = _comment(request, event)
+    return {
+        "id": event.key,
+        "type": event.type,
+        "createdAt": timestamp(event.created_at),
+        **_signed(request, event.author),
+        "data": data,
+    }
+
+
+def _comment(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
+    writer = event.edited_by if event.edited_at and event.edited_by else event.author
+    past = sorted(event.past_texts.all(), key=lambda text: text.pk, reverse=True)
+    return {
+        "edited": bool(past),
+        "hidden": event.is_hidden,
+        "latest": {
+            "raw": event.text,
+            "html": render_markdown(event.text),
+            "updatedAt": timestamp(event.edited_at or event.created_at),
+            **_signed(request, writer),
+        },
+        "numEdits": len(past),
+        "history": [
+            {
+                "raw": text.text,
+                "html": render_markdown(text.text),
+                "updatedAt": timestamp(text.written_at),
+                **_signed(request, text.author),
+            }
+            for text in past
+        ],
+    }
+
+
+def _get(request: HttpRequest, kind: str, repo_id: str, number: int) -> Discussion:
+    return selectors.get_discussion(repository=repository(request, kind, repo_id), number=number)
+
+
+def _choice(request: HttpRequest, name: str, choices: dict[str, Any]) -> Any:
+    text = request.GET.get(name, "")
+    if text not in choices:
+        raise Invalid(reason=f"“{name}” is one of {', '.join(filter(None, choices))}.")
+    return choices[text]
+
+
+def index(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    rows = selectors.list_discussions(
+        repository=found,
+        is_pull_request=_choice(request, "type", TYPES),
+        status=_choice(request, "status", STATUSES),
+        author=request.GET.get("author", ""),
+        search=request.GET.get("search", ""),
+    )
+    start = integer(request, "p", default=0, low=0, high=1 << 24) * PAGE
+    return json_response(
+        {
+            "discussions": [_summary(request, row) for row in rows[start : start + PAGE]],
+            "count": rows.count(),
+            "start": start,
+            "numClosedDiscussions": _count(found, "closed"),
+        }
+    )
+
+
+def _count(found: Repository, status: str) -> int:
+    return selectors.list_discussions(repository=found, status=status).count()
+
+
+def create(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    body = json_body(request)
+    title, text = text_of(body, "title"), text_of(body, "description", "")
+    if flag_of(body, "pullRequest"):
+        made = services.open_pull_request(
+            actor=actor(request), repository=found, title=title, text=text, now=timezone.now()
+        )
+    else:
+        made = threads.open_discussion(
+            actor=actor(request), repository=found, title=title, text=text, now=timezone.now()
+        )
+    return json_response(_summary(request, made) | {"pullRequest": made.is_pull_request})
+
+
+def detail(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
+    found = _get(request, kind, repo_id, number)
+    row = _summary(request, found)
+    row["events"] = [_event(request, event) for event in selectors.list_events(found)]
+    if found.is_pull_request:
+        row |= _proposal(found, with_diff=boolean(request, "diff"))
+    return json_response(row)
+
+
+def _proposal(found: Discussion, *, with_diff: bool) -> dict[str, Any]:
+    proposal = selectors.proposal_of(found)
+    changes: dict[str, Any] = {"base": found.base_ref}
+    if found.merge_commit_sha:
+        changes["mergeCommitId"] = found.merge_commit_sha
+    row: dict[str, Any] = {
+        "changes": changes,
+        # True: it cannot be merged, and no file is to blame; its base or its ref is gone.
+        "filesWithConflicts": proposal.conflicts if proposal is not None else True,
+    }
+    if with_diff:
+        row["diff"] = selectors.diff_of(found, proposal) if proposal is not None else ""
+    return row
+
+
+def comment(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
+    found = _get(request, kind, repo_id, number)
+    text = text_of(json_body(request), "comment")
+    event = threads.comment(actor=actor(request), discussion=found, text=text, now=timezone.now())
+    return json_response({"newMessage": _event(request, event)})
+
+
+def rename(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
+    found = _get(request, kind, repo_id, number)
+    title = text_of(json_body(request), "title")
+    event = threads.rename(actor=actor(request), discussion=found, title=title, now=timezone.now())
+    return json_response({"newTitle": _event(request, event)})
+
+
+def change_status(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
+    found = _get(request, kind, repo_id, number)
+    body = json_body(request)
+    event = threads.change_status(
+        actor=actor(request),
+        discussion=found,
+        status=text_of(body, "status"),
+        text=_optional_text(body),
+        now=timezone.now(),
+    )
+    return json_response({"newStatus": _event(request, event)})
+
+
+def merge(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
+    found = _get(request, kind, repo_id, number)
+    text = _optional_text(json_body(request, may_be_null=True))
+    event = pull_requests.merge(actor=actor(request), pull_request=found, text=text, now=timezone.now())
+    return json_response({"newStatus": _event(request, event)})
+
+
+def _optional_text(body: dict[str, Any]) -> str:
+    return text_of(body, "comment") if body.get("comment") is not None else ""
+
+
+def edit_comment(request: HttpRequest, kind: str, repo_id: str, number: int, key: str) -> HttpResponse:
+    found = _get(request, kind, repo_id, number)
+    text = text_of(json_body(request), "content")
+    event = threads.edit_comment(
+        actor=actor(request), discussion=found, key=key, text=text, now=timezone.now()
+    )
+    return json_response({"updatedComment": _event(request, event)})
+
+
+def hide_comment(request: HttpRequest, kind: str, repo_id: str, number: int, key: str) -> HttpResponse:
+    found = _get(request, kind, repo_id, number)
+    event = threads.hide_comment(actor=actor(request), discussion=found, key=key, now=timezone.now())
+    return json_response({"updatedComment": _event(request, event)})
+
+
+_threads = "api/<plural:kind>/<repo_id:repo_id>/discussions"
+urlpatterns = [
+    path(_threads, route(GET=index, POST=create)),
+    path(f"{_threads}/<int:number>", route(GET=detail)),
+    path(f"{_threads}/<int:number>/comment", route(POST=comment)),
+    path(f"{_threads}/<int:number>/title", route(POST=rename)),
+    path(f"{_threads}/<int:number>/status", route(POST=change_status)),
+    path(f"{_threads}/<int:number>/merge", route(POST=merge)),
+    path(f"{_threads}/<int:number>/comment/<segment:key>/edit", route(POST=edit_comment)),
+    path(f"{_threads}/<int:number>/comment/<segment:key>/hide", route(POST=hide_comment)),
+]

@@ -1,0 +1,182 @@
+"""Users and organizations: overviews, members, followers (contract 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from hub.accounts import policies as accounts_policies
+from hub.accounts import selectors as accounts
+from hub.accounts.models import Membership, Namespace, Role, User
+from hub.api.hf.account import avatar_url
+from hub.api.hf.http import actor, route
+from hub.api.hf.paging import by_offset, newest_first
+from hub.api.json import json_response, timestamp
+from hub.community.selectors import people
+from hub.community.services import people as services
+from hub.repos import selectors as repos
+from hub.repos.models import Kind, Repository
+from hub.repos.quotas import storage_limit_bytes
+
+
+def _user(request: HttpRequest, user: User) -> dict[str, Any]:
+    return {
+        "_id": f"{user.namespace_id:024x}",
+        "user": user.name,
+        "fullname": user.namespace.full_name or user.name,
+        "avatarUrl": avatar_url(request, user.name),
+        "isPro": False,
+        "type": "user",
+    }
+
+
+def _organization(request: HttpRequest, found: Namespace) -> dict[str, Any]:
+    return {
+        "_id": f"{found.pk:024x}",
+        "name": found.name,
+        "fullname": found.full_name or found.name,
+        "avatarUrl": avatar_url(request, found.name),
+        "isVerified": found.is_verified,
+        "type": "org",
+    }
+
+
+def user_overview(request: HttpRequest, name: str) -> HttpResponse:
+    user = accounts.get_user(name)
+    found = people.overview_of(actor=actor(request), namespace=user.namespace)
+    return json_response(
+        _user(request, user)
+        | {
+            "details": user.namespace.details,
+            "createdAt": timestamp(user.created_at),
+            "isFollowing": found.is_following,
+            "numModels": found.repositories[Kind.MODEL],
+            "numDatasets": found.repositories[Kind.DATASET],
+            "numSpaces": found.repositories[Kind.SPACE],
+            "numKernels": found.repositories[Kind.KERNEL],
+            "numDiscussions": found.discussions,
+            "numPapers": 0,
+            "numUpvotes": found.upvotes,
+            "numLikes": found.likes,
+            "numFollowing": found.following,
+            "numFollowers": found.followers,
+            "orgs": [
+                _organization(request, membership.organization)
+                for membership in accounts.organizations_of(user)
+            ],
+        }
+    )
+
+
+def organization_overview(request: HttpRequest, name: str) -> HttpResponse:
+    organization = accounts.get_organization(name)
+    found = people.overview_of(actor=actor(request), namespace=organization)
+    return json_response(
+        _organization(request, organization)
+        | {
+            "details": organization.details,
+            "isFollowing": found.is_following,
+            "numUsers": found.members,
+            "numModels": found.repositories[Kind.MODEL],
+            "numDatasets": found.repositories[Kind.DATASET],
+            "numSpaces": found.repositories[Kind.SPACE],
+            "numKernels": found.repositories[Kind.KERNEL],
+            "numFollowers": found.followers,
+            "numPapers": 0,
+            "plan": None,
+        }
+    )
+
+
+def members(request: HttpRequest, name: str) -> HttpResponse:
+    def row(membership: Membership) -> dict[str, Any]:
+        return _user(request, membership.user) | {"role": membership.role}
+
+    return by_offset(request, accounts.members_of(accounts.get_organization(name)), row)
+
+
+def followers_of_user(request: HttpRequest, name: str) -> HttpResponse:
+    return _followers(request, accounts.get_user(name).namespace)
+
+
+def followers_of_organization(request: HttpRequest, name: str) -> HttpResponse:
+    return _followers(request, accounts.get_organization(name))
+
+
+def _followers(request: HttpRequest, namespace: Namespace) -> HttpResponse:
+    return newest_first(request, people.followers_of(namespace), lambda row: _user(request, row.user))
+
+
+def following(request: HttpRequest, name: str) -> HttpResponse:
+    """Users only, as the client parses them; organizations would not pass for users."""
+    found = people.followed_by(accounts.get_user(name)).filter(namespace__kind=Namespace.Kind.USER)
+    return newest_first(
+        request,
+        found.select_related("namespace__user"),
+        lambda row: _user(request, row.namespace.user),
+    )
+
+
+def follow(request: HttpRequest, name: str, *, organization: bool = False) -> HttpResponse:
+    return _set_follow(request, name, organization=organization, is_following=True)
+
+
+def unfollow(request: HttpRequest, name: str, *, organization: bool = False) -> HttpResponse:
+    return _set_follow(request, name, organization=organization, is_following=False)
+
+
+def _set_follow(request: HttpRequest, name: str, *, organization: bool, is_following: bool) -> HttpResponse:
+    target = accounts.get_organization(name) if organization else accounts.get_user(name).namespace
+    services.set_follow(actor=actor(request), namespace=target, is_following=is_following, now=timezone.now())
+    return json_response({"isFollowing": is_following})
+
+
+def own_repositories(request: HttpRequest) -> HttpResponse:
+    principal = actor(request)
+    accounts_policies.require_signed_in(principal)
+    assert principal.user is not None
+    return _storage(request, principal.user.namespace)
+
+
+def organization_repositories(request: HttpRequest, name: str) -> HttpResponse:
+    organization = accounts.get_organization(name)
+    accounts_policies.require_role(actor(request), organization, Role.READ)
+    return _storage(request, organization)
+
+
+def _storage(request: HttpRequest, namespace: Namespace) -> HttpResponse:
+    limit = storage_limit_bytes(namespace)
+
+    def row(found: Repository) -> dict[str, Any]:
+        return {
+            "id": found.full_name,
+            "type": found.kind,
+            "updatedAt": timestamp(found.updated_at),
+            "visibility": found.visibility,
+            "storage": found.size_bytes,
+            "storagePercent": round(found.size_bytes / limit, 4) if limit else 0,
+        }
+
+    rows = repos.repositories(actor=actor(request)).filter(namespace=namespace)
+    return by_offset(request, rows.order_by("-size_bytes", "-id"), row)
+
+
+urlpatterns = [
+    path("api/users/<name:name>/overview", route(GET=user_overview)),
+    path("api/users/<name:name>/followers", route(GET=followers_of_user)),
+    path("api/users/<name:name>/following", route(GET=following)),
+    path("api/users/<name:name>/follow", route(POST=follow, DELETE=unfollow)),
+    path("api/organizations/<name:name>/overview", route(GET=organization_overview)),
+    path("api/organizations/<name:name>/members", route(GET=members)),
+    path("api/organizations/<name:name>/followers", route(GET=followers_of_organization)),
+    path(
+        "api/organizations/<name:name>/follow",
+        route(POST=follow, DELETE=unfollow),
+        {"organization": True},
+    ),
+    path("api/settings/repositories", route(GET=own_repositories)),
+    path("api/organizations/<name:name>/settings/repositories", route(GET=organization_repositories)),
+]
