@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,18 +16,20 @@ from django.utils import timezone
 from hub.api.hf.http import actor, boolean, page_url, repository, route
 from hub.api.json import MalformedBody, json_body, json_response, list_of, text_of
 from hub.api.ndjson import Line, NdjsonReader
-from hub.errors import Unsupported
+from hub.community import policies as community_policies
+from hub.community import services as community
 from hub.gitstore import RevisionNotFound
 from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions import selectors, services
 from hub.revisions.attributes import ignored, is_lfs_path, matches, parse_attributes
 from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
-from hub.revisions.services import NewCommit
+from hub.revisions.services import Committed, NewCommit
 from hub.revisions.staging import Staging
 
 PREUPLOAD_FILES_MAX = 1000
 OID = frozenset("0123456789abcdef")
+PULL_REQUEST = re.compile(r"refs/pr/([1-9]\d{0,8})")
 
 
 # ---- preupload -----------------------------------------------------------------------------------
@@ -35,8 +38,7 @@ OID = frozenset("0123456789abcdef")
 def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     body = json_body(request)
     found = repository(request, kind, repo_id)
-    create_pr = boolean(request, "create_pr")
-    _require_push(request, found, create_pr=create_pr)
+    _require_push(request, found, revision)
     git = selectors.git_of(found)
     commit = git.target(selectors.branch_ref(found, revision))
     assert commit is not None
@@ -96,28 +98,47 @@ def _looks_binary(sample: Any) -> bool:
 
 def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    create_pr = boolean(request, "create_pr")
     # Refused before the body is read: nobody waits for 100 MB to be told "no".
-    _require_push(request, found, create_pr=create_pr)
+    _require_push(request, found, revision)
     new = read_commit(request, found, revision)
-    done = services.commit(
-        actor=actor(request), repository=found, revision=revision, request=new, now=timezone.now()
-    )
-    return json_response(
-        {
-            "success": True,
-            "commitOid": done.oid,
-            "commitUrl": f"{page_url(request, found)}/commit/{done.oid}",
-            "hookOutput": "",
-        }
-    )
+    if boolean(request, "create_pr"):
+        proposed = community.commit_as_pull_request(
+            actor=actor(request), repository=found, revision=revision, request=new, now=timezone.now()
+        )
+        return _committed(request, found, proposed.committed, number=proposed.pull_request.number)
+    if match := PULL_REQUEST.fullmatch(revision):
+        done = community.commit_to_pull_request(
+            actor=actor(request), repository=found, number=int(match[1]), request=new, now=timezone.now()
+        )
+    else:
+        done = services.commit(
+            actor=actor(request), repository=found, revision=revision, request=new, now=timezone.now()
+        )
+    return _committed(request, found, done)
 
 
-def _require_push(request: HttpRequest, found: Repository, *, create_pr: bool) -> None:
-    if create_pr:
-        policies.require_propose(actor(request), found)
-        raise Unsupported(feature="Committing as a pull request")
-    policies.require_write(actor(request), found)
+def _committed(
+    request: HttpRequest, found: Repository, done: Committed, *, number: int | None = None
+) -> HttpResponse:
+    row = {
+        "success": True,
+        "commitOid": done.oid,
+        "commitUrl": f"{page_url(request, found)}/commit/{done.oid}",
+        "hookOutput": "",
+    }
+    if number is not None:
+        row["pullRequestUrl"] = f"{page_url(request, found)}/discussions/{number}"
+    return json_response(row)
+
+
+def _require_push(request: HttpRequest, found: Repository, revision: str) -> None:
+    """Who may bring content for what: a new pull request, a pull request's ref, or a branch."""
+    if boolean(request, "create_pr"):
+        community_policies.require_discuss(actor(request), found)
+    elif match := PULL_REQUEST.fullmatch(revision):
+        community.require_push(actor=actor(request), repository=found, number=int(match[1]))
+    else:
+        policies.require_write(actor(request), found)
 
 
 def read_commit(request: HttpRequest, found: Repository, revision: str) -> NewCommit:

@@ -49,7 +49,8 @@ def _change(body: dict[str, Any]) -> services.WebhookChange:
         url=text_of(body, "url") if body.get("url") is not None else None,
         secret=text_of(body, "secret") if body.get("secret") is not None else None,
         domains=_domains(body) if body.get("domains") is not None else None,
-        watched=_watched(body) if body.get("watched") is not None else None,
+        # The client sends an empty list where it means "leave it".
+        watched=_watched(body) if body.get("watched") else None,
     )
 
 

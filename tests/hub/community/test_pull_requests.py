@@ -215,7 +215,7 @@ class TestMerging:
         proposal = selectors.proposal_of(pull_request)
         assert proposal is not None
         assert proposal.conflicts == ["a.txt"]
-        with pytest.raises(PullRequestConflicts, match="a.txt"):
+        with pytest.raises(PullRequestConflicts, match=r"a\.txt"):
             pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
         pull_request.refresh_from_db()
         assert pull_request.status == Status.OPEN
