@@ -98,13 +98,8 @@ def fetch(request: HttpRequest, oid: str) -> HttpResponseBase:
     return response
 
 
-def verify_locks(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    """Asked before every push: nobody holds a lock."""
-    repository(request, kind, repo_id)
-    return lfs_json({"ours": [], "theirs": []})
-
-
 def locks(request: HttpRequest, kind: str, repo_id: str, rest: str = "") -> HttpResponse:
+    """Not kept. Told so with 501, git-lfs stops asking; an empty list would make it advise their use."""
     repository(request, kind, repo_id)
     raise Unsupported(feature="Locking files")
 

@@ -49,7 +49,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
             ("git-upload-pack", route(render_text, POST=smart.upload_pack)),
             ("git-receive-pack", route(render_text, POST=smart.receive_pack)),
             ("info/lfs/objects/batch", route(render_json, POST=lfs.batch)),
-            ("info/lfs/locks/verify", route(render_json, POST=lfs.verify_locks)),
             ("info/lfs/locks", route(render_json, GET=lfs.locks, POST=lfs.locks)),
             ("info/lfs/locks/<rest:rest>", route(render_json, POST=lfs.locks)),
         )
