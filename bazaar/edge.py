@@ -26,10 +26,14 @@ class EdgeMiddleware:
         self.get_response = get_response
         self.page_policy = settings.CONTENT_SECURITY_POLICY
         self.logs_access = settings.LOG_ACCESS
+        self.is_behind_front = settings.BEHIND_FRONT_SERVER
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
         request_id = request_id_of(request)
+        if self.is_behind_front and (caller := request.META.get("HTTP_X_FORWARDED_FOR")):
+            # The front server writes it anew, so the last address is the one it saw itself.
+            request.META["REMOTE_ADDR"] = caller.rpartition(",")[2].strip()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         response = self.get_response(request)

@@ -26,7 +26,7 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
     Both `structlog.get_logger()` and `logging.getLogger()` end in the same line format.
     """
     clock = structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json)
-    shared = [*SHARED, clock]
+    shared: list[structlog.typing.Processor] = [*SHARED, clock]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -89,7 +89,7 @@ def queue_lengths() -> dict[str, int]:
     prefix = str(settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("global_keyprefix", ""))
     names = [queue.name for queue in app.amqp.queues.values()]
     try:
-        return {name: int(_client().llen(f"{prefix}{name}")) for name in names}  # type: ignore[arg-type]
+        return {name: int(_client().llen(f"{prefix}{name}")) for name in names}
     except redis.RedisError:
         return {}
 

@@ -28,53 +28,53 @@ class Invalid(Refusal):
     """The request itself is malformed; the same request will never work."""
 
     code = "invalid"
-    message = "{reason}"
+    message: ClassVar[str | Promise] = "{reason}"
 
 
 class Unauthenticated(Refusal):
     """Nobody is signed in, or the credentials are not known."""
 
     code = "unauthenticated"
-    message = "Sign in or send an access token."
+    message: ClassVar[str | Promise] = "Sign in or send an access token."
 
 
 class Denied(Refusal):
     """The caller is known and may not do this."""
 
     code = "denied"
-    message = "{reason}"
+    message: ClassVar[str | Promise] = "{reason}"
 
 
 class NotFound(Refusal):
     """There is no such thing, or the caller may not know of it."""
 
     code = "not_found"
-    message = "Not found."
+    message: ClassVar[str | Promise] = "Not found."
 
 
 class Conflict(Refusal):
     """The thing exists already, or has changed meanwhile."""
 
     code = "conflict"
-    message = "{reason}"
+    message: ClassVar[str | Promise] = "{reason}"
 
 
 class Exhausted(Refusal):
     """A limit, quota or balance is used up."""
 
     code = "exhausted"
-    message = "{reason}"
+    message: ClassVar[str | Promise] = "{reason}"
 
 
 class Unsupported(Refusal):
     """Part of a wire that this hub does not serve; the message names the feature."""
 
     code = "unsupported"
-    message = "{feature} is not supported by this hub."
+    message: ClassVar[str | Promise] = "{feature} is not supported by this hub."
 
 
 class Unavailable(Refusal):
     """A dependency does not answer right now; the same request may work later."""
 
     code = "unavailable"
-    message = "{reason}"
+    message: ClassVar[str | Promise] = "{reason}"

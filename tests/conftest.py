@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from bazaar import messages
 from bazaar.server import processes, redis
 from tests.servers import postgres, s3
 from tests.servers.live import LiveBazaar
@@ -23,6 +24,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _translations() -> None:
+    """Pages are tested in both languages, whoever edited a .po last."""
+    messages.compile_all()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -59,4 +59,4 @@ def post_fork(server: Arbiter, worker: Any) -> None:
 def child_exit(server: Arbiter, worker: Any) -> None:
     """Take the ended worker's gauges out of the sums; its counts stay."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        multiprocess.mark_process_dead(worker.pid)
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -126,6 +126,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 LOG_LEVEL = os.environ.get("BAZAAR_LOG_LEVEL", "INFO").upper()
 LOGGING = logs.configuration(level=LOG_LEVEL, as_json=os.environ.get("BAZAAR_LOG_FORMAT") == "json")
 LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
+# Whether X-Forwarded-For is a front server's word (prod) or anybody's.
+BEHIND_FRONT_SERVER = False
 # Pages run only our own scripts, and load nothing from elsewhere.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none';"

@@ -61,3 +61,16 @@ class TestAccessLog:
         caplog.set_level("INFO", "bazaar.access")
         EdgeMiddleware(lambda _: HttpResponse())(RequestFactory().get("/x"))
         assert not caplog.records
+
+
+class TestCallersAddress:
+    def test_is_not_what_anybody_claims(self) -> None:
+        request = RequestFactory().get("/", headers={"X-Forwarded-For": "9.9.9.9"})
+        EdgeMiddleware(lambda _: HttpResponse())(request)
+        assert request.META["REMOTE_ADDR"] == "127.0.0.1"
+
+    @override_settings(BEHIND_FRONT_SERVER=True)
+    def test_is_what_the_front_server_saw(self) -> None:
+        request = RequestFactory().get("/", headers={"X-Forwarded-For": "1.1.1.1, 9.9.9.9"})
+        EdgeMiddleware(lambda _: HttpResponse())(request)
+        assert request.META["REMOTE_ADDR"] == "9.9.9.9"

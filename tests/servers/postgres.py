@@ -11,6 +11,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,7 +79,7 @@ def running() -> Iterator[str]:
                 cwd=data,
             )
         try:
-            ready = [programs / "pg_isready", "-q", "-h", data, "-U", SUPERUSER]
+            ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", str(data), "-U", SUPERUSER]
             processes.wait_until(
                 lambda: subprocess.run(ready, check=False).returncode == 0,
                 what=f"PostgreSQL ({log})",
@@ -88,7 +89,7 @@ def running() -> Iterator[str]:
             # The server's own folder is closed to others, but root and the owner are not others.
             yield f"postgresql://{SUPERUSER}@/bazaar?host={quote(str(data), safe='')}"
         finally:
-            processes.stop(server, ask_with=processes.signal.SIGINT)
+            processes.stop(server, ask_with=signal.SIGINT)
 
 
 def main() -> int:

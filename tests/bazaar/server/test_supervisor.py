@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.servers.live import INHERITED, ROOT
+from tests.servers.live import INHERITED
+from tests.servers.remote import ROOT
 
 PATIENCE_SECONDS = 60.0
 

@@ -1,0 +1,124 @@
+"""The files that deploy the bazaar on several machines are whole and name what exists.
+
+No container engine runs here; the front server's configuration is tried on a real nginx.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bazaar.server import processes
+from tests.servers import ports
+from tests.servers.live import LiveBazaar
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = {"postgres", "redis", "objects", "prepare", "web", "worker", "beat", "front"}
+OURS = {"prepare", "web", "worker", "beat"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+class TestCompose:
+    def test_has_every_part(self, compose: dict[str, Any]) -> None:
+        assert set(compose["services"]) == SERVICES
+
+    def test_every_lasting_part_says_when_it_is_healthy(self, compose: dict[str, Any]) -> None:
+        for name in SERVICES - {"prepare"}:
+            check = compose["services"][name]["healthcheck"]
+            assert check["test"][0] in {"CMD", "CMD-SHELL"}, name
+            assert len(check["test"]) > 1, name
+
+    def test_whoever_waits_waits_for_a_part_that_can_tell(self, compose: dict[str, Any]) -> None:
+        for name, service in compose["services"].items():
+            for other, how in service.get("depends_on", {}).items():
+                assert other in SERVICES, name
+                wanted = "service_completed_successfully" if other == "prepare" else "service_healthy"
+                assert how["condition"] == wanted, (name, other)
+
+    def test_nothing_that_is_kept_lives_in_a_container(self, compose: dict[str, Any]) -> None:
+        kept = {name: compose["services"][name]["volumes"] for name in SERVICES - {"front"}}
+        named = {volume.split(":")[0] for volumes in kept.values() for volume in volumes}
+        assert named == set(compose["volumes"]) == {"data", "postgres", "redis", "objects"}
+
+    def test_all_our_parts_are_the_same_image_on_the_same_stores(self, compose: dict[str, Any]) -> None:
+        parts = [compose["services"][name] for name in OURS]
+        assert {part["image"] for part in parts} == {"model-bazaar"}
+        assert len({part["environment"]["DATABASE_URL"] for part in parts}) == 1
+        assert all("/data" in part["volumes"][0] for part in parts)
+
+    def test_no_secret_has_a_default(self, compose: dict[str, Any]) -> None:
+        text = (ROOT / "docker-compose.yml").read_text()
+        for name in re.findall(r"\$\{(\w*(?:SECRET|PASSWORD|KEY)\w*)", text):
+            assert re.search(rf"\$\{{{name}:\?", text), name
+            assert re.search(rf"^{name}=$", (ROOT / ".env.example").read_text(), re.MULTILINE), name
+
+    def test_only_the_front_server_is_reached_from_outside(self, compose: dict[str, Any]) -> None:
+        assert [name for name, service in compose["services"].items() if "ports" in service] == ["front"]
+
+    def test_reads_only_variables_that_the_settings_or_the_example_know(self) -> None:
+        text = (ROOT / "docker-compose.yml").read_text()
+        sources = [*(ROOT / "bazaar" / "settings").glob("*.py"), *(ROOT / "bazaar" / "server").glob("*.py")]
+        known = "".join(path.read_text() for path in sources)
+        for name in re.findall(r"^ +(BAZAAR_\w+):", text, re.MULTILINE):
+            assert f'"{name}"' in known, name
+
+
+class TestImage:
+    def test_copies_what_exists_and_runs_as_nobody_special(self) -> None:
+        lines = (ROOT / "Dockerfile").read_text().splitlines()
+        sources = [
+            word
+            for line in lines
+            if line.startswith("COPY ") and "--from" not in line
+            for word in line.split()[1:-1]
+        ]
+        assert sources
+        assert all((ROOT / source).exists() for source in sources)
+        assert "USER bazaar" in lines
+        assert any(line.startswith("HEALTHCHECK") for line in lines)
+
+
+@pytest.fixture
+def front(live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[str]:
+    """The real nginx with our configuration, before a live bazaar; its address."""
+    nginx = ports.require_tool("nginx")
+    (port,) = ports.free_ports(1)
+    text = (ROOT / "deploy" / "nginx.conf").read_text()
+    text = text.replace("server web:8000;", f"server 127.0.0.1:{live_sqlite.port};")
+    text = text.replace("listen 80;", f"listen 127.0.0.1:{port};")
+    config = tmp_path / "nginx.conf"
+    config.write_text(f"pid {tmp_path}/pid;\n" + text)
+    with (tmp_path / "log").open("wb") as log:
+        server = processes.spawn([nginx, "-p", tmp_path, "-c", config, "-g", "daemon off;"], output=log)
+    processes.wait_until(
+        lambda: processes.answers_http("127.0.0.1", port, "/healthz"),
+        what=f"nginx ({tmp_path}/log)",
+        process=server,
+    )
+    yield f"http://127.0.0.1:{port}"
+    processes.stop(server)
+
+
+class TestFrontServer:
+    def test_passes_requests_on_and_keeps_metrics_inside(self, front: str) -> None:
+        with urllib.request.urlopen(f"{front}/readyz") as response:
+            assert response.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{front}/metrics")
+
+    def test_leaves_the_address_as_it_came(self, front: str, live_sqlite: LiveBazaar) -> None:
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{front}/api/models/nobody/nothing/tree/refs%2Fpr%2F1")
+        assert "/api/models/nobody/nothing/tree/refs%2Fpr%2F1" in live_sqlite.log_path.read_text()
