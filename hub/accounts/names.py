@@ -29,7 +29,7 @@ RESERVED_NAMES = frozenset(
 # Second segments that a route of a wire takes, so that `/api/models/gpt2/tree/…` stays unambiguous.
 RESERVED_REPOSITORY_NAMES = frozenset(
     """
-    resolve tree blob raw refs commit commits discussions settings revision preupload paths-info
+    resolve tree blob raw follow refs commit commits discussions settings revision preupload paths-info
     branch tag like likers auth-check xet-read-token xet-write-token lfs-files super-squash
     duplicate user-access-request treesize compare parquet croissant leaderboard
     safetensors-metadata

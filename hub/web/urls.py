@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 
 from hub.api import converters as _converters  # noqa: F401 - registers the converters used below
 from hub.web import links
-from hub.web.views import account, files, repository, settings
+from hub.web.views import account, browse, files, people, repository, settings
 
 app_name = "hub_web"
 
@@ -52,7 +52,16 @@ of_repository: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", browse.home),
+    path("search", browse.search),
+    path("models", browse.browse, {"kind": "model"}),
+    path("datasets", browse.browse, {"kind": "dataset"}),
+    path("spaces", browse.browse, {"kind": "space"}),
+    path("notifications", people.notifications),
+    path("notifications/count", people.notification_count),
     *of_accounts,
     path("<page_plural:kind>/<name:namespace>/<name:name>", include(of_repository)),
+    path("<name:name>/follow", people.follow),
     path("<name:namespace>/<name:name>", include(of_repository), {"kind": "model"}),
+    path("<name:name>", people.show),
 ]

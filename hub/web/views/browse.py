@@ -1,0 +1,177 @@
+"""Home, the lists of repositories, and search as you type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.utils.functional import Promise
+from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
+
+from hub.accounts.models import Namespace
+from hub.repos.models import Kind
+from hub.search import selectors
+from hub.search.queries import Facets, ListQuery, Sort
+from hub.web import links
+from hub.web.forms import PAGE_KINDS
+from hub.web.requests import actor_of, page
+
+PAGE_SIZE = 24
+FACET_VALUES_SHOWN = 12
+SORTS: dict[str, str | Promise] = {
+    Sort.TRENDING: _("Trending"),
+    Sort.DOWNLOADS: _("Most downloads"),
+    Sort.LIKES: _("Most likes"),
+    Sort.UPDATED: _("Recently updated"),
+    Sort.CREATED: _("Newest"),
+}
+# Class → its label, the least and the most parameters.
+SIZES: dict[str, tuple[str, int | None, int | None]] = {
+    "1b": ("< 1B", None, 999_999_999),
+    "8b": ("1B – 8B", 1_000_000_000, 8_999_999_999),
+    "35b": ("9B – 35B", 9_000_000_000, 35_999_999_999),
+    "100b": ("36B – 100B", 36_000_000_000, 100_999_999_999),
+    "big": ("> 100B", 101_000_000_000, None),
+}
+# Tag type → heading, what is cut from a value to show it, open at first.
+FACETS: dict[str, dict[str, tuple[str | Promise, str, bool]]] = {
+    Kind.MODEL: {
+        "pipeline_tag": (_("Task"), "", True),
+        "library": (_("Library"), "", True),
+        "language": (_("Language"), "", True),
+        "license": (_("License"), "license:", True),
+        "dataset": (_("Trained on"), "dataset:", False),
+        "other": (_("Other tags"), "", False),
+    },
+    Kind.DATASET: {
+        "task_categories": (_("Task"), "task_categories:", True),
+        "language": (_("Language"), "language:", True),
+        "size_categories": (_("Rows"), "size_categories:", True),
+        "format": (_("Format"), "format:", True),
+        "license": (_("License"), "license:", True),
+        "other": (_("Other tags"), "", False),
+    },
+    Kind.SPACE: {"sdk": (_("SDK"), "", True), "license": (_("License"), "license:", True), "other": (_("Tags"), "", True)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing to narrow by: the address of the list with it switched."""
+
+    label: str | Promise
+    address: str
+    is_on: bool
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    heading: str | Promise
+    choices: list[Choice]
+    is_open: bool
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    shelves = [
+        (kind, links.PLURALS[kind], selectors.list_repositories(actor=actor, kind=kind, query=ListQuery(limit=8)).items)
+        for kind in PAGE_KINDS
+    ]
+    newest = selectors.list_repositories(
+        actor=actor, kind=Kind.MODEL, query=ListQuery(limit=6, sort=Sort.CREATED)
+    ).items
+    return page(request, "hub/home.html", {"shelves": shelves, "newest": newest})
+
+
+def query_of(params: QueryDict) -> ListQuery:
+    """What an address asks for; what it gets wrong is left out rather than refused."""
+    text = params.get("search", "").strip()[:200]
+    sort = params.get("sort", "")
+    size = SIZES.get(params.get("size", ""), ("", None, None))
+    return ListQuery(
+        text=text,
+        author=params.get("author", "").strip(),
+        tags=tuple(params.getlist("tag")),
+        parameters_min=size[1],
+        parameters_max=size[2],
+        sort=Sort(sort) if sort in SORTS else (Sort.RELEVANCE if text else Sort.TRENDING),
+        limit=PAGE_SIZE,
+        cursor=params.get("cursor", ""),
+    )
+
+
+def switched(params: QueryDict, key: str, value: str, *, is_single: bool = False) -> str:
+    """The query string with one value put in or taken out; the page starts anew."""
+    changed = params.copy()
+    changed.pop("cursor", None)
+    values = changed.getlist(key)
+    if value in values:
+        changed.setlist(key, [other for other in values if other != value])
+    else:
+        changed.setlist(key, [value] if is_single else [*values, value])
+    return f"?{changed.urlencode()}"
+
+
+def facets_of(kind: str, found: Facets, params: QueryDict) -> list[Facet]:
+    chosen = params.getlist("tag")
+    shown = []
+    for type_, (heading, prefix, is_open) in FACETS[kind].items():
+        values = found.by_type.get(type_, [])
+        kept = values[:FACET_VALUES_SHOWN] + [v for v in values[FACET_VALUES_SHOWN:] if v.value in chosen]
+        choices = [
+            Choice(v.value.removeprefix(prefix), switched(params, "tag", v.value), v.value in chosen, v.count)
+            for v in kept
+        ]
+        if choices:
+            shown.append(Facet(heading, choices, is_open or any(choice.is_on for choice in choices)))
+    return shown
+
+
+def browse(request: HttpRequest, kind: str) -> HttpResponse:
+    actor, params = actor_of(request), request.GET
+    query = query_of(params)
+    found = selectors.list_repositories(actor=actor, kind=kind, query=query)
+    facets = selectors.find_facets(actor=actor, kind=kind, query=query)
+    following = params.copy()
+    following["cursor"] = found.next_cursor or ""
+    context: dict[str, Any] = {
+        "kind": kind,
+        "plural": links.PLURALS[kind],
+        "query": query,
+        "repositories": found.items,
+        "next": f"?{following.urlencode()}" if found.next_cursor else "",
+        "total": facets.total,
+        "is_exact": facets.is_exact,
+        "facets": facets_of(kind, facets, params),
+        "sizes": [
+            Choice(label, switched(params, "size", key, is_single=True), params.get("size") == key)
+            for key, (label, _low, _high) in SIZES.items()
+        ]
+        if kind == Kind.MODEL
+        else [],
+        "chosen": [Choice(tag, switched(params, "tag", tag), True) for tag in params.getlist("tag")],
+        "sorts": SORTS,
+        "sort": query.sort.value,
+        "is_first": not query.cursor,
+    }
+    return page(request, "hub/browse.html", context, fragment="results")
+
+
+def search(request: HttpRequest) -> HttpResponse:
+    """The best few of each kind, and people: the sheet below the search field."""
+    text = request.GET.get("search", "").strip()[:200]
+    if not getattr(request, "htmx", False):
+        return HttpResponseRedirect(f"/models?{urlencode({'search': text})}")
+    shelves, people = [], Namespace.objects.none()
+    if text:
+        query = ListQuery(text=text, sort=Sort.RELEVANCE, limit=5)
+        for kind in PAGE_KINDS:
+            items = selectors.list_repositories(actor=actor_of(request), kind=kind, query=query).items
+            if items:
+                shelves.append((kind, links.PLURALS[kind], items))
+        people = Namespace.objects.filter(Q(key__startswith=text.lower()))[:4]
+    return page(request, "hub/found.html", {"shelves": shelves, "people": people, "text": text})

@@ -1,0 +1,97 @@
+"""Pages of users and organizations; following; notifications."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, HttpResponseRedirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from hub.accounts import policies, selectors
+from hub.accounts.models import Role
+from hub.community.selectors import collections
+from hub.community.selectors import people as community
+from hub.community.services import people as acts
+from hub.repos.models import Kind
+from hub.search import selectors as lists
+from hub.search.queries import ListQuery, Sort
+from hub.web import links
+from hub.web.forms import PAGE_KINDS
+from hub.web.requests import actor_of, local_address, page, signed_in
+
+NOTIFICATIONS_PAGE = 40
+PEOPLE_SHOWN = 60
+
+
+def show(request: HttpRequest, name: str) -> HttpResponse:
+    """What somebody publishes, likes and collects."""
+    actor = actor_of(request)
+    namespace = selectors.get_namespace(name)
+    if namespace.name != name:
+        return HttpResponsePermanentRedirect(f"/{namespace.name}")
+    tab = request.GET.get("tab", "")
+    kind = links.KIND_OF.get(tab or "models")
+    context = {
+        "namespace": namespace,
+        "overview": community.overview_of(actor=actor, namespace=namespace),
+        "tab": tab or "models",
+        "kinds": [(k.value, links.PLURALS[k]) for k in PAGE_KINDS],
+        "can_manage": policies.has_role(actor, namespace, Role.ADMIN),
+        "members": selectors.members_of(namespace)[:PEOPLE_SHOWN] if namespace.is_organization else [],
+        "memberships": []
+        if namespace.is_organization
+        else selectors.organizations_of(selectors.get_user(name))[:PEOPLE_SHOWN],
+    }
+    if kind in {Kind.MODEL, Kind.DATASET, Kind.SPACE}:
+        query = ListQuery(
+            author=namespace.name, sort=Sort.UPDATED, limit=24, cursor=request.GET.get("cursor", "")
+        )
+        found = lists.list_repositories(actor=actor, kind=kind, query=query)
+        context |= {"repositories": found.items, "next_cursor": found.next_cursor}
+    elif tab == "likes" and not namespace.is_organization:
+        liked = community.likes_of(actor=actor, user=selectors.get_user(name)).select_related(
+            "repository__namespace", "repository__facts"
+        )
+        context["repositories"] = [row.repository for row in liked[:48]]
+    elif tab == "followers":
+        context["followers"] = [row.user.namespace for row in community.followers_of(namespace)[:PEOPLE_SHOWN]]
+    elif tab == "collections":
+        owned = list(collections.list_collections(actor=actor, owners=[namespace.name])[:40])
+        held = collections.items_of(actor=actor, collections=owned, each=6)
+        context["collections"] = [(collection, held[collection.pk]) for collection in owned]
+    return page(request, "hub/people/show.html", context)
+
+
+@require_POST
+def follow(request: HttpRequest, name: str) -> HttpResponse:
+    acts.set_follow(
+        actor=actor_of(request),
+        namespace=selectors.get_namespace(name),
+        is_following=request.POST.get("on") == "1",
+        now=timezone.now(),
+    )
+    return HttpResponseRedirect(local_address(request, request.POST.get("next"), f"/{name}"))
+
+
+def notifications(request: HttpRequest) -> HttpResponse:
+    signed_in(request)
+    actor = actor_of(request)
+    if request.method == "POST":
+        chosen = request.POST.getlist("id")
+        acts.mark_notifications(
+            actor=actor,
+            ids=[int(pk) for pk in chosen if pk.isdecimal()] if chosen else None,
+            is_read=request.POST.get("read") == "1",
+        )
+        return HttpResponseRedirect(request.get_full_path())
+    only_unread = request.GET.get("all") != "1"
+    found = community.notifications_of(actor=actor, is_read=False if only_unread else None)
+    shown = Paginator(found, NOTIFICATIONS_PAGE).get_page(request.GET.get("page"))
+    context = {"notifications": shown, "only_unread": only_unread, "tab": "notifications"}
+    return page(request, "hub/settings/notifications.html", context)
+
+
+def notification_count(request: HttpRequest) -> HttpResponse:
+    """The bell, with how many are unread."""
+    count = community.notifications_of(actor=actor_of(request), is_read=False)[:100].count()
+    return page(request, "hub/people/bell.html", {"count": min(count, 99)})
