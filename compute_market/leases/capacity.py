@@ -52,7 +52,7 @@ def peak(stretches: Iterable[Stretch], start: datetime, end: datetime) -> int:
 class Supply:
     """What some locked nodes, and leases on them, still have to offer; read once, then kept in memory.
 
-    `hold()` takes from it, or refuses and takes nothing; `write()` writes all that was taken in one statement.
+    `hold()` takes from it, or refuses and takes nothing; `write()` writes what was taken in one statement.
     """
 
     def __init__(

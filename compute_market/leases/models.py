@@ -37,7 +37,7 @@ class Lease(models.Model):
     """The right to run on so many GPUs of a node from start to end, bought in one trade.
 
     Its money lies in its shard's escrow account: what is metered goes to the seller, the rest back to the
-    holder. `ends_at` is moved forward by an early end; `metered_through` says up to which minute it was metered.
+    holder. An early end moves `ends_at`; `metered_through` says up to which minute it was metered.
     """
 
     trade_number = models.BigIntegerField(unique=True, help_text="The trade's primary key.")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from compute_market.ledger import services as ledger
+from compute_market.offers import agents, listing
+from compute_market.offers.models import Node, Product, Provider
 from hub.accounts.models import AccessToken, Namespace, User
 from hub.accounts.principals import SYSTEM, Principal
 
@@ -55,4 +58,48 @@ def fund(namespace_id: int, funds: int, *, now: datetime = NOON) -> None:
         amount_micros=funds * CREDIT,
         key=f"test-{next(_numbers)}",
         now=now,
+    )
+
+
+def product(slug: str = "h100-sxm-80g.cn-east.reserved.ib", **changes: Any) -> Product:
+    """A product, listed as the catalogue has it."""
+    found = Product.objects.filter(slug=slug).first()
+    if found is None:
+        _, region, tier, _ = slug.split(".")
+        listing.list_catalogue(regions=[region], tiers=[tier], shards=2, now=NOON)
+        found = Product.objects.get(slug=slug)
+    for name, value in changes.items():
+        setattr(found, name, value)
+    found.save()
+    return found
+
+
+def node(
+    owner: Principal | None = None,
+    *,
+    gpus: int = 8,
+    of: Product | None = None,
+    now: datetime = NOON,
+    **changes: Any,
+) -> Node:
+    """A tradable node that was heard just now."""
+    owner = owner or trader()
+    provider, _ = Provider.objects.get_or_create(
+        namespace_id=namespace_of(owner), defaults={"created_at": now, "allows_processes": True}
+    )
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "name": f"node{number}",
+        "state": Node.State.READY,
+        "last_heartbeat_at": now,
+        "runners": ["fake", "process"],
+    } | changes
+    return Node.objects.create(
+        provider=provider,
+        product=of or product(),
+        gpus=gpus,
+        agent_key_id=agents.new_key_id(),
+        instance=f"machine{number}",
+        enrolled_at=now,
+        **values,
     )

@@ -1,0 +1,98 @@
+"""Does a machine hold what it enrolled with? Reads an agent's report and compares it with the product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from compute_market.offers.errors import ReportInvalid
+from compute_market.offers.models import GPUS_A_NODE_MAX, HardwareReport, Node, Product
+
+TEXT_MAX = 120
+# What a device says it has may lie this far below or above the round figure it is sold by.
+MEMORY_TOLERANCE_PERCENT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One accelerator as the agent sees it."""
+
+    index: int
+    model: str
+    memory_mb: int
+    driver: str
+    uuid: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "index": self.index,
+            "model": self.model,
+            "memory_mb": self.memory_mb,
+            "driver": self.driver,
+            "uuid": self.uuid,
+        }
+
+
+def read_devices(value: object) -> list[Device]:
+    """The devices of a report. Raises: ReportInvalid, naming the field."""
+    if not isinstance(value, list) or len(value) > GPUS_A_NODE_MAX:
+        raise ReportInvalid(field="devices", reason=f"a list of at most {GPUS_A_NODE_MAX} devices is wanted")
+    devices = [_device(f"devices[{index}]", item) for index, item in enumerate(value)]
+    if len({device.index for device in devices}) != len(devices):
+        raise ReportInvalid(field="devices", reason="an index is there twice")
+    return devices
+
+
+def verdict(node: Node, product: Product, devices: list[Device], method: str) -> str:
+    """Why the report is not accepted, as one sentence; empty if it is."""
+    if len(devices) != node.gpus:
+        return f"The node enrolled {node.gpus} GPUs and reports {len(devices)}."
+    if method == HardwareReport.Method.DECLARED:
+        names = {device.model for device in devices}
+        wanted = product.slug.partition(".")[0]
+        return "" if names == {wanted} else f"The node enrolled {wanted} and declares {_listed(names)}."
+    for device in devices:
+        if not is_model(product, device.model):
+            return f"The node enrolled {product.gpu} and device {device.index} is a {device.model}."
+        wanted_mb = product.memory_gb * 1024
+        if abs(device.memory_mb - wanted_mb) * 100 > wanted_mb * MEMORY_TOLERANCE_PERCENT:
+            return (
+                f"The node enrolled {product.memory_gb} GB a GPU and device {device.index}"
+                f" has {device.memory_mb // 1024} GB."
+            )
+    if len({device.uuid for device in devices if device.uuid}) < sum(bool(device.uuid) for device in devices):
+        return "Two devices report the same identity."
+    return ""
+
+
+def is_model(product: Product, model: str) -> bool:
+    """Whether a device that names itself so is what the product sells."""
+    name = model.lower()
+    groups = product.fragments or [[product.gpu]]
+    return any(all(word in name for word in group) for group in groups)
+
+
+def _device(field: str, value: object) -> Device:
+    if not isinstance(value, Mapping):
+        raise ReportInvalid(field=field, reason="an object is wanted")
+    index, memory = value.get("index"), value.get("memory_mb")
+    if type(index) is not int or not 0 <= index < GPUS_A_NODE_MAX:
+        raise ReportInvalid(
+            field=f"{field}.index", reason=f"a number from 0 to {GPUS_A_NODE_MAX - 1} is wanted"
+        )
+    if type(memory) is not int or not 0 < memory < 2**31:
+        raise ReportInvalid(field=f"{field}.memory_mb", reason="a whole number of megabytes is wanted")
+    texts = {}
+    for name in ("model", "driver", "uuid"):
+        text = value.get(name, "")
+        if not isinstance(text, str) or len(text) > TEXT_MAX:
+            raise ReportInvalid(
+                field=f"{field}.{name}", reason=f"a text of at most {TEXT_MAX} characters is wanted"
+            )
+        texts[name] = text
+    return Device(index=index, memory_mb=memory, **texts)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

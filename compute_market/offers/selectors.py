@@ -1,0 +1,52 @@
+"""Reads of supply: products for everybody, nodes for their providers."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from compute_market.offers import policies
+from compute_market.offers.errors import NodeNotFound, ProductNotFound, ProviderNotFound
+from compute_market.offers.models import HardwareReport, Node, Product, Provider
+from hub.interface import Principal
+
+
+def products() -> QuerySet[Product]:
+    """Every product, also the closed ones."""
+    return Product.objects.order_by("slug")
+
+
+def get_product(slug: str) -> Product:
+    """Raises: ProductNotFound."""
+    product = Product.objects.filter(slug=slug).first()
+    if product is None:
+        raise ProductNotFound(product=slug)
+    return product
+
+
+def get_provider(*, actor: Principal, namespace_id: int) -> Provider:
+    """Raises: Unauthenticated, TradeScopeMissing, ProviderNotFound (also for a foreign one)."""
+    policies.require_trade_scope(actor)
+    provider = Provider.objects.select_related("namespace").filter(namespace_id=namespace_id).first()
+    if provider is None or not policies.may_spend(actor, namespace_id):
+        raise ProviderNotFound
+    return provider
+
+
+def nodes(*, actor: Principal) -> QuerySet[Node]:
+    """The nodes of every provider that the actor may act for."""
+    policies.require_trade_scope(actor)
+    mine = Node.objects.filter(provider__namespace__in=policies.readable_namespaces(actor))
+    return mine.select_related("provider__namespace", "product").order_by("pk")
+
+
+def get_node(*, actor: Principal, node_id: int) -> Node:
+    """Raises: Unauthenticated, TradeScopeMissing, NodeNotFound (also for a foreign one)."""
+    node = nodes(actor=actor).filter(pk=node_id).first()
+    if node is None:
+        raise NodeNotFound
+    return node
+
+
+def newest_report(node: Node) -> HardwareReport | None:
+    """What the node's agent reported last."""
+    return node.hardware_reports.order_by("-pk").first()

@@ -1,0 +1,256 @@
+"""Use cases of supply: become a provider, enrol a node, report, be heard, list and halt products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from compute_market import clock
+from compute_market.offers import agents, hardware, policies, selectors
+from compute_market.offers.errors import (
+    EnrolmentRefused,
+    NodeFieldInvalid,
+    NodeNameTaken,
+    NodeNotFound,
+    ReportInvalid,
+    TooManyNodes,
+)
+from compute_market.offers.models import (
+    GPUS_A_NODE_MAX,
+    EnrolmentKey,
+    HardwareReport,
+    Heartbeat,
+    Node,
+    Product,
+    Provider,
+)
+from compute_market.offers.signals import node_returned, node_suspended, product_changed
+from hub.interface import Principal
+
+ENROLMENT_LIFETIME = timedelta(days=7)
+NODES_MAX = 1000
+RUNNERS = frozenset({"process", "podman", "docker", "fake"})
+INSTANCE_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What an agent gets when it enrols: its node, and the two halves of its key."""
+
+    node: Node
+    key_id: str
+    key: str
+
+
+def register_provider(*, actor: Principal, namespace_id: int, now: datetime) -> Provider:
+    """Let a namespace supply GPUs. Doing it twice is the same as once.
+
+    Raises: Unauthenticated, TradeScopeMissing, NotAMember.
+    """
+    policies.require_spend(actor, namespace_id)
+    with transaction.atomic(durable=True):
+        provider, _ = Provider.objects.get_or_create(namespace_id=namespace_id, defaults={"created_at": now})
+    return provider
+
+
+def allow_processes(*, actor: Principal, provider: Provider, allowed: bool) -> Provider:
+    """Let leases run plain processes on this provider's nodes, or stop letting them: for trusted pools.
+
+    Raises: Unauthenticated, TradeScopeMissing, NotAMember.
+    """
+    policies.require_spend(actor, provider.namespace_id)
+    with transaction.atomic(durable=True):
+        Provider.objects.filter(pk=provider.pk).update(allows_processes=allowed)
+    provider.allows_processes = allowed
+    return provider
+
+
+def issue_enrolment_key(
+    *, actor: Principal, provider: Provider, product: Product, name: str, gpus: int, now: datetime
+) -> str:
+    """Make the key with which one node enrols, once, within a week. It is shown only here.
+
+    Raises: Unauthenticated, TradeScopeMissing, NotAMember, NodeFieldInvalid, NodeNameTaken, TooManyNodes.
+    """
+    policies.require_spend(actor, provider.namespace_id)
+    name = name.strip()
+    if not 1 <= len(name) <= 80:
+        raise NodeFieldInvalid(field="name", reason="1 to 80 characters are wanted")
+    if type(gpus) is not int or not 1 <= gpus <= GPUS_A_NODE_MAX or gpus % product.lot:
+        raise NodeFieldInvalid(
+            field="gpus", reason=f"1 to {GPUS_A_NODE_MAX} are wanted, a multiple of {product.lot}"
+        )
+    key = agents.new_enrolment_key()
+    with transaction.atomic(durable=True):
+        Provider.objects.select_for_update().get(pk=provider.pk)
+        if provider.nodes.count() >= NODES_MAX:
+            raise TooManyNodes(nodes_max=NODES_MAX)
+        if provider.nodes.filter(name=name).exists():
+            raise NodeNameTaken(name=name)
+        EnrolmentKey.objects.create(
+            provider=provider,
+            product=product,
+            gpus=gpus,
+            name=name,
+            digest=agents.digest(key),
+            expires_at=now + ENROLMENT_LIFETIME,
+            created_at=now,
+        )
+    return key
+
+
+def enrol(*, key: str, instance: str, runners: Sequence[str], now: datetime) -> Enrolment:
+    """Turn a one-time key into a node and its agent's key. `instance` is the machine's fingerprint.
+
+    Raises: EnrolmentRefused (unknown, used or late key), NodeFieldInvalid, NodeNameTaken.
+    """
+    if not 1 <= len(instance) <= INSTANCE_MAX:
+        raise NodeFieldInvalid(field="instance", reason=f"1 to {INSTANCE_MAX} characters are wanted")
+    with transaction.atomic(durable=True):
+        permit = (
+            EnrolmentKey.objects.select_for_update(of=("self",))
+            .select_related("provider")
+            .filter(digest=agents.digest(key))
+            .first()
+        )
+        if permit is None or permit.used_at is not None or permit.expires_at <= now:
+            raise EnrolmentRefused
+        if permit.provider.nodes.filter(name=permit.name).exists():
+            raise NodeNameTaken(name=permit.name)
+        key_id = agents.new_key_id()
+        node = Node.objects.create(
+            provider=permit.provider,
+            product_id=permit.product_id,
+            name=permit.name,
+            gpus=permit.gpus,
+            agent_key_id=key_id,
+            instance=instance,
+            runners=_known(runners),
+            enrolled_at=now,
+        )
+        permit.used_at, permit.node = now, node
+        permit.save(update_fields=["used_at", "node"])
+    return Enrolment(node=node, key_id=key_id, key=agents.agent_key(key_id))
+
+
+def authenticate_agent(*, request: agents.SignedRequest, now: datetime) -> Node:
+    """Whose agent sent this request; its nonce is spent. Raises: AgentRefused, AgentReplayed, AgentElsewhere."""
+    with transaction.atomic(durable=True):
+        return agents.authenticate(request, now=now)
+
+
+def report_hardware(
+    *, node: Node, method: str, devices: object, host: Mapping[str, Any], now: datetime
+) -> HardwareReport:
+    """Keep what an agent found. If it is not what the node enrolled with, the node is suspended.
+
+    A suspended node returns when a later report is as enrolled. Raises: ReportInvalid.
+    """
+    if method not in HardwareReport.Method.values:
+        raise ReportInvalid(
+            field="method", reason=f"one of {', '.join(HardwareReport.Method.values)} is wanted"
+        )
+    found = hardware.read_devices(devices)
+    with transaction.atomic(durable=True):
+        locked = _lock(node.pk)
+        reason = hardware.verdict(locked, locked.product, found, method)
+        report = HardwareReport.objects.create(
+            node=locked,
+            method=method,
+            devices=[device.as_json() for device in found],
+            host={str(key)[:40]: str(value)[:200] for key, value in list(host.items())[:40]},
+            is_accepted=not reason,
+            reason=reason,
+            received_at=now,
+        )
+        if reason:
+            _suspend(locked, reason=reason, now=now)
+        elif locked.state in {Node.State.ENROLLED, Node.State.SUSPENDED}:
+            locked.state, locked.state_reason = Node.State.READY, ""
+            locked.save(update_fields=["state", "state_reason"])
+            if locked.is_tradable(now):
+                _announce_return(locked, now)
+    return report
+
+
+def hear(*, node: Node, runners: Sequence[str], now: datetime) -> Node:
+    """A heartbeat: the node is there, this minute. One that had fallen silent trades again.
+
+    `now` is the database's time; what the agent's clock says does not matter.
+    """
+    with transaction.atomic(durable=True):
+        locked = _lock(node.pk)
+        was_stale = locked.is_stale
+        locked.last_heartbeat_at = max(now, locked.last_heartbeat_at or now)
+        locked.is_stale = False
+        locked.runners = _known(runners)
+        locked.save(update_fields=["last_heartbeat_at", "is_stale", "runners"])
+        Heartbeat.objects.bulk_create(
+            [Heartbeat(node=locked, minute=clock.floor_minute(now))], ignore_conflicts=True
+        )
+        if was_stale and locked.is_tradable(now):
+            _announce_return(locked, now)
+    return locked
+
+
+def retire_node(*, actor: Principal, node_id: int, now: datetime) -> Node:
+    """Take a node out of the market for good; its agent's key stops working, its offers are suspended.
+
+    Raises: Unauthenticated, TradeScopeMissing, NodeNotFound.
+    """
+    selectors.get_node(actor=actor, node_id=node_id)
+    with transaction.atomic(durable=True):
+        node = _lock(node_id)
+        if node.state != Node.State.RETIRED:
+            _suspend(node, reason="It was retired by its provider.", now=now, state=Node.State.RETIRED)
+    return node
+
+
+def set_product_state(*, actor: Principal, product: Product, state: str, now: datetime) -> Product:
+    """Open, halt or close a product, by an operator. Raises: Unauthenticated, OperatorOnly."""
+    policies.require_operator(actor)
+    with transaction.atomic(durable=True):
+        locked = Product.objects.select_for_update().get(pk=product.pk)
+        locked.state = Product.State(state)
+        locked.save(update_fields=["state"])
+        product_changed.send(sender=Product, product_id=locked.pk, shard=locked.shard_id, now=now)
+    return locked
+
+
+def _lock(node_id: int) -> Node:
+    node = (
+        Node.objects.select_for_update(of=("self",))
+        .select_related("product", "provider")
+        .filter(pk=node_id)
+        .first()
+    )
+    if node is None:
+        raise NodeNotFound
+    return node
+
+
+def _suspend(node: Node, *, reason: str, now: datetime, state: Node.State = Node.State.SUSPENDED) -> None:
+    node.state, node.state_reason = state, reason
+    node.save(update_fields=["state", "state_reason"])
+    node_suspended.send(
+        sender=Node,
+        node_id=node.pk,
+        product_id=node.product_id,
+        shard=node.product.shard_id,
+        reason=reason,
+        now=now,
+    )
+
+
+def _announce_return(node: Node, now: datetime) -> None:
+    node_returned.send(
+        sender=Node, node_id=node.pk, product_id=node.product_id, shard=node.product.shard_id, now=now
+    )
+
+
+def _known(runners: Sequence[str]) -> list[str]:
+    return sorted(RUNNERS & {str(name) for name in runners})

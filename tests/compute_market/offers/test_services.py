@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, transaction
+from django.dispatch import Signal
+
+from compute_market.offers import agents, jobs, services
+from compute_market.offers.errors import (
+    AgentElsewhere,
+    AgentRefused,
+    AgentReplayed,
+    EnrolmentRefused,
+    NodeFieldInvalid,
+    NodeNameTaken,
+    NodeNotFound,
+    ReportInvalid,
+)
+from compute_market.offers.models import Heartbeat, Node, Product
+from compute_market.offers.signals import node_returned, node_suspended, node_went_stale
+from hub.interface import Principal
+from tests.factories import market
+from tests.factories.market import NOON, namespace_of, trader
+
+pytestmark = pytest.mark.django_db
+
+H100 = {"model": "NVIDIA H100 80GB HBM3", "memory_mb": 81559, "driver": "550.54"}
+
+
+@pytest.fixture
+def owner() -> Principal:
+    return trader()
+
+
+def enrolment_key(owner: Principal, *, gpus: int = 2, name: str = "rack-1") -> str:
+    provider = services.register_provider(actor=owner, namespace_id=namespace_of(owner), now=NOON)
+    return services.issue_enrolment_key(
+        actor=owner, provider=provider, product=market.product(), name=name, gpus=gpus, now=NOON
+    )
+
+
+def enrolled(owner: Principal) -> services.Enrolment:
+    return services.enrol(
+        key=enrolment_key(owner), instance="machine-a", runners=["process", "evil"], now=NOON
+    )
+
+
+def devices(count: int = 2, **changes: Any) -> list[dict[str, Any]]:
+    return [H100 | {"index": index, "uuid": f"GPU-{index}"} | changes for index in range(count)]
+
+
+def signed(
+    enrolment: services.Enrolment, *, nonce: int = 1, now: datetime = NOON, **changes: Any
+) -> agents.SignedRequest:
+    request = agents.SignedRequest(
+        key_id=enrolment.key_id,
+        timestamp=int(now.timestamp()),
+        nonce=nonce,
+        instance="machine-a",
+        signature="",
+        method="POST",
+        path="/api/market/v1/agent/poll",
+        body_digest=hashlib.sha256(b"{}").hexdigest(),
+    )
+    return replace(request, signature=agents.sign(request), **changes)
+
+
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """The facts announced, by name."""
+    facts: list[str] = []
+    signals: dict[str, Signal] = {
+        "stale": node_went_stale,
+        "returned": node_returned,
+        "suspended": node_suspended,
+    }
+    receivers = []
+    for name, signal in signals.items():
+
+        def receiver(name: str = name, **_: object) -> None:
+            facts.append(name)
+
+        receivers.append((signal, receiver))
+        signal.connect(receiver)
+    yield facts
+    for signal, receiver in receivers:
+        signal.disconnect(receiver)
+
+
+class TestEnrolment:
+    def test_turns_a_key_into_a_node_that_is_not_tradable_yet(self, owner: Principal) -> None:
+        enrolment = enrolled(owner)
+        assert (enrolment.node.state, enrolment.node.gpus) == ("enrolled", 2)
+        assert enrolment.node.runners == ["process"]
+        assert not enrolment.node.is_tradable(NOON)
+
+    def test_takes_a_key_once(self, owner: Principal) -> None:
+        key = enrolment_key(owner)
+        services.enrol(key=key, instance="a", runners=[], now=NOON)
+        with pytest.raises(EnrolmentRefused):
+            services.enrol(key=key, instance="b", runners=[], now=NOON)
+
+    def test_takes_no_unknown_or_late_key(self, owner: Principal) -> None:
+        key = enrolment_key(owner)
+        with pytest.raises(EnrolmentRefused):
+            services.enrol(key="mbe_guess", instance="a", runners=[], now=NOON)
+        with pytest.raises(EnrolmentRefused):
+            services.enrol(key=key, instance="a", runners=[], now=NOON + services.ENROLMENT_LIFETIME)
+
+    def test_refuses_a_name_that_is_taken_and_a_number_off_the_lot(self, owner: Principal) -> None:
+        enrolled(owner)
+        with pytest.raises(NodeNameTaken):
+            enrolment_key(owner)
+        with pytest.raises(NodeFieldInvalid, match="gpus"):
+            enrolment_key(owner, gpus=0, name="rack-2")
+
+    def test_two_nodes_never_share_an_agent_key(self, owner: Principal) -> None:
+        node = market.node(owner)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Node.objects.filter(pk=market.node(owner).pk).update(agent_key_id=node.agent_key_id)
+
+
+class TestAgentRequest:
+    def test_is_known_by_its_signature(self, owner: Principal) -> None:
+        enrolment = enrolled(owner)
+        assert services.authenticate_agent(request=signed(enrolment), now=NOON) == enrolment.node
+
+    def test_is_refused_when_it_comes_again(self, owner: Principal) -> None:
+        enrolment = enrolled(owner)
+        services.authenticate_agent(request=signed(enrolment, nonce=5), now=NOON)
+        for nonce in (5, 4):
+            with pytest.raises(AgentReplayed):
+                services.authenticate_agent(request=signed(enrolment, nonce=nonce), now=NOON)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"body_digest": "0" * 64},
+            {"path": "/api/market/v1/agent/logs"},
+            {"nonce": 9},
+            {"signature": "0" * 64},
+            {"key_id": "mbk_other"},
+        ],
+    )
+    def test_is_refused_when_a_byte_of_it_was_changed(self, owner: Principal, change: dict[str, Any]) -> None:
+        enrolment = enrolled(owner)
+        with pytest.raises(AgentRefused):
+            services.authenticate_agent(request=signed(enrolment, **change), now=NOON)
+
+    def test_is_refused_when_it_was_kept_for_later(self, owner: Principal) -> None:
+        enrolment = enrolled(owner)
+        with pytest.raises(AgentRefused, match="clock"):
+            services.authenticate_agent(request=signed(enrolment), now=NOON + timedelta(minutes=6))
+
+    def test_from_another_machine_with_the_same_key_is_denied(self, owner: Principal) -> None:
+        enrolment = enrolled(owner)
+        stolen = replace(signed(enrolment), instance="machine-b")
+        stolen = replace(stolen, signature=agents.sign(stolen))
+        with pytest.raises(AgentElsewhere):
+            services.authenticate_agent(request=stolen, now=NOON)
+
+    def test_of_a_retired_node_is_refused(self, owner: Principal) -> None:
+        enrolment = enrolled(owner)
+        services.retire_node(actor=owner, node_id=enrolment.node.pk, now=NOON)
+        with pytest.raises(AgentRefused, match="retired"):
+            services.authenticate_agent(request=signed(enrolment), now=NOON)
+
+
+class TestHardwareReport:
+    def report(self, node: Node, devices: object, method: str = "nvml") -> Node:
+        services.report_hardware(node=node, method=method, devices=devices, host={"cpus": 64}, now=NOON)
+        return Node.objects.get(pk=node.pk)
+
+    def test_as_enrolled_makes_the_node_ready(self, owner: Principal) -> None:
+        assert self.report(enrolled(owner).node, devices()).state == "ready"
+
+    @pytest.mark.parametrize(
+        ("found", "reason"),
+        [
+            (devices(1), "reports 1"),
+            (devices(model="NVIDIA A100-SXM4-80GB"), "is a NVIDIA A100"),
+            (devices(memory_mb=40960), "has 40 GB"),
+            (devices(uuid="GPU-same"), "same identity"),
+            ([], "reports 0"),
+        ],
+    )
+    def test_of_other_hardware_suspends_the_node_and_says_why(
+        self, owner: Principal, heard: list[str], found: list[dict[str, Any]], reason: str
+    ) -> None:
+        node = self.report(enrolled(owner).node, found)
+        assert node.state == "suspended"
+        assert reason in node.state_reason
+        assert heard == ["suspended"]
+        assert self.report(node, devices()).state == "ready"
+
+    def test_may_be_declared_where_nothing_can_be_measured(self, owner: Principal) -> None:
+        node = enrolled(owner).node
+        assert self.report(node, devices(model="h100-sxm-80g"), "declared").state == "ready"
+        assert self.report(node, devices(model="h200-sxm-141g"), "declared").state == "suspended"
+
+    @pytest.mark.parametrize(
+        "found",
+        ["x", [1], [H100], devices(index=0), devices(memory_mb=1.5), devices(model="x" * 200), devices(300)],
+    )
+    def test_that_is_malformed_is_refused_and_changes_nothing(self, owner: Principal, found: object) -> None:
+        node = enrolled(owner).node
+        with pytest.raises(ReportInvalid):
+            self.report(node, found)
+        assert Node.objects.get().state == "enrolled"
+
+
+class TestHeartbeat:
+    def test_keeps_a_node_tradable_and_proves_its_minutes(self) -> None:
+        node = market.node()
+        for seconds in (0, 20, 40, 60):
+            services.hear(node=node, runners=[], now=NOON + timedelta(seconds=seconds))
+        assert Heartbeat.objects.count() == 2
+
+    def test_that_stays_away_stops_the_trade_and_that_returns_starts_it(self, heard: list[str]) -> None:
+        node = market.node()
+        late = NOON + timedelta(seconds=61)
+        assert jobs.mark_silent_nodes(now=late - timedelta(seconds=2)) == 0
+        assert not node.is_tradable(late)
+        assert jobs.mark_silent_nodes(now=late) == 1
+        assert jobs.mark_silent_nodes(now=late) == 0
+        services.hear(node=node, runners=[], now=late)
+        assert heard == ["stale", "returned"]
+
+    def test_does_not_bring_a_suspended_node_back(self, heard: list[str]) -> None:
+        node = market.node(state=Node.State.SUSPENDED)
+        late = NOON + timedelta(minutes=5)
+        jobs.mark_silent_nodes(now=late)
+        services.hear(node=node, runners=[], now=late)
+        assert heard == ["stale"]
+
+    def test_is_forgotten_after_its_time(self) -> None:
+        services.hear(node=market.node(), runners=[], now=NOON)
+        assert jobs.forget_old_heartbeats(now=NOON + timedelta(days=7)) == 0
+        assert jobs.forget_old_heartbeats(now=NOON + timedelta(days=9)) == 1
+
+
+class TestForeignNode:
+    def test_is_not_found(self) -> None:
+        node = market.node()
+        with pytest.raises(NodeNotFound):
+            services.retire_node(actor=trader(), node_id=node.pk, now=NOON)
+
+
+class TestSeedMarket:
+    def test_lists_the_accelerators_in_use_and_is_safe_to_run_again(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        call_command("seed_market")
+        listed = Product.objects.count()
+        gpus = set(Product.objects.values_list("gpu", flat=True))
+        assert gpus >= {"h100", "h200", "h800", "h20", "a100", "a800", "l40s", "rtx4090", "mi300x", "910b"}
+        assert gpus >= {"k100", "s60", "s4000", "mlu370"}
+        Product.objects.filter(slug="h100-sxm-80g.cn-east.reserved.ib").update(band_bps=5)
+        call_command("seed_market")
+        assert Product.objects.count() == listed
+        assert Product.objects.get(slug="h100-sxm-80g.cn-east.reserved.ib").band_bps == 5
+        assert capsys.readouterr().out.endswith(f"0 products listed, {listed} were there.\n")
+
+    def test_lists_only_prices_that_are_whole_by_the_minute(self) -> None:
+        call_command("seed_market")
+        for product in Product.objects.all():
+            assert product.reference_price_micros % product.tick_micros == 0
+            assert product.tick_micros % 60 == 0
