@@ -1,8 +1,8 @@
 """Many rows in one statement, on both databases.
 
-A shard is drained a thousand trades at a time; a statement a row would be slower than
-the matching itself. PostgreSQL unnests one array a column; SQLite reads one JSON text. Both take any number of
-rows, so no parameter limit is met. Values go in as they are: callers check them, the tables' constraints check them again.
+A shard is drained a thousand trades at a time; a statement a row would be slower than the matching itself.
+PostgreSQL unnests one array a column; SQLite reads one JSON text. Both take any number of rows, so no limit
+of parameters is met. Values go in as they are: callers check them, the tables' constraints check them again.
 Names in the SQL are those of models and fields; whatever comes from outside is a parameter.
 """
 

@@ -235,7 +235,7 @@ class GpuHold(models.Model):
     """
 
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="holds", db_index=False)
-    # The lease sold back. Leases live a floor above, so this is its number; empty when the node itself is sold.
+    # The lease sold back, by number, as leases live a floor above; empty when the node itself is sold.
     lease_number = models.BigIntegerField(null=True, blank=True)
     gpus = models.PositiveSmallIntegerField()
     starts_at = models.DateTimeField()

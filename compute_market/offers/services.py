@@ -138,7 +138,10 @@ def enrol(*, key: str, instance: str, runners: Sequence[str], now: datetime) -> 
 
 
 def authenticate_agent(*, request: agents.SignedRequest, now: datetime) -> Node:
-    """Whose agent sent this request; its nonce is spent. Raises: AgentRefused, AgentReplayed, AgentElsewhere."""
+    """Whose agent sent this request; its nonce is spent.
+
+    Raises: AgentRefused, AgentReplayed, AgentElsewhere.
+    """
     with transaction.atomic(durable=True):
         return agents.authenticate(request, now=now)
 

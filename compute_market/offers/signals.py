@@ -5,7 +5,7 @@ from django.dispatch import Signal
 # Arguments: node_id, product_id, shard (a number), now.
 node_went_stale = Signal()
 node_returned = Signal()
-# Arguments: node_id, product_id, shard, reason, now. The node may not be offered until its report is accepted.
+# Arguments: node_id, product_id, shard, reason, now. It may not be offered until its report is accepted.
 node_suspended = Signal()
 # Arguments: product_id, shard, now. A product was listed, or its terms or its state were changed.
 product_changed = Signal()

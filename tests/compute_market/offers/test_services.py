@@ -68,7 +68,7 @@ def signed(
         path="/api/market/v1/agent/poll",
         body_digest=hashlib.sha256(b"{}").hexdigest(),
     )
-    return replace(request, signature=agents.sign(request), **changes)
+    return replace(replace(request, signature=agents.sign(request)), **changes)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ class TestAgentRequest:
         [
             {"body_digest": "0" * 64},
             {"path": "/api/market/v1/agent/logs"},
-            {"nonce": 9},
+            {"timestamp": int(NOON.timestamp()) + 1},
             {"signature": "0" * 64},
             {"key_id": "mbk_other"},
         ],
