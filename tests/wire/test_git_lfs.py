@@ -306,6 +306,8 @@ class TestSignedAddresses:
             href.partition("?")[0],
         ):
             assert httpx.put(altered, content=b"other").status_code == 403
+        # A long body is taken off the wire, so that the client can read the refusal.
+        assert httpx.put(href + "x", content=bytes(20_000_000)).status_code == 403
         # Good for one thing only.
         assert httpx.get(href).status_code == 403
         assert httpx.put(given["verify"]["href"].replace("/verify", ""), content=data).status_code == 403

@@ -196,6 +196,28 @@ class TestRefusals:
         assert answer.status_code == 401
 
 
+class TestPullRequest:
+    def test_takes_commits_from_its_author_and_from_writers(self, bazaar: LiveBazaar, repo_id: str) -> None:
+        opened = httpx.post(
+            f"{bazaar.url}/api/models/{repo_id}/discussions",
+            headers={"Authorization": f"Bearer {bazaar.bob.token}"},
+            json={"title": "Mend it", "description": "", "pullRequest": True},
+        )
+        assert opened.status_code in {200, 201}, opened.text
+        ref = f"refs/pr/{opened.json()['num']}"
+        for user in (bazaar.bob, bazaar.alice):
+            work = WorkingFolder.clone(bazaar, repo_id, user)
+            work.git("fetch", "-q", "origin", f"{ref}:pr")
+            work.git("checkout", "-q", "pr")
+            work.commit(**{f"{user.name}__txt": "mended"})
+            work.git("push", "-q", "origin", f"pr:{ref}")
+        assert "refs/heads/pr" not in refs_of(bazaar, repo_id)
+        bob = WorkingFolder.clone(bazaar, repo_id, bazaar.bob)
+        bob.commit(a__txt="to main")
+        refused = bob.git("push", "origin", "main", fails=True)
+        assert "You may not push to refs/heads/main" in refused.err
+
+
 class TestTwoPeople:
     def test_pushing_to_one_branch_one_wins_and_the_other_is_told(
         self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from hub.api.git import parse
 from hub.api.git.http import actor, repository
-from hub.api.git.proposals import own_proposals
+from hub.community.selectors.discussions import own_open_refs
 from hub.errors import Denied
 from hub.gitstore import serving
 from hub.repos import policies
+from hub.repos.models import Repository
 from hub.revisions import pushes, services
 
 Answer = TypeVar("Answer", bound=HttpResponseBase)
@@ -31,7 +32,7 @@ def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     if service == "git-upload-pack":
         policies.require_content(actor(request), found)
     elif service == "git-receive-pack":
-        pushes.require_push(actor(request), found, own_proposals(actor(request), found))
+        pushes.require_push(actor(request), found, _own_proposals(request, found))
     else:
         raise DumbProtocol
     advertised = serving.advertise(found.storage, service, protocol=_protocol(request))
@@ -48,7 +49,7 @@ def upload_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBa
 
 def receive_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
     found = repository(request, kind, repo_id)
-    proposals = own_proposals(actor(request), found)
+    proposals = _own_proposals(request, found)
     # Asked before the body is read: a stranger's gigabytes are not taken in.
     pushes.require_push(actor(request), found, proposals)
     body = parse.spooled(request)
@@ -61,6 +62,10 @@ def receive_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseB
         now=timezone.now(),
     )
     return _streamed(answer, body, "application/x-git-receive-pack-result")
+
+
+def _own_proposals(request: HttpRequest, found: Repository) -> frozenset[str]:
+    return own_open_refs(actor=actor(request), repository=found)
 
 
 def _protocol(request: HttpRequest) -> str:

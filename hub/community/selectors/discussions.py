@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch, Q, QuerySet
 
+from hub.accounts.principals import Principal
 from hub.community.errors import DiscussionNotFound
 from hub.community.models import Discussion, DiscussionEvent, PastText, Status
 from hub.gitstore import GitRepository
@@ -44,6 +45,16 @@ def list_discussions(
     if search:
         found = found.filter(title__icontains=search)
     return found.order_by("-created_at", "-id")
+
+
+def own_open_refs(*, actor: Principal, repository: Repository) -> frozenset[str]:
+    """The refs of the actor's own unfinished pull requests: those may be pushed to without write access."""
+    if actor.user is None:
+        return frozenset()
+    own = Discussion.objects.unfinished().filter(
+        repository=repository, author=actor.user, is_pull_request=True
+    )
+    return frozenset(pull_request.ref for pull_request in own)
 
 
 def list_events(discussion: Discussion) -> list[DiscussionEvent]:

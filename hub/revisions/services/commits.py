@@ -255,13 +255,17 @@ def follow(
     repository: Repository,
     updates: Sequence[RefUpdate],
     facts: Facts | None,
+    is_overtaken: bool = False,
     added_bytes: int = 0,
     now: datetime,
 ) -> None:
-    """Step: bring the rows up to refs that move in this transaction, and announce it."""
+    """Step: bring the rows up to refs that move in this transaction, and announce it.
+
+    `is_overtaken`: the default branch has moved on since; its row is another's to write.
+    """
     changed = ["updated_at"]
     repository.updated_at = now
-    for update in updates:
+    for update in updates if not is_overtaken else ():
         if update.ref == f"refs/heads/{repository.default_branch}" and update.new is not None:
             repository.head_sha = update.new
             changed.append("head_sha")
@@ -290,16 +294,23 @@ def record_push(
     added_bytes: int = 0,
     now: datetime,
 ) -> None:
-    """After `git push` has moved refs: link the large objects, follow the refs, announce."""
+    """After `git push` has moved refs: link the large objects, follow the refs, announce.
+
+    git moved the refs before we could lock the row, so somebody else may have moved them on since, and
+    may have written the row already. Then theirs is the newer word on where the branch is.
+    """
     facts = next((found for update in updates if (found := _facts_for(repository, update))), None)
+    git = selectors.git_of(repository)
     with transaction.atomic(durable=True):
         locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        is_overtaken = facts is not None and facts.commit != git.target(f"refs/heads/{locked.default_branch}")
         links.link(locked.pk, lfs_oids, now)
         follow(
             actor=actor,
             repository=locked,
             updates=updates,
-            facts=facts,
+            facts=None if is_overtaken else facts,
+            is_overtaken=is_overtaken,
             added_bytes=added_bytes,
             now=now,
         )

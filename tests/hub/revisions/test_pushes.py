@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hub import gitstore
+from hub.accounts.principals import Principal
+from hub.gitstore.serving import Push, RefChange
+from hub.lfs.models import LfsLink
+from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated
+from hub.repos.models import Repository
+from hub.revisions import pushes, selectors
+from hub.revisions.services import record_push
+from hub.revisions.services.commits import RefUpdate
+from hub.revisions.signals import revision_committed
+from tests.factories import hub as factories
+from tests.factories.hub import NOW
+
+pytestmark = pytest.mark.django_db
+
+AUTHOR = gitstore.Author("Alice", "alice@example.org")
+
+
+def next_commit(repository: Repository, parent: str, name: str) -> str:
+    git = selectors.git_of(repository)
+    tree = git.write_tree(parent, {name: (git.write_blob(name.encode()), 0o100644)})
+    return git.write_commit(tree=tree, parents=[parent], message=name, author=AUTHOR, at=NOW)
+
+
+class TestRequirePush:
+    def test_lets_writers_in(self) -> None:
+        alice = factories.actor()
+        pushes.require_push(alice, factories.repository(alice), ())
+
+    def test_keeps_readers_out(self) -> None:
+        with pytest.raises(RepositoryDenied):
+            pushes.require_push(factories.actor(), factories.repository(factories.actor()), ())
+
+    def test_lets_the_author_of_a_pull_request_in(self) -> None:
+        pushes.require_push(factories.actor(), factories.repository(factories.actor()), {"refs/pr/1"})
+
+    def test_keeps_the_author_out_of_what_is_gated_or_archived(self) -> None:
+        bob = factories.actor()
+        gated = factories.repository(factories.actor(), gating="manual")
+        with pytest.raises(RepositoryGated):
+            pushes.require_push(bob, gated, {"refs/pr/1"})
+        archived = factories.repository(factories.actor())
+        archived.is_archived = True
+        with pytest.raises(RepositoryArchived):
+            pushes.require_push(bob, archived, {"refs/pr/1"})
+
+
+class TestReasonsAgainst:
+    def reasons(
+        self, actor: Principal, repository: Repository, *changes: RefChange, own: tuple[str, ...] = ()
+    ) -> list[str]:
+        reasons, _ = pushes.reasons_against(
+            actor=actor,
+            repository=repository,
+            push=Push(list(changes), None),
+            own_proposals=own,
+            now=NOW,
+        )
+        return reasons
+
+    def test_are_none_for_a_writers_branches_and_tags(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        sha = repository.head_sha
+        changes = [RefChange("refs/heads/dev", None, sha), RefChange("refs/tags/v1", None, sha)]
+        assert self.reasons(alice, repository, *changes) == []
+        assert self.reasons(alice, repository, RefChange("refs/heads/dev", sha, None)) == []
+
+    @pytest.mark.parametrize(
+        ("ref", "old", "new", "words"),
+        [
+            ("refs/heads/main", True, False, "default branch"),
+            ("refs/notes/commits", False, True, "Only branches and tags"),
+            ("refs/pr/3", False, True, "is no pull request"),
+            ("refs/pr/3", True, False, "close that instead"),
+            ("refs/heads/HEAD", False, True, "Invalid reference"),
+            ("refs/heads/refs/heads/x", False, True, "Invalid reference"),
+        ],
+    )
+    def test_name_the_ref_and_the_rule(self, ref: str, old: bool, new: bool, words: str) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        sha = repository.head_sha
+        [reason] = self.reasons(alice, repository, RefChange(ref, sha if old else None, sha if new else None))
+        assert words in reason
+
+    def test_hold_an_author_to_their_own_pull_request(self) -> None:
+        bob = factories.actor()
+        repository = factories.repository(factories.actor())
+        sha = repository.head_sha
+        own = ("refs/pr/1",)
+        assert self.reasons(bob, repository, RefChange("refs/pr/1", sha, sha), own=own) == []
+        for ref in ("refs/pr/2", "refs/heads/main", "refs/tags/v1"):
+            assert self.reasons(bob, repository, RefChange(ref, sha, sha), own=own) != []
+
+    def test_include_that_the_repository_is_gone(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        Repository.objects.filter(pk=repository.pk).update(deleted_at=NOW)
+        assert self.reasons(alice, repository, RefChange("refs/heads/x", None, repository.head_sha)) != []
+
+    def test_include_an_object_that_is_no_commit(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        blob = selectors.git_of(repository).write_blob(b"not a commit")
+        [reason] = self.reasons(alice, repository, RefChange("refs/tags/v1", None, blob))
+        assert "must lead to a commit" in reason
+
+    def test_include_too_many_refs(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        many = [
+            RefChange(f"refs/tags/v{number}", None, repository.head_sha)
+            for number in range(pushes.CHANGES_MAX + 1)
+        ]
+        assert len(self.reasons(alice, repository, *many)) == 1
+
+
+class TestIncoming:
+    def test_looks_only_at_what_is_new(self, tmp_path: Path) -> None:
+        """A pack that holds an old large file again, as a thin one is completed, is not refused for it."""
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        folder = gitstore.folder_of(repository.storage)
+        old = selectors.git_of(repository).write_blob(b"old " * 100)
+        objects = tmp_path / "objects"
+        for name in ("pack", "info"):
+            (objects / name).mkdir(parents=True)
+        loose = folder / "objects" / old[:2] / old[2:]
+        (objects / old[:2]).mkdir()
+        shutil.copy(loose, objects / old[:2] / old[2:])
+        new = subprocess.run(
+            ["git", "hash-object", "-w", "--stdin"],
+            cwd=folder,
+            env={"GIT_OBJECT_DIRECTORY": str(objects), "GIT_DIR": str(folder), "PATH": "/usr/bin:/bin"},
+            input=b"new " * 100,
+            capture_output=True,
+            check=True,
+        )
+        found = pushes.Incoming(repository.storage, objects).contents(large_above=50)
+        assert found.large == {new.stdout.decode().strip(): 400}
+        assert found.blob_bytes == 400
+
+
+class TestRecordPush:
+    def test_brings_the_row_up_to_the_branch(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        old = repository.head_sha
+        new = next_commit(repository, old, "one.txt")
+        selectors.git_of(repository).move_ref("refs/heads/main", old=old, new=new)
+        record_push(
+            actor=alice, repository=repository, updates=[RefUpdate("refs/heads/main", old, new)], now=NOW
+        )
+        repository.refresh_from_db()
+        assert repository.head_sha == new
+        assert not LfsLink.objects.exists()
+
+    def test_leaves_the_row_alone_when_the_branch_has_moved_on(self) -> None:
+        """Two pushes in a row, recorded in the other order."""
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        git = selectors.git_of(repository)
+        start = repository.head_sha
+        first = next_commit(repository, start, "one.txt")
+        second = next_commit(repository, first, "two.txt")
+        git.move_ref("refs/heads/main", old=start, new=second)
+        heard: list[str | None] = []
+
+        def hear(*, new: str | None, **_: object) -> None:
+            heard.append(new)
+
+        revision_committed.connect(hear)
+        try:
+            for old, new in ((first, second), (start, first)):
+                record_push(
+                    actor=alice,
+                    repository=repository,
+                    updates=[RefUpdate("refs/heads/main", old, new)],
+                    now=NOW,
+                )
+        finally:
+            revision_committed.disconnect(hear)
+        repository.refresh_from_db()
+        assert repository.head_sha == second
+        assert heard == [second, first]
