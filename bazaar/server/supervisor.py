@@ -156,6 +156,7 @@ class Supervisor:
         self._prepare()
         assert self.listener is not None
         self.env["BAZAAR_BIND"] = f"fd://{self.listener.fileno()}"
+        self.env["BAZAAR_PORT"] = str(self.listener.getsockname()[1])
         self._add(Child("worker", self._start_worker))
         self._add(Child("web", self._start_web, ready=self._web_answers))
 

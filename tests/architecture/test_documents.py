@@ -1,0 +1,42 @@
+"""Documents tell the truth where a machine can check it."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VARIABLE = re.compile(r"\bBAZAAR_[A-Z0-9_]+\b")
+
+
+def read_by_the_code() -> set[str]:
+    folders = [ROOT / "bazaar" / "settings", ROOT / "bazaar" / "server"]
+    texts = [path.read_text() for folder in folders for path in folder.glob("*.py")]
+    return {name for text in texts for name in re.findall(r'"(BAZAAR_[A-Z0-9_]+)"', text)}
+
+
+class TestConfiguration:
+    def test_every_variable_that_is_read_is_documented(self) -> None:
+        documented = set(VARIABLE.findall((ROOT / "docs" / "configuration.md").read_text()))
+        assert read_by_the_code() - documented == set()
+
+    def test_no_variable_is_documented_that_nothing_reads(self) -> None:
+        scripts = "".join(
+            path.read_text()
+            for folder in ("script", "tests/servers", "bazaar/testing")
+            for path in (ROOT / folder).glob("*")
+            if path.is_file()
+        )
+        known = read_by_the_code() | set(VARIABLE.findall(scripts))
+        for name in ("README.md", "docs/configuration.md"):
+            assert set(VARIABLE.findall((ROOT / name).read_text())) - known == set(), name
+
+
+class TestLinks:
+    def test_between_documents_lead_somewhere(self) -> None:
+        documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        dead = [
+            f"{document.relative_to(ROOT)}: {target}"
+            for document in documents
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+            if not (document.parent / target).exists()
+        ]
+        assert not dead
