@@ -80,3 +80,25 @@ def running(folder: Path) -> Iterator[ObjectStore]:
         yield store
     finally:
         processes.stop(server)
+
+
+def settings_of(store: ObjectStore, *, bucket: str) -> dict[str, str]:
+    """Environment variables that make a live bazaar keep its bytes in a new bucket of this store."""
+    from hub.blobstore import S3BlobStore, S3Options
+
+    S3BlobStore(
+        S3Options(
+            bucket=bucket,
+            endpoint=store.endpoint,
+            region=store.region,
+            access_key=store.access_key,
+            secret_key=store.secret_key,
+        )
+    ).make_bucket()
+    return {
+        "BAZAAR_S3_BUCKET": bucket,
+        "BAZAAR_S3_ENDPOINT": store.endpoint,
+        "BAZAAR_S3_REGION": store.region,
+        "BAZAAR_S3_ACCESS_KEY": store.access_key,
+        "BAZAAR_S3_SECRET_KEY": store.secret_key,
+    }
