@@ -26,7 +26,9 @@ _CONTENT = re.compile(rb'"content"\s*:\s*"')
 
 @dataclass(slots=True)
 class Line:
-    """One `{key, value}`. `content`, where there is one, must be read before the next line is asked for."""
+    """One `{key, value}`. `content`, where there is one, must be read before the next line is asked for;
+    what stands behind it in the line is in `value` from then on.
+    """
 
     key: str
     value: dict[str, Any] = field(default_factory=dict)
@@ -102,7 +104,7 @@ class NdjsonReader:
         del self._buffer[: match.end()]
         before = _partial(head)
         if before is not None and isinstance(before.value.get("path"), str):
-            before.content = self._content(head)
+            before.content = self._content(head, before)
             return before
         # The path comes after the content (any order is legal JSON); then it is held in memory.
         held = b"".join(self._base64())
@@ -110,7 +112,7 @@ class NdjsonReader:
         line.content = iter([_decode(held)])
         return line
 
-    def _content(self, head: bytes) -> Iterator[bytes]:
+    def _content(self, head: bytes, line: Line) -> Iterator[bytes]:
         carry = b""
         for piece in self._base64():
             text = carry + piece
@@ -120,7 +122,7 @@ class NdjsonReader:
                 yield _decode(text[:usable])
         if carry:
             yield _decode(carry)
-        self._parse(head + b'"' + self._rest_of_line())
+        line.value |= self._parse(head + b'"' + self._rest_of_line()).value
 
     def _base64(self) -> Iterator[bytes]:
         """The raw text up to the closing quote."""

@@ -17,29 +17,26 @@ from pygit2.enums import FileMode, ObjectType
 from hub.gitstore.errors import InvalidPath, RefChanged, RefExists, RevisionNotFound
 from hub.gitstore.values import Author
 
+Blob = tuple[str, int]
+
 
 @dataclass(slots=True)
 class TreeEdit:
-    """What shall change in one folder: a blob (oid, mode), a sub-edit, or None for a deletion."""
+    """What shall change under one name: a blob (oid, mode) comes, goes, or things below it change."""
 
-    names: dict[str, tuple[str, int] | TreeEdit | None] = field(default_factory=dict)
-
-    def child(self, name: str) -> TreeEdit:
-        found = self.names.get(name)
-        if not isinstance(found, TreeEdit):
-            found = self.names[name] = TreeEdit()
-        return found
+    blob: Blob | None = None
+    deletes: bool = False
+    below: dict[str, TreeEdit] = field(default_factory=dict)
 
 
-def plan(changes: Mapping[str, tuple[str, int] | None]) -> TreeEdit:
-    """Group full paths → (blob oid, mode) or None (delete) by folder."""
+def plan(changes: Mapping[str, Blob | None]) -> TreeEdit:
+    """Arrange full paths → (blob oid, mode) or None (delete) as a tree."""
     root = TreeEdit()
     for path, change in changes.items():
-        *folders, name = path.split("/")
         edit = root
-        for folder in folders:
-            edit = edit.child(folder)
-        edit.names[name] = change
+        for name in path.split("/"):
+            edit = edit.below.setdefault(name, TreeEdit())
+        edit.blob, edit.deletes = change, change is None
     return root
 
 
@@ -62,31 +59,31 @@ class WritingMixin:
         Raises: InvalidPath when a path needs a file to be a folder.
         """
         tree = self.raw[base].peel(pygit2.Tree) if base is not None else None
-        written = self._apply(tree, plan(changes), "")
+        written = self._edited(tree, plan(changes), "")
         return str(written if written is not None else self.raw.TreeBuilder().write())
 
-    def _apply(self, tree: pygit2.Tree | None, edit: TreeEdit, prefix: str) -> pygit2.Oid | None:
+    def _edited(self, tree: pygit2.Tree | None, edit: TreeEdit, prefix: str) -> pygit2.Oid | None:
+        """The tree after the edit, or None when nothing is left in it."""
         builder = self.raw.TreeBuilder(tree) if tree is not None else self.raw.TreeBuilder()
-        for name, change in edit.names.items():
+        for name, change in edit.below.items():
             existing = tree[name] if tree is not None and name in tree else None
-            if change is None:
+            folder = existing if isinstance(existing, pygit2.Tree) else None
+            path = prefix + name
+            if change.deletes and not change.below:
                 if existing is not None:
                     builder.remove(name)
-            elif isinstance(change, TreeEdit):
-                if existing is not None and existing.type != ObjectType.TREE:
-                    if _only_deletes(change):
-                        continue
-                    raise InvalidPath(path=f"{prefix}{name}/…", reason="a file of that name is in the way.")
-                below = existing if isinstance(existing, pygit2.Tree) else None
-                written = self._apply(below, change, f"{prefix}{name}/")
+                continue
+            written = self._edited(folder, change, f"{path}/") if change.below or folder else None
+            if change.blob is not None:
                 if written is not None:
-                    builder.insert(name, written, FileMode.TREE)
-                elif existing is not None:
-                    builder.remove(name)
-            else:
-                if existing is not None and existing.type == ObjectType.TREE:
-                    raise InvalidPath(path=prefix + name, reason="a folder of that name is in the way.")
-                builder.insert(name, pygit2.Oid(hex=change[0]), change[1])
+                    raise InvalidPath(path=path, reason="a folder of that name is in the way.")
+                builder.insert(name, pygit2.Oid(hex=change.blob[0]), change.blob[1])
+            elif written is not None:
+                if existing is not None and folder is None and not change.deletes:
+                    raise InvalidPath(path=path, reason="a file is in the way of a folder of that name.")
+                builder.insert(name, written, FileMode.TREE)
+            elif folder is not None:
+                builder.remove(name)
         return builder.write() if len(builder) else None
 
     def write_commit(
@@ -142,13 +139,6 @@ class WritingMixin:
             self.raw.references.delete(name)
         except (KeyError, pygit2.GitError):
             raise RevisionNotFound(revision=name) from None
-
-
-def _only_deletes(edit: TreeEdit) -> bool:
-    return all(
-        change is None or (isinstance(change, TreeEdit) and _only_deletes(change))
-        for change in edit.names.values()
-    )
 
 
 def _tag_object(

@@ -183,9 +183,10 @@ def _read_file(line: Line, staging: Staging) -> list[Operation]:
         # Another client's rename: no content, and where the file was before.
         source = text_of(line.value, "oldPath")
         return [Copy(source=source, path=name), DeleteFile(source)]
+    staged: AddBlob | AddLfs = staging.add(name, line.content)
+    # Only now: it may stand behind the content, which is not held until it is known.
     if line.value.get("encoding", "base64") != "base64":
         raise MalformedBody(reason="“encoding” must be base64")
-    staged: AddBlob | AddLfs = staging.add(name, line.content)
     return [staged]
 
 

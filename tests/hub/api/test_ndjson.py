@@ -39,7 +39,7 @@ class TestNdjsonReader:
         )
         assert read(data) == [
             ("header", {"summary": "s"}, None),
-            ("file", {"path": "a"}, b"hello"),
+            ("file", {"path": "a", "encoding": "base64"}, b"hello"),
             ("deletedFile", {"path": "b"}, None),
         ]
 

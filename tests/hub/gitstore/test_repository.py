@@ -119,6 +119,18 @@ class TestTrees:
         with pytest.raises(gitstore.InvalidPath):
             repo.write_tree(oid, {path: (repo.write_blob(b"x"), FILE)})
 
+    def test_lets_a_file_and_a_folder_take_each_others_place(self, repo: GitRepository) -> None:
+        oid = put(repo, "two", a__b=b"1", d=b"22")
+        blob = (repo.write_blob(b"x"), FILE)
+        tree = repo.write_tree(oid, {"a/b": None, "a": blob, "d/e": blob, "d": None})
+        after = repo.write_commit(tree=tree, parents=[oid], message="three", author=ALICE, at=NOW)
+        assert [entry.path for entry in repo.entries(after, recursive=True)] == [
+            ".gitattributes",
+            "a",
+            "d",
+            "d/e",
+        ]
+
 
 class TestRefs:
     def test_moves_only_from_where_it_was(self, repo: GitRepository) -> None:
