@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from bazaar import metrics, pages, readiness
 
@@ -12,6 +13,8 @@ urlpatterns = [
     path("metrics", metrics.metrics),
     path("preferences", pages.preferences),
     path("admin/", admin.site.urls),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema")),
     path("api/hub/v1/", include("hub.api.native.urls")),
     path("api/market/v1/", include("compute_market.api.urls")),
     path("xet/", include("hub.api.xet.urls")),

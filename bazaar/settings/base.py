@@ -161,6 +161,12 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "RepositoryKind": "hub.repos.models.Kind",
+        "NamespaceKind": "hub.accounts.models.Namespace.Kind",
+        "Visibility": "hub.accounts.models.Visibility",
+        "Role": "hub.accounts.models.Role",
+    },
 }
 
 # ---- the hub -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from hub.accounts.models import NamespaceRedirect, Role, name_key
 from hub.accounts.principals import Principal
 from hub.repos import policies
-from hub.repos.errors import RepositoryNotFound
+from hub.repos.errors import NotRestorable, RepositoryNotFound
 from hub.repos.models import AccessRequest, Collaborator, Repository, RepositoryRedirect
 
 
@@ -65,6 +65,14 @@ def restorable(*, actor: Principal) -> QuerySet[Repository]:
         .with_owner()
         .order_by("-deleted_at")
     )
+
+
+def get_restorable(*, actor: Principal, pk: int) -> Repository:
+    """Raises: NotRestorable, also for what the actor does not administer."""
+    found = restorable(actor=actor).filter(pk=pk).first()
+    if found is None:
+        raise NotRestorable(repo_id=pk)
+    return found
 
 
 def access_requests(

@@ -103,3 +103,7 @@ def notifications_of(*, actor: Principal, is_read: bool | None = None) -> QueryS
     return found.select_related(
         "discussion__repository__namespace", "discussion__author__namespace", "event__author__namespace"
     ).order_by("-updated_at", "-id")
+
+
+def unread_count(user: User) -> int:
+    return Notification.objects.filter(user=user, is_read=False).count()

@@ -1,0 +1,86 @@
+"""What every view of this door shares: who is calling, and how refusals are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from hub.accounts.models import User
+from hub.accounts.policies import require_signed_in
+from hub.accounts.principals import Principal
+from hub.api.authentication import principal_of
+from hub.api.native import errors
+
+Row = TypeVar("Row", bound=Model)
+PAGE_MAX = 100
+
+
+class PrincipalAuthentication(BaseAuthentication):
+    """An access token in `Authorization: Bearer …`, or the session of the pages."""
+
+    def authenticate(self, request: Request) -> tuple[User, Principal] | None:
+        principal = principal_of(request._request)  # noqa: SLF001 - DRF's own way to Django's request
+        return (principal.user, principal) if principal.user is not None else None
+
+
+class _Scheme(OpenApiAuthenticationExtension):  # type: ignore[misc, no-untyped-call]
+    target_class = "hub.api.native.base.PrincipalAuthentication"
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}
+
+
+class NativeView(APIView):
+    """A view of `/api/hub/v1`."""
+
+    authentication_classes = (PrincipalAuthentication,)
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
+        return errors.handle
+
+    @property
+    def actor(self) -> Principal:
+        return principal_of(self.request._request)  # noqa: SLF001 - as above
+
+    @property
+    def signed_in(self) -> User:
+        """Raises: Unauthenticated."""
+        require_signed_in(self.actor)
+        assert self.actor.user is not None
+        return self.actor.user
+
+    def valid(self, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """The body, in this shape. Raises: ValidationError."""
+        serializer = shape(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+
+class Page(serializers.Serializer[Any]):
+    """Which part of a list."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=50)
+    before = serializers.IntegerField(min_value=1, required=False, help_text="The `next` of the page before.")
+
+
+def page_of(
+    rows: QuerySet[Row], query: Mapping[str, Any], render: Callable[[Row], dict[str, Any]]
+) -> dict[str, Any]:
+    """Rows that are ordered by falling id: `{"items": […], "next": id or null}`."""
+    wanted = Page(data=query)
+    wanted.is_valid(raise_exception=True)
+    limit, before = wanted.validated_data["limit"], wanted.validated_data.get("before")
+    found = list((rows.filter(pk__lt=before) if before else rows)[: limit + 1])
+    return {
+        "items": [render(row) for row in found[:limit]],
+        "next": found[limit - 1].pk if len(found) > limit else None,
+    }

@@ -1,0 +1,57 @@
+"""The answer of this door to every refusal: JSON with a code for programs, a sentence for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from hub import errors
+
+KINDS: dict[type[errors.Refusal], int] = {
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Denied: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Exhausted: 429,
+    errors.Unsupported: 501,
+    errors.Unavailable: 503,
+}
+# A quota is no rate: waiting does not help, so it is not 429.
+STATUSES = {"repository_quota_exceeded": 403, "storage_quota_exceeded": 403}
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The exception handler of every view here. What is neither a refusal nor DRF's stays a crash."""
+    if isinstance(error, errors.Refusal):
+        return _refused(error)
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    if isinstance(error, exceptions.ValidationError):
+        response.data = {
+            "error": "The request is not what this route takes.",
+            "code": "invalid",
+            "fields": response.data,
+        }
+    elif isinstance(error, exceptions.APIException):
+        response.data = {"error": str(error.detail), "code": error.default_code}
+    else:
+        response.data = {"error": str(error) or "Not found.", "code": "not_found"}
+    return response
+
+
+def _refused(refusal: errors.Refusal) -> Response:
+    status = STATUSES.get(refusal.code) or next(
+        status for kind, status in KINDS.items() if isinstance(refusal, kind)
+    )
+    details = {name: str(value) for name, value in refusal.details.items()}
+    response = Response({"error": str(refusal), "code": refusal.code, "details": details}, status=status)
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    if retry_after := refusal.details.get("retry_after_s"):
+        response["Retry-After"] = str(retry_after)
+    return response

@@ -1,0 +1,118 @@
+"""One's own account: sign up, sign in, profile, password, tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login, logout, update_session_auth_hash
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hub.accounts import selectors, services
+from hub.accounts.principals import Principal
+from hub.api.native import shapes
+from hub.api.native.base import NativeView
+from hub.repos import selectors as repos
+
+
+class Accounts(NativeView):
+    @extend_schema(request=shapes.NewAccount, responses={201: shapes.UserShape})
+    def post(self, request: Request) -> Response:
+        """Sign up. The account can be used at once."""
+        user = services.sign_up(**self.valid(shapes.NewAccount), is_open=settings.SIGN_UP_OPEN)
+        return Response(shapes.UserShape(user).data, status=201)
+
+
+class SessionView(NativeView):
+    @extend_schema(responses=shapes.Session)
+    def get(self, request: Request) -> Response:
+        """Who the credentials speak for; nobody is no error."""
+        return Response(_session(self.actor))
+
+    @extend_schema(request=shapes.SignIn, responses=shapes.Session)
+    def post(self, request: Request) -> Response:
+        """Sign in with a password; the answer sets the session's cookie."""
+        user = services.sign_in(
+            **self.valid(shapes.SignIn),
+            address=request.META.get("REMOTE_ADDR", ""),
+            now=timezone.now(),
+        )
+        login(request._request, user)  # noqa: SLF001 - DRF's own way to Django's request
+        return Response(_session(Principal(user=user)))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Sign out."""
+        logout(request._request)  # noqa: SLF001 - as above
+        return Response(status=204)
+
+
+def _session(principal: Principal) -> dict[str, Any]:
+    user = principal.user
+    return {
+        "user": shapes.UserShape(user).data if user else None,
+        "organizations": (
+            shapes.OrganizationOfUser(selectors.organizations_of(user), many=True).data if user else []
+        ),
+        "scopes": [scope for scope in ("read", "write", "trade") if principal.has_scope(scope)],
+        "is_fine_grained": principal.is_fine_grained,
+    }
+
+
+class ProfileView(NativeView):
+    @extend_schema(responses=shapes.UserShape)
+    def get(self, request: Request) -> Response:
+        """One's own profile."""
+        return Response(shapes.UserShape(self.signed_in).data)
+
+    @extend_schema(request=shapes.ProfileChange, responses=shapes.UserShape)
+    def patch(self, request: Request) -> Response:
+        """Change what is given."""
+        change = services.Profile(**self.valid(shapes.ProfileChange))
+        services.update_profile(actor=self.actor, namespace=self.signed_in.namespace, profile=change)
+        return Response(shapes.UserShape(self.signed_in).data)
+
+
+class Password(NativeView):
+    @extend_schema(request=shapes.NewPassword, responses={204: None})
+    def put(self, request: Request) -> Response:
+        """Change the password. Other sessions end; tokens stay."""
+        services.change_password(actor=self.actor, **self.valid(shapes.NewPassword))
+        if self.actor.token is None:
+            update_session_auth_hash(request._request, self.signed_in)  # noqa: SLF001 - as above
+        return Response(status=204)
+
+
+class Tokens(NativeView):
+    @extend_schema(responses=shapes.Token(many=True))
+    def get(self, request: Request) -> Response:
+        """One's own tokens, newest first."""
+        return Response(shapes.Token(selectors.tokens_of(self.signed_in), many=True).data)
+
+    @extend_schema(request=shapes.NewToken, responses={201: shapes.CreatedToken})
+    def post(self, request: Request) -> Response:
+        """Make a token. Its text is in this answer and nowhere else."""
+        asked = self.valid(shapes.NewToken)
+        asked["grants"] = [_grant(self.actor, grant) for grant in asked["grants"]]
+        token, secret = services.create_token(actor=self.actor, **asked)
+        return Response({**shapes.Token(token).data, "secret": secret}, status=201)
+
+
+def _grant(actor: Principal, asked: dict[str, Any]) -> services.Grant:
+    """Raises: NamespaceNotFound, RepositoryNotFound."""
+    if place := asked.get("repository"):
+        repository = repos.get_repository(actor=actor, **place)
+        return services.Grant(repository.namespace_id, repository.pk, can_write=asked["can_write"])
+    namespace = selectors.get_namespace(asked["namespace"])
+    return services.Grant(namespace.pk, can_write=asked["can_write"])
+
+
+class TokenView(NativeView):
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, token_id: int) -> Response:
+        """Revoke a token; it stops working at once."""
+        services.revoke_token(actor=self.actor, token_id=token_id)
+        return Response(status=204)

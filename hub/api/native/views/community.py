@@ -1,0 +1,86 @@
+"""Notifications, watches, and counts of everything."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hub.accounts import selectors as accounts
+from hub.accounts.models import Namespace
+from hub.api.native import shapes
+from hub.api.native.base import NativeView, Page, page_of
+from hub.community.models import Watch
+from hub.community.selectors import people, statistics
+from hub.community.services import people as services
+from hub.repos import selectors as repos
+from hub.repos.models import Repository
+
+UNREAD = OpenApiParameter("unread", bool, description="Only those that are not read yet.")
+
+
+class NotificationsView(NativeView):
+    @extend_schema(parameters=[Page, UNREAD], responses=shapes.Notifications)
+    def get(self, request: Request) -> Response:
+        """One's own notifications, the latest made first."""
+        user = self.signed_in
+        only_unread = request.query_params.get("unread", "").lower() in {"1", "true"}
+        rows = people.notifications_of(actor=self.actor, is_read=False if only_unread else None)
+        page = page_of(
+            rows.order_by("-id"),
+            {
+                name: request.query_params[name]
+                for name in ("limit", "before")
+                if name in request.query_params
+            },
+            lambda row: dict(shapes.NotificationShape(row).data),
+        )
+        return Response({**page, "unread": people.unread_count(user)})
+
+    @extend_schema(request=shapes.Mark, responses=shapes.Marked)
+    def post(self, request: Request) -> Response:
+        """Mark some or all as read or unread."""
+        asked = self.valid(shapes.Mark)
+        return Response({"changed": services.mark_notifications(actor=self.actor, **asked)})
+
+
+class Watches(NativeView):
+    @extend_schema(responses=shapes.WatchTarget(many=True))
+    def get(self, request: Request) -> Response:
+        """What one watches, the latest first."""
+        return Response([_watched(watch) for watch in people.watches_of(self.signed_in)])
+
+    @extend_schema(request=shapes.Watching, responses={204: None})
+    def put(self, request: Request) -> Response:
+        """Watch, or stop watching, a repository, a user or an organization."""
+        asked = self.valid(shapes.Watching)
+        services.set_watch(
+            actor=self.actor,
+            target=self._target(asked["type"], asked["name"]),
+            is_watching=asked["is_watching"],
+            now=timezone.now(),
+        )
+        return Response(status=204)
+
+    def _target(self, kind: str, name: str) -> Namespace | Repository:
+        """Raises: NamespaceNotFound, RepositoryNotFound."""
+        if kind == "user":
+            return accounts.get_user(name).namespace
+        if kind == "org":
+            return accounts.get_organization(name)
+        return repos.get_repository(actor=self.actor, kind=kind, repo_id=name)
+
+
+def _watched(watch: Watch) -> dict[str, str]:
+    if watch.repository is not None:
+        return {"type": watch.repository.kind, "name": watch.repository.full_name}
+    assert watch.namespace is not None
+    return {"type": "org" if watch.namespace.is_organization else "user", "name": watch.namespace.name}
+
+
+class StatisticsView(NativeView):
+    @extend_schema(responses=shapes.Statistics)
+    def get(self, request: Request) -> Response:
+        """Counts over everything that is public."""
+        return Response(statistics.public_counts())

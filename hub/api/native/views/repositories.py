@@ -1,0 +1,86 @@
+"""Of repositories only what no other dialect covers: restore, archive, collaborators."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hub.accounts import selectors as accounts
+from hub.accounts.models import Role
+from hub.api.native import shapes
+from hub.api.native.base import NativeView
+from hub.repos import policies, selectors, services
+from hub.repos.models import Repository
+
+
+class DeletedRepositories(NativeView):
+    @extend_schema(responses=shapes.DeletedRepository(many=True))
+    def get(self, request: Request) -> Response:
+        """Deleted repositories that can still be restored, in namespaces that one administers."""
+        found = selectors.restorable(actor=self.actor)
+        return Response(shapes.DeletedRepository(found, many=True).data)
+
+
+class RestoreView(NativeView):
+    @extend_schema(request=shapes.Restore, responses=shapes.RepositoryShape)
+    def post(self, request: Request, pk: int) -> Response:
+        """Bring a deleted repository back, under its old or another name."""
+        restored = services.restore_repository(
+            actor=self.actor,
+            repository=selectors.get_restorable(actor=self.actor, pk=pk),
+            name=self.valid(shapes.Restore).get("name"),
+            now=timezone.now(),
+        )
+        return Response(shapes.RepositoryShape(restored).data)
+
+
+class RepositoryBound(NativeView):
+    """A view of one repository, named by kind and id."""
+
+    def repository(self, kind: str, repo_id: str) -> Repository:
+        """Raises: RepositoryNotFound."""
+        return selectors.get_repository(actor=self.actor, kind=kind, repo_id=repo_id)
+
+
+class ArchiveView(RepositoryBound):
+    @extend_schema(request=shapes.Archive, responses=shapes.RepositoryShape)
+    def put(self, request: Request, kind: str, repo_id: str) -> Response:
+        """Close a repository for writing, or open it again; admins may."""
+        changed = services.change_settings(
+            actor=self.actor,
+            repository=self.repository(kind, repo_id),
+            change=services.Settings(is_archived=self.valid(shapes.Archive)["is_archived"]),
+        )
+        return Response(shapes.RepositoryShape(changed).data)
+
+
+class Collaborators(RepositoryBound):
+    @extend_schema(responses=shapes.CollaboratorShape(many=True))
+    def get(self, request: Request, kind: str, repo_id: str) -> Response:
+        """Who has a role in this repository beside the owner's members; admins may see it."""
+        repository = self.repository(kind, repo_id)
+        policies.require_role(self.actor, repository, Role.ADMIN)
+        return Response(shapes.CollaboratorShape(selectors.collaborators(repository), many=True).data)
+
+
+class CollaboratorView(RepositoryBound):
+    @extend_schema(request=shapes.RoleChoice, responses={204: None})
+    def put(self, request: Request, kind: str, repo_id: str, user: str) -> Response:
+        """Give a user a role in this repository; admins may."""
+        return self._set(kind, repo_id, user, Role(self.valid(shapes.RoleChoice)["role"]))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, kind: str, repo_id: str, user: str) -> Response:
+        """Take the role away; admins may."""
+        return self._set(kind, repo_id, user, None)
+
+    def _set(self, kind: str, repo_id: str, user: str, role: Role | None) -> Response:
+        services.set_collaborator(
+            actor=self.actor,
+            repository=self.repository(kind, repo_id),
+            user=accounts.get_user(user),
+            role=role,
+        )
+        return Response(status=204)
