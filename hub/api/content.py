@@ -117,7 +117,7 @@ def stored_response(stored: LfsObject, span: ByteRange, path: str) -> HttpRespon
             str(local.relative_to(settings.BLOB_ROOT))
         )
         return accelerated
-    return _sendfile(local, span)
+    return sendfile(local, span)
 
 
 class _Slice:
@@ -148,7 +148,7 @@ class _Slice:
             yield data
 
 
-def _sendfile(path: Path, span: ByteRange) -> FileResponse:
+def sendfile(path: Path, span: ByteRange) -> FileResponse:
     """Through `wsgi.file_wrapper`: the kernel copies from the file to the socket."""
     file = path.open("rb")
     file.seek(span.start)

@@ -42,7 +42,7 @@ def links_of(*, repository_id: int) -> QuerySet[LfsLink]:
 
 
 def xet_hashes(*, repository_id: int, oids: Collection[str]) -> dict[str, str]:
-    """oid → hash of the Xet file, of those objects of the repository that are kept in chunks."""
+    """Hashes of Xet files by oid, of those objects of the repository that are kept in chunks."""
     found: dict[str, str] = {}
     for batch in links.batches(oids):
         chunked = LfsObject.objects.filter(

@@ -1,4 +1,4 @@
-"""Letting go of large objects that no ref reaches any more: after a squash, a deleted branch, a forced push."""
+"""Letting go of large objects that no ref reaches any more: after a squash or a forced push."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class PlannedTerm:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a client needs to put a range of a file together: runs in order, and where to fetch them.
+    """What a client needs to put a range of a file together: runs in order, and where they are.
 
     `skip` is how many bytes of the first run lie before the range. Each run lies inside one fetch of its xorb.
     """

@@ -162,7 +162,7 @@ class TestRoundTrip:
         hub.python(
             "from huggingface_hub import HfApi\n"
             f"HfApi().create_repo({hub.repo!r})\n"
-            f"HfApi().upload_file(path_or_fileobj={str(path)!r}, path_in_repo='old.bin', repo_id={hub.repo!r})",
+            f"HfApi().upload_file(repo_id={hub.repo!r}, path_in_repo='old.bin', path_or_fileobj={str(path)!r})",
             python=python,
         )
         assert hub.download("old.bin") == data
@@ -231,8 +231,8 @@ class TestDeduplication:
         target = hub.folder / "old"
         script = (
             "from huggingface_hub import HfApi, hf_hub_download\n"
-            f"commits = HfApi().list_repo_commits({hub.repo!r})\n"
-            f"hf_hub_download({hub.repo!r}, 'model.bin', revision=commits[1].commit_id, local_dir={str(target)!r})"
+            f"old = HfApi().list_repo_commits({hub.repo!r})[1].commit_id\n"
+            f"hf_hub_download({hub.repo!r}, 'model.bin', revision=old, local_dir={str(target)!r})"
         )
         hub.python(script)
         assert (target / "model.bin").read_bytes() == first

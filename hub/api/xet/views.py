@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from hub import blobstore
+from hub.api import content
 from hub.api.json import json_bytes, json_response
+from hub.api.ranges import ByteRange
 from hub.api.xet import errors, parse, render
 from hub.errors import Denied, NotFound, Refusal
 from hub.xet import reconstruction, selectors, services, tokens
@@ -142,20 +145,29 @@ def get_data(request: HttpRequest, *, name: str) -> HttpResponseBase:
     stop = end if stop is None else stop
     if first < start or stop > end:
         raise RangeNotSigned
-    reader = blobstore.get_store().open(xorb_key(name), first, stop)
-    path = blobstore.get_store().local_path(xorb_key(name))
-    if path is None:
-        response: HttpResponseBase = StreamingHttpResponse(reader, status=206)
-    else:
-        reader.close()
-        file = path.open("rb")
-        file.seek(first)
-        response = FileResponse(file, status=206)
+    response = _bytes(xorb_key(name), first, stop, is_ranged="Range" in request.headers)
     response["Content-Type"] = "application/octet-stream"
-    response["Content-Length"] = str(stop - first)
-    response["Content-Range"] = f"bytes {first}-{stop - 1}/*"
+    if "X-Accel-Redirect" not in response:
+        response["Content-Length"] = str(stop - first)
+        response["Content-Range"] = f"bytes {first}-{stop - 1}/*"
     response["Cache-Control"] = "private, max-age=3600"
     return response
+
+
+def _bytes(key: str, start: int, end: int, *, is_ranged: bool) -> HttpResponseBase:
+    """By the front server, the kernel or a stream."""
+    store = blobstore.get_store()
+    path = store.local_path(key)
+    if path is None:
+        return StreamingHttpResponse(store.open(key, start, end), status=206)
+    if settings.ACCEL_REDIRECT_PREFIX and is_ranged:
+        # The front server takes the range, which was checked, from the request itself.
+        response = HttpResponse()
+        response["X-Accel-Redirect"] = settings.ACCEL_REDIRECT_PREFIX + key
+        return response
+    sent = content.sendfile(path, ByteRange(start, end))
+    sent.status_code = 206
+    return sent
 
 
 def _signed_range(request: HttpRequest, name: str) -> tuple[int, int]:

@@ -81,7 +81,7 @@ class TestVectors:
 
 class TestEligible:
     @pytest.mark.parametrize(("tail", "expected"), [(0, True), (1024, True), (512, False), (1025, False)])
-    def test_asks_for_one_hash_in_1024(self, tail: int, expected: bool) -> None:  # noqa: FBT001
+    def test_asks_for_one_hash_in_1024(self, tail: int, expected: bool) -> None:
         assert hashes.is_eligible(bytes(24) + tail.to_bytes(8, "little")) is expected
 
 
