@@ -19,21 +19,21 @@ import pytest
 from tests.servers.live import INHERITED
 from tests.servers.remote import ROOT
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
+MODULE = (sys.executable, "-m", "bazaar.server")
 
 
 class Server:
     """One run of the supervisor; its lines are read as they come."""
 
-    def __init__(self, *words: str, env: dict[str, str] | None = None) -> None:
-        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    def __init__(self, *words: str, program: tuple[str, ...] = MODULE) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bazaar.server", *words],
+            [*program, *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             cwd=ROOT,
-            env={**inherited, **(env or {})},
+            env={name: os.environ[name] for name in INHERITED if name in os.environ},
         )
         self.lines: list[str] = []
         self._changed = threading.Condition()
@@ -86,9 +86,9 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers; without other words on an empty bazaar, on a free port."""
     started: list[Server] = []
 
-    def start(*words: str) -> Server:
+    def start(*words: str, program: tuple[str, ...] = MODULE) -> Server:
         chosen = words or ("--empty", "--port", "0", "--data", str(tmp_path / "data"))
-        started.append(Server(*chosen))
+        started.append(Server(*chosen, program=program))
         return started[-1]
 
     yield start
@@ -134,6 +134,17 @@ class TestServer:
         server.end(signal.SIGKILL)
         assert not psutil.wait_procs(family, timeout=20)[1]
         assert alive(serve().url)
+
+
+class TestScript:
+    @pytest.mark.timeout(600)
+    def test_runs_in_an_environment_of_the_pinned_requirements_alone(
+        self, serve: Callable[..., Server]
+    ) -> None:
+        server = serve(program=(str(ROOT / "script" / "server"),))
+        assert alive(server.url)
+        (worker,) = server.children("celery")
+        assert str(ROOT / ".venv") in " ".join(worker.cmdline())
 
 
 class TestRefusals:
