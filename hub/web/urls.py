@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 
 from hub.api import converters as _converters  # noqa: F401 - registers the converters used below
 from hub.web import links
-from hub.web.views import account, browse, files, people, repository, settings
+from hub.web.views import account, browse, community, editing, files, manage, people, repository, settings
 
 app_name = "hub_web"
 
@@ -49,11 +49,29 @@ of_repository: list[URLPattern | URLResolver] = [
     path("/commits", files.commits),
     path("/commits/<segment:revision>", files.commits),
     path("/commit/<segment:oid>", files.commit),
+    path("/downloads", repository.downloads_chart),
+    path("/preview", editing.preview),
+    path("/upload/<segment:revision>", editing.upload),
+    path("/upload/<segment:revision>/<rest:path>", editing.upload),
+    path("/edit/<segment:revision>", editing.edit),
+    path("/edit/<segment:revision>/<rest:path>", editing.edit),
+    path("/delete/<segment:revision>/<rest:path>", editing.delete),
+    path("/discussions", community.index),
+    path("/discussions/new", community.new),
+    path("/discussions/<int:number>", community.show),
+    path("/discussions/<int:number>/rename", community.rename),
+    path("/discussions/<int:number>/hide/<slug:key>", community.hide_comment),
+    path("/settings", manage.show),
+    path("/settings/requests/<int:request_id>", manage.handle_request),
+    path("/settings/collaborators/<name:user>/remove", manage.remove_collaborator),
+    path("/settings/webhooks", manage.hooks),
+    path("/settings/webhooks/<slug:key>", manage.hook_act),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", browse.home),
     path("search", browse.search),
+    path("new", editing.new),
     path("models", browse.browse, {"kind": "model"}),
     path("datasets", browse.browse, {"kind": "dataset"}),
     path("spaces", browse.browse, {"kind": "space"}),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from hub.community.services import likes, people
+from hub.downloads import selectors as downloads
 from hub.repos import gating
 from hub.repos.models import Kind, Repository
+from hub.revisions import lineage
 from hub.revisions.models import RepositoryFacts
-from hub.web import contents, lineage, links, usage
+from hub.web import contents, links, usage
 from hub.web.forms import AccessRequestForm
 from hub.web.places import Place, repository_page
-from hub.web.rendering import front, markdown
+from hub.web.rendering import charts, front, markdown
 from hub.web.requests import page, signed_in, submit
 
 NARROW = (
@@ -56,16 +59,34 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
             task=facts.pipeline_tag if facts else "",
             file="config.json" if repository.kind == Kind.MODEL else "README.md",
         ),
-        "family": lineage.family_of(place.actor, repository, facts.tags if facts else []),
+        "parents": lineage.base_models(facts.tags) if facts and repository.kind == Kind.MODEL else None,
+        "children": children_of(place),
         "gate_form": AccessRequestForm(names=gate_fields(facts)) if place.gate else None,
     }
     return page(request, "hub/repository/card.html", context)
 
 
-def hub_address(request: HttpRequest) -> str:
-    from django.conf import settings
+def children_of(place: Place) -> list[tuple[str, int, str]]:
+    """(relation, how many models were made so from this one, the tag that lists them)."""
+    repository = place.repository
+    if repository.kind != Kind.MODEL:
+        return []
+    counts = lineage.children_counts(actor=place.actor, repo_ids=[repository.full_name])
+    return [
+        (relation, number, f"base_model:{relation}:{repository.full_name}")
+        for relation, number in counts[repository.full_name].items()
+    ]
 
+
+def hub_address(request: HttpRequest) -> str:
     return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+
+
+@repository_page
+def downloads_chart(request: HttpRequest, place: Place) -> HttpResponse:
+    """Thirty days of downloads as bars, a fragment of the front page."""
+    days = downloads.by_day(place.repository, today=timezone.now().date())
+    return page(request, "hub/repository/downloads.html", {"chart": charts.bars(days)})
 
 
 @require_POST

@@ -1,0 +1,248 @@
+// Upload from the browser, over the same wire as the clients: ask how each file shall come, send the large
+// ones in parts that are retried alone, then make one commit. What has arrived is never sent twice: press
+// the button again after a failure and it goes on; after a reload the hub says which objects it has.
+
+const form = document.getElementById("upload");
+const say = (name) => form.dataset[`say${name}`];
+const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+const list = form.querySelector("[data-list]");
+const files = new Map();   // path → {path, file, row, bar, note, mode, oid, parts, done}
+const BATCH = 100;
+const TRIES = 5;
+const SENDERS = 3;
+
+// ---- choosing ------------------------------------------------------------------------------------
+
+form.querySelector("[data-folder-choice]").hidden = false;
+for (const input of form.querySelectorAll("[data-files]")) {
+  input.addEventListener("change", () => {
+    for (const file of input.files) add(file.webkitRelativePath || file.name, file);
+    input.value = "";
+  });
+}
+const drop = form.querySelector("[data-drop]");
+drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.dataset.over = ""; });
+drop.addEventListener("dragleave", () => delete drop.dataset.over);
+drop.addEventListener("drop", async (event) => {
+  event.preventDefault();
+  delete drop.dataset.over;
+  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  for (const entry of entries) await walk(entry, "");
+});
+
+async function walk(entry, prefix) {
+  if (entry.isFile) {
+    add(prefix + entry.name, await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    return;
+  }
+  if (entry.name === ".git") return;
+  const reader = entry.createReader();
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) return;
+    for (const child of some) await walk(child, `${prefix}${entry.name}/`);
+  }
+}
+
+function add(name, file) {
+  const path = (form.dataset.folder ? `${form.dataset.folder}/` : "") + name;
+  files.get(path)?.row.remove();
+  const row = document.createElement("tr");
+  const cells = Array.from({ length: 4 }, () => row.insertCell());
+  cells[0].textContent = path;
+  cells[1].textContent = size(file.size);
+  cells[1].className = "num";
+  const bar = Object.assign(document.createElement("progress"), { max: Math.max(1, file.size), value: 0 });
+  bar.setAttribute("aria-label", path);
+  const note = Object.assign(document.createElement("span"), { className: "muted tiny" });
+  cells[2].append(bar, note);
+  const remove = Object.assign(document.createElement("button"), { type: "button", className: "btn little quiet", textContent: "×" });
+  remove.setAttribute("aria-label", `× ${path}`);
+  remove.addEventListener("click", () => { row.remove(); files.delete(path); list.hidden = !files.size; });
+  cells[3].append(remove);
+  list.querySelector("tbody").append(row);
+  list.hidden = false;
+  files.set(path, { path, file, row, bar, note, parts: new Map(), done: false });
+}
+
+function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  while (bytes >= 999.5 && unit < units.length - 1) { bytes /= 1000; unit++; }
+  return `${unit ? bytes.toPrecision(3) : bytes} ${units[unit]}`;
+}
+
+// ---- sending -------------------------------------------------------------------------------------
+
+form.addEventListener("submit", async (event) => {
+  if (!files.size) return;
+  event.preventDefault();
+  const button = form.querySelector(".form-end button");
+  const total = form.querySelector("[data-total]");
+  const status = total.querySelector("[role=status]");
+  button.disabled = true;
+  total.hidden = false;
+  const timer = setInterval(() => showTotal(total), 200);
+  try {
+    const all = [...files.values()];
+    await classify(all.filter((item) => !item.mode));
+    const large = all.filter((item) => item.mode === "lfs" && !item.done);
+    const queue = [...large];
+    await Promise.all(Array.from({ length: SENDERS }, async () => {
+      for (let item = queue.shift(); item; item = queue.shift()) await send(item);
+    }));
+    status.textContent = say("Committing");
+    await commit(all);
+  } catch (error) {
+    status.textContent = `${say("Failed")} (${error.message})`;
+    button.disabled = false;
+  } finally {
+    clearInterval(timer);
+    showTotal(total, false);
+  }
+});
+
+function showTotal(total, text = true) {
+  let sent = 0, all = 0;
+  for (const item of files.values()) { sent += item.bar.value; all += item.bar.max; }
+  const bar = total.querySelector("progress");
+  [bar.max, bar.value] = [all, sent];
+  if (text) total.querySelector("[role=status]").textContent = `${size(sent)} ${say("Of")} ${size(all)}`;
+}
+
+async function call(url, body, type = "application/json") {
+  return retried(async () => {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": type, Accept: type.includes("lfs") ? type : "application/json", "X-CSRFToken": token },
+      body,
+    });
+    if (!response.ok) {
+      const text = await response.text();
+      let message = text.slice(0, 200);
+      try { const read = JSON.parse(text); message = read.error || read.message || message; } catch { /* it was no JSON */ }
+      throw Object.assign(new Error(message), { final: response.status < 500 && response.status !== 429 });
+    }
+    return response.json();
+  });
+}
+
+async function retried(work, note) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error.final || attempt >= TRIES) throw error;
+      if (note) note.textContent = ` ${say("Retry")}`;
+      await new Promise((resolve) => setTimeout(resolve, 400 * 2 ** attempt));
+    }
+  }
+}
+
+const revision = encodeURIComponent(form.dataset.revision);
+
+async function classify(items) {
+  for (let at = 0; at < items.length; at += BATCH) {
+    const some = items.slice(at, at + BATCH);
+    const asked = await Promise.all(some.map(async ({ path, file }) => ({
+      path, size: file.size, sample: base64(new Uint8Array(await file.slice(0, 512).arrayBuffer())),
+    })));
+    const answer = await call(`${form.dataset.wire}/preupload/${revision}`, JSON.stringify({ files: asked }));
+    for (const [index, { uploadMode, shouldIgnore }] of answer.files.entries()) {
+      some[index].mode = shouldIgnore ? "ignore" : uploadMode;
+    }
+  }
+}
+
+async function send(item) {
+  item.note.textContent = ` ${say("Hashing")}`;
+  item.oid ??= await hash(item);
+  item.bar.value = 0;
+  const type = "application/vnd.git-lfs+json";
+  const asked = { operation: "upload", transfers: ["basic", "multipart"], hash_algo: "sha256", objects: [{ oid: item.oid, size: item.file.size }] };
+  const answer = (await call(`${form.dataset.git}/info/lfs/objects/batch`, JSON.stringify(asked), type)).objects[0];
+  if (answer.error) throw new Error(answer.error.message);
+  if (answer.actions) {
+    item.note.textContent = ` ${say("Sending")}`;
+    const { href, header = {} } = answer.actions.upload;
+    if (header.chunk_size) await sendParts(item, href, header);
+    else await retried(() => put(href, item.file, header, (sent) => { item.bar.value = sent; }), item.note);
+    if (answer.actions.verify) await call(answer.actions.verify.href, JSON.stringify({ oid: item.oid, size: item.file.size }), type);
+    item.note.textContent = ` ${say("Done")}`;
+  } else {
+    item.note.textContent = ` ${say("Known")}`;
+  }
+  item.bar.value = item.bar.max;
+  item.done = true;
+}
+
+async function sendParts(item, complete, header) {
+  const step = Number(header.chunk_size);
+  const numbers = Object.keys(header).filter((key) => /^\d+$/.test(key)).map(Number).sort((a, b) => a - b);
+  let before = 0;
+  for (const number of numbers) {
+    const piece = item.file.slice((number - 1) * step, number * step);
+    if (!item.parts.has(number)) {
+      const etag = await retried(() => put(header[number], piece, {}, (sent) => { item.bar.value = before + sent; }), item.note);
+      item.parts.set(number, etag);
+      item.note.textContent = ` ${say("Sending")}`;
+    }
+    before += piece.size;
+    item.bar.value = before;
+  }
+  const parts = numbers.map((number) => ({ partNumber: number, etag: item.parts.get(number) }));
+  await call(complete, JSON.stringify({ oid: item.oid, parts }), "application/vnd.git-lfs+json");
+}
+
+function put(url, body, headers, progress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", url);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => progress(event.loaded);
+    request.onload = () => {
+      if (request.status < 300) resolve(request.getResponseHeader("ETag"));
+      else reject(Object.assign(new Error(`HTTP ${request.status}`), { final: request.status < 500 }));
+    };
+    request.onerror = () => reject(new Error("network"));
+    request.send(body);
+  });
+}
+
+function hash(item) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(form.dataset.worker);
+    worker.onmessage = ({ data }) => {
+      if (data.read !== undefined) { item.bar.value = data.read; return; }
+      worker.terminate();
+      if (data.oid) resolve(data.oid);
+      else reject(new Error(data.error));
+    };
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.postMessage({ file: item.file });
+  });
+}
+
+function base64(bytes) {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  return btoa(text);
+}
+
+async function commit(items) {
+  const lines = [{ key: "header", value: { summary: form.message.value.trim() || form.message.placeholder, description: "" } }];
+  for (const item of items) {
+    if (item.mode === "lfs") {
+      lines.push({ key: "lfsFile", value: { path: item.path, algo: "sha256", oid: item.oid, size: item.file.size } });
+    } else if (item.mode === "regular") {
+      const content = base64(new Uint8Array(await item.file.arrayBuffer()));
+      lines.push({ key: "file", value: { path: item.path, encoding: "base64", content } });
+      item.bar.value = item.bar.max;
+      item.note.textContent = ` ${say("Done")}`;
+    }
+  }
+  const proposes = new FormData(form).get("propose") === "1";
+  const body = new Blob(lines.map((line) => `${JSON.stringify(line)}\n`));
+  const made = await call(`${form.dataset.wire}/commit/${revision}${proposes ? "?create_pr=1" : ""}`, body, "application/x-ndjson");
+  location.assign(made.pullRequestUrl ? new URL(made.pullRequestUrl).pathname : form.dataset.after);
+}

@@ -1,0 +1,124 @@
+"""Discussions and pull requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from hub.community import policies
+from hub.community.models import Discussion, EventType
+from hub.community.selectors import discussions as selectors
+from hub.community.services import discussions as threads
+from hub.community.services import pull_requests
+from hub.repos import policies as repos
+from hub.web.forms import CommentForm, DiscussionForm
+from hub.web.places import Place, repository_page
+from hub.web.rendering import markdown
+from hub.web.requests import page, signed_in, submit
+from hub.web.views.files import DIFF_FILES_MAX, shown_changes
+
+PAGE_SIZE = 30
+
+
+@repository_page
+def index(request: HttpRequest, place: Place) -> HttpResponse:
+    status = request.GET.get("status", "open")
+    kind = request.GET.get("type", "")
+    found = selectors.list_discussions(
+        repository=place.repository,
+        is_pull_request={"pull": True, "discussion": False}.get(kind),
+        status=status if status in {"open", "closed"} else None,
+        search=request.GET.get("search", "").strip()[:100],
+    )
+    context = place.header("community") | {
+        "discussions": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
+        "status": status,
+        "type": kind,
+    }
+    return page(request, "hub/community/index.html", context)
+
+
+@repository_page
+def new(request: HttpRequest, place: Place) -> HttpResponse:
+    signed_in(request)
+    form = DiscussionForm(request.POST or None)
+
+    def open_thread(data: dict[str, Any]) -> Discussion:
+        return threads.open_discussion(
+            actor=place.actor, repository=place.repository, title=data["title"], text=data["text"], now=timezone.now()
+        )
+
+    made = submit(request, form, open_thread)
+    if made is not None:
+        return HttpResponseRedirect(f"{place.address}/discussions/{made.number}")
+    return page(request, "hub/community/new.html", place.header("community") | {"form": form}, form=form)
+
+
+@repository_page
+def show(request: HttpRequest, place: Place, number: int) -> HttpResponse:
+    """The thread; for a pull request also what it changes and whether it can be merged."""
+    discussion = selectors.get_discussion(repository=place.repository, number=number)
+    form = CommentForm(request.POST or None)
+    wrote = submit(request, form, lambda data: _act(request, place, discussion, data["text"]))
+    if wrote is not None:
+        return HttpResponseRedirect(f"{place.address}/discussions/{number}")
+    events = [
+        (event, markdown.render(event.text, mentions=True) if event.type == EventType.COMMENT else "")
+        for event in selectors.list_events(discussion)
+    ]
+    context = place.header("community") | {
+        "discussion": discussion,
+        "events": events,
+        "form": form,
+        "can_moderate": policies.can_moderate(place.actor, discussion),
+        "can_merge": repos.can_write(place.actor, place.repository),
+    }
+    if discussion.is_pull_request and not place.gate:
+        context |= _proposal(place, discussion)
+    return page(request, "hub/community/show.html", context, form=form)
+
+
+def _proposal(place: Place, discussion: Discussion) -> dict[str, Any]:
+    proposal = selectors.proposal_of(discussion)
+    if proposal is None:
+        return {"proposal": None}
+    changes = place.git.diff(proposal.base, proposal.head, with_patch=True)
+    return {
+        "proposal": proposal,
+        "changes": shown_changes(changes),
+        "files_total": len(changes),
+        "files_left_out": max(0, len(changes) - DIFF_FILES_MAX),
+    }
+
+
+def _act(request: HttpRequest, place: Place, discussion: Discussion, text: str) -> Any:
+    """What the pressed button says: comment, close, reopen (also: publish a draft), merge."""
+    act, now, actor = request.POST.get("act", "comment"), timezone.now(), place.actor
+    if act == "merge":
+        return pull_requests.merge(actor=actor, pull_request=discussion, text=text, now=now)
+    if act in {"close", "open"}:
+        status = "closed" if act == "close" else "open"
+        return threads.change_status(actor=actor, discussion=discussion, status=status, text=text, now=now)
+    return threads.comment(actor=actor, discussion=discussion, text=text, now=now)
+
+
+@require_POST
+@repository_page
+def rename(request: HttpRequest, place: Place, number: int) -> HttpResponse:
+    discussion = selectors.get_discussion(repository=place.repository, number=number)
+    threads.rename(
+        actor=place.actor, discussion=discussion, title=request.POST.get("title", ""), now=timezone.now()
+    )
+    return HttpResponseRedirect(f"{place.address}/discussions/{number}")
+
+
+@require_POST
+@repository_page
+def hide_comment(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
+    discussion = selectors.get_discussion(repository=place.repository, number=number)
+    threads.hide_comment(actor=place.actor, discussion=discussion, key=key, now=timezone.now())
+    return HttpResponseRedirect(f"{place.address}/discussions/{number}")

@@ -1,0 +1,198 @@
+"""New repositories, uploads from the browser, editing and deleting a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from hub.accounts import selectors as accounts
+from hub.accounts.models import Role
+from hub.accounts.policies import role_in
+from hub.community import services as community
+from hub.repos import policies
+from hub.repos import services as repos
+from hub.repos.models import Kind, Repository
+from hub.revisions import selectors as revisions
+from hub.revisions import services
+from hub.revisions.facts import front_matter
+from hub.revisions.facts.card import validate_card
+from hub.revisions.operations import DeleteFile, Operation
+from hub.revisions.services import NewCommit
+from hub.revisions.staging import Staging
+from hub.web import contents, links
+from hub.web.forms import EditForm, NewRepositoryForm
+from hub.web.places import Place, repository_page
+from hub.web.rendering import markdown
+from hub.web.rendering.files import TEXT_BYTES_MAX
+from hub.web.requests import actor_of, page, signed_in, submit
+
+LICENSES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "openrail", "gpl-3.0", "other")
+
+
+def new(request: HttpRequest) -> HttpResponse:
+    """Make a repository, with a card that names its license."""
+    user = signed_in(request)
+    actor = actor_of(request)
+    owners = [user.namespace] + [
+        member.organization
+        for member in accounts.organizations_of(user)
+        if (role := role_in(actor, member.organization_id)) and role.includes(Role.CONTRIBUTOR)
+    ]
+    asked_kind, asked_owner = request.GET.get("kind", Kind.MODEL), request.GET.get("owner", user.name)
+    owner = next((found for found in owners if found.name == asked_owner), user.namespace)
+    form = NewRepositoryForm(
+        request.POST or None,
+        owners=owners,
+        initial={"kind": asked_kind, "owner": owner.name, "visibility": owner.default_visibility},
+    )
+
+    def create(data: dict[str, Any]) -> Repository:
+        license_id = data["license"].strip()
+        card = f"---\nlicense: {license_id}\n---\n\n# {data['name']}\n" if license_id.isascii() and license_id else ""
+        asked = repos.NewRepository(
+            kind=data["kind"],
+            repo_id=f"{data['owner']}/{data['name']}",
+            visibility=data["visibility"],
+            files={"README.md": card.encode()} if card else None,
+        )
+        return repos.create_repository(actor=actor, request=asked, now=timezone.now())
+
+    made = submit(request, form, create)
+    if made is not None:
+        return HttpResponseRedirect(links.at(made, "upload", made.default_branch) + "?new=1")
+    return page(request, "hub/new.html", {"form": form, "licenses": LICENSES}, form=form)
+
+
+@repository_page
+def upload(request: HttpRequest, place: Place, revision: str, path: str = "") -> HttpResponse:
+    """Drag files here. The script speaks the same wire as the clients; without it a form takes a few files."""
+    signed_in(request)
+    shown, commit = place.revision(revision)
+    can_write = policies.can_write(place.actor, place.repository)
+    if request.method == "POST":
+        return _upload_form(request, place, shown, commit, path.strip("/"))
+    context = place.header("files") | {
+        "revision": shown,
+        "path": path.strip("/"),
+        "can_commit": can_write,
+        "bytes_max": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        "wire": f"/api/{links.PLURALS[place.repository.kind]}/{place.repository.full_name}",
+        "git": f"/{links.prefixed(place.repository.kind, place.repository.full_name)}.git",
+    }
+    return page(request, "hub/repository/upload.html", context)
+
+
+def _upload_form(request: HttpRequest, place: Place, revision: str, commit: str, folder: str) -> HttpResponse:
+    """The way without scripts: all files in one request, staged as they were received."""
+    policies.require_propose(place.actor, place.repository)
+    staging = Staging(repository=place.repository, commit=commit, now=timezone.now())
+    prefix = f"{folder}/" if folder else ""
+    operations: list[Operation] = [
+        staging.add(prefix + str(file.name), file.chunks()) for file in request.FILES.getlist("files")
+    ]
+    title = request.POST.get("message", "").strip() or _("Upload files")
+    asked = NewCommit(operations=operations, title=title)
+    return HttpResponseRedirect(_commit(place, revision, asked, is_proposal=request.POST.get("propose") == "1"))
+
+
+def _commit(place: Place, revision: str, asked: NewCommit, *, is_proposal: bool) -> str:
+    """Commit, or open a pull request; the address that shows the outcome."""
+    now = timezone.now()
+    if is_proposal:
+        proposed = community.commit_as_pull_request(
+            actor=place.actor, repository=place.repository, revision=revision, request=asked, now=now
+        )
+        return f"{place.address}/discussions/{proposed.pull_request.number}"
+    services.commit(actor=place.actor, repository=place.repository, revision=revision, request=asked, now=now)
+    return links.at(place.repository, "tree", revision)
+
+
+@repository_page
+def edit(request: HttpRequest, place: Place, revision: str, path: str = "") -> HttpResponse:
+    """Write a text file. Who may not commit proposes; a branch that moved meanwhile is told so."""
+    signed_in(request)
+    shown, commit = place.revision(revision)
+    path = path.strip("/")
+    can_write = policies.can_write(place.actor, place.repository)
+    is_new = request.GET.get("new") == "1"
+    initial = {"path": f"{path}/" if is_new and path else path, "parent": commit, "as_pull_request": not can_write}
+    if not is_new:
+        initial["content"] = _text_at(place, commit, path)
+    form = EditForm(request.POST or None, initial=initial)
+
+    def save(data: dict[str, Any]) -> str:
+        target = data["path"].strip().strip("/")
+        text = data["content"].replace("\r\n", "\n")
+        staging = Staging(repository=place.repository, commit=commit, now=timezone.now())
+        operations: list[Operation] = [staging.add(target, [text.encode()])]
+        if not is_new and target != path:
+            operations.append(DeleteFile(path, missing_ok=True))
+        is_proposal = data["as_pull_request"] or not can_write
+        asked = NewCommit(
+            operations=operations,
+            title=data["message"].strip() or _("Update %(path)s") % {"path": target},
+            parent=None if is_proposal else data["parent"] or None,
+        )
+        return _commit(place, shown, asked, is_proposal=is_proposal)
+
+    address = submit(request, form, save)
+    if address is not None:
+        return HttpResponseRedirect(address)
+    context = place.header("files") | {
+        "form": form,
+        "revision": shown,
+        "path": path,
+        "is_new": is_new,
+        "can_commit": can_write,
+        "is_markdown": path.lower().endswith(".md"),
+    }
+    return page(request, "hub/repository/edit.html", context, form=form)
+
+
+def _text_at(place: Place, commit: str, path: str) -> str:
+    """What the file says now; a new card starts with what a card should say. Raises: NotAFile."""
+    entry = place.git.find_entry(commit, path)
+    if entry is None:
+        return f"---\nlicense: apache-2.0\ntags: []\n---\n\n# {place.repository.name}\n" if path == "README.md" else ""
+    found = revisions.get_file(actor=place.actor, repository=place.repository, commit=commit, path=path)
+    read = contents.reader_of(place.repository, found)
+    return read(0, TEXT_BYTES_MAX).decode("utf-8", "replace") if read else ""
+
+
+@require_POST
+@repository_page
+def preview(request: HttpRequest, place: Place) -> HttpResponse:
+    """The card as it would look, and what is wrong with its front matter."""
+    text = request.POST.get("content", request.POST.get("text", ""))
+    address, branch = place.address, place.repository.default_branch
+    base = markdown.Base(pages=f"{address}/blob/{branch}/", files=f"{address}/resolve/{branch}/")
+    is_card = request.POST.get("path") == "README.md"
+    errors, warnings = validate_card(text, place.repository.kind) if is_card else ([], [])
+    context = {
+        "html": markdown.render(front_matter.split(text)[1] if is_card else text, base, mentions=not is_card),
+        "errors": errors,
+        "warnings": warnings,
+    }
+    return page(request, "hub/repository/preview.html", context)
+
+
+@repository_page
+def delete(request: HttpRequest, place: Place, revision: str, path: str) -> HttpResponse:
+    """Asked once, then one commit that takes the file away."""
+    signed_in(request)
+    shown, commit = place.revision(revision)
+    path = path.strip("/")
+    policies.require_write(place.actor, place.repository)
+    if request.method == "POST":
+        asked = NewCommit(
+            operations=[DeleteFile(path)],
+            title=request.POST.get("message", "").strip() or _("Delete %(path)s") % {"path": path},
+            parent=commit,
+        )
+        return HttpResponseRedirect(_commit(place, shown, asked, is_proposal=False))
+    return page(request, "hub/repository/delete.html", place.header("files") | {"revision": shown, "path": path})
