@@ -85,24 +85,29 @@ def post(
     port = parts.port or addresses.PORTS[parts.scheme]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     watchdog: threading.Timer | None = None
+    cut_off = threading.Event()
     connection: http.client.HTTPConnection | None = None
     try:
         checked = addresses.resolve(host, port, may_be_private=may_be_private)
         connection = (_Secure if parts.scheme == "https" else _Plain)(host, port, checked=checked)
         connection.connect()
         # A socket's own timeout is for one read; a trickling server would hold a worker for hours.
-        watchdog = threading.Timer(timeout_s, _hang_up, args=[connection])
+        watchdog = threading.Timer(timeout_s, _hang_up, args=[connection, cut_off])
         watchdog.daemon = True
         watchdog.start()
         connection.request("POST", target, body=body, headers=dict(headers))
         response = connection.getresponse()
         text = response.read(ANSWER_BYTES_MAX).decode(errors="replace").replace("\0", "")
+        if cut_off.is_set():
+            # A cut body reads like a short one.
+            raise TimeoutError
     except Refusal:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
-        seconds = time.monotonic() - started
-        reason = f"no answer within {timeout_s:.0f} s" if seconds >= timeout_s else str(error) or repr(error)
-        raise CallFailed(reason) from error
+        too_slow = cut_off.is_set() or isinstance(error, TimeoutError)
+        raise CallFailed(
+            f"no answer within {timeout_s:g} s" if too_slow else str(error) or repr(error)
+        ) from error
     finally:
         if watchdog is not None:
             watchdog.cancel()
@@ -112,7 +117,8 @@ def post(
     return Answer(status=response.status, text=text[:ANSWER_CHARS_KEPT], duration_ms=duration_ms)
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
+def _hang_up(connection: http.client.HTTPConnection, cut_off: threading.Event) -> None:
+    cut_off.set()
     if connection.sock is not None:
         try:
             connection.sock.shutdown(socket.SHUT_RDWR)

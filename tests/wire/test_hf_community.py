@@ -13,7 +13,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
 from tests.servers import clients
 from tests.servers.live import LiveBazaar, LiveUser, unique
-from tests.wire.receiver import Receiver, receiving
+from tests.servers.receiver import Receiver, receiving
 
 
 @pytest.fixture
