@@ -10,6 +10,7 @@ from django.db.models import F, Q, QuerySet
 from hub.accounts.errors import InvalidToken, NamespaceNotFound
 from hub.accounts.models import AccessToken, Membership, Namespace, User, name_key
 from hub.accounts.principals import Principal
+from hub.prepared import Prepared
 
 LAST_USED_RESOLUTION = timedelta(hours=1)
 
@@ -54,12 +55,16 @@ def get_user(name: str) -> User:
     return user
 
 
+_by_digest = Prepared(
+    lambda digest: AccessToken.objects.select_related("user__namespace").filter(digest=digest),
+    digest="?digest",
+)
+
+
 def principal_for_token(secret: str, *, now: datetime) -> Principal:
     """Whoever the token speaks for. Raises: InvalidToken when unknown, expired or revoked."""
-    token = (
-        AccessToken.objects.live(now).select_related("user__namespace").filter(digest=digest(secret)).first()
-    )
-    if token is None:
+    token = _by_digest.first(digest=digest(secret))
+    if token is None or not token.user.is_active or (token.expires_at and token.expires_at <= now):
         raise InvalidToken
     if token.last_used_at is None or now - token.last_used_at > LAST_USED_RESOLUTION:
         AccessToken.objects.filter(pk=token.pk).update(last_used_at=now)

@@ -8,9 +8,22 @@ from django.db.models import QuerySet
 
 from hub.accounts.models import NamespaceRedirect, Role, name_key
 from hub.accounts.principals import Principal
+from hub.prepared import Prepared
 from hub.repos import policies
 from hub.repos.errors import NotRestorable, RepositoryNotFound
 from hub.repos.models import AccessRequest, Collaborator, Repository, RepositoryRedirect
+
+_by_id = Prepared(
+    lambda kind, namespace_key, key: (
+        Repository.objects.live()
+        .select_related("namespace", "facts")
+        .defer("facts__text", "facts__headers")
+        .filter(kind=kind, namespace__key=namespace_key, key=key)
+    ),
+    kind="?kind",
+    namespace_key="?namespace",
+    key="?key",
+)
 
 
 def get_repository(*, actor: Principal, kind: str, repo_id: str) -> Repository:
@@ -30,10 +43,12 @@ def find_repository(*, kind: str, repo_id: str) -> Repository | None:
     namespace_key, separator, key = name_key(repo_id).partition("/")
     if not separator or not namespace_key or not key or "/" in key:
         return None
+    found = _by_id.first(kind=kind, namespace_key=namespace_key, key=key)
+    if found is not None:
+        return found
     live = Repository.objects.live().with_owner().filter(kind=kind)
     return (
-        live.filter(namespace__key=namespace_key, key=key).first()
-        or live.filter(
+        live.filter(
             pk__in=RepositoryRedirect.objects.filter(kind=kind, namespace_key=namespace_key, key=key).values(
                 "repository_id"
             )

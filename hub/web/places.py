@@ -77,7 +77,9 @@ class Place:
 
     def entries(self, commit: str, path: str) -> tuple[list[tuple[Entry, Commit | None]], Commit]:
         """A folder's entries, folders first, each with its last commit; and the folder's own last commit."""
-        listed = revisions.list_entries(actor=self.actor, repository=self.repository, commit=commit, path=path)
+        listed = revisions.list_entries(
+            actor=self.actor, repository=self.repository, commit=commit, path=path
+        )
         found = sorted(listed, key=lambda entry: (entry.is_file, entry.path))
         paths = [entry.path for entry in found]
         commits = self.git.last_commits(commit, [*paths, path], commits_max=LAST_COMMITS_DEPTH)
@@ -100,9 +102,7 @@ def repository_page(view: Callable[..., HttpResponse]) -> View:
         repo_id = f"{namespace}/{name}"
         repository = selectors.get_repository(actor=actor, kind=kind, repo_id=repo_id)
         if request.method == "GET" and repository.full_name != repo_id:
-            moved = request.get_full_path().replace(
-                f"/{quote(repo_id)}", f"/{repository.full_name}", 1
-            )
+            moved = request.get_full_path().replace(f"/{quote(repo_id)}", f"/{repository.full_name}", 1)
             return HttpResponsePermanentRedirect(moved)
         return view(request, Place(request, repository, actor), **rest)
 

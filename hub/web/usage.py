@@ -27,7 +27,9 @@ def snippets(repository: Repository, *, hub: str, library: str, task: str, file:
     if code := _library(repository, hub=hub, library=library, task=task):
         found.append(code)
     found.append(
-        Snippet("hf", f"pip install -U huggingface_hub\nexport HF_ENDPOINT={hub}\nhf download {repo_id}{flag}")
+        Snippet(
+            "hf", f"pip install -U huggingface_hub\nexport HF_ENDPOINT={hub}\nhf download {repo_id}{flag}"
+        )
     )
     found.append(Snippet("git", f"git lfs install\ngit clone {hub}/{links.prefixed(kind, repo_id)}"))
     if kind in {Kind.MODEL, Kind.DATASET, Kind.SPACE}:
@@ -55,7 +57,11 @@ def _library(repository: Repository, *, hub: str, library: str, task: str) -> Sn
     repo_id = repository.full_name
     setting = f'import os\nos.environ["HF_ENDPOINT"] = "{hub}"  # {_("before the import below")}\n'
     if repository.kind == Kind.DATASET:
-        return Snippet("datasets", f'{setting}from datasets import load_dataset\n\ndata = load_dataset("{repo_id}")', "python")
+        return Snippet(
+            "datasets",
+            f'{setting}from datasets import load_dataset\n\ndata = load_dataset("{repo_id}")',
+            "python",
+        )
     if repository.kind != Kind.MODEL:
         return None
     if library == "sentence-transformers":

@@ -175,7 +175,7 @@ def expanded_fields(request: HttpRequest, kind: str) -> list[str] | None:
 def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = None) -> HttpResponse:
     found = repository(request, kind, repo_id)
     sha = found.head_sha if revision is None else selectors.resolve(found, revision)
-    facts = RepositoryFacts.objects.filter(repository=found).defer("text", "headers").first()
+    facts = getattr(found, "facts", None)
     shown = Info(found, facts, sha=sha)
     fields = expanded_fields(request, kind)
     if fields is not None:

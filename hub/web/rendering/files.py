@@ -60,7 +60,9 @@ def view_of(path: str, size: int, read: ReadRange | None) -> View:
     if text is None:
         return View("binary")
     if name.endswith((".csv", ".tsv")):
-        return _table(text, "\t" if name.endswith(".tsv") else ",", is_cut=is_cut) or _source(text, name, is_cut=is_cut)
+        return _table(text, "\t" if name.endswith(".tsv") else ",", is_cut=is_cut) or _source(
+            text, name, is_cut=is_cut
+        )
     if name.endswith((".jsonl", ".ndjson")):
         return _json_lines(text, is_cut=is_cut) or _source(text, name, is_cut=is_cut)
     if name.endswith(".ipynb") and not is_cut:
@@ -82,7 +84,9 @@ def _decoded(data: bytes) -> str | None:
 
 def _source(text: str, name: str, *, is_cut: bool) -> View:
     html = coloured(text, filename=name)
-    return View("source", text=text, html=html, lines=text.count("\n") + (not text.endswith("\n")), is_cut=is_cut)
+    return View(
+        "source", text=text, html=html, lines=text.count("\n") + (not text.endswith("\n")), is_cut=is_cut
+    )
 
 
 def _cell(value: Any) -> str:
@@ -151,8 +155,15 @@ def _notebook_cell(cell: dict[str, Any], language: str) -> dict[str, Any]:
         if png and len(png) < 400_000 and png.replace("=", "").replace("+", "").replace("/", "").isalnum():
             outputs.append({"image": png})
         else:
-            outputs.append({"text": (_joined(output.get("text")) or _joined(data.get("text/plain")))[:20_000]})
-    return {"kind": "code", "html": coloured(source, language=language), "outputs": outputs, "number": cell.get("execution_count")}
+            outputs.append(
+                {"text": (_joined(output.get("text")) or _joined(data.get("text/plain")))[:20_000]}
+            )
+    return {
+        "kind": "code",
+        "html": coloured(source, language=language),
+        "outputs": outputs,
+        "number": cell.get("execution_count"),
+    }
 
 
 def _safetensors(read: ReadRange) -> View | None:
@@ -169,5 +180,11 @@ def _safetensors(read: ReadRange) -> View | None:
         ]
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    note = ", ".join(f"{key}: {_cell(value)}" for key, value in metadata.items()) if isinstance(metadata, dict) else ""
-    return View("tensors", rows=rows[:TENSORS_MAX], lines=len(rows), is_cut=len(rows) > TENSORS_MAX, note=note[:1000])
+    note = (
+        ", ".join(f"{key}: {_cell(value)}" for key, value in metadata.items())
+        if isinstance(metadata, dict)
+        else ""
+    )
+    return View(
+        "tensors", rows=rows[:TENSORS_MAX], lines=len(rows), is_cut=len(rows) > TENSORS_MAX, note=note[:1000]
+    )

@@ -48,7 +48,10 @@ def body(text: str) -> str:
 def rows(card: dict[str, Any] | None) -> list[FactRow]:
     found = []
     for field, (label, prefix) in FIELDS.items():
-        values = [(value, f"{prefix}{value.lower() if field == 'license' else value}") for value in words((card or {}).get(field))]
+        values = [
+            (value, f"{prefix}{value.lower() if field == 'license' else value}")
+            for value in words((card or {}).get(field))
+        ]
         if values:
             found.append(FactRow(label, values[:24]))
     return found

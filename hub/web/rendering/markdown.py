@@ -32,9 +32,10 @@ _MATHML = set(
     "math mrow mi mo mn ms mtext mspace msup msub msubsup mfrac msqrt mroot mover munder munderover mtable mtr mtd "
     "mstyle mpadded mphantom menclose mmultiscripts mprescripts none".split()
 )
-_TAGS = (nh3.ALLOWED_TAGS | {"input", "details", "summary", "video", "audio", "source", "section", "picture", *_MATHML}) - {
-    "style"
-}
+_TAGS = (
+    nh3.ALLOWED_TAGS
+    | {"input", "details", "summary", "video", "audio", "source", "section", "picture", *_MATHML}
+) - {"style"}
 _SHARED = {"class", "id", "title", "align", "lang", "dir"}
 _MATH_ATTRIBUTES = {
     "display", "stretchy", "mathvariant", "displaystyle", "scriptlevel", "columnalign", "rowspacing", "columnspacing",
@@ -88,7 +89,11 @@ def _parser() -> MarkdownIt:
     parser.use(dollarmath_plugin, renderer=_math, allow_space=False, double_inline=True)
     parser.use(footnote_plugin).use(tasklists_plugin)
     parser.use(
-        anchors_plugin, max_level=4, permalink=True, permalinkSymbol="#", slug_func=lambda t: _ID_PREFIX + _slug(t)
+        anchors_plugin,
+        max_level=4,
+        permalink=True,
+        permalinkSymbol="#",
+        slug_func=lambda t: _ID_PREFIX + _slug(t),
     )
     return parser
 
@@ -138,7 +143,10 @@ def _cleaner(base: Base) -> Callable[[str], str]:
     return clean
 
 
-_IMAGE = re.compile(r"<(?:img|source|video|audio)\b[^<>]*?\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))[^<>]*>", re.IGNORECASE)
+_IMAGE = re.compile(
+    r"<(?:img|source|video|audio)\b[^<>]*?\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))[^<>]*>",
+    re.IGNORECASE,
+)
 _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 
 

@@ -54,7 +54,11 @@ FACETS: dict[str, dict[str, tuple[str | Promise, str, bool]]] = {
         "license": (_("License"), "license:", True),
         "other": (_("Other tags"), "", False),
     },
-    Kind.SPACE: {"sdk": (_("SDK"), "", True), "license": (_("License"), "license:", True), "other": (_("Tags"), "", True)},
+    Kind.SPACE: {
+        "sdk": (_("SDK"), "", True),
+        "license": (_("License"), "license:", True),
+        "other": (_("Tags"), "", True),
+    },
 }
 
 
@@ -78,7 +82,11 @@ class Facet:
 def home(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     shelves = [
-        (kind, links.PLURALS[kind], selectors.list_repositories(actor=actor, kind=kind, query=ListQuery(limit=8)).items)
+        (
+            kind,
+            links.PLURALS[kind],
+            selectors.list_repositories(actor=actor, kind=kind, query=ListQuery(limit=8)).items,
+        )
         for kind in PAGE_KINDS
     ]
     newest = selectors.list_repositories(

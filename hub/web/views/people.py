@@ -54,7 +54,9 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
         )
         context["repositories"] = [row.repository for row in liked[:48]]
     elif tab == "followers":
-        context["followers"] = [row.user.namespace for row in community.followers_of(namespace)[:PEOPLE_SHOWN]]
+        context["followers"] = [
+            row.user.namespace for row in community.followers_of(namespace)[:PEOPLE_SHOWN]
+        ]
     elif tab == "collections":
         owned = list(collections.list_collections(actor=actor, owners=[namespace.name])[:40])
         held = collections.items_of(actor=actor, collections=owned, each=6)
