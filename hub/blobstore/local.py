@@ -89,7 +89,7 @@ class LocalBlobStore:
         except FileNotFoundError:
             raise BlobMissing(key=key) from None
         size = os.fstat(file.fileno()).st_size
-        return FileRange(file, start, size if end is None else min(end, size))  # type: ignore[arg-type]
+        return FileRange(file, start, size if end is None else min(end, size))
 
     def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         with self.open(key, start, end) as reader:
@@ -165,7 +165,7 @@ class LocalBlobStore:
                 each.unlink(missing_ok=True)
         return part
 
-    def list_parts(self, key: str, upload_id: str) -> list[Part]:
+    def list_parts(self, key: str, upload_id: str) -> Sequence[Part]:
         return [_part_of(path) for path in self._part_files(self._upload(key, upload_id))]
 
     def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
@@ -211,7 +211,7 @@ class LocalBlobStore:
         return folder
 
     @staticmethod
-    def _part_files(folder: Path) -> list[Path]:
+    def _part_files(folder: Path) -> Sequence[Path]:
         return sorted(path for path in folder.iterdir() if path.name != "key" and "-" in path.name)
 
     def _take(self, path: Path, target: Path) -> None:

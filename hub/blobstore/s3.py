@@ -228,7 +228,7 @@ class S3BlobStore:
         path.unlink()
         return part
 
-    def list_parts(self, key: str, upload_id: str) -> list[Part]:
+    def list_parts(self, key: str, upload_id: str) -> Sequence[Part]:
         newest = {part.number: part for part in self._received(key, upload_id)}
         return [newest[number] for number in sorted(newest)]
 
@@ -269,8 +269,8 @@ class S3BlobStore:
 
     def _connect(self, endpoint: str) -> S3Client:
         # boto3 takes a third of a second to import: only those who use S3 wait for it.
-        import boto3  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
+        import boto3
+        from botocore.config import Config
 
         return boto3.session.Session().client(
             "s3",
@@ -296,7 +296,7 @@ class S3BlobStore:
             return None
         return self.public_client.generate_presigned_url(method, Params=parameters, ExpiresIn=expires_seconds)
 
-    def _received(self, key: str, upload_id: str) -> list[Part]:
+    def _received(self, key: str, upload_id: str) -> Sequence[Part]:
         """List parts, oldest first. Some servers list a part that was sent twice twice."""
         pages = self.client.get_paginator("list_parts")
         with _translated(missing=UploadMissing):
@@ -343,7 +343,7 @@ class _Counted:
 
 
 def _transfers() -> Any:
-    from boto3.s3.transfer import TransferConfig  # noqa: PLC0415
+    from boto3.s3.transfer import TransferConfig
 
     return TransferConfig(multipart_threshold=64 * 1024 * 1024, multipart_chunksize=PART_BYTES)
 
@@ -351,9 +351,9 @@ def _transfers() -> Any:
 @contextmanager
 def _translated(missing: Callable[[], Exception] | None = None) -> Iterator[None]:
     """Turn what boto3 raises into refusals; `missing` makes the one for "no such thing"."""
-    from boto3.exceptions import S3UploadFailedError  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    from boto3.exceptions import S3UploadFailedError
+    from botocore.exceptions import BotoCoreError, ClientError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield

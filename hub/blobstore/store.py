@@ -152,7 +152,7 @@ class BlobStore(Protocol):
         Raises UploadMissing.
         """
 
-    def list_parts(self, key: str, upload_id: str) -> list[Part]:
+    def list_parts(self, key: str, upload_id: str) -> Sequence[Part]:
         """List the parts received so far, in order. Raises UploadMissing."""
 
     def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:

@@ -150,8 +150,12 @@ def receive_pack(
                         hook, push = _parse(question)
                         question = b""
                         is_decided = True
-                        reasons = decide(push) if hook == "pre-receive" else record(push.changes)
-                        os.write(answer, _verdict(reasons or ()))
+                        reasons: Sequence[str] = ()
+                        if hook == "pre-receive":
+                            reasons = decide(push)
+                        else:
+                            record(push.changes)
+                        os.write(answer, _verdict(reasons))
                     continue
                 chunk = os.read(output, CHUNK_BYTES)
                 if not chunk:

@@ -55,7 +55,7 @@ class LfsObject(models.Model):
 
 
 class LfsLink(models.Model):
-    """This repository may use this object.
+    """One repository may use one object.
 
     Made when the repository's writer has sent the bytes (`pushed_at` empty: no commit names the
     object yet), or when a commit names an object that its author may use from elsewhere.

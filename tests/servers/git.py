@@ -64,20 +64,14 @@ class WorkingFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data.encode() if isinstance(data, str) else data)
 
-    def commit(self, message: str = "change", **files: bytes | str) -> str:
+    def commit(self, /, **files: bytes | str) -> str:
         """Commit files (`__` in a name stands for a dot); return the commit's id."""
         for name, data in files.items():
             self.write(name.replace("__", "."), data)
         self.git("add", "-A")
-        self.git("commit", "-q", "-m", message)
+        self.git("commit", "-q", "-m", f"change {unique('commit')}")
         return self.head
 
     @property
     def head(self) -> str:
         return self.git("rev-parse", "HEAD").out.strip()
-
-
-def has_git_lfs() -> bool:
-    import shutil
-
-    return shutil.which("git-lfs") is not None

@@ -24,7 +24,7 @@ def grown(bazaar: LiveBazaar) -> str:
     repo_id = make_repository(bazaar, bazaar.alice)
     work = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
     for number in range(3):
-        work.commit(f"change {number}", **{"notes__txt": f"{number}\n" * 500, f"extra{number}__txt": "x"})
+        work.commit(**{"notes__txt": f"{number}\n" * 500, f"extra{number}__txt": "x"})
     work.git("tag", "-a", "v1", "-m", "first")
     work.git("push", "-q", "origin", "HEAD:main", "HEAD:refs/heads/dev", "v1")
     return repo_id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -144,7 +143,7 @@ class TestMultipart:
         """As OpenCSG's uploader does: the same upload id, the same parts, unauthenticated PUTs."""
         repo_id = make_repository(small_parts, small_parts.alice)
         data = os.urandom(1_500_000)
-        more = {"transfers": ["basic", "multipart"], "upload_id": None}
+        more: dict[str, Any] = {"transfers": ["basic", "multipart"], "upload_id": None}
         first = actions(batch(small_parts, repo_id, small_parts.alice, data, **more))
         header = first["upload"]["header"]
         assert set(header) == {"chunk_size", "1", "2", "3"}
@@ -331,7 +330,3 @@ class TestQuota:
         work.commit(a__txt=os.urandom(30_000).hex())
         refused = work.git("push", "origin", "main", fails=True)
         assert "may store 100000" in refused.err
-
-
-def test_git_lfs_is_there() -> None:
-    assert shutil.which("git-lfs")

@@ -1,4 +1,4 @@
-"""This dialect's whole vocabulary of refusals: plain text for git, JSON for git-lfs."""
+"""The dialect's whole vocabulary of refusals: plain text for git, JSON for git-lfs."""
 
 from __future__ import annotations
 

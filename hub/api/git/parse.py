@@ -93,7 +93,7 @@ def spooled(request: HttpRequest) -> BinaryIO:
         file.close()
         raise
     file.seek(0)
-    return file  # type: ignore[return-value]
+    return file
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:

@@ -27,11 +27,14 @@ class DumbProtocol(Denied):
 
 def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     """How every fetch and push begins."""
-    service = request.GET.get("service")
+    asked = request.GET.get("service")
     found = repository(request, kind, repo_id)
-    if service == "git-upload-pack":
+    service: serving.Service
+    if asked == "git-upload-pack":
+        service = asked
         policies.require_content(actor(request), found)
-    elif service == "git-receive-pack":
+    elif asked == "git-receive-pack":
+        service = asked
         pushes.require_push(actor(request), found, _own_proposals(request, found))
     else:
         raise DumbProtocol

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class TestPut:
         assert store.read(key) == b"new"
 
     def test_leaves_nothing_when_the_stream_breaks(self, store: BlobStore, key: str) -> None:
-        def broken():
+        def broken() -> Iterator[bytes]:
             yield b"half"
             raise ConnectionResetError
 

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -13,7 +16,7 @@ class TestFullDisk:
     def test_refuses_and_keeps_nothing_when_a_write_finds_no_room(self, tmp_path: Path) -> None:
         store = LocalBlobStore(tmp_path)
 
-        def filling():
+        def filling() -> Iterator[bytes]:
             yield b"half"
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -28,8 +31,8 @@ class TestFullDisk:
         store._temporary.mkdir()
 
         class Full(LocalBlobStore):
-            def _writing(self, target: Path):
-                return Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
+            def _writing(self, target: Path) -> AbstractContextManager[BinaryIO]:
+                return Path("/dev/full").open("wb", buffering=0)
 
         with pytest.raises(StorageFull):
             Full(tmp_path).put_stream("lfs/aa/x", [b"data"])

@@ -8,6 +8,7 @@ import pytest
 
 from hub import gitstore
 from hub.accounts.principals import Principal
+from hub.gitstore.incoming import Incoming
 from hub.gitstore.serving import Push, RefChange
 from hub.lfs.models import LfsLink
 from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated
@@ -145,7 +146,7 @@ class TestIncoming:
             capture_output=True,
             check=True,
         )
-        found = pushes.Incoming(repository.storage, objects).contents(large_above=50)
+        found = Incoming(repository.storage, objects).contents(large_above=50)
         assert found.large == {new.stdout.decode().strip(): 400}
         assert found.blob_bytes == 400
 
