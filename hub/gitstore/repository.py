@@ -31,14 +31,16 @@ def open_repository(storage: str) -> GitRepository:
     handles: OrderedDict[str, GitRepository] | None = getattr(_local, "handles", None)
     if handles is None:
         handles = _local.handles = OrderedDict()
+    folder = folder_of(storage)
+    # Packing replaces packs, and a handle that was opened before would look for the old ones. One
+    # `stat` tells: 2 microseconds, where opening takes 100. It fails where there is no repository.
+    packs_changed_at = (folder / "objects" / "pack").stat().st_mtime_ns
     handle = handles.get(storage)
-    if handle is not None:
+    if handle is not None and handle.packs_changed_at == packs_changed_at:
         handles.move_to_end(storage)
         return handle
-    folder = folder_of(storage)
-    if not (folder / "HEAD").exists():
-        raise FileNotFoundError(folder)
-    handle = handles[storage] = GitRepository(pygit2.Repository(str(folder)))
+    handle = handles[storage] = GitRepository(pygit2.Repository(str(folder)), packs_changed_at)
+    handles.move_to_end(storage)
     if len(handles) > OPEN_PER_THREAD:
         handles.popitem(last=False)[1].raw.free()
     return handle
@@ -51,8 +53,9 @@ def _signature_time(signature: pygit2.Signature) -> datetime:
 class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixin):
     """One bare repository. Revisions are resolved once; everything else takes commit ids."""
 
-    def __init__(self, raw: pygit2.Repository) -> None:
+    def __init__(self, raw: pygit2.Repository, packs_changed_at: int = 0) -> None:
         self.raw = raw
+        self.packs_changed_at = packs_changed_at
 
     # ---- revisions and refs ----------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ def advertise(storage: str, service: Service, *, protocol: str) -> bytes:
     head = b"" if service == "git-upload-pack" and "version=2" in protocol else _banner(service)
     done = subprocess.run(  # noqa: S603 - our own arguments
         [*_git(service), "--stateless-rpc", "--advertise-refs", folder_of(storage)],
-        env=_environment(protocol),
+        env=environment(protocol),
         capture_output=True,
         check=False,
     )
@@ -115,7 +115,7 @@ def upload_pack(storage: str, request: BinaryIO, *, protocol: str) -> Iterator[b
 
     Closing the stream ends git.
     """
-    with _running("git-upload-pack", storage, request, _environment(protocol)) as process:
+    with _running("git-upload-pack", storage, request, environment(protocol)) as process:
         assert process.stdout is not None
         while chunk := os.read(process.stdout.fileno(), CHUNK_BYTES):
             yield chunk
@@ -131,11 +131,8 @@ def receive_pack(
     that they have: what git says after the decision is held back until `record` returns.
     """
     with _pipes() as (folder, ask, answer):
-        environment = _environment(protocol) | {
-            "BAZAAR_ASK": str(folder / "ask"),
-            "BAZAAR_ANSWER": str(folder / "answer"),
-        }
-        with _running("git-receive-pack", storage, request, environment) as process:
+        pipes = {"BAZAAR_ASK": str(folder / "ask"), "BAZAAR_ANSWER": str(folder / "answer")}
+        with _running("git-receive-pack", storage, request, environment(protocol) | pipes) as process:
             assert process.stdout is not None
             output = process.stdout.fileno()
             poll = select.poll()
@@ -208,7 +205,7 @@ def _pipes() -> Iterator[tuple[Path, int, int]]:
 
 @contextmanager
 def _running(
-    service: Service, storage: str, request: BinaryIO, environment: dict[str, str]
+    service: Service, storage: str, request: BinaryIO, variables: dict[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(  # noqa: S603 - our own arguments
         [*_git(service), "--stateless-rpc", folder_of(storage)],
@@ -216,7 +213,7 @@ def _running(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         bufsize=0,
-        env=environment,
+        env=variables,
     )
     try:
         yield process
@@ -257,9 +254,9 @@ def _git(service: Service) -> list[str]:
     return ["git", *(word for pair in options.items() for word in ("-c", "=".join(pair))), command]
 
 
-def _environment(protocol: str) -> dict[str, str]:
+def environment(protocol: str) -> dict[str, str]:
     """Nothing of whoever runs the server reaches git: no configuration, no home, no language."""
-    environment = {
+    variables = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.devnull,
         "LC_ALL": "C",
@@ -269,8 +266,8 @@ def _environment(protocol: str) -> dict[str, str]:
         "TMPDIR": str(settings.TEMP_ROOT),
     }
     if PROTOCOL.fullmatch(protocol):
-        environment["GIT_PROTOCOL"] = protocol
-    return environment
+        variables["GIT_PROTOCOL"] = protocol
+    return variables
 
 
 def _hooks() -> Path:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from hub.accounts.principals import SYSTEM
-from hub.gitstore import folder_of
+from hub.gitstore import folder_of, upkeep
 from hub.lfs import links
 from hub.repos.models import Repository
 from hub.revisions import indexing, selectors
 from hub.revisions.signals import revision_committed
+
+# A day's changes, and some more for a sweep that came late.
+TIDIED_SINCE = timedelta(hours=26)
 
 
 def catch_up(*, now: datetime) -> int:
@@ -28,6 +31,17 @@ def catch_up(*, now: datetime) -> int:
         if _loose_head(storage, branch) != head and catch_up_one(repository_id=pk, now=now):
             behind += 1
     return behind
+
+
+def tidy(*, now: datetime) -> int:
+    """Let git pack what lately changed; return how many repositories were looked at."""
+    recent = Repository.objects.live().filter(updated_at__gte=now - TIDIED_SINCE).order_by("pk")
+    count = 0
+    for storage in recent.values_list("storage", flat=True).iterator(chunk_size=2000):
+        if folder_of(storage).is_dir():
+            upkeep.tidy(storage)
+            count += 1
+    return count
 
 
 def _loose_head(storage: str, branch: str) -> str:

@@ -14,3 +14,8 @@ def catch_up(**_: object) -> None:
 @shared_task(acks_late=True, soft_time_limit=6 * 3600)
 def drop_unreachable(**_: object) -> None:
     reachability.drop_unreachable(now=timezone.now())
+
+
+@shared_task(acks_late=True, soft_time_limit=6 * 3600)
+def tidy(**_: object) -> None:
+    jobs.tidy(now=timezone.now())

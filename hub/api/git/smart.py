@@ -31,10 +31,10 @@ def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     service: serving.Service
     if asked == "git-upload-pack":
-        service = asked
+        service = "git-upload-pack"
         policies.require_content(actor(request), found)
     elif asked == "git-receive-pack":
-        service = asked
+        service = "git-receive-pack"
         pushes.require_push(actor(request), found, _own_proposals(request, found))
     else:
         raise DumbProtocol

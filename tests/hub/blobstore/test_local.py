@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -25,18 +24,17 @@ class TestFullDisk:
         assert not store.exists("lfs/aa/x")
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
-    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-    def test_refuses_when_the_file_system_says_so(self, tmp_path: Path) -> None:
+    def test_refuses_when_the_operating_system_says_so(self, tmp_path: Path) -> None:
         store = LocalBlobStore(tmp_path)
-        store._temporary.mkdir()
-
-        class Full(LocalBlobStore):
-            def _writing(self, target: Path) -> AbstractContextManager[BinaryIO]:
-                return Path("/dev/full").open("wb", buffering=0)
-
-        with pytest.raises(StorageFull):
-            Full(tmp_path).put_stream("lfs/aa/x", [b"data"])
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            with pytest.raises(StorageFull):
+                store.put_stream("lfs/aa/x", [bytes(100_000)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert not store.exists("lfs/aa/x")
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 class TestAnotherFileSystem:

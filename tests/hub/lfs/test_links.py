@@ -47,7 +47,8 @@ class TestUsable:
         send(gated, DATA)
         target = factories.repository(bob)
         assert links.usable(target.pk, bob, [OID]) == {}
-        AccessRequest.objects.create(repository=gated, user_id=bob.user_id, status="accepted")
+        assert bob.user is not None
+        AccessRequest.objects.create(repository=gated, user=bob.user, status="accepted")
         assert links.usable(target.pk, bob, [OID]) == {OID: len(DATA)}
 
     def test_does_not_count_a_deleted_repository(self) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hub.gitstore.serving import Push, RefChange
 from hub.lfs.models import LfsLink
 from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated
 from hub.repos.models import Repository
-from hub.revisions import pushes, selectors
+from hub.revisions import jobs, pushes, selectors
 from hub.revisions.services import record_push
 from hub.revisions.services.commits import RefUpdate
 from hub.revisions.signals import revision_committed
@@ -149,6 +150,31 @@ class TestIncoming:
         found = Incoming(repository.storage, objects).contents(large_above=50)
         assert found.large == {new.stdout.decode().strip(): 400}
         assert found.blob_bytes == 400
+
+
+class TestTidy:
+    def test_packs_many_loose_objects_under_the_eyes_of_readers(self) -> None:
+        repository = factories.repository(factories.actor())
+        folder = gitstore.folder_of(repository.storage)
+        before = gitstore.open_repository(repository.storage)
+        parent = repository.head_sha
+        for number in range(700):
+            parent = next_commit(repository, parent, f"{number}.txt")
+        before.move_ref("refs/heads/main", old=repository.head_sha, new=parent)
+        Repository.objects.filter(pk=repository.pk).update(updated_at=NOW)
+        assert jobs.tidy(now=NOW) == 1
+        assert list(folder.glob("objects/pack/*.pack"))
+        assert sum(1 for _ in folder.glob("objects/??/*")) < 100
+        assert (folder / "refs/heads/main").read_text().strip() == parent
+        assert before.entry(parent, "699.txt").size == len("699.txt")
+        after = gitstore.open_repository(repository.storage)
+        assert after is not before
+        assert after.count_commits(parent) == 701
+
+    def test_leaves_what_did_not_change_alone(self) -> None:
+        factories.repository(factories.actor())
+        Repository.objects.update(updated_at=NOW - timedelta(days=3))
+        assert jobs.tidy(now=NOW) == 0
 
 
 class TestRecordPush:

@@ -1,0 +1,44 @@
+"""Keeping repositories small and quick: git's own housekeeping, when there is something to gain."""
+
+from __future__ import annotations
+
+import subprocess
+
+from hub.gitstore.folders import folder_of
+from hub.gitstore.serving import environment
+
+LOOSE_OBJECTS = 500
+PACKS = 20
+SECONDS_MAX = 3600
+OPTIONS = {
+    "safe.directory": "*",
+    "gc.auto": str(LOOSE_OBJECTS),
+    "gc.autoPackLimit": str(PACKS),
+    "gc.autoDetach": "false",
+    # Objects of commits in the making are loose and unreachable; no commit takes two weeks.
+    "gc.pruneExpire": "2.weeks.ago",
+    # Refs stay files of their own: that is what `hub.revisions.jobs.catch_up` looks at.
+    "gc.packRefs": "false",
+    "core.fsync": "all",
+    "core.fsyncMethod": "fsync",
+    "pack.threads": "1",
+    "pack.windowMemory": "64m",
+}
+
+
+def tidy(storage: str) -> bool:
+    """Pack loose objects and join packs if there are many; return whether git saw nothing wrong.
+
+    Two at once do no harm: git keeps the second out. Readers go on meanwhile.
+    """
+    settings = [word for pair in OPTIONS.items() for word in ("-c", "=".join(pair))]
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        ["git", *settings, "gc", "--auto", "--quiet"],  # noqa: S607 - git of the PATH
+        cwd=folder_of(storage),
+        env=environment(""),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    return done.returncode == 0
