@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "hub.search",
     "hub.downloads",
     "hub.community",
+    "hub.catalogue",
     "hub.audit",
     "hub.web",
     "compute_market.ledger",

@@ -1,0 +1,37 @@
+"""`manage.py seed`: the starter catalogue; with --models and --users a hub of any size."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from hub.catalogue import services
+from hub.errors import Refusal
+from hub.progress import Progress
+
+
+class Command(BaseCommand):
+    help = "Fill the hub with the starter catalogue. Run again, it adds what is missing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--models", type=int, default=0, metavar="N", help="Have N made-up models.")
+        parser.add_argument("--users", type=int, default=0, metavar="M", help="Have M made-up users.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._catalogue()
+        except Refusal as refusal:
+            raise CommandError(str(refusal)) from None
+
+    def _catalogue(self) -> None:
+        services.ensure_organizations()
+        wanted = services.missing_entries()
+        if not wanted:
+            self.stdout.write("The starter catalogue is complete.")
+            return
+        with Progress("Starter catalogue", total=len(wanted), stream=self.stderr) as progress:
+            for _ in progress.track(services.fill(wanted, now=timezone.now())):
+                pass
