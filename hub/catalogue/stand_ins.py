@@ -25,6 +25,8 @@ FEED_FORWARD = 64
 EXPERT = 16
 EXPERTS = 4
 CONTEXT = 256
+# XLM-RoBERTa counts positions from behind the padding token's id.
+ENCODER_CONTEXT = 520
 QUERY_RANK, KEY_VALUE_RANK, NOPE, ROPE = 16, 8, 8, 4
 ENCODERS = frozenset({"bert", "xlm-roberta"})
 
@@ -62,7 +64,11 @@ def config(entry: Entry) -> dict[str, Any]:
         "torch_dtype": "bfloat16",
     }
     if entry.family in ENCODERS:
-        shape |= {"pad_token_id": SPECIAL["<|pad|>"], "type_vocab_size": 2}
+        shape |= {
+            "pad_token_id": SPECIAL["<|pad|>"],
+            "type_vocab_size": 2,
+            "max_position_embeddings": ENCODER_CONTEXT,
+        }
     else:
         shape |= {
             "num_key_value_heads": key_value_heads(entry),
@@ -229,7 +235,7 @@ def _encoder() -> Shapes:
         yield f"{at}.weight", (outer, inner)
         yield f"{at}.bias", (outer,)
 
-    for name, rows in (("word", VOCABULARY), ("position", CONTEXT), ("token_type", 2)):
+    for name, rows in (("word", VOCABULARY), ("position", ENCODER_CONTEXT), ("token_type", 2)):
         yield f"embeddings.{name}_embeddings.weight", (rows, HIDDEN)
     yield from normed("embeddings")
     for layer in range(LAYERS):

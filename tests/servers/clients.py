@@ -64,6 +64,18 @@ def program(name: str) -> Path:
     return Path(sysconfig.get_path("scripts")) / name
 
 
+def torch_python() -> Path:
+    """The Python of an environment that holds torch and transformers, which are too large to ask for.
+
+    Skips where BAZAAR_TORCH_ENV names none.
+    """
+    folder = os.environ.get("BAZAAR_TORCH_ENV", "")
+    python = Path(folder) / "bin" / "python"
+    if not folder or not python.exists():
+        pytest.skip("BAZAAR_TORCH_ENV names no environment with torch and transformers")
+    return python
+
+
 def old_huggingface_environment() -> Path:
     """The folder of the environment that holds huggingface_hub 0.36 (requirements-hf036.txt).
 
