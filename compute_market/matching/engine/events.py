@@ -93,11 +93,11 @@ class Amended(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A command about many orders ran to its end; `count` orders were touched."""
+    """A command about many orders ran to its end; `touched` orders were concerned."""
 
     number: int
     sequence: int
-    count: int
+    touched: int
 
 
 Event = Configured | Accepted | Rejected | Trade | Cancelled | Amended | Done
