@@ -231,3 +231,12 @@ MARKET_PROVISION_SECONDS = env.integer("BAZAAR_MARKET_PROVISION_SECONDS", defaul
 MARKET_CREDIT_BPS = env.integer("BAZAAR_MARKET_CREDIT_BPS", default=1000)
 MARKET_PREEMPT_NOTICE_MINUTES = env.integer("BAZAAR_MARKET_PREEMPT_NOTICE_MINUTES", default=5)
 MARKET_LOG_BYTES_MAX = env.integer("BAZAAR_MARKET_LOG_BYTES_MAX", default=1024 * 1024)
+# The exchange's share of a trade, in hundredths of a percent, from the resting and from the incoming side.
+MARKET_MAKER_FEE_BPS = env.integer("BAZAAR_MARKET_MAKER_FEE_BPS", default=5)
+MARKET_TAKER_FEE_BPS = env.integer("BAZAAR_MARKET_TAKER_FEE_BPS", default=10)
+MARKET_OPEN_ORDERS_MAX = env.integer("BAZAAR_MARKET_OPEN_ORDERS_MAX", default=10_000)
+MARKET_BULK_MAX = 1000
+MARKET_BATCH_SIZE = env.integer("BAZAAR_MARKET_BATCH_SIZE", default=1000)
+# How long a worker that has gone silent keeps a shard from the others.
+MARKET_CLAIM_SECONDS = env.integer("BAZAAR_MARKET_CLAIM_SECONDS", default=10)
+MARKET_SNAPSHOT_COMMANDS = env.integer("BAZAAR_MARKET_SNAPSHOT_COMMANDS", default=20_000)

@@ -4,3 +4,13 @@ from django.apps import AppConfig
 class MatchingConfig(AppConfig):
     name = "compute_market.matching"
     label = "matching"
+
+    def ready(self) -> None:
+        """Hear the news of the floors below."""
+        from compute_market.matching import receivers
+        from compute_market.offers import signals
+
+        signals.node_went_stale.connect(receivers.suspend_offers)
+        signals.node_suspended.connect(receivers.suspend_offers)
+        signals.node_returned.connect(receivers.return_offers)
+        signals.product_changed.connect(receivers.change_listing)

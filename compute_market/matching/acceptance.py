@@ -1,0 +1,190 @@
+"""Taking orders in: each is checked, its funds or GPUs are held, and its command joins the log (M6, M10).
+
+Nothing is matched here. What one order is refused for does not concern its neighbours in a bulk.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from compute_market import rows
+from compute_market.errors import Refusal
+from compute_market.ledger import postings as ledger
+from compute_market.ledger.models import Reservation
+from compute_market.matching import commandlog, limits, listings, quantities, supply, terms
+from compute_market.matching.errors import ClientOrderIdReused, TooManyOrders
+from compute_market.matching.models import Command, Listing, Order
+from compute_market.matching.terms import OrderRequest
+from compute_market.offers.errors import ProductNotFound
+from compute_market.offers.models import Product
+
+COLUMNS = (
+    "account", "client_order_id", "product", "side", "price_micros_per_gpu_hour", "gpus", "start", "end",
+    "node", "lease", "time_in_force", "is_market", "post_only", "self_trade", "expires_at", "maker_fee_bps",
+    "taker_fee_bps", "reservation", "state", "reason", "total_gpu_minutes", "filled_gpu_minutes",
+    "open_gpu_minutes", "cancelled_gpu_minutes", "version", "placed_at", "changed_at",
+)  # fmt: skip
+ATTRIBUTES = tuple(Order._meta.get_field(name).attname for name in COLUMNS)
+
+
+class Acceptance:
+    """One commit's worth of new orders of one account, whose lock the caller holds."""
+
+    def __init__(
+        self, *, account: ledger.LockedAccount, requests: Sequence[OrderRequest], now: datetime
+    ) -> None:
+        self.account = account
+        self.now = now
+        self._journal = ledger.Journal(accounts=[account], now=now)
+        self._known = self._load_known({request.client_order_id for request in requests})
+        self._listings = self._load_listings({request.product for request in requests})
+        self._sources = supply.Sources(account=account, requests=requests, now=now)
+        live = Order.objects.live().filter(account_id=account.pk)
+        self._room = limits.open_orders_max() - live[: limits.open_orders_max()].count()
+        self._fresh: list[tuple[Order, str, Reservation | None]] = []
+
+    def take(self, request: OrderRequest) -> Order:
+        """Accept one order, or give the one that was accepted under its key before.
+
+        Raises: OrderInvalid, ClientOrderIdReused, ProductNotFound, ProductHalted, ProductClosed,
+        TooManyOrders, InsufficientFunds, NodeNotFound, NodeNotTradable, CapacityTaken.
+        """
+        fingerprint = request.fingerprint()
+        if known := self._known.get(request.client_order_id):
+            if known[0] != fingerprint:
+                raise ClientOrderIdReused(client_order_id=request.client_order_id)
+            return known[1]
+        listing = self._listings.get(request.product)
+        if listing is None:
+            raise ProductNotFound(product=request.product)
+        window = terms.check(request, listing=listing, now=self.now)
+        if self._room <= 0:
+            raise TooManyOrders(limit=limits.open_orders_max())
+        order = self._drawn_up(request, listing, window)
+        reservation = None
+        if order.side == Order.Side.BUY:
+            reservation = self._journal.reserve(
+                account_id=self.account.pk,
+                amount_micros=quantities.hold_micros(
+                    gpu_minutes=order.total_gpu_minutes,
+                    price_micros_per_gpu_hour=order.price_micros_per_gpu_hour,
+                    fee_bps=limits.fee_bps_max(),
+                ),
+                cause=supply.cause_of(
+                    account_id=self.account.pk, client_order_id=request.client_order_id
+                ),
+            )
+        else:
+            self._sources.hold(order)
+        self._room -= 1
+        self._known[request.client_order_id] = (fingerprint, order)
+        self._fresh.append((order, fingerprint, reservation))
+        return order
+
+    def write(self) -> set[int]:
+        """Write what was taken. Gives the shards whose bells should ring."""
+        self._journal.write()
+        for order, _, reservation in self._fresh:
+            order.reservation_id = reservation.pk if reservation is not None else None
+        pks = rows.insert_rows(
+            Order,
+            COLUMNS,
+            [tuple(getattr(order, name) for name in ATTRIBUTES) for order, _, _ in self._fresh],
+        )
+        entries: dict[int, list[commandlog.Entry]] = defaultdict(list)
+        minute = quantities.to_minutes(self.now)
+        for pk, (order, fingerprint, _) in zip(pks, self._fresh, strict=True):
+            order.pk = pk
+            order._state.adding = False
+            order._state.db = "default"
+            entries[order.product.shard_id].append(
+                commandlog.Entry(
+                    kind="new",
+                    body=_body(order, minute),
+                    account_id=order.account_id,
+                    client_order_id=order.client_order_id,
+                    fingerprint=fingerprint,
+                    order_id=pk,
+                )
+            )
+        self._sources.write()
+        for shard in sorted(entries):
+            commandlog.append(shard=shard, entries=entries[shard], now=self.now)
+        return set(entries)
+
+    def _load_known(self, names: set[str]) -> dict[str, tuple[str, Order]]:
+        placed = Command.objects.filter(
+            kind=Command.Kind.NEW, account_id=self.account.pk, client_order_id__in=names
+        ).select_related("order__product")
+        return {
+            command.client_order_id: (command.fingerprint, command.order)
+            for command in placed
+            if command.client_order_id is not None and command.order is not None
+        }
+
+    def _load_listings(self, slugs: set[str]) -> dict[str, Listing]:
+        found = {
+            listing.product.slug: listing
+            for listing in Listing.objects.select_related("product").filter(product__slug__in=slugs)
+        }
+        for product in Product.objects.filter(slug__in=slugs - found.keys()):
+            found[product.slug] = listings.ensure(product, now=self.now)
+        return found
+
+    def _drawn_up(self, request: OrderRequest, listing: Listing, window: terms.Window) -> Order:
+        gpu_minutes = request.gpus * window.minutes
+        return Order(
+            account_id=self.account.pk,
+            client_order_id=request.client_order_id,
+            product=listing.product,
+            side=request.side,
+            price_micros_per_gpu_hour=request.price_micros_per_gpu_hour,
+            gpus=request.gpus,
+            start=window.start,
+            end=window.end,
+            node_id=self._sources.node_of(request),
+            lease_id=request.lease_id,
+            time_in_force=request.time_in_force,
+            is_market=request.is_market,
+            post_only=request.post_only,
+            self_trade=request.self_trade,
+            expires_at=terms.expires_at(request, window),
+            maker_fee_bps=limits.maker_fee_bps(),
+            taker_fee_bps=limits.taker_fee_bps(),
+            total_gpu_minutes=gpu_minutes,
+            open_gpu_minutes=gpu_minutes,
+            placed_at=self.now,
+            changed_at=self.now,
+        )
+
+
+def _body(order: Order, minute: int) -> tuple[int, ...]:
+    """The engine's `New` without its sequence."""
+    return (
+        order.pk,
+        order.account_id,
+        order.product_id,
+        int(order.side),
+        order.price_micros_per_gpu_hour,
+        order.gpus,
+        quantities.to_minutes(order.start),
+        quantities.to_minutes(order.end),
+        order.node_id or 0,
+        int(order.time_in_force),
+        int(order.post_only),
+        int(order.self_trade),
+        minute,
+    )
+
+
+def answers(acceptance: Acceptance, requests: Sequence[OrderRequest]) -> list[Order | Refusal]:
+    """Take each order, or say why not."""
+    result: list[Order | Refusal] = []
+    for request in requests:
+        try:
+            result.append(acceptance.take(request))
+        except Refusal as refusal:
+            result.append(refusal)
+    return result

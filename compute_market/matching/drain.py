@@ -1,0 +1,180 @@
+"""Draining a shard: claim it, read what follows its cursor, match in memory, commit the whole batch at once.
+
+Who drains a shard holds a claim on it for a few seconds, renewed by every commit. A worker that was stopped
+and wakes up after its claim ran out finds another epoch at its commit, and all it did is undone.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from compute_market import rows
+from compute_market.matching import books, commandlog, engine, limits, quantities, settlement
+from compute_market.matching.models import Cursor, Intake, Level, Snapshot
+from compute_market.matching.signals import shard_drained
+
+
+class StaleEpoch(Exception):
+    """Somebody else took the shard over; nothing of this batch was written."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """The right to drain a shard: where it stands, and under which epoch."""
+
+    shard: int
+    holder: str
+    epoch: int
+    sequence: int
+    event_number: int
+
+
+def claim(*, shard: int, holder: str) -> Claim | None:
+    """Take a shard nobody else is draining, by the database's clock; None if somebody is."""
+    Cursor.objects.get_or_create(shard_id=shard)
+    sql = (
+        f"UPDATE {_cursor_table()} SET epoch = epoch + 1, holder = %s, held_until = {_later()}"
+        f" WHERE shard_id = %s AND (held_until IS NULL OR held_until < {_moment()})"
+        " RETURNING epoch, sequence, event_number"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [holder, shard])
+        row = cursor.fetchone()
+    return Claim(shard, holder, *row) if row else None
+
+
+def release(held: Claim) -> None:
+    """Let others drain the shard, unless they do already."""
+    Cursor.objects.filter(shard=held.shard, epoch=held.epoch).update(holder="", held_until=None)
+
+
+def has_work(shard: int) -> bool:
+    """Whether commands wait behind the cursor."""
+    last = Intake.objects.filter(shard=shard).values_list("last_sequence", flat=True).first() or 0
+    done = Cursor.objects.filter(shard=shard).values_list("sequence", flat=True).first() or 0
+    return last > done
+
+
+def drain_batch(held: Claim, *, now: datetime) -> int:
+    """Drain one batch in one commit and move the claim on. Gives how many commands it had.
+
+    Raises: StaleEpoch, books.Diverged.
+    """
+    shelf = books.at(shard=held.shard, sequence=held.sequence, event_number=held.event_number)
+    logged = commandlog.read(shard=held.shard, after=held.sequence, limit=limits.batch_size())
+    if not logged:
+        books.keep(shelf)
+        return 0
+    events, changed = shelf.apply(logged)
+    with transaction.atomic(durable=True):
+        _guard(held)
+        batch = settlement.Settlement(shelf=shelf, logged=logged, events=events, now=now)
+        batch.settle()
+        batch.write()
+        levels = [(key, *shelf.depth.levels[key]) for key in sorted(changed)]
+        _write_levels(levels)
+        topics: dict[str, object] = {
+            f"product/{product}": news
+            for product, news in settlement.product_news(batch.trades, levels).items()
+        }
+        topics |= {f"account/{account}": news for account, news in batch.order_news().items()}
+        batch.tell(topics, sequence=shelf.matcher.number)
+        _advance(held, shelf.matcher, now)
+    held.sequence, held.event_number = shelf.matcher.sequence, shelf.matcher.number
+    shelf.depth.forget_empty(changed)
+    books.keep(shelf)
+    shard_drained.send(sender=None, shard=held.shard, trades=len(batch.trades), now=now)
+    return len(logged)
+
+
+def take_snapshot(*, shard: int, now: datetime) -> Snapshot | None:
+    """Keep the engine's state, if the log has grown enough since the last time."""
+    place = Cursor.objects.filter(shard=shard).first()
+    newest = Snapshot.objects.filter(shard=shard).order_by("-sequence").only("sequence").first()
+    since = newest.sequence if newest else 0
+    if place is None or place.sequence - since < limits.snapshot_commands():
+        return None
+    shelf = books.at(shard=shard, sequence=place.sequence, event_number=place.event_number)
+    state = engine.dump(shelf.matcher)
+    books.keep(shelf)
+    snapshot, _ = Snapshot.objects.get_or_create(
+        shard_id=shard,
+        sequence=place.sequence,
+        defaults={
+            "event_number": place.event_number,
+            "state": zlib.compress(state, 1),
+            "state_hash": engine.state_hash(shelf.matcher),
+            "taken_at": now,
+        },
+    )
+    return snapshot
+
+
+def _guard(held: Claim) -> None:
+    """Lock the cursor for this commit, and make sure that it is still where we left it.
+
+    A worker that is stopped in the middle of its commit must not keep its locks: PostgreSQL ends its
+    transaction for it.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            milliseconds = limits.claim_seconds() * 1000
+            cursor.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [str(milliseconds)]
+            )
+    place = (
+        Cursor.objects.select_for_update()
+        .filter(shard=held.shard)
+        .values_list("epoch", "sequence", "event_number")
+        .get()
+    )
+    if place != (held.epoch, held.sequence, held.event_number):
+        raise StaleEpoch(f"Shard {held.shard} is at {place}, we were at {held}.")
+
+
+def _advance(held: Claim, matcher: engine.Engine, now: datetime) -> None:
+    sql = (
+        f"UPDATE {_cursor_table()} SET sequence = %s, event_number = %s, drained_at = %s,"
+        f" held_until = {_later()} WHERE shard_id = %s AND epoch = %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [matcher.sequence, matcher.number, now, held.shard, held.epoch])
+        if cursor.rowcount != 1:
+            raise StaleEpoch(f"Shard {held.shard} has another epoch than {held.epoch}.")
+
+
+def _write_levels(levels: list[tuple[books.LevelKey, int, int]]) -> None:
+    """Levels as they are now; those with nothing left go."""
+    moment = quantities.from_minutes
+    keys = [
+        (product, side, price, moment(start), moment(end))
+        for (product, side, price, start, end), _, _ in levels
+    ]
+    names = ("product", "side", "price_micros_per_gpu_hour", "start", "end")
+    rows.delete_rows(Level, names, keys)
+    rows.insert_rows(
+        Level,
+        (*names, "gpus", "orders"),
+        [(*key, gpus, count) for key, (_, gpus, count) in zip(keys, levels, strict=True) if count],
+    )
+
+
+def _cursor_table() -> str:
+    return connection.ops.quote_name(Cursor._meta.db_table)
+
+
+def _moment() -> str:
+    if connection.vendor == "postgresql":
+        return "clock_timestamp()"
+    return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
+
+
+def _later() -> str:
+    seconds = limits.claim_seconds()
+    if connection.vendor == "postgresql":
+        return f"clock_timestamp() + interval '{seconds} seconds'"
+    return f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '+{seconds} seconds')"

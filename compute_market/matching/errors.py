@@ -1,0 +1,55 @@
+"""What this room refuses, and why."""
+
+from django.utils.translation import gettext_lazy as _
+
+from compute_market.errors import Conflict, Exhausted, Invalid, NotFound, Unavailable
+
+
+class OrderInvalid(Invalid):
+    code = "order_invalid"
+    message = _("{field}: {reason}")
+
+
+class BulkTooLarge(Invalid):
+    code = "bulk_too_large"
+    message = _("A bulk holds from 1 to {limit} orders.")
+
+
+class ClientOrderIdReused(Conflict):
+    code = "client_order_id_reused"
+    message = _("Another order was placed under the client order id “{client_order_id}”.")
+
+
+class OrderNotFound(NotFound):
+    code = "order_not_found"
+    message = _("There is no such order.")
+
+
+class OrderNotOpen(Conflict):
+    code = "not_open"
+    message = _("The order is not open any more: it is {state}.")
+
+
+class VersionChanged(Conflict):
+    code = "version_changed"
+    message = _("The order is at version {version} now.")
+
+
+class ProductHalted(Unavailable):
+    code = "product_halted"
+    message = _("Trading in {product} is halted.")
+
+
+class ProductClosed(Conflict):
+    code = "product_closed"
+    message = _("Trading in {product} has ended.")
+
+
+class TooManyOrders(Exhausted):
+    code = "too_many_open_orders"
+    message = _("An account may have {limit} open orders.")
+
+
+class AmendmentPending(Conflict):
+    code = "amendment_pending"
+    message = _("Another amendment of this order has not been decided yet.")

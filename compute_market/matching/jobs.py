@@ -1,0 +1,65 @@
+"""What runs when a bell rings or the clock says so. Each may run twice, late, or not at all."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef
+
+from compute_market.clock import database_now
+from compute_market.matching import books, commandlog, drain
+from compute_market.matching.models import Command, Order
+
+DRAIN_SECONDS = 30
+
+
+def drain_shard(*, shard: int, now: datetime) -> int:
+    """Drain a shard until nothing waits, or for as long as a task may take. Gives the commands drained.
+
+    Does nothing if somebody else is at it: they look once more after they let go.
+    """
+    drained = 0
+    stop_at = time.monotonic() + DRAIN_SECONDS
+    while drain.has_work(shard) and time.monotonic() < stop_at:
+        held = drain.claim(shard=shard, holder=_worker_name())
+        if held is None:
+            break
+        try:
+            while time.monotonic() < stop_at and (count := drain.drain_batch(held, now=database_now())):
+                drained += count
+        except drain.StaleEpoch:
+            continue
+        except BaseException:
+            books.forget_all()
+            raise
+        finally:
+            drain.release(held)
+    if drained:
+        drain.take_snapshot(shard=shard, now=now)
+    return drained
+
+
+def expire_orders(*, now: datetime, limit: int = 1000) -> set[int]:
+    """Put an expiry on the log for every live order whose time is up. Gives the shards that have work now."""
+    told = Command.objects.filter(kind=Command.Kind.EXPIRE, order=OuterRef("pk"))
+    overdue = (
+        Order.objects.overdue(now)
+        .filter(~Exists(told))
+        .order_by("pk")
+        .values_list("pk", "account", "product__shard")[:limit]
+    )
+    by_shard: dict[int, list[commandlog.Entry]] = {}
+    for pk, account, shard in overdue:
+        entry = commandlog.Entry(kind="expire", body=(pk,), order_id=pk, account_id=account)
+        by_shard.setdefault(shard, []).append(entry)
+    for shard, entries in sorted(by_shard.items()):
+        with drain.transaction.atomic(durable=True):
+            commandlog.append(shard=shard, entries=entries, now=now)
+    return set(by_shard)
+
+
+def _worker_name() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}"[:64]

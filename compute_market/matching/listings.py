@@ -1,0 +1,74 @@
+"""Products as the engine knows them: terms, price band and trading state, put into the command log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from compute_market.matching import commandlog, quantities
+from compute_market.matching.engine.commands import Trading
+from compute_market.matching.models import Listing
+from compute_market.matching.terms import PRICE_MAX_MICROS
+from compute_market.offers.models import Product
+
+BASIS = 10_000
+
+
+def band(*, index_micros: int, band_bps: int, tick_micros: int) -> tuple[int, int]:
+    """The lowest and the highest price a product takes, both on the tick; without a band, any price."""
+    if not band_bps:
+        return tick_micros, PRICE_MAX_MICROS // tick_micros * tick_micros
+    low = -(-index_micros * (BASIS - min(band_bps, BASIS)) // BASIS // tick_micros) * tick_micros
+    high = index_micros * (BASIS + band_bps) // BASIS // tick_micros * tick_micros
+    low = max(low, tick_micros)
+    return low, max(low, high)
+
+
+def ensure(product: Product, *, now: datetime) -> Listing:
+    """The listing of a product, put on the log if this is the first need of it."""
+    listing = Listing.objects.select_related("product").filter(product=product).first()
+    return listing or configure(product, now=now)
+
+
+def configure(
+    product: Product, *, now: datetime, is_stopped: bool | None = None, index_micros: int | None = None
+) -> Listing:
+    """Bring a listing in line with its product, with a halt or a new index, and tell the engine by the log.
+
+    Locks the listing; appends nothing if nothing changed.
+    """
+    Listing.objects.get_or_create(
+        product=product,
+        defaults={
+            "trading": -1,
+            "index_micros": product.reference_price_micros,
+            "lowest_micros": 1,
+            "highest_micros": 1,
+            "changed_at": now,
+        },
+    )
+    listing = Listing.objects.select_for_update().get(product=product)
+    listing.product = product
+    if is_stopped is not None:
+        listing.is_stopped = is_stopped
+    if index_micros is not None:
+        listing.index_micros = index_micros
+    trading = _trading(product, listing)
+    lowest, highest = band(
+        index_micros=listing.index_micros, band_bps=product.band_bps, tick_micros=product.tick_micros
+    )
+    if (trading, lowest, highest) != (listing.trading, listing.lowest_micros, listing.highest_micros):
+        body = (product.pk, product.lot, product.tick_micros, lowest, highest, trading)
+        entry = commandlog.Entry(kind="configure", body=(*body, quantities.to_minutes(now)))
+        commandlog.append(shard=product.shard_id, entries=[entry], now=now)
+    listing.trading, listing.lowest_micros, listing.highest_micros = trading, lowest, highest
+    listing.changed_at = now
+    listing.save()
+    return listing
+
+
+def _trading(product: Product, listing: Listing) -> int:
+    if product.state == Product.State.CLOSED:
+        return int(Trading.CLOSED)
+    if product.state == Product.State.HALTED or listing.is_stopped:
+        return int(Trading.HALTED)
+    return int(Trading.OPEN)

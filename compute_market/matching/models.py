@@ -1,0 +1,424 @@
+"""The market's record: the command log, the orders it is about, and what came of them.
+
+The log is the truth of each shard: the engine's books, the trades and the states of orders all follow from
+it and can be rebuilt (`manage.py replay_market`). Times that trade are whole minutes; quantities are GPUs and
+GPU-minutes; money is micro-credits.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Intake(models.Model):
+    """The end of a shard's command log. Its row is locked for the moment in which numbers are given out."""
+
+    shard = models.OneToOneField("offers.Shard", on_delete=models.PROTECT, primary_key=True, related_name="+")
+    last_sequence = models.BigIntegerField(default=0, help_text="The last number given to a command.")
+
+    class Meta:
+        constraints = (models.CheckConstraint(name="intake_counts_up", condition=Q(last_sequence__gte=0)),)
+
+    def __str__(self) -> str:
+        return f"intake of shard {self.shard_id}"
+
+
+class Listing(models.Model):
+    """A product's terms as they stand in the command log: what the engine goes by, or will shortly.
+
+    The index is the price that trades of late say the product has; the band lies around it.
+    """
+
+    product = models.OneToOneField(
+        "offers.Product", on_delete=models.PROTECT, primary_key=True, related_name="listing"
+    )
+    trading = models.SmallIntegerField(default=0, help_text="As engine.commands.Trading.")
+    is_stopped = models.BooleanField(default=False, help_text="Halted by the kill switch or a breaker.")
+    index_micros = models.BigIntegerField()
+    lowest_micros = models.BigIntegerField()
+    highest_micros = models.BigIntegerField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="listing_band",
+                condition=Q(lowest_micros__gt=0, highest_micros__gte=F("lowest_micros")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"listing of product {self.product_id}"
+
+
+class Cursor(models.Model):
+    """How far a shard has been drained, and by whom.
+
+    Who drains holds the shard until `held_until`; taking it over raises the epoch, and a commit under an
+    older epoch is refused. `event_number` is the last event the engine gave.
+    """
+
+    shard = models.OneToOneField("offers.Shard", on_delete=models.PROTECT, primary_key=True, related_name="+")
+    epoch = models.BigIntegerField(default=0)
+    sequence = models.BigIntegerField(default=0)
+    event_number = models.BigIntegerField(default=0)
+    holder = models.CharField(max_length=64, blank=True, default="")
+    held_until = models.DateTimeField(null=True, blank=True)
+    drained_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"cursor of shard {self.shard_id} at {self.sequence}"
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def live(self) -> OrderQuerySet:
+        """Orders that have not come to their end."""
+        return self.filter(state__in=Order.LIVE)
+
+    def overdue(self, now: datetime) -> OrderQuerySet:
+        """Live orders whose time is up."""
+        return self.live().filter(expires_at__lte=now)
+
+
+class Order(models.Model):
+    """A bid or an offer, and how much of it has traded, is open and has ended, in GPU-minutes."""
+
+    class Side(models.IntegerChoices):
+        BUY = 1, _("buy")
+        SELL = -1, _("sell")
+
+    class TimeInForce(models.IntegerChoices):
+        GTC = 0, "GTC"
+        GTD = 1, "GTD"
+        IOC = 2, "IOC"
+        FOK = 3, "FOK"
+
+    class SelfTrade(models.IntegerChoices):
+        CANCEL_NEWEST = 0, _("cancel newest")
+        CANCEL_OLDEST = 1, _("cancel oldest")
+        CANCEL_BOTH = 2, _("cancel both")
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("pending")
+        OPEN = "open", _("open")
+        PARTIALLY_FILLED = "partially_filled", _("partially filled")
+        FILLED = "filled", _("filled")
+        CANCELLED = "cancelled", _("cancelled")
+        EXPIRED = "expired", _("expired")
+        REJECTED = "rejected", _("rejected")
+
+    LIVE = (State.PENDING, State.OPEN, State.PARTIALLY_FILLED)
+
+    account = models.ForeignKey("ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False)
+    client_order_id = models.CharField(max_length=64)
+    product = models.ForeignKey("offers.Product", on_delete=models.PROTECT, related_name="+", db_index=False)
+    side = models.SmallIntegerField(choices=Side.choices)
+    price_micros_per_gpu_hour = models.BigIntegerField()
+    gpus = models.PositiveIntegerField(help_text="What is wanted or offered now, traded or not.")
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    node = models.ForeignKey(
+        "offers.Node", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    lease = models.ForeignKey(
+        "leases.Lease", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    time_in_force = models.SmallIntegerField(choices=TimeInForce.choices, default=TimeInForce.GTC)
+    is_market = models.BooleanField(default=False)
+    post_only = models.BooleanField(default=False)
+    self_trade = models.SmallIntegerField(choices=SelfTrade.choices, default=SelfTrade.CANCEL_NEWEST)
+    expires_at = models.DateTimeField(
+        help_text="Its own time, or when nothing of its window can trade any more."
+    )
+    maker_fee_bps = models.PositiveSmallIntegerField(default=0)
+    taker_fee_bps = models.PositiveSmallIntegerField(default=0)
+    reservation = models.ForeignKey(
+        "ledger.Reservation",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    reason = models.CharField(max_length=32, blank=True, default="")
+    total_gpu_minutes = models.BigIntegerField()
+    filled_gpu_minutes = models.BigIntegerField(default=0)
+    open_gpu_minutes = models.BigIntegerField()
+    cancelled_gpu_minutes = models.BigIntegerField(default=0)
+    version = models.IntegerField(default=1)
+    placed_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="order_adds_up",
+                condition=Q(
+                    total_gpu_minutes=F("filled_gpu_minutes")
+                    + F("open_gpu_minutes")
+                    + F("cancelled_gpu_minutes")
+                ),
+            ),
+            models.CheckConstraint(
+                name="order_parts_not_negative",
+                condition=Q(filled_gpu_minutes__gte=0, open_gpu_minutes__gte=0, cancelled_gpu_minutes__gte=0),
+            ),
+            models.CheckConstraint(
+                name="order_open_while_live",
+                condition=Q(state__in=("pending", "open", "partially_filled"), open_gpu_minutes__gt=0)
+                | Q(state__in=("filled", "cancelled", "expired", "rejected"), open_gpu_minutes=0),
+            ),
+            models.CheckConstraint(
+                name="order_terms_positive",
+                condition=Q(price_micros_per_gpu_hour__gt=0, gpus__gt=0, end__gt=F("start")),
+            ),
+            models.CheckConstraint(
+                name="order_sell_names_its_source",
+                condition=Q(side=1, node__isnull=True, lease__isnull=True) | Q(side=-1, node__isnull=False),
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["account", "product"],
+                name="order_live",
+                condition=Q(state__in=("pending", "open", "partially_filled")),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="order_expires",
+                condition=Q(state__in=("pending", "open", "partially_filled")),
+            ),
+            models.Index(fields=["account", "-id"], name="order_of_account"),
+            models.Index(
+                fields=["node"],
+                name="order_of_node",
+                condition=Q(node__isnull=False, state__in=("pending", "open", "partially_filled")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"order {self.pk} ({self.state})"
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in self.LIVE
+
+    @property
+    def minutes(self) -> int:
+        return int((self.end - self.start).total_seconds()) // 60
+
+    @property
+    def filled_gpus(self) -> float:
+        """GPUs over the whole window; a sell that sold parts of it has a fraction."""
+        return self.filled_gpu_minutes / self.minutes
+
+
+class Command(models.Model):
+    """One accepted request, in the words of the engine. Written once, never changed, never deleted.
+
+    `body` holds the fields of the engine's command after its sequence.
+    """
+
+    class Kind(models.TextChoices):
+        NEW = "new", _("new")
+        AMEND = "amend", _("amend")
+        CANCEL = "cancel", _("cancel")
+        CANCEL_ALL = "cancel_all", _("cancel all")
+        EXPIRE = "expire", _("expire")
+        SUSPEND = "suspend", _("suspend")
+        RESUME = "resume", _("resume")
+        CONFIGURE = "configure", _("configure")
+
+    shard = models.ForeignKey(
+        "offers.Shard", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    sequence = models.BigIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    body = models.JSONField(encoder=DjangoJSONEncoder)
+    account = models.ForeignKey(
+        "ledger.Account",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    client_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - only a new order has one
+    fingerprint = models.CharField(max_length=32, blank=True, default="", help_text="What the request said.")
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="commands",
+        db_index=False,
+        db_constraint=False,
+    )
+    reservation = models.ForeignKey(
+        "ledger.Reservation",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        help_text="What an amendment holds in addition until it is decided.",
+    )
+    accepted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["shard", "sequence"], name="command_once_in_its_log"),
+            models.UniqueConstraint(
+                fields=["account", "client_order_id"],
+                name="command_once_a_client_order_id",
+                condition=Q(kind="new"),
+            ),
+        )
+        indexes = (models.Index(fields=["order"], name="command_expires", condition=Q(kind="expire")),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.shard_id}/{self.sequence}"
+
+
+class Outcome(models.Model):
+    """What became of a command that is no new order (a new order's outcome is its state)."""
+
+    shard = models.ForeignKey(
+        "offers.Shard", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    sequence = models.BigIntegerField(help_text="The command's.")
+    accepted = models.BooleanField()
+    reason = models.CharField(max_length=32, blank=True, default="")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["shard", "sequence"], name="outcome_once"),)
+
+    def __str__(self) -> str:
+        return f"outcome of {self.shard_id}/{self.sequence}"
+
+
+class Trade(models.Model):
+    """A buy met a sell: `gpus` over [start, end) at the resting order's price."""
+
+    shard = models.ForeignKey(
+        "offers.Shard", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    sequence = models.BigIntegerField(help_text="The number of the engine's event.")
+    product = models.ForeignKey(
+        "offers.Product", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    buy = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="trades_as_buy", db_constraint=False
+    )
+    sell = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="trades_as_sell", db_constraint=False
+    )
+    buyer = models.ForeignKey(
+        "ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    seller = models.ForeignKey(
+        "ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    node = models.ForeignKey(
+        "offers.Node", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    taker_side = models.SmallIntegerField(choices=Order.Side.choices)
+    price_micros_per_gpu_hour = models.BigIntegerField()
+    gpus = models.PositiveIntegerField()
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    notional_micros = models.BigIntegerField()
+    buy_fee_micros = models.BigIntegerField()
+    sell_fee_micros = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["shard", "sequence"], name="trade_once_in_its_shard"),
+            models.CheckConstraint(
+                name="trade_terms_positive",
+                condition=Q(price_micros_per_gpu_hour__gt=0, gpus__gt=0, notional_micros__gt=0),
+            ),
+            models.CheckConstraint(name="trade_between_two_accounts", condition=~Q(buyer=F("seller"))),
+        )
+        indexes = (models.Index(fields=["product", "-id"], name="trade_of_product"),)
+
+    def __str__(self) -> str:
+        return f"trade {self.shard_id}/{self.sequence}"
+
+
+class Level(models.Model):
+    """What rests on one side of a book at one price over one window: rows add up to the book's depth.
+
+    An offer that has sold parts of its window lies in several rows (`engine.profile.layers`), cut so that
+    what can be had over a window is the sum of the rows that cover it.
+    """
+
+    product = models.ForeignKey(
+        "offers.Product", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    side = models.SmallIntegerField(choices=Order.Side.choices)
+    price_micros_per_gpu_hour = models.BigIntegerField()
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    gpus = models.IntegerField()
+    orders = models.IntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["product", "side", "price_micros_per_gpu_hour", "start", "end"], name="level_once"
+            ),
+            models.CheckConstraint(name="level_not_empty", condition=Q(gpus__gt=0, orders__gt=0)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.gpus} GPUs at {self.price_micros_per_gpu_hour}"
+
+
+class Outbox(models.Model):
+    """News of one drained batch that must be told to the outside; `sequence` is its last event's number."""
+
+    shard = models.ForeignKey(
+        "offers.Shard", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    sequence = models.BigIntegerField()
+    topic = models.CharField(max_length=64)
+    payload = models.JSONField(encoder=DjangoJSONEncoder)
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "outbox"
+        constraints = (
+            models.UniqueConstraint(fields=["shard", "sequence", "topic"], name="outbox_once_a_topic"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.shard_id}/{self.sequence}"
+
+
+class Snapshot(models.Model):
+    """The engine's state after a command, so that a new worker need not play the whole log."""
+
+    shard = models.ForeignKey("offers.Shard", on_delete=models.PROTECT, related_name="+", db_index=False)
+    sequence = models.BigIntegerField()
+    event_number = models.BigIntegerField()
+    state = models.BinaryField(help_text="What engine.dump gives, compressed with zlib.")
+    state_hash = models.CharField(max_length=64)
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["shard", "sequence"], name="snapshot_once"),)
+
+    def __str__(self) -> str:
+        return f"snapshot {self.shard_id}/{self.sequence}"

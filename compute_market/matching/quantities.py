@@ -1,0 +1,37 @@
+"""Minutes and money of orders, exact: every figure here is a whole number."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+MINUTES_PER_HOUR = 60
+# A multiple of 60 keeps the price of a GPU-minute whole; so every tick is one.
+TICK_UNIT_MICROS = 60
+
+
+def to_minutes(moment: datetime) -> int:
+    """Minutes since the epoch; a moment within a minute belongs to the one it is in."""
+    return (moment - EPOCH) // MINUTE
+
+
+def from_minutes(minutes: int) -> datetime:
+    """The moment at which a minute since the epoch begins."""
+    return EPOCH + minutes * MINUTE
+
+
+def notional_micros(*, gpu_minutes: int, price_micros_per_gpu_hour: int) -> int:
+    """What GPU-minutes cost at a price on the tick."""
+    return gpu_minutes * (price_micros_per_gpu_hour // MINUTES_PER_HOUR)
+
+
+def fee_micros(*, amount_micros: int, bps: int) -> int:
+    """The exchange's share of a trade's notional, rounded down (rule M9)."""
+    return amount_micros * bps // 10_000
+
+
+def hold_micros(*, gpu_minutes: int, price_micros_per_gpu_hour: int, fee_bps: int) -> int:
+    """The most that a buy can cost (rule M10). Fees are rounded down trade by trade, so it always suffices."""
+    notional = notional_micros(gpu_minutes=gpu_minutes, price_micros_per_gpu_hour=price_micros_per_gpu_hour)
+    return notional + fee_micros(amount_micros=notional, bps=fee_bps)

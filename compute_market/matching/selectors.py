@@ -1,0 +1,66 @@
+"""What people may read of the market's record."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from compute_market.matching import policies
+from compute_market.matching.errors import OrderNotFound
+from compute_market.matching.models import Cursor, Intake, Level, Order, Trade
+from hub.interface import Principal
+
+
+def orders(*, actor: Principal) -> QuerySet[Order]:
+    """Orders of the namespaces that the actor trades for, newest first."""
+    mine = Order.objects.select_related("account__namespace", "product", "node")
+    if not actor.is_system:
+        mine = mine.filter(account__namespace__in=policies.readable_namespaces(actor))
+    return mine.order_by("-pk")
+
+
+def get_order(*, actor: Principal, order_id: int) -> Order:
+    """One order. Raises: OrderNotFound, also for somebody else's."""
+    order = orders(actor=actor).filter(pk=order_id).first()
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def get_order_by_client_id(*, actor: Principal, namespace_id: int, client_order_id: str) -> Order:
+    """The order a namespace placed under a client order id. Raises: OrderNotFound."""
+    order = (
+        orders(actor=actor)
+        .filter(
+            commands__kind="new",
+            commands__client_order_id=client_order_id,
+            commands__account__namespace=namespace_id,
+        )
+        .first()
+    )
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def trades(*, product_id: int) -> QuerySet[Trade]:
+    """Trades of a product, newest first: public."""
+    return Trade.objects.filter(product=product_id).order_by("-pk")
+
+
+def depth(*, product_id: int, start: datetime | None = None, end: datetime | None = None) -> QuerySet[Level]:
+    """The levels of a product's book; with a window, those asks that cover it and bids that lie inside it."""
+    levels = Level.objects.filter(product=product_id)
+    if start is not None and end is not None:
+        levels = levels.filter(side=Order.Side.SELL, start__lte=start, end__gte=end) | levels.filter(
+            side=Order.Side.BUY, start__gte=start, end__lte=end
+        )
+    return levels
+
+
+def backlog() -> dict[int, int]:
+    """Shard → commands accepted and not drained yet."""
+    done = dict(Cursor.objects.values_list("shard", "sequence"))
+    taken = Intake.objects.values_list("shard", "last_sequence")
+    return {shard: last - done.get(shard, 0) for shard, last in taken}

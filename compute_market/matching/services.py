@@ -1,0 +1,187 @@
+"""Use cases of traders and operators. Each is accepted here and decided later, by whoever drains the shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from compute_market.errors import Refusal
+from compute_market.ledger import postings as ledger
+from compute_market.matching import (
+    acceptance,
+    amendments,
+    commandlog,
+    limits,
+    listings,
+    policies,
+    selectors,
+    tasks,
+)
+from compute_market.matching.errors import BulkTooLarge, OrderNotOpen
+from compute_market.matching.models import Listing, Order
+from compute_market.matching.terms import OrderRequest
+from compute_market.offers.errors import ProductNotFound
+from compute_market.offers.models import Product
+from hub.interface import Principal
+
+__all__ = [
+    "OrderRequest",
+    "amend_order",
+    "cancel_all",
+    "cancel_order",
+    "halt",
+    "place_order",
+    "place_orders",
+    "resume",
+]
+
+
+def place_order(*, actor: Principal, namespace_id: int, request: OrderRequest, now: datetime) -> Order:
+    """Accept an order of a namespace: hold what it may cost, and put it on the log. It is pending then.
+
+    The same request under the same client order id gives the order it gave the first time (rule M6).
+
+    Raises: NotAMember, TradeScopeMissing, and what `acceptance.Acceptance.take` raises.
+    """
+    policies.require_spend(actor, namespace_id)
+    with transaction.atomic(durable=True):
+        account = ledger.lock_account(namespace_id=namespace_id, now=now)
+        taken = acceptance.Acceptance(account=account, requests=[request], now=now)
+        order = taken.take(request)
+        for shard in taken.write():
+            tasks.ring(shard)
+    return order
+
+
+def place_orders(
+    *, actor: Principal, namespace_id: int, requests: Sequence[OrderRequest], now: datetime
+) -> list[Order | Refusal]:
+    """Accept up to a thousand orders in one commit; each has its own answer, in the order of the requests.
+
+    Raises: BulkTooLarge, NotAMember, TradeScopeMissing.
+    """
+    policies.require_spend(actor, namespace_id)
+    if not 0 < len(requests) <= limits.bulk_max():
+        raise BulkTooLarge(limit=limits.bulk_max())
+    with transaction.atomic(durable=True):
+        account = ledger.lock_account(namespace_id=namespace_id, now=now)
+        taken = acceptance.Acceptance(account=account, requests=requests, now=now)
+        answers = acceptance.answers(taken, requests)
+        for shard in taken.write():
+            tasks.ring(shard)
+    return answers
+
+
+def amend_order(
+    *,
+    actor: Principal,
+    order_id: int,
+    price_micros_per_gpu_hour: int | None = None,
+    gpus: int | None = None,
+    version: int | None = None,
+    now: datetime,
+) -> Order:
+    """Ask for a new price or a new total of GPUs (rule M8); gives the order as it is until that is decided.
+
+    Raises: OrderNotFound, OrderNotOpen, VersionChanged, AmendmentPending, OrderInvalid, ProductHalted,
+    ProductClosed, InsufficientFunds, CapacityTaken.
+    """
+    namespace_id, shard = _owner(actor, order_id)
+    with transaction.atomic(durable=True):
+        account = ledger.lock_account(namespace_id=namespace_id, now=now)
+        order = Order.objects.select_related("product").get(pk=order_id)
+        entry = amendments.draw_up(
+            order=order,
+            account=account,
+            price=order.price_micros_per_gpu_hour
+            if price_micros_per_gpu_hour is None
+            else price_micros_per_gpu_hour,
+            gpus=order.gpus if gpus is None else gpus,
+            version=version,
+            now=now,
+        )
+        commandlog.append(shard=shard, entries=[entry], now=now)
+        tasks.ring(shard)
+    return order
+
+
+def cancel_order(*, actor: Principal, order_id: int, now: datetime) -> Order:
+    """Ask for the end of what is left of an order; gives the order as it is until that is decided.
+
+    Raises: OrderNotFound, OrderNotOpen.
+    """
+    namespace_id, shard = _owner(actor, order_id)
+    with transaction.atomic(durable=True):
+        account = ledger.lock_account(namespace_id=namespace_id, now=now)
+        order = Order.objects.select_related("product").get(pk=order_id)
+        if not order.is_live:
+            raise OrderNotOpen(state=order.state)
+        entry = commandlog.Entry(kind="cancel", body=(order_id,), account_id=account.pk, order_id=order_id)
+        commandlog.append(shard=shard, entries=[entry], now=now)
+        tasks.ring(shard)
+    return order
+
+
+def cancel_all(*, actor: Principal, namespace_id: int, product: str | None = None, now: datetime) -> int:
+    """Ask for the end of all live orders of a namespace, or of those on one product. Gives how many there are.
+
+    Raises: NotAMember, TradeScopeMissing, ProductNotFound.
+    """
+    policies.require_spend(actor, namespace_id)
+    with transaction.atomic(durable=True):
+        account = ledger.lock_account(namespace_id=namespace_id, now=now)
+        live = Order.objects.live().filter(account_id=account.pk)
+        product_id = 0
+        if product is not None:
+            product_id = _product(product).pk
+            live = live.filter(product=product_id)
+        shards = set(live.order_by().values_list("product__shard", flat=True).distinct())
+        for shard in sorted(shards):
+            entry = commandlog.Entry(kind="cancel_all", body=(account.pk, product_id), account_id=account.pk)
+            commandlog.append(shard=shard, entries=[entry], now=now)
+            tasks.ring(shard)
+        return live.count()
+
+
+def halt(*, actor: Principal, product: str | None = None, now: datetime) -> list[Listing]:
+    """Stop trading in a product, or in all of them: the kill switch. Orders rest, and can be cancelled.
+
+    Raises: OperatorOnly, ProductNotFound.
+    """
+    return _set_stopped(actor=actor, product=product, is_stopped=True, now=now)
+
+
+def resume(*, actor: Principal, product: str | None = None, now: datetime) -> list[Listing]:
+    """Let trading go on after a halt.
+
+    Raises: OperatorOnly, ProductNotFound.
+    """
+    return _set_stopped(actor=actor, product=product, is_stopped=False, now=now)
+
+
+def _set_stopped(*, actor: Principal, product: str | None, is_stopped: bool, now: datetime) -> list[Listing]:
+    policies.require_operator(actor)
+    products = [_product(product)] if product is not None else list(Product.objects.order_by("pk"))
+    with transaction.atomic(durable=True):
+        changed = [listings.configure(each, now=now, is_stopped=is_stopped) for each in products]
+        for shard in {each.shard_id for each in products}:
+            tasks.ring(shard)
+    return changed
+
+
+def _owner(actor: Principal, order_id: int) -> tuple[int, int]:
+    """Namespace and shard of an order that the actor may trade. Raises: OrderNotFound."""
+    order = selectors.get_order(actor=actor, order_id=order_id)
+    namespace_id = order.account.namespace_id
+    if namespace_id is None:
+        raise RuntimeError(f"The account of {order} belongs to no namespace.")
+    return namespace_id, order.product.shard_id
+
+
+def _product(slug: str) -> Product:
+    product = Product.objects.filter(slug=slug).first()
+    if product is None:
+        raise ProductNotFound(product=slug)
+    return product

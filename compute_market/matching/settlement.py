@@ -1,0 +1,340 @@
+"""From the events of a batch to its rows: trades, orders, money, GPUs, depth and news, in few statements.
+
+Whatever a batch touches is read once, worked out in memory, and written at the end; the database's own
+constraints check the result again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from compute_market import rows
+from compute_market.leases import lifecycle
+from compute_market.ledger import postings as ledger
+from compute_market.ledger.models import Reservation, Transfer
+from compute_market.matching import quantities, supply
+from compute_market.matching.books import Books
+from compute_market.matching.commandlog import Logged
+from compute_market.matching.engine import events as e
+from compute_market.matching.models import Order, Outbox, Outcome, Trade
+
+PENDING, OPEN = Order.State.PENDING.value, Order.State.OPEN.value
+PARTIALLY_FILLED, FILLED = Order.State.PARTIALLY_FILLED.value, Order.State.FILLED.value
+CANCELLED, EXPIRED = Order.State.CANCELLED.value, Order.State.EXPIRED.value
+REJECTED = Order.State.REJECTED.value
+BUY = 1
+
+LOADED = (
+    "pk", "account_id", "side", "price_micros_per_gpu_hour", "gpus", "state", "total_gpu_minutes",
+    "filled_gpu_minutes", "open_gpu_minutes", "cancelled_gpu_minutes", "version", "reservation_id",
+    "maker_fee_bps", "taker_fee_bps", "lease_id", "reason", "client_order_id",
+)  # fmt: skip
+WRITTEN = (
+    "price_micros_per_gpu_hour", "gpus", "state", "total_gpu_minutes", "filled_gpu_minutes",
+    "open_gpu_minutes", "cancelled_gpu_minutes", "version", "reservation", "reason", "changed_at",
+)  # fmt: skip
+TRADE_COLUMNS = (
+    "shard", "sequence", "product", "buy", "sell", "buyer", "seller", "node", "taker_side",
+    "price_micros_per_gpu_hour", "gpus", "start", "end", "notional_micros", "buy_fee_micros",
+    "sell_fee_micros", "at",
+)  # fmt: skip
+
+
+class Tally:
+    """An order's figures while a batch is settled."""
+
+    __slots__ = (
+        "account",
+        "cancelled",
+        "client_order_id",
+        "filled",
+        "gpus",
+        "hold",
+        "lease",
+        "maker_bps",
+        "open",
+        "pk",
+        "price",
+        "reason",
+        "reservation",
+        "side",
+        "state",
+        "taker_bps",
+        "total",
+        "version",
+    )
+
+    def __init__(self, row: tuple[Any, ...]) -> None:
+        (self.pk, self.account, self.side, self.price, self.gpus, self.state, self.total, self.filled,
+         self.open, self.cancelled, self.version, self.reservation, self.maker_bps, self.taker_bps,
+         self.lease, self.reason, self.client_order_id) = row  # fmt: skip
+        self.hold: Reservation | None = None
+
+    @property
+    def cause(self) -> str:
+        """What its holds are known by."""
+        return supply.cause_of(account_id=self.account, client_order_id=self.client_order_id)
+
+    def end(self, state: str, reason: str) -> None:
+        """Nothing is open any more."""
+        self.cancelled += self.open
+        self.open = 0
+        self.state = state
+        self.reason = reason
+
+    def row(self, now: datetime) -> tuple[Any, ...]:
+        """As `WRITTEN`, after the primary key."""
+        reservation = self.hold.pk if self.hold is not None else self.reservation
+        return (
+            self.pk, self.price, self.gpus, self.state, self.total, self.filled, self.open, self.cancelled,
+            self.version, reservation, self.reason, now,
+        )  # fmt: skip
+
+
+class Settlement:
+    """What one batch changes. Make it, `settle()`, then `write()`; all inside the batch's transaction."""
+
+    def __init__(
+        self, *, shelf: Books, logged: list[Logged], events: list[e.Event], now: datetime
+    ) -> None:
+        self.shard = shelf.shard
+        self.now = now
+        self.events = events
+        self._resting = shelf.matcher.orders
+        self.logged = {entry.sequence: entry for entry in logged}
+        self.tallies = self._load_tallies()
+        self._load_money()
+        self.trades: list[tuple[Any, ...]] = []
+        self.outcomes: dict[int, tuple[bool, str]] = {}
+        self._ended: list[Tally] = []
+        self._resized: dict[int, Tally] = {}
+
+    def settle(self) -> None:
+        """Go through the events in their order."""
+        handlers = {
+            e.Trade: self._trade,
+            e.Accepted: self._accepted,
+            e.Rejected: self._rejected,
+            e.Cancelled: self._cancelled,
+            e.Amended: self._amended,
+            e.Done: self._done,
+            e.Configured: self._done,
+        }
+        for event in self.events:
+            handlers[type(event)](event)  # type: ignore[operator]
+        for tally in self._ended:
+            if tally.hold is not None:
+                self.journal.end(reservation=tally.hold)
+
+    def write(self) -> None:
+        """Write everything but depth, news and the cursor."""
+        now = self.now
+        self.journal.write()
+        pks = rows.insert_rows(Trade, TRADE_COLUMNS, self.trades)
+        rows.update_rows(Order, WRITTEN, [tally.row(now) for tally in self.tallies.values()])
+        rows.insert_rows(
+            Outcome,
+            ("shard", "sequence", "accepted", "reason"),
+            [(self.shard, sequence, *outcome) for sequence, outcome in self.outcomes.items()],
+        )
+        supply.shrink(sizes=[(t.cause, self._gpus_needed(t)) for t in self._resized.values() if t.open])
+        supply.release(causes=[tally.cause for tally in self._ended if tally.side != BUY], now=now)
+        self._open_leases(pks)
+
+    def tell(self, topics: dict[str, Any], *, sequence: int) -> None:
+        """Put news into the outbox, under the number of the batch's last event."""
+        rows.insert_rows(
+            Outbox,
+            ("shard", "sequence", "topic", "payload", "at"),
+            [(self.shard, sequence, topic, payload, self.now) for topic, payload in topics.items()],
+        )
+
+    def order_news(self) -> dict[int, list[tuple[Any, ...]]]:
+        """Account → its orders that changed: (order, state, filled, open, cancelled, version, reason)."""
+        news: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        for t in self.tallies.values():
+            news[t.account].append((t.pk, t.state, t.filled, t.open, t.cancelled, t.version, t.reason))
+        return news
+
+    def _open_leases(self, trade_pks: list[int]) -> None:
+        openings = [
+            lifecycle.LeaseOpening(
+                trade_pk, shard, product, node, buyer, seller, self.tallies[sell].cause,
+                self.tallies[sell].lease, gpus, start, end, price, notional, sell_fee,
+            )
+            for trade_pk, (
+                shard, _, product, _, sell, buyer, seller, node, _, price, gpus, start, end, notional, _,
+                sell_fee, _,
+            ) in zip(trade_pks, self.trades, strict=True)
+        ]  # fmt: skip
+        lifecycle.open_from_trades(openings, now=self.now)
+
+    def _gpus_needed(self, tally: Tally) -> int:
+        """What an amended offer may sell yet, or has sold at its busiest: its leases lean on the hold."""
+        order = self._resting[tally.pk]
+        return max(order.gpus, *(sold for _, sold in order.sold_steps()))
+
+    # ---- what is read ------------------------------------------------------------------------
+
+    def _load_tallies(self) -> dict[int, Tally]:
+        touched: set[int] = set()
+        for event in self.events:
+            if type(event) is e.Trade:
+                touched.add(event.buy)
+                touched.add(event.sell)
+            elif type(event) in {e.Accepted, e.Cancelled, e.Amended}:
+                touched.add(event.order)  # type: ignore[union-attr]
+            elif type(event) is e.Rejected and self.logged[event.sequence].kind in {"new", "amend"}:
+                touched.add(event.order)
+        found = Order.objects.filter(pk__in=touched).values_list(*LOADED)
+        return {row[0]: Tally(row) for row in found}
+
+    def _load_money(self) -> None:
+        holds = {t.reservation for t in self.tallies.values() if t.reservation is not None}
+        extra = {entry.reservation_id for entry in self.logged.values() if entry.reservation_id is not None}
+        self.escrow, self.fees = ledger.shard_account_ids(shard=self.shard, now=self.now)
+        accounts = {t.account for t in self.tallies.values() if t.reservation is not None}
+        accounts |= {
+            entry.account_id
+            for entry in self.logged.values()
+            if entry.account_id is not None and entry.reservation_id is not None
+        }
+        # Locked before the reservations are read: whoever draws on one, or ends it, holds its account.
+        locked = ledger.lock_accounts(ids=accounts | {self.escrow, self.fees})
+        by_pk = ledger.load_reservations(ids=holds | extra)
+        self.extra = {pk: by_pk[pk] for pk in extra}
+        for tally in self.tallies.values():
+            if tally.reservation is not None:
+                tally.hold = by_pk[tally.reservation]
+        self.journal = ledger.Journal(accounts=locked.values(), now=self.now)
+
+    def _is_new(self, event: e.Event) -> bool:
+        return self.logged[event.sequence].kind == "new"
+
+    # ---- one method a kind of event ------------------------------------------------------------
+
+    def _accepted(self, event: e.Accepted) -> None:
+        self.tallies[event.order].state = OPEN
+
+    def _rejected(self, event: e.Rejected) -> None:
+        if self._is_new(event):
+            tally = self.tallies[event.order]
+            tally.end(REJECTED, event.reason)
+            self._ended.append(tally)
+            return
+        self.outcomes[event.sequence] = (False, event.reason)
+        self._give_back_extra(event.sequence)
+        if event.order in self.tallies and self.tallies[event.order].side != BUY:
+            self._resized[event.order] = self.tallies[event.order]
+
+    def _cancelled(self, event: e.Cancelled) -> None:
+        tally = self.tallies[event.order]
+        tally.end(EXPIRED if event.reason == e.Reason.EXPIRED else CANCELLED, event.reason)
+        tally.version += 1
+        self._ended.append(tally)
+        if event.sequence not in self.outcomes and not self._is_new(event):
+            self.outcomes[event.sequence] = (True, "")
+            self._give_back_extra(event.sequence)
+
+    def _done(self, event: e.Done | e.Configured) -> None:
+        self.outcomes[event.sequence] = (True, "")
+
+    def _trade(self, event: e.Trade) -> None:
+        buy, sell = self.tallies[event.buy], self.tallies[event.sell]
+        gpu_minutes = event.gpus * (event.end - event.start)
+        notional = gpu_minutes * (event.price // quantities.MINUTES_PER_HOUR)
+        takes = event.taker_side == BUY
+        buy_fee = notional * (buy.taker_bps if takes else buy.maker_bps) // 10_000
+        sell_fee = notional * (sell.maker_bps if takes else sell.taker_bps) // 10_000
+        cause = f"trade/{self.shard}/{event.number}"
+        if buy.hold is None:
+            raise RuntimeError(f"Order {buy.pk} buys without a hold.")
+        self.journal.draw(
+            reservation=buy.hold,
+            credit_id=self.escrow,
+            amount_micros=notional,
+            kind=Transfer.Kind.ESCROW.value,
+            cause=cause,
+        )
+        if buy_fee:
+            self.journal.draw(
+                reservation=buy.hold,
+                credit_id=self.fees,
+                amount_micros=buy_fee,
+                kind=Transfer.Kind.FEE.value,
+                cause=f"{cause}/fee",
+            )
+        for tally in (buy, sell):
+            tally.filled += gpu_minutes
+            tally.open -= gpu_minutes
+            tally.version += 1
+            if tally.open:
+                tally.state = PARTIALLY_FILLED
+            else:
+                tally.state = FILLED
+                self._ended.append(tally)
+        self.trades.append(
+            (
+                self.shard,
+                event.number,
+                event.product,
+                event.buy,
+                event.sell,
+                event.buyer,
+                event.seller,
+                event.node,
+                event.taker_side,
+                event.price,
+                event.gpus,
+                quantities.from_minutes(event.start),
+                quantities.from_minutes(event.end),
+                notional,
+                buy_fee,
+                sell_fee,
+                self.now,
+            )  # fmt: skip
+        )
+
+    def _amended(self, event: e.Amended) -> None:
+        tally = self.tallies[event.order]
+        tally.price, tally.gpus, tally.open = event.price, event.gpus, event.gpu_minutes
+        tally.total = tally.filled + tally.open + tally.cancelled
+        tally.version += 1
+        self.outcomes[event.sequence] = (True, "")
+        if tally.hold is None:
+            self._resized[tally.pk] = tally
+            return
+        self.journal.end(reservation=tally.hold)
+        self._give_back_extra(event.sequence)
+        tally.hold = self.journal.reserve(
+            account_id=tally.account,
+            amount_micros=quantities.hold_micros(
+                gpu_minutes=tally.open,
+                price_micros_per_gpu_hour=tally.price,
+                fee_bps=max(tally.maker_bps, tally.taker_bps),
+            ),
+            cause=f"amend/{self.shard}/{event.sequence}",
+        )
+
+    def _give_back_extra(self, sequence: int) -> None:
+        """An amendment is decided: what it held in addition is no longer needed, or part of the new hold."""
+        reservation_id = self.logged[sequence].reservation_id
+        if reservation_id is not None:
+            self.journal.end(reservation=self.extra[reservation_id])
+
+
+def product_news(
+    trades: Iterable[tuple[Any, ...]], levels: Iterable[tuple[tuple[int, int, int, int, int], int, int]]
+) -> dict[int, dict[str, list[Any]]]:
+    """Product → what its watchers see: trades, and levels of the book as they are now (0 GPUs: gone)."""
+    news: dict[int, dict[str, list[Any]]] = defaultdict(lambda: {"trades": [], "levels": []})
+    for _, number, product, _, _, _, _, _, taker_side, price, gpus, start, end, *_ in trades:
+        news[product]["trades"].append(
+            (number, taker_side, price, gpus, quantities.to_minutes(start), quantities.to_minutes(end))
+        )
+    for (product, side, price, start, end), gpus, count in levels:
+        news[product]["levels"].append((side, price, start, end, gpus, count))
+    return news

@@ -1,0 +1,92 @@
+"""Where sells come from: the node, or the lease, that each one names, and the GPUs it holds there (M10).
+
+A hold is taken when a sell is accepted and given back when the order is finished; what it sold stands for
+itself, as leases, from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from compute_market import rows
+from compute_market.leases import capacity
+from compute_market.leases.errors import LeaseNotFound
+from compute_market.leases.models import Lease
+from compute_market.ledger import postings as ledger
+from compute_market.matching.models import Order
+from compute_market.matching.terms import OrderRequest
+from compute_market.offers.models import GpuHold
+
+
+def cause_of(*, account_id: int, client_order_id: str) -> str:
+    """What an order's holds, of money or of GPUs, are known by."""
+    return f"order/{account_id}/{client_order_id}"
+
+
+class Sources:
+    """The nodes and leases that a bulk of sells offers, locked; and the holds it takes there."""
+
+    def __init__(
+        self, *, account: ledger.LockedAccount, requests: Sequence[OrderRequest], now: datetime
+    ) -> None:
+        self._account = account
+        lease_ids = {request.lease_id for request in requests if request.lease_id is not None}
+        self._node_of_lease = dict(Lease.objects.filter(pk__in=lease_ids).values_list("pk", "node"))
+        node_ids = {request.node_id for request in requests if request.node_id is not None}
+        node_ids |= set(self._node_of_lease.values())
+        self._supply: capacity.Supply | None = None
+        if node_ids:
+            nodes = capacity.lock_nodes(ids=node_ids)
+            self._supply = capacity.Supply(nodes=nodes.values(), lease_ids=lease_ids, now=now)
+
+    def node_of(self, request: OrderRequest) -> int | None:
+        """The node that a sell comes from. Raises: LeaseNotFound."""
+        if request.lease_id is None:
+            return request.node_id
+        if request.lease_id not in self._node_of_lease:
+            raise LeaseNotFound
+        return self._node_of_lease[request.lease_id]
+
+    def hold(self, order: Order) -> None:
+        """Hold the GPUs of a sell. Raises: what `capacity.Supply.hold` raises."""
+        if self._supply is None or order.node_id is None:
+            raise RuntimeError("A sell without a source got past its check.")
+        self._supply.hold(
+            account=self._account,
+            product_id=order.product_id,
+            node_id=order.node_id,
+            lease_id=order.lease_id,
+            gpus=order.gpus,
+            start=order.start,
+            end=order.end,
+            cause=cause_of(account_id=order.account_id, client_order_id=order.client_order_id),
+        )
+
+    def write(self) -> None:
+        """Write the holds."""
+        if self._supply is not None:
+            self._supply.write()
+
+
+def enlarge(*, order: Order, gpus: int, now: datetime) -> None:
+    """Hold more GPUs for a sell that is to be amended; never fewer. Raises: CapacityTaken, NodeNotFound."""
+    if gpus <= order.gpus or order.node_id is None:
+        return
+    lease_ids = [] if order.lease_id is None else [order.lease_id]
+    nodes = capacity.lock_nodes(ids=[order.node_id])
+    held = capacity.Supply(nodes=nodes.values(), lease_ids=lease_ids, now=now)
+    cause = cause_of(account_id=order.account_id, client_order_id=order.client_order_id)
+    capacity.resize(supply=held, cause=cause, gpus=gpus)
+
+
+def shrink(*, sizes: Sequence[tuple[str, int]]) -> None:
+    """Let holds, by cause, have as many GPUs as their orders need now: after an amendment was decided."""
+    pks = dict(GpuHold.objects.open().filter(cause__in=[c for c, _ in sizes]).values_list("cause", "pk"))
+    rows.update_rows(GpuHold, ("gpus",), [(pks[cause], gpus) for cause, gpus in sizes if cause in pks])
+
+
+def release(*, causes: Collection[str], now: datetime) -> None:
+    """Give back what finished sells held."""
+    if causes:
+        capacity.release(causes=causes, now=now)

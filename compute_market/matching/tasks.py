@@ -1,0 +1,33 @@
+"""The market's doorbells: a lost or doubled ring does no harm."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from compute_market.clock import database_now
+from compute_market.matching import jobs, selectors
+
+
+@shared_task(acks_late=True, soft_time_limit=120)
+def drain_shard(*, shard: int, **_: object) -> None:
+    """There may be work in a shard."""
+    jobs.drain_shard(shard=shard, now=database_now())
+
+
+@shared_task(acks_late=True, soft_time_limit=60)
+def sweep_shards(**_: object) -> None:
+    """Expire what is due, and ring for every shard that has work which no bell was heard for."""
+    jobs.expire_orders(now=database_now())
+    for shard, waiting in selectors.backlog().items():
+        if waiting:
+            ring(shard)
+
+
+def queue(shard: int) -> str:
+    """The queue of a shard's bells; one worker or several may listen to any of them."""
+    return f"market-{shard}"
+
+
+def ring(shard: int) -> None:
+    """Ring after the commit; a broker that does not answer is made up for by the sweep."""
+    drain_shard.apply_async_on_commit(kwargs={"shard": shard}, queue=queue(shard), ignore_result=True)

@@ -1,0 +1,175 @@
+"""What a trader asks for, and whether it can be asked for at all (rule M1)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from compute_market.clock import HOUR, ceil_minute
+from compute_market.ledger.models import AMOUNT_MAX_MICROS
+from compute_market.matching import limits, quantities
+from compute_market.matching.errors import OrderInvalid, ProductClosed, ProductHalted
+from compute_market.matching.models import Order
+
+if TYPE_CHECKING:
+    from compute_market.matching.models import Listing
+
+PRICE_MAX_MICROS = 10**12
+CLIENT_ORDER_ID_MAX = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """A new order in the trader's own words. `start` None is now, the next whole minute.
+
+    `price_micros_per_gpu_hour` is the limit; of a market order, the cap. `node_id` or `lease_id`: what a sell
+    offers.
+    """
+
+    client_order_id: str
+    product: str
+    side: int
+    gpus: int
+    end: datetime
+    price_micros_per_gpu_hour: int
+    start: datetime | None = None
+    time_in_force: int = Order.TimeInForce.GTC.value
+    expires_at: datetime | None = None
+    is_market: bool = False
+    post_only: bool = False
+    self_trade: int = Order.SelfTrade.CANCEL_NEWEST.value
+    node_id: int | None = None
+    lease_id: int | None = None
+
+    def fingerprint(self) -> str:
+        """The same for the same request, and only then: what makes a retry a retry (rule M6)."""
+        text = json.dumps(asdict(self), sort_keys=True, default=datetime.isoformat)
+        return sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """[start, end), on whole minutes."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def minutes(self) -> int:
+        return quantities.to_minutes(self.end) - quantities.to_minutes(self.start)
+
+
+def check(request: OrderRequest, *, listing: Listing, now: datetime) -> Window:
+    """Whether a product takes such an order now. Gives the window it would trade over.
+
+    Raises: OrderInvalid (with the field), ProductHalted, ProductClosed.
+    """
+    _check_identity(request)
+    check_trading(listing)
+    check_gpus(request.gpus, listing)
+    check_price(request.price_micros_per_gpu_hour, listing)
+    _check_force(request, now)
+    window = _window(request, listing.product.horizon_days, now)
+    cost = quantities.hold_micros(
+        gpu_minutes=request.gpus * window.minutes,
+        price_micros_per_gpu_hour=request.price_micros_per_gpu_hour,
+        fee_bps=limits.fee_bps_max(),
+    )
+    if cost > AMOUNT_MAX_MICROS:
+        raise OrderInvalid(field="gpus", reason=_("the order is larger than any account can be."))
+    return window
+
+
+def check_price(price: int, listing: Listing, *, field: str = "price_micros_per_gpu_hour") -> None:
+    """Raises: OrderInvalid unless a price is positive, on the tick and inside the band."""
+    if type(price) is not int or not 0 < price <= PRICE_MAX_MICROS:
+        raise OrderInvalid(field=field, reason=_("must be a positive whole number of micro-credits."))
+    tick = listing.product.tick_micros
+    if price % tick:
+        reason = _("must be a multiple of the tick, {tick}.").format(tick=tick)
+        raise OrderInvalid(field=field, reason=reason)
+    if not listing.lowest_micros <= price <= listing.highest_micros:
+        reason = _("must lie in the price band, {low} to {high}.").format(
+            low=listing.lowest_micros, high=listing.highest_micros
+        )
+        raise OrderInvalid(field=field, reason=reason)
+
+
+def check_gpus(gpus: int, listing: Listing) -> None:
+    """Raises: OrderInvalid unless a number of GPUs is positive, on the lot and not too large."""
+    product = listing.product
+    if type(gpus) is not int or not 0 < gpus <= product.gpus_max:
+        reason = _("must be a whole number from 1 to {limit}.").format(limit=product.gpus_max)
+        raise OrderInvalid(field="gpus", reason=reason)
+    if gpus % product.lot:
+        reason = _("must be a multiple of the lot, {lot}.").format(lot=product.lot)
+        raise OrderInvalid(field="gpus", reason=reason)
+
+
+def check_trading(listing: Listing) -> None:
+    """Raises: ProductHalted, ProductClosed."""
+    product = listing.product
+    if product.state == product.State.CLOSED:
+        raise ProductClosed(product=product.slug)
+    if product.state == product.State.HALTED or listing.is_stopped:
+        raise ProductHalted(product=product.slug)
+
+
+def _check_identity(request: OrderRequest) -> None:
+    name = request.client_order_id
+    if not (isinstance(name, str) and 0 < len(name) <= CLIENT_ORDER_ID_MAX and name.isprintable()):
+        reason = _("must have 1 to {limit} printable characters.").format(limit=CLIENT_ORDER_ID_MAX)
+        raise OrderInvalid(field="client_order_id", reason=reason)
+    if request.side not in Order.Side.values:
+        raise OrderInvalid(field="side", reason=_("must be buy or sell."))
+    if request.self_trade not in Order.SelfTrade.values:
+        raise OrderInvalid(field="self_trade", reason=_("is not a known mode."))
+    sources = (request.node_id is not None) + (request.lease_id is not None)
+    if request.side == Order.Side.SELL and sources != 1:
+        raise OrderInvalid(field="node", reason=_("a sell names one node or one lease."))
+    if request.side == Order.Side.BUY and sources:
+        raise OrderInvalid(field="node", reason=_("a buy names neither node nor lease."))
+
+
+def _check_force(request: OrderRequest, now: datetime) -> None:
+    force = request.time_in_force
+    immediate = force in {Order.TimeInForce.IOC, Order.TimeInForce.FOK}
+    if force not in Order.TimeInForce.values:
+        raise OrderInvalid(field="time_in_force", reason=_("is not a known one."))
+    if request.is_market and not immediate:
+        raise OrderInvalid(field="time_in_force", reason=_("a market order is IOC or FOK."))
+    if request.post_only and immediate:
+        raise OrderInvalid(field="post_only", reason=_("an immediate order cannot be post-only."))
+    if (force == Order.TimeInForce.GTD) != (request.expires_at is not None):
+        raise OrderInvalid(field="expires_at", reason=_("belongs to a GTD order, and to no other."))
+    if request.expires_at is not None and request.expires_at <= now:
+        raise OrderInvalid(field="expires_at", reason=_("has passed."))
+
+
+def _window(request: OrderRequest, horizon_days: int, now: datetime) -> Window:
+    start = ceil_minute(now) if request.start is None else request.start
+    for field, moment in (("start", request.start), ("end", request.end)):
+        if moment is not None and (moment.utcoffset() is None or (moment - quantities.EPOCH) % HOUR):
+            raise OrderInvalid(field=field, reason=_("must be a full hour, UTC."))
+    if start < now:
+        raise OrderInvalid(field="start", reason=_("has passed."))
+    if request.end <= start:
+        raise OrderInvalid(field="end", reason=_("must come after the start."))
+    if request.end > now + timedelta(days=horizon_days):
+        reason = _("must lie within {days} days.").format(days=horizon_days)
+        raise OrderInvalid(field="end", reason=reason)
+    return Window(start, request.end)
+
+
+def expires_at(request: OrderRequest, window: Window) -> datetime:
+    """When an order ends by itself: at its own time, or when its window can no longer be traded whole.
+
+    A buy is worth nothing once its window has begun; of an offer something is left until its end.
+    """
+    natural = window.start if request.side == Order.Side.BUY else window.end
+    return natural if request.expires_at is None else min(natural, request.expires_at)
