@@ -84,11 +84,10 @@ def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[
     if not keys:
         return 0
     fields = [_field(model, name) for name in names]
-    quote = connection.ops.quote_name
     source, params = _source(fields, keys, first=0)
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
     wanted = ", ".join(f"v.c{index}" for index in range(len(fields)))
-    sql = f"DELETE FROM {quote(model._meta.db_table)} WHERE ({columns}) IN (SELECT {wanted} FROM {source})"
+    sql = f"DELETE FROM {_table(model)} WHERE ({columns}) IN (SELECT {wanted} FROM {source})"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)

@@ -72,9 +72,7 @@ class Acceptance:
                     price_micros_per_gpu_hour=order.price_micros_per_gpu_hour,
                     fee_bps=limits.fee_bps_max(),
                 ),
-                cause=supply.cause_of(
-                    account_id=self.account.pk, client_order_id=request.client_order_id
-                ),
+                cause=supply.cause_of(account_id=self.account.pk, client_order_id=request.client_order_id),
             )
         else:
             self._sources.hold(order)

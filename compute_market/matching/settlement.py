@@ -97,9 +97,7 @@ class Tally:
 class Settlement:
     """What one batch changes. Make it, `settle()`, then `write()`; all inside the batch's transaction."""
 
-    def __init__(
-        self, *, shelf: Books, logged: list[Logged], events: list[e.Event], now: datetime
-    ) -> None:
+    def __init__(self, *, shelf: Books, logged: list[Logged], events: list[e.Event], now: datetime) -> None:
         self.shard = shelf.shard
         self.now = now
         self.events = events

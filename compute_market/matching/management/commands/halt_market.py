@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils.translation import gettext_lazy as _
+
+from compute_market.clock import database_now
+from compute_market.matching import services
+from hub.interface import SYSTEM
+
+
+class Command(BaseCommand):
+    help = _("Stop trading in one product or in all (the kill switch), or let it go on.")
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("product", nargs="?", help="Its slug; without it, every product.")
+        parser.add_argument("--resume", action="store_true", help="Let trading go on.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        act = services.resume if options["resume"] else services.halt
+        changed = act(actor=SYSTEM, product=options["product"], now=database_now())
+        word = "trading" if options["resume"] else "halted"
+        for listing in changed:
+            self.stdout.write(f"{listing.product}: {word}")

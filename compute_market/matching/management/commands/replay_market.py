@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext_lazy as _
+
+from compute_market.matching import replay
+from compute_market.matching.models import Cursor
+
+
+class Command(BaseCommand):
+    help = _("Rebuild the books from the command log and compare trades, orders, depth and state hashes.")
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--shard", type=int, help="Only this shard.")
+        parser.add_argument("--batch", type=int, default=replay.REPLAY_BATCH, help="Commands in one step.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        shards = Cursor.objects.order_by("shard").values_list("shard", flat=True)
+        if options["shard"] is not None:
+            shards = shards.filter(shard=options["shard"])
+        different = 0
+        for shard in shards:
+            again = replay.replay(shard=shard, batch=max(1, options["batch"]))
+            self.stdout.write(
+                f"shard {shard}: {again.matcher.sequence} commands, {again.matcher.number} events,"
+                f" {again.trades} trades, state {again.state_hash}"
+            )
+            for finding in again.findings:
+                self.stderr.write(finding)
+            different += bool(again.findings)
+        if different:
+            raise CommandError(f"{different} shards differ from their logs.")
