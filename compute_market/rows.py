@@ -30,7 +30,7 @@ def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[
     columns = ", ".join(_column(field) for field in fields)
     source, params = _source(fields, rows, first=1)
     sql = (
-        f"INSERT INTO {_table(model)} ({columns})"
+        f"INSERT INTO {table_of(model)} ({columns})"
         f" SELECT {', '.join(f'v.c{index}' for index in range(1, len(fields) + 1))} FROM {source}"
         f" ORDER BY v.n RETURNING {_column(_pk(model))}"
     )
@@ -55,7 +55,7 @@ def update_rows(
     if not rows:
         return 0
     fields = [_pk(model), *(_field(model, name) for name in names)]
-    table = _table(model)
+    table = table_of(model)
     source, params = _source(fields, rows, first=0)
     values = ", ".join(
         f"{_column(field)} = " + (f"{table}.{_column(field)} + v.c{index}" if add else f"v.c{index}")
@@ -75,7 +75,8 @@ def _column(field: Field[Any, Any]) -> str:
     return connection.ops.quote_name(field.column or field.attname)
 
 
-def _table(model: type[models.Model]) -> str:
+def table_of(model: type[models.Model]) -> str:
+    """A model's table, quoted, for the few statements that the ORM has no words for."""
     return connection.ops.quote_name(model._meta.db_table)  # noqa: SLF001 - Django documents _meta
 
 
@@ -87,7 +88,7 @@ def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[
     source, params = _source(fields, keys, first=0)
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
     wanted = ", ".join(f"v.c{index}" for index in range(len(fields)))
-    sql = f"DELETE FROM {_table(model)} WHERE ({columns}) IN (SELECT {wanted} FROM {source})"  # noqa: S608
+    sql = f"DELETE FROM {table_of(model)} WHERE ({columns}) IN (SELECT {wanted} FROM {source})"
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)

@@ -26,7 +26,8 @@ COLUMNS = (
     "taker_fee_bps", "reservation", "state", "reason", "total_gpu_minutes", "filled_gpu_minutes",
     "open_gpu_minutes", "cancelled_gpu_minutes", "version", "placed_at", "changed_at",
 )  # fmt: skip
-ATTRIBUTES = tuple(Order._meta.get_field(name).attname for name in COLUMNS)
+FOREIGN = {"account", "product", "node", "lease", "reservation"}
+ATTRIBUTES = tuple(f"{name}_id" if name in FOREIGN else name for name in COLUMNS)
 
 
 class Acceptance:
@@ -95,8 +96,7 @@ class Acceptance:
         minute = quantities.to_minutes(self.now)
         for pk, (order, fingerprint, _) in zip(pks, self._fresh, strict=True):
             order.pk = pk
-            order._state.adding = False
-            order._state.db = "default"
+            order._state.adding = False  # noqa: SLF001 - the row is there, though not by save()
             entries[order.product.shard_id].append(
                 commandlog.Entry(
                     kind="new",

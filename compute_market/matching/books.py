@@ -104,7 +104,7 @@ def at(*, shard: int, sequence: int, event_number: int) -> Books:
         books.depth.forget_empty(changed)
     if books.matcher.number != event_number:
         raise Diverged(
-            f"Shard {shard} after command {sequence}: {books.matcher.number} events, {event_number} on record."
+            f"Shard {shard} at command {sequence}: {books.matcher.number} events, {event_number} on record."
         )
     return books
 

@@ -93,7 +93,7 @@ def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
 
 def _numbers(shard: int, count: int) -> int:
     """Take `count` numbers, and the lock, in one statement; the row is made at the first need of it."""
-    table = connection.ops.quote_name(Intake._meta.db_table)
+    table = rows.table_of(Intake)
     sql = f"UPDATE {table} SET last_sequence = last_sequence + %s WHERE shard_id = %s RETURNING last_sequence"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql, [count, shard])

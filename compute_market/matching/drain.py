@@ -37,7 +37,8 @@ def claim(*, shard: int, holder: str) -> Claim | None:
     """Take a shard nobody else is draining, by the database's clock; None if somebody is."""
     Cursor.objects.get_or_create(shard_id=shard)
     sql = (
-        f"UPDATE {_cursor_table()} SET epoch = epoch + 1, holder = %s, held_until = {_later()}"
+        f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
+        " SET epoch = epoch + 1, holder = %s, held_until = {_later()}"
         f" WHERE shard_id = %s AND (held_until IS NULL OR held_until < {_moment()})"
         " RETURNING epoch, sequence, event_number"
     )
@@ -138,7 +139,8 @@ def _guard(held: Claim) -> None:
 
 def _advance(held: Claim, matcher: engine.Engine, now: datetime) -> None:
     sql = (
-        f"UPDATE {_cursor_table()} SET sequence = %s, event_number = %s, drained_at = %s,"
+        f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
+        " SET sequence = %s, event_number = %s, drained_at = %s,"
         f" held_until = {_later()} WHERE shard_id = %s AND epoch = %s"
     )
     with connection.cursor() as cursor:
@@ -161,10 +163,6 @@ def _write_levels(levels: list[tuple[books.LevelKey, int, int]]) -> None:
         (*names, "gpus", "orders"),
         [(*key, gpus, count) for key, (_, gpus, count) in zip(keys, levels, strict=True) if count],
     )
-
-
-def _cursor_table() -> str:
-    return connection.ops.quote_name(Cursor._meta.db_table)
 
 
 def _moment() -> str:

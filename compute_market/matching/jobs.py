@@ -7,6 +7,7 @@ import socket
 import time
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from compute_market.clock import database_now
@@ -56,7 +57,7 @@ def expire_orders(*, now: datetime, limit: int = 1000) -> set[int]:
         entry = commandlog.Entry(kind="expire", body=(pk,), order_id=pk, account_id=account)
         by_shard.setdefault(shard, []).append(entry)
     for shard, entries in sorted(by_shard.items()):
-        with drain.transaction.atomic(durable=True):
+        with transaction.atomic(durable=True):
             commandlog.append(shard=shard, entries=entries, now=now)
     return set(by_shard)
 

@@ -32,6 +32,6 @@ def fee_micros(*, amount_micros: int, bps: int) -> int:
 
 
 def hold_micros(*, gpu_minutes: int, price_micros_per_gpu_hour: int, fee_bps: int) -> int:
-    """The most that a buy can cost (rule M10). Fees are rounded down trade by trade, so it always suffices."""
+    """The most that a buy can cost (rule M10). Fees are rounded down trade by trade, so it suffices."""
     notional = notional_micros(gpu_minutes=gpu_minutes, price_micros_per_gpu_hour=price_micros_per_gpu_hour)
     return notional + fee_micros(amount_micros=notional, bps=fee_bps)

@@ -13,6 +13,10 @@ from compute_market.matching.engine.events import Trade as TradeEvent
 from compute_market.matching.models import Cursor, Level, Order, Snapshot, Trade
 
 FINDINGS_MAX = 20
+COMPARED = (
+    "product", "price_micros_per_gpu_hour", "gpus", "start", "end", "buy", "sell", "taker_side", "buyer",
+    "seller", "node",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -66,25 +70,19 @@ def _play(again: Replay, *, until: int, batch: int) -> Iterator[str]:
         if not logged:
             yield f"The log of shard {again.shard} ends at {matcher.sequence}, before its cursor."
             return
-        made = [event for event in matcher.apply([entry.command for entry in logged]) if _is_trade(event)]
+        made = [
+            event
+            for event in matcher.apply([entry.command for entry in logged])
+            if isinstance(event, TradeEvent)
+        ]
         again.trades += len(made)
         recorded = Trade.objects.filter(shard=again.shard, sequence__in=[event.number for event in made])
-        known = {
-            row[0]: row[1:]
-            for row in recorded.values_list(
-                "sequence", "product", "price_micros_per_gpu_hour", "gpus", "start", "end", "buy", "sell",
-                "taker_side", "buyer", "seller", "node",
-            )  # fmt: skip
-        }
+        known = {row[0]: row[1:] for row in recorded.values_list("sequence", *COMPARED)}
         moment = quantities.from_minutes
         for event in made:
             row = (*event[2:5], moment(event.start), moment(event.end), *event[7:])
             if known.get(event.number) != row:
                 yield f"Trade {again.shard}/{event.number} differs from what the log makes."
-
-
-def _is_trade(event: object) -> bool:
-    return isinstance(event, TradeEvent)
 
 
 def _differing_orders(again: Replay) -> Iterator[str]:

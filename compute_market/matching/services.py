@@ -1,4 +1,4 @@
-"""Use cases of traders and operators. Each is accepted here and decided later, by whoever drains the shard."""
+"""Use cases of traders and operators. Each is accepted here, and decided by whoever drains the shard."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def cancel_order(*, actor: Principal, order_id: int, now: datetime) -> Order:
 
 
 def cancel_all(*, actor: Principal, namespace_id: int, product: str | None = None, now: datetime) -> int:
-    """Ask for the end of all live orders of a namespace, or of those on one product. Gives how many there are.
+    """Ask for the end of all live orders of a namespace, or of those on one product; gives how many.
 
     Raises: NotAMember, TradeScopeMissing, ProductNotFound.
     """

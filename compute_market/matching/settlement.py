@@ -158,16 +158,29 @@ class Settlement:
         return news
 
     def _open_leases(self, trade_pks: list[int]) -> None:
-        openings = [
-            lifecycle.LeaseOpening(
-                trade_pk, shard, product, node, buyer, seller, self.tallies[sell].cause,
-                self.tallies[sell].lease, gpus, start, end, price, notional, sell_fee,
+        openings = []
+        for trade_pk, trade in zip(trade_pks, self.trades, strict=True):
+            (shard, _, product, _, sell_pk, buyer, seller, node, _, price, gpus, start, end, notional, _,
+             sell_fee, _) = trade  # fmt: skip
+            sell = self.tallies[sell_pk]
+            openings.append(
+                lifecycle.LeaseOpening(
+                    trade_pk,
+                    shard,
+                    product,
+                    node,
+                    buyer,
+                    seller,
+                    sell.cause,
+                    sell.lease,
+                    gpus,
+                    start,
+                    end,
+                    price,
+                    notional,
+                    sell_fee,
+                )
             )
-            for trade_pk, (
-                shard, _, product, _, sell, buyer, seller, node, _, price, gpus, start, end, notional, _,
-                sell_fee, _,
-            ) in zip(trade_pks, self.trades, strict=True)
-        ]  # fmt: skip
         lifecycle.open_from_trades(openings, now=self.now)
 
     def _gpus_needed(self, tally: Tally) -> int:
@@ -293,7 +306,7 @@ class Settlement:
                 buy_fee,
                 sell_fee,
                 self.now,
-            )  # fmt: skip
+            )
         )
 
     def _amended(self, event: e.Amended) -> None:

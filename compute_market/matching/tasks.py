@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.db import transaction
 
 from compute_market.clock import database_now
 from compute_market.matching import jobs, selectors
@@ -30,4 +31,6 @@ def queue(shard: int) -> str:
 
 def ring(shard: int) -> None:
     """Ring after the commit; a broker that does not answer is made up for by the sweep."""
-    drain_shard.apply_async_on_commit(kwargs={"shard": shard}, queue=queue(shard), ignore_result=True)
+    transaction.on_commit(
+        lambda: drain_shard.apply_async(kwargs={"shard": shard}, queue=queue(shard), retry=False), robust=True
+    )

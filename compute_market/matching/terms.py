@@ -122,7 +122,7 @@ def check_trading(listing: Listing) -> None:
 
 def _check_identity(request: OrderRequest) -> None:
     name = request.client_order_id
-    if not (isinstance(name, str) and 0 < len(name) <= CLIENT_ORDER_ID_MAX and name.isprintable()):
+    if not 0 < len(name) <= CLIENT_ORDER_ID_MAX or not name.isprintable():
         reason = _("must have 1 to {limit} printable characters.").format(limit=CLIENT_ORDER_ID_MAX)
         raise OrderInvalid(field="client_order_id", reason=reason)
     if request.side not in Order.Side.values:

@@ -7,8 +7,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from compute_market.ledger import checks as ledger_checks
+from compute_market.matching import books
+from compute_market.matching import checks as matching_checks
 
-AUDITS: list[Callable[[], list[str]]] = [ledger_checks.audit]
+AUDITS: list[Callable[[], list[str]]] = [ledger_checks.audit, matching_checks.audit]
+
+
+@pytest.fixture(autouse=True)
+def _no_engine_in_memory() -> Iterator[None]:
+    """Engines belong to the database of one test."""
+    books.forget_all()
+    yield
+    books.forget_all()
 
 
 @pytest.fixture(autouse=True)

@@ -60,7 +60,10 @@ def node(owner: Principal, traded: Product, *, gpus: int = 8, now: datetime = NO
 
 
 def request(traded: Product, side: int, gpus: int, price: float, **options: Any) -> OrderRequest:
-    """An order for the day after `NOON`; `price` in credits (on the tick: a multiple of 0.06), `hours=(0, 24)` from midnight."""
+    """An order for the day after `NOON`.
+
+    `price` in credits, on the tick: a multiple of 0.06. `hours=(0, 24)` from midnight.
+    """
     first, last = options.pop("hours", (0, 24))
     defaults: dict[str, Any] = {
         "client_order_id": f"order-{next(_numbers)}",
@@ -103,6 +106,6 @@ def drain(shard: int = 0, *, now: datetime = NOON) -> int:
     return jobs.drain_shard(shard=shard, now=now)
 
 
-def rich(credits: int = 1_000_000) -> Principal:
+def rich(funds: int = 1_000_000) -> Principal:
     """A trader who can afford it."""
-    return trader(funds=credits)
+    return trader(funds=funds)

@@ -4,13 +4,12 @@ from importlib import import_module
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.translation import gettext_lazy as _
 
 ROOMS = ("ledger", "offers", "leases", "matching")
 
 
 class Command(BaseCommand):
-    help = _("Check everything that must never happen in the market (docs/market.md).")
+    help = "Check everything that must never happen in the market (docs/market.md)."
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = 0

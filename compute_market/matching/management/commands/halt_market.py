@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils.translation import gettext_lazy as _
 
 from compute_market.clock import database_now
 from compute_market.matching import services
@@ -12,7 +11,7 @@ from hub.interface import SYSTEM
 
 
 class Command(BaseCommand):
-    help = _("Stop trading in one product or in all (the kill switch), or let it go on.")
+    help = "Stop trading in one product or in all (the kill switch), or let it go on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", nargs="?", help="Its slug; without it, every product.")

@@ -4,18 +4,18 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.translation import gettext_lazy as _
 
 from compute_market.matching import replay
+from compute_market.matching.books import REPLAY_BATCH
 from compute_market.matching.models import Cursor
 
 
 class Command(BaseCommand):
-    help = _("Rebuild the books from the command log and compare trades, orders, depth and state hashes.")
+    help = "Rebuild the books from the command log and compare trades, orders, depth and state hashes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--shard", type=int, help="Only this shard.")
-        parser.add_argument("--batch", type=int, default=replay.REPLAY_BATCH, help="Commands in one step.")
+        parser.add_argument("--batch", type=int, default=REPLAY_BATCH, help="Commands in one step.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         shards = Cursor.objects.order_by("shard").values_list("shard", flat=True)
