@@ -22,8 +22,10 @@ def xorbs_nameable_by(actor: Principal) -> Q:
     readable = Exists(
         XetTerm.objects.filter(xorb_id=OuterRef("pk"), file__in=_links(actor).values("file_id"))
     )
-    sent = Exists(XorbSender.objects.filter(xorb_id=OuterRef("pk"), user_id=actor.user_id))
-    return Q(readable) if actor.user is None else Q(sent) | Q(readable)
+    if actor.user is None:
+        return Q(readable)
+    sent = Exists(XorbSender.objects.filter(xorb_id=OuterRef("pk"), user=actor.user))
+    return Q(sent) | Q(readable)
 
 
 def _links(actor: Principal) -> QuerySet[XetFileLink]:

@@ -70,7 +70,7 @@ class PlannedTerm:
 class Plan:
     """What a client needs to put a range of a file together: runs in order, and where they are.
 
-    `skip` is how many bytes of the first run lie before the range. Each run lies inside one fetch of its xorb.
+    `skip` is how many bytes of the first run lie before the range. Each run lies in one fetch of its xorb.
     """
 
     skip: int

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TypeVar
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from hub import blobstore
 from hub.accounts.principals import Principal
@@ -122,9 +122,9 @@ def unverified(files: Sequence[ShardFile]) -> list[ShardFile]:
     return list(by_name.values())
 
 
-def _is_sound() -> Exists:
+def _is_sound() -> Q:
     broken = XetTerm.objects.filter(file=OuterRef("pk"), xorb__state=Xorb.State.DAMAGED)
-    return ~Exists(broken)
+    return ~Q(Exists(broken))
 
 
 def keep_shard(digest: str, file: IO[bytes], *, now: datetime) -> ShardRow:

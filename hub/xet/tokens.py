@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
 from hub.accounts.models import AccessToken, User
@@ -130,4 +131,4 @@ class SignedRange:
     def is_valid(self, signature: str, now: datetime) -> bool:
         """Whether it was signed by this hub and has not ended."""
         moment = datetime.fromtimestamp(self.expires_s, UTC)
-        return signing.constant_time_compare(signature, self.signature) and now < moment
+        return constant_time_compare(signature, self.signature) and now < moment

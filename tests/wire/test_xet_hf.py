@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,11 @@ class Hub:
         self.alice = bazaar.user(unique("alice"))
         self.repo = f"{self.alice.name}/model"
 
-    def hf(self, *words: str | Path, user: LiveUser | None = None, **env: str) -> clients.Run:
+    def hf(
+        self, *words: str | Path, user: LiveUser | None = None, env: Mapping[str, str] | None = None
+    ) -> clients.Run:
         """The client on a machine that has never seen this hub, unless a HOME is given."""
-        surroundings = self.bazaar.client_env(user or self.alice) | env
+        surroundings = self.bazaar.client_env(user or self.alice) | dict(env or {})
         return clients.run([clients.program("hf"), *words], env=surroundings, timeout_seconds=280)
 
     def python(self, script: str, *, python: Path | None = None, **env: str) -> clients.Run:
@@ -53,11 +55,11 @@ class Hub:
     def upload(self, data: bytes, name: str = "model.bin", repo: str = "", **env: str) -> None:
         path = self.folder / unique("upload")
         path.write_bytes(data)
-        self.hf("upload", repo or self.repo, path, name, **env)
+        self.hf("upload", repo or self.repo, path, name, env=env)
 
     def download(self, name: str = "model.bin", repo: str = "", **env: str) -> bytes:
         target = self.folder / unique("download")
-        self.hf("download", repo or self.repo, name, "--local-dir", target, **env)
+        self.hf("download", repo or self.repo, name, "--local-dir", target, env=env)
         return (target / name).read_bytes()
 
     def get(self, name: str, *, user: LiveUser | None = None, **headers: str) -> tuple[int, Any, bytes]:
@@ -161,8 +163,9 @@ class TestRoundTrip:
         path.write_bytes(data)
         hub.python(
             "from huggingface_hub import HfApi\n"
-            f"HfApi().create_repo({hub.repo!r})\n"
-            f"HfApi().upload_file(repo_id={hub.repo!r}, path_in_repo='old.bin', path_or_fileobj={str(path)!r})",
+            "api = HfApi()\n"
+            f"api.create_repo({hub.repo!r})\n"
+            f"api.upload_file(repo_id={hub.repo!r}, path_in_repo='old.bin', path_or_fileobj={str(path)!r})",
             python=python,
         )
         assert hub.download("old.bin") == data
@@ -288,7 +291,7 @@ class TestResume:
         path = local_hub.folder / "big"
         path.write_bytes(data)
         env = local_hub.bazaar.client_env(local_hub.alice)
-        command = [clients.program("hf"), "upload", local_hub.repo, path, "model.bin"]
+        command: list[str | Path] = [clients.program("hf"), "upload", local_hub.repo, path, "model.bin"]
         before = local_hub.stored()
         first = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60

@@ -65,9 +65,10 @@ def joined(data: bytes) -> bytes:
 
 
 def _framed(raw: bytes) -> bytes:
-    return lz4.frame.compress(
+    frame: bytes = lz4.frame.compress(
         raw, block_size=lz4.frame.BLOCKSIZE_MAX64KB, block_linked=False, store_size=False
     )
+    return frame
 
 
 def _unframed(frame: bytes, raw_bytes: int) -> bytes:

@@ -185,7 +185,8 @@ def read_shard(data: bytes | memoryview) -> Shard:
         raise Malformed("This is not a shard: its tag is wrong.")
     if version != VERSION:
         raise Malformed(f"Shard version {version} is not known.")
-    files, xorbs = [], []
+    files: list[ShardFile] = []
+    xorbs: list[ShardXorb] = []
     for record in records.until_bookend():
         if len(files) == FILES_MAX:
             raise Malformed(f"A shard describes at most {FILES_MAX} files.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hub.xet.codec import compression, hashes
 from hub.xet.codec.compression import Scheme
 from hub.xet.codec.errors import Malformed
+from hub.xet.codec.hashes import Sized
 
 CHUNK_RAW_MAX = 128 * 1024
 CHUNK_STORED_MAX = 256 * 1024
@@ -115,7 +116,7 @@ class Layout:
         """The concatenated hashes of chunks first..end (exclusive)."""
         return self.hashes[first * hashes.HASH_BYTES : end * hashes.HASH_BYTES]
 
-    def sized_chunks(self, first: int, end: int) -> list[hashes.Sized]:
+    def sized_chunks(self, first: int, end: int) -> list[Sized]:
         """The (hash, raw length) pairs of chunks first..end (exclusive)."""
         width = hashes.HASH_BYTES
         return [

@@ -12,6 +12,7 @@ from hub.xet import reconstruction
 from hub.xet.codec import hashes
 from hub.xet.codec.shards import Shard
 from hub.xet.errors import RangeBeyondEnd, XorbDamaged
+from hub.xet.layouts import Layouts
 from hub.xet.models import XetFile, Xorb
 from tests.hub.xet import uploads, vectors
 
@@ -95,7 +96,7 @@ class TestPlan:
             assert fetch.stored_start == layout.stored_start(fetch.first)
             assert fetch.stored_end == layout.stored_start(fetch.end)
             assert term.raw_bytes == layout.raw_size(term.run.first, term.run.end)
-            run = b"".join(reconstruction.read_runs([term.run], reconstruction.Layouts()))
+            run = b"".join(reconstruction.read_runs([term.run], Layouts()))
             assert len(run) == term.raw_bytes
             got += run
         assert got[plan.skip : plan.skip + end - start] == content[start:end]
