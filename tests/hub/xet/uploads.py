@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -97,3 +97,8 @@ def send(upload: Upload, actor: Principal, repository: Repository) -> list[XetFi
     names = [hashes.to_text(file.hash) for file in upload.shard.files]
     known = {file.hash: file for file in XetFile.objects.filter(hash__in=names)}
     return [known[name] for name in names]
+
+
+def reader(data: bytes) -> Callable[[int], bytes]:
+    """As a request's body is read."""
+    return io.BytesIO(data).read
