@@ -5,6 +5,8 @@ import warnings
 
 from celery import Celery
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
+from django.conf import settings
+from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
 
@@ -14,6 +16,11 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("bazaar")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# The market has a queue a shard, so that an operator can give a busy one its own worker (`-Q market-1`); a
+# worker without that option listens to all of them.
+app.conf.task_queues = [Queue("celery"), *(Queue(f"market-{n + 1}") for n in range(settings.MARKET_SHARDS))]
+app.conf.task_default_queue = "celery"
 
 # One line a sweep: the name says what it does, the number how many seconds lie between two runs.
 app.conf.beat_schedule = {
@@ -30,4 +37,5 @@ app.conf.beat_schedule = {
     "write-download-counts": {"task": "hub.downloads.tasks.flush", "schedule": 60},
     "sum-the-last-thirty-days": {"task": "hub.downloads.tasks.recount", "schedule": 3600},
     "score-trending": {"task": "hub.search.tasks.score_trending", "schedule": 900},
+    "drain-forgotten-shards": {"task": "compute_market.matching.tasks.sweep_shards", "schedule": 2},
 }

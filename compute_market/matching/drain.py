@@ -38,7 +38,7 @@ def claim(*, shard: int, holder: str) -> Claim | None:
     Cursor.objects.get_or_create(shard_id=shard)
     sql = (
         f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
-        " SET epoch = epoch + 1, holder = %s, held_until = {_later()}"
+        f" SET epoch = epoch + 1, holder = %s, held_until = {_later()}"
         f" WHERE shard_id = %s AND (held_until IS NULL OR held_until < {_moment()})"
         " RETURNING epoch, sequence, event_number"
     )
@@ -140,7 +140,7 @@ def _guard(held: Claim) -> None:
 def _advance(held: Claim, matcher: engine.Engine, now: datetime) -> None:
     sql = (
         f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
-        " SET sequence = %s, event_number = %s, drained_at = %s,"
+        f" SET sequence = %s, event_number = %s, drained_at = %s,"
         f" held_until = {_later()} WHERE shard_id = %s AND epoch = %s"
     )
     with connection.cursor() as cursor:
