@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 
 from hub import gitstore
-from hub.gitstore import Entry, GitRepository
+from hub.gitstore import Entry
 from hub.repos.models import Kind, Repository
 from hub.revisions import objects
 from hub.revisions.facts import card as cards
@@ -74,10 +74,22 @@ def read_facts(repository: Repository, commit: str) -> Facts:
     return _Reading(repository.kind, git, commit, known).facts()
 
 
+class Source(Protocol):
+    """Where the files of a commit are read from: a `GitRepository`, or one that was just made."""
+
+    def entries(self, commit: str, path: str = "", *, recursive: bool = False) -> Iterator[Entry]: ...
+    def read(self, oid: str) -> bytes: ...
+
+
+def facts_of(kind: str, source: Source, commit: str) -> Facts:
+    """As `read_facts`, for a repository that has no row yet."""
+    return _Reading(kind, source, commit, {}).facts()
+
+
 class _Reading:
     """One pass over one commit."""
 
-    def __init__(self, kind: str, git: GitRepository, commit: str, known: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, git: Source, commit: str, known: Mapping[str, Any]) -> None:
         self.kind = kind
         self.git = git
         self.commit = commit
@@ -199,28 +211,44 @@ def store_facts(repository: Repository, facts: Facts, *, now: datetime) -> None:
     with transaction.atomic():
         RepositoryFacts.objects.update_or_create(
             repository=repository,
-            defaults={
-                "commit_sha": facts.commit,
-                "pipeline_tag": facts.pipeline_tag,
-                "library_name": facts.library_name,
-                "parameters_total": facts.parameters_total,
-                "used_storage_bytes": facts.used_storage_bytes,
-                "files_total": facts.files_total,
-                "indexed_at": now,
-                "tags": [tag.value for tag in facts.tags if tag.type not in tagging.HIDDEN],
-                "safetensors": facts.safetensors,
-                "gguf": facts.gguf,
-                "transformers_info": facts.transformers_info,
-                "card_errors": facts.card_errors,
-                "config": facts.config,
-                "card_data": facts.card_data,
-                "text": facts.text,
-                "headers": facts.headers,
-                "siblings": facts.siblings,
-            },
+            defaults=_columns(facts, now),
         )
         _store_tags(repository, facts.tags)
         revision_indexed.send(sender=Repository, repository=repository, facts=facts)
+
+
+def _columns(facts: Facts, now: datetime) -> dict[str, Any]:
+    return {
+        "commit_sha": facts.commit,
+        "pipeline_tag": facts.pipeline_tag,
+        "library_name": facts.library_name,
+        "parameters_total": facts.parameters_total,
+        "used_storage_bytes": facts.used_storage_bytes,
+        "files_total": facts.files_total,
+        "indexed_at": now,
+        "tags": [tag.value for tag in facts.tags if tag.type not in tagging.HIDDEN],
+        "safetensors": facts.safetensors,
+        "gguf": facts.gguf,
+        "transformers_info": facts.transformers_info,
+        "card_errors": facts.card_errors,
+        "config": facts.config,
+        "card_data": facts.card_data,
+        "text": facts.text,
+        "headers": facts.headers,
+        "siblings": facts.siblings,
+    }
+
+
+def insert_facts(found: Sequence[tuple[Repository, Facts]], *, now: datetime) -> None:
+    """Step: the rows of many repositories that have none yet. Nothing is announced."""
+    RepositoryFacts.objects.bulk_create(
+        RepositoryFacts(repository=repository, **_columns(facts, now)) for repository, facts in found
+    )
+    RepositoryTag.objects.bulk_create(
+        RepositoryTag(repository=repository, kind=repository.kind, type=tag.type, value=tag.value)
+        for repository, facts in found
+        for tag in facts.tags
+    )
 
 
 def _store_tags(repository: Repository, tags: list[Tag]) -> None:

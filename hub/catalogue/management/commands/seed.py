@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from hub.catalogue import services
+from hub.catalogue import scale, services
 from hub.errors import Refusal
 from hub.progress import Progress
 
@@ -23,6 +24,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self._catalogue()
+            self._batches("Users", scale.make_users(options["users"]), options["users"] - scale.count_users())
+            models = scale.make_models(options["models"], now=timezone.now())
+            self._batches("Models", models, options["models"] - scale.count_models())
         except Refusal as refusal:
             raise CommandError(str(refusal)) from None
 
@@ -35,3 +39,9 @@ class Command(BaseCommand):
         with Progress("Starter catalogue", total=len(wanted), stream=self.stderr) as progress:
             for _ in progress.track(services.fill(wanted, now=timezone.now())):
                 pass
+
+    def _batches(self, what: str, batches: Iterator[int], missing: int) -> None:
+        if missing > 0:
+            with Progress(what, total=missing, stream=self.stderr) as progress:
+                for made in batches:
+                    progress.advance(made)
