@@ -4,5 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from bazaar.server.worker import letting_sockets_go
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
-application = get_wsgi_application()
+application = letting_sockets_go(get_wsgi_application())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 wsgi_app = "bazaar.wsgi:application"
 bind = os.environ.get("BAZAAR_BIND", "127.0.0.1:8000")
-worker_class = "gthread"
+worker_class = "bazaar.server.worker.Worker"
 workers = int(os.environ.get("BAZAAR_WEB_WORKERS") or 2)
 threads = int(os.environ.get("BAZAAR_WEB_THREADS") or 16)
 # The application is loaded once and its memory shared by the workers that are forked from it.

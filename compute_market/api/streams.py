@@ -1,0 +1,244 @@
+"""Server-sent events: one thread of a process serves all of its subscribers.
+
+Truth is in the database: a topic's events are numbered rows. What arrives by Redis is only a bell
+("topic t has news"), and a slow poll finds what a lost bell left. A subscriber has a bounded buffer;
+one that does not read is cut off and may resume by `Last-Event-ID`.
+
+Format: WHATWG HTML, section 9.2, "Server-sent events".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import redis
+from django.db import close_old_connections
+
+log = logging.getLogger(__name__)
+
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\n"
+    b"X-Accel-Buffering: no\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\n"
+)
+BUFFER_BYTES_MAX = 256 * 1024
+HEARTBEAT_SECONDS = 15.0
+POLL_SECONDS = 1.0
+SUBSCRIBERS_MAX = 5000
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: `number` grows by one from event to event of a topic; `data` is one line."""
+
+    number: int
+    name: str
+    data: str
+
+    def render(self) -> bytes:
+        return f"id: {self.number}\nevent: {self.name}\ndata: {self.data}\n\n".encode()
+
+
+# (topic, after, limit) → the events of the topic numbered above `after`, in order, at most `limit`.
+Fetch = Callable[[str, int, int], Sequence[Event]]
+
+
+@dataclass(slots=True, eq=False)
+class Subscriber:
+    """One open connection. `sent` is the number of the last event put into its buffer."""
+
+    connection: socket.socket
+    topic: str
+    sent: int
+    buffer: bytearray = field(default_factory=bytearray)
+
+
+class Broadcaster:
+    """The thread, started with the first subscriber."""
+
+    def __init__(self, *, fetch: Fetch, redis_connection: Callable[[], redis.Redis], channel: str) -> None:
+        self.fetch, self.redis_connection, self.channel = fetch, redis_connection, channel
+        self._lock = threading.Lock()
+        self._new: list[Subscriber] = []
+        self._topics: dict[str, set[Subscriber]] = {}
+        self._news: set[str] = set()
+        self._selector: selectors.BaseSelector | None = None
+        self._count = 0
+        self._pair: tuple[socket.socket, socket.socket]
+
+    @property
+    def count(self) -> int:
+        """How many subscribers are connected."""
+        return self._count
+
+    def subscribe(
+        self, connection: socket.socket, *, topic: str, after: int, headers: bytes = b"", first: bytes = b""
+    ) -> bool:
+        """Serve a connection from now on: events after number `after`, behind the bytes of `first`.
+
+        `headers` are whole lines with their ends. False (and nothing done) when there are too many.
+        """
+        with self._lock:
+            if self._count >= SUBSCRIBERS_MAX:
+                return False
+            self._count += 1
+            subscriber = Subscriber(connection, topic, after)
+            subscriber.buffer += HEAD + headers + b"\r\nretry: 2000\n\n" + first
+            self._new.append(subscriber)
+            if self._selector is None:
+                self._start()
+        self._wake()
+        return True
+
+    # ---- the threads -----------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        wake_read, wake_write = socket.socketpair()
+        for end in (wake_read, wake_write):
+            end.setblocking(False)
+        self._pair = (wake_read, wake_write)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(wake_read, selectors.EVENT_READ, None)
+        threading.Thread(target=self._run, name="event-streams", daemon=True).start()
+        threading.Thread(target=self._listen, name="event-bells", daemon=True).start()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: it is awake already
+            self._pair[1].send(b"\0")
+
+    def _listen(self) -> None:
+        """Hear bells. A Redis that is away costs promptness only: the poll goes on."""
+        while True:
+            try:
+                bells = self.redis_connection().pubsub(ignore_subscribe_messages=True)
+                bells.subscribe(self.channel)
+                while True:
+                    message = bells.get_message(timeout=30.0)
+                    if message is not None:
+                        with self._lock:
+                            self._news.add(message["data"].decode())
+                        self._wake()
+            except redis.RedisError:
+                time.sleep(POLL_SECONDS)
+
+    def _run(self) -> None:
+        polled = beaten = time.monotonic()
+        while True:
+            assert self._selector is not None
+            for key, mask in self._selector.select(POLL_SECONDS):
+                if key.data is None:
+                    self._drain_wake()
+                elif mask & selectors.EVENT_READ and not self._still_there(key.data):
+                    self._drop(key.data)
+                elif mask & selectors.EVENT_WRITE:
+                    self._flush(key.data)
+            try:
+                topics = self._admit()
+                now = time.monotonic()
+                if now - polled >= POLL_SECONDS:
+                    polled, topics = now, set(self._topics)
+                for topic in topics:
+                    self._advance(topic)
+                if now - beaten >= HEARTBEAT_SECONDS:
+                    beaten = now
+                    self._beat()
+            except Exception:
+                # One failure (the database is away) must not end every stream of the process.
+                log.exception("event streams")
+                time.sleep(POLL_SECONDS)
+            finally:
+                close_old_connections()
+
+    def _drain_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._pair[0].recv(4096):
+                pass
+
+    def _admit(self) -> set[str]:
+        """Take in new subscribers; return the topics to look at."""
+        with self._lock:
+            new, self._new = self._new, []
+            topics, self._news = self._news, set()
+        for subscriber in new:
+            subscriber.connection.setblocking(False)
+            assert self._selector is not None
+            self._selector.register(subscriber.connection, selectors.EVENT_READ, subscriber)
+            self._topics.setdefault(subscriber.topic, set()).add(subscriber)
+            topics.add(subscriber.topic)
+            self._flush(subscriber)
+        return topics & self._topics.keys()
+
+    def _advance(self, topic: str) -> None:
+        """Give every subscriber of a topic what it has not had; one query for those that are level."""
+        subscribers = self._topics.get(topic)
+        while subscribers:
+            after = min(subscriber.sent for subscriber in subscribers)
+            events = self.fetch(topic, after, BATCH)
+            if not events:
+                return
+            rendered = [(event.number, event.render()) for event in events]
+            for subscriber in list(subscribers):
+                news = b"".join(data for number, data in rendered if number > subscriber.sent)
+                subscriber.sent = max(subscriber.sent, rendered[-1][0])
+                if news:
+                    subscriber.buffer += news
+                    self._flush(subscriber)
+            if len(events) < BATCH:
+                return
+
+    def _beat(self) -> None:
+        for subscribers in list(self._topics.values()):
+            for subscriber in list(subscribers):
+                subscriber.buffer += b": still here\n\n"
+                self._flush(subscriber)
+
+    # ---- one connection --------------------------------------------------------------------------
+
+    def _flush(self, subscriber: Subscriber) -> None:
+        """Write what the socket takes. Who lets too much pile up is cut off."""
+        try:
+            while subscriber.buffer:
+                sent = subscriber.connection.send(subscriber.buffer)
+                del subscriber.buffer[:sent]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self._drop(subscriber)
+            return
+        if len(subscriber.buffer) > BUFFER_BYTES_MAX:
+            self._drop(subscriber)
+            return
+        assert self._selector is not None
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if subscriber.buffer else 0)
+        self._selector.modify(subscriber.connection, wanted, subscriber)
+
+    @staticmethod
+    def _still_there(subscriber: Subscriber) -> bool:
+        """Subscribers have nothing to say; an empty read is their good-bye."""
+        try:
+            return bool(subscriber.connection.recv(4096))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def _drop(self, subscriber: Subscriber) -> None:
+        members = self._topics.get(subscriber.topic, set())
+        if subscriber not in members:
+            return
+        members.discard(subscriber)
+        if not members:
+            self._topics.pop(subscriber.topic, None)
+        assert self._selector is not None
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(subscriber.connection)
+        subscriber.connection.close()
+        with self._lock:
+            self._count -= 1

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from compute_market.api import streams
+from compute_market.api.streams import Broadcaster, Event
+from hub.redis_connection import connection, key
+
+
+class Feed:
+    """Events in memory, one list a topic."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[Event]] = {}
+        self.calls = 0
+
+    def add(self, topic: str, count: int = 1, *, data: str = "{}", bell: bool = True) -> None:
+        rows = self.events.setdefault(topic, [])
+        for _ in range(count):
+            rows.append(Event(len(rows) + 1, "trade", data))
+        if bell:
+            connection().publish(key("test-bells"), topic)
+
+    def fetch(self, topic: str, after: int, limit: int) -> list[Event]:
+        self.calls += 1
+        return [event for event in self.events.get(topic, []) if event.number > after][:limit]
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed()
+
+
+@pytest.fixture
+def broadcaster(feed: Feed) -> Iterator[Broadcaster]:
+    return Broadcaster(fetch=feed.fetch, redis_connection=connection, channel=key("test-bells"))
+
+
+class Listener:
+    """The client's end of a connection."""
+
+    def __init__(self, broadcaster: Broadcaster, topic: str, *, after: int = 0) -> None:
+        self.socket, server = socket.socketpair()
+        self.socket.settimeout(10)
+        self.text = b""
+        assert broadcaster.subscribe(server, topic=topic, after=after)
+
+    def numbers(self, count: int) -> list[int]:
+        """The ids of the first `count` events."""
+        while self.text.count(b"\nevent:") < count:
+            data = self.socket.recv(1 << 16)
+            assert data, "the stream ended"
+            self.text += data
+        return [int(line[4:]) for line in self.text.split(b"\n") if line.startswith(b"id: ")]
+
+
+Listen = Callable[..., Listener]
+
+
+@pytest.fixture
+def listen(broadcaster: Broadcaster) -> Iterator[Listen]:
+    made: list[Listener] = []
+
+    def call(topic: str, *, after: int = 0) -> Listener:
+        made.append(Listener(broadcaster, topic, after=after))
+        return made[-1]
+
+    yield call
+    for listener in made:
+        listener.socket.close()
+    settle(broadcaster, 0)
+
+
+def settle(broadcaster: Broadcaster, count: int) -> None:
+    deadline = time.monotonic() + 10
+    while broadcaster.count != count:
+        assert time.monotonic() < deadline, f"{broadcaster.count} subscribers, not {count}"
+        time.sleep(0.01)
+
+
+class TestBroadcaster:
+    def test_sends_what_was_there_and_what_comes(
+        self, broadcaster: Broadcaster, listen: Listen, feed: Feed
+    ) -> None:
+        feed.add("a", 3)
+        listener = listen("a")
+        assert listener.numbers(3) == [1, 2, 3]
+        feed.add("a", 2)
+        feed.add("b", 2)
+        assert listener.numbers(5) == [1, 2, 3, 4, 5]
+        assert listener.text.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream")
+
+    def test_resumes_after_the_last_event_seen(
+        self, broadcaster: Broadcaster, listen: Listen, feed: Feed
+    ) -> None:
+        feed.add("a", 10)
+        assert listen("a", after=7).numbers(3) == [8, 9, 10]
+
+    def test_finds_what_a_lost_bell_left(self, broadcaster: Broadcaster, listen: Listen, feed: Feed) -> None:
+        listener = listen("a")
+        feed.add("a", 1, bell=False)
+        assert listener.numbers(1) == [1]
+
+    def test_passes_over_more_than_one_batch(
+        self, broadcaster: Broadcaster, listen: Listen, feed: Feed
+    ) -> None:
+        feed.add("a", streams.BATCH * 2 + 1)
+        assert len(listen("a").numbers(streams.BATCH * 2 + 1)) == streams.BATCH * 2 + 1
+
+    def test_cuts_off_who_never_reads_and_keeps_the_others(
+        self, broadcaster: Broadcaster, listen: Listen, feed: Feed
+    ) -> None:
+        _deaf, listener = listen("a"), listen("a")
+        for _ in range(40):
+            feed.add("a", 10, data="x" * 4000)
+        assert len(listener.numbers(400)) == 400
+        settle(broadcaster, 1)
+
+    def test_forgets_who_has_left(self, broadcaster: Broadcaster, listen: Listen, feed: Feed) -> None:
+        listen("a").socket.close()
+        settle(broadcaster, 0)
+
+    def test_serves_five_hundred_with_few_queries(
+        self, broadcaster: Broadcaster, listen: Listen, feed: Feed
+    ) -> None:
+        listeners = [listen("a") for _ in range(500)]
+        settle(broadcaster, 500)
+        time.sleep(0.1)
+        before = feed.calls
+        feed.add("a", 5)
+        assert all(listener.numbers(5) == [1, 2, 3, 4, 5] for listener in listeners)
+        assert feed.calls - before < 50
