@@ -67,7 +67,7 @@ UNDO_SQLITE = (
 
 def forbid(apps, schema_editor):
     for statement in POSTGRES if schema_editor.connection.vendor == "postgresql" else SQLITE:
-        schema_editor.execute(statement)
+        schema_editor.execute(statement, params=None)
 
 
 def allow(apps, schema_editor):
