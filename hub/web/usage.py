@@ -37,7 +37,8 @@ def snippets(repository: Repository, *, hub: str, library: str, task: str, file:
         found.append(
             Snippet(
                 "csghub-cli",
-                f"pip install csghub-sdk\nexport CSGHUB_DOMAIN={hub}\ncsghub-cli download {repo_id}{csg_flag}",
+                f"pip install csghub-sdk\nexport CSGHUB_DOMAIN={hub}\n"
+                f"csghub-cli download {repo_id}{csg_flag}",
             )
         )
     if kind in {Kind.MODEL, Kind.DATASET}:
@@ -45,7 +46,8 @@ def snippets(repository: Repository, *, hub: str, library: str, task: str, file:
         found.append(
             Snippet(
                 "ModelScope",
-                f"pip install modelscope\nexport MODELSCOPE_ENDPOINT={hub}/modelscope\nmodelscope download {noun} {repo_id}",
+                f"pip install modelscope\nexport MODELSCOPE_ENDPOINT={hub}/modelscope\n"
+                f"modelscope download {noun} {repo_id}",
             )
         )
     address = f"{hub}{links.at(repository, 'resolve', repository.default_branch, file)}"
@@ -67,13 +69,15 @@ def _library(repository: Repository, *, hub: str, library: str, task: str) -> Sn
     if library == "sentence-transformers":
         return Snippet(
             library,
-            f'{setting}from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer("{repo_id}")',
+            f"{setting}from sentence_transformers import SentenceTransformer\n\n"
+            f'model = SentenceTransformer("{repo_id}")',
             "python",
         )
     if library == "diffusers":
         return Snippet(
             library,
-            f'{setting}from diffusers import DiffusionPipeline\n\npipe = DiffusionPipeline.from_pretrained("{repo_id}")',
+            f"{setting}from diffusers import DiffusionPipeline\n\n"
+            f'pipe = DiffusionPipeline.from_pretrained("{repo_id}")',
             "python",
         )
     if library == "transformers" or not library:

@@ -1,1 +1,1 @@
-"""From what people uploaded to HTML that is safe to show. Pure functions: text and addresses in, markup out."""
+"""From what people uploaded to HTML that is safe to show: text and addresses in, markup out."""

@@ -49,7 +49,11 @@ def new(request: HttpRequest, place: Place) -> HttpResponse:
 
     def open_thread(data: dict[str, Any]) -> Discussion:
         return threads.open_discussion(
-            actor=place.actor, repository=place.repository, title=data["title"], text=data["text"], now=timezone.now()
+            actor=place.actor,
+            repository=place.repository,
+            title=data["title"],
+            text=data["text"],
+            now=timezone.now(),
         )
 
     made = submit(request, form, open_thread)

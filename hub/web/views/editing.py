@@ -31,7 +31,17 @@ from hub.web.rendering import markdown
 from hub.web.rendering.files import TEXT_BYTES_MAX
 from hub.web.requests import actor_of, page, signed_in, submit
 
-LICENSES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "openrail", "gpl-3.0", "other")
+LICENSES = (
+    "apache-2.0",
+    "mit",
+    "bsd-3-clause",
+    "cc-by-4.0",
+    "cc-by-sa-4.0",
+    "cc-by-nc-4.0",
+    "openrail",
+    "gpl-3.0",
+    "other",
+)
 
 
 def new(request: HttpRequest) -> HttpResponse:
@@ -53,7 +63,11 @@ def new(request: HttpRequest) -> HttpResponse:
 
     def create(data: dict[str, Any]) -> Repository:
         license_id = data["license"].strip()
-        card = f"---\nlicense: {license_id}\n---\n\n# {data['name']}\n" if license_id.isascii() and license_id else ""
+        card = (
+            f"---\nlicense: {license_id}\n---\n\n# {data['name']}\n"
+            if license_id.isascii() and license_id
+            else ""
+        )
         asked = repos.NewRepository(
             kind=data["kind"],
             repo_id=f"{data['owner']}/{data['name']}",
@@ -70,7 +84,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 @repository_page
 def upload(request: HttpRequest, place: Place, revision: str, path: str = "") -> HttpResponse:
-    """Drag files here. The script speaks the same wire as the clients; without it a form takes a few files."""
+    """Drag files here. The script speaks the clients' own wire; without it a form takes a few files."""
     signed_in(request)
     shown, commit = place.revision(revision)
     can_write = policies.can_write(place.actor, place.repository)
@@ -97,7 +111,9 @@ def _upload_form(request: HttpRequest, place: Place, revision: str, commit: str,
     ]
     title = request.POST.get("message", "").strip() or _("Upload files")
     asked = NewCommit(operations=operations, title=title)
-    return HttpResponseRedirect(_commit(place, revision, asked, is_proposal=request.POST.get("propose") == "1"))
+    return HttpResponseRedirect(
+        _commit(place, revision, asked, is_proposal=request.POST.get("propose") == "1")
+    )
 
 
 def _commit(place: Place, revision: str, asked: NewCommit, *, is_proposal: bool) -> str:
@@ -120,7 +136,11 @@ def edit(request: HttpRequest, place: Place, revision: str, path: str = "") -> H
     path = path.strip("/")
     can_write = policies.can_write(place.actor, place.repository)
     is_new = request.GET.get("new") == "1"
-    initial = {"path": f"{path}/" if is_new and path else path, "parent": commit, "as_pull_request": not can_write}
+    initial = {
+        "path": f"{path}/" if is_new and path else path,
+        "parent": commit,
+        "as_pull_request": not can_write,
+    }
     if not is_new:
         initial["content"] = _text_at(place, commit, path)
     form = EditForm(request.POST or None, initial=initial)
@@ -158,7 +178,11 @@ def _text_at(place: Place, commit: str, path: str) -> str:
     """What the file says now; a new card starts with what a card should say. Raises: NotAFile."""
     entry = place.git.find_entry(commit, path)
     if entry is None:
-        return f"---\nlicense: apache-2.0\ntags: []\n---\n\n# {place.repository.name}\n" if path == "README.md" else ""
+        return (
+            f"---\nlicense: apache-2.0\ntags: []\n---\n\n# {place.repository.name}\n"
+            if path == "README.md"
+            else ""
+        )
     found = revisions.get_file(actor=place.actor, repository=place.repository, commit=commit, path=path)
     read = contents.reader_of(place.repository, found)
     return read(0, TEXT_BYTES_MAX).decode("utf-8", "replace") if read else ""
@@ -195,4 +219,6 @@ def delete(request: HttpRequest, place: Place, revision: str, path: str) -> Http
             parent=commit,
         )
         return HttpResponseRedirect(_commit(place, shown, asked, is_proposal=False))
-    return page(request, "hub/repository/delete.html", place.header("files") | {"revision": shown, "path": path})
+    return page(
+        request, "hub/repository/delete.html", place.header("files") | {"revision": shown, "path": path}
+    )

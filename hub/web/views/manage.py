@@ -44,7 +44,9 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
     forms: list[tuple[Form, Any]] = [
         (
             settings_form,
-            lambda data: services.change_settings(actor=actor, repository=repository, change=Settings(**data)),
+            lambda data: services.change_settings(
+                actor=actor, repository=repository, change=Settings(**data)
+            ),
         ),
         (member_form, lambda data: _set_collaborator(place, data["user"], Role(data["role"]))),
         (

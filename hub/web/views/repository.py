@@ -21,10 +21,20 @@ from hub.web.places import Place, repository_page
 from hub.web.rendering import charts, front, markdown
 from hub.web.requests import page, signed_in, submit
 
+# The facts' columns that the page shows; the large ones stay in the database.
 NARROW = (
-    "commit_sha", "pipeline_tag", "library_name", "parameters_total", "used_storage_bytes", "files_total", "tags",
-    "safetensors", "gguf", "card_errors", "card_data",
-)  # fmt: skip
+    "commit_sha",
+    "pipeline_tag",
+    "library_name",
+    "parameters_total",
+    "used_storage_bytes",
+    "files_total",
+    "tags",
+    "safetensors",
+    "gguf",
+    "card_errors",
+    "card_data",
+)
 
 
 def facts_of(repository: Repository) -> RepositoryFacts | None:

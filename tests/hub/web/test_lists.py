@@ -1,0 +1,66 @@
+"""Home, lists and people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from hub.repos.models import Repository
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Repository]
+
+
+class TestBrowse:
+    def test_narrows_by_tag_and_text(self, client: Client, make_repository: Make) -> None:
+        make_repository("chat", README__md="---\nlicense: mit\n---\n# 对话模型\n")
+        make_repository("draw", README__md="---\nlicense: apache-2.0\n---\n# Pictures\n")
+        page = client.get("/models?tag=license:mit").content.decode()
+        assert "chat" in page
+        assert "/ada/draw" not in page
+        assert "/ada/chat" in client.get("/models?search=对话").content.decode()
+
+    def test_answers_htmx_with_the_list_alone(self, client: Client, make_repository: Make) -> None:
+        make_repository("chat")
+        answer = client.get("/models", headers={"HX-Request": "true"})
+        assert "<html" not in answer.content.decode()
+        assert "/ada/chat" in answer.content.decode()
+        assert "HX-Request" in answer["Vary"]
+
+    def test_costs_the_same_however_long_the_page(
+        self, client: Client, make_repository: Make, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for number in range(12):
+            make_repository(f"model-{number}")
+        with django_assert_max_num_queries(6):
+            answer = client.get("/models")
+        assert len(answer.content) < 120_000
+
+    def test_survives_nonsense_in_the_address(self, client: Client) -> None:
+        assert client.get("/models?sort=x&size=y&tag=<script>").status_code == 200
+        assert client.get("/models?cursor=zzz").status_code == 400
+
+
+class TestHome:
+    def test_shows_shelves_in_few_queries(
+        self, client: Client, make_repository: Make, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        make_repository("chat")
+        with django_assert_max_num_queries(6):
+            assert "ada/" in client.get("/").content.decode()
+
+
+class TestPeople:
+    def test_shows_what_somebody_publishes(self, client: Client, make_repository: Make) -> None:
+        make_repository("chat")
+        assert "/ada/chat" in client.get("/ada").content.decode()
+        for tab in ("datasets", "spaces", "collections", "likes", "followers"):
+            assert client.get(f"/ada?tab={tab}").status_code == 200
+
+    def test_of_an_unknown_name_is_not_found(self, client: Client) -> None:
+        answer = client.get("/nobody-here")
+        assert answer.status_code == 404
+        assert "text/html" in answer["Content-Type"]
