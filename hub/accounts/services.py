@@ -98,7 +98,10 @@ def _require_email(email: str, *, besides: User | None = None) -> None:
         validate_email(email)
     except ValidationError as error:
         raise Invalid(reason=" ".join(error.messages)) from None
-    if User.objects.filter(email__iexact=email).exclude(pk=besides.pk if besides else None).exists():
+    taken = User.objects.filter(email__iexact=email)
+    if besides is not None:
+        taken = taken.exclude(pk=besides.pk)
+    if taken.exists():
         raise EmailTaken
 
 

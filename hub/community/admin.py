@@ -4,7 +4,7 @@ from hub.community.models import Collection, Delivery, Discussion, Webhook
 
 
 @admin.register(Discussion)
-class DiscussionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DiscussionAdmin(admin.ModelAdmin):
     list_display = ("repository", "number", "title", "status", "is_pull_request", "created_at")
     list_filter = ("status", "is_pull_request")
     list_select_related = ("repository",)
@@ -13,7 +13,7 @@ class DiscussionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Collection)
-class CollectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CollectionAdmin(admin.ModelAdmin):
     list_display = ("title", "namespace", "is_private", "upvotes", "updated_at")
     list_select_related = ("namespace",)
     search_fields = ("title", "namespace__name")
@@ -21,7 +21,7 @@ class CollectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Webhook)
-class WebhookAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class WebhookAdmin(admin.ModelAdmin):
     list_display = ("url", "owner", "is_disabled", "failing_since", "created_at")
     list_filter = ("is_disabled",)
     list_select_related = ("owner__namespace",)
@@ -30,7 +30,7 @@ class WebhookAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DeliveryAdmin(admin.ModelAdmin):
     list_display = ("key", "webhook", "status", "attempts", "response_status", "due_at")
     list_filter = ("status",)
     list_select_related = ("webhook",)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+from functools import partial
+from typing import Any
+
+from celery import Task, shared_task
+from django.db import transaction
 from django.utils import timezone
 
 from hub.community import jobs
+
+
+def ring(bell: Task[Any, Any], **ids: int) -> None:
+    """Ring after the commit. A broker that is away is logged and no more: the sweep finds the row."""
+    transaction.on_commit(partial(bell.delay, **ids), robust=True)
 
 
 @shared_task(acks_late=True, soft_time_limit=60)

@@ -23,17 +23,21 @@ def readable_by(actor: Principal) -> Q:
     """The filter that every list and look-up of repositories goes through."""
     if actor.is_system:
         return Q()
-    public = Q(visibility=Visibility.PUBLIC)
-    if actor.is_anonymous or not actor.has_scope(AccessToken.Scope.READ):
-        return public
+    return Q(visibility=Visibility.PUBLIC) | _reached_by_role(actor)
+
+
+def _reached_by_role(actor: Principal) -> Q:
+    """What a membership or a collaboration lets these credentials read, whatever its visibility."""
+    if actor.user is None or not actor.has_scope(AccessToken.Scope.READ):
+        return Q(pk__in=[])
     mine = Q(namespace_id__in=list(actor.roles)) | Q(
-        pk__in=Collaborator.objects.filter(user_id=actor.user_id).values("repository_id")
+        pk__in=Collaborator.objects.filter(user=actor.user).values("repository_id")
     )
     if actor.is_fine_grained:
         whole = [namespace for namespace, repository, _w in actor.grants if repository is None]
         single = [repository for _n, repository, _w in actor.grants if repository is not None]
         mine &= Q(namespace_id__in=whole) | Q(pk__in=single)
-    return public | mine
+    return mine
 
 
 def role_on(actor: Principal, repository: Repository) -> Role | None:
@@ -140,7 +144,7 @@ def require_content(actor: Principal, repository: Repository) -> None:
     )
     if status == AccessRequest.Status.ACCEPTED:
         return
-    hints = {
+    hints: dict[str | None, str] = {
         None: _("You are not in the authorized list. Visit its page to ask for access."),
         AccessRequest.Status.PENDING: _("Your request to access it is awaiting a review."),
         AccessRequest.Status.REJECTED: _("Your request to access it has been rejected by its authors."),
@@ -148,7 +152,7 @@ def require_content(actor: Principal, repository: Repository) -> None:
     raise RepositoryGated(
         kind=repository.kind,
         repo_id=repository.full_name,
-        why={None: "not_asked"}.get(status, status),
+        why=status or "not_asked",
         hint=hints[status],
     )
 
@@ -158,14 +162,8 @@ def content_readable_by(actor: Principal) -> Q:
     readable = readable_by(actor)
     if actor.is_system:
         return readable
-    through = Q(gating=Gating.OPEN)
-    if actor.user is not None:
-        through |= Q(namespace_id__in=list(actor.roles)) | Q(
-            pk__in=Collaborator.objects.filter(user_id=actor.user_id).values("repository_id")
-        )
-        through |= Q(
-            pk__in=AccessRequest.objects.filter(
-                user_id=actor.user_id, status=AccessRequest.Status.ACCEPTED
-            ).values("repository_id")
-        )
+    through = Q(gating=Gating.OPEN) | _reached_by_role(actor)
+    if actor.user is not None and actor.has_scope(AccessToken.Scope.READ):
+        accepted = AccessRequest.objects.filter(user=actor.user, status=AccessRequest.Status.ACCEPTED)
+        through |= Q(pk__in=accepted.values("repository_id"))
     return readable & through & Q(is_disabled=False)

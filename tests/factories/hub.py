@@ -17,8 +17,10 @@ PASSWORD = "correct horse battery"
 _numbers = itertools.count(1)
 
 
-def user(name: str = "", **fields: str) -> User:
-    return accounts.create_user(name=name or f"user{next(_numbers)}", **fields)
+def user(name: str = "", *, password: str | None = None, email: str = "", full_name: str = "") -> User:
+    return accounts.create_user(
+        name=name or f"user{next(_numbers)}", password=password, email=email, full_name=full_name
+    )
 
 
 def actor(name: str = "") -> Principal:

@@ -31,7 +31,7 @@ class PrincipalAuthentication(BaseAuthentication):
         return (principal.user, principal) if principal.user is not None else None
 
 
-class _Scheme(OpenApiAuthenticationExtension):  # type: ignore[misc, no-untyped-call]
+class _Scheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "hub.api.native.base.PrincipalAuthentication"
     name = "accessToken"
 

@@ -196,6 +196,7 @@ def set_upvote(*, actor: Principal, collection: Collection, is_upvoted: bool, no
     Raises: Unauthenticated, ScopeMissing.
     """
     policies.require_personal(actor)
+    assert actor.user is not None
     with transaction.atomic(durable=True):
         locked = _lock(collection)
         votes = CollectionUpvote.objects.filter(collection=locked, user=actor.user)
@@ -247,7 +248,9 @@ def _touch(collection: LockedCollection, now: datetime) -> None:
 def _require_free(namespace: Namespace, title: str, *, besides: Collection | None = None) -> None:
     """Raises: CollectionExists."""
     taken = Collection.objects.select_related("namespace").filter(namespace=namespace, title=title)
-    found = taken.exclude(pk=besides.pk if besides else None).first()
+    if besides is not None:
+        taken = taken.exclude(pk=besides.pk)
+    found = taken.first()
     if found is not None:
         raise CollectionExists(slug=found.slug)
 

@@ -14,7 +14,7 @@ from hub.community.models import Discussion, DiscussionEvent, Status
 from hub.community.models.discussions import TITLE_CHARS_MAX, TITLE_CHARS_MIN
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
-from hub.gitstore import RefChanged, RefExists, RevisionNotFound
+from hub.gitstore import Commit, RefChanged, RefExists, RevisionNotFound
 from hub.repos import policies as repos
 from hub.repos.models import Repository
 from hub.repos.services import git_author
@@ -252,7 +252,7 @@ def record_commits(
         return
     locked = threads.lock_discussion(pull_request)
     git = revisions.git_of(repository)
-    fresh = []
+    fresh: list[Commit] = []
     for commit in git.history(new):
         if commit.oid == old or len(fresh) >= COMMITS_NOTED or (old and git.is_ancestor(commit.oid, old)):
             break

@@ -140,5 +140,5 @@ def redeliver(*, actor: Principal, webhook: Webhook, key: str, now: datetime) ->
         raise DeliveryNotFound
     with transaction.atomic(durable=True):
         again = Delivery.objects.create(webhook=webhook, payload=past.payload, due_at=now, created_at=now)
-        tasks.deliver.delay_on_commit(delivery_id=again.pk)
+        tasks.ring(tasks.deliver, delivery_id=again.pk)
     return again

@@ -66,7 +66,7 @@ class TestCollections:
         make.organization("acme", {ada.user: Role.WRITE, bob: Role.READ})
         made = collection(Principal(user=ada.user), namespace="acme", is_private=True)
         reader = Principal(user=bob)
-        assert selectors.get_collection(actor=reader, slug=made.slug)
+        assert selectors.get_collection(actor=reader, slug=made.slug) == made
         with pytest.raises(NamespaceDenied):
             services.delete_collection(actor=reader, collection=made)
         with pytest.raises(CollectionNotFound):
@@ -79,17 +79,20 @@ class TestCollections:
         assert refused.value.details["slug"] == made.slug
 
     @pytest.mark.parametrize(
-        "change", [{"title": ""}, {"title": "x" * 60}, {"description": "x" * 151}, {"theme": "mud"}]
+        "change",
+        [
+            services.CollectionChange(title=""),
+            services.CollectionChange(title="x" * 60),
+            services.CollectionChange(description="x" * 151),
+            services.CollectionChange(theme="mud"),
+        ],
     )
-    def test_refuse_what_is_too_long_or_unknown(self, ada: Principal, change: dict[str, str]) -> None:
+    def test_refuse_what_is_too_long_or_unknown(
+        self, ada: Principal, change: services.CollectionChange
+    ) -> None:
         made = collection(ada)
         with pytest.raises(Invalid):
-            services.change_collection(
-                actor=ada,
-                collection=made,
-                change=services.CollectionChange(**change),
-                now=NOW,  # type: ignore[arg-type]
-            )
+            services.change_collection(actor=ada, collection=made, change=change, now=NOW)
 
     def test_are_put_in_order_among_each_other(self, ada: Principal) -> None:
         made = [collection(ada, f"Title {number}") for number in range(3)]

@@ -104,7 +104,8 @@ class TestTheTable:
         through = Repository.objects.filter(policies.content_readable_by(actor))
         assert (repository in through) == ("f" in cell)
         if "s" in cell:
-            assert selectors.get_repository(actor=actor, kind="model", repo_id=repository.full_name)
+            found = selectors.get_repository(actor=actor, kind="model", repo_id=repository.full_name)
+            assert found == repository
         else:
             with pytest.raises(RepositoryNotFound):
                 selectors.get_repository(actor=actor, kind="model", repo_id=repository.full_name)
@@ -139,6 +140,7 @@ class TestTokens:
         boss = users["boss"]
         one = self.with_token(boss, "write", grants=[Grant(named.namespace_id, named.pk, can_write=True)])
         assert (may(one, named), may(one, other)) == ("sfwm", "s")
+        assert list(Repository.objects.filter(policies.content_readable_by(one))) == [named]
         assert set(selectors.repositories(actor=one)) == {named, other}
         whole = self.with_token(boss, "write", grants=[Grant(named.namespace_id)])
         assert (may(whole, named), may(whole, other)) == ("sf", "sf")

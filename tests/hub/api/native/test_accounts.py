@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from hub.accounts.models import AccessToken, User
+from hub.accounts.models import AccessToken, Role, User
 from tests.factories import hub as make
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +58,7 @@ class TestSession:
 
     def test_names_what_a_token_reaches(self) -> None:
         user = make.user("ada")
-        make.organization("acme", {user: make.Role.ADMIN})
+        make.organization("acme", {user: Role.ADMIN})
         seen = as_(user, "read").get(f"{API}/session").json()
         assert (seen["user"]["name"], seen["scopes"]) == ("ada", ["read"])
         assert seen["organizations"] == [{"name": "acme", "full_name": "", "role": "admin"}]
