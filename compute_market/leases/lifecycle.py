@@ -89,7 +89,8 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list
             (
                 o.trade_id, o.shard, o.product_id, o.node_id, o.buyer_id, o.seller_id,
                 holds.get(o.hold_cause), o.parent_id, o.gpus, o.start, o.end, o.end,
-                o.price_micros_per_gpu_hour, o.notional_micros, o.seller_fee_micros, State.PENDING.value, "", o.start, 0, 0, 0, 0, 0, now,
+                o.price_micros_per_gpu_hour, o.notional_micros, o.seller_fee_micros, State.PENDING.value, "",
+                o.start, 0, 0, 0, 0, 0, now,
             )
             for o in openings
         ],

@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from compute_market.leases import checks as lease_checks
 from compute_market.ledger import checks as ledger_checks
 from compute_market.matching import books
 from compute_market.matching import checks as matching_checks
 
-AUDITS: list[Callable[[], list[str]]] = [ledger_checks.audit, matching_checks.audit]
+AUDITS: list[Callable[[], list[str]]] = [
+    ledger_checks.audit,
+    lease_checks.audit,
+    matching_checks.audit,
+]
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from django.db import transaction
+
+from compute_market.leases import lifecycle
+from compute_market.leases.models import Lease
+from compute_market.ledger import postings
 from compute_market.ledger import services as ledger
 from compute_market.offers import agents, listing
 from compute_market.offers.models import Node, Product, Provider
@@ -103,3 +108,52 @@ def node(
         enrolled_at=now,
         **values,
     )
+
+
+def lease(
+    of: Node,
+    *,
+    holder: Principal | None = None,
+    gpus: int = 1,
+    start: datetime = NOON,
+    hours: int = 1,
+    price: int = 6 * CREDIT,
+    seller_fee_bps: int = 10,
+    parent: Lease | None = None,
+) -> Lease:
+    """A lease as a trade opens it: its holder has paid in, and the node (or the parent's holder) sold it."""
+    holder = holder or trader(funds=10_000)
+    number = next(_numbers)
+    notional = gpus * hours * price
+    seller = parent.holder_id if parent else None
+    with transaction.atomic():
+        escrow, _ = postings.shard_account_ids(shard=of.product.shard_id, now=NOON)
+        main = postings.account_ids(namespace_ids=[namespace_of(holder), of.provider.namespace_id], now=NOON)
+        buyer = main[namespace_of(holder)]
+        locked = postings.lock_accounts(ids=[escrow, buyer])
+        postings.transfer(
+            debit=locked[buyer],
+            credit=locked[escrow],
+            amount_micros=notional,
+            kind="escrow",
+            cause=f"trade/test/{number}",
+            now=NOON,
+        )
+        opening = lifecycle.LeaseOpening(
+            trade_id=number,
+            shard=of.product.shard_id,
+            product_id=of.product_id,
+            node_id=of.pk,
+            buyer_id=buyer,
+            seller_id=seller or main[of.provider.namespace_id],
+            hold_cause="",
+            parent_id=parent.pk if parent else None,
+            gpus=gpus,
+            start=start,
+            end=start + timedelta(hours=hours),
+            price_micros_per_gpu_hour=price,
+            notional_micros=notional,
+            seller_fee_micros=notional * seller_fee_bps // 10_000,
+        )
+        (lease_id,) = lifecycle.open_from_trades([opening], now=NOON)
+    return Lease.objects.get(pk=lease_id)

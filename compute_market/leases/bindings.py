@@ -1,0 +1,106 @@
+"""Which GPUs of a node are whose right now. Needs the node's lock.
+
+GPUs are given out when a lease's turn comes, not when it is traded. At any moment no more GPUs are promised
+than there are, so whoever's turn it is finds enough of them free; fixing them ahead could leave gaps that no
+lease fits into (docs/adr/0051).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from compute_market.leases.capacity import LockedNode, Stretch
+from compute_market.leases.models import Binding, Lease
+from compute_market.leases.states import LIVE, RUNNING, State
+
+USING = (State.PROVISIONING, *RUNNING)
+
+
+class TooFewGpus(RuntimeError):
+    """More GPUs are promised than the node has: a broken invariant, never a refusal."""
+
+
+def rebind(*, node: LockedNode, leases: Sequence[Lease], devices: Sequence[int], now: datetime) -> None:
+    """Bring the bindings of a node in line with what its leases have a right to at this moment.
+
+    `leases` are the node's live ones, `devices` the indexes of its GPUs. First everybody gives back what is
+    no longer theirs, then those with too few take from what is free, by preference what they had before.
+    """
+    bound: dict[int, list[Binding]] = defaultdict(list)
+    for binding in Binding.objects.filter(node=node, starts_at__lte=now, ends_at__gt=now).order_by("gpu"):
+        bound[binding.lease_id].append(binding)
+    wanted = {lease.pk: needs(lease, leases, now) for lease in leases}
+    for lease_id, bindings in bound.items():
+        for binding in bindings[wanted.get(lease_id, 0) :]:
+            cut(binding, now=now)
+        del bindings[wanted.get(lease_id, 0) :]
+    taken = {binding.gpu for bindings in bound.values() for binding in bindings}
+    for lease in sorted(leases, key=lambda one: (one.starts_at, one.pk)):
+        missing = wanted[lease.pk] - len(bound[lease.pk])
+        if missing <= 0:
+            continue
+        free = [gpu for gpu in _by_preference(lease, devices) if gpu not in taken]
+        if len(free) < missing:
+            raise TooFewGpus(
+                f"Lease {lease.pk} needs {missing} GPUs of node {node.pk}; {len(free)} are free."
+            )
+        Binding.objects.bulk_create(
+            Binding(lease=lease, node=node, gpu=gpu, starts_at=now, ends_at=lease.ends_at)
+            for gpu in free[:missing]
+        )
+        taken.update(free[:missing])
+
+
+def needs(lease: Lease, leases: Iterable[Lease], now: datetime) -> int:
+    """How many GPUs a lease has a right to at this moment: its own, less those it sold on."""
+    if lease.state not in USING or not lease.starts_at <= now < lease.ends_at:
+        return 0
+    sold = sum(
+        other.gpus
+        for other in leases
+        if other.parent_id == lease.pk and other.state in LIVE and other.starts_at <= now < other.ends_at
+    )
+    return lease.gpus - sold
+
+
+def is_sold_out(lease: Lease, resold: Collection[Lease], now: datetime) -> bool:
+    """Whether all that is left of a lease, from this moment to its end, was sold on."""
+    parts: list[Stretch] = [
+        (part.starts_at, part.ends_at, part.gpus) for part in resold if part.state in LIVE
+    ]
+    edges = sorted({now, *(edge for since, until, _ in parts for edge in (since, until) if edge > now)})
+    return bool(parts) and all(
+        sum(gpus for since, until, gpus in parts if since <= edge < until) >= lease.gpus
+        for edge in edges
+        if edge < lease.ends_at
+    )
+
+
+def release(lease: Lease, *, now: datetime) -> None:
+    """Give back the GPUs of a lease that is over."""
+    for binding in Binding.objects.filter(lease=lease, ends_at__gt=now):
+        cut(binding, now=now)
+
+
+def cut(binding: Binding, *, now: datetime) -> None:
+    """End a binding now."""
+    if binding.starts_at >= now:
+        binding.delete()
+    else:
+        binding.ends_at = now
+        binding.save(update_fields=["ends_at"])
+
+
+def gpus_of(lease: Lease, *, now: datetime) -> list[int]:
+    """The indexes of the GPUs that are a lease's now."""
+    bindings = Binding.objects.filter(lease=lease, starts_at__lte=now, ends_at__gt=now)
+    return sorted(bindings.values_list("gpu", flat=True))
+
+
+def _by_preference(lease: Lease, devices: Sequence[int]) -> list[int]:
+    """The node's GPUs; first those that the lease, or the one it extends, had last."""
+    before = Binding.objects.filter(lease_id__in=[lease.pk, lease.extends_id or lease.pk])
+    had = set(before.values_list("gpu", flat=True))
+    return sorted(devices, key=lambda gpu: (gpu not in had, gpu))

@@ -1,0 +1,111 @@
+"""Reads of leases: for their holders and sellers, and for the agents that carry them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from compute_market.leases import bindings, policies
+from compute_market.leases.errors import LeaseNotFound, WorkNotFound
+from compute_market.leases.models import Lease, LogChunk, Work
+from compute_market.leases.states import State
+from compute_market.offers.models import Node
+from hub.interface import Principal
+
+LOG_PAGE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What an agent is to do for one lease. It runs until `run_until`, on these GPUs; `work` may be None."""
+
+    lease: Lease
+    gpus: list[int]
+    run_until: datetime
+    work: Work | None
+
+
+def leases(*, actor: Principal) -> QuerySet[Lease]:
+    """Leases that the actor may see, held or supplied."""
+    policies.require_trade_scope(actor)
+    mine = policies.readable_namespaces(actor)
+    return (
+        Lease.objects.filter(
+            Q(holder__namespace__in=mine)
+            | Q(seller__namespace__in=mine)
+            | Q(node__provider__namespace__in=mine)
+        )
+        .select_related("product", "node", "holder__namespace", "seller__namespace")
+        .order_by("-pk")
+    )
+
+
+def get_lease(*, actor: Principal, lease_id: int) -> Lease:
+    """A lease that the actor may see. Raises: Unauthenticated, TradeScopeMissing, LeaseNotFound."""
+    lease = leases(actor=actor).filter(pk=lease_id).first()
+    if lease is None:
+        raise LeaseNotFound
+    return lease
+
+
+def get_held_lease(*, actor: Principal, lease_id: int) -> Lease:
+    """A lease that the actor holds. Raises: Unauthenticated, TradeScopeMissing, LeaseNotFound."""
+    policies.require_trade_scope(actor)
+    mine = policies.readable_namespaces(actor)
+    lease = leases(actor=actor).filter(pk=lease_id, holder__namespace__in=mine).first()
+    if lease is None:
+        raise LeaseNotFound
+    return lease
+
+
+def newest_work(lease: Lease) -> Work:
+    """What the lease runs, or ran last. Raises: WorkNotFound."""
+    work = lease.works.order_by("-pk").first()
+    if work is None:
+        raise WorkNotFound
+    return work
+
+
+def read_log(work: Work, *, after: int = 0) -> tuple[str, int]:
+    """A page of a work's output from a byte on, and the byte to go on from.
+
+    What lies before the oldest piece kept is skipped.
+    """
+    text, size = [], 0
+    for chunk in LogChunk.objects.filter(work=work, offset__gte=after).order_by("offset").iterator():
+        text.append(chunk.text)
+        size += chunk.size
+        after = chunk.offset + chunk.size
+        if size >= LOG_PAGE_BYTES:
+            break
+    return "".join(text), after
+
+
+def assignments(*, node: Node, now: datetime) -> list[Assignment]:
+    """What a node's agent is to do now. What it does besides is to be stopped."""
+    usable = Lease.objects.filter(
+        node=node, state__in=bindings.USING, starts_at__lte=now, ends_at__gt=now
+    ).order_by("pk")
+    found = []
+    for lease in usable:
+        work = lease.works.filter(state__in=Work.OPEN).first()
+        gpus = bindings.gpus_of(lease, now=now)
+        found.append(Assignment(lease=lease, gpus=gpus, run_until=_run_until(lease), work=work))
+    return found
+
+
+def _run_until(lease: Lease) -> datetime:
+    """The end of a lease, or of the one that extends it: work need not stop in between."""
+    following = Lease.objects.filter(
+        node_id=lease.node_id,
+        holder_id=lease.holder_id,
+        gpus=lease.gpus,
+        starts_at=lease.ends_at,
+        state=State.PENDING,
+        extends=None,
+    ).first()
+    if following is None or lease.ends_at != lease.agreed_end_at:
+        return lease.ends_at
+    return following.ends_at

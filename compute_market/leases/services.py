@@ -1,0 +1,301 @@
+"""Use cases of leases: run something, end early, give notice; and what agents report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+
+from compute_market import clock
+from compute_market.leases import jobs, metering, policies, selectors
+from compute_market.leases.errors import (
+    LeaseNotFound,
+    LeaseNotRunning,
+    LeaseResold,
+    NoticeTooShort,
+    RunnerNotAllowed,
+    StaleToken,
+    WorkInvalid,
+    WorkNotFound,
+    WorkRunning,
+)
+from compute_market.leases.lifecycle import LockedLease, lock_lease, move
+from compute_market.leases.models import Lease, LogChunk, Work
+from compute_market.leases.states import LIVE, NEXT, RUNNING, State
+from compute_market.offers.models import GpuHold, Node
+from hub.interface import Principal
+
+ARGUMENTS_MAX = 256
+COMMAND_BYTES_MAX = 64 * 1024
+VARIABLES_MAX = 128
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+# What tells work which GPUs it has is the lease's to say, not the command's.
+RESERVED_VARIABLES = frozenset(
+    {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"}
+)
+IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]{0,254}")
+RUNNERS_BY_PREFERENCE = ("podman", "docker", "process", "fake")
+LOG_CHUNK_BYTES_MAX = 64 * 1024
+
+
+def run_work(
+    *,
+    actor: Principal,
+    lease_id: int,
+    command: Sequence[str],
+    now: datetime,
+    environment: Mapping[str, str] | None = None,
+    image: str = "",
+    runner: str = "",
+) -> Work:
+    """Run a command in a lease: a program and its arguments, never a line for a shell.
+
+    Raises: LeaseNotFound, LeaseNotRunning, WorkRunning, WorkInvalid, RunnerNotAllowed.
+    """
+    _require_command(command)
+    environment = dict(environment or {})
+    _require_environment(environment)
+    if image and not IMAGE.fullmatch(image):
+        raise WorkInvalid(field="image", reason="this is no name of an image")
+    selectors.get_held_lease(actor=actor, lease_id=lease_id)
+    with transaction.atomic(durable=True):
+        lease = _lock(lease_id)
+        if lease.state not in RUNNING or lease.ends_at <= now:
+            raise LeaseNotRunning(state=lease.get_state_display())
+        if lease.works.filter(state__in=Work.OPEN).exists():
+            raise WorkRunning
+        node = Node.objects.select_related("provider").get(pk=lease.node_id)
+        return Work.objects.create(
+            lease=lease,
+            runner=_choose_runner(node, runner, image),
+            image=image,
+            command=list(command),
+            environment=environment,
+            token=uuid4(),
+            requested_at=now,
+        )
+
+
+def stop_work(*, actor: Principal, lease_id: int, now: datetime) -> Work:
+    """Ask for the lease's command to be stopped. Asking twice is the same as once.
+
+    Raises: LeaseNotFound, WorkNotFound.
+    """
+    selectors.get_held_lease(actor=actor, lease_id=lease_id)
+    with transaction.atomic(durable=True):
+        lease = _lock(lease_id)
+        work = lease.works.filter(state__in=Work.OPEN).first()
+        if work is None:
+            raise WorkNotFound
+        if work.state == Work.State.QUEUED:
+            work.state, work.finished_at = Work.State.STOPPED, now
+        else:
+            work.state = Work.State.STOPPING
+        work.save(update_fields=["state", "finished_at"])
+    return work
+
+
+def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
+    """End a lease with the minute that runs; what was not used is paid back when it is settled.
+
+    Doing it twice is the same as once. Raises: LeaseNotFound, LeaseNotRunning, LeaseResold.
+    """
+    selectors.get_held_lease(actor=actor, lease_id=lease_id)
+    with transaction.atomic(durable=True):
+        # Who offers GPUs of a lease holds its node, so no offer appears while we look.
+        Node.objects.select_for_update().get(leases=lease_id)
+        lease = _lock(lease_id)
+        if lease.state not in {State.PENDING, State.PROVISIONING, *RUNNING}:
+            raise LeaseNotRunning(state=lease.get_state_display())
+        resold = lease.resold.filter(state__in=LIVE).exists()
+        if resold or GpuHold.objects.open().filter(lease_number=lease.pk).exists():
+            raise LeaseResold
+        lease.ends_at = min(lease.ends_at, max(lease.starts_at, clock.ceil_minute(now)))
+        if lease.ends_at == lease.starts_at and lease.state == State.PENDING:
+            move(lease, State.ENDED, now=now, reason="ended early")
+        else:
+            lease.save(update_fields=["ends_at"])
+    return lease
+
+
+def give_notice(
+    *, actor: Principal, lease_id: int, preempt_at: datetime, reason: str, now: datetime
+) -> Lease:
+    """A provider takes a lease's GPUs back at a time not too near; the holder is told and can save its work.
+
+    The provider's bond pays the credit. Raises: LeaseNotFound, LeaseNotRunning, NoticeTooShort.
+    """
+    found = selectors.get_lease(actor=actor, lease_id=lease_id)
+    if not policies.may_spend(actor, found.node.provider.namespace_id):
+        raise LeaseNotFound
+    minutes = settings.MARKET_PREEMPT_NOTICE_MINUTES
+    if preempt_at < now + timedelta(minutes=minutes):
+        raise NoticeTooShort(minutes=minutes)
+    with transaction.atomic(durable=True):
+        lease = _lock(lease_id)
+        if lease.state != State.ACTIVE or lease.ends_at <= preempt_at:
+            raise LeaseNotRunning(state=lease.get_state_display())
+        lease.preempt_at = preempt_at
+        move(lease, State.PREEMPT_NOTICE, now=now, reason=reason)
+    return lease
+
+
+def reclaim(*, actor: Principal, lease_id: int, reason: str, now: datetime) -> Lease:
+    """An operator ends a lease at once, as for abuse. What was not used is paid back; nobody owes a credit.
+
+    Raises: Unauthenticated, OperatorOnly, LeaseNotFound, LeaseNotRunning.
+    """
+    policies.require_operator(actor)
+    with transaction.atomic(durable=True):
+        lease = _lock(lease_id)
+        if State.RECLAIMED not in NEXT[lease.state]:
+            raise LeaseNotRunning(state=lease.get_state_display())
+        jobs.break_off(lease, State.RECLAIMED, now=now, reason=reason)
+    return lease
+
+
+# ---- what agents report --------------------------------------------------------------------------
+
+
+def take_up(*, node: Node, lease_id: int, token: UUID, now: datetime) -> Lease:
+    """An agent is ready for a lease: its holder may run work. Reporting it twice is the same as once.
+
+    Raises: LeaseNotFound, StaleToken.
+    """
+    with transaction.atomic(durable=True):
+        lease = _lock_for_agent(node, lease_id, token)
+        if lease.state == State.PROVISIONING and lease.ends_at > now:
+            metering.write(metering.skip(lease, until=now))
+            move(lease, State.ACTIVE, now=now)
+    return lease
+
+
+def fail_provisioning(*, node: Node, lease_id: int, token: UUID, reason: str, now: datetime) -> Lease:
+    """An agent cannot carry a lease out: it is over, and its holder is paid back.
+
+    Raises: LeaseNotFound, StaleToken.
+    """
+    with transaction.atomic(durable=True):
+        lease = _lock_for_agent(node, lease_id, token)
+        if lease.state == State.PROVISIONING:
+            jobs.break_off(lease, State.PROVISION_FAILED, now=now, reason=reason)
+    return lease
+
+
+def report_work(
+    *,
+    node: Node,
+    token: UUID,
+    state: str,
+    now: datetime,
+    exit_code: int | None = None,
+    reason: str = "",
+) -> Work:
+    """An agent tells that a work runs (`running`) or is over (`exited`, `stopped`, `failed`).
+
+    What is over stays as it was told first. Raises: StaleToken, WorkInvalid.
+    """
+    if state not in {Work.State.RUNNING, Work.State.EXITED, Work.State.STOPPED, Work.State.FAILED}:
+        raise WorkInvalid(field="state", reason="running, exited, stopped or failed is wanted")
+    with transaction.atomic(durable=True):
+        work = _lock_work(node, token)
+        if work.state not in Work.OPEN:
+            return work
+        if state == Work.State.RUNNING:
+            work.started_at = work.started_at or now
+            if work.state == Work.State.QUEUED:
+                work.state = Work.State.RUNNING
+        else:
+            work.state, work.finished_at = Work.State(state), now
+            work.exit_code, work.reason = exit_code, reason[:300]
+        work.save()
+    return work
+
+
+def append_log(*, node: Node, token: UUID, offset: int, text: str, now: datetime) -> int:
+    """Keep a piece of a work's output; give the byte that is expected next.
+
+    A piece received before is passed over. Beyond the limit the oldest pieces are let go.
+
+    Raises: StaleToken, WorkInvalid.
+    """
+    text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    size = len(text.encode(errors="surrogatepass"))
+    if type(offset) is not int or offset < 0 or not 0 < size <= LOG_CHUNK_BYTES_MAX:
+        raise WorkInvalid(
+            field="text", reason=f"1 to {LOG_CHUNK_BYTES_MAX} bytes are wanted, and their offset"
+        )
+    with transaction.atomic(durable=True):
+        work = _lock_work(node, token)
+        if offset < work.log_bytes:
+            return work.log_bytes
+        LogChunk.objects.create(work=work, offset=offset, text=text, size=size, received_at=now)
+        work.log_bytes = offset + size
+        work.save(update_fields=["log_bytes"])
+        too_old = work.log_bytes - settings.MARKET_LOG_BYTES_MAX
+        if too_old > 0:
+            LogChunk.objects.filter(work=work, offset__lt=too_old).delete()
+    return work.log_bytes
+
+
+def _lock(lease_id: int) -> LockedLease:
+    lease = lock_lease(lease_id)
+    if lease is None:
+        raise LeaseNotFound
+    return lease
+
+
+def _lock_for_agent(node: Node, lease_id: int, token: UUID) -> LockedLease:
+    lease = _lock(lease_id)
+    if lease.node_id != node.pk:
+        raise LeaseNotFound
+    if lease.token != token:
+        raise StaleToken
+    return lease
+
+
+def _lock_work(node: Node, token: UUID) -> Work:
+    """The lease is locked before its work, as everywhere."""
+    work = Work.objects.filter(token=token, lease__node=node).first()
+    if work is None:
+        raise StaleToken
+    lock_lease(work.lease_id)
+    return Work.objects.select_for_update().get(pk=work.pk)
+
+
+def _require_command(command: object) -> None:
+    if (
+        not isinstance(command, (list, tuple))
+        or not 1 <= len(command) <= ARGUMENTS_MAX
+        or not all(isinstance(part, str) and "\x00" not in part for part in command)
+        or not command[0]
+    ):
+        raise WorkInvalid(field="command", reason=f"a list of 1 to {ARGUMENTS_MAX} texts is wanted")
+    if sum(len(part.encode()) for part in command) > COMMAND_BYTES_MAX:
+        raise WorkInvalid(field="command", reason=f"at most {COMMAND_BYTES_MAX} bytes are taken")
+
+
+def _require_environment(environment: Mapping[str, str]) -> None:
+    if len(environment) > VARIABLES_MAX:
+        raise WorkInvalid(field="environment", reason=f"at most {VARIABLES_MAX} variables are taken")
+    for name, value in environment.items():
+        if not isinstance(name, str) or not VARIABLE_NAME.fullmatch(name) or name in RESERVED_VARIABLES:
+            raise WorkInvalid(field="environment", reason=f"a variable cannot be called {name!r}")
+        if not isinstance(value, str) or "\x00" in value or len(value) > COMMAND_BYTES_MAX:
+            raise WorkInvalid(field="environment", reason=f"the value of {name} is not a text")
+
+
+def _choose_runner(node: Node, wanted: str, image: str) -> str:
+    """The runner asked for, or the most isolated one the node has. An image needs a container."""
+    if wanted and wanted not in RUNNERS_BY_PREFERENCE:
+        raise WorkInvalid(field="runner", reason=f"one of {', '.join(RUNNERS_BY_PREFERENCE)} is wanted")
+    for name in [wanted] if wanted else RUNNERS_BY_PREFERENCE:
+        has_it = name in node.runners and (name != "process" or node.provider.allows_processes)
+        takes_it = name in {"podman", "docker"} if image else name not in {"podman", "docker"}
+        if has_it and (takes_it or name == "fake"):
+            return name
+    raise RunnerNotAllowed(runner=wanted or ("container" if image else "process"))

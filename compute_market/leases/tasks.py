@@ -1,0 +1,12 @@
+"""Bells of leases: a lost or doubled ring does no harm."""
+
+from celery import shared_task
+
+from compute_market import clock
+from compute_market.leases import jobs
+
+
+@shared_task(acks_late=True, soft_time_limit=300)
+def advance_leases(**_: object) -> None:
+    """Start, meter, end and settle what is due."""
+    jobs.advance(now=clock.database_now())

@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from compute_market.leases import jobs, selectors, services
+from compute_market.leases.models import Binding, Lease, UsageSample, Work
+from compute_market.leases.states import NEXT, State
+from compute_market.ledger import services as ledger
+from compute_market.ledger.models import Account
+from compute_market.offers.models import Heartbeat, Node
+from compute_market.offers.services import hear
+from hub.interface import Principal
+from tests.factories import market
+from tests.factories.market import CREDIT, NOON, namespace_of, trader
+
+pytestmark = pytest.mark.django_db
+
+HOUR = 6 * CREDIT
+GRACE = timedelta(seconds=10)
+
+
+def at(minute: float) -> datetime:
+    return NOON + timedelta(minutes=minute)
+
+
+@pytest.fixture
+def owner() -> Principal:
+    return trader(funds=100)
+
+
+@pytest.fixture
+def node(owner: Principal) -> Node:
+    return market.node(owner, gpus=4)
+
+
+def live(node: Node, *, minutes: tuple[int, int], take_up: bool = True) -> None:
+    """The node is up in these minutes: its agent is heard, takes leases up, and the sweep runs."""
+    for minute in range(*minutes):
+        now = at(minute) + GRACE
+        hear(node=node, runners=["fake"], now=now)
+        jobs.advance(now=now)
+        if take_up:
+            serve(node, now)
+
+
+def serve(node: Node, now: datetime) -> None:
+    for job in selectors.assignments(node=node, now=now):
+        assert job.lease.token is not None
+        services.take_up(node=node, lease_id=job.lease.pk, token=job.lease.token, now=now)
+
+
+def balance(principal: Principal, kind: str = "main") -> int:
+    return Account.objects.get(namespace_id=namespace_of(principal), kind=kind).balance_micros
+
+
+def state(lease: Lease) -> str:
+    return Lease.objects.get(pk=lease.pk).state
+
+
+class TestTheTable:
+    def test_ends_every_path_in_settled(self) -> None:
+        def leads_to_settled(state: State, seen: frozenset[State] = frozenset()) -> bool:
+            return state == State.SETTLED or all(
+                leads_to_settled(following, seen | {state}) for following in NEXT[state] - seen
+            )
+
+        assert set(NEXT) == set(State)
+        assert all(NEXT[state] or state == State.SETTLED for state in State)
+        assert all(leads_to_settled(state) for state in State)
+
+
+class TestWholeLife:
+    def test_from_trade_to_settlement_pays_the_provider_for_every_minute(
+        self, node: Node, owner: Principal
+    ) -> None:
+        holder = trader(funds=100)
+        lease = market.lease(node, holder=holder, gpus=2)
+        live(node, minutes=(0, 62))
+        assert state(lease) == State.SETTLED
+        lease.refresh_from_db()
+        assert (lease.delivered_minutes, lease.used_micros, lease.refunded_micros) == (60, 2 * HOUR, 0)
+        fee = 2 * HOUR * 10 // 10_000
+        assert balance(owner) == 100 * CREDIT + 2 * HOUR - fee
+        assert balance(holder) == 100 * CREDIT - 2 * HOUR
+        assert UsageSample.objects.filter(lease=lease, is_delivered=True).count() == 60
+        assert list(lease.events.order_by("pk").values_list("state", flat=True)) == [
+            "provisioning",
+            "active",
+            "draining",
+            "ended",
+            "settled",
+        ]
+
+    def test_waits_for_its_start_and_then_binds_gpus(self, node: Node) -> None:
+        lease = market.lease(node, gpus=3, start=at(30))
+        live(node, minutes=(0, 30))
+        assert state(lease) == State.PENDING
+        assert not Binding.objects.exists()
+        live(node, minutes=(30, 32))
+        assert state(lease) == State.ACTIVE
+        assert sorted(Binding.objects.values_list("gpu", flat=True)) == [0, 1, 2]
+
+    def test_jobs_run_twice_do_nothing_more(self, node: Node, owner: Principal) -> None:
+        market.lease(node)
+        live(node, minutes=(0, 62))
+        money, samples = balance(owner), UsageSample.objects.count()
+        for _ in range(3):
+            jobs.advance(now=at(62) + GRACE)
+        assert (balance(owner), UsageSample.objects.count()) == (money, samples)
+
+    def test_is_paid_by_the_hour_while_it_runs(self, node: Node, owner: Principal) -> None:
+        lease = market.lease(node, hours=3)
+        live(node, minutes=(0, 90))
+        lease.refresh_from_db()
+        assert (lease.used_micros, lease.paid_micros) == (89 * HOUR // 60, HOUR)
+        assert balance(owner) == 100 * CREDIT + HOUR - 3 * HOUR * 10 // 10_000
+
+
+class TestAMinuteWithoutHeartbeat:
+    def test_is_not_paid_for(self, node: Node) -> None:
+        lease = market.lease(node)
+        live(node, minutes=(0, 20))
+        live(node, minutes=(22, 62))
+        lease.refresh_from_db()
+        assert lease.delivered_minutes == 58
+        assert lease.refunded_micros == 2 * HOUR // 60
+
+
+class TestEarlyEnd:
+    def test_gives_back_what_was_not_used_and_frees_the_gpus(self, node: Node) -> None:
+        holder = trader(funds=100)
+        lease = market.lease(node, holder=holder, gpus=4)
+        live(node, minutes=(0, 15))
+        services.end_early(actor=holder, lease_id=lease.pk, now=at(15))
+        live(node, minutes=(15, 17))
+        lease.refresh_from_db()
+        assert (lease.state, lease.delivered_minutes) == (State.SETTLED, 15)
+        assert balance(holder) == 100 * CREDIT - 4 * HOUR // 4
+        assert not Binding.objects.filter(ends_at__gt=at(16)).exists()
+
+    def test_before_the_start_gives_everything_back(self, node: Node) -> None:
+        holder = trader(funds=100)
+        lease = market.lease(node, holder=holder, start=at(60))
+        services.end_early(actor=holder, lease_id=lease.pk, now=at(5))
+        jobs.advance(now=at(6))
+        assert state(lease) == State.SETTLED
+        assert balance(holder) == 100 * CREDIT
+
+    def test_of_a_foreign_lease_is_not_found(self, node: Node) -> None:
+        lease = market.lease(node)
+        with pytest.raises(services.LeaseNotFound):
+            services.end_early(actor=trader(), lease_id=lease.pk, now=NOON)
+
+
+class TestLoss:
+    def test_gives_the_rest_back_with_a_credit_from_the_bond(self, node: Node, owner: Principal) -> None:
+        ledger.post_bond(
+            actor=owner, namespace_id=namespace_of(owner), amount_micros=50 * CREDIT, key="b", now=NOON
+        )
+        holder = trader(funds=100)
+        lease = market.lease(node, holder=holder)
+        live(node, minutes=(0, 30))
+        jobs.advance(now=at(32))
+        assert state(lease) == State.ACTIVE
+        jobs.advance(now=at(33))
+        lease.refresh_from_db()
+        assert (lease.state, lease.reason) == (State.SETTLED, "its node fell silent")
+        assert lease.delivered_minutes == 30
+        credit = (HOUR // 2) // 10
+        assert lease.credited_micros == credit
+        assert balance(holder) == 100 * CREDIT - HOUR // 2 + credit
+        assert balance(owner, "bond") == 50 * CREDIT - credit
+
+    def test_without_a_bond_gives_the_rest_back(self, node: Node) -> None:
+        holder = trader(funds=100)
+        market.lease(node, holder=holder)
+        jobs.advance(now=at(1))
+        jobs.advance(now=at(4))
+        assert balance(holder) == 100 * CREDIT
+
+
+class TestProvisioning:
+    def test_that_no_agent_takes_up_fails_and_costs_nothing(self, node: Node) -> None:
+        holder = trader(funds=100)
+        lease = market.lease(node, holder=holder)
+        live(node, minutes=(0, 7), take_up=False)
+        lease.refresh_from_db()
+        assert (lease.state, lease.used_micros) == (State.SETTLED, 0)
+        assert balance(holder) == 100 * CREDIT
+        assert lease.events.filter(state=State.PROVISION_FAILED).exists()
+
+    def test_late_bills_from_when_it_was_taken_up(self, node: Node) -> None:
+        lease = market.lease(node)
+        live(node, minutes=(0, 3), take_up=False)
+        live(node, minutes=(3, 62))
+        lease.refresh_from_db()
+        assert (lease.state, lease.delivered_minutes) == (State.SETTLED, 57)
+
+    def test_reported_under_a_stale_token_is_refused(self, node: Node) -> None:
+        lease = market.lease(node)
+        jobs.advance(now=at(1))
+        with pytest.raises(services.StaleToken):
+            services.take_up(node=node, lease_id=lease.pk, token=services.uuid4(), now=at(1))
+        with pytest.raises(services.LeaseNotFound):
+            services.take_up(node=market.node(gpus=1), lease_id=lease.pk, token=services.uuid4(), now=at(1))
+
+    def test_of_a_lease_nobody_started_in_all_its_time_is_paid_back(self, node: Node) -> None:
+        holder = trader(funds=100)
+        lease = market.lease(node, holder=holder)
+        jobs.advance(now=at(90))
+        assert state(lease) == State.SETTLED
+        assert balance(holder) == 100 * CREDIT
+
+
+class TestPreemption:
+    def test_comes_after_its_notice_and_costs_the_bond(self, node: Node, owner: Principal) -> None:
+        ledger.post_bond(
+            actor=owner, namespace_id=namespace_of(owner), amount_micros=50 * CREDIT, key="b", now=NOON
+        )
+        holder = trader(funds=100)
+        lease = market.lease(node, holder=holder)
+        live(node, minutes=(0, 10))
+        with pytest.raises(services.NoticeTooShort):
+            services.give_notice(
+                actor=owner, lease_id=lease.pk, preempt_at=at(12), reason="repair", now=at(10)
+            )
+        with pytest.raises(services.LeaseNotFound):
+            services.give_notice(
+                actor=holder, lease_id=lease.pk, preempt_at=at(20), reason="mine", now=at(10)
+            )
+        services.give_notice(actor=owner, lease_id=lease.pk, preempt_at=at(20), reason="repair", now=at(10))
+        live(node, minutes=(10, 22))
+        lease.refresh_from_db()
+        assert (lease.state, lease.reason, lease.delivered_minutes) == (State.SETTLED, "repair", 20)
+        assert lease.credited_micros == (HOUR * 40 // 60) // 10
+
+    def test_by_an_operator_costs_no_credit(self, node: Node) -> None:
+        lease = market.lease(node)
+        live(node, minutes=(0, 10))
+        services.reclaim(actor=market.operator(), lease_id=lease.pk, reason="abuse", now=at(10))
+        jobs.advance(now=at(11))
+        lease.refresh_from_db()
+        assert (lease.state, lease.credited_micros, lease.delivered_minutes) == (State.SETTLED, 0, 10)
+
+
+class TestGpus:
+    def test_are_enough_for_every_lease_however_they_were_traded(self, node: Node) -> None:
+        """GPUs fixed at the trade would leave no gap for the last of these on a node of two."""
+        small = market.node(gpus=2)
+        for start, hours in ((0, 1), (2, 1), (1, 1), (0, 3)):
+            market.lease(small, start=at(60 * start), hours=hours)
+        for minute in range(0, 180, 20):
+            now = at(minute)
+            Heartbeat.objects.get_or_create(node=small, minute=now)
+            Node.objects.filter(pk=small.pk).update(last_heartbeat_at=now)
+            jobs.advance(now=now)
+            serve(small, now)
+            held = Binding.objects.filter(node=small, starts_at__lte=now, ends_at__gt=now)
+            assert held.count() == 2
+
+    def test_are_bound_once_by_the_database_itself(self, node: Node) -> None:
+        from django.db import IntegrityError, connection, transaction
+
+        if connection.vendor != "postgresql":
+            pytest.skip("SQLite has one writer, which checks under the node's lock.")
+        lease = market.lease(node)
+        window = {"node": node, "gpu": 1, "starts_at": at(0), "ends_at": at(60)}
+        Binding.objects.create(lease=lease, **window)
+        with pytest.raises(IntegrityError, match="binding_gpu_once"), transaction.atomic():
+            Binding.objects.create(lease=lease, **window | {"starts_at": at(59), "ends_at": at(70)})
+        Binding.objects.create(lease=lease, **window | {"starts_at": at(60), "ends_at": at(70)})
+
+
+class TestResale:
+    def test_of_a_part_pays_the_seller_and_both_leases_are_metered(
+        self, node: Node, owner: Principal
+    ) -> None:
+        first, second = trader(funds=100), trader(funds=100)
+        lease = market.lease(node, holder=first, gpus=4, seller_fee_bps=0)
+        part = market.lease(node, holder=second, gpus=1, price=2 * HOUR, seller_fee_bps=0, parent=lease)
+        live(node, minutes=(0, 30))
+        assert [len(job.gpus) for job in selectors.assignments(node=node, now=at(30))] == [3, 1]
+        live(node, minutes=(30, 63))
+        assert (state(lease), state(part)) == (State.SETTLED, State.SETTLED)
+        assert balance(owner) == 100 * CREDIT + 4 * HOUR
+        assert balance(first) == 100 * CREDIT - 4 * HOUR + 2 * HOUR
+        assert balance(second) == 100 * CREDIT - 2 * HOUR
+
+    def test_of_the_whole_leaves_a_lease_that_is_sold(self, node: Node) -> None:
+        lease = market.lease(node, gpus=2, hours=2)
+        live(node, minutes=(0, 60))
+        part = market.lease(node, gpus=2, start=at(60), parent=lease)
+        live(node, minutes=(60, 62))
+        assert (state(lease), state(part)) == (State.SOLD, State.ACTIVE)
+        live(node, minutes=(62, 123))
+        lease.refresh_from_db()
+        assert (lease.state, lease.delivered_minutes) == (State.SETTLED, 120)
+
+    def test_forbids_an_early_end(self, node: Node) -> None:
+        holder = trader(funds=100)
+        lease = market.lease(node, holder=holder, gpus=4)
+        market.lease(node, gpus=1, parent=lease)
+        live(node, minutes=(0, 2))
+        with pytest.raises(services.LeaseResold):
+            services.end_early(actor=holder, lease_id=lease.pk, now=at(2))
+
+    def test_falls_with_the_lease_it_is_a_part_of(self, node: Node) -> None:
+        lease = market.lease(node, gpus=4)
+        part = market.lease(node, gpus=1, parent=lease)
+        live(node, minutes=(0, 5))
+        services.reclaim(actor=market.operator(), lease_id=lease.pk, reason="abuse", now=at(5))
+        jobs.advance(now=at(6))
+        assert (state(lease), state(part)) == (State.SETTLED, State.SETTLED)
+
+
+class TestExtension:
+    def test_carries_the_work_on_without_a_stop(self, node: Node) -> None:
+        holder = trader(funds=1000)
+        market.lease(node, gpus=3)
+        lease = market.lease(node, holder=holder, gpus=1)
+        live(node, minutes=(0, 2))
+        work = services.run_work(actor=holder, lease_id=lease.pk, command=["train"], now=at(2))
+        services.report_work(node=node, token=work.token, state="running", now=at(2))
+        longer = market.lease(node, holder=holder, gpus=1, start=at(60))
+        (job,) = [job for job in selectors.assignments(node=node, now=at(3)) if job.work]
+        gpus = job.gpus
+        assert job.run_until == at(120)
+        live(node, minutes=(2, 63))
+        (job,) = [job for job in selectors.assignments(node=node, now=at(63)) if job.work]
+        assert (job.lease, job.work, job.gpus) == (longer, work, gpus)
+        assert (state(lease), state(longer)) == (State.SETTLED, State.ACTIVE)
+        assert Work.objects.get().state == Work.State.RUNNING
