@@ -38,4 +38,8 @@ app.conf.beat_schedule = {
     "sum-the-last-thirty-days": {"task": "hub.downloads.tasks.recount", "schedule": 3600},
     "score-trending": {"task": "hub.search.tasks.score_trending", "schedule": 900},
     "drain-forgotten-shards": {"task": "compute_market.matching.tasks.sweep_shards", "schedule": 2},
+    "advance-leases": {"task": "compute_market.leases.tasks.advance_leases", "schedule": 5},
+    "mark-silent-nodes": {"task": "compute_market.offers.tasks.mark_silent_nodes", "schedule": 5},
+    "expire-reservations": {"task": "compute_market.ledger.tasks.expire_reservations", "schedule": 60},
+    "forget-old-heartbeats": {"task": "compute_market.offers.tasks.forget_old_heartbeats", "schedule": 3600},
 }
