@@ -20,7 +20,8 @@ POSTGRES = (
     """
     CREATE FUNCTION matching_written_once() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        RAISE EXCEPTION '% is written once', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+        RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is written once',
+            ERRCODE = 'integrity_constraint_violation';
     END $$
     """,
     """
