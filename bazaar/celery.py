@@ -1,10 +1,13 @@
 """The Celery application and its timetable (beat)."""
 
+import gc
 import os
 import warnings
+from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
+from celery.signals import worker_before_create_process
 from django.conf import settings
 from kombu import Queue
 
@@ -21,6 +24,14 @@ app.autodiscover_tasks()
 # worker without that option listens to all of them.
 app.conf.task_queues = [Queue("celery"), *(Queue(f"market-{n + 1}") for n in range(settings.MARKET_SHARDS))]
 app.conf.task_default_queue = "celery"
+
+
+@worker_before_create_process.connect
+def _share_memory(**_: Any) -> None:
+    """Keep garbage collection off what is loaded, so that worker processes go on sharing it."""
+    gc.collect()
+    gc.freeze()
+
 
 # One line a sweep: the name says what it does, the number how many seconds lie between two runs.
 app.conf.beat_schedule = {

@@ -44,7 +44,10 @@ logconfig_dict["loggers"]["gunicorn.error"] = {"handlers": [], "level": "WARNING
 
 
 def when_ready(server: Arbiter) -> None:
-    """Leave what is loaded out of garbage collection, so that workers go on sharing its memory."""
+    """Load what the first request would, and keep garbage collection off it: workers share its memory."""
+    from django.urls import get_resolver
+
+    assert get_resolver().url_patterns
     gc.collect()
     gc.freeze()
 
