@@ -84,7 +84,7 @@ def drain_batch(held: Claim, *, now: datetime) -> int:
         }
         topics |= {f"account/{account}": news for account, news in batch.order_news().items()}
         batch.tell(topics, sequence=shelf.matcher.number)
-        _advance(held, shelf.matcher, now)
+        _advance(held, shelf.matcher)
     held.sequence, held.event_number = shelf.matcher.sequence, shelf.matcher.number
     shelf.depth.forget_empty(changed)
     books.keep(shelf)
@@ -137,14 +137,14 @@ def _guard(held: Claim) -> None:
         raise StaleEpoch(f"Shard {held.shard} is at {place}, we were at {held}.")
 
 
-def _advance(held: Claim, matcher: engine.Engine, now: datetime) -> None:
+def _advance(held: Claim, matcher: engine.Engine) -> None:
     sql = (
         f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
-        f" SET sequence = %s, event_number = %s, drained_at = %s,"
+        f" SET sequence = %s, event_number = %s, drained_at = {_moment()},"
         f" held_until = {_later()} WHERE shard_id = %s AND epoch = %s"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [matcher.sequence, matcher.number, now, held.shard, held.epoch])
+        cursor.execute(sql, [matcher.sequence, matcher.number, held.shard, held.epoch])
         if cursor.rowcount != 1:
             raise StaleEpoch(f"Shard {held.shard} has another epoch than {held.epoch}.")
 

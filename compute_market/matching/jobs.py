@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from compute_market.clock import database_now
-from compute_market.matching import books, commandlog, drain
-from compute_market.matching.models import Command, Order
+from compute_market.matching import books, commandlog, drain, listings
+from compute_market.matching.models import Command, Listing, Order
 
 DRAIN_SECONDS = 30
+INDEX_SPAN = timedelta(hours=24)
 
 
 def drain_shard(*, shard: int, now: datetime) -> int:
@@ -60,6 +61,19 @@ def expire_orders(*, now: datetime, limit: int = 1000) -> set[int]:
         with transaction.atomic(durable=True):
             commandlog.append(shard=shard, entries=entries, now=now)
     return set(by_shard)
+
+
+def update_bands(*, now: datetime) -> set[int]:
+    """Let each product's price band follow its index. Gives the shards that have work now."""
+    changed: set[int] = set()
+    for listing in Listing.objects.select_related("product").order_by("pk"):
+        index = listings.index_micros(listing, since=now - INDEX_SPAN)
+        if abs(index - listing.index_micros) * listings.BASIS < listing.index_micros * listings.QUIET_BPS:
+            continue
+        with transaction.atomic(durable=True):
+            listings.configure(listing.product, now=now, index_micros=index)
+        changed.add(listing.product.shard_id)
+    return changed
 
 
 def _worker_name() -> str:

@@ -6,11 +6,14 @@ from datetime import datetime
 
 from compute_market.matching import commandlog, quantities
 from compute_market.matching.engine.commands import Trading
-from compute_market.matching.models import Listing
+from compute_market.matching.models import Listing, Trade
 from compute_market.matching.terms import PRICE_MAX_MICROS
 from compute_market.offers.models import Product
 
 BASIS = 10_000
+# How far an index may move at once, and how little is not worth telling the engine.
+STEP_BPS = 500
+QUIET_BPS = 50
 
 
 def band(*, index_micros: int, band_bps: int, tick_micros: int) -> tuple[int, int]:
@@ -64,6 +67,23 @@ def configure(
     listing.changed_at = now
     listing.save()
     return listing
+
+
+def index_micros(listing: Listing, *, since: datetime) -> int:
+    """What a GPU-hour has cost since a moment, weighted by volume; the old index where nothing traded.
+
+    It moves by at most `STEP_BPS` at a time, so that one odd trade cannot carry the band away with it.
+    """
+    recent = Trade.objects.filter(product=listing.product_id, at__gte=since).order_by("-pk")
+    paid = gpu_minutes = 0
+    for gpus, start, end, notional in recent.values_list("gpus", "start", "end", "notional_micros")[:1000]:
+        paid += notional
+        gpu_minutes += gpus * (quantities.to_minutes(end) - quantities.to_minutes(start))
+    if not gpu_minutes:
+        return listing.index_micros
+    step = listing.index_micros * STEP_BPS // BASIS
+    average = paid * quantities.MINUTES_PER_HOUR // gpu_minutes
+    return min(max(average, listing.index_micros - step), listing.index_micros + step)
 
 
 def _trading(product: Product, listing: Listing) -> int:

@@ -24,6 +24,13 @@ def sweep_shards(**_: object) -> None:
             ring(shard)
 
 
+@shared_task(acks_late=True, soft_time_limit=60)
+def update_bands(**_: object) -> None:
+    """Let price bands follow what is paid."""
+    for shard in jobs.update_bands(now=database_now()):
+        ring(shard)
+
+
 def queue(shard: int) -> str:
     """The queue of a shard's bells; one worker or several may listen to any of them."""
     return f"market-{shard}"

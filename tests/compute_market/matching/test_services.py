@@ -10,12 +10,13 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
+from compute_market.clock import database_now
 from compute_market.errors import Refusal
 from compute_market.leases.errors import CapacityTaken
 from compute_market.leases.models import Lease
 from compute_market.ledger.errors import InsufficientFunds, NotAMember
 from compute_market.ledger.models import Account, Reservation
-from compute_market.matching import jobs, selectors, services
+from compute_market.matching import jobs, listings, selectors, services
 from compute_market.matching.errors import (
     AmendmentPending,
     BulkTooLarge,
@@ -430,6 +431,40 @@ class TestExpiry:
         jobs.expire_orders(now=MIDNIGHT)
         drain()
         assert again(bid).state == "expired"
+
+
+class TestBands:
+    def test_follow_what_is_paid_step_by_step(
+        self, provider: Principal, user: Principal, settings: Any
+    ) -> None:
+        product = exchange.product(band_bps=5000)
+        offered = exchange.node(provider, product)
+        sell(provider, offered, 8, 18)
+        buy(user, product, 8, 18)
+        drain()
+        before = listings.ensure(product, now=NOON)
+        assert (before.index_micros, before.highest_micros) == (12 * CREDIT, 18 * CREDIT)
+        assert jobs.update_bands(now=database_now()) == {0}
+        after = listings.ensure(product, now=NOON)
+        assert (after.index_micros, after.highest_micros) == (12_600_000, 18_900_000)
+        drain()
+        buy(user, product, 1, 18.9)
+        drain()
+
+    def test_stay_where_nothing_trades(self, user: Principal, machine: Node) -> None:
+        buy(user, machine.product, 1, 12)
+        assert jobs.update_bands(now=database_now()) == set()
+
+    def test_hold_for_orders_accepted_after_them(self, provider: Principal, user: Principal) -> None:
+        product = exchange.product(band_bps=1000)
+        services.halt(actor=operator(), product=product.slug, now=NOON)
+        services.resume(actor=operator(), product=product.slug, now=NOON)
+        bid = buy(user, product, 1, 13.2)
+        listings.configure(product, now=NOON, index_micros=6 * CREDIT)
+        drain()
+        assert again(bid).state == "open"
+        with pytest.raises(OrderInvalid):
+            buy(user, product, 1, 13.2)
 
 
 class TestHalt:
