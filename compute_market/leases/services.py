@@ -216,16 +216,20 @@ def report_work(
     return work
 
 
-def append_log(*, node: Node, token: UUID, offset: int, text: str, now: datetime) -> int:
+def append_log(
+    *, node: Node, token: UUID, offset: int, text: str, now: datetime, size: int | None = None
+) -> int:
     """Keep a piece of a work's output; give the byte that is expected next.
 
-    A piece received before is passed over. Beyond the limit the oldest pieces are let go.
+    `size` is how many bytes it was before it was made text. A piece received before is passed over.
+    Beyond the limit the oldest pieces are let go.
 
     Raises: StaleToken, WorkInvalid.
     """
     text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    size = len(text.encode(errors="surrogatepass"))
-    if type(offset) is not int or offset < 0 or not 0 < size <= LOG_CHUNK_BYTES_MAX:
+    kept = len(text.encode(errors="replace"))
+    size = kept if size is None else size
+    if offset < 0 or not 0 < size <= LOG_CHUNK_BYTES_MAX or kept > 3 * LOG_CHUNK_BYTES_MAX:
         raise WorkInvalid(
             field="text", reason=f"1 to {LOG_CHUNK_BYTES_MAX} bytes are wanted, and their offset"
         )

@@ -1,1 +1,1 @@
-"""Adapters that start and stop work on a node."""
+"""Adapters that start and stop work on a node: process, container, fake."""

@@ -87,11 +87,11 @@ class TestPeak:
 
 class TestHold:
     def test_takes_what_is_free_and_refuses_more(self, node: Node, owner: Principal) -> None:
-        hold(node, owner, "order/1", gpus=5, hours=(0, 10))
+        hold(node, owner, "stock/1", gpus=5, hours=(0, 10))
         with pytest.raises(CapacityTaken) as refusal:
-            hold(node, owner, "order/2", gpus=4, hours=(9, 12))
+            hold(node, owner, "stock/2", gpus=4, hours=(9, 12))
         assert refusal.value.details["free"] == 3
-        hold(node, owner, "order/3", gpus=4, hours=(10, 12))
+        hold(node, owner, "stock/3", gpus=4, hours=(10, 12))
 
     def test_counts_what_was_taken_in_the_same_bulk(self, node: Node, owner: Principal) -> None:
         stock = supply(node)
@@ -105,7 +105,7 @@ class TestHold:
 
     def test_of_a_foreign_node_is_not_found(self, node: Node) -> None:
         with pytest.raises(NodeNotFound):
-            hold(node, trader(funds=1), "order/1", gpus=1, hours=(0, 1))
+            hold(node, trader(funds=1), "stock/1", gpus=1, hours=(0, 1))
 
     @pytest.mark.parametrize(
         ("change", "reason"),
@@ -121,26 +121,26 @@ class TestHold:
     ) -> None:
         Node.objects.filter(pk=node.pk).update(**change)
         with pytest.raises(NodeNotTradable, match=reason):
-            hold(node, owner, "order/1", gpus=1, hours=(0, 1))
+            hold(node, owner, "stock/1", gpus=1, hours=(0, 1))
 
     def test_given_back_leaves_the_leases_made_from_it(self, node: Node, owner: Principal) -> None:
-        hold(node, owner, "order/1", gpus=8, hours=(0, 4))
+        hold(node, owner, "stock/1", gpus=8, hours=(0, 4))
         sold = market.lease(node, gpus=3, hours=2)
         Lease.objects.filter(pk=sold.pk).update(hold=GpuHold.objects.get())
-        assert capacity.release(causes=["order/1"], now=NOON) == 1
-        assert capacity.release(causes=["order/1"], now=NOON) == 0
+        assert capacity.release(causes=["stock/1"], now=NOON) == 1
+        assert capacity.release(causes=["stock/1"], now=NOON) == 0
         with pytest.raises(CapacityTaken):
-            hold(node, owner, "order/2", gpus=6, hours=(1, 3))
-        hold(node, owner, "order/3", gpus=5, hours=(0, 2))
-        hold(node, owner, "order/4", gpus=8, hours=(2, 4))
+            hold(node, owner, "stock/2", gpus=6, hours=(1, 3))
+        hold(node, owner, "stock/3", gpus=5, hours=(0, 2))
+        hold(node, owner, "stock/4", gpus=8, hours=(2, 4))
 
     def test_can_shrink_and_can_grow_into_what_is_free(self, node: Node, owner: Principal) -> None:
-        hold(node, owner, "order/1", gpus=4, hours=(0, 4))
-        hold(node, owner, "order/2", gpus=2, hours=(0, 4))
-        capacity.resize(supply=supply(node), cause="order/1", gpus=6)
+        hold(node, owner, "stock/1", gpus=4, hours=(0, 4))
+        hold(node, owner, "stock/2", gpus=2, hours=(0, 4))
+        capacity.resize(supply=supply(node), cause="stock/1", gpus=6)
         with pytest.raises(CapacityTaken):
-            capacity.resize(supply=supply(node), cause="order/1", gpus=7)
-        capacity.resize(supply=supply(node), cause="order/1", gpus=1)
+            capacity.resize(supply=supply(node), cause="stock/1", gpus=7)
+        capacity.resize(supply=supply(node), cause="stock/1", gpus=1)
         assert sorted(GpuHold.objects.values_list("gpus", flat=True)) == [1, 2]
 
 
@@ -148,12 +148,12 @@ class TestHoldOfALease:
     def test_is_for_its_holder_within_what_is_left_of_it(self, node: Node, owner: Principal) -> None:
         holder = trader(funds=1000)
         bought = market.lease(node, holder=holder, gpus=4, hours=6)
-        hold(node, holder, "order/1", gpus=3, hours=(2, 4), of=bought)
+        hold(node, holder, "stock/1", gpus=3, hours=(2, 4), of=bought)
         with pytest.raises(CapacityTaken):
-            hold(node, holder, "order/2", gpus=2, hours=(3, 6), of=bought)
+            hold(node, holder, "stock/2", gpus=2, hours=(3, 6), of=bought)
         with pytest.raises(WindowOutsideLease):
-            hold(node, holder, "order/3", gpus=1, hours=(5, 7), of=bought)
+            hold(node, holder, "stock/3", gpus=1, hours=(5, 7), of=bought)
         with pytest.raises(WindowOutsideLease):
-            hold(node, holder, "order/4", gpus=1, hours=(0, 2), of=bought, now=at(1))
+            hold(node, holder, "stock/4", gpus=1, hours=(0, 2), of=bought, now=at(1))
         with pytest.raises(LeaseNotFound):
-            hold(node, owner, "order/5", gpus=1, hours=(1, 2), of=bought)
+            hold(node, owner, "stock/5", gpus=1, hours=(1, 2), of=bought)

@@ -1,0 +1,264 @@
+"""The door for agents: enrol, report, be heard, ask for work, tell what came of it.
+
+All but the enrolment are signed with the agent's key (`compute_market.offers.agents`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import path
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from compute_market import clock
+from compute_market.api import problems
+from compute_market.errors import Refusal
+from compute_market.leases import selectors as leases
+from compute_market.leases import services as leasing
+from compute_market.leases.models import Work
+from compute_market.offers import services as offers
+from compute_market.offers.agents import SignedRequest
+from compute_market.offers.errors import AgentRefused
+from compute_market.offers.models import HardwareReport, Node
+
+EVENTS_MAX = 200
+TAG = "agents"
+
+
+class EnrolBody(serializers.Serializer[Any]):
+    key = serializers.CharField(max_length=100)
+    instance = serializers.CharField(max_length=64)
+    runners = serializers.ListField(child=serializers.CharField(max_length=20), max_length=20, default=list)
+
+
+class ReportBody(serializers.Serializer[Any]):
+    method = serializers.ChoiceField(choices=HardwareReport.Method.values)
+    devices = serializers.ListField(child=serializers.DictField(), max_length=256)
+    host = serializers.DictField(default=dict)
+
+
+class HeartbeatBody(serializers.Serializer[Any]):
+    runners = serializers.ListField(child=serializers.CharField(max_length=20), max_length=20, default=list)
+
+
+class EventBody(serializers.Serializer[Any]):
+    """With `lease`, about a lease (`ready` or `failed`); without, about the work with that token."""
+
+    lease = serializers.IntegerField(required=False)
+    token = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=["ready", "running", "exited", "stopped", "failed"])
+    exit_code = serializers.IntegerField(required=False, allow_null=True, min_value=-255, max_value=255)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000, default="")
+
+
+class EventsBody(serializers.Serializer[Any]):
+    events = serializers.ListField(child=EventBody(), max_length=EVENTS_MAX)
+
+
+class LogBody(serializers.Serializer[Any]):
+    token = serializers.UUIDField()
+    offset = serializers.IntegerField(min_value=0)
+    size = serializers.IntegerField(min_value=1, max_value=leasing.LOG_CHUNK_BYTES_MAX)
+    text = serializers.CharField(trim_whitespace=False, allow_blank=True)
+
+
+Standing = inline_serializer(
+    "AgentStanding",
+    {
+        "state": serializers.CharField(),
+        "reason": serializers.CharField(),
+        "heartbeat_seconds": serializers.IntegerField(),
+    },
+)
+Assignments = inline_serializer(
+    "AgentAssignments",
+    {
+        "now": serializers.DateTimeField(),
+        "leases": serializers.ListField(child=serializers.DictField()),
+    },
+)
+Results = inline_serializer(
+    "AgentEventResults", {"results": serializers.ListField(child=serializers.DictField())}
+)
+Expected = inline_serializer("AgentLogExpected", {"expected": serializers.IntegerField()})
+Enrolled = inline_serializer(
+    "AgentEnrolled",
+    {
+        "node": serializers.IntegerField(),
+        "name": serializers.CharField(),
+        "product": serializers.CharField(),
+        "gpus": serializers.IntegerField(),
+        "key_id": serializers.CharField(),
+        "key": serializers.CharField(),
+        "heartbeat_seconds": serializers.IntegerField(),
+    },
+)
+
+
+class AgentView(APIView):
+    """What the agent's calls have in common."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
+        return problems.handle
+
+    def read(self, request: Request, body: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """The body, of the given shape."""
+        shaped = body(data=request.data)
+        shaped.is_valid(raise_exception=True)
+        return dict(shaped.validated_data)
+
+    def node(self, request: Request, *, now: datetime) -> Node:
+        """The node whose agent signed this request. Raises: AgentRefused, AgentReplayed, AgentElsewhere."""
+        headers = request.headers
+        timestamp, nonce = headers.get("X-Agent-Timestamp", ""), headers.get("X-Agent-Nonce", "")
+        if not (timestamp.isdecimal() and nonce.isdecimal() and len(timestamp) < 16 and len(nonce) < 20):
+            raise AgentRefused(reason="it is not signed")
+        signed = SignedRequest(
+            key_id=headers.get("X-Agent-Key-Id", ""),
+            timestamp=int(timestamp),
+            nonce=min(int(nonce), 2**63 - 1),
+            instance=headers.get("X-Agent-Instance", ""),
+            signature=headers.get("X-Agent-Signature", ""),
+            method=str(request.method),
+            path=request.path_info,
+            body_digest=hashlib.sha256(request.body).hexdigest(),
+        )
+        return offers.authenticate_agent(request=signed, now=now)
+
+
+class Enrol(AgentView):
+    @extend_schema(tags=[TAG], request=EnrolBody, responses={201: Enrolled})
+    def post(self, request: Request) -> Response:
+        """Turn a one-time enrolment key into a node and its agent's own key."""
+        body = self.read(request, EnrolBody)
+        enrolment = offers.enrol(**body, now=clock.database_now())
+        node = enrolment.node
+        return Response(
+            {
+                "node": node.pk,
+                "name": node.name,
+                "product": node.product.slug,
+                "gpus": node.gpus,
+                "key_id": enrolment.key_id,
+                "key": enrolment.key,
+                "heartbeat_seconds": settings.MARKET_HEARTBEAT_SECONDS,
+            },
+            status=201,
+        )
+
+
+class Report(AgentView):
+    @extend_schema(tags=[TAG], request=ReportBody, responses=Standing)
+    def post(self, request: Request) -> Response:
+        """Tell what hardware the machine has; other hardware than enrolled suspends the node."""
+        now = clock.database_now()
+        node = self.node(request, now=now)
+        report = offers.report_hardware(node=node, **self.read(request, ReportBody), now=now)
+        return Response(_standing(report.node))
+
+
+class HeartbeatView(AgentView):
+    @extend_schema(tags=[TAG], request=HeartbeatBody, responses=Standing)
+    def post(self, request: Request) -> Response:
+        """Say that the node is there. Nodes without fresh heartbeats stop trading."""
+        now = clock.database_now()
+        node = self.node(request, now=now)
+        return Response(_standing(offers.hear(node=node, **self.read(request, HeartbeatBody), now=now)))
+
+
+class Poll(AgentView):
+    @extend_schema(tags=[TAG], request=inline_serializer("AgentPoll", fields={}), responses=Assignments)
+    def post(self, request: Request) -> Response:
+        """Ask what should run now. Whatever else runs is to be stopped."""
+        now = clock.database_now()
+        node = self.node(request, now=now)
+        found = leases.assignments(node=node, now=now)
+        return Response({"now": now, "leases": [_assignment(job, now) for job in found]})
+
+
+class Events(AgentView):
+    @extend_schema(tags=[TAG], request=EventsBody, responses=Results)
+    def post(self, request: Request) -> Response:
+        """Tell what became of leases and of work; each event has its own answer."""
+        now = clock.database_now()
+        node = self.node(request, now=now)
+        events = self.read(request, EventsBody)["events"]
+        return Response({"results": [_tell(node, event, now) for event in events]})
+
+
+class Logs(AgentView):
+    @extend_schema(tags=[TAG], request=LogBody, responses=Expected)
+    def post(self, request: Request) -> Response:
+        """Hand in a piece of a work's output; the answer says which byte is expected next."""
+        now = clock.database_now()
+        node = self.node(request, now=now)
+        return Response({"expected": leasing.append_log(node=node, **self.read(request, LogBody), now=now)})
+
+
+def _standing(node: Node) -> dict[str, Any]:
+    return {
+        "state": node.state,
+        "reason": node.state_reason,
+        "heartbeat_seconds": settings.MARKET_HEARTBEAT_SECONDS,
+    }
+
+
+def _assignment(job: leases.Assignment, now: datetime) -> dict[str, Any]:
+    return {
+        "id": job.lease.pk,
+        "token": job.lease.token,
+        "state": job.lease.state,
+        "gpus": job.gpus,
+        "run_until": job.run_until,
+        "seconds_left": max(0.0, (job.run_until - now).total_seconds()),
+        "work": None if job.work is None else _work(job.work),
+    }
+
+
+def _work(work: Work) -> dict[str, Any]:
+    return {
+        "token": work.token,
+        "state": work.state,
+        "runner": work.runner,
+        "image": work.image,
+        "command": work.command,
+        "environment": work.environment,
+        "stop": work.state == Work.State.STOPPING,
+    }
+
+
+def _tell(node: Node, event: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """One event; a refused one does not keep the others from being heard."""
+    token, state, reason = event["token"], event["state"], event["reason"]
+    try:
+        if "lease" not in event:
+            code = event.get("exit_code")
+            leasing.report_work(node=node, token=token, state=state, exit_code=code, reason=reason, now=now)
+        elif state == "ready":
+            leasing.take_up(node=node, lease_id=event["lease"], token=token, now=now)
+        else:
+            leasing.fail_provisioning(node=node, lease_id=event["lease"], token=token, reason=reason, now=now)
+    except Refusal as refusal:
+        return {"accepted": False, "code": refusal.code}
+    return {"accepted": True, "code": ""}
+
+
+urlpatterns = [
+    path("agent/enrol", Enrol.as_view()),
+    path("agent/report", Report.as_view()),
+    path("agent/heartbeat", HeartbeatView.as_view()),
+    path("agent/poll", Poll.as_view()),
+    path("agent/events", Events.as_view()),
+    path("agent/logs", Logs.as_view()),
+]

@@ -1,0 +1,64 @@
+"""How this door says no: problem details (RFC 9457) with a code; one table from kinds to statuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from compute_market.errors import (
+    Conflict,
+    Denied,
+    Exhausted,
+    Invalid,
+    NotFound,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+)
+
+STATUSES: tuple[tuple[type[Refusal], int], ...] = (
+    (Invalid, 400),
+    (Unauthenticated, 401),
+    (Denied, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (Exhausted, 422),
+    (Unsupported, 501),
+    (Unavailable, 503),
+)
+
+
+def handle(error: Exception, _: dict[str, Any]) -> Response | None:
+    """DRF's exception handler for this door. Anything that is no refusal stays a crash."""
+    if isinstance(error, Refusal):
+        status = next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
+        return problem(status, code=error.code, detail=str(error), **_plain(error.details))
+    if isinstance(error, exceptions.ValidationError):
+        return problem(400, code="invalid", detail="The request is malformed.", errors=error.detail)
+    if isinstance(error, exceptions.Throttled):
+        answer = problem(429, code="rate_limited", detail=str(error.detail))
+        if error.wait is not None:
+            answer["Retry-After"] = str(max(1, round(error.wait)))
+        return answer
+    if isinstance(error, exceptions.APIException):
+        return problem(error.status_code, code=str(error.default_code), detail=str(error.detail))
+    return None
+
+
+def problem(status: int, *, code: str, detail: str, **more: Any) -> Response:
+    """An answer of type application/problem+json."""
+    body = {**more, "type": f"urn:bazaar:problem:{code}", "status": status, "code": code, "detail": detail}
+    answer = Response(body, status=status, content_type="application/problem+json")
+    if status == 401:
+        answer["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _plain(details: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if isinstance(value, int | str | bool | list | None) else str(value)
+        for name, value in details.items()
+    }

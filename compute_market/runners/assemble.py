@@ -1,0 +1,67 @@
+"""Makes `script/agent`: this room's modules in one file, so that a node needs that file and Python.
+
+    python -m compute_market.runners.assemble > script/agent
+
+A test compares the file with what this gives.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+MODULES = ("base", "process", "container", "fake", "devices", "hub_link", "agent")
+# Modules that are called by name where they are used keep it, as a namespace.
+NAMESPACES = ("devices",)
+HEADER = '''#!/usr/bin/env python3
+"""The agent of a node that supplies GPUs to a Model Bazaar. One file, standard library only.
+
+    agent --hub https://hub.example.org --key mbe_…     the first time, with the one-time key
+    agent --hub https://hub.example.org                 from then on
+
+Made from compute_market/runners by `python -m compute_market.runners.assemble`; change it there.
+"""
+
+# ruff: noqa
+# mypy: ignore-errors
+'''
+
+
+def assemble() -> str:
+    """The text of `script/agent`."""
+    imports: set[str] = set()
+    bodies = []
+    for name in MODULES:
+        module_imports, body = _split((Path(__file__).parent / f"{name}.py").read_text())
+        imports |= module_imports
+        bodies.append(f"# ---- {name} {'-' * (90 - len(name))}\n\n{body.strip()}\n")
+        if name in NAMESPACES:
+            bodies.append(f"{name} = sys.modules[__name__]\n")
+    plain = sorted(line for line in imports if line.startswith("import "))
+    named = sorted(line for line in imports if line.startswith("from "))
+    head = "\n".join(["from __future__ import annotations", "", *plain, *named])
+    tail = 'if __name__ == "__main__":\n    sys.exit(main())\n'
+    return "\n\n".join([HEADER + "\n" + head, *bodies, tail])
+
+
+def _split(source: str) -> tuple[set[str], str]:
+    """The imports of other packages at the top of a module, and the module without imports and docstring."""
+    tree = ast.parse(source)
+    lines = source.splitlines()
+    imports = set()
+    for index, statement in enumerate(tree.body):
+        is_docstring = index == 0 and isinstance(statement, ast.Expr)
+        is_import = isinstance(statement, ast.Import | ast.ImportFrom)
+        if not (is_docstring or is_import):
+            continue
+        text = ast.unparse(statement)
+        if is_import and "compute_market" not in text and "__future__" not in text:
+            imports.add(text)
+        for number in range(statement.lineno - 1, statement.end_lineno or statement.lineno):
+            lines[number] = ""
+    return imports, "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(assemble())

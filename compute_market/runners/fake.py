@@ -1,0 +1,43 @@
+"""Runs nothing and behaves as if: for demos and tests of what lies around a runner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from compute_market.runners.base import Job, RunnerError
+
+
+@dataclass
+class FakeRunner:
+    """Remembers its jobs. The command `fail` exits with 1, `wait` runs until stopped, others end well."""
+
+    name: str = "fake"
+    jobs: list[Job] = field(default_factory=list)
+
+    def is_available(self) -> bool:
+        return True
+
+    def start(self, job: Job) -> FakeRunning:
+        if job.command[0] == "missing":
+            raise RunnerError("missing: No such file or directory")
+        self.jobs.append(job)
+        return FakeRunning(job)
+
+
+class FakeRunning:
+    """A command that has done what it was going to do already."""
+
+    def __init__(self, job: Job) -> None:
+        shown = " ".join(job.command)
+        self.output = f"GPUs {','.join(map(str, job.gpus))}: {shown}\n".encode()
+        self.code = {"wait": None, "fail": 1}.get(job.command[0], 0)
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def read(self, offset: int, limit: int) -> bytes:
+        return self.output[offset : offset + limit]
+
+    def stop(self, grace_s: float) -> None:
+        if self.code is None:
+            self.code = -15
