@@ -1,3 +1,23 @@
-from django.urls import URLPattern, URLResolver
+"""The pages of the market."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, path
+
+from compute_market.web.views import money, supply, trading
+
+app_name = "market_web"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("market", trading.index),
+    path("market/ticker", trading.ticker),
+    path("market/fit", trading.fit),
+    path("market/quote", trading.quote),
+    path("market/products/<str:slug>", trading.product),
+    path("market/orders", trading.orders),
+    path("market/orders/<int:order_id>", trading.order),
+    path("market/orders/<int:order_id>/cancel", trading.cancel_order),
+    path("market/portfolio", money.portfolio),
+    path("market/portfolio/statement.csv", money.statement),
+    path("market/provider", supply.console),
+    path("market/provider/register", supply.register),
+    path("market/provider/nodes/<int:node_id>/retire", supply.retire_node),
+]

@@ -1,0 +1,136 @@
+"""The shapes of what traders send. People write credits; the market counts micro-credits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from compute_market.matching.models import Order
+from compute_market.offers.models import Product
+
+MICROS = 1_000_000
+
+
+class CreditsField(forms.DecimalField):
+    """An amount in credits, as exact micro-credits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=Decimal("0.000001"), max_digits=18, decimal_places=6, **kwargs)
+
+    def clean(self, value: Any) -> int | None:
+        amount = super().clean(value)
+        return None if amount is None else int(amount * MICROS)
+
+
+class HourField(forms.DateTimeField):
+    """A moment in UTC, as the browser's own control gives it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "3600"}, format="%Y-%m-%dT%H:%M")
+        super().__init__(widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().clean(value)
+        return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+class TicketForm(forms.Form):
+    """A buy. An empty start means now."""
+
+    gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=100_000, initial=1)
+    start = HourField(label=_("Start (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
+    hours = forms.IntegerField(label=_("Hours"), min_value=1, max_value=24 * 366, initial=24)
+    price = CreditsField(label=_("At most, credits per GPU-hour"))
+    time_in_force = forms.TypedChoiceField(
+        label=_("If it cannot be filled at once"),
+        coerce=int,
+        choices=[
+            (Order.TimeInForce.GTC.value, _("wait on the book")),
+            (Order.TimeInForce.IOC.value, _("take what there is, cancel the rest")),
+            (Order.TimeInForce.FOK.value, _("all or nothing")),
+        ],
+    )
+    client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def window(self, now: datetime) -> tuple[datetime | None, datetime]:
+        """(start or None for now, end on a full hour)."""
+        start: datetime | None = self.cleaned_data["start"]
+        begins = start or now
+        end = begins + timedelta(hours=self.cleaned_data["hours"])
+        if end.minute or end.second or end.microsecond:
+            end = end.replace(minute=0, second=0, microsecond=0)
+            if end <= begins:
+                end += timedelta(hours=1)
+        return start, end
+
+
+class OfferForm(forms.Form):
+    """A sell of a node's GPUs."""
+
+    node = forms.TypedChoiceField(label=_("Node"), coerce=int)
+    gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=100_000)
+    start = HourField(label=_("Start (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
+    end = HourField(label=_("End (UTC)"))
+    price = CreditsField(label=_("Credits per GPU-hour"))
+    client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, nodes: list[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        node = self.fields["node"]
+        assert isinstance(node, forms.ChoiceField)
+        node.choices = nodes
+
+
+class SellBackForm(forms.Form):
+    """A sell of what is left of a lease."""
+
+    gpus = forms.IntegerField(label=_("GPUs"), min_value=1)
+    start = HourField(label=_("From (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
+    price = CreditsField(label=_("Credits per GPU-hour"))
+    client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
+class AmendForm(forms.Form):
+    gpus = forms.IntegerField(label=_("GPUs in all"), min_value=0)
+    price = CreditsField(label=_("Credits per GPU-hour"))
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class QuoteForm(forms.Form):
+    """What a buyer needs, and when it may start."""
+
+    gpu = forms.ChoiceField(label=_("GPU"), required=False)
+    memory_gb = forms.IntegerField(label=_("At least, GB of memory each"), min_value=1, max_value=2048, required=False)
+    region = forms.ChoiceField(label=_("Region"), required=False)
+    gpus = forms.IntegerField(label=_("How many"), min_value=1, max_value=4096, initial=8)
+    hours = forms.IntegerField(label=_("For how many hours"), min_value=1, max_value=24 * 92, initial=24)
+    days = forms.IntegerField(label=_("Starting within days"), min_value=1, max_value=14, initial=7)
+
+    def __init__(self, *args: Any, products: list[Product], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, any_label in (("gpu", _("any")), ("region", _("any"))):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            values = sorted({getattr(product, name) for product in products})
+            field.choices = [("", any_label), *((value, value) for value in values)]
+
+
+class EnrolForm(forms.Form):
+    product = forms.ChoiceField(label=_("What the machine has"))
+    name = forms.CharField(label=_("Name of the node"), max_length=80)
+    gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=256, initial=8)
+
+    def __init__(self, *args: Any, products: list[Product], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        product = self.fields["product"]
+        assert isinstance(product, forms.ChoiceField)
+        product.choices = [(found.slug, found.slug) for found in products]
+
+
+class MoneyForm(forms.Form):
+    amount = CreditsField(label=_("Credits"))
+    key = forms.CharField(max_length=64, widget=forms.HiddenInput)

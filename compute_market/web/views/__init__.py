@@ -1,0 +1,1 @@
+"""The market's doors for people, one module a subject."""

@@ -1,0 +1,223 @@
+"""Products, a product's page with its ticket, quotes, and one's orders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from compute_market.clock import HOUR, ceil_minute, database_now
+from compute_market.matching import selectors, services
+from compute_market.matching.models import Order
+from compute_market.matching.terms import OrderRequest
+from compute_market.offers import selectors as offers
+from compute_market.offers.models import Product
+from compute_market.web import board, charts
+from compute_market.web.forms import AmendForm, QuoteForm, TicketForm
+from compute_market.web.requests import actor_of, page, submit, traders, trading_as
+
+TRADES_SHOWN = 30
+TRADES_CHARTED = 1_500
+ORDERS_PAGE = 40
+TICKER_PRODUCTS = 8
+BOOK_LEVELS = 12
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """All products, narrowed by the address."""
+    listed = list(offers.products().exclude(state=Product.State.CLOSED))
+    fields = ("gpu", "region", "tier")
+    chosen = {name: request.GET.get(name, "") for name in fields}
+    shown = [p for p in listed if all(not value or getattr(p, name) == value for name, value in chosen.items())]
+    choices = [(name, sorted({str(getattr(p, name)) for p in listed}), chosen[name]) for name in fields]
+    rows = board.rows(shown, now=database_now())
+    rows.sort(key=lambda row: (row.last_micros is None, row.ask_micros is None, row.product.slug))
+    context = {"rows": rows, "choices": choices, "total": len(listed)}
+    return page(request, "market/index.html", context, fragment="rows")
+
+
+def ticker(request: HttpRequest) -> HttpResponse:
+    """The strip of the front page: products that trade or are offered."""
+    rows = board.rows(list(offers.products().filter(state=Product.State.OPEN)), now=database_now())
+    live = [row for row in rows if row.last_micros or row.ask_micros]
+    live.sort(key=lambda row: (row.last_micros is None, row.product.slug))
+    return page(request, "market/ticker.html", {"rows": live[:TICKER_PRODUCTS]})
+
+
+def fit(request: HttpRequest) -> HttpResponse:
+    """For a model's page: the best quote for a GPU whose memory holds these bytes of weights."""
+    size = request.GET.get("bytes", "")
+    # Weights, and a fifth more for what a running model needs besides.
+    needed_gb = int(size) * 12 // 10 // 10**9 + 1 if size.isdecimal() and len(size) < 18 else 1
+    products = list(offers.products().filter(state=Product.State.OPEN))
+    fitting = [(p, -(-needed_gb // p.memory_gb)) for p in products]
+    single = [p for p, count in fitting if count == 1]
+    found = board.quotes(single, gpus=1, hours=1, within_days=1, now=database_now())
+    context = {"quote": found[0] if found else None, "needed_gb": needed_gb, "fits_one": bool(single)}
+    return page(request, "market/fit.html", context)
+
+
+def product(request: HttpRequest, slug: str) -> HttpResponse:
+    """One product: book, charts, trades and the order ticket."""
+    found = offers.get_product(slug)
+    now = database_now()
+    start = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    hours = request.GET.get("hours", "24")
+    length = int(hours) if hours.isdecimal() and 0 < int(hours) <= 24 * 366 else 24
+    book = board.book(found, start=start, end=start + length * HOUR)
+    trades = list(selectors.trades(product_id=found.pk)[:TRADES_CHARTED])
+    charted = [(t.at, t.price_micros_per_gpu_hour, t.gpus) for t in reversed(trades)]
+    [row] = board.rows([found], now=now)
+    best = book.asks[0][0] if book.asks else found.reference_price_micros
+    initial = {
+        "gpus": found.lot,
+        "hours": request.GET.get("hours", 24),
+        "start": request.GET.get("start"),
+        "price": request.GET.get("price") or f"{best / 1_000_000:.2f}",
+        "client_order_id": f"web-{uuid4().hex}",
+    }
+    form, review, placed = _ticket(request, found, initial)
+    if placed is not None:
+        messages.success(request, _("Order %(id)s is accepted; the market decides in a moment.") % {"id": placed.pk})
+        return HttpResponseRedirect(f"/market/orders/{placed.pk}")
+    context = {
+        "product": found,
+        "row": row,
+        "book": book,
+        "bids": book.bids[:BOOK_LEVELS],
+        "asks": book.asks[:BOOK_LEVELS],
+        "depth": charts.depth(book.bids, book.asks),
+        "candles": charts.candles(charted, period=_period(charted)),
+        "trades": trades[:TRADES_SHOWN],
+        "form": form,
+        "review": review,
+        "hours": length,
+        "namespaces": traders(request) if request.user.is_authenticated else [],
+    }
+    return page(request, "market/product.html", context, form=form)
+
+
+def _period(trades: list[tuple[Any, int, int]]) -> timedelta:
+    """Long enough that a page of candles covers what is charted."""
+    span = trades[-1][0] - trades[0][0] if trades else timedelta(0)
+    for period in (timedelta(minutes=1), timedelta(minutes=15), HOUR, timedelta(hours=6)):
+        if span <= period * charts.CANDLES_MAX:
+            return period
+    return timedelta(days=1)
+
+
+def _ticket(
+    request: HttpRequest, traded: Product, initial: dict[str, Any]
+) -> tuple[TicketForm, board.Cost | None, Order | None]:
+    """The form; what it would cost at worst once it was reviewed; the order once it was placed."""
+    if request.method != "POST":
+        return TicketForm(initial=initial), None, None
+    form = TicketForm(request.POST)
+    namespace = trading_as(request)
+    now = database_now()
+    if not form.is_valid():
+        return form, None, None
+    start, end = form.window(now)
+    data = form.cleaned_data
+    cost = board.worst_cost(
+        gpus=data["gpus"], start=start or ceil_minute(now), end=end, price_micros=data["price"]
+    )
+    if request.POST.get("act") != "place":
+        return form, cost, None
+    asked = OrderRequest(
+        client_order_id=data["client_order_id"],
+        product=traded.slug,
+        side=Order.Side.BUY,
+        gpus=data["gpus"],
+        start=start,
+        end=end,
+        price_micros_per_gpu_hour=data["price"],
+        time_in_force=data["time_in_force"],
+    )
+    placed = submit(
+        request,
+        form,
+        lambda _: services.place_order(
+            actor=actor_of(request), namespace_id=namespace.pk, request=asked, now=now
+        ),
+    )
+    return form, cost, placed
+
+
+def quote(request: HttpRequest) -> HttpResponse:
+    """The cheapest start for so many GPUs and hours."""
+    products = list(offers.products().filter(state=Product.State.OPEN))
+    form = QuoteForm(request.GET if "gpus" in request.GET else None, products=products)
+    found: list[board.Quote] = []
+    if form.is_bound and form.is_valid():
+        data = form.cleaned_data
+        fitting = [
+            p
+            for p in products
+            if (not data["gpu"] or p.gpu == data["gpu"])
+            and (not data["region"] or p.region == data["region"])
+            and p.memory_gb >= (data["memory_gb"] or 0)
+        ]
+        found = board.quotes(
+            fitting, gpus=data["gpus"], hours=data["hours"], within_days=data["days"], now=database_now()
+        )
+    return page(request, "market/quote.html", {"form": form, "quotes": found[:20]}, fragment="quotes", form=form)
+
+
+def orders(request: HttpRequest) -> HttpResponse:
+    mine = traders(request)
+    found = selectors.orders(actor=actor_of(request))
+    if request.GET.get("all") != "1":
+        found = found.filter(state__in=Order.LIVE)
+    shown = Paginator(found, ORDERS_PAGE).get_page(request.GET.get("page"))
+    context = {"orders": shown, "namespaces": mine, "only_live": request.GET.get("all") != "1"}
+    return page(request, "market/orders.html", context, fragment="rows")
+
+
+def order(request: HttpRequest, order_id: int) -> HttpResponse:
+    """One order: how far it is, its trades, why the rest has not filled; amend and cancel."""
+    traders(request)
+    found = selectors.get_order(actor=actor_of(request), order_id=order_id)
+    initial = {
+        "gpus": found.gpus,
+        "price": f"{found.price_micros_per_gpu_hour / 1_000_000:.2f}",
+        "version": found.version,
+    }
+    form = AmendForm(request.POST or None, initial=initial)
+    amended = submit(
+        request,
+        form,
+        lambda data: services.amend_order(
+            actor=actor_of(request),
+            order_id=order_id,
+            price_micros_per_gpu_hour=data["price"],
+            gpus=data["gpus"],
+            version=data["version"],
+            now=database_now(),
+        ),
+    )
+    if amended is not None:
+        messages.success(request, _("The change is accepted; the market decides in a moment."))
+        return HttpResponseRedirect(f"/market/orders/{order_id}")
+    is_buy = found.side == Order.Side.BUY
+    context = {
+        "order": found,
+        "is_buy": is_buy,
+        "form": form,
+        "trades": (found.trades_as_buy if is_buy else found.trades_as_sell).order_by("pk")[:TRADES_SHOWN],
+        "misses": board.nearest_misses(found) if is_buy and found.is_live else [],
+    }
+    return page(request, "market/order.html", context, fragment="state", form=form)
+
+
+@require_POST
+def cancel_order(request: HttpRequest, order_id: int) -> HttpResponse:
+    services.cancel_order(actor=actor_of(request), order_id=order_id, now=database_now())
+    messages.success(request, _("The rest of the order is being cancelled."))
+    return HttpResponseRedirect(f"/market/orders/{order_id}")
