@@ -1,0 +1,67 @@
+"""What the test of live workers asks of the live bazaar's own Python (`LiveBazaar.remote`)."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from compute_market.clock import database_now
+from compute_market.ledger import checks as ledger_checks
+from compute_market.matching import checks, replay, selectors, services
+from compute_market.matching.models import Trade
+from compute_market.offers.models import Product
+from hub.accounts.models import User
+from hub.accounts.principals import Principal
+from tests.factories import exchange
+from tests.factories.exchange import BUY, SELL
+from tests.factories.market import namespace_of
+
+SHARD = 1
+
+
+def set_up() -> dict[str, Any]:
+    """A product with one provider and one buyer."""
+    now = database_now()
+    product = exchange.product(shard=SHARD)
+    provider, buyer = exchange.rich(), exchange.rich(100_000_000)
+    machine = exchange.node(provider, product, gpus=250, now=now)
+    return {
+        "product": product.pk,
+        "node": machine.pk,
+        "provider": provider.user_id,
+        "buyer": buyer.user_id,
+    }
+
+
+def place(floor: dict[str, Any], seed: int, count: int) -> None:
+    """Orders of both sides, one by one as clients send them."""
+    now = database_now()
+    chance = random.Random(seed)
+    product = Product.objects.get(pk=floor["product"])
+    midnight = (now + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    for number in range(count):
+        side = chance.choice((BUY, SELL))
+        who = Principal(user=User.objects.get(pk=floor["buyer" if side == BUY else "provider"]))
+        wanted = exchange.request(
+            product,
+            side,
+            1,
+            9 + 3 * chance.randrange(3),
+            client_order_id=f"{seed}-{number}",
+            start=midnight,
+            end=midnight + timedelta(hours=chance.choice((1, 24))),
+            node_id=floor["node"] if side == SELL else None,
+        )
+        services.place_order(actor=who, namespace_id=namespace_of(who), request=wanted, now=now)
+
+
+def waiting() -> int:
+    """Commands that no worker has drained yet."""
+    return selectors.backlog().get(SHARD, 0)
+
+
+def verdict() -> dict[str, Any]:
+    """Every broken rule, and how many trades there are."""
+    findings = [*checks.audit(), *ledger_checks.audit(), *replay.replay(shard=SHARD, batch=7).findings]
+    return {"findings": findings, "trades": Trade.objects.filter(shard=SHARD).count()}
