@@ -112,7 +112,9 @@ def worst_cost(*, gpus: int, start: datetime, end: datetime, price_micros: int) 
     """The hold that the market will ask for: every GPU-minute at the limit, and the higher fee."""
     gpu_minutes = gpus * (quantities.to_minutes(end) - quantities.to_minutes(start))
     notional = quantities.notional_micros(gpu_minutes=gpu_minutes, price_micros_per_gpu_hour=price_micros)
-    return Cost(gpu_minutes, notional, quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max()))
+    return Cost(
+        gpu_minutes, notional, quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max())
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,11 @@ def quotes(
 
 
 def _at(
-    product: Product, levels: list[tuple[int, int, datetime, datetime]], gpus: int, start: datetime, hours: int
+    product: Product,
+    levels: list[tuple[int, int, datetime, datetime]],
+    gpus: int,
+    start: datetime,
+    hours: int,
 ) -> Quote | None:
     end, left, notional, limit = start + hours * HOUR, gpus, 0, 0
     for price, offered, level_start, level_end in levels:

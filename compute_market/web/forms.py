@@ -30,7 +30,9 @@ class HourField(forms.DateTimeField):
     """A moment in UTC, as the browser's own control gives it."""
 
     def __init__(self, **kwargs: Any) -> None:
-        widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "3600"}, format="%Y-%m-%dT%H:%M")
+        widget = forms.DateTimeInput(
+            attrs={"type": "datetime-local", "step": "3600"}, format="%Y-%m-%dT%H:%M"
+        )
         super().__init__(widget=widget, **kwargs)
 
     def clean(self, value: Any) -> datetime | None:
@@ -104,7 +106,9 @@ class QuoteForm(forms.Form):
     """What a buyer needs, and when it may start."""
 
     gpu = forms.ChoiceField(label=_("GPU"), required=False)
-    memory_gb = forms.IntegerField(label=_("At least, GB of memory each"), min_value=1, max_value=2048, required=False)
+    memory_gb = forms.IntegerField(
+        label=_("At least, GB of memory each"), min_value=1, max_value=2048, required=False
+    )
     region = forms.ChoiceField(label=_("Region"), required=False)
     gpus = forms.IntegerField(label=_("How many"), min_value=1, max_value=4096, initial=8)
     hours = forms.IntegerField(label=_("For how many hours"), min_value=1, max_value=24 * 92, initial=24)

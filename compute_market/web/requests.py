@@ -1,4 +1,4 @@
-"""What every page of the market does with a request: who asks, for which namespace, run a use case, render."""
+"""What every market page does with a request: who asks, for which namespace, run a use case, render."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from compute_market.web.views import money, supply, trading
+from compute_market.web.views import leasing, money, supply, trading
 
 app_name = "market_web"
 
@@ -17,6 +17,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("market/orders/<int:order_id>/cancel", trading.cancel_order),
     path("market/portfolio", money.portfolio),
     path("market/portfolio/statement.csv", money.statement),
+    path("market/leases", leasing.index),
+    path("market/leases/<int:lease_id>", leasing.show),
+    path("market/leases/<int:lease_id>/act", leasing.act),
     path("market/provider", supply.console),
     path("market/provider/register", supply.register),
     path("market/provider/nodes/<int:node_id>/retire", supply.retire_node),

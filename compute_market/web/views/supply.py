@@ -90,7 +90,9 @@ def console(request: HttpRequest) -> HttpResponse:
         "main": main,
         "bond": bond,
     }
-    response = page(request, "market/provider.html", context, form=enrol_form if act == "enrol" else offer_form)
+    response = page(
+        request, "market/provider.html", context, form=enrol_form if act == "enrol" else offer_form
+    )
     if key:
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -25,6 +25,7 @@ from compute_market.web.requests import actor_of, page, submit, traders, trading
 TRADES_SHOWN = 30
 TRADES_CHARTED = 1_500
 ORDERS_PAGE = 40
+PRODUCTS_PAGE = 60
 TICKER_PRODUCTS = 8
 BOOK_LEVELS = 12
 
@@ -34,11 +35,14 @@ def index(request: HttpRequest) -> HttpResponse:
     listed = list(offers.products().exclude(state=Product.State.CLOSED))
     fields = ("gpu", "region", "tier")
     chosen = {name: request.GET.get(name, "") for name in fields}
-    shown = [p for p in listed if all(not value or getattr(p, name) == value for name, value in chosen.items())]
+    shown = [
+        p for p in listed if all(not value or getattr(p, name) == value for name, value in chosen.items())
+    ]
     choices = [(name, sorted({str(getattr(p, name)) for p in listed}), chosen[name]) for name in fields]
     rows = board.rows(shown, now=database_now())
     rows.sort(key=lambda row: (row.last_micros is None, row.ask_micros is None, row.product.slug))
-    context = {"rows": rows, "choices": choices, "total": len(listed)}
+    shown_rows = Paginator(rows, PRODUCTS_PAGE).get_page(request.GET.get("page"))
+    context = {"rows": shown_rows, "choices": choices, "total": len(listed)}
     return page(request, "market/index.html", context, fragment="rows")
 
 
@@ -79,12 +83,14 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "gpus": found.lot,
         "hours": request.GET.get("hours", 24),
         "start": request.GET.get("start"),
-        "price": request.GET.get("price") or f"{best / 1_000_000:.2f}",
+        "price": request.GET.get("price", "").replace(",", "") or f"{best / 1_000_000:.2f}",
         "client_order_id": f"web-{uuid4().hex}",
     }
     form, review, placed = _ticket(request, found, initial)
     if placed is not None:
-        messages.success(request, _("Order %(id)s is accepted; the market decides in a moment.") % {"id": placed.pk})
+        messages.success(
+            request, _("Order %(id)s is accepted; the market decides in a moment.") % {"id": placed.pk}
+        )
         return HttpResponseRedirect(f"/market/orders/{placed.pk}")
     context = {
         "product": found,
@@ -167,7 +173,9 @@ def quote(request: HttpRequest) -> HttpResponse:
         found = board.quotes(
             fitting, gpus=data["gpus"], hours=data["hours"], within_days=data["days"], now=database_now()
         )
-    return page(request, "market/quote.html", {"form": form, "quotes": found[:20]}, fragment="quotes", form=form)
+    return page(
+        request, "market/quote.html", {"form": form, "quotes": found[:20]}, fragment="quotes", form=form
+    )
 
 
 def orders(request: HttpRequest) -> HttpResponse:

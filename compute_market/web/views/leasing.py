@@ -1,0 +1,150 @@
+"""Leases: what is rented, what runs in it, its log, ending it, selling it back."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from compute_market.clock import HOUR, database_now
+from compute_market.leases import policies, selectors, services
+from compute_market.leases.models import Lease, Work
+from compute_market.leases.states import LIVE, RUNNING
+from compute_market.matching import services as trading
+from compute_market.matching.models import Order
+from compute_market.matching.terms import OrderRequest
+from compute_market.web.forms import SellBackForm
+from compute_market.web.requests import actor_of, page, submit, traders
+
+LEASES_PAGE = 40
+WORKS_SHOWN = 10
+LOG_CHARS_SHOWN = 40_000
+
+
+class RunForm(forms.Form):
+    """A program and its arguments, written as in a terminal; no shell reads them."""
+
+    command = forms.CharField(
+        label=gettext_lazy("Command"),
+        max_length=8_000,
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
+        help_text=gettext_lazy("A program and its arguments. Quotes work as in a shell; nothing else does."),
+    )
+    image = forms.CharField(
+        label=gettext_lazy("Container image"),
+        max_length=255,
+        required=False,
+        help_text=gettext_lazy("Only where the node runs containers."),
+    )
+
+    def clean_command(self) -> list[str]:
+        try:
+            return shlex.split(str(self.cleaned_data["command"]))
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    traders(request)
+    found = selectors.leases(actor=actor_of(request))
+    only_live = request.GET.get("all") != "1"
+    if only_live:
+        found = found.filter(state__in=LIVE)
+    context = {
+        "leases": Paginator(found, LEASES_PAGE).get_page(request.GET.get("page")),
+        "only_live": only_live,
+        "now": database_now(),
+    }
+    return page(request, "market/leases.html", context)
+
+
+def show(request: HttpRequest, lease_id: int) -> HttpResponse:
+    """One lease, for its holder and for who supplies it."""
+    actor, now = actor_of(request), database_now()
+    lease = selectors.get_lease(actor=actor, lease_id=lease_id)
+    is_holder = policies.may_spend(actor, lease.holder.namespace_id or 0)
+    act = request.POST.get("act")
+    run_form = RunForm(request.POST if act == "run" else None)
+    sell_form = SellBackForm(
+        request.POST if act == "sell" else None,
+        initial={
+            "gpus": lease.gpus,
+            "price": f"{lease.price_micros_per_gpu_hour / 1_000_000:.2f}",
+            "client_order_id": f"web-{uuid4().hex}",
+        },
+    )
+    ran = submit(
+        request,
+        run_form,
+        lambda data: services.run_work(
+            actor=actor, lease_id=lease_id, command=data["command"], image=data["image"], now=now
+        ),
+    )
+    sold = submit(request, sell_form, lambda data: _sell_back(request, lease, data, now))
+    if ran is not None or sold is not None:
+        if sold is not None:
+            messages.success(request, _("The lease is on offer; the order is #%(id)s.") % {"id": sold.pk})
+        return HttpResponseRedirect(f"/market/leases/{lease_id}")
+    works = list(lease.works.order_by("-pk")[:WORKS_SHOWN])
+    context = {
+        "lease": lease,
+        "is_holder": is_holder,
+        "can_run": is_holder and lease.state in RUNNING,
+        "can_end": is_holder and lease.is_live,
+        "events": lease.events.order_by("pk"),
+        "works": works,
+        "has_open_work": any(work.state in Work.OPEN for work in works),
+        "log": _log(works[0]) if works else "",
+        "run_form": run_form,
+        "sell_form": sell_form,
+        "left": max(lease.ends_at - max(now, lease.starts_at), now - now),
+        "now": now,
+    }
+    return page(
+        request, "market/lease.html", context, fragment="live", form=run_form if act == "run" else sell_form
+    )
+
+
+def _log(work: Work) -> str:
+    """The end of the newest output."""
+    text, _after = selectors.read_log(work, after=max(0, work.log_bytes - LOG_CHARS_SHOWN))
+    return text[-LOG_CHARS_SHOWN:]
+
+
+def _sell_back(request: HttpRequest, lease: Lease, data: dict[str, Any], now: datetime) -> Order:
+    """Offer what is left of a lease, in full hours, for its holder."""
+    namespace_id = lease.holder.namespace_id
+    assert namespace_id is not None
+    soon = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    asked = OrderRequest(
+        client_order_id=data["client_order_id"],
+        product=lease.product.slug,
+        side=Order.Side.SELL,
+        gpus=data["gpus"],
+        start=data["start"] or max(soon, lease.starts_at),
+        end=lease.ends_at,
+        price_micros_per_gpu_hour=data["price"],
+        lease_id=lease.pk,
+    )
+    return trading.place_order(actor=actor_of(request), namespace_id=namespace_id, request=asked, now=now)
+
+
+@require_POST
+def act(request: HttpRequest, lease_id: int) -> HttpResponse:
+    """Stop what runs, or end the lease now."""
+    actor, now = actor_of(request), database_now()
+    if request.POST.get("act") == "stop":
+        services.stop_work(actor=actor, lease_id=lease_id, now=now)
+    else:
+        services.end_early(actor=actor, lease_id=lease_id, now=now)
+        messages.success(request, _("The lease ends with this minute; what was not used is paid back."))
+    return HttpResponseRedirect(f"/market/leases/{lease_id}")
