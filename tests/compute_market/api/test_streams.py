@@ -115,9 +115,9 @@ class TestBroadcaster:
         self, broadcaster: Broadcaster, listen: Listen, feed: Feed
     ) -> None:
         _deaf, listener = listen("a"), listen("a")
-        for _ in range(40):
+        for times in range(1, 41):
             feed.add("a", 10, data="x" * 4000)
-        assert len(listener.numbers(400)) == 400
+            assert len(listener.numbers(10 * times)) == 10 * times
         settle(broadcaster, 1)
 
     def test_forgets_who_has_left(self, broadcaster: Broadcaster, listen: Listen, feed: Feed) -> None:
