@@ -51,7 +51,9 @@ def describe(response: HttpResponseBase, path: str) -> None:
     response["Cache-Control"] = "no-transform"
 
 
-def serve(request: HttpRequest, repository: Repository, entry: Entry) -> HttpResponseBase:
+def serve(
+    request: HttpRequest, repository: Repository, entry: Entry, *, may_redirect: bool = True
+) -> HttpResponseBase:
     """The content of a file, or the range of it that was asked for. HEAD gets the headers alone.
 
     Raises: EntryNotFound when an object's bytes are gone.
@@ -70,7 +72,7 @@ def serve(request: HttpRequest, repository: Repository, entry: Entry) -> HttpRes
     elif entry.pointer is None:
         response = _from_git(repository, entry, span)
     else:
-        response = _from_store(repository, entry, span)
+        response = _from_store(repository, entry, span, may_redirect=may_redirect)
     if request.method == "GET":
         count_download(request, repository)
     if response.status_code == 302:
@@ -88,17 +90,21 @@ def _from_git(repository: Repository, entry: Entry, span: ByteRange) -> HttpResp
     return HttpResponse(data if span.length == len(data) else data[span.start : span.end])
 
 
-def _from_store(repository: Repository, entry: Entry, span: ByteRange) -> HttpResponseBase:
+def _from_store(
+    repository: Repository, entry: Entry, span: ByteRange, *, may_redirect: bool
+) -> HttpResponseBase:
     assert entry.pointer is not None
     stored = lfs.get_object(repository_id=repository.pk, oid=entry.pointer.oid)
-    return stored_response(stored, span, entry.path)
+    return stored_response(stored, span, entry.path, may_redirect=may_redirect)
 
 
-def stored_response(stored: LfsObject, span: ByteRange, path: str) -> HttpResponseBase:
+def stored_response(
+    stored: LfsObject, span: ByteRange, path: str, *, may_redirect: bool = True
+) -> HttpResponseBase:
     """A large object by the cheapest way there is: the store itself, the front server, the kernel, or
     a stream. The first is a redirect (302), which the store answers with the range that is asked of it.
     """
-    url = lfs.presigned_url(
+    url = may_redirect and lfs.presigned_url(
         stored,
         expires_seconds=PRESIGNED_SECONDS,
         disposition=disposition(path),
