@@ -1,0 +1,45 @@
+"""Signing in (contract 5.1)."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from hub.accounts import policies, selectors
+from hub.api.json import json_body, text_of
+from hub.api.modelscope.http import SESSION_COOKIE, actor, legacy, open_route, opened, route
+
+COOKIE_SECONDS = 30 * 24 * 3600
+
+
+def login(request: HttpRequest) -> HttpResponse:
+    """The cookie of this answer is what every later call sends as its token."""
+    secret = text_of(json_body(request), "AccessToken")
+    principal = selectors.principal_for_token(secret, now=timezone.now())
+    assert principal.user is not None
+    response = legacy({"AccessToken": secret, "Username": principal.user.name, "Email": principal.user.email})
+    response.set_cookie(
+        SESSION_COOKIE, secret, max_age=COOKIE_SECONDS, path="/", secure=request.is_secure(), httponly=True
+    )
+    return response
+
+
+def me(request: HttpRequest) -> HttpResponse:
+    principal = actor(request)
+    policies.require_signed_in(principal)
+    assert principal.user is not None
+    return opened(
+        {
+            "id": principal.user.pk,
+            "username": principal.user.name,
+            "email": principal.user.email,
+            "description": principal.user.namespace.details,
+        }
+    )
+
+
+urlpatterns = [
+    path("api/v1/login", route(POST=login)),
+    path("openapi/v1/users/me", open_route(GET=me)),
+]

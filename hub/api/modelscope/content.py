@@ -1,0 +1,254 @@
+"""Files: listing, downloading, uploading; revisions and tags (contract 5.3 to 5.6)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from hub.accounts.policies import require_signed_in
+from hub.api import content
+from hub.api.json import MalformedBody, json_body, json_response, list_of, text_of
+from hub.api.modelscope import errors, render
+from hub.api.modelscope.http import actor, base_url, branch_of, commit_of, legacy, repository, route
+from hub.errors import Refusal
+from hub.gitstore import Entry
+from hub.lfs import grants, links
+from hub.lfs import services as lfs
+from hub.lfs.grants import Action, Grant
+from hub.repos import policies
+from hub.repos.errors import RepositoryNotFound
+from hub.repos.models import Repository
+from hub.repos.selectors import by_ids
+from hub.revisions import selectors, services
+from hub.revisions.errors import TooManyOperations
+from hub.revisions.operations import AddLfs, DeleteFile, Operation
+from hub.revisions.services import NewCommit
+from hub.revisions.staging import Staging
+
+COMMIT_BYTES_MAX = 512 * 1024 * 1024
+ACTIONS_MAX = 2000
+TREE_PAGE = 200
+TREE_PAGE_MAX = 3000
+
+
+# ---- listing -------------------------------------------------------------------------------------
+
+
+def _entries(request: HttpRequest, found: Repository) -> tuple[str, Iterator[Entry]]:
+    commit = commit_of(found, request.GET.get("Revision"))
+    entries = selectors.list_entries(
+        actor=actor(request),
+        repository=found,
+        commit=commit,
+        path=(request.GET.get("Root") or "").strip("/"),
+        recursive=(request.GET.get("Recursive") or "").lower() == "true",
+    )
+    return commit, entries
+
+
+def _listed(request: HttpRequest, found: Repository, commit: str, entries: Iterator[Entry]) -> HttpResponse:
+    git = selectors.git_of(found)
+    revision = request.GET.get("Revision") or "master"
+    return legacy(
+        {
+            "Files": render.files(found, entries, revision=revision, last=git.commit(commit)),
+            "LatestCommitter": git.commit(commit).author.name,
+        }
+    )
+
+
+def files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    return _listed(request, found, *_entries(request, found))
+
+
+def tree(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    return _tree(request, repository(request, kind, repo_id))
+
+
+def tree_by_number(request: HttpRequest, kind: str, number: int) -> HttpResponse:
+    found = by_ids(actor=actor(request), ids=[number]).get(number)
+    if found is None or found.kind != kind:
+        raise RepositoryNotFound(repo_id=number)
+    return _tree(request, found)
+
+
+def _tree(request: HttpRequest, found: Repository) -> HttpResponse:
+    """The client goes on until a page is shorter than it asked for."""
+    try:
+        number = max(1, int(request.GET.get("PageNumber") or 1))
+        size = max(1, min(TREE_PAGE_MAX, int(request.GET.get("PageSize") or TREE_PAGE)))
+    except ValueError:
+        raise MalformedBody(reason="PageNumber and PageSize are whole numbers") from None
+    commit, entries = _entries(request, found)
+    return _listed(request, found, commit, islice(entries, (number - 1) * size, number * size))
+
+
+# ---- downloading ---------------------------------------------------------------------------------
+
+
+def download(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
+    found = repository(request, kind, repo_id)
+    commit = commit_of(found, request.GET.get("Revision"))
+    name = request.GET.get("FilePath") or ""
+    entry = selectors.get_file(actor=actor(request), repository=found, commit=commit, path=name)
+    # The hash must stand on the answer that carries the bytes, which a store's own would not have.
+    response = content.serve(request, found, entry, may_redirect=False)
+    digest = render.sha256_of(found, entry)
+    response["X-Linked-ETag"] = response["ETag"] = f'"{digest}"'
+    response["X-Linked-Size"] = str(entry.content_size)
+    return response
+
+
+def acceleration(_request: HttpRequest) -> HttpResponse:
+    """No region has a nearer address: the client stays with this one."""
+    return legacy({"InternalRegionQueryAddress": ""})
+
+
+# ---- uploading -----------------------------------------------------------------------------------
+
+
+def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """Which objects shall be sent, and where. The client sends its token along, so only ever to us."""
+    require_signed_in(actor(request))
+    found = repository(request, kind, repo_id)
+    policies.require_write(actor(request), found)
+    wanted = [
+        lfs.require_wanted(item.get("oid"), item.get("size")) if isinstance(item, dict) else _refuse_item()
+        for item in list_of(json_body(request), "objects", limit=1000)
+    ]
+    known = links.usable(found.pk, actor(request), [each.oid for each in wanted])
+    expires_at = int(timezone.now().timestamp()) + settings.LFS_GRANT_SECONDS
+    objects = []
+    for each in wanted:
+        row: dict[str, Any] = {"oid": each.oid, "size": each.size_bytes}
+        if each.oid not in known:
+            grant = Grant(
+                action=Action.SEND,
+                repository_id=found.pk,
+                oid=each.oid,
+                size_bytes=each.size_bytes,
+                expires_at=expires_at,
+                user_id=actor(request).user_id,
+            )
+            query = urlencode({"grant": grant.sign()})
+            row["actions"] = {
+                "upload": {"href": f"{base_url(request)}/api/v1/blobs/{each.oid}?{query}", "header": {}}
+            }
+        objects.append(row)
+    return json_response({"Code": 200, "Success": True, "objects": objects, "Data": {"objects": objects}})
+
+
+def _refuse_item() -> lfs.Wanted:
+    raise MalformedBody(reason="“objects” holds objects with “oid” and “size”")
+
+
+@csrf_exempt
+def put_blob(request: HttpRequest, oid: str) -> HttpResponse:
+    """By signed address alone."""
+    try:
+        now = timezone.now()
+        grant = grants.read(request.GET.get("grant", ""), action=Action.SEND, oid=oid, now=now)
+        lfs.receive_object(grant=grant, read=request.read, now=now)
+    except Refusal as refusal:
+        return errors.render_legacy(refusal, request)
+    return legacy(None)
+
+
+def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    require_signed_in(actor(request))
+    found = repository(request, kind, repo_id)
+    policies.require_write(actor(request), found)
+    branch = branch_of(found, revision)
+    body = json_body(request, limit=COMMIT_BYTES_MAX)
+    actions = body.get("actions")
+    if not isinstance(actions, list):
+        raise MalformedBody(reason="“actions” must be a list")
+    if len(actions) > ACTIONS_MAX:
+        raise TooManyOperations(limit=ACTIONS_MAX)
+    now = timezone.now()
+    staging = Staging(repository=found, commit=selectors.resolve(found, branch), now=now)
+    request_ = NewCommit(
+        operations=[_operation(action, staging) for action in actions],
+        title=text_of(body, "commit_message", "Update files"),
+    )
+    done = services.commit(actor=actor(request), repository=found, revision=branch, request=request_, now=now)
+    return legacy({"CommitId": done.oid, "Id": done.oid})
+
+
+def _operation(action: Any, staging: Staging) -> Operation:
+    if not isinstance(action, dict):
+        raise MalformedBody(reason="“actions” holds objects")
+    what, name = action.get("action"), text_of(action, "path")
+    if what == "delete":
+        return DeleteFile(name, missing_ok=True)
+    if what not in {"create", "update"}:
+        raise MalformedBody(reason="“action” is create, update or delete")
+    if action.get("type") == "lfs":
+        size = action.get("size")
+        wanted = lfs.require_wanted(action.get("sha256"), size)
+        return AddLfs(path=name, oid=wanted.oid, size=wanted.size_bytes)
+    text = text_of(action, "content", "")
+    if action.get("encoding") not in {"base64", None, ""}:
+        return staging.add(name, [text.encode()])
+    try:
+        return staging.add(name, [base64.b64decode(text, validate=True)])
+    except (binascii.Error, ValueError):
+        raise MalformedBody(reason=f"the content of {name} is not base64") from None
+
+
+# ---- revisions -----------------------------------------------------------------------------------
+
+
+def revisions(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    git = selectors.git_of(found)
+    groups: dict[str, list[dict[str, Any]]] = {"Branches": [], "Tags": []}
+    for ref in selectors.list_refs(found):
+        group = {"refs/heads/": "Branches", "refs/tags/": "Tags"}.get(ref.name[: ref.name.find("/", 5) + 1])
+        if group is None:
+            continue
+        name = ref.short_name
+        if group == "Branches" and name == found.default_branch:
+            name = "master"
+        groups[group].append({"Revision": name, "CreatedAt": int(git.commit(ref.target).at.timestamp())})
+    return legacy({"RevisionMap": groups})
+
+
+def create_tag(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    require_signed_in(actor(request))
+    body = json_body(request)
+    found = repository(request, kind, repo_id)
+    services.create_tag(
+        actor=actor(request),
+        repository=found,
+        name=text_of(body, "TagName"),
+        revision=branch_of(found, text_of(body, "Ref", "")),
+        now=timezone.now(),
+    )
+    return legacy(None)
+
+
+_repo = "api/v1/<ms_type:kind>/<repo_id:repo_id>"
+urlpatterns = [
+    path(f"{_repo}/repo/files", route(GET=files)),
+    path(f"{_repo}/repo/tree", route(GET=tree)),
+    path("api/v1/<ms_type:kind>/<int:number>/repo/tree", route(GET=tree_by_number)),
+    path(f"{_repo}/repo", route(GET=download)),
+    path(f"{_repo}/revisions", route(GET=revisions)),
+    path(f"{_repo}/repo/tag", route(POST=create_tag)),
+    path("api/v1/repos/internalAccelerationInfo", route(GET=acceleration)),
+    path("api/v1/repos/<ms_type:kind>/<repo_id:repo_id>/info/lfs/objects/batch", route(POST=batch)),
+    path("api/v1/blobs/<segment:oid>", put_blob),
+    path("api/v1/repos/<ms_type:kind>/<repo_id:repo_id>/commit/<rest:revision>", route(POST=commit)),
+]

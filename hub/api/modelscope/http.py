@@ -1,0 +1,112 @@
+"""What every call of this dialect shares: dispatch, credentials, the two envelopes, look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import register_converter
+from django.views.decorators.csrf import csrf_exempt
+
+from hub.accounts.principals import Principal
+from hub.api.authentication import principal_of
+from hub.api.json import json_response
+from hub.api.modelscope import errors
+from hub.errors import Refusal
+from hub.repos import selectors as repos
+from hub.repos.models import Kind, Repository
+from hub.revisions import selectors as revisions
+
+View = Callable[..., HttpResponseBase]
+Render = Callable[[Refusal, HttpRequest], HttpResponse]
+
+SESSION_COOKIE = "m_session_id"
+DEFAULT_REVISION = "master"
+KINDS = {
+    "models": Kind.MODEL,
+    "datasets": Kind.DATASET,
+    "studios": Kind.SPACE,
+    "skills": Kind.SKILL,
+    "mcps": Kind.MCP,
+}
+
+
+class Type:
+    """`models`, `datasets`, …: the kind that an address begins with."""
+
+    regex = "|".join(KINDS)
+
+    def to_python(self, value: str) -> str:
+        return KINDS[value]
+
+    def to_url(self, value: str) -> str:
+        return next(word for word, kind in KINDS.items() if kind == value)
+
+
+register_converter(Type, "ms_type")
+
+
+def route(render: Render = errors.render_legacy, **methods: View) -> View:
+    """One URL's view. Refusals are rendered here, once, in the envelope of the family."""
+    if "GET" in methods:
+        methods.setdefault("HEAD", methods["GET"])
+
+    @csrf_exempt
+    def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        try:
+            principal_of(request, cookie=SESSION_COOKIE)
+            view = methods.get(request.method or "")
+            if view is None:
+                return legacy(
+                    None, status=405, message=f"{request.method} is not allowed here.", success=False
+                )
+            return view(request, **kwargs)
+        except Refusal as refusal:
+            return render(refusal, request)
+
+    return dispatch
+
+
+def open_route(**methods: View) -> View:
+    return route(errors.render_open, **methods)
+
+
+def actor(request: HttpRequest) -> Principal:
+    return principal_of(request, cookie=SESSION_COOKIE)
+
+
+def legacy(data: Any, *, status: int = 200, message: str = "success", success: bool = True) -> HttpResponse:
+    """An answer of `/api/v1`."""
+    return json_response(
+        {"Code": status, "Success": success, "Message": message, "RequestId": "", "Data": data}, status=status
+    )
+
+
+def opened(data: Any) -> HttpResponse:
+    """An answer of `/openapi/v1`."""
+    return json_response({"success": True, "request_id": "", "data": data})
+
+
+def repository(request: HttpRequest, kind: str, repo_id: str) -> Repository:
+    """Raises: RepositoryNotFound. Renamed ones are served under the old id: clients do not redirect writes."""
+    return repos.get_repository(actor=actor(request), kind=kind, repo_id=repo_id)
+
+
+def commit_of(found: Repository, revision: str | None) -> str:
+    """The commit of a revision; `master` is the default branch's other name here. Raises: RevisionNotFound."""
+    return revisions.resolve(found, branch_of(found, revision))
+
+
+def branch_of(found: Repository, revision: str | None) -> str:
+    revision = revision or DEFAULT_REVISION
+    if revision == DEFAULT_REVISION and found.default_branch != DEFAULT_REVISION:
+        return found.default_branch
+    return revision
+
+
+def base_url(request: HttpRequest) -> str:
+    """The address under which the client reached this dialect."""
+    root = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+    return f"{root}/modelscope"

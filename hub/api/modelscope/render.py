@@ -1,0 +1,112 @@
+"""Core values → words of this wire (contract 5)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from hub.api.json import timestamp
+from hub.gitstore import Commit, Entry, open_repository
+from hub.repos.models import Kind, Repository
+from hub.revisions.models import RepositoryFacts
+
+PUBLIC, PRIVATE = 5, 1
+
+
+def facts_of(found: Repository) -> RepositoryFacts | None:
+    facts: RepositoryFacts | None = getattr(found, "facts", None)
+    return facts
+
+
+def visibility(found: Repository) -> int:
+    return PRIVATE if found.is_private else PUBLIC
+
+
+def _license(facts: RepositoryFacts | None) -> str:
+    value = (facts.card_data or {}).get("license") if facts else None
+    return value if isinstance(value, str) else ""
+
+
+def described(found: Repository) -> dict[str, Any]:
+    """The object of `/openapi/v1`, in lists and alone."""
+    facts = facts_of(found)
+    return {
+        "id": found.full_name,
+        "display_name": found.name,
+        "description": found.description,
+        "private": found.is_private,
+        "gated": bool(found.gating),
+        "login_required": found.is_private or bool(found.gating),
+        "license": _license(facts),
+        "downloads": found.downloads_total,
+        "likes": found.likes,
+        "tags": list(facts.tags) if facts else [],
+        "tasks": [facts.pipeline_tag] if facts and facts.pipeline_tag else [],
+        "file_size": facts.used_storage_bytes if facts else 0,
+        "created_at": timestamp(found.created_at),
+        "last_modified": timestamp(found.updated_at),
+    }
+
+
+def detailed(found: Repository) -> dict[str, Any]:
+    """The object of `/api/v1`. Datasets need `Id` and `Type`."""
+    facts = facts_of(found)
+    owner, _, name = found.full_name.partition("/")
+    return {
+        "Id": found.pk,
+        "Type": 1,
+        "Path": owner,
+        "Owner": owner,
+        "Namespace": owner,
+        "Name": name,
+        "Visibility": visibility(found),
+        "License": _license(facts),
+        "Description": found.description,
+        "Downloads": found.downloads_total,
+        "Likes": found.likes,
+        "CreatedAt": int(found.created_at.timestamp()),
+        "LastUpdatedTime": int(found.updated_at.timestamp()),
+        "Tags": list(facts.tags) if facts else [],
+        "Revision": "master",
+        "ProtectedMode": 1 if found.gating else 2,
+        "IsDataset": found.kind == Kind.DATASET,
+    }
+
+
+def files(
+    found: Repository, entries: Iterable[Entry], *, revision: str, last: Commit
+) -> list[dict[str, Any]]:
+    return [_file(found, entry, revision, last) for entry in entries if entry.kind != "submodule"]
+
+
+def _file(found: Repository, entry: Entry, revision: str, last: Commit) -> dict[str, Any]:
+    is_file = entry.is_file
+    return {
+        "Path": entry.path,
+        "Name": entry.path.rpartition("/")[2],
+        "Type": "blob" if is_file else "tree",
+        "Size": entry.content_size if is_file else 0,
+        "Sha256": sha256_of(found, entry) if is_file else "",
+        "IsLFS": entry.pointer is not None,
+        "Mode": f"{entry.mode:o}",
+        "Revision": revision,
+        "CommittedDate": int(last.at.timestamp()),
+        "CommitMessage": last.title,
+        "CommitterName": last.author.name,
+        "InCheck": False,
+    }
+
+
+def sha256_of(found: Repository, entry: Entry) -> str:
+    """Of a file's content. Git knows small files by another hash, so theirs are computed, once each."""
+    return entry.pointer.oid if entry.pointer else _blob_sha256(found.storage, entry.oid)
+
+
+@lru_cache(maxsize=100_000)
+def _blob_sha256(storage: str, oid: str) -> str:
+    digest = hashlib.sha256()
+    for chunk in open_repository(storage).stream(oid):
+        digest.update(chunk)
+    return digest.hexdigest()

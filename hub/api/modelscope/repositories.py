@@ -1,0 +1,119 @@
+"""Repositories: create, describe, list, delete (contract 5.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import F, Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from hub.accounts.models import Visibility, name_key
+from hub.accounts.policies import require_signed_in
+from hub.api.json import MalformedBody, json_body
+from hub.api.modelscope import render
+from hub.api.modelscope.http import KINDS, actor, legacy, open_route, opened, repository, route
+from hub.repos import selectors as repos
+from hub.repos import services
+from hub.repos.models import Gating, Repository
+
+PAGE_MAX = 100
+ENTRIES_MAX = 10_000
+SORTS = {
+    "default": "-trending_score",
+    "downloads": "-downloads_total",
+    "likes": "-likes",
+    "last_modified": "-updated_at",
+}
+
+
+def create(request: HttpRequest, kind: str) -> HttpResponse:
+    """Models come as JSON, datasets as a form. An existing one is refused, and nothing changes."""
+    require_signed_in(actor(request))
+    is_form = (request.content_type or "").startswith("multipart/")
+    body: dict[str, Any] = request.POST.dict() if is_form else json_body(request)
+    owner, name = body.get("Path") or body.get("Owner"), body.get("Name")
+    if not isinstance(owner, str) or not isinstance(name, str):
+        raise MalformedBody(reason="“Path” (or “Owner”) and “Name” must be strings")
+    try:
+        level = int(body.get("Visibility") or render.PUBLIC)
+    except (TypeError, ValueError):
+        raise MalformedBody(reason="“Visibility” is 1 (private), 3 (internal) or 5 (public)") from None
+    new = services.NewRepository(
+        kind=kind,
+        repo_id=f"{owner}/{name}",
+        # There is no "internal" here; what is not for everybody is private.
+        visibility=Visibility.PUBLIC if level >= render.PUBLIC else Visibility.PRIVATE,
+        description=str(body.get("Description") or "")[:2000],
+    )
+    found = services.create_repository(actor=actor(request), request=new, now=timezone.now())
+    if str(body.get("ProtectedMode")) == "1":
+        gated = services.Settings(gating=Gating.MANUAL)
+        found = services.change_settings(actor=actor(request), repository=found, change=gated)
+    return legacy(render.detailed(found))
+
+
+def describe(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    return opened(render.described(repository(request, kind, repo_id)))
+
+
+def detail(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    return legacy(render.detailed(repository(request, kind, repo_id)))
+
+
+def delete(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    require_signed_in(actor(request))
+    found = repository(request, kind, repo_id)
+    services.delete_repository(actor=actor(request), repository=found, now=timezone.now())
+    return legacy(None)
+
+
+def list_(request: HttpRequest, kind: str) -> HttpResponse:
+    """Numbered pages: the client stops by the count, so the count is exact."""
+    query = request.GET
+    size = _number(query.get("page_size"), default=10, high=PAGE_MAX)
+    number = _number(query.get("page_number"), default=1, high=ENTRIES_MAX)
+    found = repos.repositories(actor=actor(request), kind=kind).filter(_filter(query))
+    order = SORTS.get(query.get("sort") or "default", SORTS["default"])
+    total = found.count()
+    start = (number - 1) * size
+    rows = found.select_related("facts").order_by(F(order[1:]).desc(), "-pk")[start : start + size]
+    word = next(word for word, value in KINDS.items() if value == kind)
+    return opened(
+        {
+            word: [render.described(row) for row in rows],
+            "total_count": total,
+            "page_number": number,
+            "page_size": size,
+        }
+    )
+
+
+def _filter(query: Any) -> Q:
+    wanted = Q()
+    if owner := query.get("owner"):
+        wanted &= Q(namespace__key=name_key(owner))
+    if text := query.get("search"):
+        wanted &= Q(full_name__icontains=text)
+    tags = [query.get(f"filter.{name}") for name in ("task", "library", "model_type", "custom_tag")]
+    if license_ := query.get("filter.license"):
+        tags.append(f"license:{license_}")
+    for tag in filter(None, tags):
+        wanted &= Q(pk__in=Repository.objects.filter(tags__value=tag).values("pk"))
+    return wanted
+
+
+def _number(text: str | None, *, default: int, high: int) -> int:
+    try:
+        return max(1, min(high, int(text))) if text else default
+    except ValueError:
+        raise MalformedBody(reason="page_number and page_size are whole numbers") from None
+
+
+urlpatterns = [
+    path("api/v1/<ms_type:kind>", route(POST=create)),
+    path("openapi/v1/<ms_type:kind>", open_route(GET=list_)),
+    path("openapi/v1/<ms_type:kind>/<repo_id:repo_id>", open_route(GET=describe)),
+    path("api/v1/<ms_type:kind>/<repo_id:repo_id>", route(GET=detail, DELETE=delete)),
+]
