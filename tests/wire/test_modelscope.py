@@ -105,8 +105,7 @@ class TestPython:
             textwrap.dedent(
                 f"""
                 import pathlib
-                from modelscope_hub import HubApi
-                from modelscope_hub import snapshot_download
+                from modelscope_hub.compat import snapshot_download
                 path = pathlib.Path(snapshot_download({repo_id!r}))
                 assert (path / "w.bin").read_bytes() == b"w" * 1000
                 assert (path / "a.txt").read_bytes() == b"newer"

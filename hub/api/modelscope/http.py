@@ -90,12 +90,12 @@ def opened(data: Any) -> HttpResponse:
 
 
 def repository(request: HttpRequest, kind: str, repo_id: str) -> Repository:
-    """Raises: RepositoryNotFound. Renamed ones are served under the old id: clients do not redirect writes."""
+    """Raises: RepositoryNotFound. An old id serves the renamed one: clients do not redirect writes."""
     return repos.get_repository(actor=actor(request), kind=kind, repo_id=repo_id)
 
 
 def commit_of(found: Repository, revision: str | None) -> str:
-    """The commit of a revision; `master` is the default branch's other name here. Raises: RevisionNotFound."""
+    """The commit of a revision; `master` names the default branch here. Raises: RevisionNotFound."""
     return revisions.resolve(found, branch_of(found, revision))
 
 
