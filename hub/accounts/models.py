@@ -91,6 +91,9 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
         """People sign in with the name of their namespace, in any case, or with their e-mail address."""
         text = (username or "").strip()
+        if "\0" in text:
+            # PostgreSQL cannot even be asked for it.
+            raise self.model.DoesNotExist
         if re.fullmatch(r"[^@\s]+@[^@\s]+", text):
             return self.select_related("namespace").get(email__iexact=text)
         return self.select_related("namespace").get(namespace__key=name_key(text))

@@ -7,6 +7,14 @@ from urllib.parse import quote, unquote
 from django.urls import register_converter
 
 
+def decoded(text: str) -> str:
+    """Percent-decoded. Raises: ValueError (the route does not match) for what is not UTF-8, and for NUL."""
+    plain = unquote(text, errors="strict")
+    if "\0" in plain:
+        raise ValueError("NUL")
+    return plain
+
+
 class RepoId:
     """`namespace/name`, or a bare `name` is refused by the regex (see `BareName`)."""
 
@@ -25,7 +33,7 @@ class Segment:
     regex = r"[^/]+"
 
     def to_python(self, value: str) -> str:
-        return unquote(value, errors="strict")
+        return decoded(value)
 
     def to_url(self, value: str) -> str:
         return quote(value, safe="")
@@ -43,7 +51,7 @@ class Rest:
     regex = r".+"
 
     def to_python(self, value: str) -> str:
-        return unquote(value, errors="strict")
+        return decoded(value)
 
     def to_url(self, value: str) -> str:
         return quote(value, safe="/")

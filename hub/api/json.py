@@ -79,6 +79,8 @@ def text_of(body: dict[str, Any], name: str, default: str | None = None) -> str:
     value = body.get(name, default)
     if not isinstance(value, str):
         raise MalformedBody(reason=f"“{name}” must be a string")
+    if "\0" in value:
+        raise MalformedBody(reason=f"“{name}” holds a NUL, which is no text")
     return value
 
 

@@ -32,6 +32,8 @@ def ask_access(
     _require_gated(repository)
     if sum(len(k) + len(v) for k, v in fields.items()) > FIELDS_BYTES_MAX:
         raise Invalid(reason="The answers are too long.")
+    if any("\0" in text for pair in fields.items() for text in pair):
+        raise Invalid(reason="The answers hold characters that are no text.")
     is_auto = repository.gating == Gating.AUTO
     with transaction.atomic(durable=True):
         request, created = AccessRequest.objects.get_or_create(

@@ -94,7 +94,9 @@ def running() -> Iterator[str]:
 
 def main() -> int:
     with running() as url:
-        return subprocess.run(sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False).returncode
+        # Importing our own code has named the settings already, and pytest would take that for a wish.
+        env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "bazaar.settings.test"}
+        return subprocess.run(sys.argv[1:], env=env, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ def route(**methods: View) -> View:
         try:
             # Credentials are read first: a token that is not known is told so on every route.
             principal_of(request)
+            if "%00" in request.META.get("QUERY_STRING", ""):
+                raise Invalid(reason="The query holds a NUL, which is no text.")
             view = methods.get(request.method or "")
             if view is None:
                 response = json_response({"error": f"{request.method} is not allowed here."}, status=405)

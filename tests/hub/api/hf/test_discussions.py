@@ -68,6 +68,8 @@ class TestDiscussions:
             ("/1/status", {"status": "open"}, 409),
             ("/1/merge", {}, 400),
             ("/1/comment/0123456789abcdef01234567/edit", {"content": "x"}, 404),
+            ("/1/comment/%00/edit", {"content": "x"}, 404),
+            ("/1/title", {"title": "a\0bc"}, 400),
         ],
     )
     def test_refuse_in_json(self, ada: Client, path: str, body: object, status: int) -> None:
@@ -76,7 +78,7 @@ class TestDiscussions:
         assert answer.status_code == status
         assert isinstance(answer.json()["error"], str)
 
-    @pytest.mark.parametrize("query", ["type=planets", "status=perhaps", "p=many"])
+    @pytest.mark.parametrize("query", ["type=planets", "status=perhaps", "p=many", "author=%00"])
     def test_refuse_unknown_filters(self, ada: Client, query: str) -> None:
         assert ada.get(f"{THREADS}?{query}").status_code == 400
 
