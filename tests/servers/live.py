@@ -143,6 +143,12 @@ class LiveBazaar:
         return self._worker
 
     @property
+    def web_pid(self) -> int:
+        """The process that gunicorn's workers are children of."""
+        assert self._web is not None
+        return self._web.pid
+
+    @property
     def log_path(self) -> Path:
         """What all processes printed."""
         return self.folder / "log"
