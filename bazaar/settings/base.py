@@ -213,8 +213,6 @@ XET_QUARANTINE_DAYS = env.integer("BAZAAR_XET_QUARANTINE_DAYS", default=7)
 XET_SCRUB_DAYS = env.integer("BAZAAR_XET_SCRUB_DAYS", default=30)
 # Cut large files that came by LFS into chunks, so that Xet clients download them as such.
 XET_CONVERT_LFS = env.flag("BAZAAR_XET_CONVERT_LFS", default=False)
-# Let clients send xorbs straight to the object store's public address.
-XET_DIRECT_UPLOADS = env.flag("BAZAAR_XET_DIRECT_UPLOADS", default=False)
 
 # ---- the compute market --------------------------------------------------------------------------
 MARKET_SHARDS = env.integer("BAZAAR_MARKET_SHARDS", default=2)

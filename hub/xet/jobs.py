@@ -181,16 +181,21 @@ def _drop_strays(now: datetime) -> int:
 def scrub(*, now: datetime, everything: bool = False) -> tuple[int, list[str]]:
     """Read again the xorbs that were not verified for XET_SCRUB_DAYS, or all, the longest ago first.
 
-    Returns how many were read, and the names of those found damaged.
+    Damaged ones are read too: put back from a backup, they are taken back.
+    Returns how many were read, and the names of those that are damaged.
     """
     before = now if everything else now - timedelta(days=settings.XET_SCRUB_DAYS)
-    due = Xorb.objects.usable().filter(verified_at__lt=before).order_by("verified_at")
+    kept = Xorb.objects.exclude(state=Xorb.State.DELETING)
+    due = kept.filter(Q(verified_at__lt=before) | Q(state=Xorb.State.DAMAGED)).order_by("verified_at")
     damaged, count = [], 0
     for name in list(due.values_list("pk", flat=True)):
         count += 1
         if is_sound(name):
             Xorb.objects.filter(pk=name).update(verified_at=now)
-        elif Xorb.objects.usable().filter(pk=name).exists():
+            Xorb.objects.filter(pk=name, state=Xorb.State.DAMAGED).update(
+                state=Xorb.State.LIVE, state_since=now
+            )
+        elif Xorb.objects.filter(pk=name).exists():
             reconstruction.mark_damaged(name)
             damaged.append(name)
     return count, damaged

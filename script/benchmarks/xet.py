@@ -148,7 +148,11 @@ def measure(folder: Path, mib: int) -> None:
         idle = start_up_seconds(bazaar)
         with Memory(bazaar) as memory:
             seconds = timed_upload(bazaar, user, path, "bench/random") - idle
-        report("upload of random bytes, client start-up taken off", f"{mib / seconds:.0f} MiB/s", f"≥ {least:.0f}")
+        report(
+            "upload of random bytes, client start-up taken off",
+            f"{mib / seconds:.0f} MiB/s",
+            f"≥ {least:.0f}",
+        )
         report("memory above idle meanwhile", f"{memory.above_idle / MIB:.0f} MiB", "≤ 200")
         changed = folder / "changed"
         subprocess.run(["cp", path, changed], check=True)

@@ -12,7 +12,7 @@ from hub import blobstore
 from hub.accounts.principals import Principal
 from hub.lfs.models import LfsObject
 from hub.repos.models import Repository
-from hub.xet import jobs, reconstruction, services
+from hub.xet import checks, jobs, reconstruction, services
 from hub.xet.models import Shard, XetFile, XetFileLink, Xorb
 from tests.factories.hub import NOW
 from tests.hub.xet import uploads, vectors
@@ -134,7 +134,18 @@ class TestScrub:
         with pytest.raises(CommandError, match="1 xorbs are damaged"):
             call_command("scrub", "--all", stdout=io.StringIO())
         assert Xorb.objects.get().state == Xorb.State.DAMAGED
-        assert jobs.scrub(now=LATER, everything=True) == (0, [])
+        [problem] = checks.no_xorb_is_damaged()
+        assert unused.pk in problem.msg
+
+    def test_takes_back_what_was_mended(self, unused: Xorb, store_folder: Path) -> None:
+        path = store_folder / unused.key
+        sound = path.read_bytes()
+        path.write_bytes(b"rot")
+        assert jobs.scrub(now=LATER, everything=True) == (1, [unused.pk])
+        path.write_bytes(sound)
+        assert jobs.scrub(now=LATER) == (1, [])
+        assert Xorb.objects.get().state == Xorb.State.LIVE
+        assert checks.no_xorb_is_damaged() == []
 
 
 class TestGeneration:
