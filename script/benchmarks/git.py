@@ -208,7 +208,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--mebibytes", type=int, default=512)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-git-") as folder, LiveBazaar(Path(folder) / "live") as bazaar:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-git-") as folder,
+        LiveBazaar(Path(folder) / "live") as bazaar,
+    ):
         clones(bazaar, options.rounds)
         pushes(bazaar, options.rounds)
         uploads(bazaar, options.mebibytes, max(3, options.rounds // 2))

@@ -1,0 +1,158 @@
+"""How fast the web answers: against an empty view, and large files against nginx; starts and memory.
+
+    script/bench web [--rounds 7] [--requests 300] [--mebibytes 1024]
+
+The empty view is /healthz: the same server, settings and middleware, and a view that does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.test")
+
+import psutil
+
+from bazaar.server import processes
+from tests.servers import clients, ports
+from tests.servers.live import LiveBazaar, unique
+
+ROOT = Path(__file__).resolve().parents[2]
+CHUNK = 1 << 20
+
+
+def per_second(bazaar: LiveBazaar, path: str, requests: int) -> float:
+    """Requests a second on one kept-alive connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", bazaar.port, timeout=30)
+    started = time.perf_counter()
+    for _ in range(requests):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 200, (path, response.status)
+    connection.close()
+    return requests / (time.perf_counter() - started)
+
+
+def small_answers(bazaar: LiveBazaar, repo_id: str, rounds: int, requests: int) -> None:
+    paths = {
+        "resolve of a 10 KiB file": f"/{repo_id}/resolve/main/small.txt",
+        "info of a model": f"/api/models/{repo_id}",
+        "list of models": "/api/models?limit=20",
+        "home page": "/",
+    }
+    for name, path in paths.items():
+        per_second(bazaar, path, 20)
+        pairs = [
+            (per_second(bazaar, path, requests), per_second(bazaar, "/healthz", requests))
+            for _ in range(rounds)
+        ]
+        ratio = statistics.median(ours / empty for ours, empty in pairs)
+        figure = statistics.median(ours for ours, _ in pairs)
+        print(f"{name:<28} {figure:8.0f}/s   {ratio:.2f} x an empty view")
+
+
+def seconds_to_read(url_port: int, path: str) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", url_port, timeout=120)
+    started = time.perf_counter()
+    connection.request("GET", path)
+    response = connection.getresponse()
+    assert response.status == 200, response.status
+    buffer = bytearray(CHUNK)
+    while response.readinto(buffer):
+        pass
+    connection.close()
+    return time.perf_counter() - started
+
+
+def large_file(bazaar: LiveBazaar, repo_id: str, source: Path, rounds: int) -> None:
+    nginx = ports.require_tool("nginx")
+    (port,) = ports.free_ports(1)
+    folder = Path(tempfile.mkdtemp(prefix="bench-nginx-"))
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"pid {folder}/pid;\nerror_log stderr;\nuser root;\nevents {{}}\n"
+        f"http {{ access_log off; sendfile on; server {{"
+        f" listen 127.0.0.1:{port}; root {source.parent}; }} }}\n"
+    )
+    with (folder / "log").open("wb") as log:
+        server = processes.spawn([nginx, "-p", folder, "-c", config, "-g", "daemon off;"], output=log)
+    try:
+        ready: Callable[[], bool] = lambda: processes.answers_http("127.0.0.1", port, "/")  # noqa: E731
+        processes.wait_until(ready, what="nginx", process=server)
+        ours = f"/{repo_id}/resolve/main/{source.name}"
+        pairs = [
+            (seconds_to_read(bazaar.port, ours), seconds_to_read(port, f"/{source.name}"))
+            for _ in range(rounds)
+        ]
+    finally:
+        processes.stop(server)
+        shutil.rmtree(folder)
+    ratio = statistics.median(mine / theirs for mine, theirs in pairs)
+    print(
+        f"{'download of a large file':<28} {statistics.median(pairs)[0]:8.2f} s   {ratio:.2f} x nginx's time"
+    )
+
+
+def whole_server() -> None:
+    """Second start and idle memory (proportional: shared pages are counted once) of script/server."""
+    with tempfile.TemporaryDirectory(prefix="bench-server-") as data:
+        (port,) = ports.free_ports(1)
+        command = [sys.executable, "-m", "bazaar.server", "--empty", "--data", data, "--port", str(port)]
+        for name in ("first start", "second start"):
+            started = time.perf_counter()
+            server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+            ready: Callable[[], bool] = lambda: processes.answers_http("127.0.0.1", port, "/healthz")  # noqa: E731
+            processes.wait_until(ready, what="the server", process=server, patience_seconds=120)
+            print(f"{name + ', empty':<28} {time.perf_counter() - started:8.2f} s")
+            if name == "second start":
+                time.sleep(15)
+                family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
+                total = sum(process.memory_full_info().pss for process in family)
+                print(f"{'idle memory of all parts':<28} {total / 2**20:8.0f} MiB")
+            server.terminate()
+            server.wait(60)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--mebibytes", type=int, default=1024)
+    chosen = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="bench-web-"))
+    try:
+        with LiveBazaar(folder / "live", settings={"BAZAAR_LOG_ACCESS": "no"}) as bazaar:
+            source = folder / "large.bin"
+            with source.open("wb") as file:
+                for _ in range(chosen.mebibytes):
+                    file.write(os.urandom(CHUNK))
+            (folder / "small.txt").write_bytes(b"0123456789" * 1024)
+            repo_id = f"{bazaar.alice.name}/{unique('bench')}"
+            env = {**bazaar.client_env(bazaar.alice), "HF_HUB_DISABLE_XET": "1"}
+            for name in ("small.txt", "large.bin"):
+                clients.run(
+                    [clients.program("hf"), "upload", repo_id, folder / name, name],
+                    env=env,
+                    timeout_seconds=600,
+                )
+            small_answers(bazaar, repo_id, chosen.rounds, chosen.requests)
+            large_file(bazaar, repo_id, source, chosen.rounds)
+        whole_server()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
