@@ -75,12 +75,18 @@ def json_body(
 
 
 def text_of(body: dict[str, Any], name: str, default: str | None = None) -> str:
-    """A string field. Raises: MalformedBody."""
+    """A string field. Raises: MalformedBody, also for a NUL, which PostgreSQL could not keep."""
+    value = path_of(body, name, default)
+    if "\0" in value:
+        raise MalformedBody(reason=f"“{name}” holds a NUL, which is no text")
+    return value
+
+
+def path_of(body: dict[str, Any], name: str, default: str | None = None) -> str:
+    """A string field that the core looks at itself, as it does at paths. Raises: MalformedBody."""
     value = body.get(name, default)
     if not isinstance(value, str):
         raise MalformedBody(reason=f"“{name}” must be a string")
-    if "\0" in value:
-        raise MalformedBody(reason=f"“{name}” holds a NUL, which is no text")
     return value
 
 

@@ -14,7 +14,7 @@ from django.urls import path
 from django.utils import timezone
 
 from hub.api.hf.http import actor, boolean, page_url, repository, route
-from hub.api.json import MalformedBody, json_body, json_response, list_of, text_of
+from hub.api.json import MalformedBody, json_body, json_response, list_of, path_of, text_of
 from hub.api.ndjson import Line, NdjsonReader
 from hub.community import policies as community_policies
 from hub.community import services as community
@@ -52,7 +52,7 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
     for asked in list_of(body, "files", limit=PREUPLOAD_FILES_MAX):
         if not isinstance(asked, dict):
             raise MalformedBody(reason="“files” holds objects")
-        name, size = text_of(asked, "path"), asked.get("size")
+        name, size = path_of(asked, "path"), asked.get("size")
         if not isinstance(size, int) or size < 0:
             raise MalformedBody(reason="“size” must be a whole number of bytes")
         entry = git.find_entry(commit, name) if name else None
@@ -178,10 +178,10 @@ def _parent(value: Any) -> str | None:
 
 
 def _read_file(line: Line, staging: Staging) -> list[Operation]:
-    name = text_of(line.value, "path")
+    name = path_of(line.value, "path")
     if line.content is None:
         # Another client's rename: no content, and where the file was before.
-        source = text_of(line.value, "oldPath")
+        source = path_of(line.value, "oldPath")
         return [Copy(source=source, path=name), DeleteFile(source)]
     staged: AddBlob | AddLfs = staging.add(name, line.content)
     # Only now: it may stand behind the content, which is not held until it is known.
@@ -198,14 +198,14 @@ def _read_lfs_file(line: Line, _staging: Staging) -> list[Operation]:
         raise MalformedBody(reason="“oid” must be 64 hex digits")
     if size is not None and not (isinstance(size, int) and size >= 0):
         raise MalformedBody(reason="“size” must be a whole number of bytes")
-    return [AddLfs(path=text_of(line.value, "path"), oid=oid, size=size)]
+    return [AddLfs(path=path_of(line.value, "path"), oid=oid, size=size)]
 
 
 READERS: dict[str, Callable[[Line, Staging], list[Operation]]] = {
     "file": _read_file,
     "lfsFile": _read_lfs_file,
-    "deletedFile": lambda line, _: [DeleteFile(text_of(line.value, "path"))],
-    "deletedFolder": lambda line, _: [DeleteFolder(text_of(line.value, "path"))],
+    "deletedFile": lambda line, _: [DeleteFile(path_of(line.value, "path"))],
+    "deletedFolder": lambda line, _: [DeleteFolder(path_of(line.value, "path"))],
 }
 
 _repo = "api/<plural:kind>/<repo_id:repo_id>"
