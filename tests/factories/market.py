@@ -9,7 +9,8 @@ from typing import Any
 from django.db import transaction
 
 from compute_market.leases import lifecycle
-from compute_market.leases.models import Lease
+from compute_market.leases import services as leasing
+from compute_market.leases.models import Lease, Work
 from compute_market.ledger import postings
 from compute_market.ledger import services as ledger
 from compute_market.offers import agents, listing
@@ -157,3 +158,8 @@ def lease(
         )
         (lease_id,) = lifecycle.open_from_trades([opening], now=NOON)
     return Lease.objects.get(pk=lease_id)
+
+
+def run(lease: Lease, holder: Principal, *command: str, now: datetime = NOON, runner: str = "fake") -> Work:
+    """A command of the holder's in a lease that is active."""
+    return leasing.run_work(actor=holder, lease_id=lease.pk, command=command, runner=runner, now=now)

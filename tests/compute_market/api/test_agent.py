@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from compute_market.leases import jobs
+from compute_market.leases.models import Lease, Work
+from compute_market.offers import agents, services
+from compute_market.offers.models import Node
+from tests.factories import market
+from tests.factories.market import namespace_of, trader
+
+pytestmark = pytest.mark.django_db
+
+BASE = "/api/market/v1/agent"
+
+
+class AgentClient:
+    """An agent as it should be; what the headers say can be changed."""
+
+    def __init__(self, client: Client, *, key_id: str, key: str, instance: str = "machine-a") -> None:
+        self.client = client
+        self.key_id = key_id
+        self.key = key
+        self.instance = instance
+        self.nonce = 0
+
+    def headers(self, action: str, body: bytes) -> dict[str, str]:
+        self.nonce += 1
+        timestamp = int(timezone.now().timestamp())
+        digest = hashlib.sha256(body).hexdigest()
+        text = f"POST\n{BASE}/{action}\n{timestamp}\n{self.nonce}\n{self.instance}\n{digest}"
+        return {
+            "X-Agent-Key-Id": self.key_id,
+            "X-Agent-Timestamp": str(timestamp),
+            "X-Agent-Nonce": str(self.nonce),
+            "X-Agent-Instance": self.instance,
+            "X-Agent-Signature": hmac.new(self.key.encode(), text.encode(), hashlib.sha256).hexdigest(),
+        }
+
+    def post(self, action: str, body: dict[str, Any], *, headers: dict[str, str] | None = None) -> Any:
+        data = json.dumps(body).encode()
+        headers = self.headers(action, data) if headers is None else headers
+        return self.client.post(f"{BASE}/{action}", data, content_type="application/json", headers=headers)
+
+
+def key_for(gpus: int = 2) -> str:
+    owner = trader()
+    provider = services.register_provider(actor=owner, namespace_id=namespace_of(owner), now=timezone.now())
+    services.allow_processes(actor=owner, provider=provider, allowed=True)
+    return services.issue_enrolment_key(
+        actor=owner, provider=provider, product=market.product(), name="rack", gpus=gpus, now=timezone.now()
+    )
+
+
+@pytest.fixture
+def agent(client: Client) -> AgentClient:
+    answer = client.post(
+        f"{BASE}/enrol",
+        {"key": key_for(), "instance": "machine-a", "runners": ["process"]},
+        content_type="application/json",
+    )
+    assert answer.status_code == 201
+    made = answer.json()
+    return AgentClient(client, key_id=made["key_id"], key=made["key"])
+
+
+def ready(agent: AgentClient) -> Node:
+    devices = [
+        {"index": index, "model": "h100-sxm-80g", "memory_mb": 81920, "driver": "", "uuid": ""}
+        for index in range(2)
+    ]
+    answer = agent.post("report", {"method": "declared", "devices": devices})
+    assert answer.json()["state"] == "ready"
+    agent.post("heartbeat", {"runners": ["process", "fake"]})
+    return Node.objects.get()
+
+
+class TestEnrol:
+    def test_takes_a_key_once(self, client: Client) -> None:
+        body = {"key": key_for(), "instance": "machine-a"}
+        codes = [
+            client.post(f"{BASE}/enrol", body, content_type="application/json").status_code for _ in range(2)
+        ]
+        assert codes == [201, 401]
+
+    def test_names_what_is_malformed(self, client: Client) -> None:
+        answer = client.post(f"{BASE}/enrol", {"key": 1}, content_type="application/json")
+        assert answer.status_code == 400
+        assert answer["Content-Type"] == "application/problem+json"
+        assert "instance" in answer.json()["errors"]
+
+
+class TestSigning:
+    def test_lets_an_agent_in(self, agent: AgentClient) -> None:
+        assert agent.post("heartbeat", {}).status_code == 200
+
+    def test_refuses_a_request_that_was_heard_before(self, agent: AgentClient) -> None:
+        headers = agent.headers("heartbeat", b"{}")
+        assert agent.post("heartbeat", {}, headers=headers).status_code == 200
+        answer = agent.post("heartbeat", {}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "agent_replayed")
+
+    def test_refuses_the_same_signature_on_another_body_or_call(self, agent: AgentClient) -> None:
+        headers = agent.headers("heartbeat", b"{}")
+        assert (
+            agent.post("heartbeat", {"runners": ["fake"]}, headers=headers).json()["code"] == "agent_refused"
+        )
+        assert agent.post("poll", {}, headers=headers).json()["code"] == "agent_refused"
+
+    def test_refuses_another_key_and_none(self, agent: AgentClient) -> None:
+        for headers in ({}, agent.headers("poll", b"{}") | {"X-Agent-Key-Id": "mbk_other"}):
+            assert agent.post("poll", {}, headers=headers).status_code == 401
+
+    def test_denies_a_stolen_key_on_another_machine(self, agent: AgentClient) -> None:
+        agent.instance = "machine-b"
+        answer = agent.post("heartbeat", {})
+        assert (answer.status_code, answer.json()["code"]) == (403, "agent_elsewhere")
+
+
+class TestReport:
+    def test_of_other_hardware_suspends_the_node_with_a_reason(self, agent: AgentClient) -> None:
+        answer = agent.post("report", {"method": "nvml", "devices": []})
+        assert answer.json()["state"] == "suspended"
+        assert "reports 0" in answer.json()["reason"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"method": "guess", "devices": []},
+            {"method": "nvml", "devices": "x"},
+            {"method": "nvml", "devices": [{"index": "0"}]},
+        ],
+    )
+    def test_that_is_malformed_is_refused(self, agent: AgentClient, body: dict[str, Any]) -> None:
+        assert agent.post("report", body).status_code == 400
+        assert Node.objects.get().state == "enrolled"
+
+
+class TestWork:
+    def test_goes_to_the_agent_and_its_story_comes_back(self, agent: AgentClient) -> None:
+        node = ready(agent)
+        holder = trader(funds=100)
+        now = timezone.now()
+        lease = market.lease(node, holder=holder, start=now.replace(second=0, microsecond=0))
+        jobs.start_leases(now=now)
+        (job,) = agent.post("poll", {}).json()["leases"]
+        assert (job["state"], job["gpus"], job["work"]) == ("provisioning", [0], None)
+        event = {"lease": job["id"], "token": job["token"], "state": "ready"}
+        assert agent.post("events", {"events": [event]}).json() == {
+            "results": [{"accepted": True, "code": ""}]
+        }
+        work = market.run(lease, holder, "nvidia-smi", now=timezone.now())
+        (job,) = agent.post("poll", {}).json()["leases"]
+        assert job["work"]["command"] == ["nvidia-smi"]
+        token = job["work"]["token"]
+        body = {"token": token, "offset": 0, "size": 4, "text": "ok\n\u00e9"[:3] + "!"}
+        assert agent.post("logs", body).json() == {"expected": 4}
+        told = [
+            {"token": token, "state": "running"},
+            {"token": token, "state": "exited", "exit_code": 0},
+            {"token": "00000000-0000-0000-0000-000000000000", "state": "running"},
+        ]
+        results = agent.post("events", {"events": told}).json()["results"]
+        assert [result["code"] for result in results] == ["", "", "stale_token"]
+        work.refresh_from_db()
+        assert (work.state, work.exit_code) == (Work.State.EXITED, 0)
+        assert Lease.objects.get().state == "active"
+
+    def test_of_another_node_stays_hidden(self, agent: AgentClient) -> None:
+        ready(agent)
+        now = timezone.now()
+        other = market.node(now=now)
+        market.lease(other, start=now.replace(second=0, microsecond=0))
+        jobs.start_leases(now=now)
+        assert agent.post("poll", {}).json()["leases"] == []
+
+
+class TestKey:
+    def test_is_not_in_the_database(self, agent: AgentClient) -> None:
+        stored = json.dumps(list(Node.objects.values()), default=str)
+        assert agent.key not in stored
+        assert agents.agent_key(agent.key_id) == agent.key

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compute_market.runners import devices
+from compute_market.runners.agent import whole_characters
+from compute_market.runners.assemble import assemble
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class TestTheOneFile:
+    def test_is_what_the_modules_make(self) -> None:
+        assert (ROOT / "script" / "agent").read_text() == assemble(), (
+            "Run `python -m compute_market.runners.assemble > script/agent`."
+        )
+
+    def test_needs_the_standard_library_only(self) -> None:
+        lines = (ROOT / "script" / "agent").read_text().splitlines()
+        assert not [
+            line for line in lines if line.startswith(("import ", "from ")) and "compute_market" in line
+        ]
+
+
+class TestProbe:
+    def test_reads_what_nvidia_smi_prints(self) -> None:
+        output = "0, NVIDIA H100 80GB HBM3, 81559, 550.54.15, GPU-11\n1, NVIDIA H100 80GB HBM3, 81559, 550.54.15, GPU-22\n"
+        found = devices.read_nvidia_smi(output)
+        assert [device["index"] for device in found] == [0, 1]
+        assert found[0] == {
+            "index": 0,
+            "model": "NVIDIA H100 80GB HBM3",
+            "memory_mb": 81559,
+            "driver": "550.54.15",
+            "uuid": "GPU-11",
+        }
+
+    def test_reads_what_rocm_smi_prints(self) -> None:
+        output = (
+            '{"card0": {"Card series": "AMD Instinct MI300X OAM", "VRAM Total Memory (B)": "206141652992",'
+            ' "Unique ID": "0x1"}, "system": {"Driver version": "6.7.0"}}'
+        )
+        (device,) = devices.read_rocm_smi(output)
+        assert (device["model"], device["memory_mb"]) == ("AMD Instinct MI300X OAM", 196592)
+
+    def test_reads_what_npu_smi_prints(self) -> None:
+        output = """
++------------------------------------------------------------------------------------------------+
+| npu-smi 23.0.0                   Version: 23.0.0                                               |
++---------------------------+---------------+----------------------------------------------------+
+| NPU   Name                | Health        | Power(W)    Temp(C)           Hugepages-Usage(page)|
+| Chip                      | Bus-Id        | AICore(%)   Memory-Usage(MB)  HBM-Usage(MB)        |
++===========================+===============+====================================================+
+| 0     910B3               | OK            | 92.5        36                0    / 0             |
+| 0                         | 0000:C1:00.0  | 0           0    / 0          3162 / 65536         |
++===========================+===============+====================================================+
+"""
+        (device,) = devices.read_npu_smi(output)
+        assert device == {
+            "index": 0,
+            "model": "Ascend 910B3",
+            "memory_mb": 65536,
+            "driver": "23.0.0",
+            "uuid": "0000:C1:00.0",
+        }
+
+    def test_declares_honestly_and_refuses_what_is_no_device(self) -> None:
+        found = devices.declare("h100-sxm-80g", gpus=2)
+        assert [(device["index"], device["memory_mb"]) for device in found] == [(0, 81920), (1, 81920)]
+        with pytest.raises(ValueError, match="no device"):
+            devices.declare("H100", gpus=1)
+
+
+class TestOutput:
+    @pytest.mark.parametrize(
+        ("piece", "whole"),
+        [
+            (b"abc", b"abc"),
+            ("价".encode(), "价".encode()),
+            (b"a" + "价".encode()[:2], b"a"),
+            (b"a" + "价".encode()[:1], b"a"),
+            ("é价".encode(), "é价".encode()),
+            (b"\x80\x80\x80\x80\x80", b"\x80\x80\x80\x80\x80"),
+            (b"", b""),
+        ],
+    )
+    def test_is_cut_between_characters(self, piece: bytes, whole: bytes) -> None:
+        assert whole_characters(piece, final=False) == whole
+        assert whole_characters(piece, final=True) == piece
