@@ -1,9 +1,14 @@
 """Supply in the operator's pages. Products may be edited; nodes and reports are looked at."""
 
 from django.contrib import admin
+from django.db.models import Model
+from django.forms import ModelForm
+from django.http import HttpRequest
 
+from compute_market import clock
 from compute_market.ledger.admin import ReadOnlyAdmin
 from compute_market.offers.models import HardwareReport, Node, Product, Provider
+from compute_market.offers.signals import product_changed
 
 
 @admin.register(Product)
@@ -11,6 +16,15 @@ class ProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("slug", "state", "shard", "tick_micros", "reference_price_micros", "band_bps")
     list_filter = ("state", "vendor", "region", "tier")
     search_fields = ("slug",)
+
+    def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:  # type: ignore[type-arg]  # noqa: FBT001
+        """A change of terms or state is news to the matching room, in the same transaction."""
+        super().save_model(request, obj, form, change)
+        now = clock.database_now()
+        product_changed.send(sender=Product, product_id=obj.pk, shard=obj.shard_id, now=now)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
 
 @admin.register(Provider)

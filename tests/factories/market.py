@@ -72,7 +72,8 @@ def product(slug: str = "h100-sxm-80g.cn-east.reserved.ib", **changes: Any) -> P
     found = Product.objects.filter(slug=slug).first()
     if found is None:
         _, region, tier, _ = slug.split(".")
-        listing.list_catalogue(regions=[region], tiers=[tier], shards=2, now=NOON)
+        with transaction.atomic():
+            listing.list_catalogue(regions=[region], tiers=[tier], shards=2, now=NOON)
         found = Product.objects.get(slug=slug)
     for name, value in changes.items():
         setattr(found, name, value)

@@ -1,0 +1,93 @@
+"""What the test of the agent does at the live server's end: calls with JSON values (`LiveBazaar.remote`)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from compute_market import clock
+from compute_market.leases import checks as lease_checks
+from compute_market.leases import jobs, selectors
+from compute_market.leases import services as leasing
+from compute_market.leases.models import Lease, Work
+from compute_market.ledger import checks as ledger_checks
+from compute_market.offers import services as offers
+from compute_market.offers.models import Node
+from hub.interface import Principal, User
+from tests.factories import market
+
+
+def enrolment_key(gpus: int) -> dict[str, Any]:
+    """A provider that allows processes, and a key for a node of so many GPUs."""
+    now = clock.database_now()
+    owner = market.trader(funds=100)
+    provider = offers.register_provider(actor=owner, namespace_id=market.namespace_of(owner), now=now)
+    offers.allow_processes(actor=owner, provider=provider, allowed=True)
+    name = f"rack-{owner.name}"
+    key = offers.issue_enrolment_key(
+        actor=owner, provider=provider, product=market.product(), name=name, gpus=gpus, now=now
+    )
+    return {"key": key, "name": name}
+
+
+def node_state(name: str) -> str:
+    node = Node.objects.filter(name=name).first()
+    if node is None:
+        return "absent"
+    return "tradable" if node.is_tradable(clock.database_now()) else node.state
+
+
+def lease(node: str, gpus: int) -> int:
+    """A lease on the node that begins with this minute."""
+    start = clock.floor_minute(clock.database_now())
+    made = market.lease(Node.objects.get(name=node), gpus=gpus, start=start, hours=1)
+    jobs.advance(now=clock.database_now())
+    return made.pk
+
+
+def run(lease_id: int, command: list[str], environment: dict[str, str]) -> int:
+    work = leasing.run_work(
+        actor=_holder(lease_id),
+        lease_id=lease_id,
+        command=command,
+        environment=environment,
+        now=clock.database_now(),
+    )
+    return work.pk
+
+
+def stop(lease_id: int) -> None:
+    leasing.stop_work(actor=_holder(lease_id), lease_id=lease_id, now=clock.database_now())
+
+
+def look(lease_id: int) -> dict[str, Any]:
+    """The lease, what it runs, and its output."""
+    found = Lease.objects.get(pk=lease_id)
+    work = found.works.order_by("-pk").first()
+    return {
+        "state": found.state,
+        "work": work and work.state,
+        "exit_code": work and work.exit_code,
+        "reason": work and work.reason,
+        "log": selectors.read_log(work)[0] if work else "",
+    }
+
+
+def settle(lease_id: int) -> dict[str, Any]:
+    """Let the holder end the lease, and a little time pass; then what it cost."""
+    now = clock.database_now()
+    leasing.end_early(actor=_holder(lease_id), lease_id=lease_id, now=now)
+    for minutes in (1, 3):
+        jobs.advance(now=now + timedelta(minutes=minutes))
+    found = Lease.objects.get(pk=lease_id)
+    left = found.escrow_micros
+    return {"state": found.state, "escrow": left, "open": found.works.filter(state__in=Work.OPEN).count()}
+
+
+def audit() -> list[str]:
+    return [*ledger_checks.audit(), *lease_checks.audit()]
+
+
+def _holder(lease_id: int) -> Principal:
+    namespace = Lease.objects.get(pk=lease_id).holder.namespace_id
+    return Principal(user=User.objects.get(namespace_id=namespace))
