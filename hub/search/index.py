@@ -68,7 +68,7 @@ class Sqlite:
             cursor.executemany(
                 f"DELETE FROM {TABLE} WHERE rowid = %s",  # noqa: S608
                 [(pk,) for pk in ids],
-            )  # noqa: S608
+            )
 
     def ids(self, match: Match) -> tuple[str, list[object]]:
         return f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s", [self._expression(match)]  # noqa: S608

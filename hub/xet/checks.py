@@ -26,8 +26,8 @@ def no_xorb_is_damaged(**_options: object) -> Iterable[CheckMessage]:
         Error(
             f"Xorb {name} is damaged. Repositories that need it: {', '.join(_repositories(name)) or 'none'}.",
             hint=(
-                "Put its file back from a backup and run `manage.py scrub --all`, or upload the files again from"
-                " a machine with an empty Xet cache: sound bytes take the place of damaged ones."
+                "Put its file back from a backup and run `manage.py scrub --all`, or upload the files again"
+                " from a machine with an empty Xet cache: sound bytes take the place of damaged ones."
             ),
             id="hub.xet.E001",
         )

@@ -2,8 +2,8 @@
 
     script/manage shell is not needed: `DATABASE_URL=… python script/benchmarks/market.py [orders]`
 
-On PostgreSQL, for example with `python -m tests.servers.postgres python script/benchmarks/market.py`. It fills an
-empty database and leaves its rows behind.
+On PostgreSQL, for example with `python -m tests.servers.postgres python script/benchmarks/market.py`. It
+fills an empty database and leaves its rows behind.
 """
 
 from __future__ import annotations

@@ -175,28 +175,33 @@ def _result_errors(where: str, results: list[Any]) -> list[str]:
 
 
 def _warnings(data: dict[str, Any], kind: str) -> list[str]:
-    warnings = []
-    for license_id in words(data.get("license")):
-        if license_id.lower() not in LICENSES:
-            warnings.append(
-                f"“license: {license_id[:60]}” is not a known license id; “other” with a license_name is."
-            )
-    for language in words(data.get("language")):
-        if not is_language(language):
-            warnings.append(f"“language: {language[:60]}” is not an ISO 639 code.")
+    warnings: list[str] = []
+    warnings.extend(
+        f"“license: {license_id[:60]}” is not a known license id; “other” with a license_name is."
+        for license_id in words(data.get("license"))
+        if license_id.lower() not in LICENSES
+    )
+    warnings.extend(
+        f"“language: {language[:60]}” is not an ISO 639 code."
+        for language in words(data.get("language"))
+        if not is_language(language)
+    )
     task = word(data.get("pipeline_tag"))
     if task and task not in TASKS:
         warnings.append(f"“pipeline_tag: {task[:60]}” is not a known task.")
-    for category in words(data.get("task_categories")):
-        if category not in TASKS:
-            warnings.append(f"“task_categories: {category[:60]}” is not a known task.")
+    warnings.extend(
+        f"“task_categories: {category[:60]}” is not a known task."
+        for category in words(data.get("task_categories"))
+        if category not in TASKS
+    )
     if kind == "space" and not data.get("sdk"):
         warnings.append("a space should name its “sdk”.")
     return warnings[:20]
 
 
 _NOT_PROSE = re.compile(
-    r"<!--.{0,2000}?-->|```.{0,4000}?```|<[^<>]{0,1000}>|!\[[^\]\[]{0,200}\]\([^)(]{0,1000}\)|^[ \t]*\|[^\n]*$|^[-=|: \t]+$",
+    r"<!--.{0,2000}?-->|```.{0,4000}?```|<[^<>]{0,1000}>"
+    r"|!\[[^\]\[]{0,200}\]\([^)(]{0,1000}\)|^[ \t]*\|[^\n]*$|^[-=|: \t]+$",
     re.DOTALL | re.MULTILINE,
 )
 _LINK = re.compile(r"\[([^\]\[]{0,300})\]\([^)(]{0,1000}\)")

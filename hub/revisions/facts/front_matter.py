@@ -24,7 +24,7 @@ class _Loader(yaml.CSafeLoader):
 _Loader.yaml_implicit_resolvers = {}
 for _pattern, _tag, _first in (
     (r"true|True|TRUE|false|False|FALSE", "bool", "tTfF"),
-    (r"[-+]?[0-9]{1,%d}" % INTEGER_DIGITS_MAX, "int", "-+0123456789"),
+    (rf"[-+]?[0-9]{{1,{INTEGER_DIGITS_MAX}}}", "int", "-+0123456789"),
     (
         r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
         "float",

@@ -20,7 +20,9 @@ SHARDS_MAX = 512
 COUNT_MAX = 2**62
 # The file's word → how many bits a stored number has; anything else is not counted.
 DTYPES = frozenset(
-    "F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL F8_E4M3 F8_E5M2 F8_E8M0 F4 F6_E2M3 F6_E3M2 C64".split()
+    """
+    F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL F8_E4M3 F8_E5M2 F8_E8M0 F4 F6_E2M3 F6_E3M2 C64
+    """.split()
 )
 
 

@@ -111,7 +111,7 @@ def _of_model(seen: Seen) -> Iterable[Tag]:
     ):
         if ending in endings:
             yield Tag("library", library)
-    if any(name.endswith("pytorch_model.bin") or name.endswith((".pt", ".pth")) for name in seen.names):
+    if any(name.endswith(("pytorch_model.bin", ".pt", ".pth")) for name in seen.names):
         yield Tag("library", "pytorch")
     config = seen.config or {}
     model_type = config.get("model_type")
