@@ -1,3 +1,13 @@
+"""OpenCSG's native wire. Its other half, `/hf`, `/csg` and `/ms`, is the Hugging Face wire."""
+
 from django.urls import URLPattern, URLResolver
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from hub.api import converters  # noqa: F401 - registers the converters
+from hub.api.csghub import content, instances, repositories, unsupported
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *instances.urlpatterns,
+    *repositories.urlpatterns,
+    *content.urlpatterns,
+    *unsupported.urlpatterns,
+]

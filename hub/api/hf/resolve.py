@@ -13,7 +13,15 @@ from hub.lfs import selectors as lfs
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors
 
-PREFIXES = ((Kind.MODEL, ""), (Kind.DATASET, "datasets/"), (Kind.SPACE, "spaces/"), (Kind.KERNEL, "kernels/"))
+PREFIXES = (
+    (Kind.MODEL, ""),
+    (Kind.DATASET, "datasets/"),
+    (Kind.SPACE, "spaces/"),
+    (Kind.KERNEL, "kernels/"),
+    (Kind.CODE, "codes/"),
+    (Kind.MCP, "mcps/"),
+    (Kind.SKILL, "skills/"),
+)
 
 
 def find(

@@ -1,0 +1,131 @@
+"""Files: one at a time, and large folders (contract 3.5, 3.7)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from hub.api.csghub.http import actor, ok, repository, route
+from hub.api.json import MalformedBody, json_body, list_of, text_of
+from hub.repos import policies
+from hub.repos.models import Repository
+from hub.revisions import selectors
+from hub.revisions.attributes import is_lfs_path
+from hub.revisions.operations import DeleteFile, Operation
+from hub.revisions.services import NewCommit, commit
+from hub.revisions.staging import Staging
+
+COMMIT_BYTES_MAX = 1024 * 1024 * 1024
+FILES_MAX = 1000
+
+
+def upload_file(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """Create or replace one file, sent as a form."""
+    found = repository(request, kind, repo_id)
+    policies.require_write(actor(request), found)
+    file = request.FILES.get("file")
+    name = request.POST.get("file_path")
+    if not isinstance(file, UploadedFile) or not name:
+        raise MalformedBody(reason="“file” and “file_path” are needed")
+    branch = request.POST.get("branch") or found.default_branch
+    message = request.POST.get("message") or f"Upload {name}"
+    _commit(request, found, branch, message, [(name, _chunks(file))])
+    return ok(None)
+
+
+def _chunks(file: UploadedFile) -> Iterator[bytes]:
+    yield from file.chunks()
+
+
+def _commit(
+    request: HttpRequest,
+    found: Repository,
+    branch: str,
+    message: str,
+    files: list[tuple[str, Iterator[bytes] | None]],
+) -> None:
+    now = timezone.now()
+    staging = Staging(repository=found, commit=selectors.resolve(found, branch), now=now)
+    operations: list[Operation] = [
+        DeleteFile(name, missing_ok=True) if chunks is None else staging.add(name, chunks)
+        for name, chunks in files
+    ]
+    commit(
+        actor=actor(request),
+        repository=found,
+        revision=branch,
+        request=NewCommit(operations=operations, title=message),
+        now=now,
+    )
+
+
+def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    """All five keys for every path; `oid` is what is there now, so that equal files are left out."""
+    found = repository(request, kind, repo_id)
+    policies.require_write(actor(request), found)
+    commit_oid = selectors.resolve(found, revision)
+    git = selectors.git_of(found)
+    answers: list[dict[str, Any]] = []
+    for asked in list_of(json_body(request), "files", limit=FILES_MAX):
+        if not isinstance(asked, dict):
+            raise MalformedBody(reason="“files” holds objects")
+        name, size = text_of(asked, "path"), asked.get("size")
+        if not isinstance(size, int):
+            raise MalformedBody(reason="“size” must be a whole number of bytes")
+        entry = git.find_entry(commit_oid, name)
+        is_lfs = size > 0 and (size > settings.LFS_THRESHOLD_BYTES or is_lfs_path(git, commit_oid, name))
+        oid = ""
+        if entry is not None and entry.is_file:
+            oid = entry.pointer.oid if entry.pointer else entry.oid
+        answers.append(
+            {
+                "path": name,
+                "uploadMode": "lfs" if is_lfs else "regular",
+                "shouldIgnore": False,
+                "isDir": entry is not None and entry.kind == "directory",
+                "oid": oid,
+            }
+        )
+    return ok({"files": answers})
+
+
+def commit_files(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
+    """`create` of what exists is an update: interrupted runs send the same again."""
+    found = repository(request, kind, repo_id)
+    policies.require_write(actor(request), found)
+    body = json_body(request, limit=COMMIT_BYTES_MAX)
+    files = [_action(item) for item in list_of(body, "files", limit=FILES_MAX)]
+    _commit(request, found, revision, str(body.get("message") or "Upload files"), files)
+    return ok(None)
+
+
+def _action(item: Any) -> tuple[str, Iterator[bytes] | None]:
+    if not isinstance(item, dict):
+        raise MalformedBody(reason="“files” holds objects")
+    name, action = text_of(item, "path"), item.get("action")
+    if action == "delete":
+        return name, None
+    if action not in {"create", "update"}:
+        raise MalformedBody(reason="“action” is create, update or delete")
+    # The base64 comes with line breaks, which a strict decoder would refuse.
+    text = "".join(text_of(item, "content", "").split())
+    try:
+        return name, iter([base64.b64decode(text, validate=True)])
+    except (binascii.Error, ValueError):
+        raise MalformedBody(reason=f"the content of {name} is not base64") from None
+
+
+_repo = "api/v1/<csg_type:kind>/<repo_id:repo_id>"
+urlpatterns = [
+    path(f"{_repo}/upload_file", route(POST=upload_file)),
+    path(f"{_repo}/preupload/<rest:revision>", route(POST=preupload)),
+    path(f"{_repo}/commit/<rest:revision>", route(POST=commit_files)),
+]

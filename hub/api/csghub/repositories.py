@@ -1,0 +1,105 @@
+"""Repositories and branches (contract 3.3, 3.4)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from contextlib import suppress
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from hub.accounts.models import Visibility
+from hub.accounts.policies import require_signed_in
+from hub.api.csghub.http import actor, ok, repository, route
+from hub.api.json import MalformedBody, json_body, text_of, timestamp
+from hub.gitstore import RefExists
+from hub.repos import services
+from hub.repos.models import Repository
+from hub.revisions import selectors
+from hub.revisions.services import NewCommit, commit, create_branch
+from hub.revisions.staging import Staging
+
+
+def described(found: Repository) -> dict[str, Any]:
+    owner, _, name = found.full_name.partition("/")
+    return {
+        "id": found.pk,
+        "path": found.full_name,
+        "namespace": {"Path": owner},
+        "name": name,
+        "nickname": name,
+        "description": found.description,
+        "default_branch": found.default_branch,
+        "private": found.is_private,
+        "downloads": found.downloads_total,
+        "likes": found.likes,
+        "created_at": timestamp(found.created_at),
+        "updated_at": timestamp(found.updated_at),
+    }
+
+
+def create(request: HttpRequest, kind: str) -> HttpResponse:
+    """Always private, whatever the body says: so does the hub that this client was written for."""
+    require_signed_in(actor(request))
+    body = json_body(request)
+    new = services.NewRepository(
+        kind=kind,
+        repo_id=f"{text_of(body, 'namespace')}/{text_of(body, 'name')}",
+        visibility=Visibility.PRIVATE,
+        description=str(body.get("description") or "")[:2000],
+        default_branch=str(body.get("default_branch") or "main"),
+    )
+    return ok(described(services.create_repository(actor=actor(request), request=new, now=timezone.now())))
+
+
+def detail(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    return ok(described(repository(request, kind, repo_id)))
+
+
+def delete(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    services.delete_repository(actor=actor(request), repository=found, now=timezone.now())
+    return ok(None)
+
+
+def branches(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    found = repository(request, kind, repo_id)
+    rows = [
+        {"name": ref.short_name, "commit": {"id": ref.target}}
+        for ref in selectors.list_refs(found)
+        if ref.name.startswith("refs/heads/")
+    ]
+    return ok(rows, total=len(rows))
+
+
+def put_attributes(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """How this client makes a branch: it writes `.gitattributes` on a new one."""
+    found = repository(request, kind, repo_id)
+    body = json_body(request)
+    branch = str(body.get("new_branch") or body.get("branch") or found.default_branch)
+    try:
+        data = base64.b64decode(text_of(body, "content"), validate=False)
+    except (binascii.Error, ValueError):
+        raise MalformedBody(reason="“content” is not base64") from None
+    now = timezone.now()
+    with suppress(RefExists):  # it may be there, from a run that was interrupted
+        create_branch(actor=actor(request), repository=found, name=branch, now=now)
+    staging = Staging(repository=found, commit=selectors.resolve(found, branch), now=now)
+    new = NewCommit(
+        operations=[staging.add(".gitattributes", [data])],
+        title=str(body.get("message") or "Update .gitattributes"),
+    )
+    commit(actor=actor(request), repository=found, revision=branch, request=new, now=now)
+    return ok(None)
+
+
+_repo = "api/v1/<csg_type:kind>/<repo_id:repo_id>"
+urlpatterns = [
+    path("api/v1/<csg_type:kind>", route(POST=create)),
+    path(_repo, route(GET=detail, DELETE=delete)),
+    path(f"{_repo}/branches", route(GET=branches)),
+    path(f"{_repo}/raw/.gitattributes", route(POST=put_attributes)),
+]
