@@ -40,6 +40,7 @@ app.conf.beat_schedule = {
     "collect-unused-large-objects": {"task": "hub.lfs.tasks.collect_objects", "schedule": 3600},
     "let-go-of-unreachable-objects": {"task": "hub.revisions.tasks.drop_unreachable", "schedule": 6 * 3600},
     "pack-what-changed-in-git": {"task": "hub.revisions.tasks.tidy", "schedule": 24 * 3600},
+    "cut-whole-objects-into-chunks": {"task": "hub.lfs.tasks.convert_objects", "schedule": 3600},
     "collect-unused-xorbs": {"task": "hub.xet.tasks.collect_unused", "schedule": 6 * 3600},
     "scrub-stored-xorbs": {"task": "hub.xet.tasks.scrub_stored", "schedule": 24 * 3600},
     "deliver-due-webhooks": {"task": "hub.community.tasks.sweep_deliveries", "schedule": 15},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -9,11 +10,16 @@ from django.conf import settings
 from django.db import transaction
 
 from hub.blobstore import get_store
-from hub.lfs import links
+from hub.errors import Refusal
+from hub.lfs import chunked, links, selectors
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
+from hub.xet import packing
 from hub.xet.jobs import Doomed
 
 BATCH = 200
+CONVERTED_AT_ONCE = 1000
+
+logger = logging.getLogger(__name__)
 
 
 def collect(*, now: datetime) -> dict[str, int]:
@@ -38,6 +44,28 @@ def doomed(*, now: datetime) -> Iterator[Doomed]:
     for stored in LfsObject.objects.untouched_since(before).unlinked().iterator():
         size = stored.size_bytes if stored.blob_key else 0
         yield Doomed("lfs object", stored.oid, size, "no repository has it")
+
+
+def convert(*, now: datetime, limit: int = CONVERTED_AT_ONCE) -> int:
+    """Cut whole objects into chunks, the oldest first; returns how many. Safe to run twice.
+
+    An object switches over only after its chunks were read back and hashed to its oid.
+    """
+    whole = LfsObject.objects.filter(xet_file=None, size_bytes__gt=0).exclude(blob_key="")
+    count = 0
+    for stored in list(whole.order_by("created_at")[:limit]):
+        try:
+            with selectors.open_object(stored) as reader:
+                file = packing.pack(reader.read, sha256=stored.oid, now=now)
+        except Refusal:
+            logger.exception("Object %s could not be cut into chunks.", stored.oid)
+            continue
+        with transaction.atomic(durable=True):
+            held = LfsObject.objects.select_for_update().filter(pk=stored.pk, xet_file=None).first()
+            if held is not None:
+                chunked.switch(held, file)
+                count += 1
+    return count
 
 
 def discard_uploads(*, before: datetime) -> int:

@@ -124,11 +124,11 @@ class TestRoundTrip:
         hub.upload(b"", "empty.bin")
         assert hub.download("empty.bin") == b""
 
-    def test_of_many_small_binaries_in_one_go(self, hub: Hub) -> None:
+    def test_of_2000_small_binaries_in_one_go(self, hub: Hub) -> None:
         source, target = hub.folder / "many", hub.folder / "back"
         source.mkdir()
-        for at in range(300):
-            (source / f"{at}.bin").write_bytes(random_bytes(1000 + at * 37, seed=at))
+        for at in range(2000):
+            (source / f"{at}.bin").write_bytes(random_bytes(1000 + at * 7, seed=at))
         hub.hf("upload", hub.repo, source)
         hub.hf("download", hub.repo, "--local-dir", target)
         for path in source.iterdir():
@@ -282,6 +282,20 @@ class TestPlainHttp:
         data = random_bytes(2 * MB, seed=24)
         hub.upload(data, HF_HUB_DISABLE_XET="1")
         assert hub.download() == data
+
+
+class TestConversion:
+    def test_offers_a_file_that_came_by_lfs_to_xet_clients(self, hub: Hub) -> None:
+        data = random_bytes(6 * MB, seed=31)
+        hub.upload(data, HF_HUB_DISABLE_XET="1")
+        assert hub.get("model.bin")[1]["X-Xet-Hash"] is None
+        assert hub.bazaar.remote.call(f"{STORE}:convert") > 0
+        _, headers, body = hub.get("model.bin")
+        assert (len(headers["X-Xet-Hash"]), body) == (64, data)
+        assert hub.download() == data
+        before = hub.stored()
+        hub.upload(data + b"more")
+        assert hub.stored() - before < 300_000
 
 
 class TestResume:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.db.models import Sum
+from django.utils import timezone
 
 from hub import blobstore
+from hub.lfs import jobs
 from hub.xet.models import XetFile, Xorb, xorb_key
 
 
@@ -21,6 +23,11 @@ def xorbs_of(sha256: str) -> list[str]:
 
 def file_hash(sha256: str) -> str:
     return XetFile.objects.get(sha256=sha256).hash
+
+
+def convert() -> int:
+    """Run the job that cuts whole objects into chunks."""
+    return jobs.convert(now=timezone.now())
 
 
 def damage(name: str) -> None:
