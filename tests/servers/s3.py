@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import sysconfig
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +85,9 @@ def running(folder: Path) -> Iterator[ObjectStore]:
 
 def settings_of(store: ObjectStore, *, bucket: str) -> dict[str, str]:
     """Environment variables that make a live bazaar keep its bytes in a new bucket of this store."""
-    from hub.blobstore import S3BlobStore, S3Options
+    from hub.blobstore import S3BlobStore, S3Options, StoreUnreachable
 
-    S3BlobStore(
+    bucket_store = S3BlobStore(
         S3Options(
             bucket=bucket,
             endpoint=store.endpoint,
@@ -94,7 +95,17 @@ def settings_of(store: ObjectStore, *, bucket: str) -> dict[str, str]:
             access_key=store.access_key,
             secret_key=store.secret_key,
         )
-    ).make_bucket()
+    )
+    # On a busy machine the store listens some seconds before it can make anything.
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            bucket_store.make_bucket()
+            break
+        except StoreUnreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
     return {
         "BAZAAR_S3_BUCKET": bucket,
         "BAZAAR_S3_ENDPOINT": store.endpoint,

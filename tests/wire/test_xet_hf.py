@@ -124,7 +124,8 @@ class TestRoundTrip:
         hub.upload(b"", "empty.bin")
         assert hub.download("empty.bin") == b""
 
-    def test_of_2000_small_binaries_in_one_go(self, hub: Hub) -> None:
+    def test_of_2000_small_binaries_in_one_go(self, local_hub: Hub) -> None:
+        hub = local_hub
         source, target = hub.folder / "many", hub.folder / "back"
         source.mkdir()
         for at in range(2000):
