@@ -1,0 +1,247 @@
+"""What everybody may know of the market: depth, prices, candles, quotes. Everything here is a read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from compute_market.clock import HOUR
+from compute_market.matching import limits, quantities, selectors
+from compute_market.matching.models import Level, Listing, Order, Trade
+from compute_market.offers.models import Product
+
+DAY = timedelta(days=1)
+STARTS_STEP_H = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What rests over a window, (price, GPUs) of each side, best first."""
+
+    start: datetime
+    end: datetime
+    bids: list[tuple[int, int]]
+    asks: list[tuple[int, int]]
+
+
+def book(product: Product, *, start: datetime, end: datetime) -> Book:
+    sides: dict[int, dict[int, int]] = {Order.Side.BUY: defaultdict(int), Order.Side.SELL: defaultdict(int)}
+    for side, price, gpus in selectors.depth(product_id=product.pk, start=start, end=end).values_list(
+        "side", "price_micros_per_gpu_hour", "gpus"
+    ):
+        sides[side][price] += gpus
+    return Book(
+        start=start,
+        end=end,
+        bids=sorted(sides[Order.Side.BUY].items(), reverse=True),
+        asks=sorted(sides[Order.Side.SELL].items()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a buy can cost at worst, in micro-credits."""
+
+    gpu_minutes: int
+    notional_micros: int
+    fee_micros: int
+
+    @property
+    def total_micros(self) -> int:
+        return self.notional_micros + self.fee_micros
+
+
+def worst_cost(*, gpus: int, start: datetime, end: datetime, price_micros: int) -> Cost:
+    """The hold that the market will ask for: every GPU-minute at the limit, and the higher fee."""
+    gpu_minutes = gpus * (quantities.to_minutes(end) - quantities.to_minutes(start))
+    notional = quantities.notional_micros(gpu_minutes=gpu_minutes, price_micros_per_gpu_hour=price_micros)
+    return Cost(
+        gpu_minutes, notional, quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The cheapest way found to get the GPUs in one product. Nothing is reserved."""
+
+    product: Product
+    start: datetime
+    end: datetime
+    gpus: int
+    limit_micros: int
+    cost: Cost
+
+    @property
+    def hours(self) -> int:
+        return int((self.end - self.start) / HOUR)
+
+
+def quotes(
+    products: Sequence[Product], *, gpus: int, hours: int, within_days: int, now: datetime
+) -> list[Quote]:
+    """For each product the cheapest full-hour start, the cheapest first. One query.
+
+    The cost is exact for what rests now: levels are taken from the cheapest up. The limit is the dearest
+    level that is needed, and is what an order would have to name.
+    """
+    by_product: dict[int, list[tuple[int, int, datetime, datetime]]] = defaultdict(list)
+    first = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    asks = Level.objects.filter(
+        product__in=[product.pk for product in products], side=Order.Side.SELL, end__gte=first + hours * HOUR
+    ).order_by("price_micros_per_gpu_hour")
+    for level in asks.iterator():
+        by_product[level.product_id].append(
+            (level.price_micros_per_gpu_hour, level.gpus, level.start, level.end)
+        )
+    found = []
+    for product in products:
+        lots_gpus = -(-gpus // product.lot) * product.lot
+        candidates = [
+            quote
+            for number in range(0, within_days * 24, STARTS_STEP_H)
+            if (quote := _at(product, by_product[product.pk], lots_gpus, first + number * HOUR, hours))
+        ]
+        if candidates:
+            found.append(min(candidates, key=lambda quote: (quote.cost.total_micros, quote.start)))
+    return sorted(found, key=lambda quote: quote.cost.total_micros)
+
+
+def _at(
+    product: Product,
+    levels: list[tuple[int, int, datetime, datetime]],
+    gpus: int,
+    start: datetime,
+    hours: int,
+) -> Quote | None:
+    end, left, notional, limit = start + hours * HOUR, gpus, 0, 0
+    for price, offered, level_start, level_end in levels:
+        if level_start > start or level_end < end:
+            continue
+        taken = min(left, offered)
+        notional += quantities.notional_micros(
+            gpu_minutes=taken * hours * 60, price_micros_per_gpu_hour=price
+        )
+        left, limit = left - taken, price
+        if not left:
+            fee = quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max())
+            return Quote(product, start, end, gpus, limit, Cost(gpus * hours * 60, notional, fee))
+    return None
+
+
+def nearest_misses(order: Order) -> list[tuple[str, int, int]]:
+    """Why a live buy has not filled: (what, micro-credits more per GPU-hour, GPUs offered there)."""
+    covering = Level.objects.filter(product=order.product_id, side=Order.Side.SELL)
+    same = covering.filter(start__lte=order.start, end__gte=order.end).order_by("price_micros_per_gpu_hour")
+    misses = [
+        ("dearer", level.price_micros_per_gpu_hour - order.price_micros_per_gpu_hour, level.gpus)
+        for level in same[:3]
+    ]
+    shifted = covering.filter(
+        price_micros_per_gpu_hour__lte=order.price_micros_per_gpu_hour, start__gt=order.start
+    ).order_by("start")
+    length = order.end - order.start
+    for level in shifted[:20]:
+        if level.end - level.start >= length:
+            hours = int((level.start - order.start) / HOUR)
+            misses.append(("later", hours, level.gpus))
+            break
+    return misses
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """The trades of one period: prices in micro-credits per GPU-hour, volume in GPU-minutes."""
+
+    start: datetime
+    open_micros: int
+    high_micros: int
+    low_micros: int
+    close_micros: int
+    gpu_minutes: int
+    trades: int
+
+
+PERIODS = {"1m": timedelta(minutes=1), "1h": HOUR, "1d": DAY}
+CANDLES_MAX = 1000
+
+
+def candles(product: Product, *, period: str, since: datetime, until: datetime) -> list[Candle]:
+    """Candles of [since, until), oldest first, made from trades only; periods without trades have none."""
+    length = PERIODS[period]
+    made: list[Candle] = []
+    trades = (
+        Trade.objects.filter(product=product, at__gte=since, at__lt=until)
+        .order_by("pk")
+        .values_list("at", "price_micros_per_gpu_hour", "gpus", "start", "end")
+    )
+    for at, price, gpus, start, end in trades.iterator(chunk_size=2000):
+        begin = _floor(at, length)
+        minutes = gpus * (quantities.to_minutes(end) - quantities.to_minutes(start))
+        if made and made[-1].start == begin:
+            last = made[-1]
+            made[-1] = Candle(
+                begin,
+                last.open_micros,
+                max(last.high_micros, price),
+                min(last.low_micros, price),
+                price,
+                last.gpu_minutes + minutes,
+                last.trades + 1,
+            )
+        else:
+            made.append(Candle(begin, price, price, price, price, minutes, 1))
+    return made[-CANDLES_MAX:]
+
+
+def _floor(moment: datetime, length: timedelta) -> datetime:
+    seconds = int(length.total_seconds())
+    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, moment.tzinfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """A product at a glance; None where nothing traded or rests."""
+
+    last_micros: int | None
+    day_open_micros: int | None
+    day_high_micros: int | None
+    day_low_micros: int | None
+    day_gpu_minutes: int
+    day_trades: int
+    best_bid_micros: int | None
+    best_ask_micros: int | None
+    index_micros: int | None
+    band_low_micros: int | None
+    band_high_micros: int | None
+    is_halted: bool
+
+
+def ticker(product: Product, *, now: datetime) -> Ticker:
+    """The last day's trading, and the best prices over any window that has not ended."""
+    day = candles(product, period="1d", since=now - DAY, until=now + DAY)
+    last = (
+        Trade.objects.filter(product=product)
+        .order_by("-pk")
+        .values_list("price_micros_per_gpu_hour", flat=True)
+        .first()
+    )
+    resting = Level.objects.filter(product=product, end__gt=now)
+    bid = resting.filter(side=Order.Side.BUY).order_by("-price_micros_per_gpu_hour").first()
+    ask = resting.filter(side=Order.Side.SELL).order_by("price_micros_per_gpu_hour").first()
+    listing = Listing.objects.filter(product=product).first()
+    return Ticker(
+        last_micros=last,
+        day_open_micros=day[0].open_micros if day else None,
+        day_high_micros=max((candle.high_micros for candle in day), default=None),
+        day_low_micros=min((candle.low_micros for candle in day), default=None),
+        day_gpu_minutes=sum(candle.gpu_minutes for candle in day),
+        day_trades=sum(candle.trades for candle in day),
+        best_bid_micros=bid.price_micros_per_gpu_hour if bid else None,
+        best_ask_micros=ask.price_micros_per_gpu_hour if ask else None,
+        index_micros=listing.index_micros if listing else product.reference_price_micros,
+        band_low_micros=listing.lowest_micros if listing else None,
+        band_high_micros=listing.highest_micros if listing else None,
+        is_halted=bool(listing and listing.is_stopped) or product.state == Product.State.HALTED,
+    )
