@@ -7,7 +7,9 @@ import hashlib
 
 import httpx
 import pytest
+from django.utils import timezone
 
+from hub.downloads import jobs as downloads
 from tests.servers.clients import run
 from tests.servers.git import WorkingFolder, info, make_repository
 from tests.servers.live import LiveBazaar, unique
@@ -92,6 +94,25 @@ class TestClone:
         traced = work.git("fetch", "origin", GIT_CURL_VERBOSE="1")
         assert "gzip" in traced.err
         assert work.git("rev-parse", "origin/main").out.strip() == other.head
+
+
+def flush_downloads() -> None:
+    """At the live server: write the counts to the tables."""
+    downloads.flush(now=timezone.now())
+    downloads.recount(now=timezone.now())
+
+
+class TestCounting:
+    def test_a_clone_is_one_download_and_a_look_at_the_refs_is_none(self, bazaar: LiveBazaar) -> None:
+        counts = []
+        for clones in (0, 2):
+            repo_id = make_repository(bazaar, bazaar.alice)
+            run(["git", "ls-remote", bazaar.git_url(repo_id)], env=bazaar.client_env())
+            for protocol in ("0", "2")[:clones]:
+                WorkingFolder.clone(bazaar, repo_id, None, "-c", f"protocol.version={protocol}")
+            bazaar.remote.call("tests.wire.test_git_fetch:flush_downloads")
+            counts.append(info(bazaar, repo_id)["downloads"])
+        assert counts == [0, 1]
 
 
 class TestAccess:

@@ -11,9 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from hub.blobstore import S3BlobStore, S3Options
 from tests.servers.clients import program, run
 from tests.servers.git import BINARY_ATTRIBUTES, WorkingFolder, info, make_repository
 from tests.servers.live import LiveBazaar, LiveUser
+from tests.servers.s3 import ObjectStore
 
 LFS = {"Accept": "application/vnd.git-lfs+json", "Content-Type": "application/vnd.git-lfs+json"}
 
@@ -123,10 +125,11 @@ class TestGitLfs:
 
 
 class TestMultipart:
-    @pytest.fixture
-    def small_parts(self, make_bazaar: Any) -> LiveBazaar:
-        made: LiveBazaar = make_bazaar(BAZAAR_LFS_PARTS_ABOVE_BYTES="1000000", BAZAAR_LFS_PART_BYTES="600000")
-        return made
+    @pytest.fixture(scope="class")
+    def small_parts(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBazaar]:
+        settings = {"BAZAAR_LFS_PARTS_ABOVE_BYTES": "1000000", "BAZAAR_LFS_PART_BYTES": "600000"}
+        with LiveBazaar(tmp_path_factory.mktemp("parts"), settings=settings) as made:
+            yield made
 
     def test_serves_the_agent_of_the_hugging_face_cli(self, small_parts: LiveBazaar) -> None:
         repo_id = make_repository(small_parts, small_parts.alice)
@@ -310,6 +313,74 @@ class TestSignedAddresses:
         # Good for one thing only.
         assert httpx.get(href).status_code == 403
         assert httpx.put(given["verify"]["href"].replace("/verify", ""), content=data).status_code == 403
+
+
+class TestStraightToTheStore:
+    """With an S3 store the bytes never pass through the hub on their way in or out."""
+
+    @pytest.fixture(scope="class")
+    def stored(self, tmp_path_factory: pytest.TempPathFactory, s3_store: ObjectStore) -> Iterator[LiveBazaar]:
+        options = S3Options(
+            bucket="git-lfs-wire",
+            endpoint=s3_store.endpoint,
+            access_key=s3_store.access_key,
+            secret_key=s3_store.secret_key,
+        )
+        S3BlobStore(options).make_bucket()
+        settings = {
+            "BAZAAR_S3_BUCKET": options.bucket,
+            "BAZAAR_S3_ENDPOINT": options.endpoint,
+            "BAZAAR_S3_ACCESS_KEY": options.access_key,
+            "BAZAAR_S3_SECRET_KEY": options.secret_key,
+            "BAZAAR_LFS_PARTS_ABOVE_BYTES": "6000000",
+            "BAZAAR_LFS_PART_BYTES": str(5 * 1024 * 1024),
+        }
+        with LiveBazaar(tmp_path_factory.mktemp("stored"), settings=settings) as made:
+            yield made
+
+    def test_git_lfs_sends_and_fetches_there(self, stored: LiveBazaar, s3_store: ObjectStore) -> None:
+        repo_id = make_repository(stored, stored.alice, private=True)
+        work = lfs_clone(stored, repo_id, stored.alice)
+        data = os.urandom(3_000_000)
+        work.commit(a__bin=data, b__bin=b"")
+        pushed = work.git("push", "origin", "main", GIT_CURL_VERBOSE="1", GIT_TRACE="1")
+        assert s3_store.endpoint.removeprefix("http://") in pushed.err
+        assert "PUT /lfs/objects" not in pushed.err
+        other = lfs_clone(stored, repo_id, stored.alice)
+        assert (other.folder / "a.bin").read_bytes() == data
+        assert not list((stored.data / "blobs").rglob("*"))
+        answer = httpx.get(
+            f"{stored.url}/{repo_id}/resolve/main/a.bin",
+            headers={"Authorization": f"Bearer {stored.alice.token}"},
+        )
+        assert answer.status_code == 302
+        assert answer.headers["Location"].startswith(s3_store.endpoint)
+        assert httpx.get(answer.headers["Location"]).content == data
+
+    def test_parts_go_there_too_and_are_checked(self, stored: LiveBazaar) -> None:
+        repo_id = make_repository(stored, stored.alice)
+        data = os.urandom(7_000_000)
+        given = actions(batch(stored, repo_id, stored.alice, data, transfers=["basic", "multipart"]))
+        header = given["upload"]["header"]
+        size = int(header["chunk_size"])
+        parts = []
+        for number in (1, 2):
+            piece = data[(number - 1) * size : number * size]
+            etag = httpx.put(header[str(number)], content=piece).headers["ETag"]
+            parts.append({"partNumber": number, "etag": etag})
+        answer = httpx.post(given["upload"]["href"], json={"oid": oid_of(data), "parts": parts})
+        assert answer.status_code == 200, answer.text
+        got = actions(batch(stored, repo_id, stored.alice, data, operation="download"))["download"]["href"]
+        assert httpx.get(got).content == data
+
+    def test_other_bytes_are_not_taken(self, stored: LiveBazaar) -> None:
+        repo_id = make_repository(stored, stored.alice)
+        data = os.urandom(1000)
+        given = actions(batch(stored, repo_id, stored.alice, data))
+        assert httpx.put(given["upload"]["href"], content=data[::-1]).status_code == 200
+        verify = {"oid": oid_of(data), "size": len(data)}
+        assert httpx.post(given["verify"]["href"], json=verify).status_code == 422
+        assert "upload" in actions(batch(stored, repo_id, stored.alice, data))
 
 
 class TestQuota:

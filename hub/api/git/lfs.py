@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
 from hub.api import content
+from hub.api.counting import count_download
 from hub.api.git import parse
 from hub.api.git.http import actor, base_url, repository
 from hub.api.git.render import Links, download_entry, lfs_json, upload_entry
@@ -25,6 +26,7 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     links = Links(base=base_url(request), repository_id=found.pk, user_id=actor(request).user_id, now=now)
     if not asked.is_upload:
         objects = services.negotiate_download(actor=actor(request), repository=found, wanted=asked.wanted)
+        count_download(request, found)
         answer = [download_entry(each, links) for each in objects]
         return lfs_json({"transfer": "basic", "objects": answer, "hash_algo": "sha256"})
     slots = services.negotiate_upload(

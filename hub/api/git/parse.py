@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -94,6 +95,13 @@ def spooled(request: HttpRequest) -> BinaryIO:
         raise
     file.seek(0)
     return file
+
+
+def asks_for_objects(body: BinaryIO) -> bool:
+    """Whether a fetch asks for content, and not only for the list of refs."""
+    # Read past Python's buffer: git will go on where the descriptor stands.
+    start = os.pread(body.fileno(), 64, 0)
+    return start[4:].startswith((b"want ", b"command=fetch"))
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from typing import BinaryIO, TypeVar
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 
+from hub.api.counting import count_download
 from hub.api.git import parse
 from hub.api.git.http import actor, repository
 from hub.community.selectors.discussions import own_open_refs
@@ -46,6 +47,8 @@ def upload_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBa
     found = repository(request, kind, repo_id)
     policies.require_content(actor(request), found)
     body = parse.spooled(request)
+    if parse.asks_for_objects(body):
+        count_download(request, found)
     answer = serving.upload_pack(found.storage, body, protocol=_protocol(request))
     return _streamed(answer, body, "application/x-git-upload-pack-result")
 
