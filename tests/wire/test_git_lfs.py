@@ -68,6 +68,34 @@ def lfs_clone(bazaar: LiveBazaar, repo_id: str, user: LiveUser | None) -> Workin
     return WorkingFolder.clone(bazaar, repo_id, user, env=env)
 
 
+@pytest.fixture(scope="module")
+def small_parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBazaar]:
+    settings = {"BAZAAR_LFS_PARTS_ABOVE_BYTES": "1000000", "BAZAAR_LFS_PART_BYTES": "600000"}
+    with LiveBazaar(tmp_path_factory.mktemp("parts"), settings=settings) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory, s3_store: ObjectStore) -> Iterator[LiveBazaar]:
+    options = S3Options(
+        bucket="git-lfs-wire",
+        endpoint=s3_store.endpoint,
+        access_key=s3_store.access_key,
+        secret_key=s3_store.secret_key,
+    )
+    S3BlobStore(options).make_bucket()
+    settings = {
+        "BAZAAR_S3_BUCKET": options.bucket,
+        "BAZAAR_S3_ENDPOINT": options.endpoint,
+        "BAZAAR_S3_ACCESS_KEY": options.access_key,
+        "BAZAAR_S3_SECRET_KEY": options.secret_key,
+        "BAZAAR_LFS_PARTS_ABOVE_BYTES": "6000000",
+        "BAZAAR_LFS_PART_BYTES": str(5 * 1024 * 1024),
+    }
+    with LiveBazaar(tmp_path_factory.mktemp("stored"), settings=settings) as made:
+        yield made
+
+
 class TestGitLfs:
     @pytest.mark.parametrize("private", [False, True])
     @pytest.mark.parametrize("suffix", ["", ".git"])
@@ -125,12 +153,6 @@ class TestGitLfs:
 
 
 class TestMultipart:
-    @pytest.fixture(scope="class")
-    def small_parts(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBazaar]:
-        settings = {"BAZAAR_LFS_PARTS_ABOVE_BYTES": "1000000", "BAZAAR_LFS_PART_BYTES": "600000"}
-        with LiveBazaar(tmp_path_factory.mktemp("parts"), settings=settings) as made:
-            yield made
-
     def test_serves_the_agent_of_the_hugging_face_cli(self, small_parts: LiveBazaar) -> None:
         repo_id = make_repository(small_parts, small_parts.alice)
         work = lfs_clone(small_parts, repo_id, small_parts.alice)
@@ -317,26 +339,6 @@ class TestSignedAddresses:
 
 class TestStraightToTheStore:
     """With an S3 store the bytes never pass through the hub on their way in or out."""
-
-    @pytest.fixture(scope="class")
-    def stored(self, tmp_path_factory: pytest.TempPathFactory, s3_store: ObjectStore) -> Iterator[LiveBazaar]:
-        options = S3Options(
-            bucket="git-lfs-wire",
-            endpoint=s3_store.endpoint,
-            access_key=s3_store.access_key,
-            secret_key=s3_store.secret_key,
-        )
-        S3BlobStore(options).make_bucket()
-        settings = {
-            "BAZAAR_S3_BUCKET": options.bucket,
-            "BAZAAR_S3_ENDPOINT": options.endpoint,
-            "BAZAAR_S3_ACCESS_KEY": options.access_key,
-            "BAZAAR_S3_SECRET_KEY": options.secret_key,
-            "BAZAAR_LFS_PARTS_ABOVE_BYTES": "6000000",
-            "BAZAAR_LFS_PART_BYTES": str(5 * 1024 * 1024),
-        }
-        with LiveBazaar(tmp_path_factory.mktemp("stored"), settings=settings) as made:
-            yield made
 
     def test_git_lfs_sends_and_fetches_there(self, stored: LiveBazaar, s3_store: ObjectStore) -> None:
         repo_id = make_repository(stored, stored.alice, private=True)
