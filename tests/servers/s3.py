@@ -67,6 +67,9 @@ def running(folder: Path) -> Iterator[ObjectStore]:
                 "-s3=true",
                 f"-s3.port={s3}",
                 f"-s3.port.grpc={s3_rpc}",
+                # Its other doors would listen on fixed ports, where a second run finds them taken.
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
                 f"-s3.config={config}",
             ],
             output=output,
