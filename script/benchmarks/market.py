@@ -46,6 +46,39 @@ def report(name: str, figure: str) -> None:
     print(f"{name:<58} {figure:>16}", flush=True)
 
 
+class Meter:
+    """Seconds by the clock, and of processor time here and in our PostgreSQL backend."""
+
+    def __enter__(self) -> Meter:
+        self.began, self.here, self.there = time.perf_counter(), time.process_time(), _backend_seconds()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self.began
+        self.processor = time.process_time() - self.here
+        self.backend = _backend_seconds() - self.there
+
+    def report(self, name: str, count: int, unit: str) -> None:
+        """A rate by the clock, and what it would be if both processors were ours alone."""
+        busy = self.processor + self.backend
+        report(f"drained: {name}" if unit != "orders" else name, f"{count / self.seconds:,.0f} {unit}/s")
+        report(
+            f"    processor: {self.processor / count * 1e6:.0f} µs here, {self.backend / count * 1e6:.0f} µs in the"
+            " database, each",
+            f"{count / busy:,.0f} {unit}/s" if busy else "",
+        )
+
+
+def _backend_seconds() -> float:
+    if connection.vendor != "postgresql":
+        return 0.0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def engine_log(size: int) -> list[words.Command]:
     """A mixed log: two fifths cancels, of the rest one in five crosses the spread."""
     chance = random.Random(1)
@@ -139,39 +172,36 @@ class Floor:
 def measure_bulk_and_drain(size: int, *, profile: bool) -> None:
     """Acceptance in bulks of 1,000; then drains: of resting orders, and of trades."""
     floor = Floor(shard=1)
-    began = time.perf_counter()
-    for n in range(size // 1000):
-        owner = floor.providers[n % 5]
-        services.place_orders(
-            actor=owner, namespace_id=namespace_of(owner), now=floor.now,
-            requests=floor.requests(-1, 1000, 9.0, n % 5),
-        )  # fmt: skip
-    report("accepted in bulks of 1,000: sells", f"{size / (time.perf_counter() - began):,.0f} orders/s")
-    began = time.perf_counter()
-    drained = jobs.drain_shard(shard=1, now=floor.now)
-    report("drained: orders that come to rest", f"{drained / (time.perf_counter() - began):,.0f} commands/s")
-    began = time.perf_counter()
-    for n in range(size // 1000):
-        owner = floor.buyers[n % 20]
-        services.place_orders(
-            actor=owner,
-            namespace_id=namespace_of(owner),
-            now=floor.now,
-            requests=floor.requests(1, 1000, 12.0),
-        )
-    report("accepted in bulks of 1,000: buys", f"{size / (time.perf_counter() - began):,.0f} orders/s")
+    with Meter() as meter:
+        for n in range(size // 1000):
+            owner = floor.providers[n % 5]
+            wanted = floor.requests(-1, 1000, 9.0, n % 5)
+            services.place_orders(
+                actor=owner, namespace_id=namespace_of(owner), requests=wanted, now=floor.now
+            )
+    meter.report("accepted in bulks of 1,000: sells", size, "orders")
+    with Meter() as meter:
+        drained = jobs.drain_shard(shard=1, now=floor.now)
+    meter.report("orders that come to rest", drained, "commands")
+    with Meter() as meter:
+        for n in range(size // 1000):
+            buyer = floor.buyers[n % 20]
+            wanted = floor.requests(1, 1000, 12.0)
+            services.place_orders(
+                actor=buyer, namespace_id=namespace_of(buyer), requests=wanted, now=floor.now
+            )
+    meter.report("accepted in bulks of 1,000: buys", size, "orders")
     before = Trade.objects.count()
     profiler = cProfile.Profile()
+    with Meter() as meter:
+        if profile:
+            profiler.enable()
+        jobs.drain_shard(shard=1, now=floor.now)
+        profiler.disable()
     if profile:
-        profiler.enable()
-    began = time.perf_counter()
-    jobs.drain_shard(shard=1, now=floor.now)
-    seconds = time.perf_counter() - began
-    profiler.disable()
-    if profile:
-        pstats.Stats(profiler).sort_stats("cumulative").print_stats(45)
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(32)
     trades = Trade.objects.count() - before
-    report(f"drained: {trades} trades, durable, with money and leases", f"{trades / seconds:,.0f} trades/s")
+    meter.report(f"{trades:,} trades, durable, with money and leases", trades, "trades")
 
 
 def measure_single(count: int) -> None:
