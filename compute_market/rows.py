@@ -11,12 +11,13 @@ Names in the SQL are those of models and fields; whatever comes from outside is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, models
 from django.db.models import Field
+from django.db.models.expressions import RawSQL
 
 
 def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
@@ -92,6 +93,15 @@ def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
+
+
+def listed(values: Collection[int] | Collection[str]) -> RawSQL:
+    """Values for an `__in` filter, as one parameter: thousands of placeholders cost more than their query."""
+    kind = "text" if values and isinstance(next(iter(values)), str) else "bigint"
+    if connection.vendor == "postgresql":
+        array = "{" + ",".join([_element(value) for value in values]) + "}"
+        return RawSQL(f"SELECT unnest(%s::{kind}[])", [array])  # noqa: S611 - one of two words of our own
+    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
 
 
 def _field(model: type[models.Model], name: str) -> Field[Any, Any]:

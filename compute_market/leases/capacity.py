@@ -141,7 +141,7 @@ class Supply:
 
 def release(*, causes: Collection[str], now: datetime) -> int:
     """Give back what finished sell orders held; gives how many holds there were. Safe to do twice."""
-    return GpuHold.objects.open().filter(cause__in=causes).update(released_at=now)
+    return GpuHold.objects.open().filter(cause__in=rows.listed(causes)).update(released_at=now)
 
 
 def resize(*, supply: Supply, cause: str, gpus: int) -> GpuHold:

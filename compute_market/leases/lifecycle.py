@@ -78,9 +78,9 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list
     if not openings:
         return []
     holds = dict(
-        GpuHold.objects.filter(cause__in={opening.hold_cause for opening in openings}).values_list(
-            "cause", "pk"
-        )
+        GpuHold.objects.filter(
+            cause__in=rows.listed({opening.hold_cause for opening in openings})
+        ).values_list("cause", "pk")
     )
     lease_ids = rows.insert_rows(
         Lease,

@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
+from compute_market import rows
 from compute_market.ledger.errors import AccountNotFound
 from compute_market.ledger.journal import Journal, LockedAccount, require_amount
 from compute_market.ledger.models import Account, Reservation, Transfer
@@ -91,7 +92,8 @@ def lock_accounts(*, ids: Iterable[int]) -> dict[int, LockedAccount]:
 
 def load_reservations(*, ids: Iterable[int]) -> dict[int, Reservation]:
     """Reservations by id. Their accounts' locks guard them, so they are read without a lock of their own."""
-    return Reservation.objects.in_bulk(list(ids))
+    found = Reservation.objects.filter(pk__in=rows.listed(set(ids)))
+    return {reservation.pk: reservation for reservation in found}
 
 
 def reserve(

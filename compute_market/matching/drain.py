@@ -6,7 +6,10 @@ and wakes up after its claim ran out finds another epoch at its commit, and all 
 
 from __future__ import annotations
 
+import gc
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,6 +68,11 @@ def drain_batch(held: Claim, *, now: datetime) -> int:
 
     Raises: StaleEpoch, books.Diverged.
     """
+    with _collector_paused():
+        return _drain_batch(held, now)
+
+
+def _drain_batch(held: Claim, now: datetime) -> int:
     shelf = books.at(shard=held.shard, sequence=held.sequence, event_number=held.event_number)
     logged = commandlog.read(shard=held.shard, after=held.sequence, limit=limits.batch_size())
     if not logged:
@@ -113,6 +121,18 @@ def take_snapshot(*, shard: int, now: datetime) -> Snapshot | None:
         },
     )
     return snapshot
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """A batch makes thousands of objects and no cycles: looking for some in a whole market is dear."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _guard(held: Claim) -> None:

@@ -200,7 +200,7 @@ class Settlement:
                 touched.add(event.order)  # type: ignore[union-attr]
             elif type(event) is e.Rejected and self.logged[event.sequence].kind in {"new", "amend"}:
                 touched.add(event.order)
-        found = Order.objects.filter(pk__in=touched).values_list(*LOADED)
+        found = Order.objects.filter(pk__in=rows.listed(touched)).values_list(*LOADED)
         return {row[0]: Tally(row) for row in found}
 
     def _load_money(self) -> None:

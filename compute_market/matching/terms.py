@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -48,8 +47,22 @@ class OrderRequest:
 
     def fingerprint(self) -> str:
         """The same for the same request, and only then: what makes a retry a retry (rule M6)."""
-        text = json.dumps(asdict(self), sort_keys=True, default=datetime.isoformat)
-        return sha256(text.encode()).hexdigest()[:32]
+        said = (
+            self.product,
+            self.side,
+            self.gpus,
+            self.start and self.start.timestamp(),
+            self.end.timestamp(),
+            self.price_micros_per_gpu_hour,
+            self.time_in_force,
+            self.expires_at and self.expires_at.timestamp(),
+            self.is_market,
+            self.post_only,
+            self.self_trade,
+            self.node_id,
+            self.lease_id,
+        )
+        return sha256(repr(tuple(map(str, said))).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
