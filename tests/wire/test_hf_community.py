@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from huggingface_hub import CommitOperationAdd, DiscussionComment, HfApi
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+from huggingface_hub.hf_api import RepoFile
 
 from tests.servers import clients
 from tests.servers.live import LiveBazaar, LiveUser, unique
@@ -161,6 +163,22 @@ class TestPullRequests:
         assert "new.txt" in alice.list_repo_files(repo_id, revision="refs/pr/1")
         refs = alice.list_repo_refs(repo_id, include_pull_requests=True)
         assert [ref.ref for ref in refs.pull_requests or []] == ["refs/pr/1"]
+
+    def test_bring_large_files_of_somebody_who_only_reads(
+        self, alice: HfApi, bob: HfApi, repo_id: str
+    ) -> None:
+        content = random.Random(7).randbytes(300_000)
+        operation = CommitOperationAdd(path_in_repo="model.bin", path_or_fileobj=content)
+        done = bob.create_commit(
+            repo_id, operations=[operation], commit_message="Add weights", create_pr=True
+        )
+        assert done.pr_num is not None
+        (found,) = alice.get_paths_info(repo_id, "model.bin", revision="refs/pr/1")
+        assert isinstance(found, RepoFile)
+        assert found.lfs is not None
+        assert found.lfs.sha256 == hashlib.sha256(content).hexdigest()
+        alice.merge_pull_request(repo_id, done.pr_num)
+        assert alice.file_exists(repo_id, "model.bin")
 
     def test_name_the_files_in_conflict(self, alice: HfApi, bob: HfApi, repo_id: str) -> None:
         bob.create_commit(
@@ -395,7 +413,10 @@ operations = [CommitOperationAdd("a.txt", b"a\\n")]
 done = api.create_commit(repo_id, operations=operations, commit_message="Add it", create_pr=True)
 api.merge_pull_request(repo_id, done.pr_num)
 assert "a.txt" in api.list_repo_files(repo_id)
-assert [found.status for found in api.get_repo_discussions(repo_id)] == ["merged", "closed"]
+operations = [CommitOperationAdd("a.bin", bytes(range(256)) * 99)]
+done = api.create_commit(repo_id, operations=operations, commit_message="Add more", create_pr=True)
+api.merge_pull_request(repo_id, done.pr_num)
+assert [found.status for found in api.get_repo_discussions(repo_id)] == ["merged", "merged", "closed"]
 made = api.create_collection(MODEL, private=True)
 made = api.add_collection_item(made.slug, repo_id, "model", note="x")
 api.update_collection_item(made.slug, made.items[0].item_object_id, note="y")
