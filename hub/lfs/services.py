@@ -92,9 +92,9 @@ def negotiate_upload(
     `in_parts`: the client can send large objects in parts. `always_in_parts`: it can do nothing else,
     and wants to hear of objects that are stored already too.
 
-    Raises: what `require_write` raises, TooManyObjects, StorageQuotaExceeded.
+    Raises: what `require_bring` raises, TooManyObjects, StorageQuotaExceeded.
     """
-    repository_policies.require_write(actor, repository)
+    repository_policies.require_bring(actor, repository)
     if len(wanted) > BATCH_MAX:
         raise TooManyObjects(limit=BATCH_MAX, count=len(wanted))
     known = links.usable(repository.pk, actor, [each.oid for each in wanted])

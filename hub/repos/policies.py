@@ -119,6 +119,16 @@ def require_propose(actor: Principal, repository: Repository) -> None:
         raise RepositoryArchived(repo_id=repository.full_name)
 
 
+def require_bring(actor: Principal, repository: Repository) -> None:
+    """May bring large objects: who writes, and who may propose a commit that names them.
+
+    The request for it does not say which; what no commit comes to name is collected.
+    Raises: what `require_propose` raises.
+    """
+    if not can_write(actor, repository):
+        require_propose(actor, repository)
+
+
 def require_content(actor: Principal, repository: Repository) -> None:
     """May fetch files: sees it, and is let through the gate if there is one.
 

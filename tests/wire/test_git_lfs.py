@@ -246,9 +246,10 @@ class TestBatch:
         assert answer.status_code == status
         assert answer.json()["message"]
 
-    def test_needs_the_right_to_write_for_an_upload(self, bazaar: LiveBazaar, repo_id: str) -> None:
+    def test_needs_somebody_who_may_commit_or_propose(self, bazaar: LiveBazaar, repo_id: str) -> None:
         assert batch(bazaar, repo_id, None, b"x").status_code == 401
-        assert batch(bazaar, repo_id, bazaar.bob, b"x").status_code == 403
+        assert batch(bazaar, repo_id, bazaar.bob, b"x").status_code == 200
+        assert batch(bazaar, repo_id, bazaar.user(scopes="read"), b"x").status_code == 403
 
     def test_says_of_each_missing_object_that_it_is(self, bazaar: LiveBazaar, repo_id: str) -> None:
         [entry] = batch(bazaar, repo_id, None, b"nowhere", operation="download").json()["objects"]

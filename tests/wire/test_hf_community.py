@@ -433,7 +433,25 @@ print("done")
 """
 
 
+OLD_PROPOSER = """
+from huggingface_hub import CommitOperationAdd, HfApi
+api = HfApi()
+operations = [CommitOperationAdd("a.bin", bytes(range(256)) * 99)]
+done = api.create_commit(REPO_ID, operations=operations, commit_message="Add it", create_pr=True)
+assert "a.bin" in api.list_repo_files(REPO_ID, revision=done.pr_revision)
+print("done")
+"""
+
+
 class TestTheOldClient:
+    def test_proposes_large_files_to_repositories_of_others(
+        self, live_bazaar: LiveBazaar, repo_id: str
+    ) -> None:
+        python = clients.old_huggingface_environment() / "bin" / "python"
+        script = OLD_PROPOSER.replace("REPO_ID", repr(repo_id))
+        done = clients.run_python(script, env=live_bazaar.client_env(live_bazaar.bob), python=python)
+        assert "done" in done.out
+
     def test_discusses_merges_collects_and_hooks(self, live_bazaar: LiveBazaar) -> None:
         python = clients.old_huggingface_environment() / "bin" / "python"
         user = live_bazaar.user()

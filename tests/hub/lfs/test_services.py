@@ -9,7 +9,10 @@ import httpx
 import pytest
 from pytest_django.fixtures import Settings
 
+from hub.accounts.models import AccessToken
+from hub.accounts.principals import Principal
 from hub.blobstore import LocalBlobStore, Part, S3BlobStore, S3Options, StorageFull, get_store
+from hub.errors import Unauthenticated
 from hub.lfs import selectors, services, storing
 from hub.lfs.errors import (
     HashMismatch,
@@ -82,10 +85,16 @@ class TestNegotiateUpload:
         )
         assert isinstance(slot.refusal, SizeMismatch)
 
-    def test_refuses_who_may_not_write(self) -> None:
+    def test_is_for_whoever_may_commit_or_propose(self) -> None:
         alice, bob = factories.actor(), factories.actor()
+        repository = factories.repository(alice)
+        [slot] = negotiate(bob, repository, DATA)
+        assert slot.refusal is None
+        token = AccessToken(user=bob.user, scopes=["read"])
         with pytest.raises(RepositoryDenied):
-            negotiate(bob, factories.repository(alice), DATA)
+            negotiate(Principal(user=bob.user, token=token), repository, DATA)
+        with pytest.raises(Unauthenticated):
+            negotiate(Principal(), repository, DATA)
         with pytest.raises(RepositoryNotFound):
             negotiate(bob, factories.repository(alice, visibility="private"), DATA)
 
