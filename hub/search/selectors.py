@@ -201,7 +201,7 @@ def _matching(
     if candidates.used is None:
         found = found.filter(kind=kind)
     else:
-        # Hidden from the planner: with `kind = …` SQLite would rather walk a whole index than look up a few ids.
+        # Hidden from the planner: seeing `kind = …`, SQLite would walk a whole index to find a few ids.
         found = found.filter(Exact(Coalesce("kind", Value("")), kind), pk__in=_unnested(candidates.ids))
     for narrowing in narrowings:
         if narrowing is not candidates.used or not narrowing.is_exact:
