@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from hub.blobstore import BlobReader, get_store
 from hub.lfs import links
 from hub.lfs.errors import ObjectNotFound
 from hub.lfs.models import LfsLink, LfsObject
+from hub.repos.models import Repository
 from hub.xet import reconstruction
+from hub.xet import selectors as xet
+from hub.xet.selectors import Usage
 
 
 def get_object(*, repository_id: int, oid: str) -> LfsObject:
@@ -50,6 +53,17 @@ def xet_hashes(*, repository_id: int, oids: Collection[str]) -> dict[str, str]:
         )
         found.update(chunked.values_list("pk", "xet_file__hash"))
     return found
+
+
+def storage_of(*, repository: Repository) -> Usage:
+    """Logical size of all large objects of a repository, and what is stored for them.
+
+    What repositories share counts in full for each.
+    """
+    mine = LfsObject.objects.filter(links__repository=repository)
+    logical = mine.aggregate(total=Sum("size_bytes"))["total"] or 0
+    whole = mine.exclude(blob_key="").aggregate(total=Sum("size_bytes"))["total"] or 0
+    return Usage(logical, whole + xet.stored_bytes(repository))
 
 
 def open_object(stored: LfsObject, start: int = 0, end: int | None = None) -> BlobReader:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import numpy as np
 from django.db import transaction
@@ -67,7 +67,7 @@ class _Packer:
         self._files = ExitStack()
         self._begin()
 
-    def __enter__(self) -> _Packer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

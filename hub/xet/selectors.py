@@ -111,7 +111,7 @@ def _described(xorb: Xorb, shown: list[tuple[int, int]]) -> ShardXorb:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a repository's Xet files hold, and what is stored for them (shared xorbs count in full)."""
+    """What files hold, and what is stored for them."""
 
     logical_bytes: int
     stored_bytes: int
@@ -122,11 +122,7 @@ class Usage:
         return self.logical_bytes / self.stored_bytes if self.stored_bytes else 1.0
 
 
-def usage_of(repository: Repository) -> Usage:
-    """Logical and stored size of all files that were brought into a repository by Xet."""
-    files = XetFile.objects.filter(links__repository=repository)
-    used = XetTerm.objects.filter(file__in=files).values("xorb_id")
-    return Usage(
-        files.aggregate(total=Sum("size"))["total"] or 0,
-        Xorb.objects.filter(pk__in=used).aggregate(total=Sum("stored_bytes"))["total"] or 0,
-    )
+def stored_bytes(repository: Repository) -> int:
+    """Of all xorbs that hold a part of a repository's files, each in full and once."""
+    used = XetTerm.objects.filter(file__links__repository=repository).values("xorb_id")
+    return Xorb.objects.filter(pk__in=used).aggregate(total=Sum("stored_bytes"))["total"] or 0

@@ -98,6 +98,14 @@ class Quota(Shape):
     repositories_limit = serializers.IntegerField()
 
 
+class Storage(Shape):
+    """Of a repository's large files. `ratio`: logical bytes for one stored byte."""
+
+    logical_bytes = serializers.IntegerField()
+    stored_bytes = serializers.IntegerField()
+    ratio = serializers.FloatField()
+
+
 # ---- tokens --------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("repositories/deleted", repositories.DeletedRepositories.as_view()),
     path("repositories/deleted/<int:pk>/restore", repositories.RestoreView.as_view()),
     path(f"{_repository}/archive", repositories.ArchiveView.as_view()),
+    path(f"{_repository}/storage", repositories.StorageView.as_view()),
     path(f"{_repository}/collaborators", repositories.Collaborators.as_view()),
     path(f"{_repository}/collaborators/<name:user>", repositories.CollaboratorView.as_view()),
     path("notifications", community.NotificationsView.as_view()),

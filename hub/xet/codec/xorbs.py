@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Self, TypeAlias
+from typing import IO, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,7 +189,7 @@ def pack_chunk(raw: bytes, scheme: Scheme | None = None) -> bytes:
 class XorbWriter:
     """Collects chunks into a file until a xorb is full."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._names = bytearray()
         self._stored_ends: list[int] = []

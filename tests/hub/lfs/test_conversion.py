@@ -103,3 +103,19 @@ class TestConvert:
         stored.refresh_from_db()
         assert stored.blob_key
         assert not XetFile.objects.exists()
+
+
+class TestStorageOf:
+    def test_shows_what_chunks_save(self, model: Repository, tmp_path: Path) -> None:
+        content = vectors.RANDOM_4M.content
+        keep(model, content, tmp_path)
+        keep(model, content * 2, tmp_path)
+        whole = selectors.storage_of(repository=model)
+        assert (whole.logical_bytes, whole.stored_bytes) == (3 * len(content), 3 * len(content))
+        jobs.convert(now=LATER)
+        chunked = selectors.storage_of(repository=model)
+        assert chunked.logical_bytes == 3 * len(content)
+        assert 2.8 < chunked.ratio < 3
+
+    def test_of_an_empty_repository_is_nothing(self, model: Repository) -> None:
+        assert selectors.storage_of(repository=model).ratio == 1.0

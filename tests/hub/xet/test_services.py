@@ -256,20 +256,3 @@ class TestAnswerChunkQuery:
         )
         uploads.send(together, alice, model)
         assert {to_text(xorb.hash) for xorb in self.ask(alice).xorbs} == {*first.xorbs, *second.xorbs}
-
-
-class TestUsage:
-    def test_shows_what_deduplication_saves(self, alice: Principal, model: Repository) -> None:
-        upload = uploads.of(BIG)
-        uploads.send(upload, alice, model)
-        [(name, body)] = upload.xorbs.items()
-        layout, key = uploads.layout_of(body), hashes.from_text(name)
-        twice = uploads.file_of(BIG * 2, [(key, layout, 0, 68), (key, layout, 0, 68)])
-        uploads.send(uploads.Upload({}, Shard([twice])), alice, model)
-        usage = selectors.usage_of(model)
-        assert usage.logical_bytes == 3 * len(BIG)
-        assert usage.stored_bytes == len(body)
-        assert 2.99 < usage.ratio < 3
-
-    def test_of_an_empty_repository_is_nothing(self, alice: Principal) -> None:
-        assert selectors.usage_of(hub.repository(alice)) == selectors.Usage(0, 0)

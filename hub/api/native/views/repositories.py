@@ -11,6 +11,7 @@ from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
 from hub.api.native import shapes
 from hub.api.native.base import NativeView
+from hub.lfs import selectors as lfs
 from hub.repos import policies, selectors, services
 from hub.repos.models import Repository
 
@@ -54,6 +55,13 @@ class ArchiveView(RepositoryBound):
             change=services.Settings(is_archived=self.valid(shapes.Archive)["is_archived"]),
         )
         return Response(shapes.RepositoryShape(changed).data)
+
+
+class StorageView(RepositoryBound):
+    @extend_schema(responses=shapes.Storage)
+    def get(self, request: Request, kind: str, repo_id: str) -> Response:
+        """How large the repository's large files are, and how much is stored for them."""
+        return Response(shapes.Storage(lfs.storage_of(repository=self.repository(kind, repo_id))).data)
 
 
 class Collaborators(RepositoryBound):
