@@ -73,7 +73,7 @@ def update_rows(
 
 def _column(field: Field[Any, Any]) -> str:
     """The quoted name of a field's column."""
-    return connection.ops.quote_name(field.column or field.attname)
+    return connection.ops.quote_name(str(field.column or field.attname))
 
 
 def table_of(model: type[models.Model]) -> str:
@@ -87,7 +87,7 @@ def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[
         return 0
     fields = [_field(model, name) for name in names]
     source, params = _source(fields, keys, first=0)
-    columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    columns = ", ".join(_column(field) for field in fields)
     wanted = ", ".join(f"v.c{index}" for index in range(len(fields)))
     sql = f"DELETE FROM {table_of(model)} WHERE ({columns}) IN (SELECT {wanted} FROM {source})"
     with connection.cursor() as cursor:

@@ -40,8 +40,9 @@ def handle(error: Exception, _: dict[str, Any]) -> Response | None:
         return problem(400, code="invalid", detail="The request is malformed.", errors=error.detail)
     if isinstance(error, exceptions.Throttled):
         answer = problem(429, code="rate_limited", detail=str(error.detail))
-        if error.wait is not None:
-            answer["Retry-After"] = str(max(1, round(error.wait)))
+        wait: float | None = getattr(error, "wait", None)
+        if wait is not None:
+            answer["Retry-After"] = str(max(1, round(wait)))
         return answer
     if isinstance(error, exceptions.APIException):
         return problem(error.status_code, code=str(error.default_code), detail=str(error.detail))

@@ -94,7 +94,13 @@ def lose_leases(*, now: datetime) -> int:
         starts_at__lte=limit,
         ends_at__gt=now,
     )
-    return _each(silent, lambda lease: break_off(lease, State.LOST, now=now, reason="its node fell silent"))
+    lost = _each(silent, lambda lease: break_off(lease, State.LOST, now=now, reason="its node fell silent"))
+    # A part of a lease may have been sold in the moment in which the lease broke.
+    orphans = Lease.objects.live().filter(parent__state__in=(*OVER, State.SETTLED), ends_at__gt=now)
+    return lost + _each(
+        orphans,
+        lambda part: break_off(part, State.LOST, now=now, reason="the lease it was a part of is over"),
+    )
 
 
 def preempt_leases(*, now: datetime) -> int:

@@ -8,4 +8,4 @@ from compute_market.leases.signals import leases_opened
 
 @receiver(leases_opened)
 def start_what_begins_now(**_: object) -> None:
-    tasks.advance_leases.delay_on_commit()
+    tasks.advance_leases.delay_on_commit()  # type: ignore[attr-defined]

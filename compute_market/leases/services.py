@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -283,7 +284,7 @@ def _require_command(command: object) -> None:
         raise WorkInvalid(field="command", reason=f"at most {COMMAND_BYTES_MAX} bytes are taken")
 
 
-def _require_environment(environment: Mapping[str, str]) -> None:
+def _require_environment(environment: Mapping[Any, Any]) -> None:
     if len(environment) > VARIABLES_MAX:
         raise WorkInvalid(field="environment", reason=f"at most {VARIABLES_MAX} variables are taken")
     for name, value in environment.items():

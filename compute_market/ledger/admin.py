@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from compute_market.ledger.models import Account, Reservation, Transfer
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnlyAdmin(admin.ModelAdmin):
     """Rows are written by use cases only."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

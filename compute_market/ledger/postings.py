@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -38,9 +39,8 @@ def open_account(
     *, kind: str, now: datetime, namespace_id: int | None = None, shard: int | None = None
 ) -> Account:
     """The account of that kind and owner, opened if this is the first need of it."""
-    account, _ = Account.objects.get_or_create(
-        kind=kind, namespace_id=namespace_id, shard=shard, defaults={"opened_at": now}
-    )
+    owner: dict[str, Any] = {"namespace_id": namespace_id, "shard": shard}
+    account, _ = Account.objects.get_or_create(kind=kind, **owner, defaults={"opened_at": now})
     return account
 
 

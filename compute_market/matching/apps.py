@@ -7,6 +7,7 @@ class MatchingConfig(AppConfig):
 
     def ready(self) -> None:
         """Hear the news of the floors below."""
+        from compute_market.leases.signals import lease_moved
         from compute_market.matching import receivers
         from compute_market.offers import signals
 
@@ -14,3 +15,4 @@ class MatchingConfig(AppConfig):
         signals.node_suspended.connect(receivers.suspend_offers)
         signals.node_returned.connect(receivers.return_offers)
         signals.product_changed.connect(receivers.change_listing)
+        lease_moved.connect(receivers.cancel_sell_backs)

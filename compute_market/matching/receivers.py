@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from compute_market.leases.states import OVER
 from compute_market.matching import commandlog, listings, quantities, tasks
+from compute_market.matching.models import Order
 from compute_market.offers.models import Product
 
 
@@ -19,6 +21,19 @@ def return_offers(sender: object, *, node_id: int, shard: int, now: datetime, **
     body = (node_id, quantities.to_minutes(now))
     commandlog.append(shard=shard, entries=[commandlog.Entry(kind="resume", body=body)], now=now)
     tasks.ring(shard)
+
+
+def cancel_sell_backs(sender: object, *, lease_id: int, state: str, now: datetime, **_: object) -> None:
+    """A lease is over: what of it was still offered can no longer be had."""
+    if state not in OVER:
+        return
+    offered = Order.objects.live().filter(lease=lease_id).order_by("product__shard", "pk")
+    for order in offered.select_related("product"):
+        entry = commandlog.Entry(
+            kind="cancel", body=(order.pk,), account_id=order.account_id, order_id=order.pk
+        )
+        commandlog.append(shard=order.product.shard_id, entries=[entry], now=now)
+        tasks.ring(order.product.shard_id)
 
 
 def change_listing(sender: object, *, product_id: int, shard: int, now: datetime, **_: object) -> None:

@@ -12,12 +12,12 @@ from compute_market.offers.signals import product_changed
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProductAdmin(admin.ModelAdmin):
     list_display = ("slug", "state", "shard", "tick_micros", "reference_price_micros", "band_bps")
     list_filter = ("state", "vendor", "region", "tier")
     search_fields = ("slug",)
 
-    def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:  # type: ignore[type-arg]  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:  # noqa: FBT001
         """A change of terms or state is news to the matching room, in the same transaction."""
         super().save_model(request, obj, form, change)
         now = clock.database_now()

@@ -198,7 +198,7 @@ class Agent:
             with contextlib.suppress(HubError):
                 self._send_log(task)
             self.link.call("events", {"events": [task.ending]})
-            say(f"{task.token}: {task.ending['state']}")
+            say(f"{task.token}: is over")
             del self.tasks[task.token]
             shutil.rmtree(task.folder, ignore_errors=True)
 

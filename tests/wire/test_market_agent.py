@@ -51,7 +51,10 @@ class AgentProcess:
         return self.process.wait(timeout=30)
 
     def until(self, lease: int, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        return wait_for(lambda: self.far("look", lease_id=lease), condition, self.folder / "log")
+        seen: dict[str, Any] = wait_for(
+            lambda: self.far("look", lease_id=lease), condition, self.folder / "log"
+        )
+        return seen
 
 
 def wait_for(look: Callable[[], Any], condition: Callable[[Any], bool], log: Path) -> Any:

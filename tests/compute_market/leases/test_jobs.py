@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from compute_market.leases import jobs, selectors, services
+from compute_market.leases.errors import LeaseNotFound, LeaseResold, NoticeTooShort, StaleToken
 from compute_market.leases.models import Binding, Lease, UsageSample, Work
 from compute_market.leases.states import NEXT, State
 from compute_market.ledger import services as ledger
@@ -150,7 +152,7 @@ class TestEarlyEnd:
 
     def test_of_a_foreign_lease_is_not_found(self, node: Node) -> None:
         lease = market.lease(node)
-        with pytest.raises(services.LeaseNotFound):
+        with pytest.raises(LeaseNotFound):
             services.end_early(actor=trader(), lease_id=lease.pk, now=NOON)
 
 
@@ -201,10 +203,10 @@ class TestProvisioning:
     def test_reported_under_a_stale_token_is_refused(self, node: Node) -> None:
         lease = market.lease(node)
         jobs.advance(now=at(1))
-        with pytest.raises(services.StaleToken):
-            services.take_up(node=node, lease_id=lease.pk, token=services.uuid4(), now=at(1))
-        with pytest.raises(services.LeaseNotFound):
-            services.take_up(node=market.node(gpus=1), lease_id=lease.pk, token=services.uuid4(), now=at(1))
+        with pytest.raises(StaleToken):
+            services.take_up(node=node, lease_id=lease.pk, token=uuid4(), now=at(1))
+        with pytest.raises(LeaseNotFound):
+            services.take_up(node=market.node(gpus=1), lease_id=lease.pk, token=uuid4(), now=at(1))
 
     def test_of_a_lease_nobody_started_in_all_its_time_is_paid_back(self, node: Node) -> None:
         holder = trader(funds=100)
@@ -222,11 +224,11 @@ class TestPreemption:
         holder = trader(funds=100)
         lease = market.lease(node, holder=holder)
         live(node, minutes=(0, 10))
-        with pytest.raises(services.NoticeTooShort):
+        with pytest.raises(NoticeTooShort):
             services.give_notice(
                 actor=owner, lease_id=lease.pk, preempt_at=at(12), reason="repair", now=at(10)
             )
-        with pytest.raises(services.LeaseNotFound):
+        with pytest.raises(LeaseNotFound):
             services.give_notice(
                 actor=holder, lease_id=lease.pk, preempt_at=at(20), reason="mine", now=at(10)
             )
@@ -303,7 +305,7 @@ class TestResale:
         lease = market.lease(node, holder=holder, gpus=4)
         market.lease(node, gpus=1, parent=lease)
         live(node, minutes=(0, 2))
-        with pytest.raises(services.LeaseResold):
+        with pytest.raises(LeaseResold):
             services.end_early(actor=holder, lease_id=lease.pk, now=at(2))
 
     def test_falls_with_the_lease_it_is_a_part_of(self, node: Node) -> None:
@@ -313,6 +315,16 @@ class TestResale:
         services.reclaim(actor=market.operator(), lease_id=lease.pk, reason="abuse", now=at(5))
         jobs.advance(now=at(6))
         assert (state(lease), state(part)) == (State.SETTLED, State.SETTLED)
+
+    def test_made_in_the_moment_in_which_the_lease_broke_is_paid_back(self, node: Node) -> None:
+        lease = market.lease(node, gpus=4, hours=3)
+        live(node, minutes=(0, 5))
+        services.reclaim(actor=market.operator(), lease_id=lease.pk, reason="abuse", now=at(5))
+        buyer = trader(funds=100)
+        part = market.lease(node, holder=buyer, gpus=1, start=at(60), parent=lease)
+        jobs.advance(now=at(6))
+        assert state(part) == State.SETTLED
+        assert balance(buyer) == 100 * CREDIT
 
 
 class TestExtension:
