@@ -50,6 +50,7 @@ app.conf.beat_schedule = {
     "sum-the-last-thirty-days": {"task": "hub.downloads.tasks.recount", "schedule": 3600},
     "score-trending": {"task": "hub.search.tasks.score_trending", "schedule": 900},
     "follow-prices-with-bands": {"task": "compute_market.matching.tasks.update_bands", "schedule": 300},
+    "let-go-of-old-market-news": {"task": "compute_market.matching.tasks.prune", "schedule": 3600},
     "drain-forgotten-shards": {"task": "compute_market.matching.tasks.sweep_shards", "schedule": 2},
     "advance-leases": {"task": "compute_market.leases.tasks.advance_leases", "schedule": 5},
     "mark-silent-nodes": {"task": "compute_market.offers.tasks.mark_silent_nodes", "schedule": 5},

@@ -12,10 +12,12 @@ from django.db.models import Exists, OuterRef
 
 from compute_market.clock import database_now
 from compute_market.matching import books, commandlog, drain, listings
-from compute_market.matching.models import Command, Listing, Order
+from compute_market.matching.models import Command, Cursor, Listing, Order, Outbox, Snapshot
 
 DRAIN_SECONDS = 30
 INDEX_SPAN = timedelta(hours=24)
+NEWS_KEPT = timedelta(days=3)
+SNAPSHOTS_KEPT = 3
 
 
 def drain_shard(*, shard: int, now: datetime) -> int:
@@ -74,6 +76,17 @@ def update_bands(*, now: datetime) -> set[int]:
             listings.configure(listing.product, now=now, index_micros=index)
         changed.add(listing.product.shard_id)
     return changed
+
+
+def prune(*, now: datetime) -> int:
+    """Let go of news that everybody has heard, and of all but the newest snapshots. The log stays whole."""
+    gone, _ = Outbox.objects.filter(at__lt=now - NEWS_KEPT).delete()
+    for shard in Cursor.objects.values_list("shard", flat=True):
+        snapshots = Snapshot.objects.filter(shard=shard)
+        newest = list(snapshots.order_by("-sequence").values_list("pk", flat=True)[:SNAPSHOTS_KEPT])
+        old, _ = snapshots.exclude(pk__in=newest).delete()
+        gone += old
+    return gone
 
 
 def _worker_name() -> str:

@@ -387,7 +387,12 @@ class Level(models.Model):
 
 
 class Outbox(models.Model):
-    """News of one drained batch that must be told to the outside; `sequence` is its last event's number."""
+    """News of one drained batch that must be told to the outside; `sequence` is its last event's number.
+
+    Topic `product/<id>`: `trades` as `[number, taker side, price, gpus, start, end]` and `levels` as
+    `[side, price, start, end, gpus, orders]`, as they are now (0 orders: gone); times in minutes since the epoch.
+    Topic `account/<id>`: `[[order, state, filled, open, cancelled, version, reason]]`, in GPU-minutes.
+    """
 
     shard = models.ForeignKey(
         "offers.Shard", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False

@@ -31,6 +31,12 @@ def update_bands(**_: object) -> None:
         ring(shard)
 
 
+@shared_task(acks_late=True, soft_time_limit=600)
+def prune(**_: object) -> None:
+    """Let go of old news and snapshots."""
+    jobs.prune(now=database_now())
+
+
 def queue(shard: int) -> str:
     """The queue of a shard's bells; one worker or several may listen to any of them."""
     return f"market-{shard}"

@@ -62,7 +62,8 @@ def logs(draw: st.DrawFn, products: int = 1) -> list[c.Command]:
                 )
             )
         elif kind == "c":
-            log.append(draw(st.sampled_from((c.Cancel, c.Expire)))(sequence, draw(st.sampled_from(orders))))
+            ending: type[c.Cancel | c.Expire] = draw(st.sampled_from((c.Cancel, c.Expire)))
+            log.append(ending(sequence, draw(st.sampled_from(orders))))
         elif kind == "x":
             log.append(c.CancelAll(sequence, draw(st.integers(1, 4)), draw(st.integers(0, products))))
         elif kind == "s":
@@ -197,7 +198,7 @@ class TestReplay:
 
     @pytest.mark.parametrize("batch", BATCHES)
     def test_gives_the_same_for_a_long_log(self, batch: int) -> None:
-        log = busy_log(3000 if batch == 1 else 12_000, seed=4)
+        log = busy_log(2000 if batch < 100 else 12_000, seed=4)
         whole = Engine()
         events = whole.apply(log)
         if batch == 1:
@@ -210,7 +211,7 @@ class TestReplay:
         assert state_hash(engine) == state_hash(whole)
 
     def test_is_split_by_product(self) -> None:
-        log = [command for command in busy_log(6000, seed=5) if not isinstance(command, c.CancelAll)]
+        log = busy_log(6000, seed=5)
         whole: dict[int, list[Any]] = defaultdict(list)
         engine = Engine()
         for event in engine.apply([cmd._replace(sequence=i) for i, cmd in enumerate(log, start=1)]):

@@ -1,0 +1,161 @@
+"""Draining a shard: claims, batches, snapshots, and engines that do not agree with the record."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from compute_market.clock import database_now
+from compute_market.matching import books, drain, jobs, services
+from compute_market.matching.models import Cursor, Level, Order, Outbox, Snapshot, Trade
+from compute_market.offers.models import Node
+from hub.accounts.principals import Principal
+from tests.factories import exchange
+from tests.factories.exchange import BUY, buy, rich, sell
+from tests.factories.market import NOON, namespace_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def provider() -> Principal:
+    return rich()
+
+
+@pytest.fixture
+def user() -> Principal:
+    return rich()
+
+
+@pytest.fixture
+def machine(provider: Principal) -> Node:
+    return exchange.node(provider, exchange.product(), gpus=200)
+
+
+def place_many(who: Principal, machine: Node, count: int) -> None:
+    wanted = [exchange.request(machine.product, BUY, 1, 9, hours=(0, 1)) for _ in range(count)]
+    services.place_orders(actor=who, namespace_id=namespace_of(who), requests=wanted, now=NOON)
+
+
+class TestClaim:
+    def test_is_given_to_one_at_a_time(self, user: Principal, machine: Node) -> None:
+        buy(user, machine.product, 1, 9)
+        first = drain.claim(shard=0, holder="first")
+        assert first is not None
+        assert drain.claim(shard=0, holder="second") is None
+        drain.release(first)
+        second = drain.claim(shard=0, holder="second")
+        assert second is not None
+        assert second.epoch == first.epoch + 1
+
+    def test_runs_out_by_the_clock_of_the_database(self, user: Principal, machine: Node) -> None:
+        buy(user, machine.product, 1, 9)
+        first = drain.claim(shard=0, holder="first")
+        assert first is not None
+        held_until = Cursor.objects.get().held_until
+        assert held_until is not None
+        Cursor.objects.update(held_until=held_until - timedelta(minutes=1))
+        assert drain.claim(shard=0, holder="second") is not None
+        with pytest.raises(drain.StaleEpoch):
+            drain.drain_batch(first, now=NOON)
+
+    def test_of_somebody_else_is_left_alone(self, user: Principal, machine: Node) -> None:
+        buy(user, machine.product, 1, 9)
+        drain.claim(shard=0, holder="somebody")
+        assert jobs.drain_shard(shard=0, now=NOON) == 0
+        assert drain.has_work(0)
+        Cursor.objects.update(held_until=None)
+        exchange.drain()
+
+
+class TestBatch:
+    def test_takes_as_many_statements_for_many_trades_as_for_one(
+        self, provider: Principal, user: Principal, machine: Node
+    ) -> None:
+        sell(provider, machine, 200, 9, hours=(0, 1))
+        exchange.drain()
+        counts = []
+        for size in (2, 60):
+            place_many(user, machine, size)
+            with CaptureQueriesContext(connection) as queries:
+                exchange.drain()
+            counts.append(len(queries))
+        assert Trade.objects.count() == 62
+        assert counts[0] == counts[1]
+
+    def test_that_fails_leaves_nothing_and_the_engine_is_rebuilt(
+        self, provider: Principal, user: Principal, machine: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sell(provider, machine, 8, 9)
+        exchange.drain()
+        bid = buy(user, machine.product, 4, 9)
+        with monkeypatch.context() as broken:
+            broken.setattr(drain, "_advance", _fail)
+            with pytest.raises(ConnectionError):
+                exchange.drain()
+        assert not Trade.objects.exists()
+        assert Order.objects.get(pk=bid.pk).state == "pending"
+        exchange.drain()
+        assert Order.objects.get(pk=bid.pk).state == "filled"
+
+    def test_goes_on_from_a_snapshot(
+        self, provider: Principal, user: Principal, machine: Node, settings: Any
+    ) -> None:
+        settings.MARKET_SNAPSHOT_COMMANDS = 3
+        sell(provider, machine, 8, 9)
+        buy(user, machine.product, 4, 9, hours=(2, 5))
+        exchange.drain()
+        assert Snapshot.objects.get().sequence == 3
+        books.forget_all()
+        bid = buy(user, machine.product, 8, 9, hours=(5, 9))
+        exchange.drain()
+        assert Order.objects.get(pk=bid.pk).state == "filled"
+
+    def test_is_refused_by_an_engine_that_differs_from_the_record(
+        self, user: Principal, machine: Node
+    ) -> None:
+        buy(user, machine.product, 1, 9)
+        exchange.drain()
+        Cursor.objects.update(event_number=99)
+        books.forget_all()
+        buy(user, machine.product, 1, 9)
+        with pytest.raises(books.Diverged):
+            exchange.drain()
+        Cursor.objects.update(event_number=2, held_until=None)
+        exchange.drain()
+
+
+class TestPrune:
+    def test_keeps_fresh_news_and_the_newest_snapshots(
+        self, user: Principal, machine: Node, settings: Any
+    ) -> None:
+        settings.MARKET_SNAPSHOT_COMMANDS = 1
+        for _ in range(5):
+            buy(user, machine.product, 1, 9)
+            exchange.drain()
+        assert jobs.prune(now=database_now()) == 2
+        assert list(Snapshot.objects.order_by("sequence").values_list("sequence", flat=True)) == [4, 5, 6]
+        assert jobs.prune(now=database_now() + timedelta(days=4)) == 10
+        assert Outbox.objects.count() == 0
+
+
+class TestDepth:
+    def test_shows_layers_that_add_up(self, provider: Principal, user: Principal, machine: Node) -> None:
+        sell(provider, machine, 8, 9, hours=(0, 24))
+        sell(provider, machine, 2, 9, hours=(0, 24))
+        buy(user, machine.product, 6, 9, hours=(8, 16))
+        exchange.drain()
+        levels = Level.objects.order_by("start", "end").values_list("start", "end", "gpus", "orders")
+        midnight = exchange.MIDNIGHT
+        assert [
+            ((start - midnight) // timedelta(hours=1), (end - midnight) // timedelta(hours=1), gpus, orders)
+            for start, end, gpus, orders in levels
+        ] == [(0, 8, 6, 1), (0, 24, 4, 2), (16, 24, 6, 1)]
+
+
+def _fail(*_: object) -> None:
+    raise ConnectionError

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compute_market.matching import quantities
+
+
+class TestMinutes:
+    def test_count_from_the_epoch(self) -> None:
+        assert quantities.to_minutes(datetime(1970, 1, 1, 1, 0, 59, tzinfo=UTC)) == 60
+        assert quantities.from_minutes(60) == datetime(1970, 1, 1, 1, tzinfo=UTC)
+
+
+class TestHold:
+    @given(
+        st.integers(1, 10**6).map(lambda price: price * 60),
+        st.lists(st.integers(1, 10**5), min_size=1, max_size=8),
+        st.integers(0, 500),
+    )
+    def test_covers_every_way_to_fill_an_order(self, price: int, fills: list[int], bps: int) -> None:
+        hold = quantities.hold_micros(gpu_minutes=sum(fills), price_micros_per_gpu_hour=price, fee_bps=bps)
+        paid = 0
+        for gpu_minutes in fills:
+            cost = quantities.notional_micros(gpu_minutes=gpu_minutes, price_micros_per_gpu_hour=price)
+            paid += cost + quantities.fee_micros(amount_micros=cost, bps=bps)
+        assert paid <= hold
