@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
+from typing import cast
 
 from redis.commands.core import Script
 
@@ -100,10 +101,10 @@ def take() -> None:
 
 def batches() -> Iterator[Batch]:
     """The batches that were taken and not yet forgotten."""
-    for member in sorted(connection().smembers(_taken())):  # type: ignore[arg-type]
+    for member in sorted(cast(set[bytes], connection().smembers(_taken()))):
         batch_key = member.decode()
-        fields = connection().hgetall(_batch(batch_key))
-        yield Batch(batch_key, _counts(fields))  # type: ignore[arg-type]
+        fields = cast(dict[bytes, bytes], connection().hgetall(_batch(batch_key)))
+        yield Batch(batch_key, _counts(fields))
 
 
 def _counts(fields: dict[bytes, bytes]) -> list[Count]:

@@ -31,7 +31,7 @@ def _place() -> str:
 
 def position() -> int:
     """The id after which an interrupted run goes on; 0 for the beginning."""
-    return int(connection().get(_place()) or 0)  # type: ignore[arg-type]
+    return int(connection().get(_place()) or 0)
 
 
 def remember(position: int) -> None:

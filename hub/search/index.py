@@ -70,7 +70,7 @@ class Sqlite:
                 [(pk,) for pk in ids],
             )
 
-    def ids(self, match: Match) -> tuple[str, list[object]]:
+    def ids(self, match: Match) -> tuple[str, list[str]]:
         return f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s", [self._expression(match)]  # noqa: S608
 
     def _expression(self, match: Match) -> str:
@@ -124,11 +124,11 @@ class Postgres:
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM {TABLE} WHERE repository_id = ANY(%s)", [list(ids)])  # noqa: S608
 
-    def ids(self, match: Match) -> tuple[str, list[object]]:
+    def ids(self, match: Match) -> tuple[str, list[str]]:
         where, parameters = self._condition(match)
         return f"SELECT repository_id FROM {TABLE} WHERE {where}", parameters  # noqa: S608
 
-    def _condition(self, match: Match) -> tuple[str, list[object]]:
+    def _condition(self, match: Match) -> tuple[str, list[str]]:
         weight = "A" if match.field is Field.NAMES else ""
         query = " & ".join(self._term(term, weight) for term in match.terms)
         where, parameters = f"{self.columns[match.field]} @@ %s::tsquery", [query]

@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, Value
+from django.db.models.sql.compiler import SQLCompiler
 
 from hub.errors import Invalid
 
@@ -31,8 +33,11 @@ class After(Func):
         column = F(field)
         super().__init__(column, F("pk"), Value(value, output_field=_field_of(value)), Value(pk))
 
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
-        parts, parameters = [], []
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
+    ) -> tuple[str, list[Any]]:
+        parts: list[str] = []
+        parameters: list[Any] = []
         for expression in self.get_source_expressions():
             sql, values = compiler.compile(expression)
             parts.append(sql)

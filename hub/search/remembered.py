@@ -20,7 +20,7 @@ def get(name: str) -> Any:
     except redis.RedisError as error:
         log.warning("Redis does not answer; %s is computed: %s", name, error)
         return None
-    return None if kept is None else orjson.loads(kept)  # type: ignore[arg-type]
+    return None if kept is None else orjson.loads(kept)
 
 
 def put(name: str, value: Any, *, seconds: float) -> None:

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from hub.api.counting import count_download
 from hub.api.hf.http import PLURAL_OF, actor, boolean, endpoint, repository, route
 from hub.api.json import json_response
 from hub.repos.models import Kind, Repository
@@ -17,6 +18,8 @@ from hub.xet.tokens import IssuedToken
 def get_read_token(request: HttpRequest, *, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     token = tokens.issue_read_token(actor=actor(request), repository=found, now=timezone.now())
+    # The chunks come from the store, which knows no repositories: whoever asks for the token downloads.
+    count_download(request, found)
     return _render(request, token)
 
 

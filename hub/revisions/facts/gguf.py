@@ -64,9 +64,10 @@ def read(read_range: ReadRange) -> dict[str, Any] | None:
     """The info object's `gguf`: `{total, architecture, context_length?, …}`, or None when malformed."""
     reader = HeaderReader(read_range, bytes_max=HEADER_BYTES_MAX)
     try:
-        return clean(_read(reader))
+        facts: dict[str, Any] = clean(_read(reader))
     except (Truncated, _Malformed, struct.error, OverflowError):
         return None
+    return facts
 
 
 def _read(reader: HeaderReader) -> dict[str, Any]:

@@ -36,12 +36,12 @@ class Command(BaseCommand):
         if not wanted:
             self.stdout.write("The starter catalogue is complete.")
             return
-        with Progress("Starter catalogue", total=len(wanted), stream=self.stderr) as progress:
+        with Progress("Starter catalogue", total=len(wanted)) as progress:
             for _ in progress.track(services.fill(wanted, now=timezone.now())):
                 pass
 
     def _batches(self, what: str, batches: Iterator[int], missing: int) -> None:
         if missing > 0:
-            with Progress(what, total=missing, stream=self.stderr) as progress:
+            with Progress(what, total=missing) as progress:
                 for made in batches:
                     progress.advance(made)

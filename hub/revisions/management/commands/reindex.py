@@ -38,7 +38,7 @@ class Command(BaseCommand):
         if after:
             self.stdout.write(f"Going on after repository {after} (--from-start begins again).")
         problems = 0
-        with Progress("Indexing", total=reindexing.count(after=after), stream=self.stderr) as progress:
+        with Progress("Indexing", total=reindexing.count(after=after)) as progress:
             for outcome in reindexing.reindex_all(after=after, now=timezone.now()):
                 problems += self._tell(outcome)
                 progress.advance()
