@@ -21,6 +21,8 @@ from hub.api.native import errors
 
 Row = TypeVar("Row", bound=Model)
 PAGE_MAX = 100
+# Beyond it a number is no row's, and databases refuse to look.
+ID_MAX = 2**63 - 1
 
 
 class PrincipalAuthentication(BaseAuthentication):
@@ -69,7 +71,9 @@ class Page(serializers.Serializer[Any]):
     """Which part of a list."""
 
     limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=50)
-    before = serializers.IntegerField(min_value=1, required=False, help_text="The `next` of the page before.")
+    before = serializers.IntegerField(
+        min_value=1, max_value=ID_MAX, required=False, help_text="The `next` of the page before."
+    )
 
 
 def page_of(

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from hub.accounts.models import AccessToken, Membership, Namespace, Role, User, Visibility
+from hub.api.native.base import ID_MAX
 from hub.community.models import Notification
 from hub.repos.models import Collaborator, Kind, Repository
 
@@ -262,7 +263,7 @@ class Notifications(Shape):
 
 class Mark(Shape):
     ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1),
+        child=serializers.IntegerField(min_value=1, max_value=ID_MAX),
         required=False,
         allow_null=True,
         default=None,

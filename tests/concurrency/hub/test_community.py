@@ -59,7 +59,7 @@ class TestMerging:
         def merge(pull_request: Discussion) -> object:
             return pull_requests.merge(actor=make.actor("ada"), pull_request=pull_request, now=NOW)
 
-        outcomes = race(*[lambda one=one: merge(one) for one in found])  # type: ignore[misc]
+        outcomes = race(*[lambda one=one: merge(one) for one in found])
         assert kinds(outcomes) == ["DiscussionEvent"] * RUNNERS
         git = revisions.git_of(repository)
         held = {entry.path for entry in git.entries(git.resolve("main"))}
@@ -91,7 +91,7 @@ class TestLikes:
         def like(actor: Principal) -> bool:
             return likes.like(actor=actor, repository=repository, now=NOW)
 
-        outcomes = race(*[lambda one=one: like(one) for one in people * 2])  # type: ignore[misc]
+        outcomes = race(*[lambda one=one: like(one) for one in people * 2])
         assert sorted(map(str, outcomes)) == ["False"] * RUNNERS + ["True"] * RUNNERS
         repository.refresh_from_db()
         assert repository.likes == RUNNERS
