@@ -14,12 +14,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, Value
 from django.db.models.sql.compiler import SQLCompiler
 
+from django.utils.translation import gettext_lazy as _
+
 from hub.errors import Invalid
 
 
 class InvalidCursor(Invalid):
     code = "invalid_cursor"
-    message = "The cursor is not one that this hub gave."
+    message = _("The cursor is not one that this hub gave.")
 
 
 class After(Func):

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 
 from hub.accounts.principals import ANONYMOUS
 from hub.api.hf import info, related
@@ -70,7 +71,7 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 class SortRefused(Invalid):
     code = "sort_refused"
-    message = "“sort” must be one of {allowed}."
+    message = _("“sort” must be one of {allowed}.")
 
 
 def list_view(request: HttpRequest, kind: str) -> HttpResponse:
@@ -154,7 +155,7 @@ def _parameters(request: HttpRequest) -> tuple[int | None, int | None]:
     for piece in request.GET.get("num_parameters", "").split(","):
         if not piece.strip():
             continue
-        name, _, text = piece.strip().partition(":")
+        name, __, text = piece.strip().partition(":")
         size = SIZE.fullmatch(text.strip())
         if name not in {"min", "max"} or size is None or len(text) > 24:
             raise Invalid(reason="“num_parameters” is written as “min:6B,max:128B”.")

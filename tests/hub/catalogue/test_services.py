@@ -6,8 +6,10 @@ import itertools
 import pytest
 from django.core.management import call_command
 
+from hub.accounts.principals import SYSTEM
 from hub.catalogue import files, services
 from hub.catalogue.entries import Entry, entries, organizations
+from hub.repos import services as repositories
 from hub.repos.models import Repository
 from hub.revisions.facts.card import validate_card
 from tests.factories.hub import NOW
@@ -59,9 +61,9 @@ class TestFill:
     def test_fills_what_was_made_and_not_filled(self) -> None:
         services.ensure_organizations()
         entry = MODELS[0]
-        services.repositories.create_repository(
-            actor=services.SYSTEM,
-            request=services.repositories.NewRepository(kind="model", repo_id=entry.id),
+        repositories.create_repository(
+            actor=SYSTEM,
+            request=repositories.NewRepository(kind="model", repo_id=entry.id),
             now=NOW,
         )
         assert entry in services.missing_entries()

@@ -156,6 +156,17 @@ class TestRedis:
         jobs.flush(now=NOW)
         assert totals(one) == (3, 3)
 
+    def test_loses_at_most_what_was_not_flushed_when_killed(self, own_redis: OwnRedis) -> None:
+        one = add("a/one")
+        fetch(one)
+        jobs.flush(now=NOW)
+        fetch(one, "u2")
+        own_redis.kill()
+        own_redis.start()
+        fetch(one, "u3")
+        jobs.flush(now=NOW)
+        assert totals(one) in {(2, 2), (3, 3)}
+
     def test_keeps_what_was_flushed_when_killed_and_started_empty(self, own_redis: OwnRedis) -> None:
         one = add("a/one")
         fetch(one)
@@ -171,6 +182,7 @@ class TestRedis:
         fetch(one)
         pending = redis_connection.key("downloads", "pending")
         older = redis_connection.connection().dump(pending)
+        assert older is not None
         jobs.flush(now=NOW)
         redis_connection.connection().restore(pending, 0, older)
         jobs.flush(now=NOW)

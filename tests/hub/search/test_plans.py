@@ -1,0 +1,69 @@
+"""What SQLite does for a list. PostgreSQL decides by its statistics, so its plans are not pinned."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from hub.accounts.principals import ANONYMOUS, Principal
+from hub.search import selectors
+from hub.search.queries import ListQuery, Sort
+from tests.factories import hub
+from tests.hub.search.catalogue import add
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="the plans of SQLite"),
+]
+INDEXES = {
+    Sort.TRENDING: "repository_by_trending",
+    Sort.DOWNLOADS: "repository_by_downloads",
+    Sort.LIKES: "repository_by_likes",
+    Sort.UPDATED: "repository_by_update",
+    Sort.CREATED: "repository_by_creation",
+}
+
+
+def plan(query: ListQuery, actor: Principal = ANONYMOUS) -> str:
+    """The plan of the last and largest query."""
+    with CaptureQueriesContext(connection) as captured:
+        selectors.list_repositories(actor=actor, kind="model", query=query)
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + captured.captured_queries[-1]["sql"])
+        return "\n".join(row[-1] for row in cursor.fetchall())
+
+
+@pytest.fixture
+def some() -> None:
+    for number in range(30):
+        add(f"lab/model-{number}", tags=["zh"])
+
+
+class TestPlans:
+    @pytest.mark.parametrize("sort", INDEXES)
+    @pytest.mark.parametrize("signed_in", [False, True])
+    def test_walks_the_index_of_the_order_without_sorting(
+        self, some: None, sort: Sort, signed_in: bool
+    ) -> None:
+        actor = hub.actor() if signed_in else ANONYMOUS
+        page = selectors.list_repositories(actor=actor, kind="model", query=ListQuery(sort=sort, limit=5))
+        for cursor in ("", page.next_cursor or ""):
+            found = plan(ListQuery(sort=sort, cursor=cursor), actor)
+            assert f"USING INDEX {INDEXES[sort]} (kind=?" in found
+            assert "TEMP B-TREE" not in found
+
+    def test_begins_a_page_at_its_place_in_the_index(self, some: None) -> None:
+        page = selectors.list_repositories(actor=ANONYMOUS, kind="model", query=ListQuery(limit=5))
+        assert page.next_cursor is not None
+        assert "(kind=? AND" in plan(ListQuery(cursor=page.next_cursor))
+
+    @pytest.mark.parametrize("query", [ListQuery(tags=("zh",)), ListQuery(text="model")])
+    def test_looks_few_candidates_up_by_id(self, some: None, query: ListQuery) -> None:
+        assert "repos_repository USING INTEGER PRIMARY KEY (rowid=?)" in plan(query)
+
+    def test_reads_a_tag_from_its_index_alone(self, some: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(selectors, "CANDIDATES_MAX", 5)
+        found = plan(ListQuery(tags=("zh",)))
+        assert "USING INDEX repository_by_trending" in found
+        assert "USING COVERING INDEX" in found
