@@ -41,14 +41,18 @@ if [ -z "$BAZAAR_ASK" ]; then
     echo "This repository is written through its hub only." >&2
     exit 1
 fi
-{ echo "${0##*/}"; echo "$GIT_QUARANTINE_PATH"; cat; echo end; } > "$BAZAAR_ASK"
+# Should the hub die, reading its answer ends, and so does this; opening a pipe of a dead hub would not.
+kill -0 "$BAZAAR_PID" 2> /dev/null || exit 1
+exec 3< "$BAZAAR_ANSWER" 4<> "$BAZAAR_ASK"
+{ echo "${0##*/}"; echo "$GIT_QUARANTINE_PATH"; cat; echo end; } >&4
+exec 4>&-
 while IFS= read -r line; do
     case "$line" in
         ok) exit 0 ;;
         refused) exit 1 ;;
         *) printf '%s\\n' "$line" >&2 ;;
     esac
-done < "$BAZAAR_ANSWER"
+done <&3
 exit 1
 """
 # Old histories hold these; they harm nobody, and refusing them would only lock people out.
@@ -131,7 +135,11 @@ def receive_pack(
     that they have: what git says after the decision is held back until `record` returns.
     """
     with _pipes() as (folder, ask, answer):
-        pipes = {"BAZAAR_ASK": str(folder / "ask"), "BAZAAR_ANSWER": str(folder / "answer")}
+        pipes = {
+            "BAZAAR_PID": str(os.getpid()),
+            "BAZAAR_ASK": str(folder / "ask"),
+            "BAZAAR_ANSWER": str(folder / "answer"),
+        }
         with _running("git-receive-pack", storage, request, environment(protocol) | pipes) as process:
             assert process.stdout is not None
             output = process.stdout.fileno()

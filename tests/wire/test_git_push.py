@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+from django.utils import timezone
 
+from hub.revisions import jobs
 from tests.servers.clients import run
 from tests.servers.git import WorkingFolder, info, make_repository
 from tests.servers.live import LiveBazaar, LiveUser, unique
@@ -284,6 +291,66 @@ class TestParallel:
         after = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
         assert after.git("rev-list", "--count", "HEAD").out.strip() == "7"
         assert info(bazaar, repo_id)["sha"] == after.head
+
+
+class TestKilledServer:
+    def test_leaves_each_push_done_or_undone(self, make_bazaar: Callable[..., LiveBazaar]) -> None:
+        """Killed at any moment, the server comes back with sound repositories and nothing half-done."""
+        bazaar = make_bazaar()
+        repo_id = make_repository(bazaar, bazaar.alice)
+        folder = storage_of(bazaar, repo_id)
+        work = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
+        for delay in (0.0, 0.05, 0.1, 0.15, 0.2, 0.3):
+            before = work.git("rev-parse", "origin/main").out.strip()
+            after = work.commit(data__txt=os.urandom(300_000).hex())
+            push = subprocess.Popen(
+                ["git", "push", "origin", "main"],
+                cwd=work.folder,
+                env=work.env,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            time.sleep(delay)
+            kill_web(bazaar)
+            bazaar.start_web()
+            _, printed = push.communicate(timeout=60)
+            bazaar.remote.call("tests.wire.test_git_push:catch_up")
+            head = (folder / "refs/heads/main").read_text().strip()
+            assert head in {before, after}
+            assert push.returncode != 0 or head == after, printed
+            assert info(bazaar, repo_id)["sha"] == head
+            run(["git", "fsck", "--full"], env=bazaar.client_env(), cwd=folder)
+            work.git("push", "-q", "origin", "main")
+            assert info(bazaar, repo_id)["sha"] == after
+        deadline = time.monotonic() + 20
+        while programs_in(folder):
+            assert time.monotonic() < deadline, "a hook still waits for a dead hub"
+            time.sleep(0.1)
+
+
+def programs_in(folder: Path) -> list[str]:
+    """Processes that work on a repository: it is their argument or their working folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes()
+            if str(folder).encode() in command or (process / "cwd").readlink() == folder:
+                found.append(command.decode(errors="replace"))
+    return found
+
+
+def kill_web(bazaar: LiveBazaar) -> None:
+    """Kill the server and its workers, as when the machine goes."""
+    assert bazaar._web is not None
+    workers = Path(f"/proc/{bazaar._web.pid}/task/{bazaar._web.pid}/children").read_text().split()
+    for pid in (bazaar._web.pid, *map(int, workers)):
+        os.kill(pid, signal.SIGKILL)
+    bazaar._web.wait()
+
+
+def catch_up() -> None:
+    """At the live server: what beat does every ten minutes."""
+    jobs.catch_up(now=timezone.now())
 
 
 def api_commit(bazaar: LiveBazaar, repo_id: str, user: LiveUser, path: str) -> int:
