@@ -6,10 +6,7 @@ and wakes up after its claim ran out finds another epoch at its commit, and all 
 
 from __future__ import annotations
 
-import gc
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +14,7 @@ from django.db import connection, transaction
 
 from compute_market import rows
 from compute_market.matching import books, commandlog, engine, limits, quantities, settlement
+from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Cursor, Intake, Level, Snapshot
 from compute_market.matching.signals import shard_drained
 
@@ -68,7 +66,7 @@ def drain_batch(held: Claim, *, now: datetime) -> int:
 
     Raises: StaleEpoch, books.Diverged.
     """
-    with _collector_paused():
+    with collector_paused():
         return _drain_batch(held, now)
 
 
@@ -121,18 +119,6 @@ def take_snapshot(*, shard: int, now: datetime) -> Snapshot | None:
         },
     )
     return snapshot
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """A batch makes thousands of objects and no cycles: looking for some in a whole market is dear."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _guard(held: Claim) -> None:

@@ -389,9 +389,9 @@ class Level(models.Model):
 class Outbox(models.Model):
     """News of one drained batch that must be told to the outside; `sequence` is its last event's number.
 
-    Topic `product/<id>`: `trades` as `[number, taker side, price, gpus, start, end]` and `levels` as
-    `[side, price, start, end, gpus, orders]`, as they are now (0 orders: gone); times in minutes since the epoch.
-    Topic `account/<id>`: `[[order, state, filled, open, cancelled, version, reason]]`, in GPU-minutes.
+    Topic `product/<id>`: `trades` as `[number, taker side, price, gpus, start, end]`, and `levels` as
+    `[side, price, start, end, gpus, orders]` as they are now (0 orders: gone); times in minutes since the
+    epoch. Topic `account/<id>`: `[order, state, filled, open, cancelled, version, reason]`, in GPU-minutes.
     """
 
     shard = models.ForeignKey(

@@ -20,6 +20,7 @@ from compute_market.matching import (
     tasks,
 )
 from compute_market.matching.errors import BulkTooLarge, OrderNotOpen
+from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Listing, Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers.errors import ProductNotFound
@@ -65,7 +66,7 @@ def place_orders(
     policies.require_spend(actor, namespace_id)
     if not 0 < len(requests) <= limits.bulk_max():
         raise BulkTooLarge(limit=limits.bulk_max())
-    with transaction.atomic(durable=True):
+    with collector_paused(), transaction.atomic(durable=True):
         account = ledger.lock_account(namespace_id=namespace_id, now=now)
         taken = acceptance.Acceptance(account=account, requests=requests, now=now)
         answers = acceptance.answers(taken, requests)
