@@ -61,7 +61,7 @@ class _Plan:
         self.span = slice(start, end)
         self.names = [field[0].target.attname for field in compiler.select[start:end]]
         self.model = info["model"]
-        self.populators = get_related_populators(info, compiler.select, using)
+        self.populators = get_related_populators(info, compiler.select, using)  # type: ignore[call-arg]
         self.converters = compiler.get_converters([field[0] for field in compiler.select])
         self.apply_converters = compiler.apply_converters
 

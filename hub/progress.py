@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import IO, Self, TypeVar
 
+from django.core.management.base import OutputWrapper
+
 T = TypeVar("T")
 BAR_WIDTH = 30
 REDRAW_SECONDS = 0.1
@@ -20,11 +22,13 @@ class Progress:
     An interrupted command says how far it came, so that a person knows what a second run goes on from.
     """
 
-    def __init__(self, what: str, *, total: int, stream: IO[str] | None = None) -> None:
+    def __init__(self, what: str, *, total: int, stream: IO[str] | OutputWrapper | None = None) -> None:
         self.what = what
         self.total = total
         self.done = 0
-        self._stream = stream or sys.stderr
+        # A command's wrapper would end every write with a new line, and so break the bar.
+        wrapped = isinstance(stream, OutputWrapper)
+        self._stream: IO[str] = stream._out if wrapped else stream or sys.stderr  # noqa: SLF001
         self._is_bar = self._stream.isatty()
         self._started = self._shown = time.monotonic()
 

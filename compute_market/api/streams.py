@@ -117,7 +117,7 @@ class Broadcaster:
         """Hear bells. A Redis that is away costs promptness only: the poll goes on."""
         while True:
             try:
-                bells = self.redis_connection().pubsub(ignore_subscribe_messages=True)
+                bells = self.redis_connection().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                 bells.subscribe(self.channel)
                 while True:
                     message = bells.get_message(timeout=30.0)

@@ -25,7 +25,7 @@ def principal_of(request: HttpRequest, *, cookie: str | None = None) -> Principa
     changing request only with Django's CSRF token. Kept on the request: reads happen once.
     Raises: InvalidToken, Denied.
     """
-    known = getattr(request, "principal", None)
+    known: Principal | None = getattr(request, "principal", None)
     if known is not None:
         return known
     principal = _read(request, cookie)
@@ -71,7 +71,7 @@ def bearer_secret(request: HttpRequest) -> str | None:
 
 
 class _Csrf(CsrfViewMiddleware):
-    def _reject(self, request: HttpRequest, reason: str) -> str:  # type: ignore[override]
+    def _reject(self, request: HttpRequest, reason: str) -> str:
         return reason
 
 

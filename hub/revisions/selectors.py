@@ -108,6 +108,11 @@ def list_lfs_files(*, actor: Principal, repository: Repository) -> list[LfsFile]
         for oid, (path, blob, size) in git.pointers([ref.target]).items():
             if oid in pushed and oid not in found:
                 found[oid] = LfsFile(
-                    oid=oid, size=size, path=path, blob=blob, ref=ref.name, pushed_at=pushed[oid]
+                    oid=oid,
+                    size=size,
+                    path=path,
+                    blob=blob,
+                    ref=ref.name,
+                    pushed_at=pushed[oid],  # type: ignore[arg-type]
                 )
     return sorted(found.values(), key=lambda file: (file.pushed_at, file.oid), reverse=True)

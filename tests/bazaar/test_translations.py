@@ -18,7 +18,9 @@ ENTRY = re.compile(r'^msgid "(.+)"\n(?:msgid_plural ".*"\n)?msgstr(?:\[0\])? "(.
 class TestTheCatalogue:
     def test_translates_everything_it_lists_with_the_same_placeholders(self) -> None:
         entries = re.findall(
-            r'^msgid "(.+)"\n(?:msgid_plural ".*"\n)?msgstr(?:\[0\])? "(.*)"', CATALOGUE.read_text(), re.M
+            r'^msgid "(.+)"\n(?:msgid_plural ".*"\n)?msgstr(?:\[0\])? "(.*)"',
+            CATALOGUE.read_text(),
+            re.MULTILINE,
         )
         assert len(entries) > 700
         for message, translated in entries:

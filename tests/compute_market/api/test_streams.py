@@ -36,7 +36,7 @@ def feed() -> Feed:
 
 
 @pytest.fixture
-def broadcaster(feed: Feed) -> Iterator[Broadcaster]:
+def broadcaster(feed: Feed) -> Broadcaster:
     return Broadcaster(fetch=feed.fetch, redis_connection=connection, channel=key("test-bells"))
 
 

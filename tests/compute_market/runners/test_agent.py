@@ -26,7 +26,10 @@ class TestTheOneFile:
 
 class TestProbe:
     def test_reads_what_nvidia_smi_prints(self) -> None:
-        output = "0, NVIDIA H100 80GB HBM3, 81559, 550.54.15, GPU-11\n1, NVIDIA H100 80GB HBM3, 81559, 550.54.15, GPU-22\n"
+        output = (
+            "0, NVIDIA H100 80GB HBM3, 81559, 550.54.15, GPU-11\n"
+            "1, NVIDIA H100 80GB HBM3, 81559, 550.54.15, GPU-22\n"
+        )
         found = devices.read_nvidia_smi(output)
         assert [device["index"] for device in found] == [0, 1]
         assert found[0] == {
