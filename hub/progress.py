@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import IO, Self, TypeVar
+from typing import IO, Self, TypeVar, cast
 
 from django.core.management.base import OutputWrapper
 
@@ -27,8 +27,9 @@ class Progress:
         self.total = total
         self.done = 0
         # A command's wrapper would end every write with a new line, and so break the bar.
-        wrapped = isinstance(stream, OutputWrapper)
-        self._stream: IO[str] = stream._out if wrapped else stream or sys.stderr  # noqa: SLF001
+        if isinstance(stream, OutputWrapper):
+            stream = cast(IO[str], stream._out)  # noqa: SLF001
+        self._stream = stream or sys.stderr
         self._is_bar = self._stream.isatty()
         self._started = self._shown = time.monotonic()
 

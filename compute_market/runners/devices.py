@@ -78,7 +78,7 @@ def machine_fingerprint() -> str:
 
 
 def _by_nvml() -> list[dict[str, Any]]:
-    import pynvml  # type: ignore[import-not-found]
+    import pynvml
 
     pynvml.nvmlInit()
     try:

@@ -20,6 +20,7 @@ import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.test")
@@ -50,7 +51,7 @@ def report(name: str, figure: str) -> None:
 class Meter:
     """Seconds by the clock, and of processor time here and in our PostgreSQL backend."""
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> Self:
         self.began, self.here, self.there = time.perf_counter(), time.process_time(), _backend_seconds()
         return self
 
@@ -64,8 +65,8 @@ class Meter:
         busy = self.processor + self.backend
         report(f"drained: {name}" if unit != "orders" else name, f"{count / self.seconds:,.0f} {unit}/s")
         report(
-            f"    processor: {self.processor / count * 1e6:.0f} µs here, {self.backend / count * 1e6:.0f} µs in the"
-            " database, each",
+            f"    processor: {self.processor / count * 1e6:.0f} µs here,"
+            f" {self.backend / count * 1e6:.0f} µs in the database, each",
             f"{count / busy:,.0f} {unit}/s" if busy else "",
         )
 

@@ -55,7 +55,7 @@ class Remote:
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
-            processes.stop(self._process)  # type: ignore[arg-type]
+            processes.stop(self._process)
 
     def _ask(self, question: dict[str, Any]) -> Any:
         assert self._process.stdin is not None

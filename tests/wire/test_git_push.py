@@ -61,7 +61,7 @@ class TestPush:
         work.git("push", "-q", "origin", "main")
         found = info(bazaar, repo_id)
         assert found["sha"] == head
-        assert found["cardData"]["license"] == "apache-2.0"  # type: ignore[index]
+        assert found["cardData"]["license"] == "apache-2.0"
         assert "language:zh" in found["tags"] or "zh" in found["tags"]  # type: ignore[operator]
         assert {"README.md", "config.json"} <= {
             file["rfilename"]

@@ -90,7 +90,7 @@ class TestDiscussions:
         alice.change_discussion_status(repo_id, 2, new_status="closed")
 
         def numbers(**query: str) -> list[int]:
-            return [found.num for found in alice.get_repo_discussions(repo_id, **query)]  # type: ignore[arg-type]
+            return [found.num for found in alice.get_repo_discussions(repo_id, **query)]
 
         assert numbers() == [4, 3, 2, 1]
         assert numbers(discussion_type="pull_request") == [4]

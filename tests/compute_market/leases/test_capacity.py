@@ -97,9 +97,9 @@ class TestHold:
         stock = supply(node)
         window = {"start": at(0), "end": at(1), "account": account(owner)}
         for number in range(2):
-            stock.hold(product_id=node.product_id, node_id=node.pk, gpus=4, cause=f"{number}", **window)  # type: ignore[arg-type]
+            stock.hold(product_id=node.product_id, node_id=node.pk, gpus=4, cause=f"{number}", **window)
         with pytest.raises(CapacityTaken):
-            stock.hold(product_id=node.product_id, node_id=node.pk, gpus=1, cause="3", **window)  # type: ignore[arg-type]
+            stock.hold(product_id=node.product_id, node_id=node.pk, gpus=1, cause="3", **window)
         stock.write()
         assert GpuHold.objects.count() == 2
 

@@ -64,7 +64,7 @@ class TestReserve:
     @pytest.mark.parametrize("amount", [0, -1, 1.0, True, "5", 10**18])
     def test_takes_whole_positive_amounts_in_range_only(self, buyer: int, amount: object) -> None:
         with pytest.raises(AmountInvalid):
-            postings.reserve(account=lock(buyer), amount_micros=amount, cause="order/1", now=NOON)  # type: ignore[arg-type]
+            postings.reserve(account=lock(buyer), amount_micros=amount, cause="order/1", now=NOON)
 
     def test_of_the_same_cause_cannot_be_made_twice(self, buyer: int) -> None:
         postings.reserve(account=lock(buyer), amount_micros=1, cause="order/1", now=NOON)

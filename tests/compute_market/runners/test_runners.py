@@ -29,12 +29,12 @@ def wait(running: Running, condition: Callable[[], bool] | None = None) -> int |
 
 
 def job(folder: Path, *command: str, **changes: object) -> Job:
-    return Job(name="job-1", command=command, folder=folder / "job", gpus=[2, 5], **changes)  # type: ignore[arg-type]
+    return Job(name="job-1", command=command, folder=folder / "job", gpus=[2, 5], **changes)
 
 
 @pytest.fixture(params=[FakeRunner(), ProcessRunner()], ids=lambda runner: runner.name)
 def runner(request: pytest.FixtureRequest) -> Runner:
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 COMMANDS = {

@@ -40,7 +40,7 @@ class TestLiveWorkers:
             placed += 40
             before = bazaar.remote.call(f"{FAR_END}:waiting")
             processes.wait_until(
-                lambda before=before: bazaar.remote.call(f"{FAR_END}:waiting") < before or before == 0,  # type: ignore[misc]
+                lambda before=before: bazaar.remote.call(f"{FAR_END}:waiting") < before or before == 0,
                 what="a worker that drains",
                 process=worker,
                 patience_seconds=60,

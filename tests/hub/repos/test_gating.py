@@ -74,7 +74,7 @@ class TestHandling:
                 repository=gated,
                 status=status,
                 now=NOW,
-                **who,  # type: ignore[arg-type]
+                **who,
             )
 
         with pytest.raises(AccessRequestNotFound):

@@ -33,7 +33,7 @@ class Upload:
     def changed(self, **fields: object) -> Upload:
         """The same, but with lies in the first file."""
         first, *rest = self.shard.files
-        return replace(self, shard=replace(self.shard, files=[replace(first, **fields), *rest]))  # type: ignore[arg-type]
+        return replace(self, shard=replace(self.shard, files=[replace(first, **fields), *rest]))
 
 
 def of(*contents: bytes) -> Upload:
