@@ -71,9 +71,7 @@ class TestText:
 
 class TestScripts:
     def test_each_fits_one_screen(self) -> None:
-        longest = {
-            path.name: len(path.read_text().splitlines())
-            for path in (ROOT / "script").glob("*")
-            if path.is_file()
-        }
-        assert not {name: lines for name, lines in longest.items() if lines > 60}
+        # The agent is no script of ours: it travels alone to a provider's machine, in one file.
+        scripts = [path for path in (ROOT / "script").glob("*") if path.is_file() and path.name != "agent"]
+        lines = {path.name: len(path.read_text().splitlines()) for path in scripts}
+        assert not {name: count for name, count in lines.items() if count > 60}
