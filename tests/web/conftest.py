@@ -1,0 +1,123 @@
+"""A real browser on a live bazaar. It may talk to that bazaar and to nobody else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.servers.live import LiveBazaar
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 800}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Debian's chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visitor:
+    """One browser window: where it went, and what it complained about."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.url + path)
+        self.page.wait_for_load_state("networkidle")
+        return self.page
+
+    def press(self, selector: str) -> Page:
+        """Press a button that leads to another page."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
+        return self.page
+
+    def sign_up(self, name: str, password: str = "correct horse battery") -> None:  # noqa: S107
+        self.go("/join")
+        self.page.fill("[name=name]", name)
+        self.page.fill("[name=email]", f"{name}@example.org")
+        self.page.fill("[name=password]", password)
+        self.press("main button.primary")
+
+    def sign_in(self, name: str, password: str) -> None:
+        self.go("/login")
+        self.page.fill("[name=name]", name)
+        self.page.fill("[name=password]", password)
+        self.press("main button.primary")
+
+    def keep(self, name: str) -> None:
+        """A screenshot for people to look at."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture
+def visit(browser: Browser, live_sqlite: LiveBazaar) -> Iterator[Visit]:
+    """Open a window: `visit(language="zh-CN", scripts=False, theme="dark", viewport=PHONE)`.
+
+    When the test ends, no window has asked another host for anything, nor broken its page's policy.
+    """
+    visitors: list[Visitor] = []
+    with ExitStack() as stack:
+
+        def open_window(
+            *, language: str = "en", scripts: bool = True, theme: str = "light", viewport: Any = None
+        ) -> Visitor:
+            context = browser.new_context(
+                locale=language,
+                java_script_enabled=scripts,
+                color_scheme="dark" if theme == "dark" else "light",
+                viewport=viewport or DESK,
+            )
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            visitor = Visitor(page, live_sqlite.url)
+            visitors.append(visitor)
+            page.on("request", lambda request: _note_host(visitor, request.url))
+            page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+            page.on(
+                "console",
+                lambda message: (
+                    visitor.complaints.append(message.text)
+                    if message.type == "error" and "Content Security Policy" in message.text
+                    else None
+                ),
+            )
+            return visitor
+
+        yield open_window
+    for visitor in visitors:
+        assert visitor.strangers == []
+        assert visitor.complaints == []
+
+
+def _note_host(visitor: Visitor, address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != urlsplit(visitor.url).netloc:
+        visitor.strangers.append(address)

@@ -1,0 +1,90 @@
+"""Run inside the live bazaar: what journeys through the pages find there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+from django.core.management import call_command
+
+from compute_market.clock import HOUR, database_now
+from compute_market.ledger import services as ledger
+from compute_market.matching import jobs, services
+from compute_market.matching.models import Order
+from compute_market.matching.terms import OrderRequest
+from compute_market.offers import agents
+from compute_market.offers.models import Node, Product, Provider, Shard
+from hub.accounts.principals import SYSTEM, Principal
+from hub.accounts.selectors import get_user
+from hub.repos import services as repos
+
+CREDIT = 1_000_000
+
+
+def stock(provider_name: str) -> str:
+    """A product with one node of eight GPUs, offered for a week; gives the product's slug."""
+    now = database_now()
+    call_command("seed_market", region=["cn-east"], tier=["reserved"], verbosity=0)
+    product = Product.objects.get(slug="h100-sxm-80g.cn-east.reserved.ib")
+    user = get_user(provider_name)
+    provider, _ = Provider.objects.get_or_create(
+        namespace=user.namespace, defaults={"created_at": now, "allows_processes": True}
+    )
+    node = Node.objects.create(
+        provider=provider,
+        product=product,
+        name=f"node-{uuid4().hex[:6]}",
+        gpus=8,
+        agent_key_id=agents.new_key_id(),
+        instance="machine",
+        state=Node.State.READY,
+        last_heartbeat_at=now + timedelta(hours=12),
+        runners=["fake", "process"],
+        enrolled_at=now,
+    )
+    begins = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    services.place_order(
+        actor=Principal(user=user),
+        namespace_id=user.namespace_id,
+        request=OrderRequest(
+            client_order_id=uuid4().hex,
+            product=product.slug,
+            side=Order.Side.SELL,
+            gpus=8,
+            start=begins,
+            end=begins + timedelta(days=7),
+            price_micros_per_gpu_hour=12 * CREDIT,
+            node_id=node.pk,
+        ),
+        now=now,
+    )
+    clear()
+    return product.slug
+
+
+def fund(name: str, credits_given: int) -> None:
+    """A deposit by the operator."""
+    ledger.deposit(
+        actor=SYSTEM,
+        namespace_id=get_user(name).namespace_id,
+        amount_micros=credits_given * CREDIT,
+        key=uuid4().hex,
+        now=database_now(),
+    )
+
+
+def clear() -> int:
+    """What the market's worker does: match what waits."""
+    now = database_now()
+    return sum(jobs.drain_shard(shard=shard.number, now=now) for shard in Shard.objects.all())
+
+
+def publish(owner: str, name: str, card: str) -> None:
+    """A model with a card."""
+    repos.create_repository(
+        actor=Principal(user=get_user(owner)),
+        request=repos.NewRepository(
+            kind="model", repo_id=f"{owner}/{name}", files={"README.md": card.encode()}
+        ),
+        now=database_now(),
+    )

@@ -1,0 +1,182 @@
+"""Journeys through the hub: with scripts and without, in both languages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.servers.live import LiveBazaar, unique
+from tests.web.conftest import Visit
+
+CARD = "---\nlicense: mit\nlanguage: zh\n---\n# 小模型\n\n| a | b |\n|--|--|\n| 1 | $x^2$ |\n"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A small, true safetensors file; its name makes it an LFS object."""
+    header = json.dumps({"w": {"dtype": "F32", "shape": [64, 64], "data_offsets": [0, 16384]}}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(16384))
+    return path
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+class TestPublishing:
+    def test_from_sign_up_to_a_download_with_a_token(
+        self, visit: Visit, live_sqlite: LiveBazaar, tmp_path: Path, weights: Path, language: str
+    ) -> None:
+        visitor, name = visit(language=language), unique("eva")
+        page = visitor.page
+        visitor.sign_up(name)
+        expect(page).to_have_url(f"{visitor.url}/{name}")
+
+        visitor.go("/new")
+        page.fill("[name=name]", "tiny")
+        visitor.press("main button.primary")
+        card = tmp_path / "README.md"
+        card.write_text(CARD)
+        page.set_input_files("[data-files] >> nth=0", [str(weights), str(card)])
+        with page.expect_navigation(url="**/tree/main"):
+            page.click("#upload .form-end button")
+        visitor.keep(f"files-{language}")
+
+        visitor.go(f"/{name}/tiny")
+        assert "小模型" in page.inner_text("article")
+        assert page.locator("article math").count() == 1
+        visitor.keep(f"card-{language}")
+        visitor.go(f"/{name}/tiny/blob/main/model.safetensors")
+        assert "64 × 64" in page.inner_text("main")
+
+        visitor.go("/settings/tokens")
+        page.fill("[name=name]", "ci")
+        visitor.press("main form.card >> button.primary")
+        secret = page.inner_text("#secret")
+        environment = live_sqlite.client_env() | {"HF_TOKEN": secret}
+        hf = Path(sys.executable).with_name("hf")
+        folder = tmp_path / "got"
+        subprocess.run(
+            [str(hf), "download", f"{name}/tiny", "--local-dir", str(folder)],
+            env=environment,
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        assert (folder / "model.safetensors").read_bytes() == weights.read_bytes()
+
+    def test_discussion_pull_request_merge(
+        self, visit: Visit, live_sqlite: LiveBazaar, language: str
+    ) -> None:
+        owner, guest = live_sqlite.user(), live_sqlite.user()
+        one, other = visit(language=language), visit(language=language)
+        one.sign_in(owner.name, owner.password)
+        other.sign_in(guest.name, guest.password)
+        one.go("/new")
+        one.page.fill("[name=name]", "shared")
+        one.page.fill("[name=license]", "mit")
+        one.press("main button.primary")
+
+        other.go(f"/{owner.name}/shared/edit/main/README.md")
+        other.page.fill("textarea[name=content]", "---\nlicense: mit\n---\n# Better\n")
+        expect(other.page.locator("#preview h1")).to_contain_text("Better")
+        other.press(".form-end button")
+        number = urlsplit(other.page.url).path.rpartition("/")[2]
+        other.page.fill("textarea[name=text]", f"Please look, @{owner.name}: **bold**")
+        other.press("button[value=comment]")
+
+        one.go(f"/{owner.name}/shared/discussions/{number}")
+        assert "+# Better" in one.page.inner_text("main").replace("\u00a0", " ")
+        one.keep(f"pull-request-{language}")
+        one.press("button[value=merge]")
+        expect(one.page.locator(".badge.merged").first).to_be_visible()
+        one.go(f"/{owner.name}/shared")
+        assert "Better" in one.page.inner_text("article")
+
+
+class TestUploading:
+    def test_goes_on_after_the_connection_was_lost(
+        self, visit: Visit, live_sqlite: LiveBazaar, tmp_path: Path
+    ) -> None:
+        owner, visitor = live_sqlite.user(), visit()
+        visitor.sign_in(owner.name, owner.password)
+        visitor.go("/new")
+        page = visitor.page
+        page.fill("[name=name]", "large")
+        visitor.press("main button.primary")
+        path = tmp_path / "large.bin"
+        path.write_bytes(hashlib.shake_256(b"large").digest(3_000_000))
+        lost = []
+
+        def lose_the_first(route: object) -> None:
+            if not lost:
+                lost.append(route)
+                route.abort()  # type: ignore[attr-defined]
+            else:
+                route.continue_()  # type: ignore[attr-defined]
+
+        page.route(re.compile(r"/lfs/objects/[0-9a-f]{64}(\?|/parts)"), lose_the_first)
+        page.set_input_files("[data-files] >> nth=0", str(path))
+        with page.expect_navigation(url="**/tree/main"):
+            page.click("#upload .form-end button")
+        assert len(lost) == 1
+        visitor.go(f"/{owner.name}/large/blob/main/large.bin")
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in page.inner_text("main")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+class TestWithoutScripts:
+    def test_publishes_edits_and_discusses(self, visit: Visit, tmp_path: Path, language: str) -> None:
+        visitor, name = visit(language=language, scripts=False), unique("jo")
+        page = visitor.page
+        visitor.sign_up(name)
+        visitor.go("/new")
+        page.fill("[name=name]", "plain")
+        visitor.press("main button.primary")
+        notes = tmp_path / "notes.md"
+        notes.write_text("# Notes\n")
+        page.set_input_files("#upload [name=files]", str(notes))
+        visitor.press("#upload .form-end button")
+        expect(page).to_have_url(f"{visitor.url}/{name}/plain/tree/main")
+
+        visitor.go(f"/{name}/plain/edit/main/notes.md")
+        page.fill("textarea[name=content]", "# Better notes\n")
+        visitor.press(".form-end button")
+        visitor.go(f"/{name}/plain/blob/main/notes.md")
+        assert "Better notes" in page.inner_text("main")
+
+        visitor.press(".repo-head .heart")
+        assert page.locator(".heart[aria-pressed=true]").count() == 1
+        visitor.go(f"/{name}/plain/discussions/new")
+        page.fill("[name=title]", "A question")
+        visitor.press(".form-end button")
+        page.fill("textarea[name=text]", "An answer")
+        visitor.press("button[value=close]")
+        assert page.locator(".badge.closed").count() >= 1
+
+        visitor.go("/models?search=plain")
+        assert page.locator(f"a[href='/{name}/plain']").count() == 1
+
+
+class TestSearch:
+    def test_finds_while_typing(self, visit: Visit, live_sqlite: LiveBazaar) -> None:
+        owner, visitor = live_sqlite.user(), visit()
+        visitor.sign_in(owner.name, owner.password)
+        name = unique("needle")
+        visitor.go("/new")
+        visitor.page.fill("[name=name]", name)
+        visitor.press("main button.primary")
+        visitor.go("/")
+        visitor.page.locator(".mast input[type=search]").press_sequentially(name)
+        expect(visitor.page.locator(f"#found a[href='/{owner.name}/{name}']")).to_be_visible()
+        visitor.go("/models")
+        visitor.page.locator(".page-head input[type=search]").press_sequentially(name)
+        expect(visitor.page.locator("#results .repo")).to_have_count(1)
+        assert f"search={name}" in visitor.page.url
