@@ -73,9 +73,10 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
     lease = selectors.get_lease(actor=actor, lease_id=lease_id)
     is_holder = policies.may_spend(actor, lease.holder.namespace_id or 0)
     act = request.POST.get("act")
-    run_form = RunForm(request.POST if act == "run" else None)
+    run_form = RunForm(request.POST if act == "run" else None, auto_id="run_%s")
     sell_form = SellBackForm(
         request.POST if act == "sell" else None,
+        auto_id="sell_%s",
         initial={
             "gpus": lease.gpus,
             "price": f"{lease.price_micros_per_gpu_hour / 1_000_000:.2f}",

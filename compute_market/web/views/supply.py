@@ -31,9 +31,10 @@ def console(request: HttpRequest) -> HttpResponse:
     products = list(selectors.products().filter(state=Product.State.OPEN))
     nodes = list(selectors.nodes(actor=actor).filter(provider__namespace=namespace)) if provider else []
     act = request.POST.get("act")
-    enrol_form = EnrolForm(request.POST if act == "enrol" else None, products=products)
+    enrol_form = EnrolForm(request.POST if act == "enrol" else None, products=products, auto_id="enrol_%s")
     offer_form = OfferForm(
         request.POST if act == "offer" else None,
+        auto_id="offer_%s",
         nodes=[(node.pk, f"{node.name} · {node.gpus} × {node.product.slug}") for node in nodes],
         initial={
             "client_order_id": f"web-{uuid4().hex}",

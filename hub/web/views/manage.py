@@ -38,7 +38,9 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
     policies.require_role(actor, repository, Role.ADMIN)
     initial = {name: getattr(repository, name) for name in RepositorySettingsForm.base_fields}
     settings_form = RepositorySettingsForm(_bound(request, "settings"), initial=initial)
-    member_form = CollaboratorForm(_bound(request, "collaborator"), initial={"role": Role.WRITE})
+    member_form = CollaboratorForm(
+        _bound(request, "collaborator"), initial={"role": Role.WRITE}, auto_id="collaborator_%s"
+    )
     move_form = MoveForm(_bound(request, "move"), initial={"to": repository.full_name})
     delete_form = ConfirmForm(_bound(request, "delete"), expected=repository.full_name)
     forms: list[tuple[Form, Any]] = [

@@ -121,7 +121,9 @@ def organization(request: HttpRequest, name: str) -> HttpResponse:
     form = ProfileForm(
         request.POST if request.POST and not is_member_form else None, initial=_profile_initial(found)
     )
-    member_form = MemberForm(request.POST if is_member_form else None, initial={"role": Role.WRITE})
+    member_form = MemberForm(
+        request.POST if is_member_form else None, initial={"role": Role.WRITE}, auto_id="member_%s"
+    )
     saved = submit(
         request,
         form,
