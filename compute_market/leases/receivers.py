@@ -1,5 +1,6 @@
 """Facts that leases hear. A receiver only rings a bell."""
 
+from django.db import transaction
 from django.dispatch import receiver
 
 from compute_market.leases import tasks
@@ -8,4 +9,5 @@ from compute_market.leases.signals import leases_opened
 
 @receiver(leases_opened)
 def start_what_begins_now(**_: object) -> None:
-    tasks.advance_leases.delay_on_commit()  # type: ignore[attr-defined]
+    """A bell that nobody hears is made up for by the sweep, and never undoes the trades."""
+    transaction.on_commit(lambda: tasks.advance_leases.apply_async(retry=False), robust=True)
