@@ -31,6 +31,7 @@ SIBLINGS_MAX = 50_000
 README_BYTES_MAX = 4 * 1024 * 1024
 # Headers of large objects that one indexing may read; the rest of a huge repository goes uncounted.
 HEADERS_MAX = 512
+HEADER_BYTES_MAX = 64 * 1024 * 1024
 
 Sibling = tuple[str, int, str, str | None, int | None]
 
@@ -95,6 +96,7 @@ class _Reading:
         self.commit = commit
         self.known = known
         self.headers: dict[str, Any] = {}
+        self.header_bytes_left = HEADER_BYTES_MAX
         self.files = [entry for entry in git.entries(commit, recursive=True) if entry.is_file]
         # What decides about a repository lies at its root, or names its kind by its ending anywhere.
         self.root = {entry.path: entry for entry in self.files if "/" not in entry.path}
@@ -166,10 +168,21 @@ class _Reading:
         return read_range(0, entry.pointer.size) if read_range else None
 
     def _reader(self, entry: Entry) -> ReadRange | None:
+        """Ranges of a file, until the commit's allowance for headers is used up."""
         if entry.pointer is not None:
-            return objects.range_reader(entry.pointer)
-        data = self.git.read(entry.oid)
-        return lambda start, length: data[start : start + length]
+            read_range = objects.range_reader(entry.pointer)
+        else:
+            data = self.git.read(entry.oid)
+            read_range = lambda start, length: data[start : start + length]  # noqa: E731
+        if read_range is None:
+            return None
+
+        def read(start: int, length: int) -> bytes:
+            piece = read_range(start, min(length, self.header_bytes_left))
+            self.header_bytes_left -= len(piece)
+            return piece
+
+        return read
 
     def _header(self, path: str, read: Any) -> Any:
         """What a weight file's header says, from the stored facts when the blob is the same."""

@@ -13,7 +13,6 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, Value
 from django.db.models.sql.compiler import SQLCompiler
-
 from django.utils.translation import gettext_lazy as _
 
 from hub.errors import Invalid

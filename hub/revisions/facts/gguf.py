@@ -16,6 +16,8 @@ HEADER_BYTES_MAX = 48 * 1024 * 1024
 ENTRIES_MAX = 4_096
 TENSORS_MAX = 100_000
 TEXT_MAX = 1024 * 1024
+# Elements of arrays that are gone through one by one: a vocabulary and its merges, with room to spare.
+ELEMENTS_MAX = 1_500_000
 KEPT_TEXT_MAX = 64 * 1024
 ARRAY = 9
 STRING = 8
@@ -38,8 +40,20 @@ def _text(reader: HeaderReader) -> str:
     return reader.take(length).decode("utf-8", "replace")
 
 
-def _value(reader: HeaderReader, kind: int, depth: int = 0) -> Any:
-    """A scalar, or None for an array, which is passed over (except short ones of strings' count)."""
+class _Elements:
+    """How many elements of arrays may still be gone through."""
+
+    def __init__(self) -> None:
+        self.left = ELEMENTS_MAX
+
+    def spend(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise _Malformed
+
+
+def _value(reader: HeaderReader, kind: int, elements: _Elements, depth: int = 0) -> Any:
+    """A scalar, or None for an array, which is passed over."""
     if kind in NUMBERS:
         return _number(reader, NUMBERS[kind])
     if kind == STRING:
@@ -50,13 +64,12 @@ def _value(reader: HeaderReader, kind: int, depth: int = 0) -> Any:
     if inner in NUMBERS:
         reader.skip(struct.calcsize(f"<{NUMBERS[inner]}") * length)
         return None
-    if length > HEADER_BYTES_MAX:
-        raise _Malformed
+    elements.spend(length)
     for _ in range(length):
         if inner == STRING:
             reader.skip(_number(reader, "Q"))
         else:
-            _value(reader, inner, depth + 1)
+            _value(reader, inner, elements, depth + 1)
     return None
 
 
@@ -77,9 +90,10 @@ def _read(reader: HeaderReader) -> dict[str, Any]:
     if tensors > TENSORS_MAX or entries > ENTRIES_MAX:
         raise _Malformed
     values: dict[str, Any] = {}
+    elements = _Elements()
     for _ in range(entries):
         name = _text(reader)
-        value = _value(reader, _number(reader, "I"))
+        value = _value(reader, _number(reader, "I"), elements)
         if value is not None and not (isinstance(value, str) and len(value) > KEPT_TEXT_MAX):
             values[name] = value
     parameters = 0
@@ -89,7 +103,7 @@ def _read(reader: HeaderReader) -> dict[str, Any]:
         if dimensions > 8:
             raise _Malformed
         parameters += math.prod(_number(reader, "Q") for _ in range(dimensions))
-        reader.skip(4 + 8)
+        reader.take(4 + 8)
     if parameters > 2**62:
         raise _Malformed
     architecture = values.get("general.architecture")

@@ -13,38 +13,44 @@ class Truncated(Exception):
 
 
 class HeaderReader:
-    """A forward reader over ranges that fetches `step` bytes at a time and at most `bytes_max` in all."""
+    """A forward reader over ranges that fetches `step` bytes at a time and at most `bytes_max` in all.
+
+    What is skipped is not fetched, unless it came along.
+    """
 
     def __init__(self, read: ReadRange, *, bytes_max: int, step: int = 256 * 1024) -> None:
         self._read = read
-        self._bytes_max = bytes_max
+        self._left = bytes_max
         self._step = step
         self._buffer = b""
-        self._at = 0
-        self._fetched = 0
+        self._at = 0  # in the buffer
+        self._end = 0  # of the buffer, in the file
 
     def take(self, length: int) -> bytes:
         """The next bytes. Raises: Truncated."""
-        self._need(length)
+        missing = length - (len(self._buffer) - self._at)
+        if missing > 0:
+            self._fetch(missing)
         piece = self._buffer[self._at : self._at + length]
         self._at += length
         return piece
 
     def skip(self, length: int) -> None:
-        """Raises: Truncated."""
-        self._need(length)
-        self._at += length
-
-    def _need(self, length: int) -> None:
-        missing = length - (len(self._buffer) - self._at)
-        if missing <= 0:
+        """Go on behind the next bytes; that the file is long enough shows at the next `take`."""
+        buffered = len(self._buffer) - self._at
+        if length <= buffered:
+            self._at += length
             return
-        wanted = max(missing, self._step)
-        if self._fetched + missing > self._bytes_max:
+        self._end += length - buffered
+        self._buffer, self._at = b"", 0
+
+    def _fetch(self, missing: int) -> None:
+        if missing > self._left:
             raise Truncated
-        piece = self._read(self._fetched, min(wanted, self._bytes_max - self._fetched))
-        self._fetched += len(piece)
+        piece = self._read(self._end, min(max(missing, self._step), self._left))
+        if len(piece) < missing:
+            raise Truncated
+        self._left -= len(piece)
+        self._end += len(piece)
         self._buffer = self._buffer[self._at :] + piece
         self._at = 0
-        if len(self._buffer) < length:
-            raise Truncated

@@ -111,6 +111,10 @@ class TestReadAndStore:
         monkeypatch.setattr(safetensors, "read", lambda _: pytest.fail("read again"))
         assert index(repository).safetensors == {"parameters": {"F32": 3}, "total": 3}
 
+    def test_reads_headers_up_to_an_allowance(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(indexing, "HEADER_BYTES_MAX", 10)
+        assert index(make(model__safetensors=save({"w": np.zeros(3, np.float32)}))).safetensors is None
+
     def test_replaces_tags_and_announces(self) -> None:
         repository = make(README__md=CARD)
         heard: list[str] = []

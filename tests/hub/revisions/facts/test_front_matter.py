@@ -61,6 +61,8 @@ class TestRead:
             "a: &a [*a]",
             "a: [" + "[" * 5000 + "]" * 5000 + "]",
             "- " * 3000 + "x",
+            "\n".join(" " * depth + f"k{depth}:" for depth in range(1500)),
+            "".join("- ? " for _ in range(2000)) + "x",
             "a: !!python/object/apply:os.system ['true']",
             "just words",
             "- a\n- b",

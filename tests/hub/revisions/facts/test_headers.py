@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,19 @@ class TestGguf:
             "chat_template": "{{x}}",
         }
         assert file.read_bytes < 1_000_000
+
+    def test_passes_over_what_it_does_not_need(self) -> None:
+        scores = text("tokenizer.ggml.scores") + struct.pack("<IIQ", 9, 6, 5_000_000) + bytes(20_000_000)
+        head = gguf_file({"general.architecture": "qwen2"}, {})
+        file = Ranges(head[:16] + struct.pack("<Q", 2) + head[24:] + scores)
+        assert gguf.read(file) == {"total": 0, "architecture": "qwen2"}
+        assert file.read_bytes < 1_000_000
+
+    def test_gives_up_on_endless_arrays_quickly(self) -> None:
+        bomb = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("x") + struct.pack("<IIQ", 9, 8, 5_000_000)
+        started = time.perf_counter()
+        assert gguf.read(Ranges(bomb + bytes(40_000_000))) is None
+        assert time.perf_counter() - started < 1
 
     def test_gives_nothing_for_a_cut_file(self) -> None:
         data = gguf_file({"general.architecture": "qwen2"}, {"w": [2]})
