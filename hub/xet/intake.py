@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import mmap
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hub.xet.codec.xorbs import Read
 from hub.xet.errors import InvalidShard
 
 COPY_BYTES = 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
 
 
 @contextmanager
@@ -32,21 +34,28 @@ def temporary_file() -> Iterator[IO[bytes]]:
                 Path(file.name).unlink()
 
 
+class _Source(io.RawIOBase):
+    """A `read(n)` as Python's buffered reader wants it."""
+
+    def __init__(self, read: Read) -> None:
+        self._source = read
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, view: memoryview) -> int:  # type: ignore[override]
+        data = self._source(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
 def exactly(read: Read) -> Read:
-    """A reader that gives fewer bytes than asked for only at the end; sockets give what they have."""
+    """A reader that gives fewer bytes than asked for only at the end; sockets give what they have.
 
-    def read_exactly(size: int) -> bytes:
-        data = read(size)
-        if len(data) == size or not data:
-            return data
-        parts = [data]
-        left = size - len(data)
-        while left and (data := read(left)):
-            parts.append(data)
-            left -= len(data)
-        return b"".join(parts)
-
-    return read_exactly
+    It asks the source for large blocks. A xorb is read in thousands of small pieces, and for each of them
+    the web server would copy all that it has received ahead.
+    """
+    return io.BufferedReader(_Source(read), BLOCK_BYTES).read
 
 
 def spool_shard(read: Read, file: IO[bytes]) -> tuple[memoryview, str]:
