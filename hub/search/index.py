@@ -131,7 +131,7 @@ class Postgres:
     def _condition(self, match: Match) -> tuple[str, list[str]]:
         weight = "A" if match.field is Field.NAMES else ""
         query = " & ".join(self._term(term, weight) for term in match.terms)
-        where, parameters = f"{self.columns[match.field]} @@ %s::tsquery", list[object]([query])
+        where, parameters = f"{self.columns[match.field]} @@ %s::tsquery", [query]
         for other in match.besides:
             more, values = self._condition(other)
             where += f" AND NOT ({more})"
@@ -172,5 +172,5 @@ def first_ids(match: Match, limit: int) -> list[int]:
     """Ids of at most `limit` repositories that match, in no order."""
     sql, parameters = dialect().ids(match)
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql} LIMIT {limit:d}", parameters)  # type: ignore[arg-type]
+        cursor.execute(f"{sql} LIMIT {limit:d}", parameters)
         return [row[0] for row in cursor.fetchall()]

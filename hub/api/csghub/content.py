@@ -41,7 +41,7 @@ def upload_file(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     return ok(None)
 
 
-def _chunks(file: UploadedFile) -> Iterator[bytes]:
+def _chunks(file: UploadedFile[Any]) -> Iterator[bytes]:
     yield from file.chunks()
 
 

@@ -34,7 +34,7 @@ def ada() -> Principal:
 def collection(
     actor: Principal, title: str = "Small models", *, namespace: str = "", **more: bool
 ) -> Collection:
-    request = services.NewCollection(namespace=namespace or actor.name, title=title, **more)  # type: ignore[arg-type]
+    request = services.NewCollection(namespace=namespace or actor.name, title=title, **more)
     return services.create_collection(actor=actor, request=request, now=NOW)
 
 

@@ -43,7 +43,7 @@ def hook(
     watched: tuple[str, str] = ("user", "ada"),
     **more: object,
 ) -> Webhook:
-    request = WebhookChange(url=url, watched=[watched], **more)  # type: ignore[arg-type]
+    request = WebhookChange(url=url, watched=[watched], **more)
     return services.create_webhook(actor=actor, request=request, now=NOW)
 
 

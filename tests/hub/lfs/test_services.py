@@ -224,7 +224,7 @@ class TestReceive:
                     size_bytes=10**18,
                     expires_at=huge.expires_at,
                 ),
-                read=read,  # type: ignore[arg-type]
+                read=read,
                 now=NOW,
             )
 

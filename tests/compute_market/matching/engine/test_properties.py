@@ -62,7 +62,7 @@ def logs(draw: st.DrawFn, products: int = 1) -> list[c.Command]:
                 )
             )
         elif kind == "c":
-            ending: type[c.Cancel | c.Expire] = draw(st.sampled_from((c.Cancel, c.Expire)))
+            ending: Any = draw(st.sampled_from((c.Cancel, c.Expire)))
             log.append(ending(sequence, draw(st.sampled_from(orders))))
         elif kind == "x":
             log.append(c.CancelAll(sequence, draw(st.integers(1, 4)), draw(st.integers(0, products))))
