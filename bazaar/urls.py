@@ -3,9 +3,9 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
-from bazaar import metrics, pages, readiness
+from bazaar import docs, metrics, pages, readiness
 
 urlpatterns = [
     path("healthz", readiness.healthz),
@@ -14,7 +14,7 @@ urlpatterns = [
     path("preferences", pages.preferences),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema")),
+    path("api/docs", docs.Docs.as_view()),
     path("api/hub/v1/", include("hub.api.native.urls")),
     path("api/market/v1/", include("compute_market.api.urls")),
     path("xet/", include("hub.api.xet.urls")),

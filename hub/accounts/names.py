@@ -15,7 +15,7 @@ NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?", re.ASCII
 RESERVED_NAMES = frozenset(
     """
     _mock about abuse account accounts admin administrator agent agents all anonymous api app apps
-    archive assets auth blob blog bucket buckets code codes collections community compute contact
+    archive assets auth avatars blob blog bucket buckets code codes collections community compute contact
     csg dashboard dataset datasets doc docs download downloads error explore favicon.ico feed files
     git healthz help hf home hub internal jobs join kernel kernels legal lfs login logout market mcp
     mcps mcpservers me media metrics model models modelscope ms new none notifications null oauth

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.html import escape
 
 from hub.accounts import policies as accounts_policies
 from hub.accounts import selectors as accounts
@@ -20,6 +22,12 @@ from hub.community.services import people as services
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
 from hub.repos.quotas import storage_limit_bytes
+
+AVATAR = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" '
+    'fill="hsl({hue} 45% 45%)"/><text x="32" y="33" fill="#fff" font-family="sans-serif" font-size="34" '
+    'text-anchor="middle" dominant-baseline="central">{letter}</text></svg>'
+)
 
 
 def _user(request: HttpRequest, user: User) -> dict[str, Any]:
@@ -164,7 +172,17 @@ def _storage(request: HttpRequest, namespace: Namespace) -> HttpResponse:
     return by_offset(request, rows.order_by("-size_bytes", "-id"), row)
 
 
+def avatar(_request: HttpRequest, name: str) -> HttpResponse:
+    """A letter on a colour: the same for the same name, whether it exists or not."""
+    letter = escape(name[:1].upper())
+    hue = int.from_bytes(hashlib.sha256(name.lower().encode()).digest()[:2], "big") % 360
+    response = HttpResponse(AVATAR.format(letter=letter, hue=hue), content_type="image/svg+xml")
+    response["Cache-Control"] = "public, max-age=86400"
+    return response
+
+
 urlpatterns = [
+    path("avatars/<name:name>.svg", route(GET=avatar)),
     path("api/users/<name:name>/overview", route(GET=user_overview)),
     path("api/users/<name:name>/followers", route(GET=followers_of_user)),
     path("api/users/<name:name>/following", route(GET=following)),

@@ -72,3 +72,12 @@ class TestStorage:
         make.organization("acme")
         bob = Client(headers=make.bearer(make.user("bob")))
         assert bob.get("/api/organizations/acme/settings/repositories").status_code == 403
+
+
+class TestAvatars:
+    def test_are_drawn_where_answers_say_they_are(self, client: Client) -> None:
+        make.user("ada.b-c")
+        url = client.get("/api/users/ada.b-c/overview").json()["avatarUrl"]
+        answer = client.get(url.removeprefix("http://testserver"))
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/svg+xml")
+        assert b">A</text>" in answer.content

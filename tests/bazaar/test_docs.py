@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+
+@pytest.mark.django_db
+class TestDocs:
+    def test_page_runs_only_the_hubs_own_scripts_and_allows_them(self, client: Client) -> None:
+        answer = client.get("/api/docs")
+        page = answer.content.decode()
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert re.findall(r"<script(?![^>]*src=)", page) == []
+        assert all(source.startswith("/") for source in re.findall(r'(?:src|href)="([^"]+)"', page))
+        script = re.findall(r'src="(/api/docs[^"]*)"', page)
+        assert client.get(script[0]).headers["Content-Type"].startswith("application/javascript")
