@@ -48,6 +48,7 @@ app.conf.beat_schedule = {
     "prune-webhook-log": {"task": "hub.community.tasks.prune_deliveries", "schedule": 24 * 3600},
     "write-download-counts": {"task": "hub.downloads.tasks.flush", "schedule": 60},
     "sum-the-last-thirty-days": {"task": "hub.downloads.tasks.recount", "schedule": 3600},
+    "count-slow-facets": {"task": "hub.search.tasks.count_slow_facets", "schedule": 180},
     "score-trending": {"task": "hub.search.tasks.score_trending", "schedule": 900},
     "follow-prices-with-bands": {"task": "compute_market.matching.tasks.update_bands", "schedule": 300},
     "let-go-of-old-market-news": {"task": "compute_market.matching.tasks.prune", "schedule": 3600},

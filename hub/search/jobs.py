@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from hub.repos.models import Repository
-from hub.search import documents
+from hub.search import documents, selectors
 from hub.search.models import TrendingState
 
 HALF_LIFE = timedelta(days=3)
@@ -93,6 +93,14 @@ def next_score(score: float, row: Repository, state: TrendingState, now: datetim
     downloads = max(0, row.downloads_total - state.downloads_seen)
     found = faded + LIKE_WEIGHT * likes + DOWNLOAD_WEIGHT * downloads
     return round(found, 3) if found >= SCORE_MIN else 0.0
+
+
+def count_slow_facets() -> list[str]:
+    """Count anew what pages show beside their lists, where counting takes long; returns the kinds."""
+    kinds = selectors.slow_facets()
+    for kind in kinds:
+        selectors.count_facets(kind)
+    return kinds
 
 
 def rebuild_index(*, after: int = 0) -> Iterator[int]:

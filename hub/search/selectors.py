@@ -21,7 +21,7 @@ from django.db.models.lookups import Exact
 from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import policies
-from hub.repos.models import Gating, Repository
+from hub.repos.models import Gating, Kind, Repository
 from hub.revisions.models import RepositoryTag
 from hub.search import index, keyset, remembered, tokens
 from hub.search.index import Field, Match
@@ -35,6 +35,9 @@ FEW = 100
 FACET_VALUES_MAX = 60
 # What took a second to count is good for a hundred.
 KEPT_TIMES_TAKEN = 100
+# What takes longer than this is counted again by a job before it is forgotten (`jobs.count_slow_facets`).
+SLOW_SECONDS = 0.05
+SLOW_KEPT_SECONDS = 600
 WIDE = frozenset({"siblings", "headers", "text", "card_data", "config", "card_errors", "transformers_info"})
 
 
@@ -274,17 +277,31 @@ def _top(rows: Iterable[tuple[str, str, int]]) -> dict[str, list[FacetValue]]:
 
 def _facets_of_kind(kind: str, *, is_exact: bool) -> Facets:
     """Counted over the public repositories, and remembered for 100 times as long as counting took."""
-    name = f"facets:{kind}"
-    kept = remembered.get(name)
-    if kept is not None:
-        total, by_type = kept
-        values = {type_: [FacetValue(*pair) for pair in pairs] for type_, pairs in by_type.items()}
-        return Facets(values, total=total, is_exact=is_exact)
+    kept = remembered.get(_facets_name(kind))
+    total, _, by_type = kept if kept is not None else count_facets(kind)
+    values = {type_: [FacetValue(*pair) for pair in pairs] for type_, pairs in by_type.items()}
+    return Facets(values, total=total, is_exact=is_exact)
+
+
+def _facets_name(kind: str) -> str:
+    return f"facets:{kind}"
+
+
+def slow_facets() -> list[str]:
+    """The kinds whose counts are remembered and took so long that nobody should wait for them again."""
+    kept = {kind: remembered.get(_facets_name(kind)) for kind in Kind.values}
+    return [kind for kind, found in kept.items() if found is not None and found[1] >= SLOW_SECONDS]
+
+
+def count_facets(kind: str) -> tuple[int, float, dict[str, list[tuple[str, int]]]]:
+    """Count the public repositories of a kind by tag, and remember it: (total, seconds it took, by type)."""
     started = time.monotonic()
     total, counted = _count_public(kind)
-    plain = {type_: [(v.value, v.count) for v in values] for type_, values in counted.items()}
-    remembered.put(name, [total, plain], seconds=(time.monotonic() - started) * KEPT_TIMES_TAKEN)
-    return Facets(counted, total=total, is_exact=is_exact)
+    by_type = {type_: [(found.value, found.count) for found in values] for type_, values in counted.items()}
+    seconds = time.monotonic() - started
+    kept_seconds = max(seconds * KEPT_TIMES_TAKEN, SLOW_KEPT_SECONDS if seconds >= SLOW_SECONDS else 0)
+    remembered.put(_facets_name(kind), [total, seconds, by_type], seconds=kept_seconds)
+    return total, seconds, by_type
 
 
 def _count_public(kind: str) -> tuple[int, dict[str, list[FacetValue]]]:

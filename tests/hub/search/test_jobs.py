@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from pytest_django import Settings
 
 from hub.accounts.principals import ANONYMOUS
 from hub.repos.models import Repository
@@ -56,3 +57,28 @@ class TestRebuildIndex:
         assert list(jobs.rebuild_index()) == [made[-1].pk]
         page = selectors.list_repositories(actor=ANONYMOUS, kind="model", query=ListQuery(text="通义"))
         assert [row.full_name for row in page.items] == ["a/one"]
+
+
+class TestCountSlowFacets:
+    @pytest.fixture(autouse=True)
+    def _own_memory(self, settings: Settings, request: pytest.FixtureRequest) -> None:
+        settings.REDIS_PREFIX = f"test-facets-{request.node.name}"
+
+    def total(self) -> int:
+        return selectors.find_facets(actor=ANONYMOUS, kind="model", query=ListQuery()).total
+
+    def test_counts_anew_what_takes_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(selectors, "SLOW_SECONDS", 0)
+        add("a/one")
+        assert self.total() == 1
+        add("a/two")
+        assert self.total() == 1
+        assert jobs.count_slow_facets() == ["model"]
+        assert self.total() == 2
+
+    def test_leaves_alone_what_is_quick_or_was_never_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(selectors, "SLOW_SECONDS", 1_000)
+        assert jobs.count_slow_facets() == []
+        add("a/one")
+        self.total()
+        assert jobs.count_slow_facets() == []
