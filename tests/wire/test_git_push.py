@@ -300,7 +300,7 @@ class TestKilledServer:
         repo_id = make_repository(bazaar, bazaar.alice)
         folder = storage_of(bazaar, repo_id)
         work = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
-        for delay in (0.0, 0.05, 0.1, 0.15, 0.2, 0.3):
+        for delay in (0.0, 0.08, 0.16, 0.3):
             before = work.git("rev-parse", "origin/main").out.strip()
             after = work.commit(data__txt=os.urandom(300_000).hex())
             push = subprocess.Popen(
