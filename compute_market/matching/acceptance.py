@@ -40,8 +40,9 @@ class Acceptance:
         self.now = now
         self._journal = ledger.Journal(accounts=[account], now=now)
         self._known = self._load_known({request.client_order_id for request in requests})
-        self._listings = self._load_listings({request.product for request in requests})
+        # Nodes before listings: a product's first listing appends to a log, and that lock comes last.
         self._sources = supply.Sources(account=account, requests=requests, now=now)
+        self._listings = self._load_listings({request.product for request in requests})
         live = Order.objects.live().filter(account_id=account.pk)
         self._room = limits.open_orders_max() - live[: limits.open_orders_max()].count()
         self._fresh: list[tuple[Order, str, Reservation | None]] = []

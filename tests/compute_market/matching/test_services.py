@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from compute_market.clock import database_now
 from compute_market.errors import Refusal
@@ -16,7 +18,7 @@ from compute_market.leases.errors import CapacityTaken
 from compute_market.leases.models import Lease
 from compute_market.ledger.errors import InsufficientFunds, NotAMember
 from compute_market.ledger.models import Account, Reservation
-from compute_market.matching import jobs, listings, selectors, services
+from compute_market.matching import jobs, listings, selectors, services, tasks
 from compute_market.matching.errors import (
     AmendmentPending,
     BulkTooLarge,
@@ -28,7 +30,7 @@ from compute_market.matching.errors import (
     TooManyOrders,
     VersionChanged,
 )
-from compute_market.matching.models import Command, Intake, Level, Order, Outbox, Outcome, Trade
+from compute_market.matching.models import Command, Intake, Level, Listing, Order, Outbox, Outcome, Trade
 from compute_market.offers import signals
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import GpuHold, Node
@@ -57,6 +59,12 @@ def machine(provider: Principal) -> Node:
 
 def purse(who: Principal) -> Account:
     return Account.objects.get(namespace=namespace_of(who), kind="main")
+
+
+def tomorrow() -> dict[str, Any]:
+    """A window by the real clock."""
+    start = (database_now() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    return {"start": start, "end": start + timedelta(hours=1)}
 
 
 def again(order: Order) -> Order:
@@ -433,6 +441,20 @@ class TestExpiry:
         assert again(bid).state == "expired"
 
 
+class TestClocks:
+    def test_a_worker_whose_clock_is_wrong_ends_nothing_early(
+        self, user: Principal, machine: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bid = buy(user, machine.product, 1, 12, now=database_now(), **tomorrow())
+        drain()
+        a_year_ahead = database_now() + timedelta(days=365)
+        monkeypatch.setattr(timezone, "now", lambda: a_year_ahead)
+        monkeypatch.setattr(time, "time", a_year_ahead.timestamp)
+        tasks.sweep_shards()
+        drain()
+        assert again(bid).state == "open"
+
+
 class TestBands:
     def test_follow_what_is_paid_step_by_step(
         self, provider: Principal, user: Principal, settings: Any
@@ -486,6 +508,17 @@ class TestHalt:
         call_command("halt_market", verbosity=0)
         drain()
         assert again(before).state == "filled"
+
+    def test_counts_in_the_order_of_the_log(self, user: Principal, machine: Node) -> None:
+        """An order that was checked just before a halt, and logged just after it, is rejected."""
+        buy(user, machine.product, 1, 12)
+        services.halt(actor=operator(), product=machine.product.slug, now=NOON)
+        Listing.objects.update(is_stopped=False)
+        late = buy(user, machine.product, 1, 12)
+        drain()
+        assert (again(late).state, again(late).reason) == ("rejected", "product_halted")
+        assert again(late).reservation is not None
+        assert purse(user).held_micros < 2 * 24 * 12 * CREDIT
 
     def test_is_for_operators(self, user: Principal) -> None:
         with pytest.raises(Refusal):
