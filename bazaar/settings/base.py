@@ -234,6 +234,9 @@ MARKET_MAKER_FEE_BPS = env.integer("BAZAAR_MARKET_MAKER_FEE_BPS", default=5)
 MARKET_TAKER_FEE_BPS = env.integer("BAZAAR_MARKET_TAKER_FEE_BPS", default=10)
 MARKET_OPEN_ORDERS_MAX = env.integer("BAZAAR_MARKET_OPEN_ORDERS_MAX", default=10_000)
 MARKET_BULK_MAX = 1000
+# Calls a minute, by user and by address of those who show no key.
+MARKET_RATE_USER = env.integer("BAZAAR_MARKET_RATE_USER", default=30_000)
+MARKET_RATE_ANONYMOUS = env.integer("BAZAAR_MARKET_RATE_ANONYMOUS", default=3_000)
 MARKET_BATCH_SIZE = env.integer("BAZAAR_MARKET_BATCH_SIZE", default=1000)
 # How long a worker that has gone silent keeps a shard from the others.
 MARKET_CLAIM_SECONDS = env.integer("BAZAAR_MARKET_CLAIM_SECONDS", default=10)

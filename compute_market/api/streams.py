@@ -78,6 +78,10 @@ class Broadcaster:
         """How many subscribers are connected."""
         return self._count
 
+    @property
+    def is_full(self) -> bool:
+        return self._count >= SUBSCRIBERS_MAX
+
     def subscribe(
         self, connection: socket.socket, *, topic: str, after: int, headers: bytes = b"", first: bytes = b""
     ) -> bool:

@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from compute_market import rows
-from compute_market.matching import books, commandlog, engine, limits, quantities, settlement
+from compute_market.matching import bells, books, commandlog, engine, limits, quantities, settlement
 from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Cursor, Intake, Level, Snapshot
 from compute_market.matching.signals import shard_drained
@@ -90,6 +90,7 @@ def _drain_batch(held: Claim, now: datetime) -> int:
         }
         topics |= {f"account/{account}": news for account, news in batch.order_news().items()}
         batch.tell(topics, sequence=shelf.matcher.number)
+        bells.ring(topics)
         _advance(held, shelf.matcher)
     held.sequence, held.event_number = shelf.matcher.sequence, shelf.matcher.number
     shelf.depth.forget_empty(changed)

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from compute_market.clock import HOUR
 from compute_market.matching import limits, quantities, selectors
-from compute_market.matching.models import Level, Listing, Order, Trade
+from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
 from compute_market.offers.models import Product
 
 DAY = timedelta(days=1)
@@ -245,3 +246,20 @@ def ticker(product: Product, *, now: datetime) -> Ticker:
         band_high_micros=listing.highest_micros if listing else None,
         is_halted=bool(listing and listing.is_stopped) or product.state == Product.State.HALTED,
     )
+
+
+def topic(product: Product) -> str:
+    """Under which name a product's news stand in the outbox."""
+    return f"product/{product.pk}"
+
+
+def last_news(product: Product) -> int:
+    """The number of the newest news of a product: a stream that begins after it misses nothing."""
+    newest = Outbox.objects.filter(shard=product.shard_id, topic=topic(product)).order_by("-sequence")
+    return newest.values_list("sequence", flat=True).first() or 0
+
+
+def news(product: Product, *, after: int, limit: int) -> list[tuple[int, Any]]:
+    """(number, payload) of a product's news after a number, in order."""
+    rows = Outbox.objects.filter(shard=product.shard_id, topic=topic(product), sequence__gt=after)
+    return list(rows.order_by("sequence").values_list("sequence", "payload")[:limit])

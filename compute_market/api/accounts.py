@@ -1,0 +1,153 @@
+"""Money: balances, statements; deposits, withdrawals and bonds (market.md 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute_market.api.base import MarketView, StrictInteger, moment
+from compute_market.ledger import selectors, services
+from compute_market.ledger.models import Account, Transfer
+from hub.interface import get_namespace
+
+TAG = "accounts"
+
+
+class MoneyBody(serializers.Serializer[Any]):
+    account = serializers.CharField(max_length=96, help_text="A namespace.")
+    amount_micros = StrictInteger(min_value=1)
+    key = serializers.CharField(max_length=64, help_text="The same key moves the money once.")
+
+
+def transfer_row(transfer: Transfer) -> dict[str, Any]:
+    return {
+        "id": transfer.pk,
+        "kind": transfer.kind,
+        "amount_micros": transfer.amount_micros,
+        "cause": transfer.cause,
+        "at": moment(transfer.at),
+    }
+
+
+class Balance(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="balance",
+        parameters=[OpenApiParameter("account", str)],
+        responses={200: dict},
+    )
+    def get(self, request: Request) -> Response:
+        """The main account and the bond: balance, holds, and what is available."""
+        namespace_id = self.namespace_id(request.query_params.get("account"))
+        rows = selectors.balances(actor=self.actor, namespace_id=namespace_id)
+        return Response(
+            {
+                "items": [
+                    {
+                        "kind": row.kind,
+                        "balance_micros": row.balance_micros,
+                        "held_micros": row.held_micros,
+                        "available_micros": row.available_micros,
+                    }
+                    for row in rows
+                ]
+            }
+        )
+
+
+class Statement(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="statement",
+        parameters=[OpenApiParameter(name, str) for name in ("account", "kind", "before")],
+        responses={200: dict},
+    )
+    def get(self, request: Request) -> Response:
+        """Movements, newest first; go on with `before=<next>`."""
+        before = request.query_params.get("before", "")
+        if before and not before.isdecimal():
+            raise serializers.ValidationError({"before": "A whole number is needed."})
+        lines, following = selectors.statement(
+            account=self.account(request), before=int(before[:18]) if before else None
+        )
+        return Response(
+            {
+                "items": [
+                    {
+                        "id": line.transfer_id,
+                        "at": moment(line.at),
+                        "kind": line.kind,
+                        "amount_micros": line.amount_micros,
+                        "cause": line.cause,
+                    }
+                    for line in lines
+                ],
+                "next": following,
+            }
+        )
+
+    def account(self, request: Request) -> Account:
+        namespace_id = self.namespace_id(request.query_params.get("account"))
+        kind = request.query_params.get("kind") or Account.Kind.MAIN.value
+        return selectors.get_account(actor=self.actor, namespace_id=namespace_id, kind=kind)
+
+
+class StatementCsv(Statement):
+    @extend_schema(tags=[TAG], operation_id="statement_csv", responses={(200, "text/csv"): str})
+    def get(self, request: Request) -> Any:
+        """The whole statement, oldest first, with the balance after each movement."""
+        lines = selectors.statement_csv(account=self.account(request))
+        answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = 'attachment; filename="statement.csv"'
+        return answer
+
+
+class Money(MarketView):
+    """One way of moving money; which one, the address says."""
+
+    service: Any = None
+
+    @extend_schema(tags=[TAG], request=MoneyBody, responses={201: dict})
+    def post(self, request: Request) -> Response:
+        body = self.read(request.data, MoneyBody)
+        transfer = type(self).service(
+            actor=self.actor,
+            namespace_id=get_namespace(body["account"]).pk,
+            amount_micros=body["amount_micros"],
+            key=body["key"],
+            now=self.now(),
+        )
+        return Response(transfer_row(transfer), status=201)
+
+
+class Deposit(Money):
+    service = staticmethod(services.deposit)
+
+
+class Withdraw(Money):
+    service = staticmethod(services.withdraw)
+
+
+class PostBond(Money):
+    service = staticmethod(services.post_bond)
+
+
+class ReleaseBond(Money):
+    service = staticmethod(services.release_bond)
+
+
+urlpatterns = [
+    path("balance", Balance.as_view()),
+    path("statement", Statement.as_view()),
+    path("statement.csv", StatementCsv.as_view()),
+    path("deposits", Deposit.as_view()),
+    path("withdrawals", Withdraw.as_view()),
+    path("bonds", PostBond.as_view()),
+    path("bonds/release", ReleaseBond.as_view()),
+]

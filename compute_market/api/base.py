@@ -1,0 +1,189 @@
+"""What the traders' calls have in common: credentials, strict shapes, limits, pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import redis
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from rest_framework import exceptions, serializers
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from compute_market.api import problems
+from compute_market.clock import database_now
+from compute_market.errors import Invalid
+from hub.interface import ANONYMOUS, Principal, Unauthenticated, User, get_namespace, principal_for_token
+
+PAGE_DEFAULT, PAGE_MAX = 50, 500
+INT64_MAX = 2**63 - 1
+RATE_WINDOW_SECONDS = 60
+
+
+class CursorInvalid(Invalid):
+    code = "cursor_invalid"
+    message = "The cursor is not one that this route gave."
+
+
+class StrictInteger(serializers.IntegerField):
+    """A JSON integer and nothing that looks like one: no "5", no 5.0, no true."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_value", INT64_MAX)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            raise serializers.ValidationError(
+                "A whole number is needed, not in quotes.", code="not_an_integer"
+            )
+        return int(super().to_internal_value(data))
+
+
+class StrictBoolean(serializers.BooleanField):
+    """A JSON true or false."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("true or false is needed.", code="not_a_boolean")
+        return data
+
+
+class Moment(serializers.DateTimeField):
+    """An ISO 8601 time with its offset; answers are in UTC and end in Z."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str):
+            raise serializers.ValidationError("An ISO 8601 time is needed.", code="not_a_time")
+        moment = super().to_internal_value(value)
+        return moment.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+def moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@functools.cache
+def redis_connection() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
+
+
+def principal_of(request: Request) -> Principal:
+    """The caller: a hub token as Bearer, else the session (with its CSRF token where something changes).
+
+    Raises: InvalidToken, Unauthenticated, PermissionDenied (CSRF).
+    """
+    scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise Unauthenticated
+        return principal_for_token(secret.strip(), now=datetime.now(UTC))
+    user = get_user(cast(HttpRequest, request))  # a DRF request passes on what it does not know itself
+    if not isinstance(user, User):
+        return ANONYMOUS
+    SessionAuthentication().enforce_csrf(request)
+    return Principal(user=user)
+
+
+class MarketView(APIView):
+    """A view of this door. `cost`: what one call takes from the minute's allowance."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    cost = 1
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
+        return problems.handle
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.actor = principal_of(request)
+        self._limit(request)
+
+    def _limit(self, request: Request) -> None:
+        """A fixed window a minute, by user or address. A Redis that is away limits nobody."""
+        if self.actor.is_anonymous:
+            who, limit = request.META.get("REMOTE_ADDR", ""), settings.MARKET_RATE_ANONYMOUS
+        else:
+            who, limit = str(self.actor.user_id), settings.MARKET_RATE_USER
+        now = int(datetime.now(UTC).timestamp())
+        name = f"{settings.REDIS_PREFIX}:market-rate:{now // RATE_WINDOW_SECONDS}:{who}"
+        try:
+            pipe = redis_connection().pipeline()
+            pipe.incrby(name, self.cost)
+            pipe.expire(name, RATE_WINDOW_SECONDS)
+            used = pipe.execute()[0]
+        except redis.RedisError:
+            return
+        if used > limit:
+            raise exceptions.Throttled(wait=RATE_WINDOW_SECONDS - now % RATE_WINDOW_SECONDS)
+
+    def now(self) -> datetime:
+        return database_now()
+
+    def read(self, data: Any, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """A body or query of the given shape. Unknown fields are refused by name."""
+        shaped = shape(data=data)
+        if isinstance(data, dict) and (unknown := set(data) - set(shaped.fields)):
+            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "There is no such field."))
+        shaped.is_valid(raise_exception=True)
+        return dict(shaped.validated_data)
+
+    def namespace_id(self, name: str | None) -> int:
+        """A namespace by name, else the caller's own. Raises: NamespaceNotFound, Unauthenticated."""
+        if name:
+            return int(get_namespace(name).pk)
+        if self.actor.user is None:
+            raise Unauthenticated
+        return int(self.actor.user.namespace_id)
+
+    def page(
+        self, request: Request, rows: QuerySet[Any], render: Callable[[Any], dict[str, Any]]
+    ) -> Response:
+        """A page of rows that are ordered by descending id, and the cursor of the next one."""
+        limit = self._page_limit(request)
+        if cursor := request.query_params.get("cursor"):
+            rows = rows.filter(pk__lt=_cursor(cursor))
+        found: Sequence[Model] = list(rows[: limit + 1])
+        more = len(found) > limit
+        found = found[:limit]
+        return Response(
+            {
+                "items": [render(row) for row in found],
+                "next": _render_cursor(found[-1].pk) if more else None,
+            }
+        )
+
+    @staticmethod
+    def _page_limit(request: Request) -> int:
+        text = request.query_params.get("limit", "")
+        if text and not text.isdecimal():
+            raise serializers.ValidationError({"limit": "A whole number is needed."})
+        return max(1, min(PAGE_MAX, int(text[:6]) if text else PAGE_DEFAULT))
+
+
+def _render_cursor(pk: int) -> str:
+    return base64.urlsafe_b64encode(f"c{pk}".encode()).decode().rstrip("=")
+
+
+def _cursor(text: str) -> int:
+    try:
+        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        if not plain.startswith("c"):
+            raise CursorInvalid
+        return int(plain[1:20])
+    except (binascii.Error, ValueError):
+        raise CursorInvalid from None

@@ -1,0 +1,206 @@
+"""Leases: what one holds and supplies, what runs in it, its end (market.md 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute_market.api.base import MarketView, Moment, StrictInteger, moment
+from compute_market.api.orders import outcome
+from compute_market.clock import HOUR
+from compute_market.leases import selectors, services
+from compute_market.leases.models import Lease, Work
+from compute_market.matching import services as trading
+from compute_market.matching.models import Order
+from compute_market.matching.terms import OrderRequest
+
+TAG = "leases"
+
+
+def lease_row(lease: Lease) -> dict[str, Any]:
+    return {
+        "id": lease.pk,
+        "product": lease.product.slug,
+        "node": lease.node.name,
+        "gpus": lease.gpus,
+        "start": moment(lease.starts_at),
+        "end": moment(lease.ends_at),
+        "agreed_end": moment(lease.agreed_end_at),
+        "price_micros_per_gpu_hour": lease.price_micros_per_gpu_hour,
+        "notional_micros": lease.notional_micros,
+        "used_micros": lease.used_micros,
+        "refunded_micros": lease.refunded_micros,
+        "credited_micros": lease.credited_micros,
+        "delivered_minutes": lease.delivered_minutes,
+        "state": lease.state,
+        "reason": lease.reason,
+        "holder": lease.holder.namespace.name if lease.holder.namespace else None,
+        "extends": lease.extends_id,
+        "opened_at": moment(lease.opened_at),
+        "settled_at": moment(lease.settled_at) if lease.settled_at else None,
+    }
+
+
+def work_row(work: Work) -> dict[str, Any]:
+    return {
+        "command": work.command,
+        "image": work.image,
+        "runner": work.runner,
+        "state": work.state,
+        "exit_code": work.exit_code,
+        "reason": work.reason,
+        "log_bytes": work.log_bytes,
+        "requested_at": moment(work.requested_at),
+    }
+
+
+class RunBody(serializers.Serializer[Any]):
+    command = serializers.ListField(
+        child=serializers.CharField(max_length=10_000), min_length=1, max_length=200
+    )
+    environment = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
+    image = serializers.CharField(required=False, allow_blank=True, default="", max_length=300)
+    runner = serializers.CharField(required=False, allow_blank=True, default="", max_length=12)
+
+
+class SellBackBody(serializers.Serializer[Any]):
+    client_order_id = serializers.CharField(max_length=64)
+    gpus = StrictInteger(min_value=1)
+    limit_price = StrictInteger(min_value=1)
+    start = Moment(required=False, allow_null=True, help_text="Left out: the next full hour.")
+
+
+class Leases(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="leases",
+        parameters=[OpenApiParameter(name, str) for name in ("state", "cursor", "limit")],
+        responses={200: dict},
+    )
+    def get(self, request: Request) -> Response:
+        """Leases that you hold or supply, newest first."""
+        found = selectors.leases(actor=self.actor)
+        if state := request.query_params.get("state"):
+            found = found.live() if state == "live" else found.filter(state=state)
+        return self.page(request, found, lease_row)
+
+
+class OneLease(MarketView):
+    @extend_schema(tags=[TAG], operation_id="lease", responses={200: dict})
+    def get(self, request: Request, lease_id: int) -> Response:
+        return Response(lease_row(selectors.get_lease(actor=self.actor, lease_id=lease_id)))
+
+
+class Events(MarketView):
+    @extend_schema(tags=[TAG], operation_id="lease_events", responses={200: dict})
+    def get(self, request: Request, lease_id: int) -> Response:
+        lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
+        rows = lease.events.order_by("pk")
+        return Response(
+            {
+                "items": [
+                    {"state": event.state, "reason": event.reason, "at": moment(event.at)}
+                    for event in rows[:1000]
+                ]
+            }
+        )
+
+
+class Run(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="run_work",
+        request=RunBody,
+        responses={202: dict},
+        examples=[OpenApiExample("run", value={"command": ["nvidia-smi", "-L"]}, request_only=True)],
+    )
+    def post(self, request: Request, lease_id: int) -> Response:
+        """Run a program in the lease: a list of words, never a line for a shell."""
+        body = self.read(request.data, RunBody)
+        work = services.run_work(
+            actor=self.actor,
+            lease_id=lease_id,
+            command=body["command"],
+            environment=body.get("environment"),
+            image=body["image"],
+            runner=body["runner"],
+            now=self.now(),
+        )
+        return Response(work_row(work), status=202)
+
+    @extend_schema(tags=[TAG], operation_id="stop_work", request=None, responses={202: dict})
+    def delete(self, request: Request, lease_id: int) -> Response:
+        work = services.stop_work(actor=self.actor, lease_id=lease_id, now=self.now())
+        return Response(work_row(work), status=202)
+
+
+class Logs(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="lease_logs",
+        parameters=[OpenApiParameter("after", int, description="The byte to go on from.")],
+        responses={200: dict},
+    )
+    def get(self, request: Request, lease_id: int) -> Response:
+        """The output of what runs, or ran last; ask again with `next`."""
+        text = request.query_params.get("after") or "0"
+        if not text.isdecimal():
+            raise serializers.ValidationError({"after": "A whole number is needed."})
+        lease = selectors.get_held_lease(actor=self.actor, lease_id=lease_id)
+        work = selectors.newest_work(lease)
+        output, following = selectors.read_log(work, after=int(text[:18]))
+        return Response({"work": work_row(work), "text": output, "next": following})
+
+
+class End(MarketView):
+    @extend_schema(tags=[TAG], operation_id="end_lease", request=None, responses={200: dict})
+    def post(self, request: Request, lease_id: int) -> Response:
+        """End with the minute that runs; what was not used is paid back."""
+        services.end_early(actor=self.actor, lease_id=lease_id, now=self.now())
+        return Response(lease_row(selectors.get_lease(actor=self.actor, lease_id=lease_id)))
+
+
+class SellBack(MarketView):
+    @extend_schema(
+        tags=[TAG], operation_id="sell_back", request=SellBackBody, responses={200: dict, 202: dict}
+    )
+    def post(self, request: Request, lease_id: int) -> Response:
+        """Offer what is left of a lease on the book: a sell order whose source is the lease."""
+        body = self.read(request.data, SellBackBody)
+        lease = selectors.get_held_lease(actor=self.actor, lease_id=lease_id)
+        now = self.now()
+        soon = now.replace(minute=0, second=0, microsecond=0) + HOUR
+        namespace_id = lease.holder.namespace_id
+        assert namespace_id is not None
+        order = trading.place_order(
+            actor=self.actor,
+            namespace_id=namespace_id,
+            request=OrderRequest(
+                client_order_id=body["client_order_id"],
+                product=lease.product.slug,
+                side=Order.Side.SELL.value,
+                gpus=body["gpus"],
+                start=body.get("start") or max(soon, lease.starts_at),
+                end=lease.ends_at,
+                price_micros_per_gpu_hour=body["limit_price"],
+                lease_id=lease.pk,
+            ),
+            now=now,
+        )
+        return outcome(self, request, order.pk)
+
+
+urlpatterns = [
+    path("leases", Leases.as_view()),
+    path("leases/<int:lease_id>", OneLease.as_view()),
+    path("leases/<int:lease_id>/events", Events.as_view()),
+    path("leases/<int:lease_id>/work", Run.as_view()),
+    path("leases/<int:lease_id>/logs", Logs.as_view()),
+    path("leases/<int:lease_id>/end", End.as_view()),
+    path("leases/<int:lease_id>/sell-back", SellBack.as_view()),
+]

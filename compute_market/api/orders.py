@@ -1,0 +1,329 @@
+"""Orders: place, in bulk, amend, cancel, and why one has not filled (market.md 2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+from django.urls import path
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute_market.api import problems
+from compute_market.api.base import MarketView, Moment, StrictBoolean, StrictInteger, moment
+from compute_market.errors import Refusal
+from compute_market.matching import limits, marketdata, quantities, selectors, services
+from compute_market.matching.errors import BulkTooLarge
+from compute_market.matching.models import Order
+from compute_market.matching.terms import OrderRequest
+
+TAG = "orders"
+WAIT_SECONDS_MAX = 30.0
+WAIT_STEP_SECONDS = 0.02
+
+SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}
+FORCES = {force.name.lower(): force for force in Order.TimeInForce}
+SELF_TRADE = {mode.name.lower(): mode for mode in Order.SelfTrade}
+
+EXAMPLE = {
+    "client_order_id": "train-42",
+    "side": "buy",
+    "product": "h100-sxm-80g.cn-east.reserved.ib",
+    "gpus": 8,
+    "start": "2026-07-01T12:00:00Z",
+    "end": "2026-07-02T12:00:00Z",
+    "limit_price": 2_040_000,
+    "time_in_force": "gtc",
+}
+
+
+class OrderBody(serializers.Serializer[Any]):
+    """One new order. Prices are micro-credits per GPU-hour."""
+
+    client_order_id = serializers.CharField(max_length=64)
+    side = serializers.ChoiceField(choices=list(SIDES))
+    product = serializers.CharField(max_length=80)
+    gpus = StrictInteger(min_value=1, max_value=2**31 - 1)
+    start = Moment(required=False, allow_null=True, help_text="Left out: now, the next whole minute.")
+    end = Moment()
+    limit_price = StrictInteger(min_value=1, help_text="Of a market order, the most (least) to pay (take).")
+    type = serializers.ChoiceField(choices=["limit", "market"], default="limit")
+    time_in_force = serializers.ChoiceField(choices=list(FORCES), required=False)
+    expires_at = Moment(required=False, allow_null=True, help_text="With gtd.")
+    post_only = StrictBoolean(default=False)
+    self_trade = serializers.ChoiceField(choices=list(SELF_TRADE), default="cancel_newest")
+    node = StrictInteger(required=False, allow_null=True, min_value=1)
+    lease = StrictInteger(required=False, allow_null=True, min_value=1)
+    account = serializers.CharField(
+        required=False, max_length=96, help_text="A namespace you trade for; left out: your own."
+    )
+
+
+class AmendBody(serializers.Serializer[Any]):
+    limit_price = StrictInteger(required=False, min_value=1)
+    gpus = StrictInteger(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="The total, filled or not."
+    )
+    version = StrictInteger(required=False, min_value=1, help_text="The version it must still have.")
+
+
+class BulkBody(serializers.Serializer[Any]):
+    orders = serializers.ListField(child=serializers.DictField(), allow_empty=False)
+    account = serializers.CharField(required=False, max_length=96)
+
+
+class CancelAllBody(serializers.Serializer[Any]):
+    product = serializers.CharField(required=False, max_length=80)
+    account = serializers.CharField(required=False, max_length=96)
+
+
+def request_of(body: dict[str, Any]) -> OrderRequest:
+    """The core's request from a checked body."""
+    is_market = body["type"] == "market"
+    force = body.get("time_in_force") or ("ioc" if is_market else "gtc")
+    return OrderRequest(
+        client_order_id=body["client_order_id"],
+        product=body["product"],
+        side=SIDES[body["side"]].value,
+        gpus=body["gpus"],
+        start=body.get("start"),
+        end=body["end"],
+        price_micros_per_gpu_hour=body["limit_price"],
+        time_in_force=FORCES[force].value,
+        expires_at=body.get("expires_at"),
+        is_market=is_market,
+        post_only=body["post_only"],
+        self_trade=SELF_TRADE[body["self_trade"]].value,
+        node_id=body.get("node"),
+        lease_id=body.get("lease"),
+    )
+
+
+def order_row(order: Order) -> dict[str, Any]:
+    """An order, with limit, hold, fee and worst-case total of what is still open."""
+    minutes = order.minutes
+    notional = quantities.notional_micros(
+        gpu_minutes=order.open_gpu_minutes, price_micros_per_gpu_hour=order.price_micros_per_gpu_hour
+    )
+    is_buy = order.side == Order.Side.BUY
+    fee = quantities.fee_micros(amount_micros=notional, bps=max(order.maker_fee_bps, order.taker_fee_bps))
+    return {
+        "id": order.pk,
+        "client_order_id": order.client_order_id,
+        "account": order.account.namespace.name if order.account.namespace else None,
+        "product": order.product.slug,
+        "side": "buy" if is_buy else "sell",
+        "type": "market" if order.is_market else "limit",
+        "gpus": order.gpus,
+        "filled_gpus": order.filled_gpu_minutes / minutes if minutes else 0,
+        "open_gpus": order.open_gpu_minutes / minutes if minutes else 0,
+        "filled_gpu_minutes": order.filled_gpu_minutes,
+        "open_gpu_minutes": order.open_gpu_minutes,
+        "cancelled_gpu_minutes": order.cancelled_gpu_minutes,
+        "start": moment(order.start),
+        "end": moment(order.end),
+        "limit_price": order.price_micros_per_gpu_hour,
+        "time_in_force": Order.TimeInForce(order.time_in_force).name.lower(),
+        "post_only": order.post_only,
+        "self_trade": Order.SelfTrade(order.self_trade).name.lower(),
+        "node": order.node_id,
+        "lease": order.lease_id,
+        "state": order.state,
+        "reason": order.reason,
+        "version": order.version,
+        "hold_micros": notional + fee if is_buy else 0,
+        "fee_micros": fee,
+        "worst_case_total_micros": notional + fee if is_buy else notional - fee,
+        "placed_at": moment(order.placed_at),
+        "changed_at": moment(order.changed_at),
+    }
+
+
+class Orders(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="orders",
+        parameters=[
+            OpenApiParameter(name, str)
+            for name in ("state", "product", "side", "account", "client_order_id", "cursor", "limit")
+        ],
+        responses={200: dict},
+    )
+    def get(self, request: Request) -> Response:
+        """Orders of the accounts you trade for, newest first. `state=live` means not finished."""
+        query = request.query_params
+        found = selectors.orders(actor=self.actor)
+        if state := query.get("state"):
+            found = found.filter(state__in=Order.LIVE if state == "live" else [state])
+        if product := query.get("product"):
+            found = found.filter(product__slug=product)
+        if side := SIDES.get(query.get("side", "")):
+            found = found.filter(side=side)
+        if account := query.get("account"):
+            found = found.filter(account__namespace=self.namespace_id(account))
+        if client_order_id := query.get("client_order_id"):
+            found = found.filter(client_order_id=client_order_id)
+        return self.page(request, found, order_row)
+
+    @extend_schema(
+        tags=[TAG],
+        operation_id="place_order",
+        request=OrderBody,
+        responses={200: dict, 202: dict},
+        parameters=[OpenApiParameter("wait", float, description="Seconds to wait for the outcome.")],
+        examples=[OpenApiExample("buy", value=EXAMPLE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Place an order. 202 while it is pending; with `?wait=` up to that long for the outcome (200).
+
+        The same body under the same client_order_id gives the first answer again; another body is 409.
+        """
+        body = self.read(request.data, OrderBody)
+        order = services.place_order(
+            actor=self.actor,
+            namespace_id=self.namespace_id(body.get("account")),
+            request=request_of(body),
+            now=self.now(),
+        )
+        return outcome(self, request, order.pk)
+
+
+def outcome(view: MarketView, request: Request, order_id: int) -> Response:
+    """The order, once it is decided or the caller's patience ends."""
+    try:
+        wait = min(WAIT_SECONDS_MAX, float(request.query_params.get("wait") or 0))
+    except ValueError:
+        raise serializers.ValidationError({"wait": "A number of seconds is needed."}) from None
+    deadline = time.monotonic() + wait
+    order = selectors.get_order(actor=view.actor, order_id=order_id)
+    while order.state == Order.State.PENDING and time.monotonic() < deadline:
+        if connection.in_atomic_block:  # a test's: nothing will change before our eyes
+            break
+        time.sleep(WAIT_STEP_SECONDS)
+        order = selectors.get_order(actor=view.actor, order_id=order_id)
+    return Response(order_row(order), status=202 if order.state == Order.State.PENDING else 200)
+
+
+class Bulk(MarketView):
+    cost = 10
+
+    @extend_schema(tags=[TAG], operation_id="place_orders", request=BulkBody, responses={200: dict})
+    def post(self, request: Request) -> Response:
+        """Up to 1,000 orders in one commit; `results` has an answer for each, in their order."""
+        body = self.read(request.data, BulkBody)
+        if len(body["orders"]) > limits.bulk_max():
+            raise BulkTooLarge(limit=limits.bulk_max())
+        shaped = [self._shape(order) for order in body["orders"]]
+        good = [item for item in shaped if isinstance(item, OrderRequest)]
+        placed: Sequence[Order | Refusal] = ()
+        if good:
+            placed = services.place_orders(
+                actor=self.actor,
+                namespace_id=self.namespace_id(body.get("account")),
+                requests=good,
+                now=self.now(),
+            )
+        answers = iter(placed)
+        ids = [answer.pk for answer in placed if isinstance(answer, Order)]
+        rows = {order.pk: order for order in selectors.orders(actor=self.actor).filter(pk__in=ids)}
+        return Response(
+            {
+                "results": [
+                    self._answer(next(answers), rows) if isinstance(item, OrderRequest) else item
+                    for item in shaped
+                ]
+            }
+        )
+
+    def _shape(self, data: dict[str, Any]) -> OrderRequest | dict[str, Any]:
+        try:
+            return request_of(self.read(data, OrderBody))
+        except serializers.ValidationError as error:
+            refused = problems.handle(error, {})
+            assert refused is not None
+            return {"error": refused.data}
+
+    @staticmethod
+    def _answer(answer: Order | Refusal, rows: dict[int, Order]) -> dict[str, Any]:
+        if isinstance(answer, Order):
+            return {"order": order_row(rows[answer.pk])}
+        refused = problems.handle(answer, {})
+        assert refused is not None
+        return {"error": refused.data}
+
+
+class OneOrder(MarketView):
+    @extend_schema(tags=[TAG], operation_id="order", responses={200: dict})
+    def get(self, request: Request, order_id: int) -> Response:
+        return Response(order_row(selectors.get_order(actor=self.actor, order_id=order_id)))
+
+    @extend_schema(
+        tags=[TAG], operation_id="amend_order", request=AmendBody, responses={200: dict, 202: dict}
+    )
+    def patch(self, request: Request, order_id: int) -> Response:
+        """A new price, or a new total of GPUs. Fewer GPUs at the same price keep the place in the queue."""
+        body = self.read(request.data, AmendBody)
+        services.amend_order(
+            actor=self.actor,
+            order_id=order_id,
+            price_micros_per_gpu_hour=body.get("limit_price"),
+            gpus=body.get("gpus"),
+            version=body.get("version"),
+            now=self.now(),
+        )
+        return Response(order_row(selectors.get_order(actor=self.actor, order_id=order_id)), status=202)
+
+    @extend_schema(tags=[TAG], operation_id="cancel_order", request=None, responses={202: dict})
+    def delete(self, request: Request, order_id: int) -> Response:
+        """Cancel what is left. A finished order is 409 `not_open`, a foreign one 404."""
+        services.cancel_order(actor=self.actor, order_id=order_id, now=self.now())
+        return Response(order_row(selectors.get_order(actor=self.actor, order_id=order_id)), status=202)
+
+
+class CancelAll(MarketView):
+    @extend_schema(tags=[TAG], operation_id="cancel_all", request=CancelAllBody, responses={202: dict})
+    def post(self, request: Request) -> Response:
+        """Cancel all live orders of an account, or those on one product."""
+        body = self.read(request.data, CancelAllBody)
+        count = services.cancel_all(
+            actor=self.actor,
+            namespace_id=self.namespace_id(body.get("account")),
+            product=body.get("product"),
+            now=self.now(),
+        )
+        return Response({"cancelling": count}, status=202)
+
+
+class Explain(MarketView):
+    @extend_schema(tags=[TAG], operation_id="explain_order", responses={200: dict})
+    def get(self, request: Request, order_id: int) -> Response:
+        """Why it has not filled: the nearest misses, by price, by start and by product."""
+        order = selectors.get_order(actor=self.actor, order_id=order_id)
+        return Response(
+            {
+                "order": order.pk,
+                "state": order.state,
+                "reason": order.reason,
+                "misses": [_miss(*miss) for miss in marketdata.nearest_misses(order)],
+            }
+        )
+
+
+def _miss(what: str, amount: int, gpus: int) -> dict[str, Any]:
+    if what == "later":
+        return {"what": what, "hours": amount, "gpus": gpus, "text": f"start {amount} hours later"}
+    credits_ = f"{amount / 1_000_000:+.2f}"
+    return {"what": what, "micros": amount, "gpus": gpus, "text": f"{credits_} per GPU-hour"}
+
+
+urlpatterns = [
+    path("orders", Orders.as_view()),
+    path("orders/bulk", Bulk.as_view()),
+    path("orders/cancel-all", CancelAll.as_view()),
+    path("orders/<int:order_id>", OneOrder.as_view()),
+    path("orders/<int:order_id>/explain", Explain.as_view()),
+]

@@ -1,0 +1,309 @@
+"""The public record: products, book, trades, candles, ticker, quotes, offers. No key is needed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.urls import path
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute_market.api.base import MarketView, Moment, moment
+from compute_market.clock import HOUR
+from compute_market.matching import limits, marketdata, selectors
+from compute_market.matching.models import Level, Order, Trade
+from compute_market.offers import selectors as offers
+from compute_market.offers.models import Product
+
+TAG = "market data"
+DEPTH_MAX = 500
+# `h100,a100:80GB..:8`: GPUs, memory, how many.
+COMPACT = re.compile(
+    r"(?P<gpus>[a-z0-9,-]+)(?::(?P<low>\d+)GB)?(?P<open>\.\.)?(?:(?P<high>\d+)GB)?(?::(?P<count>\d+))?",
+    re.IGNORECASE,
+)
+
+
+def product_row(product: Product) -> dict[str, Any]:
+    return {
+        "product": product.slug,
+        "vendor": product.vendor,
+        "gpu": product.gpu,
+        "form": product.form,
+        "memory_gb": product.memory_gb,
+        "region": product.region,
+        "tier": product.tier,
+        "interconnect": product.interconnect,
+        "lot": product.lot,
+        "tick_micros": product.tick_micros,
+        "band_bps": product.band_bps,
+        "horizon_days": product.horizon_days,
+        "gpus_max": product.gpus_max,
+        "state": product.state,
+        "maker_fee_bps": limits.maker_fee_bps(),
+        "taker_fee_bps": limits.taker_fee_bps(),
+    }
+
+
+def trade_row(trade: Trade) -> dict[str, Any]:
+    return {
+        "id": trade.pk,
+        "sequence": trade.sequence,
+        "at": moment(trade.at),
+        "price_micros_per_gpu_hour": trade.price_micros_per_gpu_hour,
+        "gpus": trade.gpus,
+        "start": moment(trade.start),
+        "end": moment(trade.end),
+        "taker_side": Order.Side(trade.taker_side).name.lower(),
+    }
+
+
+EXACT = ("region", "tier", "interconnect", "vendor")
+BOUNDS = ("memory_gb__gte", "memory_gb__lte", "gpus_max__gte")
+
+
+class Search(serializers.Serializer[Any]):
+    """Both habits: query parameters, or the compact `spec`."""
+
+    spec = serializers.CharField(required=False, max_length=200)
+    gpu = serializers.CharField(required=False, max_length=200)
+    region = serializers.CharField(required=False, max_length=40)
+    tier = serializers.CharField(required=False, max_length=20)
+    interconnect = serializers.CharField(required=False, max_length=20)
+    vendor = serializers.CharField(required=False, max_length=20)
+    memory_gb__gte = serializers.IntegerField(required=False, min_value=0)
+    memory_gb__lte = serializers.IntegerField(required=False, min_value=0)
+    price__lte = serializers.IntegerField(
+        required=False, min_value=1, help_text="Micro-credits per GPU-hour."
+    )
+    gpus__gte = serializers.IntegerField(required=False, min_value=1)
+
+
+def matching_products(query: dict[str, Any]) -> QuerySet[Product]:
+    """Products that a search asks for."""
+    found = offers.products()
+    if spec := query.get("spec"):
+        query = {**query, **_of_spec(spec)}
+    if gpus := query.get("gpu"):
+        wanted = Q()
+        for gpu in gpus.split(","):
+            wanted |= Q(gpu__iexact=gpu.strip())
+        found = found.filter(wanted)
+    same = {f"{name}__iexact": query[name] for name in EXACT if query.get(name)}
+    bounds = {name: query[name] for name in BOUNDS if query.get(name) is not None}
+    found = found.filter(**same, **bounds)
+    asks = Level.objects.filter(side=Order.Side.SELL, gpus__gt=0)
+    if price := query.get("price__lte"):
+        found = found.filter(pk__in=asks.filter(price_micros_per_gpu_hour__lte=price).values("product"))
+    if gpus_min := query.get("gpus__gte"):
+        found = found.filter(pk__in=asks.filter(gpus__gte=gpus_min).values("product"))
+    return found
+
+
+def _of_spec(spec: str) -> dict[str, Any]:
+    """The query that a compact spec stands for: `h100,a100:80GB..:8`."""
+    match = COMPACT.fullmatch(spec)
+    if match is None:
+        raise serializers.ValidationError({"spec": "Write it as h100,a100:80GB..:8"})
+    query: dict[str, Any] = {"gpu": match["gpus"]}
+    if match["low"]:
+        query["memory_gb__gte"] = int(match["low"])
+        if not match["open"]:
+            query["memory_gb__lte"] = int(match["low"])
+    if match["high"]:
+        query["memory_gb__lte"] = int(match["high"])
+    if match["count"]:
+        query["gpus_max__gte"] = int(match["count"])
+    return query
+
+
+class Products(MarketView):
+    @extend_schema(tags=[TAG], operation_id="products", parameters=[Search], responses={200: dict})
+    def get(self, request: Request) -> Response:
+        """Products, narrowed by `?gpu=h100&memory_gb__gte=80&price__lte=…` or `?spec=h100,a100:80GB..:8`."""
+        query = self.read(request.query_params.dict(), Search)
+        return Response({"items": [product_row(product) for product in matching_products(query)]})
+
+
+class OneProduct(MarketView):
+    @extend_schema(tags=[TAG], operation_id="product", responses={200: dict})
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(product_row(offers.get_product(slug)))
+
+
+class Offers(MarketView):
+    @extend_schema(tags=[TAG], operation_id="offers", parameters=[Search], responses={200: dict})
+    def get(self, request: Request) -> Response:
+        """Resting asks of the products that a search finds, cheapest first."""
+        query = self.read(request.query_params.dict(), Search)
+        levels = Level.objects.filter(
+            product__in=matching_products(query), side=Order.Side.SELL, end__gt=self.now(), gpus__gt=0
+        )
+        if price := query.get("price__lte"):
+            levels = levels.filter(price_micros_per_gpu_hour__lte=price)
+        levels = levels.select_related("product").order_by("price_micros_per_gpu_hour", "start")
+        return Response(
+            {
+                "items": [
+                    {
+                        "product": level.product.slug,
+                        "price_micros_per_gpu_hour": level.price_micros_per_gpu_hour,
+                        "gpus": level.gpus,
+                        "orders": level.orders,
+                        "start": moment(level.start),
+                        "end": moment(level.end),
+                    }
+                    for level in levels[:DEPTH_MAX]
+                ]
+            }
+        )
+
+
+class WindowQuery(serializers.Serializer[Any]):
+    start = Moment(required=False)
+    end = Moment(required=False)
+    depth = serializers.IntegerField(required=False, min_value=1, max_value=DEPTH_MAX, default=50)
+
+
+def book_body(product: Product, *, start: datetime, end: datetime, depth: int) -> dict[str, Any]:
+    book = marketdata.book(product, start=start, end=end)
+    return {
+        "product": product.slug,
+        "sequence": marketdata.last_news(product),
+        "start": moment(start),
+        "end": moment(end),
+        "bids": [list(level) for level in book.bids[:depth]],
+        "asks": [list(level) for level in book.asks[:depth]],
+    }
+
+
+class Book(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="book",
+        parameters=[WindowQuery],
+        responses={200: dict},
+        examples=[
+            OpenApiExample(
+                "book",
+                value={
+                    "product": "h100-sxm-80g.cn-east.reserved.ib",
+                    "sequence": 4711,
+                    "start": "2026-07-01T12:00:00Z",
+                    "end": "2026-07-01T13:00:00Z",
+                    "bids": [[1_980_000, 8]],
+                    "asks": [[2_040_000, 16]],
+                },
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Aggregated depth over a window (default: the next full hour): [price, GPUs], best first.
+
+        `sequence` is where the stream goes on from.
+        """
+        product = offers.get_product(slug)
+        query = self.read(request.query_params.dict(), WindowQuery)
+        now = self.now()
+        start = query.get("start") or now.replace(minute=0, second=0, microsecond=0) + HOUR
+        end = query.get("end") or start + HOUR
+        if end <= start:
+            raise serializers.ValidationError({"end": "It must lie after the start."})
+        return Response(book_body(product, start=start, end=end, depth=query["depth"]))
+
+
+class Trades(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="trades",
+        parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
+        responses={200: dict},
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Trades, newest first."""
+        product = offers.get_product(slug)
+        return self.page(request, selectors.trades(product_id=product.pk), trade_row)
+
+
+class CandleQuery(serializers.Serializer[Any]):
+    period = serializers.ChoiceField(choices=list(marketdata.PERIODS), default="1h")
+    since = Moment(required=False)
+    until = Moment(required=False)
+
+
+class Candles(MarketView):
+    @extend_schema(tags=[TAG], operation_id="candles", parameters=[CandleQuery], responses={200: dict})
+    def get(self, request: Request, slug: str) -> Response:
+        """Open, high, low, close and volume of each period that has trades, oldest first."""
+        product = offers.get_product(slug)
+        query = self.read(request.query_params.dict(), CandleQuery)
+        until = query.get("until") or self.now() + timedelta(minutes=1)
+        since = query.get("since") or until - 200 * marketdata.PERIODS[query["period"]]
+        made = marketdata.candles(product, period=query["period"], since=since, until=until)
+        return Response({"items": [{**asdict(candle), "start": moment(candle.start)} for candle in made]})
+
+
+class Ticker(MarketView):
+    @extend_schema(tags=[TAG], operation_id="ticker", responses={200: dict})
+    def get(self, request: Request, slug: str) -> Response:
+        """Last price, the last day, best bid and ask, index and band."""
+        product = offers.get_product(slug)
+        return Response({"product": product.slug, **asdict(marketdata.ticker(product, now=self.now()))})
+
+
+class QuoteQuery(Search):
+    gpus = serializers.IntegerField(min_value=1, max_value=100_000)
+    hours = serializers.IntegerField(min_value=1, max_value=24 * 90)
+    within_days = serializers.IntegerField(min_value=1, max_value=30, default=7)
+
+
+class Quote(MarketView):
+    cost = 5
+
+    @extend_schema(tags=[TAG], operation_id="quote", parameters=[QuoteQuery], responses={200: dict})
+    def get(self, request: Request) -> Response:
+        """The cheapest ways to get N GPUs for H hours within some days. Nothing is reserved."""
+        query = self.read(request.query_params.dict(), QuoteQuery)
+        found = marketdata.quotes(
+            list(matching_products(query)),
+            gpus=query["gpus"],
+            hours=query["hours"],
+            within_days=query["within_days"],
+            now=self.now(),
+        )
+        return Response(
+            {
+                "items": [
+                    {
+                        "product": quote.product.slug,
+                        "gpus": quote.gpus,
+                        "start": moment(quote.start),
+                        "end": moment(quote.end),
+                        "limit_micros_per_gpu_hour": quote.limit_micros,
+                        "notional_micros": quote.cost.notional_micros,
+                        "fee_micros": quote.cost.fee_micros,
+                        "total_micros": quote.cost.total_micros,
+                    }
+                    for quote in found
+                ]
+            }
+        )
+
+
+urlpatterns = [
+    path("products", Products.as_view()),
+    path("products/<str:slug>", OneProduct.as_view()),
+    path("products/<str:slug>/book", Book.as_view()),
+    path("products/<str:slug>/trades", Trades.as_view()),
+    path("products/<str:slug>/candles", Candles.as_view()),
+    path("products/<str:slug>/ticker", Ticker.as_view()),
+    path("offers", Offers.as_view()),
+    path("quote", Quote.as_view()),
+]

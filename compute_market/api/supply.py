@@ -1,0 +1,125 @@
+"""Supply: providers and their nodes; and the operator's switches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute_market.api.base import MarketView, StrictBoolean, StrictInteger, moment
+from compute_market.matching import services as trading
+from compute_market.offers import selectors, services
+from compute_market.offers.models import Node
+
+TAG = "supply"
+
+
+def node_row(node: Node) -> dict[str, Any]:
+    report = selectors.newest_report(node)
+    return {
+        "id": node.pk,
+        "name": node.name,
+        "provider": node.provider.namespace.name,
+        "product": node.product.slug,
+        "gpus": node.gpus,
+        "state": node.state,
+        "reason": node.state_reason,
+        "is_stale": node.is_stale,
+        "last_heartbeat_at": moment(node.last_heartbeat_at) if node.last_heartbeat_at else None,
+        "runners": node.runners,
+        "hardware": report.method if report else None,
+    }
+
+
+class ProviderBody(serializers.Serializer[Any]):
+    account = serializers.CharField(required=False, max_length=96)
+    allows_processes = StrictBoolean(required=False)
+
+
+class NodeBody(serializers.Serializer[Any]):
+    account = serializers.CharField(required=False, max_length=96)
+    product = serializers.CharField(max_length=80)
+    name = serializers.CharField(max_length=80)
+    gpus = StrictInteger(min_value=1)
+
+
+class HaltBody(serializers.Serializer[Any]):
+    product = serializers.CharField(required=False, max_length=80, help_text="Left out: the whole market.")
+
+
+class Providers(MarketView):
+    @extend_schema(tags=[TAG], operation_id="register_provider", request=ProviderBody, responses={200: dict})
+    def post(self, request: Request) -> Response:
+        """Let a namespace supply GPUs, and say whether leases may run plain processes on its nodes."""
+        body = self.read(request.data, ProviderBody)
+        provider = services.register_provider(
+            actor=self.actor, namespace_id=self.namespace_id(body.get("account")), now=self.now()
+        )
+        if (allowed := body.get("allows_processes")) is not None:
+            provider = services.allow_processes(actor=self.actor, provider=provider, allowed=allowed)
+        return Response({"provider": provider.pk, "allows_processes": provider.allows_processes})
+
+
+class Nodes(MarketView):
+    @extend_schema(tags=[TAG], operation_id="nodes", responses={200: dict})
+    def get(self, request: Request) -> Response:
+        """Your nodes and their health."""
+        return Response({"items": [node_row(node) for node in selectors.nodes(actor=self.actor)[:1000]]})
+
+    @extend_schema(tags=[TAG], operation_id="enrolment_key", request=NodeBody, responses={201: dict})
+    def post(self, request: Request) -> Response:
+        """A one-time key with which `script/agent` enrols a node. It is shown only here."""
+        body = self.read(request.data, NodeBody)
+        provider = selectors.get_provider(
+            actor=self.actor, namespace_id=self.namespace_id(body.get("account"))
+        )
+        key = services.issue_enrolment_key(
+            actor=self.actor,
+            provider=provider,
+            product=selectors.get_product(body["product"]),
+            name=body["name"],
+            gpus=body["gpus"],
+            now=self.now(),
+        )
+        return Response({"key": key, "name": body["name"]}, status=201)
+
+
+class OneNode(MarketView):
+    @extend_schema(tags=[TAG], operation_id="node", responses={200: dict})
+    def get(self, request: Request, node_id: int) -> Response:
+        return Response(node_row(selectors.get_node(actor=self.actor, node_id=node_id)))
+
+    @extend_schema(tags=[TAG], operation_id="retire_node", request=None, responses={200: dict})
+    def delete(self, request: Request, node_id: int) -> Response:
+        services.retire_node(actor=self.actor, node_id=node_id, now=self.now())
+        return Response(node_row(selectors.get_node(actor=self.actor, node_id=node_id)))
+
+
+class Halt(MarketView):
+    @extend_schema(tags=["operators"], operation_id="halt", request=HaltBody, responses={202: dict})
+    def post(self, request: Request) -> Response:
+        """Stop trading in a product, or in all of them."""
+        body = self.read(request.data, HaltBody)
+        halted = trading.halt(actor=self.actor, product=body.get("product"), now=self.now())
+        return Response({"halted": len(halted)}, status=202)
+
+
+class Resume(MarketView):
+    @extend_schema(tags=["operators"], operation_id="resume", request=HaltBody, responses={202: dict})
+    def post(self, request: Request) -> Response:
+        body = self.read(request.data, HaltBody)
+        resumed = trading.resume(actor=self.actor, product=body.get("product"), now=self.now())
+        return Response({"resumed": len(resumed)}, status=202)
+
+
+urlpatterns = [
+    path("providers", Providers.as_view()),
+    path("nodes", Nodes.as_view()),
+    path("nodes/<int:node_id>", OneNode.as_view()),
+    path("halt", Halt.as_view()),
+    path("resume", Resume.as_view()),
+]

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import uuid4
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from compute_market.clock import database_now
+from compute_market.errors import Refusal
+from compute_market.ledger import services
+from hub.interface import SYSTEM, get_namespace
+
+MICROS = 1_000_000
+
+
+class Command(BaseCommand):
+    help = "Credit a namespace's market account with money that arrived from outside."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("namespace")
+        parser.add_argument("credits", help="As 1000 or 12.50.")
+        parser.add_argument("--key", default="", help="The same key moves the money once.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            micros = Decimal(options["credits"]) * MICROS
+        except InvalidOperation:
+            raise CommandError(f"{options['credits']} is no number of credits.") from None
+        if micros != int(micros):
+            raise CommandError("A credit has a million parts, no more.")
+        try:
+            transfer = services.deposit(
+                actor=SYSTEM,
+                namespace_id=get_namespace(options["namespace"]).pk,
+                amount_micros=int(micros),
+                key=options["key"] or uuid4().hex,
+                now=database_now(),
+            )
+        except Refusal as refusal:
+            raise CommandError(str(refusal)) from None
+        self.stdout.write(f"{options['namespace']}: {options['credits']} credits, transfer {transfer.pk}.")
