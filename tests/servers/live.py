@@ -170,7 +170,7 @@ class LiveBazaar:
         self.manage(
             "create_user",
             person.name,
-            *("--password", person.password),
+            f"--password={person.password}",
             *("--token", person.token, "--scopes", scopes),
             *memberships,
         )
