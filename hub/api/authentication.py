@@ -78,6 +78,6 @@ class _Csrf(CsrfViewMiddleware):
 def _require_csrf(request: HttpRequest) -> None:
     check = _Csrf(lambda _: HttpResponse())
     check.process_request(request)
-    reason = check.process_view(request, lambda _: HttpResponse(), (), {})  # type: ignore[arg-type]
+    reason = check.process_view(request, lambda _: HttpResponse(), (), {})
     if reason:
         raise Denied(reason=f"CSRF check failed: {reason}")

@@ -113,7 +113,7 @@ class TestUploading:
         visitor.press("main button.primary")
         path = tmp_path / "large.bin"
         path.write_bytes(hashlib.shake_256(b"large").digest(3_000_000))
-        lost = []
+        lost: list[str] = []
 
         def lose_the_first(route: object) -> None:
             if not lost:
