@@ -5,13 +5,14 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from bazaar import docs, metrics, pages, readiness
+from bazaar import docs, metrics, pages, readiness, status
 
 urlpatterns = [
     path("healthz", readiness.healthz),
     path("readyz", readiness.readyz),
     path("metrics", metrics.metrics),
     path("preferences", pages.preferences),
+    path("status", status.status),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", docs.Docs.as_view()),

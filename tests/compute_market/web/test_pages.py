@@ -1,0 +1,188 @@
+"""The market's pages: what they show, to whom, and at what cost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from compute_market.clock import database_now
+from compute_market.matching.models import Order
+from compute_market.offers.models import Node, Product
+from compute_market.web import board, charts
+from hub.accounts.principals import Principal
+from tests.factories import exchange
+from tests.factories.exchange import drain, rich, sell
+from tests.factories.market import operator
+
+pytestmark = pytest.mark.django_db
+
+
+def client_of(who: Principal) -> Client:
+    assert who.user is not None
+    client = Client()
+    client.force_login(who.user)
+    return client
+
+
+@pytest.fixture
+def traded() -> Product:
+    return exchange.product()
+
+
+@pytest.fixture
+def machine(traded: Product) -> Node:
+    """Eight GPUs, heard just now, so that pages that read the database's clock find it fresh."""
+    return exchange.node(rich(), traded, now=database_now())
+
+
+def offer(machine: Node, price: float, gpus: int = 8) -> Order:
+    now = database_now()
+    begins = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    order = sell(
+        Principal(user=machine.provider.namespace.user),
+        machine,
+        gpus,
+        price,
+        now=now,
+        start=begins,
+        end=begins + timedelta(days=7),
+    )
+    drain(now=now)
+    return order
+
+
+class TestProducts:
+    def test_shows_what_is_offered_in_few_queries(
+        self, client: Client, machine: Node, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        offer(machine, 12.00)
+        for _ in range(5):
+            exchange.product()
+        with django_assert_max_num_queries(6):
+            page = client.get("/market").content.decode()
+        assert "12.00" in page
+        assert page.count("/market/products/") == 6
+
+    def test_page_of_one_is_public_and_cheap(
+        self, client: Client, machine: Node, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        offer(machine, 12.00)
+        with django_assert_max_num_queries(8):
+            answer = client.get(f"/market/products/{machine.product.slug}")
+        assert "12.00" in answer.content.decode()
+        assert len(answer.content) < 120_000
+
+    def test_of_an_unknown_name_is_not_found(self, client: Client) -> None:
+        assert client.get("/market/products/nothing.here").status_code == 404
+
+
+class TestTheTicket:
+    def test_shows_the_worst_case_before_it_takes_anything(self, machine: Node) -> None:
+        offer(machine, 12.00)
+        who = client_of(rich())
+        address = f"/market/products/{machine.product.slug}"
+        begins = database_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+        form = {
+            "gpus": 2,
+            "start": begins.strftime("%Y-%m-%dT%H:%M"),
+            "hours": 10,
+            "price": "12.00",
+            "time_in_force": 0,
+            "client_order_id": "web-1",
+        }
+        page = who.post(address, {**form, "act": "review"}).content.decode()
+        # 2 GPUs × 10 h × 12.00, and the higher fee: 10 basis points.
+        assert "240.00" in page
+        assert "240.24" in page
+        assert Order.objects.filter(side=Order.Side.BUY).count() == 0
+        placed = who.post(address, {**form, "act": "place"})
+        order = Order.objects.get(side=Order.Side.BUY)
+        assert placed["Location"] == f"/market/orders/{order.pk}"
+        assert order.reservation is not None
+        assert order.reservation.amount_micros == 240_240_000
+        again = who.post(address, {**form, "act": "place"})
+        assert again["Location"] == placed["Location"]
+
+    def test_says_in_the_form_what_the_market_refuses(self, traded: Product) -> None:
+        form = {
+            "gpus": 1,
+            "hours": 24,
+            "price": "0.01",
+            "time_in_force": 0,
+            "client_order_id": "web-2",
+            "act": "place",
+        }
+        answer = client_of(rich()).post(f"/market/products/{traded.slug}", form)
+        assert answer.status_code == 422
+        assert "tick" in answer.content.decode()
+
+
+class TestQuotes:
+    def test_find_the_cheapest_start_and_its_exact_cost(self, machine: Node, client: Client) -> None:
+        offer(machine, 12.00, gpus=4)
+        offer(machine, 13.20, gpus=4)
+        [quote] = board.quotes([machine.product], gpus=6, hours=10, within_days=1, now=database_now())
+        assert quote.limit_micros == 13_200_000
+        assert quote.cost.notional_micros == (4 * 12_000_000 + 2 * 13_200_000) * 10
+        page = client.get("/market/quote?gpus=6&hours=10&days=1").content.decode()
+        assert "limit 13.20" in page
+
+    def test_are_none_where_nothing_covers_the_window(self, machine: Node) -> None:
+        offer(machine, 12.00)
+        assert board.quotes([machine.product], gpus=9, hours=1, within_days=1, now=database_now()) == []
+
+
+class TestOrders:
+    def test_of_others_are_not_found(self, machine: Node) -> None:
+        order = offer(machine, 12.00)
+        assert client_of(rich()).get(f"/market/orders/{order.pk}").status_code == 404
+        assert Client().get("/market/orders").status_code == 302
+
+    def test_can_be_cancelled(self, machine: Node) -> None:
+        order = offer(machine, 12.00)
+        owner = client_of(Principal(user=machine.provider.namespace.user))
+        owner.post(f"/market/orders/{order.pk}/cancel")
+        drain(now=database_now())
+        order.refresh_from_db()
+        assert order.state == Order.State.CANCELLED
+
+
+class TestMoney:
+    def test_comes_in_through_an_operator_only(self) -> None:
+        staff, other = operator(), rich(10)
+        client_of(other).post("/market/portfolio", {"amount": "100", "key": "k1"})
+        assert "10.00" in client_of(other).get("/market/portfolio").content.decode()
+        answer = client_of(staff).post("/market/portfolio", {"amount": "100", "key": "k2"})
+        assert answer.status_code == 302
+        assert "100.00" in client_of(staff).get("/market/portfolio").content.decode()
+        lines = client_of(staff).get("/market/portfolio/statement.csv")
+        assert b"100000000" in b"".join(lines.streaming_content)  # type: ignore[attr-defined]
+
+
+class TestStatus:
+    def test_is_for_staff(self) -> None:
+        assert client_of(operator()).get("/status").status_code == 200
+        assert client_of(rich()).get("/status").status_code == 403
+        assert Client().get("/status")["Location"].startswith("/login")
+
+
+class TestCharts:
+    def test_stairs_rise_from_the_best_price_outwards(self) -> None:
+        drawn = charts.depth([(10, 2), (9, 3)], [(11, 1), (12, 4)])
+        assert drawn is not None
+        assert drawn.most_gpus == 5
+        assert drawn.bids_area.endswith("Z")
+
+    def test_candles_hold_open_high_low_and_close(self) -> None:
+        begin = database_now().replace(minute=0, second=0, microsecond=0)
+        trades = [(begin + timedelta(minutes=n), price, 1) for n, price in enumerate([10, 14, 8, 12])]
+        [candle] = charts.candles(trades, period=timedelta(hours=1))
+        assert (candle.open, candle.high, candle.low, candle.close, candle.gpus) == (10, 14, 8, 12, 4)
+
+    def test_nothing_is_drawn_from_nothing(self) -> None:
+        assert charts.depth([], []) is None
+        assert charts.candles([], period=timedelta(hours=1)) == []
+        assert charts.sparkline([1]) == ""
