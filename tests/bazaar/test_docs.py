@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 
@@ -16,3 +18,8 @@ class TestDocs:
         assert all(source.startswith("/") for source in re.findall(r'(?:src|href)="([^"]+)"', page))
         script = re.findall(r'src="(/api/docs[^"]*)"', page)
         assert client.get(script[0]).headers["Content-Type"].startswith("application/javascript")
+
+
+class TestSchema:
+    def test_is_made_without_a_complaint(self, tmp_path: Path) -> None:
+        call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yaml"))

@@ -105,5 +105,6 @@ def notifications_of(*, actor: Principal, is_read: bool | None = None) -> QueryS
     ).order_by("-updated_at", "-id")
 
 
-def unread_count(user: User) -> int:
-    return Notification.objects.filter(user=user, is_read=False).count()
+def unread_count(actor: Principal) -> int:
+    """Of those that are shown."""
+    return notifications_of(actor=actor, is_read=False).count()

@@ -92,6 +92,7 @@ class TestNotifying:
         private = repos.Settings(visibility="private")
         repository = repos.change_settings(actor=ada, repository=repository, change=private)
         assert not selectors.notifications_of(actor=bob)
+        assert selectors.unread_count(bob) == 0
         Notification.objects.all().delete()
         threads.open_discussion(actor=ada, repository=repository, title="A secret", text="@bob", now=NOW)
         assert told() == {}

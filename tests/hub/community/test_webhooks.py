@@ -64,7 +64,7 @@ class TestCreating:
             WebhookChange(watched=[("user", "ada")]),
             WebhookChange(url="ftp://example.org/", watched=[("user", "ada")]),
             WebhookChange(url="http://example.org/" + "x" * 1000, watched=[("user", "ada")]),
-            WebhookChange(url="http://example.org/", watched=[("planet", "mars")]),
+            WebhookChange(url="http://example.org/", watched=[("bucket", "ada/bucket")]),
             WebhookChange(url="http://example.org/", watched=[("model", "no-namespace")]),
             WebhookChange(url="http://example.org/", watched=[("user", "ada/thing")]),
             WebhookChange(url="http://example.org/", watched=[("user", "ada")], domains=["weather"]),

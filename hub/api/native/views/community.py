@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Namespace
+from hub.accounts.policies import require_signed_in
 from hub.api.native import shapes
 from hub.api.native.base import NativeView, Page, page_of
 from hub.community.models import Watch
@@ -24,7 +25,7 @@ class NotificationsView(NativeView):
     @extend_schema(parameters=[Page, UNREAD], responses=shapes.Notifications)
     def get(self, request: Request) -> Response:
         """One's own notifications, the latest made first."""
-        user = self.signed_in
+        require_signed_in(self.actor)
         only_unread = request.query_params.get("unread", "").lower() in {"1", "true"}
         rows = people.notifications_of(actor=self.actor, is_read=False if only_unread else None)
         page = page_of(
@@ -36,7 +37,7 @@ class NotificationsView(NativeView):
             },
             lambda row: dict(shapes.NotificationShape(row).data),
         )
-        return Response({**page, "unread": people.unread_count(user)})
+        return Response({**page, "unread": people.unread_count(self.actor)})
 
     @extend_schema(request=shapes.Mark, responses=shapes.Marked)
     def post(self, request: Request) -> Response:
