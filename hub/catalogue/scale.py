@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
+from django.db import connection, transaction
 
 from hub.accounts.models import Namespace, User
 from hub.gitstore import Author, bulk
@@ -70,27 +70,38 @@ def count_models() -> int:
 
 
 def make_models(total: int, *, now: datetime) -> Iterator[int]:
-    """Have `total` made-up models; yields how many each batch added. Their counters are made up too."""
+    """Have `total` made-up models; yields how many each batch added. Their counters are made up too.
+
+    Git's files are made durable once, at the end: after a power cut on the way start with an empty folder.
+    """
     owners = _owners()
     made = count_models()
-    while made < total:
-        numbers = range(made, min(made + MODELS_AT_ONCE, total))
-        batch = [_make(number, owners, now) for number in numbers]
+    if made >= total:
+        return
+    try:
+        while made < total:
+            numbers = range(made, min(made + MODELS_AT_ONCE, total))
+            _insert([_make(number, owners, now) for number in numbers], now)
+            made += len(numbers)
+            yield len(numbers)
+    finally:
         bulk.sync()
-        with transaction.atomic(durable=True):
-            Repository.objects.bulk_create(repository for repository, _ in batch)
-            indexing.insert_facts(batch, now=now)
-            index.put(
-                documents.document(
-                    repository,
-                    card=facts.card_data,
-                    tags=[tag.value for tag in facts.tags],
-                    text=facts.text,
-                )
-                for repository, facts in batch
+    if connection.vendor == "postgresql":
+        # So many rows at once: until it has counted them, PostgreSQL plans for a few.
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+
+def _insert(batch: list[tuple[Repository, Facts]], now: datetime) -> None:
+    with transaction.atomic(durable=True):
+        Repository.objects.bulk_create(repository for repository, _ in batch)
+        indexing.insert_facts(batch, now=now)
+        index.put(
+            documents.document(
+                repository, card=facts.card_data, tags=[tag.value for tag in facts.tags], text=facts.text
             )
-        made += len(numbers)
-        yield len(numbers)
+            for repository, facts in batch
+        )
 
 
 def _owners() -> list[Namespace]:
