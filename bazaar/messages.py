@@ -1,6 +1,7 @@
 """Compiles the translations that people write (.po) to what Python reads (.mo).
 
-Done when the environment or the image is made, so that running needs no GNU gettext.
+Done when the environment or the image is made (`python bazaar/messages.py`, which loads no settings and so
+touches no data folder), so that running needs no GNU gettext.
 """
 
 from __future__ import annotations
