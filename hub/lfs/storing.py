@@ -22,7 +22,8 @@ from hub.lfs.models import LfsObject, upload_key
 from hub.repos import quotas
 from hub.repos.models import Repository
 
-CHUNK_BYTES = 256 * 1024
+# gunicorn copies what it has received ahead once for every read: few large ones are cheap.
+CHUNK_BYTES = 1024 * 1024
 
 
 @contextmanager

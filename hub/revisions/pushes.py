@@ -130,7 +130,10 @@ def _about_large_files(incoming: Incoming, contents: Contents, tips: Sequence[st
         % {"path": paths.get(blob, blob), "size": size, "limit": limit}
         for blob, size in list(contents.large.items())[:LISTED_MAX]
     ]
-    return [*reasons, _('Run "git lfs migrate import --above=10MB", then push again.')]
+    return [
+        *reasons,
+        _('Run "git lfs migrate import --above=%(limit)dB", then push again.') % {"limit": limit},
+    ]
 
 
 def _about_pointers(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from hub.blobstore import S3BlobStore, S3Options
-from tests.servers.clients import program, run
+from tests.servers.clients import program, run, run_python
 from tests.servers.git import BINARY_ATTRIBUTES, WorkingFolder, info, make_repository
 from tests.servers.live import LiveBazaar, LiveUser
 from tests.servers.s3 import ObjectStore
@@ -163,6 +163,20 @@ class TestMultipart:
         work.commit(a__bin=data, small__bin=b"small")
         work.git("push", "-q", "origin", "main")
         assert (lfs_clone(small_parts, repo_id, None).folder / "a.bin").read_bytes() == data
+
+    @pytest.mark.parametrize("large", [False, True])
+    def test_serves_the_python_client_without_xet(self, small_parts: LiveBazaar, large: bool) -> None:
+        repo_id = make_repository(small_parts, small_parts.alice)
+        env = {**small_parts.client_env(small_parts.alice), "HF_HUB_DISABLE_XET": "1"}
+        size = 1_700_000 if large else 70_000
+        script = f"""
+import os
+from huggingface_hub import HfApi, hf_hub_download
+data = os.urandom({size})
+HfApi().upload_file(path_or_fileobj=data, path_in_repo="a.bin", repo_id="{repo_id}")
+assert open(hf_hub_download("{repo_id}", "a.bin"), "rb").read() == data
+"""
+        run_python(script, env=env)
 
     def test_goes_on_where_it_broke_off(self, small_parts: LiveBazaar) -> None:
         """As OpenCSG's uploader does: the same upload id, the same parts, unauthenticated PUTs."""

@@ -18,7 +18,8 @@ from hub.blobstore import Part, refusing_when_full
 from hub.errors import Unsupported
 from hub.lfs.services import BATCH_MAX, Wanted, require_wanted
 
-CHUNK_BYTES = 256 * 1024
+# gunicorn copies what it has received ahead once for every read: few large ones are cheap.
+CHUNK_BYTES = 1024 * 1024
 # git compresses only the short lists of commits that a fetch sends.
 INFLATED_BYTES_MAX = 64 * 1024 * 1024
 PARTS_MAX = 10_000
