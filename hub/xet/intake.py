@@ -17,6 +17,7 @@ from hub.xet.codec.shards import SHARD_MAX
 from hub.xet.codec.xorbs import Read
 from hub.xet.errors import InvalidShard
 
+TEMPORARY_PREFIX = "xet-"
 COPY_BYTES = 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 
@@ -26,7 +27,7 @@ def temporary_file() -> Iterator[IO[bytes]]:
     """A file under the hub's own folder, so that a store on the same disk can take it by a rename."""
     folder = Path(settings.TEMP_ROOT)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="xet-", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=TEMPORARY_PREFIX, delete=False) as file:
         try:
             yield file
         finally:

@@ -8,8 +8,10 @@ and its row go. Each move asks again, in the statement that makes it, whether it
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -20,7 +22,7 @@ from hub.xet import reconstruction, registration
 from hub.xet.codec import xorbs
 from hub.xet.codec.errors import Malformed
 from hub.xet.codec.hashes import to_text
-from hub.xet.intake import exactly
+from hub.xet.intake import TEMPORARY_PREFIX, exactly
 from hub.xet.models import Shard, XetFile, Xorb, XorbQuerySet, xorb_key
 
 BATCH = 200
@@ -62,6 +64,7 @@ def collect(*, now: datetime) -> dict[str, int]:
         "xorbs": _delete_xorbs(now),
         "shards": _drop_shards(now),
         "strays": _drop_strays(now),
+        "unfinished": _drop_unfinished(now),
     }
 
 
@@ -173,6 +176,17 @@ def _drop_strays(now: datetime) -> int:
     for blob in strays:
         blobstore.get_store().delete(blob.key)
     return len(strays)
+
+
+def _drop_unfinished(now: datetime) -> int:
+    """Files that an interrupted upload left behind: the process that wrote them was killed."""
+    count = 0
+    for path in Path(settings.TEMP_ROOT).glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < (now - STRAY_AFTER).timestamp():
+                path.unlink()
+                count += 1
+    return count
 
 
 # ---- scrub ------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django import Settings
 
 from hub import blobstore
@@ -94,6 +95,13 @@ class TestCollect:
         assert jobs.collect(now=blob.modified_at + timedelta(hours=23))["strays"] == 0
         assert jobs.collect(now=blob.modified_at + timedelta(hours=25))["strays"] == 1
         assert not exists(unused)
+
+    def test_removes_what_a_killed_process_left(self, unused: Xorb, settings: Settings) -> None:
+        left = Path(settings.TEMP_ROOT) / "xet-left"
+        left.write_bytes(b"half a xorb")
+        assert jobs.collect(now=timezone.now())["unfinished"] == 0
+        assert jobs.collect(now=timezone.now() + timedelta(days=2))["unfinished"] == 1
+        assert not left.exists()
 
 
 class TestGcCommand:
