@@ -14,6 +14,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, models
 from django.db.models import Field
@@ -165,4 +166,6 @@ def _element(value: Any) -> str:
 def _as_sqlite(value: object) -> object:
     if isinstance(value, datetime):
         return str(value.astimezone(UTC).replace(tzinfo=None))
+    if isinstance(value, UUID):
+        return value.hex
     raise TypeError(f"A {type(value).__name__} cannot be written in bulk.")

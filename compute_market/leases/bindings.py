@@ -37,20 +37,23 @@ def rebind(*, node: LockedNode, leases: Sequence[Lease], devices: Sequence[int],
             cut(binding, now=now)
         del bindings[wanted.get(lease_id, 0) :]
     taken = {binding.gpu for bindings in bound.values() for binding in bindings}
-    for lease in sorted(leases, key=lambda one: (one.starts_at, one.pk)):
+    short = [lease for lease in leases if wanted[lease.pk] > len(bound[lease.pk])]
+    had = _had_before(short)
+    new = []
+    for lease in sorted(short, key=lambda one: (one.starts_at, one.pk)):
         missing = wanted[lease.pk] - len(bound[lease.pk])
-        if missing <= 0:
-            continue
-        free = [gpu for gpu in _by_preference(lease, devices) if gpu not in taken]
+        before = had[lease.pk]
+        free = sorted((gpu for gpu in devices if gpu not in taken), key=lambda gpu: (gpu not in before, gpu))
         if len(free) < missing:
             raise TooFewGpus(
                 f"Lease {lease.pk} needs {missing} GPUs of node {node.pk}; {len(free)} are free."
             )
-        Binding.objects.bulk_create(
+        new += [
             Binding(lease=lease, node=node, gpu=gpu, starts_at=now, ends_at=lease.ends_at)
             for gpu in free[:missing]
-        )
+        ]
         taken.update(free[:missing])
+    Binding.objects.bulk_create(new)
 
 
 def needs(lease: Lease, leases: Iterable[Lease], now: datetime) -> int:
@@ -99,8 +102,12 @@ def gpus_of(lease: Lease, *, now: datetime) -> list[int]:
     return sorted(bindings.values_list("gpu", flat=True))
 
 
-def _by_preference(lease: Lease, devices: Sequence[int]) -> list[int]:
-    """The node's GPUs; first those that the lease, or the one it extends, had last."""
-    before = Binding.objects.filter(lease_id__in=[lease.pk, lease.extends_id or lease.pk])
-    had = set(before.values_list("gpu", flat=True))
-    return sorted(devices, key=lambda gpu: (gpu not in had, gpu))
+def _had_before(leases: Iterable[Lease]) -> dict[int, set[int]]:
+    """Lease id → the GPUs that it, or the one it extends, had last: work likes to stay where it is."""
+    by_source = {source: lease.pk for lease in leases for source in (lease.pk, lease.extends_id) if source}
+    had: dict[int, set[int]] = defaultdict(set)
+    if by_source:
+        last = Binding.objects.filter(lease_id__in=by_source).values_list("lease_id", "gpu")
+        for lease_id, gpu in last:
+            had[by_source[lease_id]].add(gpu)
+    return had

@@ -14,14 +14,16 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from compute_market import clock
+from compute_market import clock, rows
 from compute_market.leases import bindings, capacity, metering, money
-from compute_market.leases.lifecycle import LockedLease, lock_leases, move
+from compute_market.leases.lifecycle import LockedLease, lock_leases, move, move_all
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, OVER, RUNNING, State
 from compute_market.offers.models import HardwareReport, Node
 
 BATCH = 200
+# Steps that are a commit each; what is left over waits for the next sweep.
+EACH_MAX = 1000
 # Heartbeats of a minute that is over may still be on their way into the database.
 METER_GRACE = timedelta(seconds=5)
 # How long an agent may take to stop what runs in a lease that has ended.
@@ -65,8 +67,8 @@ def start_on_node(*, node_id: int, now: datetime) -> int:
         for lease in due:
             lease.token = uuid4()
             lease.provisioning_since = now
-            _take_over_work(lease)
-            move(lease, State.PROVISIONING, now=now)
+            _take_over_work(lease, [*leases])
+        move_all(due, State.PROVISIONING, now=now)
         for lease in leases:
             resold = [part for part in leases if part.parent_id == lease.pk]
             if lease.state in bindings.USING and bindings.is_sold_out(lease, resold, now):
@@ -172,7 +174,7 @@ def _settle_batch(ids: Sequence[int], *, now: datetime) -> int:
         journal.write()
         for lease in over:
             lease.settled_at = now
-            move(lease, State.SETTLED, now=now, reason=lease.reason)
+        move_all(over, State.SETTLED, now=now)
     return len(over)
 
 
@@ -187,8 +189,19 @@ def _meter_batch(ids: Sequence[int], *, until: datetime, now: datetime) -> int:
             samples += metering.meter(lease, evidence, until=until)
             money.pay_used_hours(journal, lease, purses[lease.pk])
         metering.write(samples)
-        Lease.objects.bulk_update(
-            leases, ["metered_through", "delivered_minutes", "used_micros", "paid_micros"], batch_size=BATCH
+        rows.update_rows(
+            Lease,
+            ("metered_through", "delivered_minutes", "used_micros", "paid_micros"),
+            [
+                (
+                    lease.pk,
+                    lease.metered_through,
+                    lease.delivered_minutes,
+                    lease.used_micros,
+                    lease.paid_micros,
+                )
+                for lease in leases
+            ],
         )
         journal.write()
     return len(samples)
@@ -197,7 +210,7 @@ def _meter_batch(ids: Sequence[int], *, until: datetime, now: datetime) -> int:
 def _each(found: QuerySet[Lease], step: Callable[[LockedLease], None]) -> int:
     """Do a step to every lease found, each under its lock, in its own commit, and only if still found."""
     done = 0
-    for lease_id in list(found.order_by("pk").values_list("pk", flat=True).distinct()[:BATCH]):
+    for lease_id in list(found.order_by("pk").values_list("pk", flat=True).distinct()[:EACH_MAX]):
         with transaction.atomic(durable=True):
             lease = next(iter(lock_leases([lease_id])), None)
             if lease is None or not found.filter(pk=lease_id).exists():
@@ -248,25 +261,20 @@ def _stop_work(lease: Lease, *, now: datetime, reason: str) -> None:
     )
 
 
-def _take_over_work(lease: LockedLease) -> None:
+def _take_over_work(lease: LockedLease, neighbours: Sequence[Lease]) -> None:
     """If a lease begins where another of the same holder ends, on as many GPUs, its work goes on."""
-    before = (
-        Lease.objects.filter(
-            node_id=lease.node_id,
-            holder_id=lease.holder_id,
-            gpus=lease.gpus,
-            ends_at=lease.starts_at,
-            agreed_end_at=lease.starts_at,
-            extended_by=None,
-            state__in=(*RUNNING, State.DRAINING),
-        )
-        .order_by("pk")
-        .first()
-    )
-    if before is not None:
-        lease.extends = before
-        Work.objects.filter(lease=before, state__in=Work.OPEN).update(lease=lease)
-        Work.objects.filter(lease=lease, state=Work.State.STOPPING).update(state=Work.State.RUNNING)
+    taken = {other.extends_id for other in neighbours}
+    for before in neighbours:
+        if (
+            before.state in {*RUNNING, State.DRAINING}
+            and (before.holder_id, before.gpus) == (lease.holder_id, lease.gpus)
+            and before.ends_at == before.agreed_end_at == lease.starts_at
+            and before.pk not in taken
+        ):
+            lease.extends = before
+            Work.objects.filter(lease=before, state__in=Work.OPEN).update(lease=lease)
+            Work.objects.filter(lease=lease, state=Work.State.STOPPING).update(state=Work.State.RUNNING)
+            return
 
 
 def _devices(node: Node) -> list[int]:
