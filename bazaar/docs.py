@@ -15,11 +15,11 @@ POLICY = (
 )
 
 
-class Docs(SpectacularSwaggerSplitView):  # type: ignore[misc]
+class Docs(SpectacularSwaggerSplitView):
     url_name = "schema"
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response: Response = super().get(request, *args, **kwargs)
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         response["Content-Security-Policy"] = POLICY
         return response

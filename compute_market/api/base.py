@@ -69,7 +69,7 @@ class Moment(serializers.DateTimeField):
         if not isinstance(value, str):
             raise serializers.ValidationError("An ISO 8601 time is needed.", code="not_a_time")
         moment = super().to_internal_value(value)
-        return moment.astimezone(UTC)  # type: ignore[no-any-return]
+        return moment.astimezone(UTC)
 
 
 def moment(value: datetime) -> str:

@@ -104,7 +104,7 @@ class Stream(MarketView):
         resumes = bool(text) and int(text) <= newest
         after = int(text) if resumes else newest
         first = b"" if resumes else self._snapshot(product, newest).render()
-        take = request.environ.get("bazaar.take_socket")
+        take = request.environ.get("bazaar.take_socket")  # type: ignore[attr-defined]
         if take is None:
             return _held_by_a_thread(marketdata.topic(product), after, first)
         request_id = request.headers.get("X-Request-Id", "")
