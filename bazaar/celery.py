@@ -55,6 +55,8 @@ app.conf.beat_schedule = {
     "drain-forgotten-shards": {"task": "compute_market.matching.tasks.sweep_shards", "schedule": 2},
     "advance-leases": {"task": "compute_market.leases.tasks.advance_leases", "schedule": 5},
     "mark-silent-nodes": {"task": "compute_market.offers.tasks.mark_silent_nodes", "schedule": 5},
+    "keep-the-demo-market-alive": {"task": "compute_market.demo.tasks.tend", "schedule": 20},
+    "trade-in-the-demo-market": {"task": "compute_market.demo.tasks.trade", "schedule": 60},
     "expire-reservations": {"task": "compute_market.ledger.tasks.expire_reservations", "schedule": 60},
     "forget-old-heartbeats": {"task": "compute_market.offers.tasks.forget_old_heartbeats", "schedule": 3600},
 }

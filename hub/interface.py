@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hub.accounts import policies as _policies
 from hub.accounts import selectors as _accounts
+from hub.accounts import services as _services
+from hub.accounts.errors import NamespaceNotFound
 from hub.accounts.models import Namespace, Role, User
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
 from hub.errors import (
@@ -18,6 +20,7 @@ from hub.errors import (
     Unsupported,
 )
 
+create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
 principal_for_token = _accounts.principal_for_token
 require_scope = _policies.require_scope
@@ -32,6 +35,7 @@ __all__ = [
     "Exhausted",
     "Invalid",
     "Namespace",
+    "NamespaceNotFound",
     "NotFound",
     "Principal",
     "Refusal",
@@ -40,6 +44,7 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "User",
+    "create_organization",
     "get_namespace",
     "principal_for_token",
     "require_role",

@@ -14,7 +14,7 @@ import django
 from bazaar.server import demo
 
 # What fills a new bazaar, in order; each can be run again and goes on where it stopped.
-CATALOGUE = ("seed", "seed_market")
+CATALOGUE = ("seed", "seed_market", "demo_market")
 MARKER = "prepared"
 
 

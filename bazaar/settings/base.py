@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "compute_market.offers",
     "compute_market.matching",
     "compute_market.leases",
+    "compute_market.demo",
     "compute_market.web",
 ]
 
@@ -234,6 +235,9 @@ MARKET_MAKER_FEE_BPS = env.integer("BAZAAR_MARKET_MAKER_FEE_BPS", default=5)
 MARKET_TAKER_FEE_BPS = env.integer("BAZAAR_MARKET_TAKER_FEE_BPS", default=10)
 MARKET_OPEN_ORDERS_MAX = env.integer("BAZAAR_MARKET_OPEN_ORDERS_MAX", default=10_000)
 MARKET_BULK_MAX = 1000
+# The demo market, where `demo_market` has made one: whether it is kept alive, and whether it trades.
+MARKET_DEMO = env.flag("BAZAAR_MARKET_DEMO", default=True)
+MARKET_DEMO_TRADES = env.flag("BAZAAR_MARKET_DEMO_TRADES", default=True)
 # Calls a minute, by user and by address of those who show no key.
 MARKET_RATE_USER = env.integer("BAZAAR_MARKET_RATE_USER", default=30_000)
 MARKET_RATE_ANONYMOUS = env.integer("BAZAAR_MARKET_RATE_ANONYMOUS", default=3_000)

@@ -1,0 +1,21 @@
+"""What the demo does when its bells ring."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+
+from compute_market.demo import agent, maker
+
+
+def tend(*, now: datetime) -> None:
+    """Keep the demo's nodes alive, unless the demo is turned off: then they fall silent like any others."""
+    if settings.MARKET_DEMO:
+        agent.tend(now=now)
+
+
+def trade(*, now: datetime) -> None:
+    """Trade a little, unless that is turned off."""
+    if settings.MARKET_DEMO and settings.MARKET_DEMO_TRADES:
+        maker.trade(now=now)

@@ -1,0 +1,146 @@
+"""The demo's trade: asks in steps above a price that wanders a little, some bids below it, and now and
+then a small deal. Order ids are made from the time, so a lost or doubled bell places nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from math import sin
+
+from compute_market.clock import HOUR
+from compute_market.demo import cast
+from compute_market.errors import Refusal
+from compute_market.matching import listings, services
+from compute_market.matching.models import Level, Order
+from compute_market.matching.terms import OrderRequest
+from compute_market.offers.models import Node, Product
+from hub.interface import SYSTEM
+
+WEEK = timedelta(days=7)
+EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
+# What asks lie above the price, and bids below it, in hundredths of a percent.
+ASK_STEPS_BPS = (50, 150)
+BID_STEPS_BPS = (100, 250, 500)
+BID_BLOCK_H = 6
+DEAL_MINUTES = 5
+WANDER_BPS = 150
+
+
+def trade(*, now: datetime) -> int:
+    """Place what is missing of the demo's orders; gives how many were placed."""
+    placed = 0
+    for node in cast.nodes():
+        if node.is_tradable(now):
+            placed += sum(_place(node.provider.namespace_id, ask, now=now) for ask in _asks(node, now=now))
+    buyer = cast.buyer()
+    if buyer is None:
+        return placed
+    for product in {node.product_id: node.product for node in cast.nodes()}.values():
+        placed += sum(_place(buyer.pk, bid, now=now) for bid in _bids(product, now=now))
+        deal = _deal(product, now=now)
+        if deal is not None:
+            placed += _place(buyer.pk, deal, now=now)
+    return placed
+
+
+def _place(namespace_id: int, request: OrderRequest, *, now: datetime) -> int:
+    """Place an order unless it was placed before; the market may refuse, and that is its right."""
+    known = Order.objects.filter(
+        account__namespace=namespace_id, client_order_id=request.client_order_id
+    ).exists()
+    if known:
+        return 0
+    try:
+        services.place_order(actor=SYSTEM, namespace_id=namespace_id, request=request, now=now)
+    except Refusal:
+        return 0
+    return 1
+
+
+def _price(product: Product, at: datetime, *, bps: int) -> int:
+    """The wandering price, moved by `bps`, on the tick and inside the band."""
+    hours = (at - EPOCH) / HOUR
+    wander = WANDER_BPS * sin(hours / 7 + product.pk)
+    price = product.reference_price_micros * (10_000 + wander + bps) / 10_000
+    listing = listings.ensure(product, now=at)
+    tick = product.tick_micros
+    on_tick = max(tick, round(price / tick) * tick)
+    low = -(-listing.lowest_micros // tick) * tick
+    high = listing.highest_micros // tick * tick
+    return int(min(max(on_tick, low), high)) if high >= low else int(on_tick)
+
+
+def _next_hour(now: datetime) -> datetime:
+    return now.replace(minute=0, second=0, microsecond=0) + HOUR
+
+
+def _asks(node: Node, *, now: datetime) -> Iterator[OrderRequest]:
+    """Half of a node for this week and the next, the other half for the next two: a week is always open."""
+    this_week = int((now - EPOCH) / WEEK)
+    half = node.gpus // 2 // node.product.lot * node.product.lot
+    if half == 0:
+        return
+    for week in (this_week - 1, this_week):
+        start, end = EPOCH + week * WEEK, EPOCH + (week + 2) * WEEK
+        step = ASK_STEPS_BPS[week % 2]
+        begin = max(start, _next_hour(now))
+        if end - begin < HOUR:
+            continue
+        yield OrderRequest(
+            client_order_id=f"demo-ask-{node.pk}-{week}",
+            product=node.product.slug,
+            side=Order.Side.SELL.value,
+            gpus=half,
+            start=begin,
+            end=end,
+            price_micros_per_gpu_hour=_price(node.product, now, bps=step),
+            node_id=node.pk,
+        )
+
+
+def _bids(product: Product, *, now: datetime) -> Iterator[OrderRequest]:
+    """Bids for the next hours, anew every six hours."""
+    block = int((now - EPOCH) / (BID_BLOCK_H * HOUR))
+    start = _next_hour(now)
+    for number, step in enumerate(BID_STEPS_BPS):
+        yield OrderRequest(
+            client_order_id=f"demo-bid-{product.pk}-{block}-{number}",
+            product=product.slug,
+            side=Order.Side.BUY.value,
+            gpus=product.lot * (number + 1),
+            start=start,
+            end=start + (number + 2) * HOUR,
+            price_micros_per_gpu_hour=_price(product, now, bps=-step),
+        )
+
+
+def _deal(product: Product, *, now: datetime) -> OrderRequest | None:
+    """Every few minutes one lot for an hour, at the best ask: so there are trades to look at."""
+    turn = int(now.timestamp()) // (60 * DEAL_MINUTES)
+    if (turn + product.pk) % 3:
+        return None
+    start = _next_hour(now) + (turn % 24) * HOUR
+    best = (
+        Level.objects.filter(
+            product=product,
+            side=Order.Side.SELL,
+            start__lte=start,
+            end__gte=start + HOUR,
+            gpus__gte=product.lot,
+        )
+        .order_by("price_micros_per_gpu_hour")
+        .first()
+    )
+    if best is None:
+        return None
+    return OrderRequest(
+        client_order_id=f"demo-deal-{product.pk}-{turn}",
+        product=product.slug,
+        side=Order.Side.BUY.value,
+        gpus=product.lot,
+        start=start,
+        end=start + HOUR,
+        price_micros_per_gpu_hour=best.price_micros_per_gpu_hour,
+        time_in_force=Order.TimeInForce.IOC.value,
+    )

@@ -1,0 +1,16 @@
+"""Bells of the demo."""
+
+from celery import shared_task
+
+from compute_market.clock import database_now
+from compute_market.demo import jobs
+
+
+@shared_task(acks_late=True, soft_time_limit=60)
+def tend(**_: object) -> None:
+    jobs.tend(now=database_now())
+
+
+@shared_task(acks_late=True, soft_time_limit=60)
+def trade(**_: object) -> None:
+    jobs.trade(now=database_now())

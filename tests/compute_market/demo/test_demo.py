@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from pytest_django.fixtures import Settings
+
+from compute_market.clock import HOUR, database_now
+from compute_market.demo import cast, jobs
+from compute_market.leases import jobs as lease_jobs
+from compute_market.leases.models import Lease
+from compute_market.matching import marketdata
+from compute_market.matching.models import Level, Order, Trade
+from compute_market.offers.models import Node, Product, Provider, Shard
+from tests.factories import exchange
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def now() -> datetime:
+    call_command("seed_market", verbosity=0)
+    call_command("demo_market", verbosity=0)
+    drain()
+    return database_now()
+
+
+def drain() -> None:
+    for shard in Shard.objects.values_list("number", flat=True):
+        exchange.drain(shard)
+
+
+class TestDemoMarket:
+    def test_has_nodes_bids_and_asks_and_says_that_it_is_a_demo(self, now: datetime) -> None:
+        assert cast.nodes().count() >= 8
+        assert set(Provider.objects.values_list("is_demo", flat=True)) == {True}
+        for product in Product.objects.filter(nodes__isnull=False).distinct():
+            sides = set(Level.objects.filter(product=product).values_list("side", flat=True))
+            assert sides == {Order.Side.BUY, Order.Side.SELL}, product
+        assert not Order.objects.filter(state=Order.State.REJECTED).exists()
+
+    def test_is_made_once(self, now: datetime) -> None:
+        counts = (Node.objects.count(), Order.objects.count())
+        call_command("demo_market", verbosity=0)
+        jobs.trade(now=now)
+        assert (Node.objects.count(), Order.objects.count()) == counts
+
+    def test_quotes_eight_gpus_for_a_day(self, now: datetime) -> None:
+        products = list(Product.objects.filter(gpu="h100", nodes__isnull=False).distinct())
+        assert marketdata.quotes(products, gpus=8, hours=24, within_days=2, now=now)
+
+    def test_trades_now_and_then(self, now: datetime) -> None:
+        for minutes in (5, 10, 15):
+            jobs.trade(now=now + timedelta(minutes=minutes))
+            drain()
+        assert Trade.objects.exists()
+        assert Lease.objects.exists()
+
+    def test_takes_leases_up_and_runs_nothing(self, now: datetime) -> None:
+        jobs.trade(now=now + timedelta(minutes=5))
+        jobs.trade(now=now + timedelta(minutes=10))
+        jobs.trade(now=now + timedelta(minutes=15))
+        drain()
+        lease = Lease.objects.order_by("starts_at").first()
+        assert lease is not None
+        begun = lease.starts_at + timedelta(seconds=30)
+        Node.objects.update(last_heartbeat_at=begun)
+        lease_jobs.start_leases(now=begun)
+        jobs.tend(now=begun)
+        lease.refresh_from_db()
+        assert lease.state == "active"
+
+    def test_can_be_turned_off(self, now: datetime, settings: Settings) -> None:
+        settings.MARKET_DEMO = False
+        before = Order.objects.count()
+        jobs.trade(now=now + 8 * HOUR)
+        jobs.tend(now=now + 8 * HOUR)
+        assert Order.objects.count() == before
+        assert not Node.objects.filter(last_heartbeat_at__gt=now).exists()
