@@ -53,7 +53,11 @@ app.conf.beat_schedule = {
     "follow-prices-with-bands": {"task": "compute_market.matching.tasks.update_bands", "schedule": 300},
     "let-go-of-old-market-news": {"task": "compute_market.matching.tasks.prune", "schedule": 3600},
     "drain-forgotten-shards": {"task": "compute_market.matching.tasks.sweep_shards", "schedule": 2},
-    "advance-leases": {"task": "compute_market.leases.tasks.advance_leases", "schedule": 5},
+    "advance-leases": {
+        "task": "compute_market.leases.tasks.advance_leases",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
     "mark-silent-nodes": {"task": "compute_market.offers.tasks.mark_silent_nodes", "schedule": 5},
     "keep-the-demo-market-alive": {"task": "compute_market.demo.tasks.tend", "schedule": 20},
     "trade-in-the-demo-market": {"task": "compute_market.demo.tasks.trade", "schedule": 60},
