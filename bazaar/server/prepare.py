@@ -55,8 +55,10 @@ def fill(data: Path) -> None:
         if name in get_commands():
             call_command(name)
     sign_in = demo.load(data) or demo.make(data)
-    words = ["--password", sign_in.password, "--token", sign_in.token, "--scopes", "write"]
+    words = ["--password", sign_in.password, "--token", sign_in.token, "--scopes", "write,trade"]
     call_command("create_user", sign_in.name, "--full-name", "Demo", *words)
+    if "deposit" in get_commands():
+        call_command("deposit", sign_in.name, "10000", "--key", "first-start")
 
 
 if __name__ == "__main__":
