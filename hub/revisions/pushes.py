@@ -74,8 +74,13 @@ def reasons_against(
         except StorageQuotaExceeded as refusal:
             reasons = [str(refusal)]
     if not reasons and contents.pointers:
+        named = {pointer.oid for pointer in contents.pointers.values()}
         with transaction.atomic(durable=True):
-            links.link(current.pk, [pointer.oid for pointer in contents.pointers.values()], now)
+            links.link(current.pk, named, now)
+            linked = links.usable(current.pk, None, named)
+        if lost := named - linked.keys():
+            # The collector took one between our look and our link; then it must be sent again.
+            reasons = [_("The LFS object %(oid)s was not uploaded.") % {"oid": oid} for oid in sorted(lost)]
     return reasons, contents
 
 

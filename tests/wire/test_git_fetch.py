@@ -155,6 +155,21 @@ class TestAccess:
         assert answer.status_code == 401
         assert "WWW-Authenticate" in answer.headers
 
+    def test_says_who_a_gate_keeps_out_and_why(self, bazaar: LiveBazaar) -> None:
+        gated = make_repository(bazaar, bazaar.alice)
+        answer = httpx.put(
+            f"{bazaar.url}/api/models/{gated}/settings",
+            headers={"Authorization": f"Bearer {bazaar.alice.token}"},
+            json={"gated": "manual"},
+        )
+        assert answer.status_code == 200, answer.text
+        env = bazaar.client_env()
+        anonymous = httpx.get(f"{bazaar.url}/{gated}/info/refs?service=git-upload-pack")
+        assert anonymous.status_code == 401
+        refused = run(["git", "clone", bazaar.git_url(gated, bazaar.bob), "no"], env=env, fails=True)
+        assert "not in the authorized list" in refused.err
+        WorkingFolder.clone(bazaar, gated, bazaar.alice)
+
     def test_takes_the_token_as_password_under_any_name(self, bazaar: LiveBazaar) -> None:
         private = make_repository(bazaar, bazaar.alice, private=True)
         answer = httpx.get(
