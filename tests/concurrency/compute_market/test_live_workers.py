@@ -24,7 +24,7 @@ def kill_with_children(worker: subprocess.Popen[bytes]) -> None:
 
 
 class TestLiveWorkers:
-    @pytest.mark.timeout(240)
+    @pytest.mark.timeout(500)
     def test_that_die_and_lose_their_broker_leave_the_market_right(
         self, make_bazaar: Callable[..., LiveBazaar], postgres_url: str
     ) -> None:
@@ -43,7 +43,7 @@ class TestLiveWorkers:
                 lambda before=before: bazaar.remote.call(f"{FAR_END}:waiting") < before or before == 0,
                 what="a worker that drains",
                 process=worker,
-                patience_seconds=60,
+                patience_seconds=120,
             )
             time.sleep(chance.uniform(0, 0.1))
             kill_with_children(worker)
@@ -55,7 +55,7 @@ class TestLiveWorkers:
             lambda: bazaar.remote.call(f"{FAR_END}:waiting") == 0,
             what="an empty backlog",
             process=worker,
-            patience_seconds=60,
+            patience_seconds=120,
         )
         verdict = bazaar.remote.call(f"{FAR_END}:verdict")
         assert verdict["findings"] == []

