@@ -11,9 +11,9 @@ from compute_market.ledger import checks as ledger_checks
 from compute_market.matching import checks, replay, selectors, services
 from compute_market.matching.models import Trade
 from compute_market.offers.models import Product
-from hub.accounts.models import User
+from hub.accounts.models import Namespace, User
 from hub.accounts.principals import Principal
-from tests.factories import exchange
+from tests.factories import exchange, market
 from tests.factories.exchange import BUY, SELL
 from tests.factories.market import namespace_of
 
@@ -65,3 +65,24 @@ def verdict() -> dict[str, Any]:
     """Every broken rule, and how many trades there are."""
     findings = [*checks.audit(), *ledger_checks.audit(), *replay.replay(shard=SHARD, batch=7).findings]
     return {"findings": findings, "trades": Trade.objects.filter(shard=SHARD).count()}
+
+
+def fund(name: str) -> None:
+    """Give a user of the live bazaar money to trade with."""
+    namespace = Namespace.objects.get(name=name)
+    market.fund(namespace.pk, 10_000_000, now=database_now())
+
+
+def offer_all(floor: dict[str, Any]) -> str:
+    """Offer every hour of eight big nodes for the next days at one price. Gives the product's name."""
+    now = database_now()
+    product = Product.objects.get(pk=floor["product"])
+    who = Principal(user=User.objects.get(pk=floor["provider"]))
+    start = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    for _ in range(8):
+        machine = exchange.node(who, product, gpus=250, now=now)
+        wanted = exchange.request(
+            product, SELL, 250, 9, start=start, end=start + timedelta(days=4), node_id=machine.pk
+        )
+        services.place_order(actor=who, namespace_id=namespace_of(who), request=wanted, now=now)
+    return product.slug
