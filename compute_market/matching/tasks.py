@@ -8,12 +8,13 @@ from celery import shared_task
 from django.db import transaction
 
 from compute_market.clock import database_now
-from compute_market.matching import jobs, selectors
+from compute_market.matching import jobs, marks, selectors
 
 
 @shared_task(acks_late=True, soft_time_limit=120)
 def drain_shard(*, shard: int, **_: object) -> None:
     """There may be work in a shard."""
+    marks.heard(shard)
     jobs.drain_shard(shard=shard, now=database_now())
 
 
@@ -53,4 +54,5 @@ def ring(shard: int) -> None:
 
 
 def _send(shard: int) -> None:
-    drain_shard.apply_async(kwargs={"shard": shard}, queue=queue(shard), retry=False)
+    if marks.is_first(shard):
+        drain_shard.apply_async(kwargs={"shard": shard}, queue=queue(shard), retry=False)

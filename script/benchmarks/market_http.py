@@ -1,7 +1,7 @@
 """The market through its whole stack: gunicorn, PostgreSQL, Redis, a Celery worker, and clients over HTTP.
 
-`python script/benchmarks/market_http.py [seconds]` starts all of it in a temporary folder. First as many orders
-one by one as four clients can send; then a hundred a second, each waiting for its trade with `?wait=`.
+`python script/benchmarks/market_http.py [seconds]` starts all of it in a temporary folder. First as many
+orders one by one as four clients can send; then a hundred a second, each waiting for its trade (`?wait=`).
 """
 
 from __future__ import annotations

@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery.signals import before_task_publish
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from compute_market.clock import database_now
-from compute_market.matching import books, drain, jobs, services
+from compute_market.matching import books, drain, jobs, marks, services, tasks
 from compute_market.matching.models import Cursor, Level, Order, Outbox, Snapshot, Trade
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
@@ -127,6 +128,27 @@ class TestBatch:
             exchange.drain()
         Cursor.objects.update(event_number=2, held_until=None)
         exchange.drain()
+
+
+class TestBells:
+    def test_ring_once_until_they_are_heard(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(marks, "MARK_MILLISECONDS", 60_000)
+        marks.heard(0)
+        rung: list[str] = []
+
+        def listen(sender: str, **_: object) -> None:
+            rung.append(sender)
+
+        before_task_publish.connect(listen)
+        try:
+            for hear, expected in ((False, 1), (False, 1), (True, 2)):
+                if hear:
+                    tasks.drain_shard(shard=0)
+                tasks._send(0)
+                assert rung.count(tasks.drain_shard.name) == expected
+        finally:
+            before_task_publish.disconnect(listen)
+            marks.heard(0)
 
 
 class TestPrune:
