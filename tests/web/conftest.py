@@ -40,12 +40,15 @@ class Visitor:
 
     page: Page
     url: str
+    scripts: bool = True
     complaints: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
 
     def go(self, path: str) -> Page:
         self.page.goto(self.url + path)
-        self.page.wait_for_load_state("networkidle")
+        if self.scripts:
+            # A page with a stream is never idle; what htmx loads by itself is what there is to wait for.
+            self.page.wait_for_function("!document.querySelector('.htmx-request')")
         return self.page
 
     def press(self, selector: str) -> Page:
@@ -97,7 +100,7 @@ def visit(browser: Browser, live_sqlite: LiveBazaar) -> Iterator[Visit]:
             stack.callback(context.close)
             page = context.new_page()
             page.set_default_timeout(20_000)
-            visitor = Visitor(page, live_sqlite.url)
+            visitor = Visitor(page, live_sqlite.url, scripts=scripts)
             visitors.append(visitor)
             page.on("request", lambda request: _note_host(visitor, request.url))
             page.on("pageerror", lambda error: visitor.complaints.append(str(error)))

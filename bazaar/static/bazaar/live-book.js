@@ -19,6 +19,9 @@ if (book && "EventSource" in window) {
       for (const [index, section] of [...old.children].entries()) section.innerHTML = next.children[index]?.innerHTML ?? "";
     }, 500);
   };
-  for (const name of ["message", "delta", "trade", "snapshot"]) stream.addEventListener(name, refresh);
+  // The stream begins with what the page shows already; every later snapshot or delta is news.
+  let seen = false;
+  stream.addEventListener("snapshot", () => { if (seen) refresh(); seen = true; });
+  stream.addEventListener("delta", refresh);
   stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) stream.close(); };
 }
