@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hub.errors import Refusal
 from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
@@ -41,3 +43,12 @@ def card_text(repository: Repository, commit: str, path: str = "README.md") -> s
     if entry is None or not entry.is_file or entry.size > CARD_BYTES_MAX:
         return None
     return git.read(entry.oid).decode("utf-8", "replace")
+
+
+def held_in_chunks(repository: Repository, entries: Iterable[Entry]) -> set[str]:
+    """The oids of those large objects that lie in the Xet store, for marking them."""
+    oids = [entry.pointer.oid for entry in entries if entry.pointer is not None]
+    if not oids:
+        return set()
+    stored = lfs.objects_of(repository_id=repository.pk, oids=oids)
+    return {oid for oid, found in stored.items() if found.xet_file_id is not None}

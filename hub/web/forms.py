@@ -264,3 +264,16 @@ class CommentForm(forms.Form):
 class WebhookForm(forms.Form):
     url = forms.URLField(label=_("Address"), assume_scheme="https", max_length=500)
     secret = forms.CharField(label=_("Secret"), max_length=200, required=False)
+
+
+class CollectionForm(forms.Form):
+    owner = forms.ChoiceField(label=_("Owner"))
+    title = forms.CharField(label=_("Title"), max_length=59)
+    description = forms.CharField(label=_("Short description"), max_length=150, required=False)
+    is_private = forms.BooleanField(label=_("Only for its owner"), required=False)
+
+    def __init__(self, *args: Any, owners: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        owner = self.fields["owner"]
+        assert isinstance(owner, forms.ChoiceField)
+        owner.choices = [(name, name) for name in owners]

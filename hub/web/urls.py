@@ -4,7 +4,18 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 
 from hub.api import converters as _converters  # noqa: F401 - registers the converters used below
 from hub.web import links
-from hub.web.views import account, browse, community, editing, files, manage, people, repository, settings
+from hub.web.views import (
+    account,
+    browse,
+    collections,
+    community,
+    editing,
+    files,
+    manage,
+    people,
+    repository,
+    settings,
+)
 
 app_name = "hub_web"
 
@@ -50,6 +61,8 @@ of_repository: list[URLPattern | URLResolver] = [
     path("/commits/<segment:revision>", files.commits),
     path("/commit/<segment:oid>", files.commit),
     path("/downloads", repository.downloads_chart),
+    path("/collect", collections.choose),
+    path("/collect/add", collections.add),
     path("/preview", editing.preview),
     path("/upload/<segment:revision>", editing.upload),
     path("/upload/<segment:revision>/<rest:path>", editing.upload),
@@ -72,6 +85,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", browse.home),
     path("search", browse.search),
     path("new", editing.new),
+    path("collections/new", collections.new),
+    path("collections/<name:owner>/<segment:slug>", collections.show),
     path("models", browse.browse, {"kind": "model"}),
     path("datasets", browse.browse, {"kind": "dataset"}),
     path("spaces", browse.browse, {"kind": "space"}),

@@ -48,7 +48,7 @@ class Visitor:
         self.page.goto(self.url + path)
         if self.scripts:
             # A page with a stream is never idle; what htmx loads by itself is what there is to wait for.
-            self.page.wait_for_function("!document.querySelector('.htmx-request')")
+            self.page.wait_for_selector(".htmx-request", state="detached")
         return self.page
 
     def press(self, selector: str) -> Page:

@@ -49,7 +49,7 @@ def tree(request: HttpRequest, place: Place, revision: str | None = None, path: 
         "left_out": max(0, len(entries) - TREE_ENTRIES_MAX),
         "latest": latest,
         "refs": place.refs(),
-        "total_bytes": sum(entry.content_size for entry, _ in entries),
+        "in_chunks": contents.held_in_chunks(place.repository, [entry for entry, _ in entries]),
     }
     return page(request, "hub/repository/tree.html", context)
 

@@ -64,3 +64,22 @@ class TestPeople:
         answer = client.get("/nobody-here")
         assert answer.status_code == 404
         assert "text/html" in answer["Content-Type"]
+
+
+class TestCollections:
+    def test_are_made_filled_and_voted_for(self, signed_in: Client, make_repository: Make) -> None:
+        make_repository("chat")
+        made = signed_in.post("/collections/new", {"owner": "ada", "title": "Small models"})
+        address = made["Location"]
+        assert "Small models" in signed_in.get("/ada/chat/collect").content.decode()
+        slug = address.removeprefix("/collections/")
+        signed_in.post("/ada/chat/collect/add", {"collection": slug})
+        signed_in.post(address, {"act": "upvote"})
+        page = signed_in.get(address).content.decode()
+        assert 'href="/ada/chat"' in page
+        assert 'aria-pressed="true"' in page
+
+    def test_of_private_ones_nothing_is_shown(self, client: Client, signed_in: Client) -> None:
+        made = signed_in.post("/collections/new", {"owner": "ada", "title": "Mine", "is_private": "on"})
+        assert client.get(made["Location"]).status_code == 404
+        assert signed_in.get(made["Location"]).status_code == 200

@@ -1,0 +1,92 @@
+"""Collections: made, filled and shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from hub.accounts import selectors as accounts
+from hub.community import policies
+from hub.community.models import Collection
+from hub.community.selectors import collections as selectors
+from hub.community.services import collections as services
+from hub.web.forms import PAGE_KINDS, CollectionForm
+from hub.web.places import Place, repository_page
+from hub.web.requests import actor_of, page, signed_in, submit
+
+CHOICES_SHOWN = 50
+
+
+def new(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request)
+    owners = [user.name] + [member.organization.name for member in accounts.organizations_of(user)]
+    form = CollectionForm(request.POST or None, owners=owners, initial={"owner": request.GET.get("owner")})
+
+    def create(data: dict[str, Any]) -> Collection:
+        asked = services.NewCollection(
+            namespace=data["owner"],
+            title=data["title"],
+            description=data["description"],
+            is_private=data["is_private"],
+        )
+        return services.create_collection(actor=actor_of(request), request=asked, now=timezone.now())
+
+    made = submit(request, form, create)
+    if made is not None:
+        return HttpResponseRedirect(f"/collections/{made.slug}")
+    return page(request, "hub/collections/new.html", {"form": form}, form=form)
+
+
+def show(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
+    actor = actor_of(request)
+    found = selectors.get_collection(actor=actor, slug=f"{owner}/{slug}")
+    if request.method == "POST":
+        _act(request, found)
+        return HttpResponseRedirect(f"/collections/{found.slug}")
+    context = {
+        "collection": found,
+        "items": selectors.items_of(actor=actor, collections=[found])[found.pk],
+        "can_change": policies.can_change_collection(actor, found),
+        "is_upvoted": selectors.is_upvoted(actor=actor, collection=found),
+    }
+    return page(request, "hub/collections/show.html", context)
+
+
+def _act(request: HttpRequest, found: Collection) -> None:
+    """What the pressed button says: vote, or take an item out."""
+    actor, now = actor_of(request), timezone.now()
+    if request.POST.get("act") == "remove":
+        services.remove_item(actor=actor, collection=found, key=request.POST.get("key", ""), now=now)
+    else:
+        is_upvoted = request.POST.get("act") == "upvote"
+        services.set_upvote(actor=actor, collection=found, is_upvoted=is_upvoted, now=now)
+
+
+@repository_page
+def choose(request: HttpRequest, place: Place) -> HttpResponse:
+    """Into which collection a repository goes."""
+    user = signed_in(request)
+    owners = [user.name] + [member.organization.name for member in accounts.organizations_of(user)]
+    mine = selectors.list_collections(actor=place.actor, owners=owners)[:CHOICES_SHOWN]
+    context = place.header("") | {
+        "collections": mine,
+        "is_collectable": place.repository.kind in PAGE_KINDS,
+    }
+    return page(request, "hub/collections/choose.html", context)
+
+
+@require_POST
+@repository_page
+def add(request: HttpRequest, place: Place) -> HttpResponse:
+    found = selectors.get_collection(actor=place.actor, slug=request.POST.get("collection", ""))
+    services.add_item(
+        actor=place.actor,
+        collection=found,
+        type_=place.repository.kind,
+        item_id=place.repository.full_name,
+        now=timezone.now(),
+    )
+    return HttpResponseRedirect(f"/collections/{found.slug}")
