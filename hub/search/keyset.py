@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,6 +45,26 @@ class After(Func):
             parts.append(sql)
             parameters += values
         return f"({parts[0]}, {parts[1]}) < ({parts[2]}, {parts[3]})", parameters
+
+
+class Among(Func):
+    """Whether a column is one of these ids: one parameter, however many they are."""
+
+    output_field = models.BooleanField()
+    conditional = True
+
+    def __init__(self, field: str, ids: list[int]) -> None:
+        super().__init__(F(field))
+        self.ids = ids
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
+    ) -> tuple[str, list[Any]]:
+        column, parameters = compiler.compile(self.get_source_expressions()[0])
+        if connection.vendor == "postgresql":
+            return f"{column} = ANY(%s::bigint[])", [*parameters, self.ids]
+        listed = f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608
+        return listed, [*parameters, json.dumps(self.ids)]
 
 
 def _field_of(value: Any) -> models.Field[Any, Any]:
