@@ -64,7 +64,7 @@ class Out:
         if not found:
             print("(none)")
             return
-        cells = [[title.replace("_", " ") for title in columns]]
+        cells = [[title.replace("_micros", "").replace("_", " ") for title in columns]]
         cells += [
             [(show or str)(row[name]) if row.get(name) is not None else "–" for name, show in columns.items()]
             for row in found
