@@ -42,7 +42,17 @@ urlpatterns = [
     path("buckets/<rest:repo_id>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
     *(
         path(f"{_space}/{word}", route(**_unsupported("Running spaces")))  # type: ignore[arg-type]
-        for word in ("hardware", "sleeptime", "pause", "restart", "dev-mode", "storage", "volumes")
+        for word in (
+            "secrets",
+            "variables",
+            "hardware",
+            "sleeptime",
+            "pause",
+            "restart",
+            "dev-mode",
+            "storage",
+            "volumes",
+        )
     ),
     path(f"{_space}/logs/<rest:kind>", route(**_unsupported("Running spaces"))),  # type: ignore[arg-type]
     path("api/jobs/<rest:rest>", route(**_everywhere(missing))),  # type: ignore[arg-type]

@@ -51,6 +51,14 @@ MODEL_FIELDS = (
 SPACE_FIELDS = "sdk runtime subdomain"
 
 
+RUNTIME = {
+    "stage": "NO_APP_FILE",
+    "hardware": {"current": None, "requested": None},
+    "storage": None,
+    "gcTimeout": None,
+}
+
+
 class ExpandRefused(Invalid):
     code = "expand_refused"
     message = '"expand" must be one of {allowed}'
@@ -144,12 +152,7 @@ PROPERTIES: dict[str, Callable[[Info], Any]] = {
     "siblings": lambda info: info.siblings(blobs=False),
     "subdomain": lambda info: info.repository.full_name.replace("/", "-").replace(".", "-").lower(),
     # The hub runs no spaces; `stage` is what clients need to see that.
-    "runtime": lambda _: {
-        "stage": "NO_APP_FILE",
-        "hardware": {"current": None, "requested": None},
-        "storage": None,
-        "gcTimeout": None,
-    },
+    "runtime": lambda _: RUNTIME,
 }
 
 
@@ -190,8 +193,15 @@ def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = N
     return json_response(row)
 
 
+def runtime(request: HttpRequest, repo_id: str) -> HttpResponse:
+    """Of a space: it does not run, and `stage` says so."""
+    repository(request, Kind.SPACE, repo_id)
+    return json_response(RUNTIME)
+
+
 _repo = "api/<plural:kind>/<repo_id:repo_id>"
 urlpatterns = [
+    path("api/spaces/<repo_id:repo_id>/runtime", route(GET=runtime)),
     path(_repo, route(GET=info)),
     path(f"{_repo}/revision/<segment:revision>", route(GET=info)),
     path(f"{_repo}/revision/<rest:revision>", route(GET=info)),

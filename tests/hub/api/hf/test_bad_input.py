@@ -345,6 +345,8 @@ class TestUnknownRoutes:
             ("/api/buckets/alice/b", 404),
             ("/api/jobs/alice/1", 404),
             ("/api/spaces/alice/s/hardware", 501),
+            ("/api/spaces/alice/s/secrets", 501),
+            ("/api/spaces/alice/s/runtime", 404),
         ],
     )
     def test_answer_json_and_never_200(
