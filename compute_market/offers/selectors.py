@@ -32,6 +32,11 @@ def get_provider(*, actor: Principal, namespace_id: int) -> Provider:
     return provider
 
 
+def has_demo() -> bool:
+    """Whether some of the supply is the demo market's, which nobody should take for machines."""
+    return Provider.objects.filter(is_demo=True).exists()
+
+
 def nodes(*, actor: Principal) -> QuerySet[Node]:
     """The nodes of every provider that the actor may act for."""
     policies.require_trade_scope(actor)

@@ -42,7 +42,7 @@ def index(request: HttpRequest) -> HttpResponse:
     rows = board.rows(shown, now=database_now())
     rows.sort(key=lambda row: (row.last_micros is None, row.ask_micros is None, row.product.slug))
     shown_rows = Paginator(rows, PRODUCTS_PAGE).get_page(request.GET.get("page"))
-    context = {"rows": shown_rows, "choices": choices, "total": len(listed)}
+    context = {"rows": shown_rows, "choices": choices, "total": len(listed), "has_demo": offers.has_demo()}
     return page(request, "market/index.html", context, fragment="rows")
 
 
