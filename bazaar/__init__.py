@@ -1,5 +1,5 @@
-"""The roof: composes both houses; nobody below imports it."""
+"""The roof: composes both houses; nobody below imports it.
 
-from bazaar.celery import app as celery_app
-
-__all__ = ["celery_app"]
+Importing it loads nothing: `bazaar.testing` must work where neither Django nor Celery is installed.
+`celery -A bazaar` finds `bazaar.celery` by itself, and Django's processes load it with `bazaar.apps`.
+"""

@@ -1,5 +1,9 @@
 from django.apps import AppConfig
 
+from bazaar.celery import app as celery_app
+
+__all__ = ["BazaarConfig", "celery_app"]
+
 
 class BazaarConfig(AppConfig):
     name = "bazaar"

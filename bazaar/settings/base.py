@@ -171,6 +171,13 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# ---- mock mode: faults on demand, for tests (docs/testing.md) --------------------------------------
+MOCK = env.flag("BAZAAR_MOCK", default=False)
+MOCK_TOKEN = os.environ.get("BAZAAR_MOCK_TOKEN", "")
+if MOCK:
+    # No worker runs: what a task would do is done when its bell rings.
+    CELERY_TASK_ALWAYS_EAGER = True
+
 # ---- the hub -------------------------------------------------------------------------------------
 GIT_ROOT = DATA_DIR / "git"
 BLOB_ROOT = DATA_DIR / "blobs"

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from bazaar.mock import views
+
+urlpatterns = [
+    path("about", views.about),
+    path("faults", views.faults),
+    path("requests", views.requests),
+    path("reset", views.reset),
+    path("users", views.users),
+    path("repositories", views.repositories),
+]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from bazaar.mock.rules import Book, Rule
+
+
+@pytest.mark.django_db
+class TestRoutes:
+    def test_do_not_exist_unless_the_mode_is_on(self, client: Client) -> None:
+        assert settings.MOCK is False
+        for name in ("about", "faults", "requests", "reset", "users", "repositories"):
+            assert client.get(f"/_mock/{name}").status_code == 404
+            assert client.post(f"/_mock/{name}").status_code in {404, 405}
+
+
+class TestRule:
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"colour": 1},
+            {"status": 200},
+            {"status": "500"},
+            {"latency": -1},
+            {"bandwidth": 0},
+            [],
+            {"times": "x"},
+        ],
+    )
+    def test_refuses_what_it_cannot_mean(self, values: object) -> None:
+        with pytest.raises(ValueError):
+            Rule.parse(values)
+
+    @pytest.mark.parametrize(
+        ("path", "repository", "is_met"),
+        [
+            ("/acme/tiny/resolve/main/a", "acme/tiny", True),
+            ("/api/models/acme/tiny", "acme/tiny", True),
+            ("/acme/tiny.git/info/refs", "acme/tiny", True),
+            ("/datasets/acme/tiny/resolve/main/a", "acme/tiny", True),
+            ("/acme/tiny2/resolve/main/a", "acme/tiny", False),
+            ("/api/models/big-acme/tiny", "acme/tiny", False),
+        ],
+    )
+    def test_knows_its_repository(self, path: str, repository: str, is_met: bool) -> None:
+        assert Rule(repository=repository).matches("GET", path) is is_met
+
+
+class TestBook:
+    def test_meets_the_requests_whose_turn_it_is(self) -> None:
+        book = Book()
+        book.add(Rule(after=1, times=2, status=503))
+        met = [book.meet("GET", "/a", "", {})[1] is not None for _ in range(5)]
+        assert met == [False, True, True, False, False]

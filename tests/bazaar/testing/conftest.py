@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.servers.remote import ROOT
+
+RunTests = Callable[..., str]
+
+
+@pytest.fixture
+def run_tests(tmp_path: Path) -> RunTests:
+    """Run a file of tests as somebody's project would, without Django; gives what pytest printed."""
+
+    def run(text: str, *options: str, expect: int = 0) -> str:
+        (tmp_path / "pytest.ini").write_text("[pytest]\n")
+        file = tmp_path / "test_project.py"
+        file.write_text(text)
+        argv = [sys.executable, "-m", "pytest", "-p", "bazaar.testing.plugin", "-p", "no:django", "-q", "-s"]
+        done = subprocess.run(
+            [*argv, *options, str(file)],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "DJANGO_SETTINGS_MODULE": "",
+                "HF_ENDPOINT": "http://a.invalid",
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stdout
+
+    return run

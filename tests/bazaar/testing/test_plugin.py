@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.bazaar.testing.conftest import RunTests
+from tests.servers.remote import ROOT
+
+BLOCKED = """
+import sys
+for name in ("django", "celery", "gunicorn", "redis"):
+    sys.modules[name] = None
+import bazaar.testing.plugin
+"""
+
+FIXTURE = """
+import os
+import urllib.request
+from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub import constants, hf_hub_download, list_models
+
+
+def test_serves_what_was_put_there(model_hub):
+    local = Path(os.environ["HF_HOME"]) / "given.txt"
+    local.parent.mkdir(parents=True)
+    local.write_text("from a file")
+    made = model_hub.add_model(
+        "acme/tiny",
+        files={"config.json": {"a": 1}, "读我.md": "x", "model.safetensors": b"x" * 300_000, "f.txt": local},
+    )
+    assert Path(hf_hub_download("acme/tiny", "model.safetensors")).read_bytes() == b"x" * 300_000
+    assert Path(hf_hub_download("acme/tiny", "f.txt")).read_text() == "from a file"
+    assert huggingface_hub.model_info("acme/tiny").sha == made.sha
+    assert hf_hub_download("acme/tiny", "f.txt").startswith(model_hub.env["HF_HUB_CACHE"])
+    assert ("GET", "/acme/tiny/resolve/main/f.txt") in [(r.method, r.path) for r in model_hub.requests]
+
+
+def test_starts_clean(model_hub):
+    assert list(list_models()) == []
+    assert not [r for r in model_hub.requests if "acme" in r.path]
+    assert len(model_hub.faults) == 0
+    model_hub.faults.add(status=500)
+
+
+def test_takes_the_name_again(model_hub):
+    second = model_hub.add_model("acme/tiny", files={"other.txt": "b"})
+    names = [f.rfilename for f in huggingface_hub.model_info("acme/tiny").siblings]
+    assert sorted(names) == [".gitattributes", "other.txt"]
+    assert model_hub.add_model("acme/tiny", files={"more.txt": "c"}).sha != second.sha
+    model_hub.add_dataset("acme/rows", files={"a.jsonl": "{}"})
+    assert huggingface_hub.dataset_info("acme/rows").id == "acme/rows"
+
+
+def test_has_stand_ins_of_the_catalogue(model_hub):
+    model_hub.add_model("Qwen/Qwen-72B", like="Qwen/Qwen-72B")
+    assert huggingface_hub.model_info("Qwen/Qwen-72B").config["architectures"]
+
+
+def test_says_what_it_cannot_do(model_hub):
+    import pytest
+
+    with pytest.raises(AssertionError, match="no “Qwen/Nothing”"):
+        model_hub.add_model("a/b", like="Qwen/Nothing")
+    with pytest.raises(AssertionError, match="no colour"):
+        model_hub.faults.add(colour="red")
+
+
+def test_gives_the_environment_back():
+    assert os.environ["HF_ENDPOINT"] == "http://a.invalid"
+    assert constants.ENDPOINT == "http://a.invalid"
+    assert huggingface_hub.HfApi().endpoint == "http://a.invalid"
+    assert "HF_TOKEN" not in os.environ
+"""
+
+LEAVES = """
+def test_where(model_hub, model_hub_server):
+    print("URL", model_hub.url)
+"""
+
+
+class TestPlugin:
+    def test_needs_neither_django_nor_celery(self) -> None:
+        subprocess.run([sys.executable, "-c", BLOCKED], cwd=ROOT, check=True)
+
+    def test_fixture_is_a_hub_of_ones_own(self, run_tests: RunTests) -> None:
+        assert "6 passed" in run_tests(FIXTURE)
+
+    def test_another_python_may_run_the_server(self, run_tests: RunTests) -> None:
+        text = run_tests(LEAVES, f"--model-hub-python={sys.executable}")
+        assert "URL http://127.0.0.1:" in text
+
+    def test_says_when_the_server_is_not_there(self, run_tests: RunTests) -> None:
+        text = run_tests(LEAVES, "--model-hub-python=/bin/false", expect=1)
+        assert "The model hub did not start" in text
