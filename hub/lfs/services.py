@@ -85,12 +85,14 @@ def negotiate_upload(
     wanted: Sequence[Wanted],
     in_parts: bool,
     always_in_parts: bool = False,
+    only_here: bool = False,
     now: datetime,
 ) -> list[Slot]:
     """Say for each object whether and how it shall be sent.
 
     `in_parts`: the client can send large objects in parts. `always_in_parts`: it can do nothing else,
-    and wants to hear of objects that are stored already too.
+    and wants to hear of objects that are stored already too. `only_here`: the client sends its
+    credentials along wherever it is told to, so never to the object store.
 
     Raises: what `require_bring` raises, TooManyObjects, StorageQuotaExceeded.
     """
@@ -111,6 +113,8 @@ def negotiate_upload(
             slots.append(Slot(each, refusal=SizeMismatch(actual=each.size_bytes, expected=size)))
         elif size is not None and not always_in_parts:
             slots.append(Slot(each, is_stored=True))
+        elif only_here:
+            slots.append(Slot(each))
         else:
             slots.append(_slot(actor, repository, each, in_parts=parts, now=now))
     return slots

@@ -62,7 +62,7 @@ def _commit(
         actor=actor(request),
         repository=found,
         revision=branch,
-        request=NewCommit(operations=operations, title=message),
+        request=NewCommit(operations=operations, title=message, only_changes=True),
         now=now,
     )
 

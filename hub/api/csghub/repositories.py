@@ -91,6 +91,7 @@ def put_attributes(request: HttpRequest, kind: str, repo_id: str) -> HttpRespons
     new = NewCommit(
         operations=[staging.add(".gitattributes", [data])],
         title=str(body.get("message") or "Update .gitattributes"),
+        only_changes=True,
     )
     commit(actor=actor(request), repository=found, revision=branch, request=new, now=now)
     return ok(None)

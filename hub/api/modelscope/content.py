@@ -22,7 +22,7 @@ from hub.api.modelscope import errors, render
 from hub.api.modelscope.http import actor, base_url, branch_of, commit_of, legacy, repository, route
 from hub.errors import Refusal
 from hub.gitstore import Entry
-from hub.lfs import grants, links
+from hub.lfs import grants
 from hub.lfs import services as lfs
 from hub.lfs.grants import Action, Grant
 from hub.repos import policies
@@ -39,6 +39,7 @@ COMMIT_BYTES_MAX = 512 * 1024 * 1024
 ACTIONS_MAX = 2000
 TREE_PAGE = 200
 TREE_PAGE_MAX = 3000
+PAGES_MAX = 1_000_000
 
 
 # ---- listing -------------------------------------------------------------------------------------
@@ -53,7 +54,8 @@ def _entries(request: HttpRequest, found: Repository) -> tuple[str, Iterator[Ent
         path=(request.GET.get("Root") or "").strip("/"),
         recursive=(request.GET.get("Recursive") or "").lower() == "true",
     )
-    return commit, entries
+    # Left out before pages are cut: a page that is shorter than asked for would be taken for the last.
+    return commit, (entry for entry in entries if entry.kind != "submodule")
 
 
 def _listed(request: HttpRequest, found: Repository, commit: str, entries: Iterator[Entry]) -> HttpResponse:
@@ -84,12 +86,14 @@ def tree_by_number(request: HttpRequest, kind: str, number: int) -> HttpResponse
 
 
 def _tree(request: HttpRequest, found: Repository) -> HttpResponse:
-    """The client goes on until a page is shorter than it asked for."""
+    """The client goes on until a page is shorter than it asked for, so a size is kept or refused."""
     try:
-        number = max(1, int(request.GET.get("PageNumber") or 1))
-        size = max(1, min(TREE_PAGE_MAX, int(request.GET.get("PageSize") or TREE_PAGE)))
+        number = int(request.GET.get("PageNumber") or 1)
+        size = int(request.GET.get("PageSize") or TREE_PAGE)
     except ValueError:
         raise MalformedBody(reason="PageNumber and PageSize are whole numbers") from None
+    if not (1 <= number <= PAGES_MAX and 1 <= size <= TREE_PAGE_MAX):
+        raise MalformedBody(reason=f"PageNumber begins at 1, and PageSize ends at {TREE_PAGE_MAX}")
     commit, entries = _entries(request, found)
     return _listed(request, found, commit, islice(entries, (number - 1) * size, number * size))
 
@@ -125,25 +129,30 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     policies.require_write(actor(request), found)
     wanted = [
         lfs.require_wanted(item.get("oid"), item.get("size")) if isinstance(item, dict) else _refuse_item()
-        for item in list_of(json_body(request), "objects", limit=1000)
+        for item in list_of(json_body(request), "objects", limit=lfs.BATCH_MAX)
     ]
-    known = links.usable(found.pk, actor(request), [each.oid for each in wanted])
-    expires_at = int(timezone.now().timestamp()) + settings.LFS_GRANT_SECONDS
+    now = timezone.now()
+    slots = lfs.negotiate_upload(
+        actor=actor(request), repository=found, wanted=wanted, in_parts=False, only_here=True, now=now
+    )
+    expires_at = int(now.timestamp()) + settings.LFS_GRANT_SECONDS
     objects = []
-    for each in wanted:
-        row: dict[str, Any] = {"oid": each.oid, "size": each.size_bytes}
-        if each.oid not in known:
+    for slot in slots:
+        if slot.refusal is not None:
+            raise slot.refusal
+        row: dict[str, Any] = {"oid": slot.wanted.oid, "size": slot.wanted.size_bytes}
+        if not slot.is_stored:
             grant = Grant(
                 action=Action.SEND,
                 repository_id=found.pk,
-                oid=each.oid,
-                size_bytes=each.size_bytes,
+                oid=slot.wanted.oid,
+                size_bytes=slot.wanted.size_bytes,
                 expires_at=expires_at,
                 user_id=actor(request).user_id,
             )
             query = urlencode({"grant": grant.sign()})
             row["actions"] = {
-                "upload": {"href": f"{base_url(request)}/api/v1/blobs/{each.oid}?{query}", "header": {}}
+                "upload": {"href": f"{base_url(request)}/api/v1/blobs/{slot.wanted.oid}?{query}", "header": {}}
             }
         objects.append(row)
     return json_response({"Code": 200, "Success": True, "objects": objects, "Data": {"objects": objects}})
@@ -181,6 +190,7 @@ def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Http
     request_ = NewCommit(
         operations=[_operation(action, staging) for action in actions],
         title=text_of(body, "commit_message", "Update files"),
+        only_changes=True,
     )
     done = services.commit(actor=actor(request), repository=found, revision=branch, request=request_, now=now)
     return legacy({"CommitId": done.oid, "Id": done.oid})
@@ -211,7 +221,12 @@ def _operation(action: Any, staging: Staging) -> Operation:
 
 
 def revisions(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """Branches and tags; `EndTime` (seconds since 1970) leaves out the tags of what came later."""
     found = repository(request, kind, repo_id)
+    try:
+        end = float(request.GET.get("EndTime") or "inf")
+    except ValueError:
+        raise MalformedBody(reason="EndTime is a number of seconds") from None
     git = selectors.git_of(found)
     groups: dict[str, list[dict[str, Any]]] = {"Branches": [], "Tags": []}
     for ref in selectors.list_refs(found):
@@ -221,7 +236,9 @@ def revisions(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         name = ref.short_name
         if group == "Branches" and name == found.default_branch:
             name = "master"
-        groups[group].append({"Revision": name, "CreatedAt": int(git.commit(ref.target).at.timestamp())})
+        created_at = int(git.commit(ref.target).at.timestamp())
+        if group == "Branches" or created_at <= end:
+            groups[group].append({"Revision": name, "CreatedAt": created_at})
     return legacy({"RevisionMap": groups})
 
 

@@ -17,10 +17,11 @@ KINDS: dict[type[errors.Refusal], tuple[int, str]] = {
     errors.Unsupported: (501, "NotSupported"),
     errors.Unavailable: (503, "ServiceUnavailable"),
 }
+QUOTA = "QuotaLimitExceed"
 # Our code → status and the word that the client looks for.
 CODES: dict[str, tuple[int, str]] = {
-    "storage_quota_exceeded": (403, "QuotaLimitExceed"),
-    "repository_quota_exceeded": (403, "QuotaLimitExceed"),
+    "storage_quota_exceeded": (403, QUOTA),
+    "repository_quota_exceeded": (403, QUOTA),
     "lfs_object_missing": (400, "InvalidParameter"),
     "too_many_operations": (422, "InvalidParameter"),
 }
@@ -49,6 +50,9 @@ def render_legacy(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse
         # The real service's own answer; 409 would do as well, but older clients look for the number.
         status, number = 400, EXISTS_CODES.get(str(refusal.details.get("kind")), 10010101001)
         message = f"{message} (already exists)"
+    elif code == QUOTA:
+        # 403 alone would read as a lack of rights; the client takes the word in place of the number.
+        number = code
     elif refusal.code == "ref_exists":
         status, message = 400, f"{message} (already exists)"
     body = {

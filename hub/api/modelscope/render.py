@@ -78,7 +78,7 @@ def detailed(found: Repository) -> dict[str, Any]:
 def files(
     found: Repository, entries: Iterable[Entry], *, revision: str, last: Commit
 ) -> list[dict[str, Any]]:
-    return [_file(found, entry, revision, last) for entry in entries if entry.kind != "submodule"]
+    return [_file(found, entry, revision, last) for entry in entries]
 
 
 def _file(found: Repository, entry: Entry, revision: str, last: Commit) -> dict[str, Any]:

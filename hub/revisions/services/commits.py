@@ -45,12 +45,17 @@ Changes = dict[str, tuple[str, int] | None]
 
 @dataclass(frozen=True, slots=True)
 class NewCommit:
-    """What shall be committed. `parent` is the (abbreviated) commit that the branch must still be at."""
+    """What shall be committed. `parent` is the (abbreviated) commit that the branch must still be at.
+
+    `only_changes`: what changes nothing makes no commit, for clients that send one again when its
+    answer was lost.
+    """
 
     operations: Sequence[Operation]
     title: str
     body: str = ""
     parent: str | None = None
+    only_changes: bool = False
 
     @property
     def message(self) -> str:
@@ -60,7 +65,7 @@ class NewCommit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What became of it. `old` is the parent."""
+    """What became of it. `old` is the parent; the same as `oid` when nothing was to be done."""
 
     ref: str
     old: str
@@ -103,6 +108,8 @@ def commit_to_ref(
             raise RefChanged
         changes = _changes(git, base, request.operations, sizes)
         tree = git.write_tree(base, changes)
+        if request.only_changes and tree == git.commit(base).tree:
+            return Committed(ref=ref, old=base, oid=base)
         oid = git.write_commit(
             tree=tree, parents=[base], message=request.message, author=git_author(actor), at=now
         )
