@@ -10,6 +10,7 @@ from django.urls import register_converter
 from django.views.decorators.csrf import csrf_exempt
 
 from hub.accounts.principals import Principal
+from hub.api import converters  # noqa: F401 - registers the converters
 from hub.api.authentication import principal_of
 from hub.api.csghub import errors
 from hub.api.json import json_response

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +23,8 @@ from hub.repos.models import Repository
 from hub.revisions import selectors
 from hub.revisions.services import NewCommit, commit, create_branch
 from hub.revisions.staging import Staging
+
+LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,60}")
 
 
 def described(found: Repository) -> dict[str, Any]:
@@ -41,6 +45,12 @@ def described(found: Repository) -> dict[str, Any]:
     }
 
 
+def _card(body: Mapping[str, Any]) -> bytes:
+    """The first README: the client expects one, and says the licence nowhere else."""
+    license_ = str(body.get("license") or "")
+    return f"---\nlicense: {license_}\n---\n".encode() if LICENSE.fullmatch(license_) else b"---\n---\n"
+
+
 def create(request: HttpRequest, kind: str) -> HttpResponse:
     """Always private, whatever the body says: so does the hub that this client was written for."""
     require_signed_in(actor(request))
@@ -51,6 +61,7 @@ def create(request: HttpRequest, kind: str) -> HttpResponse:
         visibility=Visibility.PRIVATE,
         description=str(body.get("description") or "")[:2000],
         default_branch=str(body.get("default_branch") or "main"),
+        files={"README.md": _card(body)},
     )
     return ok(described(services.create_repository(actor=actor(request), request=new, now=timezone.now())))
 

@@ -2,7 +2,6 @@
 
 from django.urls import URLPattern, URLResolver
 
-from hub.api import converters  # noqa: F401 - registers the converters
 from hub.api.csghub import content, instances, repositories, unsupported
 
 urlpatterns: list[URLPattern | URLResolver] = [

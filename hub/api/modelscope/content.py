@@ -152,7 +152,10 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
             )
             query = urlencode({"grant": grant.sign()})
             row["actions"] = {
-                "upload": {"href": f"{base_url(request)}/api/v1/blobs/{slot.wanted.oid}?{query}", "header": {}}
+                "upload": {
+                    "href": f"{base_url(request)}/api/v1/blobs/{slot.wanted.oid}?{query}",
+                    "header": {},
+                }
             }
         objects.append(row)
     return json_response({"Code": 200, "Success": True, "objects": objects, "Data": {"objects": objects}})
