@@ -22,7 +22,7 @@ wsgi_app = "bazaar.wsgi:application"
 bind = os.environ.get("BAZAAR_BIND", "127.0.0.1:8000")
 worker_class = "bazaar.server.worker.Worker"
 # The mock mode keeps its rules in memory: one process, and threads for everybody.
-workers = 1 if os.environ.get("BAZAAR_MOCK") else int(os.environ.get("BAZAAR_WEB_WORKERS") or 2)
+workers = 1 if os.environ.get("BAZAAR_MOCK") == "yes" else int(os.environ.get("BAZAAR_WEB_WORKERS") or 2)
 threads = int(os.environ.get("BAZAAR_WEB_THREADS") or 16)
 # The application is loaded once and its memory shared by the workers that are forked from it.
 preload_app = True

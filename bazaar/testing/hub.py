@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from bazaar.server import processes
+from bazaar.testing import bundles
 
 Content = bytes | str | Path | dict[str, Any] | list[Any]
 START_SECONDS = 60.0
@@ -141,6 +142,19 @@ class ModelHub:
         }
         body |= {name: value for name, value in (("like", like), ("gated", gated)) if value}
         return Repository(kind, repo_id, self.ask("POST", "/_mock/repositories", body)["sha"])
+
+    def load_bundle(self, folder: Path | str) -> list[Repository]:
+        """Put there what `bazaar record` kept of another hub."""
+        return [
+            self.add_repository(
+                repository["kind"],
+                repository["id"],
+                files=dict(files),
+                private=bool(repository["info"].get("private")),
+                gated=repository["info"].get("gated") or None,
+            )
+            for repository, files in bundles.load(Path(folder))
+        ]
 
     def add_user(self, name: str, *, scopes: str = "write") -> str:
         """Somebody else; gives their access token."""

@@ -30,6 +30,7 @@ def run_tests(tmp_path: Path) -> RunTests:
                 "DJANGO_SETTINGS_MODULE": "",
                 "HF_ENDPOINT": "http://a.invalid",
             },
+            check=False,
             cwd=tmp_path,
             capture_output=True,
             text=True,

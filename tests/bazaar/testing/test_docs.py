@@ -1,0 +1,21 @@
+"""The examples of docs/testing.md, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.bazaar.testing.conftest import RunTests
+from tests.servers.remote import ROOT
+
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "testing.md").read_text(), re.DOTALL)
+
+
+class TestDocs:
+    def test_have_their_examples(self) -> None:
+        assert len(EXAMPLES) == 5
+
+    @pytest.mark.parametrize("number", range(len(EXAMPLES)))
+    def test_examples_pass(self, number: int, run_tests: RunTests) -> None:
+        assert " passed" in run_tests(EXAMPLES[number])
