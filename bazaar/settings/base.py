@@ -164,6 +164,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
+        "OrderType": [("limit", "limit"), ("market", "market")],
+        "WatchedType": "hub.api.native.shapes.WATCHED_TYPES",
         "RepositoryKind": "hub.repos.models.Kind",
         "NamespaceKind": "hub.accounts.models.Namespace.Kind",
         "Visibility": "hub.accounts.models.Visibility",

@@ -29,7 +29,8 @@ def rebind(*, node: LockedNode, leases: Sequence[Lease], devices: Sequence[int],
     no longer theirs, then those with too few take from what is free, by preference what they had before.
     """
     bound: dict[int, list[Binding]] = defaultdict(list)
-    for binding in Binding.objects.filter(node=node, starts_at__lte=now, ends_at__gt=now).order_by("gpu"):
+    # Whatever has not ended counts: somebody with a later `now` may have had the lock before us.
+    for binding in Binding.objects.filter(node=node, ends_at__gt=now).order_by("gpu"):
         bound[binding.lease_id].append(binding)
     wanted = {lease.pk: needs(lease, leases, now) for lease in leases}
     for lease_id, bindings in bound.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -18,7 +19,8 @@ GTC, GTD, IOC, FOK = Order.TimeInForce
 MIDNIGHT = NOON + timedelta(hours=12)
 """The first full hour that most windows begin at."""
 
-_numbers = count(1)
+# Two processes of one test run may meet in one database.
+_numbers = count(os.getpid() * 10_000 + 1)
 
 
 def product(*, shard: int = 0, **fields: Any) -> Product:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -22,7 +23,8 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CREDIT = 1_000_000
 """Micro-credits of one credit."""
 
-_numbers = count(1)
+# Two processes of one test run may meet in one database.
+_numbers = count(os.getpid() * 10_000 + 1)
 
 
 def trader(name: str = "", *, funds: int = 0, scopes: tuple[str, ...] | None = None) -> Principal:

@@ -13,6 +13,8 @@ from hub.repos.models import Collaborator, Kind, Repository
 
 Shape = serializers.Serializer[Any]
 
+WATCHED_TYPES = [(word, word) for word in ("user", "org", *Kind.values)]
+
 
 class Refused(Shape):
     """Every answer that is not a success."""
@@ -280,7 +282,7 @@ class Marked(Shape):
 class WatchTarget(Shape):
     """`user` and `org` take a name, the kinds of repositories an id."""
 
-    type = serializers.ChoiceField(choices=["user", "org", *Kind.values])
+    type = serializers.ChoiceField(choices=WATCHED_TYPES)
     name = serializers.CharField(max_length=193)
 
 

@@ -275,6 +275,14 @@ class TestGpus:
         Binding.objects.create(lease=lease, **window | {"starts_at": at(60), "ends_at": at(70)})
 
 
+    def test_are_given_once_when_two_sweeps_cross(self, node: Node) -> None:
+        """The one with the earlier time may get the node's lock last."""
+        lease = market.lease(node, gpus=2)
+        jobs.start_on_node(node_id=node.pk, now=at(1))
+        jobs.start_on_node(node_id=node.pk, now=at(0.5))
+        assert sorted(Binding.objects.filter(lease=lease).values_list("gpu", flat=True)) == [0, 1]
+
+
 class TestResale:
     def test_of_a_part_pays_the_seller_and_both_leases_are_metered(
         self, node: Node, owner: Principal
