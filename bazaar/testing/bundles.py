@@ -44,7 +44,10 @@ class Upstream:
 
     def read(self, url: str) -> tuple[bytes, Any]:
         """The body and headers. Raises: CannotRecord."""
-        request = urllib.request.Request(urljoin(self.url, url), headers={"User-Agent": "bazaar-record"})
+        address = urljoin(self.url, url)
+        if not address.startswith(("http://", "https://")):
+            raise CannotRecord(f"{address} is not an address of the web.")
+        request = urllib.request.Request(address, headers={"User-Agent": "bazaar-record"})  # noqa: S310 - see above
         if self.token:
             # Not sent on to where files are redirected.
             request.add_unredirected_header("Authorization", f"Bearer {self.token}")

@@ -5,7 +5,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -14,18 +16,18 @@ from bazaar.testing.hub import ModelHub, Server
 FILES = {"config.json": {"a": 1}, "model.safetensors": b"x" * 300_000}
 
 
-def timed(work):
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     started = time.perf_counter()
     result = work()
     return (time.perf_counter() - started) * 1000, result
 
 
-def start():
+def start() -> tuple[Server, str]:
     server = Server()
     return server, server.wait()
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--resets", type=int, default=50)

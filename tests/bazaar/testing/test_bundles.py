@@ -17,12 +17,15 @@ import huggingface_hub
 from huggingface_hub import hf_hub_download
 
 def test_round(model_hub, tmp_path):
-    files = {{"config.json": {{"a": 1}}, "读 我.md": "words", "w.safetensors": os.urandom(50_000), "empty": b""}}
+    files = {{"config.json": {{"a": 1}}, "读 我.md": "words", "empty": b""}}
+    files["w.safetensors"] = os.urandom(50_000)
     model_hub.add_model("acme/tiny", files=files, private=True)
     model_hub.add_dataset("acme/rows", files={{f"data/{{n:03}}.txt": str(n) for n in range(40)}})
     argv = [{sys.executable!r}, "-m", "bazaar", "record", "--upstream", model_hub.url]
-    argv += ["--repo", "acme/tiny", "--repo", "datasets/acme/rows", "--out", tmp_path / "b", "--max-bytes", "20000"]
-    env = {{**os.environ, "DJANGO_SETTINGS_MODULE": "bazaar.settings.dev", "BAZAAR_DATA_DIR": str(tmp_path / "d")}}
+    argv += ["--repo", "acme/tiny", "--repo", "datasets/acme/rows"]
+    argv += ["--out", tmp_path / "b", "--max-bytes", "20000"]
+    env = {{**os.environ, "DJANGO_SETTINGS_MODULE": "bazaar.settings.dev"}}
+    env["BAZAAR_DATA_DIR"] = str(tmp_path / "d")
     subprocess.run(argv, check=True, env=env, cwd={str(ROOT)!r})
 
     model_hub.reset()
