@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -215,9 +216,11 @@ class Server:
     def __init__(self, python: str = sys.executable) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="model-hub-"))
         self.log = self.folder / "log"
+        # A path must mean the same from there; and a `hub` in the project's folder is not ours.
+        program = str(Path(python).absolute()) if os.sep in python else python
         with self.log.open("ab") as output:
             self.process = processes.spawn(
-                [python, "-m", "bazaar.testing.server", self.folder], output=output
+                [program, "-m", "bazaar.testing.server", self.folder], output=output, cwd=self.folder
             )
 
     def wait(self) -> str:

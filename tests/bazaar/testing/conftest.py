@@ -26,6 +26,7 @@ def run_tests(tmp_path: Path) -> RunTests:
             [*argv, *options, str(file)],
             env={
                 **os.environ,
+                "TMPDIR": str(tmp_path),
                 "PYTHONPATH": str(ROOT),
                 "DJANGO_SETTINGS_MODULE": "",
                 "HF_ENDPOINT": "http://a.invalid",

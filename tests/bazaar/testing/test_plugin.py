@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.bazaar.testing.conftest import RunTests
 from tests.servers.remote import ROOT
@@ -87,9 +88,38 @@ class TestPlugin:
     def test_fixture_is_a_hub_of_ones_own(self, run_tests: RunTests) -> None:
         assert "6 passed" in run_tests(FIXTURE)
 
+    def test_projects_own_packages_are_not_the_hubs(self, run_tests: RunTests, tmp_path: Path) -> None:
+        (tmp_path / "hub").mkdir()
+        (tmp_path / "hub" / "__init__.py").write_text("raise ImportError('the hub of the project')")
+        assert "1 passed" in run_tests(LEAVES)
+
     def test_another_python_may_run_the_server(self, run_tests: RunTests) -> None:
         text = run_tests(LEAVES, f"--model-hub-python={sys.executable}")
         assert "URL http://127.0.0.1:" in text
+
+    def test_every_worker_of_xdist_has_a_hub(self, run_tests: RunTests) -> None:
+        text = "".join(
+            f"""
+def test_{n}(model_hub):
+    import time
+    model_hub.add_model("acme/m{n}")
+    time.sleep(0.3)
+    found = __import__("huggingface_hub").list_models()
+    assert [model.id for model in found] == ["acme/m{n}"]
+"""
+            for n in range(4)
+        )
+        assert "4 passed" in run_tests(text, "-n2")
+
+    def test_leaves_nothing_behind(self, run_tests: RunTests) -> None:
+        text = run_tests("""
+def test_where(model_hub):
+    import tempfile
+    print("TEMP", *__import__("pathlib").Path(tempfile.gettempdir()).glob("model-hub-*"))
+""")
+        folders = [Path(word) for word in text.split() if "model-hub-" in word]
+        assert folders
+        assert not any(folder.exists() for folder in folders)
 
     def test_says_when_the_server_is_not_there(self, run_tests: RunTests) -> None:
         text = run_tests(LEAVES, "--model-hub-python=/bin/false", expect=1)
