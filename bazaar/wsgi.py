@@ -10,6 +10,9 @@ from bazaar.server.worker import letting_sockets_go
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
 application = letting_sockets_go(get_wsgi_application())
 if settings.MOCK:
-    from bazaar.mock.wsgi import with_faults
+    from celery.app.task import Task
 
-    application = with_faults(application)
+    from bazaar.mock import tasks, wsgi
+
+    application = wsgi.with_faults(application)
+    Task.apply_async = tasks.with_faults(Task.apply_async)  # type: ignore[method-assign]

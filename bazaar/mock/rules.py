@@ -6,6 +6,7 @@ import fnmatch
 import itertools
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import unquote
@@ -52,6 +53,9 @@ class Rule:
     expired_token: bool = False
     stale_etag: bool = False
 
+    task: str | None = None  # a glob over names of tasks: the rule meets these, and no requests
+    lost: bool = False  # the task is never done
+
     id: int = 0
     seen: int = 0
     hits: int = 0
@@ -77,6 +81,8 @@ class Rule:
 
     def matches(self, method: str, path: str) -> bool:
         path = unquote(path)
+        if self.task is not None:
+            return False
         if self.method and self.method.upper() != method:
             return False
         if self.repository and not _names(path, self.repository):
@@ -89,8 +95,8 @@ class Rule:
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("route", "method", "repository"), str),
-    **dict.fromkeys(("wrong_bytes", "expired_token", "stale_etag"), bool),
+    **dict.fromkeys(("route", "method", "repository", "task"), str),
+    **dict.fromkeys(("lost", "wrong_bytes", "expired_token", "stale_etag"), bool),
     "latency": (int, float),
 }
 _SETTABLE: dict[str, Any] = {
@@ -132,17 +138,24 @@ class Book:
         with self._lock:
             record = Record(next(self._numbers), method, path, query, headers)
             self.records.append(record)
-            met: Rule | None = None
-            for rule in self.rules:
-                if not rule.matches(method, path):
-                    continue
-                rule.seen += 1
-                is_due = rule.seen > rule.after and (rule.times is None or rule.hits < rule.times)
-                if is_due and met is None:
-                    met = rule
-                    rule.hits += 1
-                    record.fault = rule.id
+            met = self._due(lambda rule: rule.matches(method, path))
+            record.fault = met.id if met else None
             return record, met
+
+    def meet_task(self, name: str) -> Rule | None:
+        """Give the fault of a task that is about to be done."""
+        with self._lock:
+            return self._due(lambda rule: rule.task is not None and fnmatch.fnmatchcase(name, rule.task))
+
+    def _due(self, matches: Callable[[Rule], bool]) -> Rule | None:
+        met: Rule | None = None
+        for rule in filter(matches, self.rules):
+            rule.seen += 1
+            is_due = rule.seen > rule.after and (rule.times is None or rule.hits < rule.times)
+            if is_due and met is None:
+                met = rule
+                rule.hits += 1
+        return met
 
 
 book = Book()

@@ -67,7 +67,7 @@ class Faults:
         `route` is a glob over the path; `method` and `repository` narrow it; `nth` meets the n-th such
         request alone, or `after` and `times` say which. What happens: `status`, `retry_after`,
         `latency`, `bandwidth`, `cut_after`, `cut_upload_after`, `wrong_bytes`, `wrong_length`,
-        `expired_token`, `stale_etag` (docs/testing.md).
+        `expired_token`, `stale_etag`; `task` and `lost` are for tasks (docs/testing.md).
         """
         if nth is not None:
             rule.update(after=nth - 1, times=1)

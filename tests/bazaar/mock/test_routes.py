@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from django.conf import settings
 from django.test import Client
 
+from bazaar.mock import tasks
 from bazaar.mock.rules import Book, Rule
 
 
@@ -54,3 +57,23 @@ class TestBook:
         book.add(Rule(after=1, times=2, status=503))
         met = [book.meet("GET", "/a", "", {})[1] is not None for _ in range(5)]
         assert met == [False, True, True, False, False]
+
+    def test_meets_tasks_apart_from_requests(self) -> None:
+        book = Book()
+        book.add(Rule(status=500))
+        lost = book.add(Rule(task="hub.search.*", lost=True, times=1))
+        assert book.meet("GET", "/hub.search.a", "", {})[1].status == 500
+        met = [book.meet_task(name) for name in ("hub.lfs.a", "hub.search.a", "hub.search.a")]
+        assert met == [None, lost, None]
+
+
+class TestTasks:
+    def test_are_lost_or_late_as_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        book = Book()
+        monkeypatch.setattr(tasks, "book", book)
+        done: list[str] = []
+        ring = tasks.with_faults(lambda task: done.append(task.name))
+        book.add(Rule(task="a.*", lost=True, times=1))
+        for name in ("a.one", "a.two", "b.three"):
+            ring(SimpleNamespace(name=name))
+        assert done == ["a.two", "b.three"]

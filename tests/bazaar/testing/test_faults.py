@@ -101,6 +101,15 @@ def test_upload_is_cut(model_hub, get):
     assert get("/acme/tiny/resolve/main/b")[0] == b"b"
 
 
+def test_lost_task(model_hub, get):
+    from huggingface_hub import HfApi
+
+    fault = model_hub.faults.add(task="hub.community.*", lost=True)
+    HfApi().create_discussion("acme/tiny", title="Words")
+    assert get()[0] == DATA
+    assert fault.hits > 0
+
+
 def test_narrowed(model_hub, get):
     model_hub.add_model("acme/other", files={"a.dat": b"o"})
     fault = model_hub.faults.add(repository="acme/other", method="GET", status=500)
