@@ -123,6 +123,8 @@ WHITENOISE_USE_FINDERS = True
 
 # Bodies are read as streams by the doors that take large ones; this bounds the parsed rest.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+# A thousand paths may be asked about at once, each a field of a form.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 # ---- operating -----------------------------------------------------------------------------------
 LOG_LEVEL = os.environ.get("BAZAAR_LOG_LEVEL", "INFO").upper()

@@ -274,7 +274,6 @@ class TestGpus:
             Binding.objects.create(lease=lease, **window | {"starts_at": at(59), "ends_at": at(70)})
         Binding.objects.create(lease=lease, **window | {"starts_at": at(60), "ends_at": at(70)})
 
-
     def test_are_given_once_when_two_sweeps_cross(self, node: Node) -> None:
         """The one with the earlier time may get the node's lock last."""
         lease = market.lease(node, gpus=2)

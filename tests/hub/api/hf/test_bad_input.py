@@ -357,6 +357,15 @@ class TestUnknownRoutes:
         assert isinstance(answer.json()["error"], str)
 
 
+class TestPathsInfo:
+    def test_takes_a_thousand_paths_and_no_more(self, client: Client, repo: Repository) -> None:
+        asked = {"paths": [f"no{number}" for number in range(999)] + ["a.txt"], "expand": "false"}
+        answer = client.post("/api/models/alice/model/paths-info/main", asked)
+        assert [item["path"] for item in answer.json()] == ["a.txt"]
+        asked["paths"] = ["a.txt"] * 1001
+        assert client.post("/api/models/alice/model/paths-info/main", asked).status_code == 400
+
+
 class TestPreupload:
     def test_answers_for_each_file_how_it_shall_come(
         self, client: Client, headers: Mapping[str, str], repo: Repository
