@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -23,11 +24,11 @@ class ProcessFailed(RuntimeError):
     """A child ended, or did not become ready in time; the message says which and why."""
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(by: signal.Signals) -> None:
     # Linux ends the child when the thread that started it ends, even by SIGKILL. Elsewhere a
     # supervisor that was killed leaves children, which the next start finds by their socket.
     if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _libc.prctl(_PR_SET_PDEATHSIG, by)
 
 
 def spawn(
@@ -38,8 +39,11 @@ def spawn(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
     user: int | None = None,
+    orphaned: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
     """Start a child in a process group of its own, both its outputs going to `output`.
+
+    `orphaned` is what ends it when we are killed.
 
     A group of its own means that Ctrl-C reaches the supervisor alone, which then stops its
     children in order.
@@ -53,7 +57,7 @@ def spawn(
         cwd=cwd,
         pass_fds=pass_fds,
         start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, nothing that takes a lock
+        preexec_fn=partial(_die_with_parent, orphaned),  # noqa: PLW1509 - one system call, nothing that takes a lock
         user=user,
         group=user,
         extra_groups=[] if user is not None else None,

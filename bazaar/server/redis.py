@@ -51,7 +51,10 @@ def socket_path(data: Path) -> Path:
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
         return path
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"bazaar-{os.getuid()}-{name}" / "redis.sock"
+    elsewhere = Path(f"bazaar-{os.getuid()}-{name}") / "redis.sock"
+    path = Path(tempfile.gettempdir()) / elsewhere
+    # TMPDIR may lie deep as well.
+    return path if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX else Path("/tmp") / elsewhere  # noqa: S108
 
 
 def take_over(path: Path) -> None:

@@ -194,7 +194,8 @@ class Supervisor:
         # Beat is forked from the worker (-B) and shares its memory: a process of its own costs 80 MB.
         argv = [sys.executable, "-m", "celery", "-A", "bazaar", "--quiet", "worker", "-B", *WORKER]
         argv += ["-c", self.env.get("BAZAAR_WORKER_PROCESSES") or "2", "-s", str(self.options.data / "beat")]
-        return self._spawn("worker", argv)
+        # Asked politely, an orphan would wait for a Redis that has gone with us, busily and for ever.
+        return self._spawn("worker", argv, orphaned=signal.SIGQUIT)
 
     def _start_web(self) -> subprocess.Popen[bytes]:
         assert self.listener is not None
@@ -207,8 +208,17 @@ class Supervisor:
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         return processes.answers_http(local, port, "/healthz")
 
-    def _spawn(self, name: str, argv: list[str], pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
-        started = processes.spawn(argv, output=subprocess.PIPE, env=self.env, cwd=ROOT, pass_fds=pass_fds)
+    def _spawn(
+        self,
+        name: str,
+        argv: list[str],
+        *,
+        pass_fds: tuple[int, ...] = (),
+        orphaned: signal.Signals = signal.SIGTERM,
+    ) -> subprocess.Popen[bytes]:
+        started = processes.spawn(
+            argv, output=subprocess.PIPE, env=self.env, cwd=ROOT, pass_fds=pass_fds, orphaned=orphaned
+        )
         return self._piped(started, name)
 
     def _piped(self, process: subprocess.Popen[bytes], name: str) -> subprocess.Popen[bytes]:

@@ -61,5 +61,7 @@ def _drop_in(repository: Repository, now: datetime) -> int:
             return 0
         links.unlink(repository.pk, oids)
         for batch in links.batches(oids):
+            # In the order in which commits lock them: an update alone takes rows as it finds them.
+            list(LfsObject.objects.select_for_update().filter(pk__in=batch).order_by("pk").values_list("pk"))
             LfsObject.objects.filter(pk__in=batch).update(touched_at=now)
     return len(oids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,10 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.servers.live import LiveBazaar
+
+# Playwright keeps an event loop running in the thread of the tests, and Django would refuse the database
+# to whatever test comes after these in the same process.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 FLAGS = (

@@ -238,6 +238,7 @@ def move_ref(
         if added_bytes:
             quotas.require_room_for_bytes(locked.namespace, added_bytes)
         links.link(locked.pk, lfs_oids, now)
+        _require_linked(locked, lfs_oids)
         follow(
             actor=actor,
             repository=locked,
@@ -248,6 +249,16 @@ def move_ref(
         )
         git.move_ref(update.ref, old=update.old, new=update.new)
     repository.head_sha, repository.updated_at = locked.head_sha, locked.updated_at
+
+
+def _require_linked(repository: Repository, oids: Sequence[str]) -> None:
+    """An object that was there when we looked may have been collected before we had the lock.
+
+    Raises: LfsObjectMissing.
+    """
+    missing = set(oids) - links.usable(repository.pk, None, oids).keys() if oids else set()
+    for oid in sorted(missing):
+        raise LfsObjectMissing(oid=oid, path="")
 
 
 def _facts_for(repository: Repository, update: RefUpdate) -> Facts | None:
