@@ -151,7 +151,9 @@ def move_repository(*, actor: Principal, repository: Repository, to: str) -> Rep
         if target.pk != repository.namespace_id:
             quotas.require_room_for_repository(target)
             quotas.require_room_for_bytes(target, repository.size_bytes)
-        repository = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        repository = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+        )
         _require_free(target, repository.kind, name, besides=repository)
         old_id, key = repository.full_name, name_key(name)
         old_keys = (repository.namespace.key, repository.key)
@@ -190,7 +192,9 @@ def change_settings(*, actor: Principal, repository: Repository, change: Setting
         raise Invalid(reason="gated is auto, manual or false.")
     fields = ("visibility", "gating", "discussions_disabled", "is_archived", "description")
     with transaction.atomic(durable=True):
-        repository = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        repository = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+        )
         changed = []
         for field in fields:
             value = getattr(change, field)
@@ -215,7 +219,9 @@ def delete_repository(*, actor: Principal, repository: Repository, now: datetime
     """
     policies.require_role(actor, repository, Role.ADMIN)
     with transaction.atomic(durable=True):
-        repository = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        repository = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+        )
         if repository.deleted_at is not None:
             return
         repository.deleted_at, repository.deleted_by = now, actor.user
@@ -236,7 +242,9 @@ def restore_repository(
     split_repo_id(f"{repository.namespace.name}/{name}")
     with transaction.atomic(durable=True):
         namespace = Namespace.objects.select_for_update().get(pk=repository.namespace_id)
-        repository = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        repository = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+        )
         if repository.deleted_at is None or repository.deleted_at < now - timedelta(
             days=settings.REPOSITORY_RESTORE_DAYS
         ):

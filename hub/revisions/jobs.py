@@ -67,7 +67,9 @@ def catch_up_one(*, repository_id: int, now: datetime) -> bool:
     facts = indexing.read_facts(repository, head)
     pointers = list(git.pointers([head]))
     with transaction.atomic(durable=True):
-        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository_id)
+        locked = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository_id)
+        )
         if git.target(f"refs/heads/{locked.default_branch}") != head:
             return False  # it moved again, and whoever moved it follows it
         old, locked.head_sha, locked.updated_at = locked.head_sha, head, now

@@ -56,7 +56,7 @@ def _drop_in(repository: Repository, now: datetime) -> int:
         return 0
     with transaction.atomic(durable=True):
         # Commits move refs under this lock. A push does not, but links what it names afterwards.
-        Repository.objects.select_for_update(of=("self",)).get(pk=repository.pk)
+        Repository.objects.select_for_update(of=("self",), no_key=True).get(pk=repository.pk)
         if [(ref.name, ref.target) for ref in git.refs()] != seen:
             return 0
         links.unlink(repository.pk, oids)

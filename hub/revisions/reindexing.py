@@ -70,7 +70,9 @@ def reindex(repository: Repository, *, now: datetime) -> Outcome:
         return Outcome(*named, problem=f"it has no branch {repository.default_branch}")
     facts = indexing.read_facts(repository, head)
     with transaction.atomic(durable=True):
-        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        locked = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+        )
         if git.target(f"refs/heads/{locked.default_branch}") == head:
             if locked.head_sha != head:
                 locked.head_sha = head

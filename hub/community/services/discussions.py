@@ -48,7 +48,7 @@ def insert_discussion(
 
     With a base it is a pull request. Not announced, `announce` must follow once it is sure to stay.
     """
-    Repository.objects.select_for_update(of=("self",)).get(pk=repository.pk)
+    Repository.objects.select_for_update(of=("self",), no_key=True).get(pk=repository.pk)
     last = Discussion.objects.filter(repository=repository).aggregate(last=Max("number"))["last"] or 0
     discussion = Discussion.objects.create(
         repository=repository,

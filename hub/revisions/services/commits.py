@@ -232,7 +232,9 @@ def move_ref(
     git = selectors.git_of(repository)
     facts = _facts_for(repository, update)
     with transaction.atomic(durable=True):
-        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        locked = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+        )
         if locked.is_disabled or locked.is_archived or locked.deleted_at is not None:
             policies.require_write(actor, locked)
         if added_bytes:
@@ -320,7 +322,9 @@ def record_push(
     facts = next((found for update in updates if (found := _facts_for(repository, update))), None)
     git = selectors.git_of(repository)
     with transaction.atomic(durable=True):
-        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        locked = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+        )
         is_overtaken = facts is not None and facts.commit != git.target(f"refs/heads/{locked.default_branch}")
         links.link(locked.pk, lfs_oids, now)
         follow(

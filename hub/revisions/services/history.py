@@ -99,7 +99,9 @@ def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str],
     head = next((new for ref, new in moves if ref.name == default), None)
     facts = indexing.read_facts(repository, head) if head else None
     with transaction.atomic(durable=True):
-        locked = Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+        locked = (
+            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+        )
         updates = [RefUpdate(ref=ref.name, old=ref.target, new=new) for ref, new in moves]
         follow(actor=actor, repository=locked, updates=updates, facts=facts, now=now)
         for ref, new in moves:

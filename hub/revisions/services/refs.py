@@ -131,4 +131,4 @@ def _delete(*, actor: Principal, repository: Repository, ref: str, revision: str
 
 
 def _locked(repository: Repository) -> Repository:
-    return Repository.objects.select_for_update(of=("self",)).with_owner().get(pk=repository.pk)
+    return Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
