@@ -41,8 +41,9 @@ class TestDemoMarket:
         assert not Order.objects.filter(state=Order.State.REJECTED).exists()
 
     def test_is_made_once(self, now: datetime) -> None:
+        jobs.trade(now=now)
         counts = (Node.objects.count(), Order.objects.count())
-        call_command("demo_market", verbosity=0)
+        cast.enter(now=now)
         jobs.trade(now=now)
         assert (Node.objects.count(), Order.objects.count()) == counts
 
