@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,10 +15,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.servers.live import LiveBazaar
 
-# Playwright keeps an event loop running in the thread of the tests, and Django would refuse the database
-# to whatever test comes after these in the same process.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -28,8 +23,13 @@ FLAGS = (
 DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 800}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One Chromium for a file's tests.
+
+    Not for the whole run: Playwright keeps an event loop running in the thread of the tests, and Django
+    would refuse the database to whatever test comes next in the same process.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Debian's chromium")
