@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from bazaar import avatars, icons
+from compute_market.amounts import credits_of
 
 register = template.Library()
 
@@ -87,9 +88,4 @@ def ago(moment: datetime | None) -> SafeString | str:
 @register.filter
 def credits(micros: int | None) -> str:  # noqa: A001 - the word that people read
     """Micro-credits → credits, exact, at least two decimals: 1250000 → 1.25."""
-    if micros is None:
-        return ""
-    sign, whole = ("-", -micros) if micros < 0 else ("", micros)
-    units, rest = divmod(whole, 1_000_000)
-    decimals = f"{rest:06d}".rstrip("0").ljust(2, "0")
-    return f"{sign}{units:,}.{decimals}"
+    return "" if micros is None else credits_of(micros)

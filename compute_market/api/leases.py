@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, StrictInteger, moment
-from compute_market.api.orders import outcome
+from compute_market.api.orders import outcome, patience
 from compute_market.clock import HOUR
 from compute_market.leases import selectors, services
 from compute_market.leases.models import Lease, Work
@@ -171,7 +171,7 @@ class SellBack(MarketView):
     )
     def post(self, request: Request, lease_id: int) -> Response:
         """Offer what is left of a lease on the book: a sell order whose source is the lease."""
-        body = self.read(request.data, SellBackBody)
+        body, wait = self.read(request.data, SellBackBody), patience(request)
         lease = selectors.get_held_lease(actor=self.actor, lease_id=lease_id)
         now = self.now()
         soon = now.replace(minute=0, second=0, microsecond=0) + HOUR
@@ -192,7 +192,7 @@ class SellBack(MarketView):
             ),
             now=now,
         )
-        return outcome(self, request, order.pk)
+        return outcome(self, order.pk, wait=wait)
 
 
 urlpatterns = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import connection
@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from compute_market.api import problems
 from compute_market.api.base import MarketView, Moment, StrictBoolean, StrictInteger, moment
 from compute_market.errors import Refusal
-from compute_market.matching import limits, marketdata, quantities, selectors, services
+from compute_market.matching import explain, limits, quantities, selectors, services
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
@@ -182,30 +182,55 @@ class Orders(MarketView):
 
         The same body under the same client_order_id gives the first answer again; another body is 409.
         """
-        body = self.read(request.data, OrderBody)
+        body, wait = self.read(request.data, OrderBody), patience(request)
         order = services.place_order(
             actor=self.actor,
             namespace_id=self.namespace_id(body.get("account")),
             request=request_of(body),
             now=self.now(),
         )
-        return outcome(self, request, order.pk)
+        return outcome(self, order.pk, wait=wait)
 
 
-def outcome(view: MarketView, request: Request, order_id: int) -> Response:
-    """The order, once it is decided or the caller's patience ends."""
+def patience(request: Request) -> float:
+    """For how many seconds the caller waits for an outcome: `?wait=`, at most `WAIT_SECONDS_MAX`."""
     try:
-        wait = min(WAIT_SECONDS_MAX, float(request.query_params.get("wait") or 0))
+        wait = float(request.query_params.get("wait") or 0)
     except ValueError:
-        raise serializers.ValidationError({"wait": "A number of seconds is needed."}) from None
+        wait = -1
+    if not wait >= 0:  # nor is NaN a time to wait
+        raise serializers.ValidationError({"wait": "A number of seconds is needed."})
+    return min(WAIT_SECONDS_MAX, wait)
+
+
+def _looks(wait: float) -> Iterator[None]:
+    """Once at once, then again and again for as long as the caller waits."""
     deadline = time.monotonic() + wait
-    order = selectors.get_order(actor=view.actor, order_id=order_id)
-    while order.state == Order.State.PENDING and time.monotonic() < deadline:
+    yield
+    while time.monotonic() < deadline:
         if connection.in_atomic_block:  # a test's: nothing will change before our eyes
-            break
+            return
         time.sleep(WAIT_STEP_SECONDS)
+        yield
+
+
+def outcome(view: MarketView, order_id: int, *, wait: float) -> Response:
+    """The order, once it is decided or the caller's patience ends."""
+    for _ in _looks(wait):
         order = selectors.get_order(actor=view.actor, order_id=order_id)
+        if order.state != Order.State.PENDING:
+            break
     return Response(order_row(order), status=202 if order.state == Order.State.PENDING else 200)
+
+
+def order_detail(order: Order) -> dict[str, Any]:
+    """One order, with the change that was last asked of it and what became of that."""
+    amendment = selectors.newest_amendment(order)
+    if amendment is None:
+        return {**order_row(order), "amendment": None}
+    decided = {None: "pending", True: "accepted", False: "refused"}[amendment.accepted]
+    asked = {"limit_price": amendment.price_micros, "gpus": amendment.gpus}
+    return {**order_row(order), "amendment": {**asked, "state": decided, "reason": amendment.reason}}
 
 
 class Bulk(MarketView):
@@ -259,14 +284,23 @@ class Bulk(MarketView):
 class OneOrder(MarketView):
     @extend_schema(tags=[TAG], operation_id="order", responses={200: dict})
     def get(self, request: Request, order_id: int) -> Response:
-        return Response(order_row(selectors.get_order(actor=self.actor, order_id=order_id)))
+        """One order; `amendment` is the last change that was asked of it: pending, accepted or refused."""
+        return Response(order_detail(selectors.get_order(actor=self.actor, order_id=order_id)))
 
     @extend_schema(
-        tags=[TAG], operation_id="amend_order", request=AmendBody, responses={200: dict, 202: dict}
+        tags=[TAG],
+        operation_id="amend_order",
+        request=AmendBody,
+        responses={200: dict, 202: dict},
+        parameters=[OpenApiParameter("wait", float, description="Seconds to wait for the outcome.")],
     )
     def patch(self, request: Request, order_id: int) -> Response:
-        """A new price, or a new total of GPUs. Fewer GPUs at the same price keep the place in the queue."""
-        body = self.read(request.data, AmendBody)
+        """A new price, or a new total of GPUs. Fewer GPUs at the same price keep the place in the queue.
+
+        202 while it is pending; with `?wait=` up to that long for the outcome (200), which `amendment` tells:
+        one that is refused leaves the order as it was.
+        """
+        body, wait = self.read(request.data, AmendBody), patience(request)
         services.amend_order(
             actor=self.actor,
             order_id=order_id,
@@ -275,7 +309,11 @@ class OneOrder(MarketView):
             version=body.get("version"),
             now=self.now(),
         )
-        return Response(order_row(selectors.get_order(actor=self.actor, order_id=order_id)), status=202)
+        for _ in _looks(wait):
+            row = order_detail(selectors.get_order(actor=self.actor, order_id=order_id))
+            if row["amendment"]["state"] != "pending":
+                break
+        return Response(row, status=202 if row["amendment"]["state"] == "pending" else 200)
 
     @extend_schema(tags=[TAG], operation_id="cancel_order", request=None, responses={202: dict})
     def delete(self, request: Request, order_id: int) -> Response:
@@ -299,25 +337,66 @@ class CancelAll(MarketView):
 
 
 class Explain(MarketView):
-    @extend_schema(tags=[TAG], operation_id="explain_order", responses={200: dict})
+    cost = 5
+
+    @extend_schema(
+        tags=[TAG],
+        operation_id="explain_order",
+        responses={200: dict},
+        examples=[
+            OpenApiExample(
+                "misses",
+                value={
+                    "order": 42,
+                    "state": "open",
+                    "reason": "",
+                    "misses": [
+                        {
+                            "what": "dearer",
+                            "text": "8 GPUs for 0.12 more per GPU-hour.",
+                            "product": "h100-sxm-80g.cn-east.reserved.ib",
+                            "gpus": 8,
+                            "price_micros_per_gpu_hour": 2_160_000,
+                            "difference_micros": 120_000,
+                            "hours": 0,
+                            "start": "2026-07-01T12:00:00Z",
+                            "end": "2026-07-02T12:00:00Z",
+                        }
+                    ],
+                },
+                response_only=True,
+            )
+        ],
+    )
     def get(self, request: Request, order_id: int) -> Response:
-        """Why it has not filled: the nearest misses, by price, by start and by product."""
+        """Why it has not filled: the nearest misses, by price, by window and by product.
+
+        `what` is `dearer`, `later`, `earlier`, `shorter`, `region`, `tier`, `interconnect` or `gpu` of a buy;
+        `cheaper`, `longer` or `sold` of a sell; `halted` or `node` where it cannot trade at all now.
+        """
         order = selectors.get_order(actor=self.actor, order_id=order_id)
         return Response(
             {
                 "order": order.pk,
                 "state": order.state,
                 "reason": order.reason,
-                "misses": [_miss(*miss) for miss in marketdata.nearest_misses(order)],
+                "misses": [miss_row(miss) for miss in explain.misses(order, now=self.now())],
             }
         )
 
 
-def _miss(what: str, amount: int, gpus: int) -> dict[str, Any]:
-    if what == "later":
-        return {"what": what, "hours": amount, "gpus": gpus, "text": f"start {amount} hours later"}
-    credits_ = f"{amount / 1_000_000:+.2f}"
-    return {"what": what, "micros": amount, "gpus": gpus, "text": f"{credits_} per GPU-hour"}
+def miss_row(miss: explain.Miss) -> dict[str, Any]:
+    return {
+        "what": miss.what,
+        "text": miss.text,
+        "product": miss.product,
+        "gpus": miss.gpus,
+        "price_micros_per_gpu_hour": miss.price_micros,
+        "difference_micros": miss.difference_micros,
+        "hours": miss.hours,
+        "start": moment(miss.start) if miss.start else None,
+        "end": moment(miss.end) if miss.end else None,
+    }
 
 
 urlpatterns = [

@@ -30,10 +30,14 @@ STATUSES: tuple[tuple[type[Refusal], int], ...] = (
     (Unavailable, 503),
 )
 
+# What the rooms call a field → what bodies call it.
+FIELDS = {"price_micros_per_gpu_hour": "limit_price", "node_id": "node", "lease_id": "lease"}
+
 
 def handle(error: Exception, _: dict[str, Any]) -> Response | None:
     """DRF's exception handler for this door. Anything that is no refusal stays a crash."""
     if isinstance(error, Refusal):
+        error = _in_words_of_the_wire(error)
         status = next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
         return problem(status, code=error.code, detail=str(error), **_plain(error.details))
     if isinstance(error, exceptions.ValidationError):
@@ -56,6 +60,12 @@ def problem(status: int, *, code: str, detail: str, **more: Any) -> Response:
     if status == 401:
         answer["WWW-Authenticate"] = "Bearer"
     return answer
+
+
+def _in_words_of_the_wire(refusal: Refusal) -> Refusal:
+    """A refusal that names a field names it as the bodies of this door do."""
+    field = FIELDS.get(str(refusal.details.get("field")))
+    return refusal if field is None else type(refusal)(**{**refusal.details, "field": field})
 
 
 def _plain(details: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from compute_market.amounts import credits_of
 from compute_market.errors import Conflict, Denied, Exhausted, Invalid, NotFound
 
 
@@ -12,7 +13,15 @@ class AmountInvalid(Invalid):
 
 class InsufficientFunds(Exhausted):
     code = "insufficient_funds"
-    message = _("The account has {available_micros} micro-credits available and {needed_micros} are needed.")
+    message = _("The account has {available} credits available, and {needed} are needed.")
+
+    def __init__(self, *, available_micros: int, needed_micros: int) -> None:
+        super().__init__(
+            available_micros=available_micros,
+            needed_micros=needed_micros,
+            available=credits_of(available_micros),
+            needed=credits_of(needed_micros),
+        )
 
 
 class ReservationEnded(Conflict):

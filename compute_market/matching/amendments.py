@@ -54,8 +54,10 @@ def draw_up(
 
 def _is_pending(order: Order) -> bool:
     """Two amendments that know nothing of each other could together need more than either holds."""
-    done = Cursor.objects.filter(shard=order.product.shard_id).values_list("sequence", flat=True).first()
-    return Command.objects.filter(kind=Command.Kind.AMEND, order=order.pk, sequence__gt=done or 0).exists()
+    shard = order.product.shard_id
+    done = Cursor.objects.filter(shard=shard).values_list("sequence", flat=True).first() or 0
+    asked = Command.objects.filter(kind=Command.Kind.AMEND, order=order.pk)
+    return asked.filter(shard=shard, sequence__gt=done).exists()
 
 
 def _extra_hold(

@@ -131,26 +131,6 @@ def _at(
     return None
 
 
-def nearest_misses(order: Order) -> list[tuple[str, int, int]]:
-    """Why a live buy has not filled: (what, micro-credits more per GPU-hour, GPUs offered there)."""
-    covering = Level.objects.filter(product=order.product_id, side=Order.Side.SELL)
-    same = covering.filter(start__lte=order.start, end__gte=order.end).order_by("price_micros_per_gpu_hour")
-    misses = [
-        ("dearer", level.price_micros_per_gpu_hour - order.price_micros_per_gpu_hour, level.gpus)
-        for level in same[:3]
-    ]
-    shifted = covering.filter(
-        price_micros_per_gpu_hour__lte=order.price_micros_per_gpu_hour, start__gt=order.start
-    ).order_by("start")
-    length = order.end - order.start
-    for level in shifted[:20]:
-        if level.end - level.start >= length:
-            hours = int((level.start - order.start) / HOUR)
-            misses.append(("later", hours, level.gpus))
-            break
-    return misses
-
-
 @dataclass(frozen=True, slots=True)
 class Candle:
     """The trades of one period: prices in micro-credits per GPU-hour, volume in GPU-minutes."""

@@ -284,7 +284,10 @@ class Command(models.Model):
                 condition=Q(kind="new"),
             ),
         )
-        indexes = (models.Index(fields=["order"], name="command_expires", condition=Q(kind="expire")),)
+        indexes = (
+            models.Index(fields=["order"], name="command_expires", condition=Q(kind="expire")),
+            models.Index(fields=["order", "sequence"], name="command_amends", condition=Q(kind="amend")),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.shard_id}/{self.sequence}"

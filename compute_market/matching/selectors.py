@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
 
-from compute_market.matching import policies
+from compute_market.matching import policies, reasons
 from compute_market.matching.errors import OrderNotFound
-from compute_market.matching.models import Cursor, Intake, Level, Order, Trade
+from compute_market.matching.models import Command, Cursor, Intake, Level, Order, Outcome, Trade
 from hub.interface import Principal
 
 
@@ -42,6 +43,35 @@ def get_order_by_client_id(*, actor: Principal, namespace_id: int, client_order_
     if order is None:
         raise OrderNotFound
     return order
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """The newest change that was asked of an order. `accepted` is None until the engine has decided it."""
+
+    price_micros: int
+    gpus: int
+    accepted: bool | None
+    reason: str
+
+    @property
+    def said(self) -> str:
+        return reasons.sentence(self.reason)
+
+
+def newest_amendment(order: Order) -> Amendment | None:
+    """What became of the last amendment of an order; None if none was asked."""
+    asked = Command.objects.filter(kind=Command.Kind.AMEND, order=order.pk).order_by("-sequence").first()
+    if asked is None:
+        return None
+    outcome = Outcome.objects.filter(shard=asked.shard_id, sequence=asked.sequence).first()
+    _order, price, gpus, *_rest = asked.body
+    return Amendment(
+        price_micros=price,
+        gpus=gpus,
+        accepted=outcome.accepted if outcome else None,
+        reason=outcome.reason if outcome else "",
+    )
 
 
 def trades(*, product_id: int) -> QuerySet[Trade]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from compute_market.amounts import credits_of
 from compute_market.clock import HOUR, ceil_minute
 from compute_market.ledger.models import AMOUNT_MAX_MICROS
 from compute_market.matching import limits, quantities
@@ -104,11 +105,11 @@ def check_price(price: int, listing: Listing, *, field: str = "price_micros_per_
         raise OrderInvalid(field=field, reason=_("must be a positive whole number of micro-credits."))
     tick = listing.product.tick_micros
     if price % tick:
-        reason = _("must be a multiple of the tick, {tick}.").format(tick=tick)
+        reason = _("must be a multiple of the tick, {tick} credits.").format(tick=credits_of(tick))
         raise OrderInvalid(field=field, reason=reason)
     if not listing.lowest_micros <= price <= listing.highest_micros:
-        reason = _("must lie in the price band, {low} to {high}.").format(
-            low=listing.lowest_micros, high=listing.highest_micros
+        reason = _("must lie in the price band, {low} to {high} credits.").format(
+            low=credits_of(listing.lowest_micros), high=credits_of(listing.highest_micros)
         )
         raise OrderInvalid(field=field, reason=reason)
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max, Min, Sum
 
-from compute_market.matching.marketdata import Book, Cost, Quote, book, nearest_misses, quotes, worst_cost
+from compute_market.matching.marketdata import Book, Cost, Quote, book, quotes, worst_cost
 from compute_market.matching.models import Level, Order, Trade
 from compute_market.offers.models import Product
 from compute_market.web import charts
 
-__all__ = ["Book", "Cost", "Quote", "Row", "book", "nearest_misses", "quotes", "rows", "worst_cost"]
+__all__ = ["Book", "Cost", "Quote", "Row", "book", "quotes", "rows", "worst_cost"]
 
 DAY = timedelta(days=1)
 TRADES_READ_MAX = 4_000

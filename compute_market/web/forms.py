@@ -9,10 +9,14 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from compute_market.amounts import MICROS_PER_CREDIT, credits_of
 from compute_market.matching.models import Order
 from compute_market.offers.models import Product
 
-MICROS = 1_000_000
+
+def amount_of(micros: int) -> str:
+    """An amount as a number field wants it: in credits, without the thousands' commas."""
+    return credits_of(micros).replace(",", "")
 
 
 class CreditsField(forms.DecimalField):
@@ -23,7 +27,7 @@ class CreditsField(forms.DecimalField):
 
     def clean(self, value: Any) -> int | None:
         amount = super().clean(value)
-        return None if amount is None else int(amount * MICROS)
+        return None if amount is None else int(amount * MICROS_PER_CREDIT)
 
 
 class HourField(forms.DateTimeField):

@@ -14,6 +14,8 @@ from compute_market.ledger import policies
 from hub.interface import ANONYMOUS, Namespace, Principal, User
 
 T = TypeVar("T")
+# What the rooms call a field → what it is called in forms.
+FIELDS = {"price_micros_per_gpu_hour": "price", "node_id": "node"}
 
 
 def actor_of(request: HttpRequest) -> Principal:
@@ -56,7 +58,11 @@ def submit(request: HttpRequest, form: BaseForm, use_case: Callable[[dict[str, A
     except Unauthenticated:
         raise
     except Refusal as refusal:
-        form.add_error(None, str(refusal))
+        field = FIELDS.get(str(refusal.details.get("field")), str(refusal.details.get("field")))
+        if field in form.fields:
+            form.add_error(field, str(refusal.details["reason"]))
+        else:
+            form.add_error(None, str(refusal))
     return None
 
 

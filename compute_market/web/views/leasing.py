@@ -22,7 +22,7 @@ from compute_market.leases.states import LIVE, RUNNING
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
-from compute_market.web.forms import SellBackForm
+from compute_market.web.forms import SellBackForm, amount_of
 from compute_market.web.requests import actor_of, page, submit, traders
 
 LEASES_PAGE = 40
@@ -79,7 +79,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         auto_id="sell_%s",
         initial={
             "gpus": lease.gpus,
-            "price": f"{lease.price_micros_per_gpu_hour / 1_000_000:.2f}",
+            "price": amount_of(lease.price_micros_per_gpu_hour),
             "client_order_id": f"web-{uuid4().hex}",
         },
     )

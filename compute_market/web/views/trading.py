@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from compute_market.clock import HOUR, ceil_minute, database_now
-from compute_market.matching import selectors, services
+from compute_market.matching import explain, reasons, selectors, services
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
 from compute_market.web import board, charts
-from compute_market.web.forms import AmendForm, QuoteForm, TicketForm
+from compute_market.web.forms import AmendForm, QuoteForm, TicketForm, amount_of
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
 
 TRADES_SHOWN = 30
@@ -83,7 +83,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "gpus": found.lot,
         "hours": request.GET.get("hours", 24),
         "start": request.GET.get("start"),
-        "price": request.GET.get("price", "").replace(",", "") or f"{best / 1_000_000:.2f}",
+        "price": request.GET.get("price", "").replace(",", "") or amount_of(best),
         "client_order_id": f"web-{uuid4().hex}",
     }
     form, review, placed = _ticket(request, found, initial)
@@ -194,7 +194,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
     found = selectors.get_order(actor=actor_of(request), order_id=order_id)
     initial = {
         "gpus": found.gpus,
-        "price": f"{found.price_micros_per_gpu_hour / 1_000_000:.2f}",
+        "price": amount_of(found.price_micros_per_gpu_hour),
         "version": found.version,
     }
     form = AmendForm(request.POST or None, initial=initial)
@@ -213,13 +213,18 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
     if amended is not None:
         messages.success(request, _("The change is accepted; the market decides in a moment."))
         return HttpResponseRedirect(f"/market/orders/{order_id}")
+    if form.errors:
+        # Who read that the order has changed may try again, on the order as it is shown now.
+        form.data = {**form.data.dict(), "version": str(found.version)}  # type: ignore[attr-defined]
     is_buy = found.side == Order.Side.BUY
     context = {
         "order": found,
         "is_buy": is_buy,
         "form": form,
         "trades": (found.trades_as_buy if is_buy else found.trades_as_sell).order_by("pk")[:TRADES_SHOWN],
-        "misses": board.nearest_misses(found) if is_buy and found.is_live else [],
+        "reason": reasons.sentence(found.reason),
+        "amendment": selectors.newest_amendment(found),
+        "misses": explain.misses(found, now=database_now()),
     }
     return page(request, "market/order.html", context, fragment="state", form=form)
 

@@ -168,6 +168,43 @@ class TestTrading:
         exchange.drain(product.shard_id)
         assert buyer("get", "orders", data={"state": "live"}).json()["items"] == []
 
+    def test_tells_what_became_of_an_amendment(
+        self, trader: Callable[..., Trader], seller: Trader, node: Node, product: Product
+    ) -> None:
+        seller("post", "orders", order(product, "sell", node=node.pk, limit_price=12_000_000))
+        buyer = trader()
+        body = order(product, client_order_id="c2", limit_price=6_000_000, post_only=True)
+        placed = buyer("post", "orders", body).json()
+        exchange.drain(product.shard_id)
+        address = f"orders/{placed['id']}"
+        assert buyer("get", address).json()["amendment"] is None
+        asked = buyer("patch", address, {"limit_price": 12_000_000}, query_params={"wait": "0.1"})
+        assert (asked.status_code, asked.json()["amendment"]["state"]) == (202, "pending")
+        exchange.drain(product.shard_id)
+        told = buyer("get", address).json()
+        assert told["limit_price"] == 6_000_000
+        assert told["amendment"] == {
+            "limit_price": 12_000_000,
+            "gpus": body["gpus"],
+            "state": "refused",
+            "reason": "would_trade",
+        }
+        [miss] = buyer("get", f"{address}/explain").json()["misses"]
+        assert (miss["what"], miss["difference_micros"]) == ("dearer", 6_000_000)
+
+    @pytest.mark.parametrize("wait", ["soon", "-1", "nan"])
+    def test_takes_nothing_under_a_malformed_wait(
+        self, trader: Callable[..., Trader], product: Product, wait: str
+    ) -> None:
+        refused = trader()("post", "orders", order(product), query_params={"wait": wait})
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
+        assert not Order.objects.exists()
+
+    def test_names_the_field_as_the_body_does(self, trader: Callable[..., Trader], product: Product) -> None:
+        refused = trader()("post", "orders", order(product, limit_price=60_001)).json()
+        assert (refused["code"], refused["field"]) == ("order_invalid", "limit_price")
+        assert refused["detail"] == "limit_price: must be a multiple of the tick, 0.06 credits."
+
     def test_pages_through_orders(self, trader: Callable[..., Trader], product: Product) -> None:
         buyer = trader()
         bodies = [order(product, client_order_id=f"o{number}", gpus=1) for number in range(5)]

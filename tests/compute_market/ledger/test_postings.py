@@ -58,6 +58,8 @@ class TestReserve:
         assert refusal.value.details == {
             "available_micros": 60 * CREDIT,
             "needed_micros": 60 * CREDIT + 1,
+            "available": "60.00",
+            "needed": "60.000001",
         }
         assert stored(buyer) == (100 * CREDIT, 40 * CREDIT)
 

@@ -14,7 +14,7 @@ from compute_market.offers.models import Node, Product
 from compute_market.web import board, charts
 from hub.accounts.principals import Principal
 from tests.factories import exchange
-from tests.factories.exchange import drain, rich, sell
+from tests.factories.exchange import buy, drain, rich, sell
 from tests.factories.market import operator
 
 pytestmark = pytest.mark.django_db
@@ -117,7 +117,19 @@ class TestTheTicket:
         }
         answer = client_of(rich()).post(f"/market/products/{traded.slug}", form)
         assert answer.status_code == 422
-        assert "tick" in answer.content.decode()
+        assert "must be a multiple of the tick, 0.06 credits." in answer.content.decode()
+
+    def test_says_in_credits_what_is_lacking(self, machine: Node) -> None:
+        form = {
+            "gpus": 1,
+            "hours": 24,
+            "price": "12.00",
+            "time_in_force": 0,
+            "client_order_id": "web-3",
+            "act": "place",
+        }
+        answer = client_of(rich(10)).post(f"/market/products/{machine.product.slug}", form)
+        assert "The account has 10.00 credits available" in answer.content.decode()
 
 
 class TestQuotes:
@@ -148,6 +160,56 @@ class TestOrders:
         drain(now=database_now())
         order.refresh_from_db()
         assert order.state == Order.State.CANCELLED
+
+    def test_of_both_sides_can_be_amended(self, machine: Node) -> None:
+        buyer = rich()
+        sold = offer(machine, 12.00)
+        begins = database_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+        hours = {"start": begins, "end": begins + timedelta(hours=3)}
+        bought = buy(buyer, machine.product, 2, 6, now=database_now(), **hours)
+        drain(now=database_now())
+        owner = Principal(user=machine.provider.namespace.user)
+        for who, order, gpus, price in ((owner, sold, 4, "15.00"), (buyer, bought, 3, "9.00")):
+            address = f"/market/orders/{order.pk}"
+            assert 'name="version"' in client_of(who).get(address).content.decode()
+            answer = client_of(who).post(address, {"gpus": gpus, "price": price, "version": 1})
+            assert answer["Location"] == address
+            assert "is being decided" in client_of(who).get(address).content.decode()
+            drain(now=database_now())
+            order.refresh_from_db()
+            assert (order.gpus, order.price_micros_per_gpu_hour) == (gpus, int(float(price) * 1_000_000))
+
+    def test_say_when_a_change_was_refused_and_why(self, machine: Node) -> None:
+        buyer = rich()
+        offer(machine, 12.00)
+        begins = database_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+        hours = {"start": begins, "end": begins + timedelta(hours=3)}
+        order = buy(buyer, machine.product, 2, 9, now=database_now(), post_only=True, **hours)
+        drain(now=database_now())
+        address = f"/market/orders/{order.pk}"
+        client_of(buyer).post(address, {"gpus": 2, "price": "12.00", "version": 1})
+        drain(now=database_now())
+        page = client_of(buyer).get(address).content.decode()
+        assert "was refused, and the order is as it was: It would have traded at once" in page
+
+    def test_that_changed_meanwhile_can_be_amended_at_the_second_try(self, machine: Node) -> None:
+        order = offer(machine, 12.00)
+        owner = client_of(Principal(user=machine.provider.namespace.user))
+        refused = owner.post(f"/market/orders/{order.pk}", {"gpus": 4, "price": "12", "version": 7})
+        assert refused.status_code == 422
+        assert 'name="version" value="1"' in refused.content.decode()
+
+    def test_say_why_they_have_not_filled_in_the_readers_language(self, machine: Node) -> None:
+        buyer = rich()
+        offer(machine, 12.60)
+        begins = database_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+        hours = {"start": begins, "end": begins + timedelta(hours=3)}
+        order = buy(buyer, machine.product, 2, 12, now=database_now(), **hours)
+        drain(now=database_now())
+        address = f"/market/orders/{order.pk}"
+        assert "2 GPUs for 0.60 more per GPU-hour." in client_of(buyer).get(address).content.decode()
+        chinese = client_of(buyer).get(address, headers={"Accept-Language": "zh-CN"})
+        assert "每 GPU 小时多付 0.60" in chinese.content.decode()
 
 
 class TestMoney:

@@ -1,0 +1,32 @@
+"""What people read for the engine's words: why an order was refused or has ended."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from compute_market.matching.engine.events import Reason
+
+SENTENCES = {
+    Reason.UNKNOWN_PRODUCT: _("The product was not listed yet."),
+    Reason.PRODUCT_HALTED: _("Trading in the product was halted."),
+    Reason.PRODUCT_CLOSED: _("Trading in the product has ended."),
+    Reason.OFF_TICK: _("The price was not a multiple of the tick."),
+    Reason.OFF_LOT: _("The number of GPUs was not a multiple of the lot."),
+    Reason.OUTSIDE_PRICE_BAND: _("The price lay outside the price band."),
+    Reason.NODE_SUSPENDED: _("Its node was not tradable."),
+    Reason.WINDOW_PASSED: _("Its window had begun or passed."),
+    Reason.WOULD_TRADE: _("It would have traded at once, and was to be post-only."),
+    Reason.NOT_FILLABLE: _("It could not be filled whole at once."),
+    Reason.NOT_OPEN: _("The order was not open any more."),
+    Reason.VERSION_CHANGED: _("The order had changed meanwhile."),
+    Reason.NOTHING_LEFT: _("Nothing was left to trade."),
+    Reason.REQUESTED: _("Cancelled on request."),
+    Reason.IMMEDIATE: _("What could not be had at once was cancelled."),
+    Reason.SELF_TRADE: _("It met an order of its own account."),
+    Reason.EXPIRED: _("Its time was up."),
+}
+
+
+def sentence(reason: str) -> str:
+    """A reason as a sentence in the reader's language; empty where there is none."""
+    return str(SENTENCES.get(reason, reason))
