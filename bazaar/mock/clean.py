@@ -15,6 +15,7 @@ from pathlib import Path
 from django.conf import settings
 
 from hub import redis_connection
+from hub.downloads import buffer
 
 KEPT = "clean.sqlite3"
 _lock = threading.Lock()
@@ -35,6 +36,7 @@ def reset() -> None:
         _restore_rows()
         for folder in (settings.GIT_ROOT, settings.BLOB_ROOT, settings.TEMP_ROOT):
             _empty(Path(folder))
+        buffer.send()
         redis_connection.connection().flushdb()
         books._kept.clear()  # noqa: SLF001 - the only place that takes a log back
 

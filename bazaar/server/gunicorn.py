@@ -64,3 +64,10 @@ def child_exit(server: Arbiter, worker: Any) -> None:
     """Take the ended worker's gauges out of the sums; its counts stay."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def worker_exit(server: Arbiter, worker: Any) -> None:
+    """Tell Redis what the last requests fetched: workers end without Python's own exit handlers."""
+    from hub.downloads import buffer
+
+    buffer.send_last()

@@ -9,11 +9,11 @@ the id by which it is known to be written.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import cast
+from typing import NamedTuple, cast
 
 from redis.commands.core import Script
 
@@ -22,16 +22,17 @@ from hub.redis_connection import connection, key
 SEEN_SECONDS = 2 * 3600
 ID = "id"
 
-# One call and one moment: what is marked as seen is also counted. Returns 1 for a new download.
+# One call and one moment: what is marked as seen is also counted. ARGV goes on with threes: repository and
+# requester, day and repository, how many requests.
 RECORD = """
-local new = redis.call('SADD', KEYS[1], ARGV[1])
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('HSETNX', KEYS[2], 'id', ARGV[3])
-redis.call('HINCRBY', KEYS[2], ARGV[2] .. ':r', 1)
-if new == 1 then
-  redis.call('HINCRBY', KEYS[2], ARGV[2] .. ':d', 1)
+redis.call('HSETNX', KEYS[2], 'id', ARGV[1])
+for at = 3, #ARGV, 3 do
+  redis.call('HINCRBY', KEYS[2], ARGV[at + 1] .. ':r', ARGV[at + 2])
+  if redis.call('SADD', KEYS[1], ARGV[at]) == 1 then
+    redis.call('HINCRBY', KEYS[2], ARGV[at + 1] .. ':d', 1)
+  end
 end
-return new
+redis.call('EXPIRE', KEYS[1], ARGV[2])
 """
 TAKE = """
 local id = redis.call('HGET', KEYS[1], 'id')
@@ -42,6 +43,20 @@ redis.call('RENAME', KEYS[1], ARGV[1] .. id)
 redis.call('SADD', KEYS[2], id)
 return id
 """
+
+
+class Hour(NamedTuple):
+    """The keys that a fetch is counted under: an hour's set, and the hash of what is pending."""
+
+    seen: str
+    pending: str
+
+
+class Fetch(NamedTuple):
+    """Who fetched what: a member of the set, and the name that the counts in the hash begin with."""
+
+    member: str
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +79,6 @@ def _script(text: str) -> Script:
     return Script(connection(), text)
 
 
-def _seen(now: datetime) -> str:
-    return key("downloads", "seen", int(now.timestamp()) // 3600)
-
-
 def _pending() -> str:
     return key("downloads", "pending")
 
@@ -80,18 +91,22 @@ def _batch(batch_key: str) -> str:
     return key("downloads", "batch", batch_key)
 
 
-def add(*, repository_id: int, requester: str, now: datetime) -> bool:
-    """Count one request; whether it was this requester's first for the repository within the hour.
+def hour_of(now: datetime) -> Hour:
+    return Hour(key("downloads", "seen", int(now.timestamp()) // 3600), _pending())
+
+
+def fetch_of(*, repository_id: int, requester: str, now: datetime) -> Fetch:
+    day = now.astimezone(UTC).date().isoformat()
+    return Fetch(f"{repository_id}:{requester}", f"{day}:{repository_id}")
+
+
+def add(hour: Hour, requests: Mapping[Fetch, int]) -> None:
+    """Count so many requests of each kind, all or none. The first of a member within the hour is a download.
 
     Raises: redis.RedisError.
     """
-    day = now.astimezone(UTC).date().isoformat()
-    new = _script(RECORD)(
-        client=connection(),
-        keys=[_seen(now), _pending()],
-        args=[f"{repository_id}:{requester}", f"{day}:{repository_id}", uuid.uuid4().hex, SEEN_SECONDS],
-    )
-    return bool(new)
+    counted = [part for fetch, number in requests.items() for part in (*fetch, number)]
+    _script(RECORD)(client=connection(), keys=hour, args=[uuid.uuid4().hex, SEEN_SECONDS, *counted])
 
 
 def take() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Q, Sum
 
-from hub.downloads import counters
+from hub.downloads import buffer, counters
 from hub.downloads.counters import Batch
 from hub.downloads.models import DailyDownloads, WrittenBatch
 from hub.repos.models import Repository
@@ -30,11 +30,12 @@ WHERE id = %s
 
 
 def flush(*, now: datetime) -> int:
-    """Write what Redis has counted; returns how many batches were written.
+    """Write what Redis and this process have counted; returns how many batches were written.
 
     Killed at any point it loses and doubles nothing: a batch stays in Redis until the tables have it, and
     the tables know which they have.
     """
+    buffer.send()
     counters.take()
     written = 0
     for batch in counters.batches():

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import pygit2
@@ -31,15 +32,16 @@ def open_repository(storage: str) -> GitRepository:
     handles: OrderedDict[str, GitRepository] | None = getattr(_local, "handles", None)
     if handles is None:
         handles = _local.handles = OrderedDict()
-    folder = folder_of(storage)
     # Packing replaces packs, and a handle that was opened before would look for the old ones. One
     # `stat` tells: 2 microseconds, where opening takes 100. It fails where there is no repository.
-    packs_changed_at = (folder / "objects" / "pack").stat().st_mtime_ns
     handle = handles.get(storage)
-    if handle is not None and handle.packs_changed_at == packs_changed_at:
+    if handle is not None and handle.packs_changed_at == handle.packs.stat().st_mtime_ns:
         handles.move_to_end(storage)
         return handle
-    handle = handles[storage] = GitRepository(pygit2.Repository(str(folder)), packs_changed_at)
+    folder = folder_of(storage)
+    packs = folder / "objects" / "pack"
+    changed_at = packs.stat().st_mtime_ns
+    handle = handles[storage] = GitRepository(pygit2.Repository(str(folder)), packs, changed_at)
     handles.move_to_end(storage)
     if len(handles) > OPEN_PER_THREAD:
         handles.popitem(last=False)[1].raw.free()
@@ -53,9 +55,9 @@ def _signature_time(signature: pygit2.Signature) -> datetime:
 class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixin):
     """One bare repository. Revisions are resolved once; everything else takes commit ids."""
 
-    def __init__(self, raw: pygit2.Repository, packs_changed_at: int = 0) -> None:
+    def __init__(self, raw: pygit2.Repository, packs: Path, packs_changed_at: int) -> None:
         self.raw = raw
-        self.packs_changed_at = packs_changed_at
+        self.packs, self.packs_changed_at = packs, packs_changed_at
 
     # ---- revisions and refs ----------------------------------------------------------------------
 

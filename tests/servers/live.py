@@ -119,6 +119,11 @@ class LiveBazaar:
         )
         return process
 
+    def stop_web(self) -> None:
+        """Stop gunicorn as an operator does, and wait until it is gone."""
+        assert self._web is not None
+        processes.stop(self._web)
+
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a Celery worker, unless one runs; tests that need delivery ask for it."""
         if self._worker is None or self._worker.poll() is not None:

@@ -123,7 +123,7 @@ def _action(item: Any) -> tuple[str, Iterator[bytes] | None]:
         raise MalformedBody(reason=f"the content of {name} is not base64") from None
 
 
-_repo = "api/v1/<csg_type:kind>/<repo_id:repo_id>"
+_repo = "<csg_type:kind>/<repo_id:repo_id>"
 urlpatterns = [
     path(f"{_repo}/upload_file", route(POST=upload_file)),
     path(f"{_repo}/preupload/<rest:revision>", route(POST=preupload)),

@@ -49,11 +49,11 @@ def one_instance(request: HttpRequest, repo_id: str, number: str, action: str = 
     raise InstanceNotFound(number=number[:40], model=found.full_name)
 
 
-_run = "api/v1/models/<repo_id:repo_id>"
+_run = "models/<repo_id:repo_id>"
 urlpatterns = [
-    path("api/v1/space_resources", route(GET=space_resources)),
-    path("api/v1/user/<name:user>/run/model", route(GET=list_instances)),
-    path("api/v1/user/<name:user>/finetune/instances", route(GET=list_instances)),
+    path("space_resources", route(GET=space_resources)),
+    path("user/<name:user>/run/model", route(GET=list_instances)),
+    path("user/<name:user>/finetune/instances", route(GET=list_instances)),
     *(
         pattern
         for word in ("run", "finetune")

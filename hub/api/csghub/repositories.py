@@ -108,9 +108,9 @@ def put_attributes(request: HttpRequest, kind: str, repo_id: str) -> HttpRespons
     return ok(None)
 
 
-_repo = "api/v1/<csg_type:kind>/<repo_id:repo_id>"
+_repo = "<csg_type:kind>/<repo_id:repo_id>"
 urlpatterns = [
-    path("api/v1/<csg_type:kind>", route(POST=create)),
+    path("<csg_type:kind>", route(POST=create)),
     path(_repo, route(GET=detail, DELETE=delete)),
     path(f"{_repo}/branches", route(GET=branches)),
     path(f"{_repo}/raw/.gitattributes", route(POST=put_attributes)),

@@ -24,9 +24,12 @@ def missing(request: HttpRequest, **_: str) -> HttpResponse:
     raise NoRoute(path=request.path[:200])
 
 
+# The SDK asks for these at /v1 as well.
+sandbox_patterns = [
+    path("sandboxes", route(**dict.fromkeys(METHODS, sandboxes))),
+    path("sandboxes/<rest:rest>", route(**dict.fromkeys(METHODS, sandboxes))),
+]
 urlpatterns = [
-    path("api/v1/sandboxes", route(**dict.fromkeys(METHODS, sandboxes))),
-    path("api/v1/sandboxes/<rest:rest>", route(**dict.fromkeys(METHODS, sandboxes))),
-    path("v1/sandboxes/<rest:rest>", route(**dict.fromkeys(METHODS, sandboxes))),
-    path("api/v1/<rest:rest>", route(**dict.fromkeys(METHODS, missing))),
+    *sandbox_patterns,
+    path("<rest:rest>", route(**dict.fromkeys(METHODS, missing))),
 ]

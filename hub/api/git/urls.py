@@ -1,6 +1,6 @@
 """git and git-lfs: `/{id}.git/…`, `/datasets/{id}.git/…` and so on, with or without `.git`."""
 
-from django.urls import URLPattern, URLResolver, path, register_converter
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from hub.api import converters  # noqa: F401 - registers the converters
 from hub.api.git import lfs, smart
@@ -36,21 +36,21 @@ class Oid:
 
 register_converter(Oid, "oid")
 
+_of_a_repository = [
+    path("info/refs", route(render_text, GET=smart.info_refs)),
+    path("git-upload-pack", route(render_text, POST=smart.upload_pack)),
+    path("git-receive-pack", route(render_text, POST=smart.receive_pack)),
+    path("info/lfs/objects/batch", route(render_json, POST=lfs.batch)),
+    path("info/lfs/locks", route(render_json, GET=lfs.locks, POST=lfs.locks)),
+    path("info/lfs/locks/<rest:rest>", route(render_json, POST=lfs.locks)),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("lfs/objects/<oid:oid>", route(render_json, GET=lfs.fetch, PUT=lfs.receive)),
     path("lfs/objects/<oid:oid>/parts/<int:number>", route(render_json, PUT=lfs.receive_part)),
     path("lfs/objects/<oid:oid>/complete", route(render_json, POST=lfs.complete)),
     path("lfs/objects/<oid:oid>/verify", route(render_json, POST=lfs.verify)),
     *(
-        path(f"{prefix}<repo_id:repo_id>/{suffix}", view, {"kind": kind})
+        path(f"{prefix}<repo_id:repo_id>/", include(_of_a_repository), {"kind": kind})
         for prefix, kind in PREFIXES.items()
-        for suffix, view in (
-            ("info/refs", route(render_text, GET=smart.info_refs)),
-            ("git-upload-pack", route(render_text, POST=smart.upload_pack)),
-            ("git-receive-pack", route(render_text, POST=smart.receive_pack)),
-            ("info/lfs/objects/batch", route(render_json, POST=lfs.batch)),
-            ("info/lfs/locks", route(render_json, GET=lfs.locks, POST=lfs.locks)),
-            ("info/lfs/locks/<rest:rest>", route(render_json, POST=lfs.locks)),
-        )
     ),
 ]

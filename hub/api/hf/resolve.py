@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import path
+from django.urls import include, path
 
 from hub.api import content
 from hub.api.hf import xet_tokens
@@ -73,8 +73,10 @@ def raw(request: HttpRequest, kind: str, repo_id: str, revision: str, file: str)
     return response
 
 
-urlpatterns = [
-    path(f"{prefix}<repo_id:repo_id>/{word}/<segment:revision>/<rest:file>", route(GET=view), {"kind": kind})
-    for kind, prefix in PREFIXES
+_views = [
+    path(f"{word}/<segment:revision>/<rest:file>", route(GET=view))
     for word, view in (("resolve", resolve), ("raw", raw))
+]
+urlpatterns = [
+    path(f"{prefix}<repo_id:repo_id>/", include(_views), {"kind": kind}) for kind, prefix in PREFIXES
 ]

@@ -22,6 +22,8 @@ from hub.api.hf import (
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # First, because Django tries one after the other and most requests are downloads.
+    *resolve.urlpatterns,
     *account.urlpatterns,
     *lifecycle.urlpatterns,
     *info.urlpatterns,
@@ -35,6 +37,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *likes.urlpatterns,
     *people.urlpatterns,
     *webhooks.urlpatterns,
-    *resolve.urlpatterns,
     *fallback.urlpatterns,
 ]

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import redis
 from pytest_django import Settings
 
-from bazaar.server import processes, redis
+from bazaar.server import processes
+from bazaar.server import redis as redis_server
 from hub import redis_connection
-from hub.downloads import counters, jobs, selectors, services
+from hub.downloads import buffer, counters, jobs, selectors, services
 from hub.downloads.models import DailyDownloads
 from hub.repos.models import Repository
 from tests.hub.search.catalogue import NOW, add
@@ -29,8 +34,10 @@ class OwnRedis:
         self.start()
 
     def start(self) -> None:
-        self.process = redis.start(socket_path=self.socket, folder=self.folder, output=subprocess.DEVNULL)
-        processes.wait_until(lambda: redis.answers(self.socket), what="Redis", process=self.process)
+        self.process = redis_server.start(
+            socket_path=self.socket, folder=self.folder, output=subprocess.DEVNULL
+        )
+        processes.wait_until(lambda: redis_server.answers(self.socket), what="Redis", process=self.process)
 
     def stop(self) -> None:
         processes.stop(self.process)
@@ -60,6 +67,7 @@ def _empty(settings: Settings, request: pytest.FixtureRequest) -> None:
 def fetch(repository: Repository, requester: str = "u1", now: datetime = NOW, times: int = 1) -> None:
     for _ in range(times):
         services.record(repository_id=repository.pk, requester=requester, now=now)
+    buffer.send()
 
 
 def totals(repository: Repository) -> tuple[int, int]:
@@ -96,10 +104,64 @@ class TestRecord:
             (date(2026, 11, 23), 1),
         ]
 
-    def test_never_stands_in_the_way_of_content(self, own_redis: OwnRedis) -> None:
+    def test_waits_while_redis_is_away(self, own_redis: OwnRedis) -> None:
         one = add("a/one")
-        own_redis.kill()
-        fetch(one)
+        own_redis.stop()
+        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        with pytest.raises(redis.ConnectionError):
+            buffer.send()
+        own_redis.start()
+        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        jobs.flush(now=NOW)
+        assert totals(one) == (1, 1)
+        assert DailyDownloads.objects.get(repository=one).requests == 2
+
+    def test_is_told_by_a_process_that_ends_if_redis_is_there(self, own_redis: OwnRedis) -> None:
+        one = add("a/one")
+        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        buffer.send_last()
+        assert redis_connection.connection().exists(redis_connection.key("downloads", "pending"))
+        own_redis.stop()
+        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        buffer.send_last()
+
+    def test_reaches_redis_without_being_asked(self) -> None:
+        one = add("a/one")
+        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        pending = redis_connection.key("downloads", "pending")
+        until = time.monotonic() + 10
+        while not redis_connection.connection().exists(pending):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    def test_tells_many_at_once_and_each_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(buffer, "FETCHES_AT_ONCE", 7)
+        one = add("a/one")
+        for number in range(40):
+            services.record(repository_id=one.pk, requester=f"u{number}", now=NOW)
+        jobs.flush(now=NOW)
+        assert totals(one) == (40, 40)
+
+    def test_forgets_new_requesters_before_it_grows_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(buffer, "FETCHES_MAX", 2)
+        own = buffer.Buffer()
+        fetches = [counters.fetch_of(repository_id=1, requester=f"u{number}", now=NOW) for number in range(3)]
+        own._put(counters.hour_of(NOW), dict.fromkeys(fetches, 1))
+        own._put(counters.hour_of(NOW), dict.fromkeys(fetches, 1))
+        taken = own._take()
+        assert taken is not None
+        assert taken[1] == dict.fromkeys(fetches[:2], 2)
+
+    def test_leaves_a_forked_process_nothing_of_its_parent(self) -> None:
+        one = add("a/one")
+        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        with warnings.catch_warnings():
+            # Newer Pythons warn of what gunicorn's workers do, too: fork beside a thread.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if not child:
+            os._exit(1 if buffer._buffer._waiting or buffer._buffer._thread else 0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 class TestFlush:
