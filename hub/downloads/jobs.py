@@ -96,7 +96,7 @@ def _fetched_since(oldest: object) -> object:
 def _recount(ids: list[int], oldest: object) -> int:
     with transaction.atomic(durable=True):
         kept = dict(
-            Repository.objects.select_for_update()
+            Repository.objects.select_for_update(no_key=True)
             .filter(pk__in=ids)
             .order_by("pk")
             .values_list("pk", "downloads_30d")

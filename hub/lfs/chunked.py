@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from hub.accounts.models import Namespace
 from hub.lfs import links
 from hub.lfs.models import LfsObject
 from hub.repos import quotas
-from hub.repos.models import Repository
+from hub.repos.locking import LockedRepository
 from hub.xet import registration
 from hub.xet.models import XetFile
 
 
-def record_files(*, repository: Repository, files: Iterable[XetFile], now: datetime) -> None:
-    """Let a repository use objects that arrived as Xet files. Run it in a transaction.
+def record_files(*, repository: LockedRepository, files: Iterable[XetFile], now: datetime) -> None:
+    """Let a repository use objects that arrived as Xet files. Its owner's row is held as well.
 
     Raises: StorageQuotaExceeded.
     """
@@ -23,8 +22,7 @@ def record_files(*, repository: Repository, files: Iterable[XetFile], now: datet
     for oids in links.batches(sorted(by_oid)):
         known = links.usable(repository.pk, None, oids)
         needed = sum(by_oid[oid].size for oid in oids if oid not in known)
-        namespace = Namespace.objects.select_for_update().get(pk=repository.namespace_id)
-        quotas.require_room_for_bytes(namespace, needed)
+        quotas.require_room_for_bytes(repository.namespace, needed)
         # One statement that inserts or locks: the collector cannot take a row from under us.
         LfsObject.objects.bulk_create(
             [_object(by_oid[oid], now) for oid in oids],
@@ -33,16 +31,19 @@ def record_files(*, repository: Repository, files: Iterable[XetFile], now: datet
             unique_fields=["oid"],
         )
         for stored in LfsObject.objects.filter(pk__in=oids).order_by("pk"):
-            if stored.xet_file_id is None:
+            if stored.xet_file_id is None or registration.is_damaged(stored.xet_file_id):
                 switch(stored, by_oid[stored.oid])
-            links.link_received(repository.pk, stored, now)
+            links.link_received(repository, stored, now)
 
 
 def switch(stored: LfsObject, file: XetFile) -> None:
-    """From one whole blob to chunks. The blob, named by no row any more, goes with the next collection.
+    """From one whole blob, or from damaged chunks, to these chunks. What no row names any more goes
+    with the next collection.
 
     Run it in a transaction that holds the object's row.
     """
+    if stored.xet_file_id is not None:
+        registration.unlink_everywhere(stored.xet_file_id)
     stored.xet_file, stored.blob_key = file, ""
     stored.save(update_fields=["xet_file", "blob_key"])
     for repository_id in stored.links.values_list("repository_id", flat=True):

@@ -13,6 +13,8 @@ from hub.blobstore import get_store
 from hub.errors import Refusal
 from hub.lfs import chunked, links, selectors
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
+from hub.repos import locking
+from hub.repos.models import Repository
 from hub.xet import packing
 from hub.xet.jobs import Doomed
 
@@ -86,9 +88,12 @@ def drop_unpushed(*, before: datetime) -> int:
     stale = LfsLink.objects.filter(pushed_at=None, created_at__lt=before)
     for repository_id in stale.order_by().values_list("repository_id", flat=True).distinct():
         with transaction.atomic(durable=True):
-            locked = stale.filter(repository_id=repository_id).select_for_update(of=("self",))
-            oids = list(locked.values_list("object_id", flat=True))
-            links.unlink(repository_id, oids)
+            try:
+                repository = locking.lock_repository(repository_id)
+            except Repository.DoesNotExist:
+                continue  # it was purged meanwhile, and its links with it
+            oids = list(stale.filter(repository=repository).values_list("object_id", flat=True))
+            links.unlink(repository, oids)
         count += len(oids)
     return count
 

@@ -13,6 +13,7 @@ from hub.accounts.principals import Principal
 from hub.lfs.errors import ObjectsMissing
 from hub.lfs.models import LfsLink, LfsObject
 from hub.repos import policies as repository_policies
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.xet import registration
 
@@ -56,77 +57,65 @@ def require_stored(repository_id: int, actor: Principal | None, oids: Collection
     return found
 
 
-def link(repository_id: int, oids: Iterable[str], now: datetime) -> int:
+def link(repository: LockedRepository, oids: Iterable[str], now: datetime) -> int:
     """Let a repository use objects that a commit of its names; return the bytes this adds to it.
 
-    Run it in a transaction. Objects that are not stored are passed over: ask `require_stored` first.
+    Objects that are not stored are passed over: ask `require_stored` first.
     """
     added = 0
-    for batch in batches(set(oids)):
-        stored = dict(
-            LfsObject.objects.select_for_update(of=("self",))
-            .filter(pk__in=batch)
-            .order_by("pk")
-            .values_list("pk", "size_bytes")
-        )
-        known = set(
-            LfsLink.objects.filter(repository_id=repository_id, object_id__in=stored).values_list(
-                "object_id", flat=True
-            )
-        )
-        LfsLink.objects.filter(repository_id=repository_id, object_id__in=known, pushed_at=None).update(
-            pushed_at=now
-        )
+    for batch in batches(sorted(set(oids))):
+        stored = _lock_objects(batch)
+        mine = LfsLink.objects.filter(repository=repository, object_id__in=stored)
+        known = set(mine.values_list("object_id", flat=True))
+        mine.filter(pushed_at=None).update(pushed_at=now)
         new = [oid for oid in stored if oid not in known]
         LfsLink.objects.bulk_create(
-            (
-                LfsLink(repository_id=repository_id, object_id=oid, created_at=now, pushed_at=now)
-                for oid in new
-            ),
-            ignore_conflicts=True,
+            LfsLink(repository=repository, object_id=oid, created_at=now, pushed_at=now) for oid in new
         )
         LfsObject.objects.filter(pk__in=stored).update(touched_at=now)
-        registration.link_files(_chunked(new), repository_id)
+        registration.link_files(_chunked(new), repository.pk)
         added += sum(stored[oid] for oid in new)
-    _grow(repository_id, added)
+    _grow(repository, added)
     return added
 
 
-def link_received(repository_id: int, stored: LfsObject, now: datetime) -> None:
-    """Let a repository use an object whose bytes its writer has just sent. Run it in a transaction."""
+def link_received(repository: LockedRepository, stored: LfsObject, now: datetime) -> None:
+    """Let a repository use an object, held too, whose bytes its writer has just sent."""
     _, created = LfsLink.objects.get_or_create(
-        repository_id=repository_id, object=stored, defaults={"created_at": now}
+        repository=repository, object=stored, defaults={"created_at": now}
     )
     if stored.xet_file_id is not None:
-        registration.link_files([stored.xet_file_id], repository_id)
+        registration.link_files([stored.xet_file_id], repository.pk)
     if created:
-        _grow(repository_id, stored.size_bytes)
+        _grow(repository, stored.size_bytes)
 
 
-def unlink(repository_id: int, oids: Iterable[str]) -> int:
-    """Take objects away from a repository; return the bytes this frees in it. Run it in a transaction.
+def unlink(repository: LockedRepository, oids: Iterable[str]) -> int:
+    """Take objects away from a repository; return the bytes this frees in it.
 
     The bytes themselves go when nobody links them any more and the grace period is over.
     """
     freed = 0
-    for batch in batches(set(oids)):
-        gone = LfsLink.objects.select_for_update(of=("self",)).filter(
-            repository_id=repository_id, object_id__in=batch
-        )
-        sizes = dict(gone.values_list("pk", "object__size_bytes"))
-        registration.unlink_files(_chunked(gone.values_list("object_id", flat=True)), repository_id)
-        LfsLink.objects.filter(pk__in=sizes).delete()
-        freed += sum(sizes.values())
-    _grow(repository_id, -freed)
+    for batch in batches(sorted(set(oids))):
+        stored = _lock_objects(batch)
+        gone = LfsLink.objects.filter(repository=repository, object_id__in=stored)
+        freed += sum(stored[oid] for oid in gone.values_list("object_id", flat=True))
+        registration.unlink_files(_chunked(stored), repository.pk)
+        gone.delete()
+    _grow(repository, -freed)
     return freed
 
 
-def copy(source_id: int, target_id: int, now: datetime) -> int:
-    """Let a duplicate use what its source uses; return the bytes this adds. Run it in a transaction."""
-    oids = LfsLink.objects.filter(~Q(pushed_at=None), repository_id=source_id).values_list(
-        "object_id", flat=True
-    )
-    return link(target_id, list(oids), now)
+def copy(source: Repository, target: LockedRepository, now: datetime) -> int:
+    """Let a duplicate use what its source uses; return the bytes this adds."""
+    oids = LfsLink.objects.filter(~Q(pushed_at=None), repository=source).values_list("object_id", flat=True)
+    return link(target, list(oids), now)
+
+
+def _lock_objects(oids: Iterable[str]) -> dict[str, int]:
+    """Hold objects, in the order of their oids; links are written under this lock alone. oid → bytes."""
+    held = LfsObject.objects.select_for_update().filter(pk__in=oids).order_by("pk")
+    return dict(held.values_list("pk", "size_bytes"))
 
 
 def _chunked(oids: Iterable[str]) -> list[int]:
@@ -135,9 +124,9 @@ def _chunked(oids: Iterable[str]) -> list[int]:
     return list(chunked.values_list("xet_file_id", flat=True))
 
 
-def _grow(repository_id: int, size_bytes: int) -> None:
+def _grow(repository: LockedRepository, size_bytes: int) -> None:
     if size_bytes:
-        Repository.objects.filter(pk=repository_id).update(size_bytes=F("size_bytes") + size_bytes)
+        Repository.objects.filter(pk=repository.pk).update(size_bytes=F("size_bytes") + size_bytes)
 
 
 def batches(oids: Iterable[str]) -> Iterator[list[str]]:

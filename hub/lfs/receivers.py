@@ -7,12 +7,14 @@ from datetime import datetime
 from django.dispatch import receiver
 
 from hub.lfs import chunked
-from hub.repos.models import Repository
+from hub.repos.locking import LockedRepository
 from hub.xet.models import XetFile
 from hub.xet.signals import files_registered
 
 
 @receiver(files_registered)
-def keep_as_objects(*, files: list[XetFile], repository: Repository, now: datetime, **_: object) -> None:
+def keep_as_objects(
+    *, files: list[XetFile], repository: LockedRepository, now: datetime, **_: object
+) -> None:
     """Within the transaction that registers the files: the object and its chunks appear together."""
     chunked.record_files(repository=repository, files=files, now=now)

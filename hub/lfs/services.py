@@ -25,8 +25,8 @@ from hub.lfs.errors import (
 from hub.lfs.grants import Grant
 from hub.lfs.models import LfsObject, LfsUpload
 from hub.lfs.selectors import get_object, objects_of
+from hub.repos import locking, quotas
 from hub.repos import policies as repository_policies
-from hub.repos import quotas
 from hub.repos.errors import RepositoryNotFound
 from hub.repos.models import Repository
 
@@ -318,7 +318,7 @@ def delete_objects(*, actor: Principal, repository: Repository, oids: Sequence[s
         if oid not in known:
             raise ObjectNotFound(oid=oid)
     with transaction.atomic(durable=True):
-        return links.unlink(repository.pk, oids)
+        return links.unlink(locking.lock_repository(repository.pk), oids)
 
 
 def _require_repository(grant: Grant) -> Repository:

@@ -14,12 +14,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from hub.accounts.models import Namespace
 from hub.blobstore import StorageFull, get_store, refusing_when_full
 from hub.lfs import links
 from hub.lfs.errors import HashMismatch, SizeMismatch
 from hub.lfs.models import LfsObject, upload_key
-from hub.repos import quotas
+from hub.repos import locking, quotas
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 
 # gunicorn copies what it has received ahead once for every read: few large ones are cheap.
@@ -109,7 +109,8 @@ def record(*, repository_id: int, oid: str, size_bytes: int, blob_key: str, now:
     """
     try:
         with transaction.atomic():
-            _require_quota(repository_id, oid, size_bytes)
+            repository = locking.lock_for_bytes(repository_id)
+            _require_quota(repository, oid, size_bytes)
             # One statement that inserts or locks: the collector cannot take the row from under us.
             LfsObject.objects.bulk_create(
                 [
@@ -126,7 +127,7 @@ def record(*, repository_id: int, oid: str, size_bytes: int, blob_key: str, now:
                 stored.blob_key = blob_key
             stored.verified_at = now
             stored.save(update_fields=["blob_key", "verified_at"])
-            links.link_received(repository_id, stored, now)
+            links.link_received(repository, stored, now)
     except BaseException:
         get_store().delete(blob_key)
         raise
@@ -135,12 +136,10 @@ def record(*, repository_id: int, oid: str, size_bytes: int, blob_key: str, now:
     return stored
 
 
-def _require_quota(repository_id: int, oid: str, size_bytes: int) -> None:
-    """Check the owner's quota under a lock, unless the repository has the object already."""
-    if links.usable(repository_id, None, [oid]):
-        return
-    namespace = Namespace.objects.select_for_update().get(repositories=repository_id)
-    quotas.require_room_for_bytes(namespace, size_bytes)
+def _require_quota(repository: LockedRepository, oid: str, size_bytes: int) -> None:
+    """Check the owner's quota, unless the repository has the object already."""
+    if not links.usable(repository.pk, None, [oid]):
+        quotas.require_room_for_bytes(repository.namespace, size_bytes)
 
 
 def repository_for_upload(repository_id: int) -> Repository | None:

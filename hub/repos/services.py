@@ -17,7 +17,7 @@ from hub.accounts.models import Namespace, NamespaceRedirect, Role, User, Visibi
 from hub.accounts.principals import Principal
 from hub.errors import Invalid
 from hub.gitstore.paths import require_ref_name
-from hub.repos import attributes, policies, quotas
+from hub.repos import attributes, locking, policies, quotas
 from hub.repos.errors import NotRestorable, RepositoryExists
 from hub.repos.models import Collaborator, Gating, Kind, Repository, RepositoryRedirect
 from hub.repos.names import split_repo_id
@@ -75,7 +75,7 @@ def create_repository(*, actor: Principal, request: NewRepository, now: datetime
     )
     try:
         with transaction.atomic(durable=True):
-            namespace = Namespace.objects.select_for_update().get(pk=namespace.pk)
+            namespace = Namespace.objects.select_for_update(no_key=True).get(pk=namespace.pk)
             quotas.require_room_for_repository(namespace)
             repository = _insert(
                 namespace=namespace,
@@ -147,13 +147,11 @@ def move_repository(*, actor: Principal, repository: Repository, to: str) -> Rep
     if target.pk != repository.namespace_id:
         account_policies.require_role(actor, target, Role.CONTRIBUTOR)
     with transaction.atomic(durable=True):
-        target = Namespace.objects.select_for_update().get(pk=target.pk)
+        target = Namespace.objects.select_for_update(no_key=True).get(pk=target.pk)
         if target.pk != repository.namespace_id:
             quotas.require_room_for_repository(target)
             quotas.require_room_for_bytes(target, repository.size_bytes)
-        repository = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
-        )
+        repository = locking.lock_repository(repository.pk)
         _require_free(target, repository.kind, name, besides=repository)
         old_id, key = repository.full_name, name_key(name)
         old_keys = (repository.namespace.key, repository.key)
@@ -192,9 +190,7 @@ def change_settings(*, actor: Principal, repository: Repository, change: Setting
         raise Invalid(reason="gated is auto, manual or false.")
     fields = ("visibility", "gating", "discussions_disabled", "is_archived", "description")
     with transaction.atomic(durable=True):
-        repository = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
-        )
+        repository = locking.lock_repository(repository.pk)
         changed = []
         for field in fields:
             value = getattr(change, field)
@@ -219,9 +215,7 @@ def delete_repository(*, actor: Principal, repository: Repository, now: datetime
     """
     policies.require_role(actor, repository, Role.ADMIN)
     with transaction.atomic(durable=True):
-        repository = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
-        )
+        repository = locking.lock_repository(repository.pk)
         if repository.deleted_at is not None:
             return
         repository.deleted_at, repository.deleted_by = now, actor.user
@@ -241,10 +235,8 @@ def restore_repository(
     name = name or repository.name
     split_repo_id(f"{repository.namespace.name}/{name}")
     with transaction.atomic(durable=True):
-        namespace = Namespace.objects.select_for_update().get(pk=repository.namespace_id)
-        repository = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
-        )
+        namespace = Namespace.objects.select_for_update(no_key=True).get(pk=repository.namespace_id)
+        repository = locking.lock_repository(repository.pk)
         if repository.deleted_at is None or repository.deleted_at < now - timedelta(
             days=settings.REPOSITORY_RESTORE_DAYS
         ):

@@ -9,6 +9,7 @@ from django.db import transaction
 from hub.accounts.principals import SYSTEM
 from hub.gitstore import folder_of, upkeep
 from hub.lfs import links
+from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import indexing, selectors
 from hub.revisions.signals import revision_committed
@@ -67,14 +68,12 @@ def catch_up_one(*, repository_id: int, now: datetime) -> bool:
     facts = indexing.read_facts(repository, head)
     pointers = list(git.pointers([head]))
     with transaction.atomic(durable=True):
-        locked = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository_id)
-        )
+        locked = locking.lock_repository(repository_id)
         if git.target(f"refs/heads/{locked.default_branch}") != head:
             return False  # it moved again, and whoever moved it follows it
         old, locked.head_sha, locked.updated_at = locked.head_sha, head, now
         locked.save(update_fields=["head_sha", "updated_at"])
-        links.link(locked.pk, links.usable(locked.pk, None, pointers), now)
+        links.link(locked, links.usable(locked.pk, None, pointers), now)
         indexing.store_facts(locked, facts, now=now)
         revision_committed.send(
             sender=Repository,

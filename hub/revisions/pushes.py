@@ -16,7 +16,7 @@ from hub.gitstore.incoming import Contents, Incoming
 from hub.gitstore.paths import require_ref_name
 from hub.gitstore.serving import Push, RefChange
 from hub.lfs import links
-from hub.repos import policies, quotas
+from hub.repos import locking, policies, quotas
 from hub.repos.errors import StorageQuotaExceeded
 from hub.repos.models import Repository
 
@@ -76,7 +76,7 @@ def reasons_against(
     if not reasons and contents.pointers:
         named = {pointer.oid for pointer in contents.pointers.values()}
         with transaction.atomic(durable=True):
-            links.link(current.pk, named, now)
+            links.link(locking.lock_repository(current.pk), named, now)
             linked = links.usable(current.pk, None, named)
         if lost := named - linked.keys():
             # The collector took one between our look and our link; then it must be sent again.

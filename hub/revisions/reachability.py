@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from hub.gitstore import GitRepository
 from hub.lfs import links
 from hub.lfs.models import LfsLink, LfsObject
+from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import selectors
 
@@ -56,12 +57,10 @@ def _drop_in(repository: Repository, now: datetime) -> int:
         return 0
     with transaction.atomic(durable=True):
         # Commits move refs under this lock. A push does not, but links what it names afterwards.
-        Repository.objects.select_for_update(of=("self",), no_key=True).get(pk=repository.pk)
+        locked = locking.lock_repository(repository.pk)
         if [(ref.name, ref.target) for ref in git.refs()] != seen:
             return 0
-        links.unlink(repository.pk, oids)
+        links.unlink(locked, oids)
         for batch in links.batches(oids):
-            # In the order in which commits lock them: an update alone takes rows as it finds them.
-            list(LfsObject.objects.select_for_update().filter(pk__in=batch).order_by("pk").values_list("pk"))
             LfsObject.objects.filter(pk__in=batch).update(touched_at=now)
     return len(oids)

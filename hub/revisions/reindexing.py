@@ -10,6 +10,7 @@ from django.db import transaction
 
 from hub import gitstore
 from hub.redis_connection import connection, key
+from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import indexing
 
@@ -70,9 +71,7 @@ def reindex(repository: Repository, *, now: datetime) -> Outcome:
         return Outcome(*named, problem=f"it has no branch {repository.default_branch}")
     facts = indexing.read_facts(repository, head)
     with transaction.atomic(durable=True):
-        locked = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
-        )
+        locked = locking.lock_repository(repository.pk)
         if git.target(f"refs/heads/{locked.default_branch}") == head:
             if locked.head_sha != head:
                 locked.head_sha = head

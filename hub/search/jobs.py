@@ -59,7 +59,7 @@ def _batches() -> Iterator[list[int]]:
 def _score(ids: list[int], now: datetime) -> int:
     with transaction.atomic(durable=True):
         rows = list(
-            Repository.objects.select_for_update()
+            Repository.objects.select_for_update(no_key=True)
             .filter(pk__in=ids)
             .order_by("pk")
             .only("pk", "likes", "downloads_total", "trending_score")

@@ -73,7 +73,9 @@ def restore(*, names: list[str] | None, now: datetime) -> int:
     found = Xorb.objects.filter(state=Xorb.State.QUARANTINED)
     if names is not None:
         found = found.filter(pk__in=names)
-    return found.update(state=Xorb.State.LIVE, state_since=now, last_seen_at=now)
+    with transaction.atomic(durable=True):
+        _hold(found)
+        return found.update(state=Xorb.State.LIVE, state_since=now, last_seen_at=now)
 
 
 # ---- files ------------------------------------------------------------------------------------------
@@ -116,9 +118,14 @@ def _to_delete(now: datetime) -> XorbQuerySet:
     return _unused_xorbs(now).filter(over, state_since__lt=before)
 
 
+def _hold(found: QuerySet[Xorb]) -> list[str]:
+    """Lock the rows in the order in which uploads lock them; gives their names."""
+    return list(found.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+
+
 def _quarantine(now: datetime) -> int:
     with transaction.atomic(durable=True):
-        names = list(_to_quarantine(now).select_for_update().values_list("pk", flat=True))
+        names = _hold(_to_quarantine(now))
         count = 0
         for at in range(0, len(names), BATCH):
             due = _to_quarantine(now).filter(pk__in=names[at : at + BATCH])
@@ -128,7 +135,7 @@ def _quarantine(now: datetime) -> int:
 
 def _delete_xorbs(now: datetime) -> int:
     with transaction.atomic(durable=True):
-        names = list(_to_delete(now).select_for_update().values_list("pk", flat=True))
+        names = _hold(_to_delete(now))
         for at in range(0, len(names), BATCH):
             _to_delete(now).filter(pk__in=names[at : at + BATCH]).update(
                 state=Xorb.State.DELETING, state_since=now
@@ -151,7 +158,7 @@ def _unused_shards(now: datetime) -> QuerySet[Shard]:
 
 def _drop_shards(now: datetime) -> int:
     with transaction.atomic(durable=True):
-        gone = list(_unused_shards(now).select_for_update(of=("self",)))
+        gone = list(_unused_shards(now).order_by("pk").select_for_update(of=("self",)))
         Shard.objects.filter(pk__in=[shard.pk for shard in gone], files=None).delete()
     for shard in gone:
         blobstore.get_store().delete(shard.key)

@@ -95,12 +95,10 @@ def lock_xorbs(names: Iterable[str], *, now: datetime) -> None:
     Raises UnknownXorb when one went away meanwhile.
     """
     for batch in batches(sorted(names)):
-        held = Xorb.objects.usable().without_tables().filter(pk__in=batch).order_by("pk").select_for_update()
-        states = dict(held.values_list("pk", "state"))
+        held = touch_xorbs(batch, now=now)
         for name in batch:
-            if name not in states:
+            if name not in held:
                 raise UnknownXorb(xorb=name)
-        Xorb.objects.filter(pk__in=batch).update(last_seen_at=now)
         quarantined = Xorb.objects.filter(pk__in=batch, state=Xorb.State.QUARANTINED)
         quarantined.update(state=Xorb.State.LIVE, state_since=now)
 
@@ -120,6 +118,23 @@ def unverified(files: Sequence[ShardFile]) -> list[ShardFile]:
             if claimed is None or claimed.hex() != known[1]:
                 raise InvalidShard(reason=f"File {known[0]} has another SHA-256 than the shard says.")
     return list(by_name.values())
+
+
+def touch_xorbs(names: Iterable[str], *, now: datetime) -> set[str]:
+    """Hold the rows of those xorbs that are usable, and keep them for the usual time from now on.
+
+    They are held in the order of their names, as everybody does: an update alone takes rows as it finds
+    them. Needs a transaction.
+    """
+    usable = Xorb.objects.usable().filter(pk__in=names).order_by("pk")
+    held = set(usable.select_for_update().values_list("pk", flat=True))
+    Xorb.objects.filter(pk__in=held).update(last_seen_at=now)
+    return held
+
+
+def is_damaged(file: int) -> bool:
+    """Whether a part of the file (by primary key) lies in a damaged xorb."""
+    return XetTerm.objects.filter(file=file, xorb__state=Xorb.State.DAMAGED).exists()
 
 
 def _is_sound() -> Q:
@@ -144,7 +159,8 @@ def record_shard(row: ShardRow) -> ShardRow:
 
 def record_files(shard: Shard, row: ShardRow | None, layouts: Layouts, *, now: datetime) -> list[XetFile]:
     """Rows of all files of a verified shard, and the entries under which their chunks are found."""
-    files = [_record_file(file, row, layouts, now=now) for file in shard.files]
+    in_order = sorted(shard.files, key=lambda file: file.hash)
+    files = [_record_file(file, row, layouts, now=now) for file in in_order]
     entries = [
         (to_text(name), to_text(xorb.hash))
         for xorb in shard.xorbs
@@ -171,7 +187,7 @@ def _record_file(file: ShardFile, row: ShardRow | None, layouts: Layouts, *, now
         },
     )
     if not is_new:
-        if not found.terms.filter(xorb__state=Xorb.State.DAMAGED).exists():
+        if not is_damaged(found.pk):
             return found
         # The same bytes came again, from sound xorbs: the file is whole again.
         found.terms.all().delete()
@@ -223,6 +239,11 @@ def unlink_files(files: Iterable[int], repository_id: int) -> None:
     """Take files away from a repository; collection removes what nobody has."""
     for batch in batches(files):
         XetFileLink.objects.filter(file__in=batch, repository_id=repository_id).delete()
+
+
+def unlink_everywhere(file: int) -> None:
+    """Take a file away from all repositories: their object is kept in another form."""
+    XetFileLink.objects.filter(file=file).delete()
 
 
 def _split(names: bytes) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from hub import blobstore
 from hub.accounts.principals import Principal
+from hub.repos import locking
 from hub.repos.models import Repository
 from hub.xet import policies, registration, selectors, verification
 from hub.xet.codec import shards, xorbs
@@ -81,11 +82,11 @@ def register_shard(
         yield from verification.check_content(unknown, layouts)
         row = registration.keep_shard(digest, file, now=now) if unknown else None
     with transaction.atomic(durable=True):
+        locked = locking.lock_for_bytes(repository.pk)
         registration.lock_xorbs(names, now=now)
         saved = registration.record_shard(row) if row else None
         files = registration.record_files(shard, saved, layouts, now=now)
-        registration.link_files([file.pk for file in files], repository.pk)
-        files_registered.send(XetFile, files=files, repository=repository, actor=actor, now=now)
+        files_registered.send(XetFile, files=files, repository=locked, actor=actor, now=now)
     yield Registered(is_new=bool(unknown))
 
 
@@ -96,7 +97,8 @@ def answer_chunk_query(*, actor: Principal, chunk: str, now: datetime) -> bytes:
     are kept for longer than the answer may be used.
     """
     found = selectors.neighbours_of_chunk(actor=actor, chunk=chunk)
-    Xorb.objects.filter(pk__in=[to_text(xorb.hash) for xorb in found]).update(last_seen_at=now)
+    with transaction.atomic(durable=True):
+        registration.touch_xorbs([to_text(xorb.hash) for xorb in found], now=now)
     created_s = int(now.timestamp())
     footer = shards.Footer(secrets.token_bytes(32), created_s, created_s + settings.XET_ANSWER_SECONDS)
     return shards.write_shard(shards.Shard(xorbs=found), footer)

@@ -15,6 +15,7 @@ from hub.community.models import Discussion, DiscussionEvent, EventType, PastTex
 from hub.community.models.discussions import NEXT, TEXT_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN
 from hub.community.signals import comment_changed, comment_written, discussion_changed, discussion_opened
 from hub.errors import Invalid
+from hub.repos import locking
 from hub.repos.models import Repository
 
 LockedDiscussion = NewType("LockedDiscussion", Discussion)
@@ -48,7 +49,7 @@ def insert_discussion(
 
     With a base it is a pull request. Not announced, `announce` must follow once it is sure to stay.
     """
-    Repository.objects.select_for_update(of=("self",), no_key=True).get(pk=repository.pk)
+    locking.lock_repository(repository.pk)
     last = Discussion.objects.filter(repository=repository).aggregate(last=Max("number"))["last"] or 0
     discussion = Discussion.objects.create(
         repository=repository,

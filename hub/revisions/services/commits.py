@@ -16,7 +16,7 @@ from hub.accounts.principals import Principal
 from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RevisionNotFound
 from hub.gitstore.paths import require_path
 from hub.lfs import links
-from hub.repos import policies, quotas
+from hub.repos import locking, policies, quotas
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.revisions import indexing, selectors
@@ -232,14 +232,12 @@ def move_ref(
     git = selectors.git_of(repository)
     facts = _facts_for(repository, update)
     with transaction.atomic(durable=True):
-        locked = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
-        )
+        locked = locking.lock_repository(repository.pk)
         if locked.is_disabled or locked.is_archived or locked.deleted_at is not None:
             policies.require_write(actor, locked)
         if added_bytes:
             quotas.require_room_for_bytes(locked.namespace, added_bytes)
-        links.link(locked.pk, lfs_oids, now)
+        links.link(locked, lfs_oids, now)
         _require_linked(locked, lfs_oids)
         follow(
             actor=actor,
@@ -322,11 +320,9 @@ def record_push(
     facts = next((found for update in updates if (found := _facts_for(repository, update))), None)
     git = selectors.git_of(repository)
     with transaction.atomic(durable=True):
-        locked = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
-        )
+        locked = locking.lock_repository(repository.pk)
         is_overtaken = facts is not None and facts.commit != git.target(f"refs/heads/{locked.default_branch}")
-        links.link(locked.pk, lfs_oids, now)
+        links.link(locked, lfs_oids, now)
         follow(
             actor=actor,
             repository=locked,

@@ -15,7 +15,7 @@ from hub.accounts.models import Role
 from hub.accounts.principals import Principal
 from hub.gitstore import RefChanged
 from hub.lfs import links
-from hub.repos import policies, quotas
+from hub.repos import locking, policies, quotas
 from hub.repos import services as repos
 from hub.repos.models import Repository
 from hub.repos.names import split_repo_id
@@ -70,7 +70,7 @@ def delete_lfs_files(
     else:
         _delete_from_heads(actor, repository, unwanted, now)
     with transaction.atomic(durable=True):
-        links.unlink(repository.pk, unwanted)
+        links.unlink(locking.lock_repository(repository.pk), unwanted)
 
 
 def _delete_from_heads(
@@ -99,9 +99,7 @@ def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str],
     head = next((new for ref, new in moves if ref.name == default), None)
     facts = indexing.read_facts(repository, head) if head else None
     with transaction.atomic(durable=True):
-        locked = (
-            Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
-        )
+        locked = locking.lock_repository(repository.pk)
         updates = [RefUpdate(ref=ref.name, old=ref.target, new=new) for ref, new in moves]
         follow(actor=actor, repository=locked, updates=updates, facts=facts, now=now)
         for ref, new in moves:
@@ -142,7 +140,7 @@ def duplicate(
     with transaction.atomic(durable=True):
         copy.storage, copy.head_sha = storage, head
         copy.save(update_fields=["storage", "head_sha"])
-        links.copy(repository.pk, copy.pk, now)
+        links.copy(repository, locking.lock_repository(copy.pk), now)
         indexing.store_facts(copy, facts, now=now)
     gitstore.delete_repository(unused)
     return copy

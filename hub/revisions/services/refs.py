@@ -9,7 +9,7 @@ from django.db import transaction
 from hub.accounts.principals import Principal
 from hub.gitstore import RefExists, RevisionNotFound
 from hub.gitstore.paths import require_ref_name
-from hub.repos import policies
+from hub.repos import locking, policies
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.revisions import selectors
@@ -131,4 +131,4 @@ def _delete(*, actor: Principal, repository: Repository, ref: str, revision: str
 
 
 def _locked(repository: Repository) -> Repository:
-    return Repository.objects.select_for_update(of=("self",), no_key=True).with_owner().get(pk=repository.pk)
+    return locking.lock_repository(repository.pk)

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from hub.blobstore import get_store
 from hub.lfs import jobs, links
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
+from hub.repos.locking import lock_repository
 from tests.factories import hub as factories
 from tests.factories.hub import NOW
 from tests.hub.lfs.helpers import negotiate, oid_of, send
@@ -23,7 +24,7 @@ LATER = NOW + timedelta(hours=49)
 
 def push(repository_id: int, data: bytes) -> None:
     with transaction.atomic():
-        links.link(repository_id, [oid_of(data)], NOW)
+        links.link(lock_repository(repository_id), [oid_of(data)], NOW)
 
 
 class TestCollect:
@@ -67,7 +68,7 @@ class TestCollect:
         old = send(repository, DATA)
         old_key = old.blob_key
         with transaction.atomic():
-            links.unlink(repository.pk, [old.oid])
+            links.unlink(lock_repository(repository.pk), [old.oid])
         LfsObject.objects.all().delete()  # the collector's first half
         new = send(repository, DATA)
         get_store().delete(old_key)  # its second half

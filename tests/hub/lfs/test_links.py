@@ -9,6 +9,7 @@ from hub.accounts.principals import ANONYMOUS
 from hub.lfs import links
 from hub.lfs.errors import ObjectsMissing
 from hub.lfs.models import LfsLink
+from hub.repos.locking import lock_repository
 from hub.repos.models import AccessRequest, Repository
 from tests.factories import hub as factories
 from tests.factories.hub import NOW
@@ -80,7 +81,7 @@ class TestLink:
         send(repository, DATA)
         later = NOW + timedelta(minutes=1)
         with transaction.atomic():
-            assert links.link(repository.pk, [OID], later) == 0
+            assert links.link(lock_repository(repository.pk), [OID], later) == 0
         assert LfsLink.objects.get().pushed_at == later
 
     def test_adds_an_object_from_elsewhere_and_its_size_once(self) -> None:
@@ -89,8 +90,8 @@ class TestLink:
         copy = factories.repository(alice)
         before = copy.size_bytes
         with transaction.atomic():
-            assert links.link(copy.pk, [OID, OID], NOW) == len(DATA)
-            assert links.link(copy.pk, [OID], NOW) == 0
+            assert links.link(lock_repository(copy.pk), [OID, OID], NOW) == len(DATA)
+            assert links.link(lock_repository(copy.pk), [OID], NOW) == 0
         copy.refresh_from_db()
         assert copy.size_bytes == before + len(DATA)
 
@@ -99,7 +100,7 @@ class TestLink:
         before = repository.size_bytes
         send(repository, DATA)
         with transaction.atomic():
-            assert links.unlink(repository.pk, [OID]) == len(DATA)
+            assert links.unlink(lock_repository(repository.pk), [OID]) == len(DATA)
         repository.refresh_from_db()
         assert repository.size_bytes == before
         assert not LfsLink.objects.exists()
@@ -110,6 +111,6 @@ class TestLink:
         send(source, DATA)
         send(source, b"never committed")
         with transaction.atomic():
-            links.link(source.pk, [OID], NOW)
-            assert links.copy(source.pk, target.pk, NOW) == len(DATA)
+            links.link(lock_repository(source.pk), [OID], NOW)
+            assert links.copy(source, lock_repository(target.pk), NOW) == len(DATA)
         assert links.usable(target.pk, None, [OID]) == {OID: len(DATA)}
