@@ -10,7 +10,7 @@ class BazaarConfig(AppConfig):
     label = "bazaar"
 
     def ready(self) -> None:
-        from bazaar import doctor, resources  # noqa: F401 - its checks register themselves
+        from bazaar import doctor, resources, sweeps  # noqa: F401 - checks and signals register themselves
         from hub.api.csghub.instances import offer_resources
 
         offer_resources(resources.for_rent)

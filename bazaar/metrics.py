@@ -51,15 +51,29 @@ class Surroundings(Collector):
         yield waiting
 
 
+def answers() -> dict[str, int]:
+    """`2xx`, `3xx`, `4xx`, `5xx` → how many requests were answered so since the start, in all processes."""
+    found: dict[str, int] = {}
+    for metric in _registry().collect():
+        for sample in metric.samples:
+            if sample.name == "bazaar_http_request_seconds_count":
+                kind = sample.labels["status"]
+                found[kind] = found.get(kind, 0) + int(sample.value)
+    return dict(sorted(found.items()))
+
+
+def _registry() -> CollectorRegistry:
+    """What all processes count, or this one alone where they do not share a folder."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return prometheus_client.REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
     """Everything in Prometheus' text format."""
-    registry = CollectorRegistry()
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        registry.register(Surroundings())
-        text = prometheus_client.generate_latest(registry)
-    else:
-        registry.register(Surroundings())
-        text = prometheus_client.generate_latest(prometheus_client.REGISTRY)
-        text += prometheus_client.generate_latest(registry)
+    surroundings = CollectorRegistry()
+    surroundings.register(Surroundings())
+    text = prometheus_client.generate_latest(_registry()) + prometheus_client.generate_latest(surroundings)
     return HttpResponse(text, content_type=prometheus_client.CONTENT_TYPE_LATEST)

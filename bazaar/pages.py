@@ -126,13 +126,15 @@ def wants_json(request: HttpRequest) -> bool:
     return not request.accepts("text/html")
 
 
+def local_address(request: HttpRequest, address: str) -> str:
+    """The address if it lies on this host, else the front page."""
+    return address if url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}) else "/"
+
+
 @require_POST
 def preferences(request: HttpRequest) -> HttpResponse:
     """Remember language and theme in cookies, for a year, and go back to where the form was."""
-    address = request.POST.get("next", "/")
-    if not url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}):
-        address = "/"
-    response = HttpResponseRedirect(address)
+    response = HttpResponseRedirect(local_address(request, request.POST.get("next", "/")))
     language, theme = request.POST.get("language"), request.POST.get("theme")
     if language in dict(settings.LANGUAGES):
         response.set_cookie(

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 # URL namespaces whose responses are the site's own pages.
-PAGES = frozenset({"hub_web", "market_web", "admin"})
+PAGES = frozenset({"bazaar", "hub_web", "market_web", "admin"})
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'; sandbox"
 )

@@ -7,12 +7,14 @@ from drf_spectacular.views import SpectacularAPIView
 
 from bazaar import docs, metrics, pages, readiness, status
 
+# The roof's own pages; their name puts them among the rooms whose scripts may run.
+roof = [path("preferences", pages.preferences), path("status", status.status)]
+
 urlpatterns = [
     path("healthz", readiness.healthz),
     path("readyz", readiness.readyz),
     path("metrics", metrics.metrics),
-    path("preferences", pages.preferences),
-    path("status", status.status),
+    path("", include((roof, "bazaar"))),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", docs.Docs.as_view()),

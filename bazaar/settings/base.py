@@ -20,7 +20,7 @@ PUBLIC_URL = os.environ.get("BAZAAR_PUBLIC_URL", "").rstrip("/")
 LOCAL_URL = f"http://127.0.0.1:{os.environ.get('BAZAAR_PORT', '8000')}"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "bazaar.operators.OperatorConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
@@ -83,6 +83,16 @@ def ago(moment: datetime | None) -> SafeString | str:
         moment.strftime("%Y-%m-%d %H:%M"),
         _ago((timezone.now() - moment).total_seconds()),
     )
+
+
+@register.filter
+def period(length: timedelta) -> str:
+    """A span in its largest whole unit: 90 s, 10 min, 6 h."""
+    seconds = int(length.total_seconds())
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 @register.filter

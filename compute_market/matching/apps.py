@@ -1,9 +1,11 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class MatchingConfig(AppConfig):
     name = "compute_market.matching"
     label = "matching"
+    verbose_name = _("Market: orders and trades")
 
     def ready(self) -> None:
         """Hear the news of the floors below."""

@@ -6,14 +6,21 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from compute_market import clock
-from compute_market.ledger.admin import ReadOnlyAdmin
+from compute_market.ledger.admin import ReadOnlyAdmin, in_credits
 from compute_market.offers.models import HardwareReport, Node, Product, Provider
 from compute_market.offers.signals import product_changed
 
 
 @admin.register(Product)
 class ProductAdmin(admin.ModelAdmin):
-    list_display = ("slug", "state", "shard", "tick_micros", "reference_price_micros", "band_bps")
+    list_display = (
+        "slug",
+        "state",
+        "shard",
+        in_credits("tick_micros"),
+        in_credits("reference_price_micros"),
+        "band_bps",
+    )
     list_filter = ("state", "vendor", "region", "tier")
     search_fields = ("slug",)
 
@@ -29,15 +36,37 @@ class ProductAdmin(admin.ModelAdmin):
 
 @admin.register(Provider)
 class ProviderAdmin(ReadOnlyAdmin):
-    list_display = ("id", "namespace", "allows_processes", "is_demo")
+    list_display = ("id", "namespace", "allows_processes", "is_demo", "created_at")
+    list_filter = ("is_demo", "allows_processes")
+    list_select_related = ("namespace",)
+    search_fields = ("namespace__key",)
 
 
 @admin.register(Node)
 class NodeAdmin(ReadOnlyAdmin):
-    list_display = ("name", "provider", "product", "gpus", "state", "is_stale", "last_heartbeat_at")
+    list_display = (
+        "name",
+        "owner",
+        "product",
+        "gpus",
+        "state",
+        "is_stale",
+        "last_heartbeat_at",
+        "state_reason",
+    )
     list_filter = ("state", "is_stale")
+    list_select_related = ("provider__namespace", "product")
+    search_fields = ("name", "provider__namespace__key", "product__slug")
+
+    @admin.display(description="provider", ordering="provider__namespace__key")
+    def owner(self, node: Node) -> str:
+        return node.provider.namespace.name
 
 
 @admin.register(HardwareReport)
 class HardwareReportAdmin(ReadOnlyAdmin):
     list_display = ("node", "method", "is_accepted", "reason", "received_at")
+    list_filter = ("is_accepted", "method")
+    list_select_related = ("node",)
+    search_fields = ("node__name",)
+    ordering = ("-pk",)

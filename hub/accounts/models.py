@@ -125,6 +125,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.namespace.name
 
+    def clean(self) -> None:
+        """The inherited check would write the name where the namespace stands."""
+        self.email = User.objects.normalize_email(self.email)
+
     def get_username(self) -> str:
         return self.namespace.name
 

@@ -1,28 +1,16 @@
+"""What was done, by whom: to read and to search."""
+
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from hub.audit.models import AuditEntry
+from hub.operating import OperatorAdmin
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin):
-    """To read and search; what happened is not edited."""
-
+class AuditEntryAdmin(OperatorAdmin):
     list_display = ("at", "actor", "action", "subject", "request_id")
-    list_filter = ("action",)
+    list_filter = ("action", "at")
     search_fields = ("actor", "subject", "request_id")
     ordering = ("-id",)
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

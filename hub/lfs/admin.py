@@ -1,24 +1,34 @@
+"""Large objects for operators."""
+
+from __future__ import annotations
+
 from django.contrib import admin
 
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
+from hub.operating import OperatorAdmin
 
 
 @admin.register(LfsObject)
-class LfsObjectAdmin(admin.ModelAdmin):
-    list_display = ("oid", "size_bytes", "created_at", "verified_at")
+class LfsObjectAdmin(OperatorAdmin):
+    list_display = ("oid", "size_bytes", "created_at", "verified_at", "touched_at")
     search_fields = ("oid__startswith",)
-    readonly_fields = ("oid", "size_bytes", "blob_key", "created_at", "verified_at", "touched_at")
+    raw_id_fields = ("xet_file",)
+    ordering = ("-created_at",)
 
 
 @admin.register(LfsLink)
-class LfsLinkAdmin(admin.ModelAdmin):
+class LfsLinkAdmin(OperatorAdmin):
     list_display = ("repository", "object", "created_at", "pushed_at")
     list_select_related = ("repository", "object")
-    raw_id_fields = ("repository", "object")
-    search_fields = ("object__oid__startswith",)
+    search_fields = ("repository__full_name", "object__oid__startswith")
+    ordering = ("-id",)
 
 
 @admin.register(LfsUpload)
-class LfsUploadAdmin(admin.ModelAdmin):
-    list_display = ("oid", "repository", "size_bytes", "part_bytes", "created_at")
-    raw_id_fields = ("repository", "user")
+class LfsUploadAdmin(OperatorAdmin):
+    """What is on its way; a row ends with its upload, or when its grace is over."""
+
+    list_display = ("oid", "repository", "user", "size_bytes", "part_bytes", "created_at")
+    list_select_related = ("repository", "user__namespace")
+    search_fields = ("oid__startswith", "repository__full_name")
+    ordering = ("-created_at",)

@@ -77,6 +77,7 @@ class Repository(models.Model):
     objects = RepositoryQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "repositories"
         constraints = (
             models.UniqueConstraint(
                 fields=["kind", "namespace", "key"], name="repository_name_once", condition=Q(deleted_at=None)
