@@ -12,7 +12,12 @@ application = letting_sockets_go(get_wsgi_application())
 if settings.MOCK:
     from celery.app.task import Task
 
+    from bazaar.celery import app
     from bazaar.mock import tasks, wsgi
+    from bazaar.mock.market.clock import clock
+    from compute_market.clock import keep_time_by
 
-    application = wsgi.with_faults(application)
+    app.loader.import_default_modules()
+    keep_time_by(clock.now)
+    application = wsgi.with_faults(wsgi.with_machines(application, clock.tend))
     Task.apply_async = tasks.with_faults(Task.apply_async)  # type: ignore[method-assign]

@@ -6,6 +6,7 @@ Doors and tasks read it once and pass `now` on; nothing below them asks for the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
@@ -13,9 +14,19 @@ from django.db import connection
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
+_source: Callable[[], datetime] | None = None
+
+
+def keep_time_by(source: Callable[[], datetime] | None) -> None:
+    """Let this process take the time from elsewhere; None: from the database again. For the mock mode."""
+    global _source  # noqa: PLW0603 - a process has one clock
+    _source = source
+
 
 def database_now() -> datetime:
     """The database's time of this very moment (not of the transaction's start), in UTC."""
+    if _source is not None:
+        return _source()
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT clock_timestamp()")

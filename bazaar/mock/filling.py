@@ -41,7 +41,7 @@ def add_repository(values: dict[str, Any], *, now: datetime) -> str:
     contents = {path: base64.b64decode(data) for path, data in values.get("files", {}).items()}
     if like := values.get("like"):
         contents = {**_files_of(str(like)), **contents}
-    _ensure_owner(repo_id.partition("/")[0])
+    ensure_owner(repo_id.partition("/")[0])
     repository = find_repository(kind=kind, repo_id=repo_id) or repositories.create_repository(
         actor=SYSTEM,
         request=repositories.NewRepository(
@@ -68,7 +68,8 @@ def add_repository(values: dict[str, Any], *, now: datetime) -> str:
     return repository.head_sha
 
 
-def _ensure_owner(name: str) -> None:
+def ensure_owner(name: str) -> None:
+    """Make a missing owner as an organization, in which the tester may do everything."""
     try:
         get_namespace(name)
     except NotFound:

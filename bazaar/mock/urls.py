@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from bazaar.mock import views
 
@@ -9,4 +9,5 @@ urlpatterns = [
     path("reset", views.reset),
     path("users", views.users),
     path("repositories", views.repositories),
+    path("market/", include("bazaar.mock.market.urls")),
 ]

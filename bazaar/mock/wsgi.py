@@ -16,6 +16,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 
 OWN = "/_mock/"
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PIECE_BYTES = 16 * 1024
 STALE = hashlib.sha256(b"stale").hexdigest()
 EXPIRED = "mbz_" + "0" * 40
@@ -35,6 +36,18 @@ def with_faults(application: Application) -> Application:
         if rule is None:
             return application(environ, _noting(record, start_response))
         return _Faulty(record, rule).answer(application, environ, start_response)
+
+    return wrapped
+
+
+def with_machines(application: Application, tend: Callable[[], None]) -> Application:
+    """Wrap the application: what a request asks of the market's machines, they do before it is answered."""
+
+    def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        response = application(environ, start_response)
+        if environ["REQUEST_METHOD"] in CHANGING and not _path(environ).startswith(OWN):
+            tend()
+        return response
 
     return wrapped
 

@@ -237,6 +237,8 @@ MARKET_NODE_STALE_SECONDS = env.integer("BAZAAR_MARKET_NODE_STALE_SECONDS", defa
 MARKET_LEASE_LOST_SECONDS = env.integer("BAZAAR_MARKET_LEASE_LOST_SECONDS", default=180)
 # How long an agent may take to take up a lease that has begun.
 MARKET_PROVISION_SECONDS = env.integer("BAZAAR_MARKET_PROVISION_SECONDS", default=300)
+# For so long heartbeats of a minute that is over may still be on their way into the database.
+MARKET_METER_GRACE_SECONDS = env.integer("BAZAAR_MARKET_METER_GRACE_SECONDS", default=5)
 # A provider that breaks a lease off pays this share of what it did not deliver, from its bond.
 MARKET_CREDIT_BPS = env.integer("BAZAAR_MARKET_CREDIT_BPS", default=1000)
 MARKET_PREEMPT_NOTICE_MINUTES = env.integer("BAZAAR_MARKET_PREEMPT_NOTICE_MINUTES", default=5)

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from bazaar.server import processes
 from bazaar.testing import bundles
+from bazaar.testing.market import Market
 
 Content = bytes | str | Path | dict[str, Any] | list[Any]
 START_SECONDS = 60.0
@@ -100,14 +101,16 @@ class Fault:
 class ModelHub:
     """A hub in mock mode. `token` is of the user `tester`, who may write to what `add_model` makes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, log: Path | None = None) -> None:
         self.url = url.rstrip("/")
+        self._log = log
         self._connection: http.client.HTTPConnection | None = None
         about = self.ask("GET", "/_mock/about")
         self.user: str = about["user"]
         self.token: str = about["token"]
         self.env: dict[str, str] = {}
         self.faults = Faults(self)
+        self.market = Market(self)
 
     # ---- what is on it --------------------------------------------------------------------------
 
@@ -157,7 +160,7 @@ class ModelHub:
             for repository, files in bundles.load(Path(folder))
         ]
 
-    def add_user(self, name: str, *, scopes: str = "write") -> str:
+    def add_user(self, name: str, *, scopes: str = "write,trade") -> str:
         """Somebody else; gives their access token."""
         return str(self.ask("POST", "/_mock/users", {"name": name, "scopes": scopes})["token"])
 
@@ -202,7 +205,8 @@ class ModelHub:
             try:
                 raise HubError(json.loads(text)["error"])
             except ValueError:
-                raise HubError(f"{method} {path} was answered with {answer.status}.") from None
+                words = self._log.read_text(errors="replace")[-3000:] if self._log else ""
+                raise HubError(f"{method} {path} was answered with {answer.status}.\n{words}") from None
         return json.loads(text)
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ def model_hub_server(request: pytest.FixtureRequest) -> Iterator[ModelHub]:
         return
     server = Server(_option(request.config, "python") or sys.executable)
     try:
-        hub = ModelHub(server.wait())
+        hub = ModelHub(server.wait(), log=server.log)
         yield hub
         hub.close()
     finally:

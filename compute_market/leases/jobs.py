@@ -24,10 +24,13 @@ from compute_market.offers.models import HardwareReport, Node
 BATCH = 200
 # Steps that are a commit each; what is left over waits for the next sweep.
 EACH_MAX = 1000
-# Heartbeats of a minute that is over may still be on their way into the database.
-METER_GRACE = timedelta(seconds=5)
 # How long an agent may take to stop what runs in a lease that has ended.
 DRAIN_GRACE = timedelta(seconds=60)
+
+
+def meter_grace() -> timedelta:
+    """For so long heartbeats of a minute that is over may still be on their way into the database."""
+    return timedelta(seconds=settings.MARKET_METER_GRACE_SECONDS)
 
 
 def advance(*, now: datetime) -> None:
@@ -113,7 +116,7 @@ def preempt_leases(*, now: datetime) -> int:
 
 def meter_leases(*, now: datetime) -> int:
     """Meter every minute that is over, of every lease that can be used, and pay sellers by the hour."""
-    until = clock.floor_minute(now - METER_GRACE)
+    until = clock.floor_minute(now - meter_grace())
     due = Lease.objects.filter(state__in=metering.METERED, metered_through__lt=until).exclude(
         metered_through__gte=F("ends_at")
     )
@@ -146,7 +149,7 @@ def end_leases(*, now: datetime) -> int:
             _end_if_quiet(lease, now)
 
     # Heartbeats of the last minute are given the same grace as those of any other.
-    due = Lease.objects.due_to_end(now - METER_GRACE).exclude(state=State.DRAINING)
+    due = Lease.objects.due_to_end(now - meter_grace()).exclude(state=State.DRAINING)
     return _each(due, end)
 
 

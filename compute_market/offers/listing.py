@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from compute_market.offers.catalogue import ACCELERATORS, Accelerator
@@ -15,9 +15,16 @@ TICK_MICROS = 60_000
 
 
 def list_catalogue(
-    *, regions: Sequence[str], tiers: Sequence[str], shards: int, now: datetime
+    *,
+    regions: Sequence[str],
+    tiers: Sequence[str],
+    shards: int,
+    now: datetime,
+    only: Collection[str] | None = None,
 ) -> tuple[int, int]:
     """List what is not listed yet; gives (new, known before). What an operator changed stays as it is.
+
+    `only`: slugs of accelerators (as `h100-sxm-80g`) to which the list is narrowed.
 
     A kind of GPU stays in one shard, so that its regions and tiers are matched by one worker.
     """
@@ -26,6 +33,8 @@ def list_catalogue(
     known = set(Product.objects.values_list("slug", flat=True))
     new = []
     for index, accelerator in enumerate(ACCELERATORS):
+        if only is not None and accelerator.slug not in only:
+            continue
         for region in regions:
             for tier in tiers:
                 product = _product(accelerator, region=region, tier=tier, shard=index % shards + 1)

@@ -14,7 +14,7 @@ from bazaar.mock.rules import Book, Rule
 class TestRoutes:
     def test_do_not_exist_unless_the_mode_is_on(self, client: Client) -> None:
         assert settings.MOCK is False
-        for name in ("about", "faults", "requests", "reset", "users", "repositories"):
+        for name in ("about", "faults", "requests", "reset", "users", "repositories", "market/clock"):
             assert client.get(f"/_mock/{name}").status_code == 404
             assert client.post(f"/_mock/{name}").status_code in {404, 405}
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,15 +15,16 @@ RunTests = Callable[..., str]
 
 @pytest.fixture
 def run_tests(tmp_path: Path) -> RunTests:
-    """Run a file of tests as somebody's project would, without Django; gives what pytest printed."""
+    """Run files of tests as somebody's project would, without Django; gives what pytest printed."""
 
-    def run(text: str, *options: str, expect: int = 0) -> str:
+    def run(*texts: str, options: Sequence[str] = (), expect: int = 0) -> str:
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
-        file = tmp_path / "test_project.py"
-        file.write_text(text)
+        files = [tmp_path / f"test_project_{number}.py" for number in range(len(texts))]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
         argv = [sys.executable, "-m", "pytest", "-p", "bazaar.testing.plugin", "-p", "no:django", "-q", "-s"]
         done = subprocess.run(
-            [*argv, *options, str(file)],
+            [*argv, *options, *map(str, files)],
             env={
                 **os.environ,
                 "TMPDIR": str(tmp_path),

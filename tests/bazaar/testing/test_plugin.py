@@ -94,7 +94,7 @@ class TestPlugin:
         assert "1 passed" in run_tests(LEAVES)
 
     def test_another_python_may_run_the_server(self, run_tests: RunTests) -> None:
-        text = run_tests(LEAVES, f"--model-hub-python={sys.executable}")
+        text = run_tests(LEAVES, options=[f"--model-hub-python={sys.executable}"])
         assert "URL http://127.0.0.1:" in text
 
     def test_every_worker_of_xdist_has_a_hub(self, run_tests: RunTests) -> None:
@@ -109,7 +109,7 @@ def test_{n}(model_hub):
 """
             for n in range(4)
         )
-        assert "4 passed" in run_tests(text, "-n2")
+        assert "4 passed" in run_tests(text, options=["-n2"])
 
     def test_leaves_nothing_behind(self, run_tests: RunTests) -> None:
         text = run_tests("""
@@ -122,5 +122,5 @@ def test_where(model_hub):
         assert not any(folder.exists() for folder in folders)
 
     def test_says_when_the_server_is_not_there(self, run_tests: RunTests) -> None:
-        text = run_tests(LEAVES, "--model-hub-python=/bin/false", expect=1)
+        text = run_tests(LEAVES, options=["--model-hub-python=/bin/false"], expect=1)
         assert "The model hub did not start" in text

@@ -1,0 +1,35 @@
+"""How `/_mock/` is spoken to: JSON in, JSON out, mistakes answered with 400 and a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from hub.errors import Refusal
+
+
+def call(*methods: str) -> Callable[[Callable[..., Any]], Callable[..., HttpResponse]]:
+    """Wrap `view(request, body, **address) -> JSON`, for these methods."""
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
+        @csrf_exempt
+        @wraps(view)
+        def wrapped(request: HttpRequest, **address: Any) -> HttpResponse:
+            if request.method not in methods:
+                return JsonResponse({"error": f"Use {' or '.join(methods)}."}, status=405)
+            try:
+                body = json.loads(request.read() or b"{}")
+                return JsonResponse(view(request, body, **address), safe=False)
+            except KeyError as error:
+                return JsonResponse({"error": f"{error} is missing."}, status=400)
+            except (ValueError, TypeError, OverflowError, Refusal) as error:
+                return JsonResponse({"error": str(error)}, status=400)
+
+        return wrapped
+
+    return decorate
