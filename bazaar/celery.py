@@ -37,6 +37,7 @@ def _share_memory(**_: Any) -> None:
 app.conf.beat_schedule = {
     "index-what-a-crash-left-behind": {"task": "hub.revisions.tasks.catch_up", "schedule": 600},
     "purge-deleted-repositories": {"task": "hub.repos.tasks.purge_deleted", "schedule": 3600},
+    "remove-stray-git-folders": {"task": "hub.repos.tasks.drop_stray_folders", "schedule": 24 * 3600},
     "collect-unused-large-objects": {"task": "hub.lfs.tasks.collect_objects", "schedule": 3600},
     "let-go-of-unreachable-objects": {"task": "hub.revisions.tasks.drop_unreachable", "schedule": 6 * 3600},
     "pack-what-changed-in-git": {"task": "hub.revisions.tasks.tidy", "schedule": 24 * 3600},

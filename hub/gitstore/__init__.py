@@ -12,7 +12,13 @@ from hub.gitstore.errors import (
     RefExists,
     RevisionNotFound,
 )
-from hub.gitstore.folders import copy_repository, create_repository, delete_repository, folder_of
+from hub.gitstore.folders import (
+    copy_repository,
+    create_repository,
+    delete_repository,
+    folder_of,
+    idle_folders,
+)
 from hub.gitstore.repository import GitRepository, open_repository
 from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref
 
@@ -34,5 +40,6 @@ __all__ = [
     "create_repository",
     "delete_repository",
     "folder_of",
+    "idle_folders",
     "open_repository",
 ]

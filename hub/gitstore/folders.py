@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -82,6 +82,15 @@ def copy_repository(source: str, target: str) -> None:
     building = folder.with_suffix(".new")
     shutil.copytree(folder_of(source), building)
     building.rename(folder)
+
+
+def idle_folders(before: datetime) -> Iterator[Path]:
+    """All folders, of repositories and what an interrupted call left of one, unchanged since a moment."""
+    for path in Path(settings.GIT_ROOT).glob("??/??/*"):
+        # Renaming changes the ctime; the mtime of a copied folder is that of its source.
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_ctime < before.timestamp():
+                yield path
 
 
 def delete_repository(storage: str) -> None:

@@ -19,6 +19,7 @@ from hub.errors import Invalid
 from hub.gitstore.paths import require_ref_name
 from hub.repos import attributes, locking, policies, quotas
 from hub.repos.errors import NotRestorable, RepositoryExists
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Collaborator, Gating, Kind, Repository, RepositoryRedirect
 from hub.repos.names import split_repo_id
 from hub.repos.signals import (
@@ -56,14 +57,7 @@ def create_repository(*, actor: Principal, request: NewRepository, now: datetime
     Raises: Unauthenticated, NamespaceNotFound, NamespaceDenied, NameRefused, RepositoryExists,
     RepositoryQuotaExceeded, Invalid.
     """
-    if request.kind not in Kind.values:
-        raise Invalid(reason=f"There is no repository type “{request.kind}”.")
-    require_ref_name(request.default_branch, what="branch")
-    owner, name = split_repo_id(request.repo_id)
-    namespace = accounts.get_namespace(owner)
-    account_policies.require_role(actor, namespace, Role.CONTRIBUTOR)
-    _require_free(namespace, request.kind, name)
-    quotas.require_room_for_repository(namespace)
+    require_creatable(actor=actor, request=request)
     storage = uuid.uuid4().hex
     head = gitstore.create_repository(
         storage,
@@ -75,17 +69,7 @@ def create_repository(*, actor: Principal, request: NewRepository, now: datetime
     )
     try:
         with transaction.atomic(durable=True):
-            namespace = Namespace.objects.select_for_update(no_key=True).get(pk=namespace.pk)
-            quotas.require_room_for_repository(namespace)
-            repository = _insert(
-                namespace=namespace,
-                name=name,
-                request=request,
-                storage=storage,
-                head=head,
-                actor=actor,
-                now=now,
-            )
+            repository = insert_repository(actor=actor, request=request, storage=storage, head=head, now=now)
             repository_created.send(sender=Repository, repository=repository, actor=actor)
     except Exception:
         gitstore.delete_repository(storage)
@@ -93,21 +77,36 @@ def create_repository(*, actor: Principal, request: NewRepository, now: datetime
     return repository
 
 
-def _insert(
-    *,
-    namespace: Namespace,
-    name: str,
-    request: NewRepository,
-    storage: str,
-    head: str,
-    actor: Principal,
-    now: datetime,
-) -> Repository:
+def require_creatable(*, actor: Principal, request: NewRepository) -> Namespace:
+    """Step: look whether it may be made, before anything is; gives its owner. Raises as the use case does."""
+    if request.kind not in Kind.values:
+        raise Invalid(reason=f"There is no repository type “{request.kind}”.")
+    require_ref_name(request.default_branch, what="branch")
+    owner, name = split_repo_id(request.repo_id)
+    namespace = accounts.get_namespace(owner)
+    account_policies.require_role(actor, namespace, Role.CONTRIBUTOR)
+    _require_free(namespace, request.kind, name)
+    quotas.require_room_for_repository(namespace)
+    return namespace
+
+
+def insert_repository(
+    *, actor: Principal, request: NewRepository, storage: str, head: str, now: datetime
+) -> LockedRepository:
+    """Step: the row of a repository whose git folder is whole. The caller announces it, and removes the
+    folder should the transaction fail.
+
+    Raises: NamespaceNotFound, RepositoryExists, RepositoryQuotaExceeded.
+    """
+    owner, name = split_repo_id(request.repo_id)
+    pk = accounts.get_namespace(owner).pk
+    namespace = Namespace.objects.select_for_update(no_key=True).get(pk=pk)
+    quotas.require_room_for_repository(namespace)
     key = name_key(name)
     RepositoryRedirect.objects.filter(kind=request.kind, namespace_key=namespace.key, key=key).delete()
     try:
         with transaction.atomic():
-            return Repository.objects.create(
+            made = Repository.objects.create(
                 kind=request.kind,
                 namespace=namespace,
                 name=name,
@@ -122,6 +121,7 @@ def _insert(
                 created_at=now,
                 updated_at=now,
             )
+            return LockedRepository(made)
     except IntegrityError:
         raise RepositoryExists(kind=request.kind, repo_id=f"{namespace.name}/{name}") from None
 

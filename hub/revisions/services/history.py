@@ -9,8 +9,6 @@ from datetime import datetime
 from django.db import transaction
 
 from hub import gitstore
-from hub.accounts import policies as account_policies
-from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
 from hub.gitstore import RefChanged
@@ -18,8 +16,8 @@ from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos import services as repos
 from hub.repos.models import Repository
-from hub.repos.names import split_repo_id
 from hub.repos.services import git_author
+from hub.repos.signals import repository_created
 from hub.revisions import indexing, selectors
 from hub.revisions.operations import DeleteFile
 from hub.revisions.services.commits import NewCommit, RefUpdate, commit_to_ref, follow, move_ref
@@ -121,10 +119,6 @@ def duplicate(
     Raises: RepositoryGated, NamespaceDenied, NameRefused, RepositoryExists, quotas' refusals.
     """
     policies.require_content(actor, repository)
-    owner, _ = split_repo_id(to)
-    namespace = accounts.get_namespace(owner)
-    account_policies.require_role(actor, namespace, Role.CONTRIBUTOR)
-    quotas.require_room_for_bytes(namespace, repository.size_bytes)
     request = repos.NewRepository(
         kind=repository.kind,
         repo_id=to,
@@ -132,15 +126,20 @@ def duplicate(
         description=repository.description,
         default_branch=repository.default_branch,
     )
-    copy = repos.create_repository(actor=actor, request=request, now=now)
-    storage, unused = uuid.uuid4().hex, copy.storage
+    namespace = repos.require_creatable(actor=actor, request=request)
+    quotas.require_room_for_bytes(namespace, repository.size_bytes)
+    storage = uuid.uuid4().hex
     gitstore.copy_repository(repository.storage, storage)
-    head = gitstore.open_repository(storage).resolve(repository.default_branch)
-    facts = indexing.read_facts(repository, head)
-    with transaction.atomic(durable=True):
-        copy.storage, copy.head_sha = storage, head
-        copy.save(update_fields=["storage", "head_sha"])
-        links.copy(repository, locking.lock_repository(copy.pk), now)
-        indexing.store_facts(copy, facts, now=now)
-    gitstore.delete_repository(unused)
+    try:
+        head = gitstore.open_repository(storage).resolve(repository.default_branch)
+        facts = indexing.read_facts(repository, head)
+        with transaction.atomic(durable=True):
+            copy = repos.insert_repository(actor=actor, request=request, storage=storage, head=head, now=now)
+            quotas.require_room_for_bytes(copy.namespace, repository.size_bytes)
+            links.copy(repository, copy, now)
+            indexing.store_facts(copy, facts, now=now)
+            repository_created.send(sender=Repository, repository=copy, actor=actor)
+    except Exception:
+        gitstore.delete_repository(storage)
+        raise
     return copy

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from hub import gitstore
 from hub.accounts.principals import Principal
 from hub.errors import Denied
 from hub.gitstore import InvalidRefName, RefExists, RevisionNotFound
+from hub.lfs import links
+from hub.repos.errors import RepositoryExists, StorageQuotaExceeded
 from hub.repos.models import Repository
 from hub.revisions import selectors, services
 from hub.revisions.errors import DefaultBranchProtected
@@ -109,3 +116,29 @@ class TestHistory:
         copy.refresh_from_db()
         repo.refresh_from_db()
         assert copy.size_bytes == repo.size_bytes + 1
+
+    def test_a_duplicate_is_there_whole_or_not_at_all(
+        self, alice: Principal, repo: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        commit(alice, repo, stored(repo, "w", b"weights"))
+        folders = set(gitstore.idle_folders(timezone.now() + timedelta(days=1)))
+
+        def fall(*_: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(links, "copy", fall)
+        with pytest.raises(MemoryError):
+            services.duplicate(actor=alice, repository=repo, to="alice/copy", visibility=None, now=make.NOW)
+        assert not Repository.objects.filter(name="copy").exists()
+        assert set(gitstore.idle_folders(timezone.now() + timedelta(days=1))) == folders
+
+    def test_duplicates_count_to_the_quota_and_respect_names(
+        self, alice: Principal, repo: Repository, settings: Settings
+    ) -> None:
+        commit(alice, repo, stored(repo, "w", b"weights"))
+        repo.refresh_from_db()
+        with pytest.raises(RepositoryExists):
+            services.duplicate(actor=alice, repository=repo, to="alice/model", visibility=None, now=make.NOW)
+        settings.DEFAULT_STORAGE_QUOTA_BYTES = repo.size_bytes * 2 - 1
+        with pytest.raises(StorageQuotaExceeded):
+            services.duplicate(actor=alice, repository=repo, to="alice/copy", visibility=None, now=make.NOW)
