@@ -2,8 +2,9 @@
 
 A shard is drained a thousand trades at a time; a statement a row would be slower than the matching itself.
 PostgreSQL unnests one array a column; SQLite reads one JSON text. Both take any number of rows, so no limit
-of parameters is met. Values go in as they are: callers check them, the tables' constraints check them again.
-Names in the SQL are those of models and fields; whatever comes from outside is a parameter.
+of parameters is met. The texts are composed once, and PostgreSQL keeps them. Values go in as they are:
+callers check them, the tables' constraints check them again. Names in the SQL are those of models and fields;
+whatever comes from outside is a parameter.
 """
 
 # ruff: noqa: S608
@@ -12,13 +13,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
 from django.db.models import Field
 from django.db.models.expressions import RawSQL
+
+from hub.interface import prepared_cursor
 
 
 def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
@@ -28,16 +33,9 @@ def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[
     """
     if not rows:
         return []
-    fields = [_field(model, name) for name in names]
-    columns = ", ".join(_column(field) for field in fields)
-    source, params = _source(fields, rows, first=1)
-    sql = (
-        f"INSERT INTO {table_of(model)} ({columns})"
-        f" SELECT {', '.join(f'v.c{index}' for index in range(1, len(fields) + 1))} FROM {source}"
-        f" ORDER BY v.n RETURNING {_column(_pk(model))}"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+    statement = _insertion(connection.vendor, model, tuple(names))
+    with prepared_cursor() as cursor:
+        cursor.execute(statement.sql, statement.params(rows))
         return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -56,20 +54,83 @@ def update_rows(
     """
     if not rows:
         return 0
-    fields = [_pk(model), *(_field(model, name) for name in names)]
+    statement = _change(connection.vendor, model, tuple(names), add=add, where=where)
+    with prepared_cursor() as cursor:
+        cursor.execute(statement.sql, statement.params(rows))
+        return int(cursor.rowcount)
+
+
+def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[Sequence[Any]]) -> int:
+    """Delete the rows whose named fields hold one of these keys. Gives how many there were."""
+    if not keys:
+        return 0
+    statement = _deletion(connection.vendor, model, tuple(names))
+    with prepared_cursor() as cursor:
+        cursor.execute(statement.sql, statement.params(keys))
+        return int(cursor.rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A text that is composed once, and the fields that its rows hold."""
+
+    sql: str
+    fields: tuple[Field[Any, Any], ...]
+
+    def params(self, rows: Sequence[Sequence[Any]]) -> list[str]:
+        """The rows as the statement's parameters: a text a column, or one for all on SQLite."""
+        if connection.vendor == "postgresql":
+            columns = zip(*rows, strict=True)
+            return [_prepared(field, column) for field, column in zip(self.fields, columns, strict=True)]
+        return [json.dumps(rows, default=_as_sqlite)]
+
+
+@cache
+def _insertion(vendor: str, model: type[models.Model], names: tuple[str, ...]) -> _Statement:
+    fields = tuple(_field(model, name) for name in names)
+    columns = ", ".join(_column(field) for field in fields)
+    sql = (
+        f"INSERT INTO {table_of(model)} ({columns})"
+        f" SELECT {', '.join(f'v.c{index}' for index in range(len(fields)))} FROM {_source(fields)}"
+        f" ORDER BY v.n RETURNING {_column(_pk(model))}"
+    )
+    return _Statement(sql, fields)
+
+
+@cache
+def _change(
+    vendor: str, model: type[models.Model], names: tuple[str, ...], *, add: bool, where: str
+) -> _Statement:
+    fields = (_pk(model), *(_field(model, name) for name in names))
     table = table_of(model)
-    source, params = _source(fields, rows, first=0)
     values = ", ".join(
         f"{_column(field)} = " + (f"{table}.{_column(field)} + v.c{index}" if add else f"v.c{index}")
         for index, field in enumerate(fields)
         if index
     )
-    sql = f"UPDATE {table} SET {values} FROM {source} WHERE {table}.{_column(fields[0])} = v.c0" + (
+    sql = f"UPDATE {table} SET {values} FROM {_source(fields)} WHERE {table}.{_column(fields[0])} = v.c0" + (
         f" AND {where}" if where else ""
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return int(cursor.rowcount)
+    return _Statement(sql, fields)
+
+
+@cache
+def _deletion(vendor: str, model: type[models.Model], names: tuple[str, ...]) -> _Statement:
+    fields = tuple(_field(model, name) for name in names)
+    columns = ", ".join(_column(field) for field in fields)
+    wanted = ", ".join(f"v.c{index}" for index in range(len(fields)))
+    sql = f"DELETE FROM {table_of(model)} WHERE ({columns}) IN (SELECT {wanted} FROM {_source(fields)})"
+    return _Statement(sql, fields)
+
+
+def _source(fields: Sequence[Field[Any, Any]]) -> str:
+    """The rows as a table `v` with their number `n` and columns c0, c1, …"""
+    if connection.vendor == "postgresql":
+        arrays = ", ".join(f"%s::{field.rel_db_type(connection)}[]" for field in fields)
+        names = ", ".join(f"c{index}" for index in range(len(fields)))
+        return f"unnest({arrays}) WITH ORDINALITY AS v({names}, n)"
+    names = ", ".join(f"json_extract(value, '$[{index}]') AS c{index}" for index in range(len(fields)))
+    return f"(SELECT key AS n, {names} FROM json_each(%s)) AS v"
 
 
 def _column(field: Field[Any, Any]) -> str:
@@ -80,20 +141,6 @@ def _column(field: Field[Any, Any]) -> str:
 def table_of(model: type[models.Model]) -> str:
     """A model's table, quoted, for the few statements that the ORM has no words for."""
     return connection.ops.quote_name(model._meta.db_table)  # noqa: SLF001 - Django documents _meta
-
-
-def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[Sequence[Any]]) -> int:
-    """Delete the rows whose named fields hold one of these keys. Gives how many there were."""
-    if not keys:
-        return 0
-    fields = [_field(model, name) for name in names]
-    source, params = _source(fields, keys, first=0)
-    columns = ", ".join(_column(field) for field in fields)
-    wanted = ", ".join(f"v.c{index}" for index in range(len(fields)))
-    sql = f"DELETE FROM {table_of(model)} WHERE ({columns}) IN (SELECT {wanted} FROM {source})"
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return int(cursor.rowcount)
 
 
 def listed(values: Collection[int] | Collection[str]) -> RawSQL:
@@ -117,22 +164,6 @@ def _pk(model: type[models.Model]) -> Field[Any, Any]:
     if field is None:
         raise TypeError(f"{model.__name__} has no primary key.")
     return field
-
-
-def _source(
-    fields: Sequence[Field[Any, Any]], rows: Sequence[Sequence[Any]], *, first: int
-) -> tuple[str, list[Any]]:
-    """The rows as a table `v` with their number `n` and columns c<first>, c<first + 1>, …"""
-    numbers = range(first, first + len(fields))
-    if connection.vendor == "postgresql":
-        arrays = ", ".join(f"%s::{field.rel_db_type(connection)}[]" for field in fields)
-        names = ", ".join(f"c{number}" for number in numbers)
-        source = f"unnest({arrays}) WITH ORDINALITY AS v({names}, n)"
-        return source, [
-            _prepared(field, column) for field, column in zip(fields, zip(*rows, strict=True), strict=True)
-        ]
-    names = ", ".join(f"json_extract(value, '$[{i}]') AS c{number}" for i, number in enumerate(numbers))
-    return f"(SELECT key AS n, {names} FROM json_each(%s)) AS v", [json.dumps(rows, default=_as_sqlite)]
 
 
 def _prepared(field: Field[Any, Any], column: Sequence[Any]) -> str:

@@ -19,6 +19,7 @@ from hub.errors import (
     Unavailable,
     Unsupported,
 )
+from hub.prepared import Prepared, prepared_cursor
 
 create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
@@ -37,6 +38,7 @@ __all__ = [
     "Namespace",
     "NamespaceNotFound",
     "NotFound",
+    "Prepared",
     "Principal",
     "Refusal",
     "Role",
@@ -46,6 +48,7 @@ __all__ = [
     "User",
     "create_organization",
     "get_namespace",
+    "prepared_cursor",
     "principal_for_token",
     "require_role",
     "require_scope",

@@ -1,20 +1,56 @@
-"""Look-ups whose SQL is composed once.
+"""Statements that are composed once, and look-ups made of them.
 
 Django composes a query anew each time it is asked: for a look-up by key with two joins that takes
-several times as long as the database needs to answer it. The few look-ups that stand in the way of
-every request are prepared here instead (docs/performance.md has the figures).
+several times as long as the database needs to answer it. PostgreSQL in turn parses and plans every text
+anew, which costs it more than a look-up by key does. The few statements that stand in the way of every
+request are composed once here, and kept by the database's session (docs/performance.md has the figures).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.db import connections, models
+from django.db.backends.utils import CursorWrapper
 from django.db.models.query import get_related_populators
 
 M = TypeVar("M", bound=models.Model)
+
+
+def prepared_cursor(*, using: str = "default") -> CursorWrapper:
+    """A cursor whose statements PostgreSQL parses and plans once a session, not at each execution.
+
+    For few and constant texts that say of each parameter what it is, by a column beside it or by a cast. On
+    other databases, and where `prepare_threshold` is off, it is an ordinary cursor.
+    """
+    connection: Any = connections[using]
+    if connection.vendor != "postgresql":
+        plain: CursorWrapper = connection.cursor()
+        return plain
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    cursor = _kept_cursor()(connection.connection)
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    wrapped: CursorWrapper = wrap(cursor)
+    return wrapped
+
+
+@cache
+def _kept_cursor() -> type:
+    from django.db.backends.postgresql.base import ServerBindingCursor  # its driver may not be there at all
+
+    class KeptCursor(ServerBindingCursor):
+        """Sends whole numbers as text: typed by their size, each size would be a statement of its own."""
+
+        def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
+            if params is not None:
+                params = [str(param) if type(param) is int else param for param in params]
+            return super().execute(query, params, **kwargs)  # type: ignore[misc]
+
+    return KeptCursor
 
 
 class Prepared(Generic[M]):
@@ -22,6 +58,7 @@ class Prepared(Generic[M]):
 
     Examples are strings or whole numbers that occur nowhere else in the query, and values given later
     must have the same type: they go to the database as they are, without the field's conversion.
+    Annotations are set on the object, as the queryset would.
     """
 
     def __init__(self, build: Callable[..., models.QuerySet[M]], **examples: str | int) -> None:
@@ -38,7 +75,7 @@ class Prepared(Generic[M]):
                 plan = self._plans[connection.vendor] = _Plan(
                     self.build(**self.examples), self.examples, using
                 )
-        with connection.cursor() as cursor:
+        with prepared_cursor(using=using) as cursor:
             cursor.execute(plan.sql, plan.fill(values))
             row = cursor.fetchone()
         return None if row is None else plan.instance(row)
@@ -60,6 +97,7 @@ class _Plan:
         start, end = info["select_fields"][0], info["select_fields"][-1] + 1
         self.span = slice(start, end)
         self.names = [field[0].target.attname for field in compiler.select[start:end]]
+        self.annotations = compiler.annotation_col_map or {}
         self.model = info["model"]
         self.populators = get_related_populators(info, compiler.select, using)  # type: ignore[call-arg]
         self.converters = compiler.get_converters([field[0] for field in compiler.select])
@@ -74,4 +112,6 @@ class _Plan:
         made = self.model.from_db(self.using, self.names, row[self.span])
         for populator in self.populators:
             populator.populate(row, made)
+        for name, position in self.annotations.items():
+            setattr(made, name, row[position])
         return made

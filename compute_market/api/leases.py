@@ -192,7 +192,7 @@ class SellBack(MarketView):
             ),
             now=now,
         )
-        return outcome(self, order.pk, wait=wait)
+        return outcome(self, order, wait=wait)
 
 
 urlpatterns = [

@@ -23,7 +23,8 @@ from compute_market.matching.terms import OrderRequest
 
 TAG = "orders"
 WAIT_SECONDS_MAX = 30.0
-WAIT_STEP_SECONDS = 0.02
+WAIT_STEP_SECONDS = 0.01
+WAIT_STEP_SECONDS_MAX = 0.04
 
 SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}
 FORCES = {force.name.lower(): force for force in Order.TimeInForce}
@@ -189,7 +190,7 @@ class Orders(MarketView):
             request=request_of(body),
             now=self.now(),
         )
-        return outcome(self, order.pk, wait=wait)
+        return outcome(self, order, wait=wait)
 
 
 def patience(request: Request) -> float:
@@ -205,21 +206,23 @@ def patience(request: Request) -> float:
 
 def _looks(wait: float) -> Iterator[None]:
     """Once at once, then again and again for as long as the caller waits."""
-    deadline = time.monotonic() + wait
+    deadline, step = time.monotonic() + wait, WAIT_STEP_SECONDS
     yield
     while time.monotonic() < deadline:
         if connection.in_atomic_block:  # a test's: nothing will change before our eyes
             return
-        time.sleep(WAIT_STEP_SECONDS)
+        time.sleep(step)
+        step = min(2 * step, WAIT_STEP_SECONDS_MAX)
         yield
 
 
-def outcome(view: MarketView, order_id: int, *, wait: float) -> Response:
-    """The order, once it is decided or the caller's patience ends."""
-    for _ in _looks(wait):
-        order = selectors.get_order(actor=view.actor, order_id=order_id)
-        if order.state != Order.State.PENDING:
-            break
+def outcome(view: MarketView, order: Order, *, wait: float) -> Response:
+    """The order, once it is decided or the caller's patience ends; as it was accepted if there is none."""
+    if wait and order.state == Order.State.PENDING:
+        for _ in _looks(wait):
+            if not selectors.is_pending(order.pk):
+                break
+        order = selectors.get_order(actor=view.actor, order_id=order.pk)
     return Response(order_row(order), status=202 if order.state == Order.State.PENDING else 200)
 
 

@@ -60,7 +60,9 @@ class Supply:
     ) -> None:
         self.nodes = {node.pk: node for node in nodes}
         self.now = now
-        self.leases = Lease.objects.select_for_update().filter(pk__in=lease_ids).order_by("pk").in_bulk()
+        self.leases: dict[int, Lease] = {}
+        if lease_ids:
+            self.leases = Lease.objects.select_for_update().filter(pk__in=lease_ids).order_by("pk").in_bulk()
         self._taken: dict[tuple[int, int | None], list[Stretch]] = defaultdict(list)
         self._new: list[tuple[object, ...]] = []
         self._read()

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from compute_market.errors import Unauthenticated
 from compute_market.ledger.errors import NotAMember, OperatorOnly, TradeScopeMissing
-from hub.interface import Principal
+from hub.interface import Principal, role_in
 
 TRADE = "trade"
 SPENDING_ROLES = frozenset({"write", "admin"})
@@ -48,7 +48,7 @@ def may_spend(actor: Principal, namespace_id: int) -> bool:
     """Whether `require_spend` would pass."""
     if actor.is_system:
         return True
-    if not actor.has_scope(TRADE) or actor.roles.get(namespace_id) not in SPENDING_ROLES:
+    if not actor.has_scope(TRADE) or role_in(actor, namespace_id) not in SPENDING_ROLES:
         return False
     return not actor.is_fine_grained or any(grant[0] == namespace_id for grant in actor.grants)
 

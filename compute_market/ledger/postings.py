@@ -17,6 +17,7 @@ from compute_market import rows
 from compute_market.ledger.errors import AccountNotFound
 from compute_market.ledger.journal import Journal, LockedAccount, require_amount
 from compute_market.ledger.models import Account, Reservation, Transfer
+from hub.interface import Prepared
 
 __all__ = [
     "Journal",
@@ -63,14 +64,25 @@ def shard_account_ids(*, shard: int, now: datetime) -> tuple[int, int]:
     return escrow, fees
 
 
+_locked = Prepared(
+    lambda namespace_id, kind: (
+        Account.objects.select_for_update(of=("self",))
+        .select_related("namespace")
+        .filter(namespace=namespace_id, kind=kind)
+    ),
+    namespace_id=987_654_321,
+    kind="?kind",
+)
+
+
 def lock_account(*, namespace_id: int, now: datetime, kind: str = Account.Kind.MAIN) -> LockedAccount:
-    """Lock a namespace's account, opening it if this is the first need of it."""
+    """Lock a namespace's account, opening it if this is the first need of it. Its namespace comes with it."""
     _require_transaction()
-    mine = Account.objects.select_for_update().filter(namespace_id=namespace_id, kind=kind)
-    account = mine.first()
+    account = _locked.first(namespace_id=namespace_id, kind=str(kind))
     if account is None:
         open_account(kind=kind, namespace_id=namespace_id, now=now)
-        account = mine.get()
+        account = _locked.first(namespace_id=namespace_id, kind=str(kind))
+    assert account is not None
     return LockedAccount(account)
 
 

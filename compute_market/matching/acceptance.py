@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, IntegerField, Subquery
 
 from compute_market import rows
 from compute_market.errors import Refusal
@@ -19,6 +22,7 @@ from compute_market.matching.models import Command, Listing, Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers.errors import ProductNotFound
 from compute_market.offers.models import Product
+from hub.interface import Prepared
 
 COLUMNS = (
     "account", "client_order_id", "product", "side", "price_micros_per_gpu_hour", "gpus", "start", "end",
@@ -30,6 +34,31 @@ FOREIGN = {"account", "product", "node", "lease", "reservation"}
 ATTRIBUTES = tuple(f"{name}_id" if name in FOREIGN else name for name in COLUMNS)
 
 
+class _Counted(Subquery):
+    """How many rows a query has, as a value."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+
+_standing = Prepared(
+    lambda account, product, name: (
+        Listing.objects.select_related("product")
+        .filter(product__slug=product)
+        .annotate(
+            live=_Counted(Order.objects.live().filter(account=account).order_by().values("pk")),
+            is_known=Exists(
+                Command.objects.filter(kind=Command.Kind.NEW, account=account, client_order_id=name)
+            ),
+        )
+    ),
+    account=987_654_321,
+    product="?product",
+    name="?name",
+)
+"""All that a single order is judged by: its product, the account's live orders, whether its id was used."""
+
+
 class Acceptance:
     """One commit's worth of new orders of one account, whose lock the caller holds."""
 
@@ -39,13 +68,19 @@ class Acceptance:
         self.account = account
         self.now = now
         self._journal = ledger.Journal(accounts=[account], now=now)
-        self._known = self._load_known({request.client_order_id for request in requests})
+        self._known: dict[str, tuple[str, Order]] = {}
+        self._fresh: list[tuple[Order, str, Reservation | None]] = []
+        standing = self._standing_of(requests[0]) if len(requests) == 1 else None
+        if standing is None or standing.is_known:
+            self._known = self._load_known({request.client_order_id for request in requests})
         # Nodes before listings: a product's first listing appends to a log, and that lock comes last.
         self._sources = supply.Sources(account=account, requests=requests, now=now)
-        self._listings = self._load_listings({request.product for request in requests})
-        live = Order.objects.live().filter(account_id=account.pk)
-        self._room = limits.open_orders_max() - live[: limits.open_orders_max()].count()
-        self._fresh: list[tuple[Order, str, Reservation | None]] = []
+        if standing is None:
+            self._listings = self._load_listings({request.product for request in requests})
+            live = Order.objects.live().filter(account_id=account.pk).count()
+        else:
+            self._listings, live = {standing.product.slug: standing}, standing.live
+        self._room = limits.open_orders_max() - live
 
     def take(self, request: OrderRequest) -> Order:
         """Accept one order, or give the one that was accepted under its key before.
@@ -113,15 +148,20 @@ class Acceptance:
             commandlog.append(shard=shard, entries=entries[shard], now=self.now)
         return set(entries)
 
+    def _standing_of(self, request: OrderRequest) -> Any:
+        """A single order's listing, `live` and `is_known`, in one statement; None if it is not listed yet."""
+        return _standing.first(account=self.account.pk, product=request.product, name=request.client_order_id)
+
     def _load_known(self, names: set[str]) -> dict[str, tuple[str, Order]]:
         placed = Command.objects.filter(
             kind=Command.Kind.NEW, account_id=self.account.pk, client_order_id__in=names
         ).select_related("order__product")
-        return {
-            command.client_order_id: (command.fingerprint, command.order)
-            for command in placed
-            if command.client_order_id is not None and command.order is not None
-        }
+        known = {}
+        for command in placed:
+            if command.client_order_id is not None and command.order is not None:
+                command.order.account = self.account
+                known[command.client_order_id] = (command.fingerprint, command.order)
+        return known
 
     def _load_listings(self, slugs: set[str]) -> dict[str, Listing]:
         found = {
@@ -135,7 +175,7 @@ class Acceptance:
     def _drawn_up(self, request: OrderRequest, listing: Listing, window: terms.Window) -> Order:
         gpu_minutes = request.gpus * window.minutes
         return Order(
-            account_id=self.account.pk,
+            account=self.account,
             client_order_id=request.client_order_id,
             product=listing.product,
             side=request.side,

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from compute_market import rows
 from compute_market.matching.engine import commands as words
 from compute_market.matching.models import Command, Intake
+from hub.interface import prepared_cursor
 
 KINDS: dict[str, type[words.Command]] = {
     "new": words.New,
@@ -95,7 +96,7 @@ def _numbers(shard: int, count: int) -> int:
     """Take `count` numbers, and the lock, in one statement; the row is made at the first need of it."""
     table = rows.table_of(Intake)
     sql = f"UPDATE {table} SET last_sequence = last_sequence + %s WHERE shard_id = %s RETURNING last_sequence"  # noqa: S608
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(sql, [count, shard])
         row = cursor.fetchone()
         if row is None:

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from compute_market import rows
 from compute_market.matching import policies, reasons
 from compute_market.matching.errors import OrderNotFound
 from compute_market.matching.models import Command, Cursor, Intake, Level, Order, Outcome, Trade
-from hub.interface import Principal
+from hub.interface import Principal, prepared_cursor
 
 
 def orders(*, actor: Principal) -> QuerySet[Order]:
@@ -27,6 +28,14 @@ def get_order(*, actor: Principal, order_id: int) -> Order:
     if order is None:
         raise OrderNotFound
     return order
+
+
+def is_pending(order_id: int) -> bool:
+    """Whether an order waits for its decision: what somebody who waits asks again and again."""
+    sql = f"SELECT 1 FROM {rows.table_of(Order)} WHERE id = %s AND state = 'pending'"  # noqa: S608
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [order_id])
+        return cursor.fetchone() is not None
 
 
 def get_order_by_client_id(*, actor: Principal, namespace_id: int, client_order_id: str) -> Order:

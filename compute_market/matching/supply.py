@@ -32,7 +32,9 @@ class Sources:
     ) -> None:
         self._account = account
         lease_ids = {request.lease_id for request in requests if request.lease_id is not None}
-        self._node_of_lease = dict(Lease.objects.filter(pk__in=lease_ids).values_list("pk", "node"))
+        self._node_of_lease: dict[int, int] = {}
+        if lease_ids:
+            self._node_of_lease = dict(Lease.objects.filter(pk__in=lease_ids).values_list("pk", "node"))
         node_ids = {request.node_id for request in requests if request.node_id is not None}
         node_ids |= set(self._node_of_lease.values())
         self._supply: capacity.Supply | None = None

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.db.models import F
 from pytest_django import DjangoAssertNumQueries
 
 from hub.prepared import Prepared
@@ -38,6 +41,16 @@ class TestPrepared:
             assert found is not None
             assert found.namespace.name == "alice"
             assert found.facts.commit_sha == found.head_sha
+
+    def test_gives_annotations_and_takes_numbers_of_any_size(self) -> None:
+        made = make.repository(make.user("alice"), "model")
+        prepared = Prepared(
+            lambda pk: Repository.objects.annotate(next_pk=F("pk") + 1).filter(pk=pk), pk=987_654_321
+        )
+        for size in (7, 2**14, 2**30, 2**60) * 8:  # more often than it takes to be kept by PostgreSQL
+            assert prepared.first(pk=made.pk + size) is None
+        found: Any = prepared.first(pk=made.pk)
+        assert found.next_pk == made.pk + 1
 
     def test_refuses_an_example_that_is_not_in_the_query(self) -> None:
         prepared = Prepared(lambda key: Repository.objects.filter(key="fixed"), key="?key")
