@@ -321,6 +321,28 @@ def delete_objects(*, actor: Principal, repository: Repository, oids: Sequence[s
         return links.unlink(locking.lock_repository(repository.pk), oids)
 
 
+def share_objects(
+    *, actor: Principal, source: Repository, target: Repository, oids: Sequence[str], now: datetime
+) -> list[str]:
+    """Let one repository use another's objects, as if their bytes had been sent; return the oids it has not.
+
+    Raises: what `require_content` raises for the source and `require_bring` for the target,
+    StorageQuotaExceeded.
+    """
+    repository_policies.require_content(actor, source)
+    repository_policies.require_bring(actor, target)
+    sizes = links.usable(source.pk, None, oids)
+    known = links.usable(target.pk, None, list(sizes))
+    quotas.require_room_for_bytes(
+        target.namespace, sum(size for oid, size in sizes.items() if oid not in known)
+    )
+    with transaction.atomic(durable=True):
+        locked = locking.lock_repository(target.pk)
+        for stored in LfsObject.objects.select_for_update().filter(pk__in=sizes).order_by("pk"):
+            links.link_received(locked, stored, now)
+    return [oid for oid in oids if oid not in sizes]
+
+
 def _require_repository(grant: Grant) -> Repository:
     """The grant's repository may have been deleted, archived or filled since. Raises: RepositoryNotFound."""
     repository = storing.repository_for_upload(grant.repository_id)

@@ -90,6 +90,7 @@ class Repository(models.Model):
             models.Index(fields=["kind", "-likes", "-id"], name="repository_by_likes"),
             models.Index(fields=["kind", "-updated_at", "-id"], name="repository_by_update"),
             models.Index(fields=["kind", "-created_at", "-id"], name="repository_by_creation"),
+            models.Index(fields=["kind", "gating"], name="repository_by_gating"),
         )
 
     def __str__(self) -> str:

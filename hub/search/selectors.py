@@ -110,6 +110,8 @@ def _narrowings(kind: str, query: ListQuery) -> list[_Narrowing]:
     found += [_of_tag(kind, tag) for tag in tags]
     if len(tags) > 1:
         found.append(_of_tags(kind, tags))
+    if query.is_gated:
+        found.append(_gated(kind))
     if query.task:
         found.append(_of_tag(kind, query.task, type_="pipeline_tag"))
     parts, others = tokens.split_search(query.search[:FILTERS_MAX])
@@ -130,6 +132,12 @@ def _of_author(kind: str, author: str) -> _Narrowing:
         return _nothing()
     mine = Repository.objects.live().filter(namespace_id=owner, kind=kind).order_by()
     return _Narrowing(lambda limit: list(mine.values_list("pk", flat=True)[:limit]), Q(namespace_id=owner))
+
+
+def _gated(kind: str) -> _Narrowing:
+    gated = Repository.objects.filter(kind=kind, gating__in=(Gating.AUTO, Gating.MANUAL)).order_by()
+    # Said differently where the list is walked, lest the planner take the index of gates and sort what it finds.
+    return _Narrowing(lambda limit: list(gated.values_list("pk", flat=True)[:limit]), ~Q(gating=Gating.OPEN))
 
 
 def _of_tag(kind: str, value: str, *, type_: str = "") -> _Narrowing:
@@ -203,8 +211,8 @@ def _matching(
     for narrowing in narrowings:
         if narrowing is not candidates.used or not narrowing.is_exact:
             found = found.filter(narrowing.condition)
-    if query.is_gated is not None:
-        found = found.exclude(gating=Gating.OPEN) if query.is_gated else found.filter(gating=Gating.OPEN)
+    if query.is_gated is False:
+        found = found.exclude(gating__in=(Gating.AUTO, Gating.MANUAL))
     if query.is_private is not None:
         found = found.filter(visibility="private" if query.is_private else "public")
     if query.parameters_min is not None:

@@ -7,10 +7,12 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+from huggingface_hub import HfApi
 
 from hub.gitstore.folders import CONFIG
 from tests.servers.clients import Run, old_huggingface_environment, program, run, run_python
@@ -276,6 +278,47 @@ class TestRefs:
             assert pathlib.Path(hf_hub_download(repo, "n.txt")).read_bytes() == b"2"
             """
         )
+
+
+class TestCopies:
+    """What only the newest client does: large files go from one repository to another without travelling."""
+
+    @pytest.fixture
+    def python(self) -> Path:
+        return Path(sys.executable)
+
+    def test_carry_large_files_to_another_repository(self, script: Script) -> None:
+        script(
+            """
+            api.create_repo(repo, private=True)
+            api.create_repo(repo + "-to", repo_type="dataset")
+            data = os.urandom(300_000)
+            api.upload_file(path_or_fileobj=data, path_in_repo="a/w.bin", repo_id=repo)
+            api.upload_file(path_or_fileobj=b"small", path_in_repo="a/s.txt", repo_id=repo)
+            target = f"hf://datasets/{repo}-to/"
+            api.copy_files(f"hf://{repo}/a/w.bin", target + "b/w.bin")
+            api.copy_files(f"hf://{repo}/a/s.txt", target + "b/s.txt")
+            got = hf_hub_download(repo + "-to", "b/w.bin", repo_type="dataset")
+            assert pathlib.Path(got).read_bytes() == data
+            got = hf_hub_download(repo + "-to", "b/s.txt", repo_type="dataset")
+            assert pathlib.Path(got).read_bytes() == b"small"
+            """
+        )
+
+    def test_take_nothing_that_is_hidden_or_missing(self, live_bazaar: LiveBazaar, repo_id: str) -> None:
+        alice, bob = live_bazaar.alice, live_bazaar.bob
+        hidden, mine = f"{bob.name}/{unique('hidden')}", repo_id
+        for user, name in ((bob, hidden), (alice, mine)):
+            HfApi(live_bazaar.url, token=user.token).create_repo(name, private=True)
+        body = {"target": {"type": "model", "name": mine}, "files": [{"sha256": "0" * 64, "filename": "x"}]}
+        ask = partial(httpx.post, headers={"Authorization": f"Bearer {alice.token}"})
+        answer = ask(f"{live_bazaar.url}/api/models/{hidden}/lfs-files/duplicate", json=body)
+        assert answer.status_code == 404
+        own = f"{live_bazaar.url}/api/models/{mine}/lfs-files/duplicate"
+        assert [file["sha256"] for file in ask(own, json=body).json()["failed"]] == ["0" * 64]
+        assert ask(own, json={**body, "target": {"type": "model", "name": hidden}}).status_code == 404
+        for bad in ({}, {**body, "files": [1]}, {**body, "target": "x"}):
+            assert ask(own, json=bad).status_code == 400
 
 
 class TestTokens:

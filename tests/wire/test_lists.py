@@ -26,6 +26,8 @@ print(json.dumps({
     "datasets": ids(api.list_datasets(search="ceval")),
     "spaces": ids(api.list_spaces(models="Qwen/Qwen-72B-Chat")) if api.list_spaces.__doc__ else [],
     "pages": len(pages) == len({row.id for row in pages}) and len(pages) >= 48,
+    "about": [(row.id, row.title) for row in api.search_spaces("心理")]
+        if hasattr(api, "search_spaces") else [("X-D-Lab/MindChat", "漫谈 MindChat")],
     "full": bool(next(iter(api.list_models(search="Qwen-72B", full=True, limit=1))).siblings),
     "children": api.model_info("Qwen/Qwen-72B", expand=["childrenModelCount"]).children_model_count
         if hasattr(api.model_info("Qwen/Qwen-72B"), "children_model_count") else None,
@@ -53,6 +55,7 @@ class TestLists:
         assert {found.partition("/")[0] for found in seen["chinese"]} == {"baichuan-inc"}
         assert seen["datasets"] == ["ceval/ceval-exam"]
         assert seen["spaces"] == ["Qwen/Qwen-72B-Chat-Demo"]
+        assert seen["about"] == [["X-D-Lab/MindChat", "漫谈 MindChat"]]
         assert seen["pages"]
         assert seen["full"]
         assert seen["children"] in ({"finetune": 1}, None)

@@ -33,8 +33,20 @@ def _everywhere(view: object) -> dict[str, object]:
     return dict.fromkeys(METHODS, view)
 
 
+def none_offered(_request: HttpRequest) -> HttpResponse:
+    """Hardware for spaces: the hub runs none."""
+    return json_response([])
+
+
+def no_templates(_request: HttpRequest) -> HttpResponse:
+    return json_response({"templates": []})
+
+
 _space = "api/spaces/<repo_id:repo_id>"
 urlpatterns = [
+    path("api/spaces/hardware", route(GET=none_offered)),
+    path("api/spaces/templates", route(GET=no_templates)),
+    path("uploads", route(**_unsupported("Attaching pictures to comments"))),  # type: ignore[arg-type]
     path("api/<plural:kind>/<name:repo_id>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
     path("<name:repo_id>/resolve/<rest:file>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
     path("<name:repo_id>/raw/<rest:file>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from hub.search import selectors
 from hub.search.queries import LIMIT_MAX, ListQuery, Sort
 
 LIMIT_DEFAULT = 100
+FOUND_MAX = 100
 SORTS = {
     "lastModified": Sort.UPDATED,
     "last_modified": Sort.UPDATED,
@@ -84,6 +85,20 @@ def list_view(request: HttpRequest, kind: str) -> HttpResponse:
     if page.next_cursor is not None:
         with_next(request, response, {"cursor": page.next_cursor})
     return response
+
+
+def search_spaces(request: HttpRequest) -> HttpResponse:
+    """Spaces by what they are about, the best first: the ranked search of the pages, in one answer."""
+    sdks, filters = repeated(request, "sdk"), repeated(request, "filter")
+    query = ListQuery(
+        text=request.GET.get("q", ""), tags=tuple(filters), sort=Sort.RELEVANCE, limit=FOUND_MAX
+    )
+    page = selectors.list_repositories(actor=actor(request), kind=Kind.SPACE, query=query)
+    rows = [info.Info(found, _facts(found)).render([*BRIEF, *FULL, "cardData"]) for found in page.items]
+    for row in rows:
+        card = row.pop("cardData", None) or {}
+        row["title"], row["emoji"] = card.get("title") or row["id"].partition("/")[2], card.get("emoji")
+    return json_response([row for row in rows if not sdks or row.get("sdk") in sdks])
 
 
 def _facts(repository: Repository) -> RepositoryFacts | None:
@@ -184,6 +199,7 @@ def _label(type_: str, value: str) -> str:
 
 urlpatterns = [
     path("api/<plural:kind>", route(GET=list_view)),
+    path("api/spaces/semantic-search", route(GET=search_spaces)),
     path("api/models-tags-by-type", route(GET=tags_by_type), {"kind": Kind.MODEL}),
     path("api/datasets-tags-by-type", route(GET=tags_by_type), {"kind": Kind.DATASET}),
 ]

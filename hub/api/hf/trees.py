@@ -14,6 +14,7 @@ from hub.api.hf import render
 from hub.api.hf.http import actor, boolean, integer, repeated, repository, route, with_next
 from hub.api.json import MalformedBody, flag_of, json_body, json_response, list_of, text_of
 from hub.gitstore import EntryNotFound
+from hub.lfs import services as lfs
 from hub.repos import policies
 from hub.revisions import selectors, services
 
@@ -169,6 +170,28 @@ def delete_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpRespo
     return json_response({"success": True})
 
 
+def duplicate_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
+    """Before a commit that copies large files from here to another repository (contract 5)."""
+    body = json_body(request)
+    target = body.get("target")
+    if not isinstance(target, dict):
+        raise MalformedBody(reason="“target” must be an object")
+    wanted = [
+        file.get("sha256") if isinstance(file, dict) else None for file in list_of(body, "files", limit=1000)
+    ]
+    if not all(isinstance(oid, str) for oid in wanted):
+        raise MalformedBody(reason="every file must have a “sha256”")
+    missing = lfs.share_objects(
+        actor=actor(request),
+        source=repository(request, kind, repo_id),
+        target=repository(request, text_of(target, "type"), text_of(target, "name")),
+        oids=list(dict.fromkeys(map(str, wanted))),
+        now=timezone.now(),
+    )
+    error = f"{repo_id} has no such file."
+    return json_response({"failed": [{"sha256": oid, "error": error} for oid in missing]})
+
+
 def compare(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     """`base..head` (or `base...head`): what the second has that the first has not. `raw=1`: a diff."""
     found = repository(request, kind, repo_id)
@@ -198,5 +221,6 @@ urlpatterns = [
     path(f"{_repo}/super-squash/<rest:revision>", route(POST=super_squash)),
     path(f"{_repo}/lfs-files", route(GET=lfs_files)),
     path(f"{_repo}/lfs-files/batch", route(POST=delete_lfs_files)),
+    path(f"{_repo}/lfs-files/duplicate", route(POST=duplicate_lfs_files)),
     path(f"{_repo}/compare/<rest:revision>", route(GET=compare)),
 ]

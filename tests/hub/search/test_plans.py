@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from hub.accounts.principals import ANONYMOUS, Principal
+from hub.repos.models import Repository
 from hub.search import selectors
 from hub.search.queries import ListQuery, Sort
 from tests.factories import hub
@@ -67,3 +68,15 @@ class TestPlans:
         found = plan(ListQuery(tags=("zh",)))
         assert "USING INDEX repository_by_trending" in found
         assert "USING COVERING INDEX" in found
+
+    @pytest.mark.parametrize("is_gated", [True, False])
+    def test_walks_the_order_where_many_have_a_gate_or_none(
+        self, some: None, monkeypatch: pytest.MonkeyPatch, is_gated: bool
+    ) -> None:
+        monkeypatch.setattr(selectors, "CANDIDATES_MAX", 5)
+        Repository.objects.filter(name__lt="model-20").update(gating="auto")
+        assert "USING INDEX repository_by_trending" in plan(ListQuery(is_gated=is_gated))
+
+    def test_finds_the_few_that_have_a_gate_by_their_index(self, some: None) -> None:
+        Repository.objects.filter(name="model-7").update(gating="manual")
+        assert "repos_repository USING INTEGER PRIMARY KEY (rowid=?)" in plan(ListQuery(is_gated=True))

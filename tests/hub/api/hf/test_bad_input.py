@@ -347,6 +347,7 @@ class TestUnknownRoutes:
             ("/api/spaces/alice/s/hardware", 501),
             ("/api/spaces/alice/s/secrets", 501),
             ("/api/spaces/alice/s/runtime", 404),
+            ("/uploads", 501),
         ],
     )
     def test_answer_json_and_never_200(
@@ -355,6 +356,10 @@ class TestUnknownRoutes:
         answer = client.get(path)
         assert answer.status_code == status
         assert isinstance(answer.json()["error"], str)
+
+    def test_say_that_nothing_is_offered_for_spaces(self, client: Client) -> None:
+        assert client.get("/api/spaces/hardware").json() == []
+        assert client.get("/api/spaces/templates").json() == {"templates": []}
 
 
 class TestPathsInfo:
