@@ -136,7 +136,7 @@ def _of_author(kind: str, author: str) -> _Narrowing:
 
 def _gated(kind: str) -> _Narrowing:
     gated = Repository.objects.filter(kind=kind, gating__in=(Gating.AUTO, Gating.MANUAL)).order_by()
-    # Said differently where the list is walked, lest the planner take the index of gates and sort what it finds.
+    # Said differently where the list is walked, lest the planner take this index and sort what it finds.
     return _Narrowing(lambda limit: list(gated.values_list("pk", flat=True)[:limit]), ~Q(gating=Gating.OPEN))
 
 
