@@ -17,7 +17,7 @@ from hub.community.models import Collection, CollectionItem, ItemType
 from hub.community.selectors import collections as selectors
 from hub.community.services import collections as services
 from hub.errors import Invalid, Unsupported
-from hub.markup import render_markdown
+from hub.markup import markdown
 from hub.repos.models import Repository
 
 PREVIEWED = 4
@@ -58,7 +58,7 @@ def _collection(
 def _item(item: CollectionItem) -> dict[str, Any]:
     row: dict[str, Any] = {"_id": item.key, "type": item.type, "position": item.position}
     if item.note:
-        row["note"] = {"text": item.note, "html": render_markdown(item.note)}
+        row["note"] = {"text": item.note, "html": markdown.render(item.note)}
     if item.repository is not None:
         return row | _repository(item.repository)
     if item.linked is not None:

@@ -18,7 +18,7 @@ from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
 from hub.errors import Invalid
-from hub.markup import render_markdown
+from hub.markup import markdown
 from hub.repos.models import Repository
 
 PAGE = 50
@@ -83,7 +83,7 @@ def _comment(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
         "hidden": event.is_hidden,
         "latest": {
             "raw": event.text,
-            "html": render_markdown(event.text),
+            "html": markdown.render(event.text, mentions=True),
             "updatedAt": timestamp(event.edited_at or event.created_at),
             **_signed(request, writer),
         },
@@ -91,7 +91,7 @@ def _comment(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
         "history": [
             {
                 "raw": text.text,
-                "html": render_markdown(text.text),
+                "html": markdown.render(text.text, mentions=True),
                 "updatedAt": timestamp(text.written_at),
                 **_signed(request, text.author),
             }

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.web.rendering.code import coloured
+from hub.markup.code import coloured
 
 TEXT_BYTES_MAX = 512 * 1024
 TABLE_ROWS_MAX = 100

@@ -14,10 +14,10 @@ from hub.community.models import Discussion, EventType
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
+from hub.markup import markdown
 from hub.repos import policies as repos
 from hub.web.forms import CommentForm, DiscussionForm
 from hub.web.places import Place, repository_page
-from hub.web.rendering import markdown
 from hub.web.requests import page, signed_in, submit
 from hub.web.views.files import DIFF_FILES_MAX, shown_changes
 

@@ -14,6 +14,7 @@ from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
 from hub.accounts.policies import role_in
 from hub.community import services as community
+from hub.markup import markdown
 from hub.repos import policies
 from hub.repos import services as repos
 from hub.repos.models import Kind, Repository
@@ -27,7 +28,6 @@ from hub.revisions.staging import Staging
 from hub.web import contents, links
 from hub.web.forms import EditForm, NewRepositoryForm
 from hub.web.places import Place, repository_page
-from hub.web.rendering import markdown
 from hub.web.rendering.files import TEXT_BYTES_MAX
 from hub.web.requests import actor_of, page, signed_in, submit
 

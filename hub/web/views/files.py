@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from hub.gitstore import FileChange
+from hub.markup import markdown
 from hub.repos import policies
 from hub.revisions import selectors as revisions
 from hub.revisions.facts import front_matter
 from hub.web import contents, links
 from hub.web.places import Place, repository_page
-from hub.web.rendering import diffs, files, markdown
+from hub.web.rendering import diffs, files
 from hub.web.requests import page
 
 HISTORY_PAGE = 40

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from hub.community.services import likes, people
 from hub.downloads import selectors as downloads
+from hub.markup import markdown
 from hub.repos import gating
 from hub.repos.models import Kind, Repository
 from hub.revisions import lineage
@@ -18,7 +19,7 @@ from hub.revisions.models import RepositoryFacts
 from hub.web import contents, links, usage
 from hub.web.forms import AccessRequestForm
 from hub.web.places import Place, repository_page
-from hub.web.rendering import charts, front, markdown
+from hub.web.rendering import charts, front
 from hub.web.requests import page, signed_in, submit
 
 # The facts' columns that the page shows; the large ones stay in the database.

@@ -14,9 +14,9 @@ from django.utils import timezone
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community.services import discussions
+from hub.markup import markdown
 from hub.repos import services as repos
 from hub.repos.models import Repository
-from hub.web.rendering import markdown
 from tests.hub.web.conftest import commit_files
 
 ATTACKS = [
@@ -103,7 +103,16 @@ class TestMarkdown:
         assert "mast" not in html
 
     def test_is_quick_with_hostile_nesting(self) -> None:
-        for text in ("[" * 20_000, "*" * 20_000, "> " * 5_000, "<div>" * 10_000, "$" * 20_001, "|" * 20_000):
+        for text in (
+            "http://" * 5_000,
+            "@a" * 10_000,
+            "[" * 20_000,
+            "*" * 20_000,
+            "> " * 5_000,
+            "<div>" * 10_000,
+            "$" * 20_001,
+            "|" * 20_000,
+        ):
             markdown.render(text)
 
 

@@ -7,7 +7,7 @@ links: opening a page of this hub tells no other host about its reader.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,12 +18,14 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from latex2mathml.converter import convert as latex_to_mathml
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 
-from hub.web.rendering.code import coloured
+from hub.markup.code import coloured
 
 TEXT_CHARS_MAX = 400_000
 MATH_CHARS_MAX = 4_000
@@ -81,16 +83,17 @@ class Base:
 
 def render(text: str, base: Base | None = None, *, mentions: bool = False) -> SafeString:
     """HTML for one text. Never raises for what people write; too much of it is cut."""
-    text = text[:TEXT_CHARS_MAX]
-    if mentions:
-        text = _MENTION.sub(r"[@\1](/\1)", text)
-    return mark_safe(_cleaner(base or Base())(_parser().render(text)))  # noqa: S308 - nh3 cleaned it
+    html = _parser().render(text[:TEXT_CHARS_MAX], {"mentions": mentions})
+    return mark_safe(_cleaner(base or Base())(html))  # noqa: S308 - nh3 cleaned it
 
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("gfm-like", {"html": True, "linkify": False, "highlight": _highlight})
-    parser.disable("linkify")
+    parser = MarkdownIt("gfm-like", {"html": True, "linkify": True, "highlight": _highlight})
+    # Only what says http:// is an address: train.py is a file, though .py is also a country.
+    assert parser.linkify is not None
+    parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
+    parser.core.ruler.push("mentions", _link_mentions)
     parser.use(dollarmath_plugin, renderer=_math, allow_space=False, double_inline=True)
     parser.use(footnote_plugin).use(tasklists_plugin)
     parser.use(
@@ -101,6 +104,30 @@ def _parser() -> MarkdownIt:
         slug_func=lambda t: _ID_PREFIX + _slug(t),
     )
     return parser
+
+
+def _link_mentions(state: StateCore) -> None:
+    """@name in running text leads to the name's page; code and links keep what they say."""
+    if not state.env.get("mentions"):
+        return
+    for block in state.tokens:
+        links, found = 0, []
+        for token in block.children or ():
+            links += {"link_open": 1, "link_close": -1}.get(token.type, 0)
+            found += _split_mentions(token) if token.type == "text" and not links else [token]
+        if block.children:
+            block.children = found
+
+
+def _split_mentions(text: Token) -> Iterator[Token]:
+    at = 0
+    for match in _MENTION.finditer(text.content):
+        yield Token("text", "", 0, content=text.content[at : match.start()])
+        yield Token("link_open", "a", 1, attrs={"href": f"/{match[1]}"})
+        yield Token("text", "", 0, content=match[0])
+        yield Token("link_close", "a", -1)
+        at = match.end()
+    yield Token("text", "", 0, content=text.content[at:])
 
 
 def _slug(title: str) -> str:
