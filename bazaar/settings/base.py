@@ -132,12 +132,6 @@ LOGGING = logs.configuration(level=LOG_LEVEL, as_json=os.environ.get("BAZAAR_LOG
 LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
 # Whether X-Forwarded-For is a front server's word (prod) or anybody's.
 BEHIND_FRONT_SERVER = False
-# Pages run only our own scripts, and load nothing from elsewhere.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none';"
-    " base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-
 REDIS_URL = env.redis_url(DATA_DIR)
 # Separates deployments, and parallel test runs, that share one Redis.
 REDIS_PREFIX = os.environ.get("BAZAAR_REDIS_PREFIX", "bazaar")
@@ -187,6 +181,7 @@ GIT_ROOT = DATA_DIR / "git"
 BLOB_ROOT = DATA_DIR / "blobs"
 # The bucket that holds object bytes instead of BLOB_ROOT; None keeps them on this disk.
 S3 = env.object_store()
+CONTENT_SECURITY_POLICY = env.content_policy(S3)
 TEMP_ROOT = DATA_DIR / "tmp"
 # Files above this many bytes go to LFS whatever they are.
 LFS_THRESHOLD_BYTES = env.integer("BAZAAR_LFS_THRESHOLD_BYTES", default=10 * 1024 * 1024)

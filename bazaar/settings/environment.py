@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -143,3 +144,22 @@ def object_store() -> dict[str, Any] | None:
         "prefix": os.environ.get("BAZAAR_S3_PREFIX", ""),
         "presign": flag("BAZAAR_S3_PRESIGN", default=True),
     }
+
+
+def content_policy(store: Mapping[str, Any] | None) -> str:
+    """What pages may do: run only our own scripts, and load nothing from elsewhere.
+
+    Where clients fetch from the object store itself, a page may send files to it and show pictures from it.
+    """
+    origin = ""
+    if store and store["presign"]:
+        bucket, region = store["bucket"], store["region"]
+        address = urlsplit(store["public_endpoint"] or store["endpoint"])
+        origin = f" {address.scheme}://{address.netloc}"
+        if not address.netloc:
+            origin = f" https://{bucket}.s3.amazonaws.com https://{bucket}.s3.{region}.amazonaws.com"
+    return (
+        f"default-src 'self'; connect-src 'self'{origin}; img-src 'self' data: blob:{origin}; media-src 'self'{origin};"
+        " style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self';"
+        " frame-ancestors 'none'"
+    )

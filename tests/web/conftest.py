@@ -46,6 +46,8 @@ class Visitor:
     page: Page
     url: str
     scripts: bool = True
+    # The object store to which pages may send files, where there is one.
+    store: str = ""
     complaints: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
 
@@ -88,13 +90,19 @@ Visit = Callable[..., Visitor]
 def visit(browser: Browser, live_sqlite: LiveBazaar) -> Iterator[Visit]:
     """Open a window: `visit(language="zh-CN", scripts=False, theme="dark", viewport=PHONE)`.
 
-    When the test ends, no window has asked another host for anything, nor broken its page's policy.
+    `site` is another bazaar than the shared one. When the test ends, no window has asked another host for anything, nor broken its page's policy.
     """
     visitors: list[Visitor] = []
     with ExitStack() as stack:
 
         def open_window(
-            *, language: str = "en", scripts: bool = True, theme: str = "light", viewport: Any = None
+            *,
+            language: str = "en",
+            scripts: bool = True,
+            theme: str = "light",
+            viewport: Any = None,
+            site: LiveBazaar | None = None,
+            store: str = "",
         ) -> Visitor:
             context = browser.new_context(
                 locale=language,
@@ -105,7 +113,7 @@ def visit(browser: Browser, live_sqlite: LiveBazaar) -> Iterator[Visit]:
             stack.callback(context.close)
             page = context.new_page()
             page.set_default_timeout(20_000)
-            visitor = Visitor(page, live_sqlite.url, scripts=scripts)
+            visitor = Visitor(page, (site or live_sqlite).url, scripts=scripts, store=store)
             visitors.append(visitor)
             page.on("request", lambda request: _note_host(visitor, request.url))
             page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
@@ -127,5 +135,6 @@ def visit(browser: Browser, live_sqlite: LiveBazaar) -> Iterator[Visit]:
 
 def _note_host(visitor: Visitor, address: str) -> None:
     parts = urlsplit(address)
-    if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != urlsplit(visitor.url).netloc:
+    known = {urlsplit(visitor.url).netloc, urlsplit(visitor.store).netloc}
+    if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc not in known:
         visitor.strangers.append(address)
