@@ -90,7 +90,8 @@ Visit = Callable[..., Visitor]
 def visit(browser: Browser, live_sqlite: LiveBazaar) -> Iterator[Visit]:
     """Open a window: `visit(language="zh-CN", scripts=False, theme="dark", viewport=PHONE)`.
 
-    `site` is another bazaar than the shared one. When the test ends, no window has asked another host for anything, nor broken its page's policy.
+    `site` is another bazaar than the shared one. When the test ends, no window has asked another host for
+    anything, nor broken its page's policy.
     """
     visitors: list[Visitor] = []
     with ExitStack() as stack:
