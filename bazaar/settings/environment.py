@@ -160,6 +160,6 @@ def content_policy(store: Mapping[str, Any] | None) -> str:
             origin = f" https://{bucket}.s3.amazonaws.com https://{bucket}.s3.{region}.amazonaws.com"
     return (
         f"default-src 'self'; connect-src 'self'{origin}; img-src 'self' data: blob:{origin};"
-        f" media-src 'self'{origin}; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self';"
-        " frame-ancestors 'none'"
+        f" media-src 'self'{origin}; style-src 'self' 'unsafe-inline'; object-src 'none';"
+        " base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
     )

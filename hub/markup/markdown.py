@@ -111,7 +111,8 @@ def _link_mentions(state: StateCore) -> None:
     if not state.env.get("mentions"):
         return
     for block in state.tokens:
-        links, found = 0, []
+        links = 0
+        found: list[Token] = []
         for token in block.children or ():
             links += {"link_open": 1, "link_close": -1}.get(token.type, 0)
             found += _split_mentions(token) if token.type == "text" and not links else [token]
