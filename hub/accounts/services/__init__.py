@@ -1,0 +1,40 @@
+"""Use cases of accounts: sign up, sign in, organizations, members, tokens."""
+
+from hub.accounts.services.namespaces import Profile, rename_namespace, update_profile
+from hub.accounts.services.organizations import (
+    create_organization,
+    ensure_member,
+    ensure_organization,
+    remove_member,
+    set_member,
+)
+from hub.accounts.services.people import (
+    change_password,
+    create_user,
+    ensure_user,
+    require_strong,
+    sign_in,
+    sign_up,
+)
+from hub.accounts.services.tokens import Grant, create_token, ensure_token, revoke_token
+
+__all__ = [
+    "Grant",
+    "Profile",
+    "change_password",
+    "create_organization",
+    "create_token",
+    "create_user",
+    "ensure_member",
+    "ensure_organization",
+    "ensure_token",
+    "ensure_user",
+    "remove_member",
+    "rename_namespace",
+    "require_strong",
+    "revoke_token",
+    "set_member",
+    "sign_in",
+    "sign_up",
+    "update_profile",
+]

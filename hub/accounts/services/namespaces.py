@@ -1,0 +1,78 @@
+"""Names: who has which, what they say about themselves, and their change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from hub.accounts import policies
+from hub.accounts.errors import NameTaken
+from hub.accounts.models import Namespace, NamespaceRedirect, Role, name_key
+from hub.accounts.names import require_namespace_name
+from hub.accounts.principals import Principal
+from hub.accounts.signals import namespace_renamed
+from hub.errors import Invalid
+
+
+def insert_namespace(*, name: str, kind: Namespace.Kind, full_name: str = "") -> Namespace:
+    """Take a name for a user or an organization. Raises: NameRefused, NameTaken."""
+    require_namespace_name(name)
+    key = name_key(name)
+    if Namespace.objects.filter(key=key).exists():
+        raise NameTaken(name=name)
+    NamespaceRedirect.objects.filter(key=key).delete()
+    try:
+        with transaction.atomic():
+            return Namespace.objects.create(name=name, key=key, kind=kind, full_name=full_name)
+    except IntegrityError:
+        raise NameTaken(name=name) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What people may say about themselves or their organization; None leaves a field as it is."""
+
+    full_name: str | None = None
+    details: str | None = None
+    website: str | None = None
+    default_visibility: str | None = None
+
+
+def update_profile(*, actor: Principal, namespace: Namespace, profile: Profile) -> Namespace:
+    """Raises: Unauthenticated, NamespaceDenied, Invalid."""
+    policies.require_role(actor, namespace, Role.ADMIN)
+    for field in ("full_name", "details", "website", "default_visibility"):
+        value = getattr(profile, field)
+        if value is not None:
+            setattr(namespace, field, value)
+    try:
+        namespace.clean_fields()
+    except ValidationError as error:
+        raise Invalid(
+            reason="; ".join(f"{k}: {' '.join(v)}" for k, v in error.message_dict.items())
+        ) from None
+    namespace.save(update_fields=["full_name", "details", "website", "default_visibility"])
+    return namespace
+
+
+def rename_namespace(*, actor: Principal, namespace: Namespace, name: str) -> Namespace:
+    """Give a user or organization another name; the old one leads to it until somebody takes it.
+
+    Raises: Unauthenticated, NamespaceDenied, NameRefused, NameTaken.
+    """
+    policies.require_role(actor, namespace, Role.ADMIN)
+    require_namespace_name(name)
+    with transaction.atomic(durable=True):
+        namespace = Namespace.objects.select_for_update().get(pk=namespace.pk)
+        old_name, old_key, key = namespace.name, namespace.key, name_key(name)
+        if key != old_key:
+            if Namespace.objects.filter(key=key).exists():
+                raise NameTaken(name=name)
+            NamespaceRedirect.objects.filter(key=key).delete()
+            NamespaceRedirect.objects.create(key=old_key, namespace=namespace)
+        namespace.name, namespace.key = name, key
+        namespace.save(update_fields=["name", "key"])
+        namespace_renamed.send(sender=Namespace, namespace=namespace, old_name=old_name, actor=actor)
+    return namespace

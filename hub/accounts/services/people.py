@@ -1,0 +1,138 @@
+"""Users: sign up, sign in, passwords."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+
+from hub.accounts import policies
+from hub.accounts.errors import BadCredentials, EmailTaken, NameTaken, SignUpClosed, WeakPassword
+from hub.accounts.models import Namespace, User, name_key
+from hub.accounts.principals import Principal
+from hub.accounts.services.namespaces import insert_namespace
+from hub.accounts.signals import namespace_created, password_changed
+from hub.accounts.throttling import SignInThrottle
+from hub.errors import Invalid
+
+
+def create_user(
+    *, name: str, password: str | None = None, email: str = "", full_name: str = "", is_staff: bool = False
+) -> User:
+    """Make a user and the namespace of the same name. Without a password only tokens sign in.
+
+    Raises: NameRefused, NameTaken, EmailTaken, WeakPassword, Invalid (the e-mail address).
+    """
+    _require_email(email)
+    with transaction.atomic(durable=True):
+        namespace = insert_namespace(name=name, kind=Namespace.Kind.USER, full_name=full_name)
+        user = User(namespace=namespace, email=email, is_staff=is_staff, is_superuser=is_staff)
+        if password is None:
+            user.set_unusable_password()
+        else:
+            require_strong(password, user=user)
+            user.set_password(password)
+        user.save(force_insert=True)
+        namespace_created.send(sender=Namespace, namespace=namespace, creator=user)
+    return user
+
+
+def _require_email(email: str, *, besides: User | None = None) -> None:
+    """Raises: Invalid, EmailTaken."""
+    if not email:
+        return
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Invalid(reason=" ".join(error.messages)) from None
+    taken = User.objects.filter(email__iexact=email)
+    if besides is not None:
+        taken = taken.exclude(pk=besides.pk)
+    if taken.exists():
+        raise EmailTaken
+
+
+def ensure_user(
+    *,
+    actor: Principal,
+    name: str,
+    full_name: str | None = None,
+    email: str | None = None,
+    password: str | None = None,
+    is_staff: bool = False,
+) -> tuple[User, bool]:
+    """An operator wants this user to exist; None leaves what an existing one has. True: it was made now.
+
+    Raises: Denied, and what `create_user` raises; NameTaken when the name is an organization's.
+    """
+    policies.require_system(actor)
+    namespace = Namespace.objects.filter(key=name_key(name)).select_related("user").first()
+    if namespace is None:
+        user = create_user(
+            name=name, password=password, email=email or "", full_name=full_name or "", is_staff=is_staff
+        )
+        return user, True
+    if namespace.is_organization:
+        raise NameTaken(name=name)
+    user = namespace.user
+    if email is not None:
+        _require_email(email, besides=user)
+        user.email = email
+    if password is not None and not user.check_password(password):
+        require_strong(password, user=user)
+        user.set_password(password)
+    user.is_staff = user.is_superuser = user.is_staff or is_staff
+    with transaction.atomic(durable=True):
+        user.save(update_fields=["email", "password", "is_staff", "is_superuser"])
+        if full_name is not None:
+            namespace.full_name = full_name
+            namespace.save(update_fields=["full_name"])
+    return user, False
+
+
+def sign_up(*, name: str, password: str, email: str, full_name: str = "", is_open: bool) -> User:
+    """Raises: SignUpClosed, and what `create_user` raises."""
+    if not is_open:
+        raise SignUpClosed
+    return create_user(name=name, password=password, email=email, full_name=full_name)
+
+
+def sign_in(*, name: str, password: str, address: str, now: datetime) -> User:
+    """The user whose password this is. Failures count against the name and the address.
+
+    Raises: BadCredentials, TooManySignIns.
+    """
+    throttle = SignInThrottle(name=name, address=address)
+    throttle.require_allowed(now=now)
+    user = authenticate(username=name, password=password)
+    if not isinstance(user, User):
+        throttle.record_failure(now=now)
+        raise BadCredentials
+    throttle.forget(now=now)
+    return user
+
+
+def require_strong(password: str, *, user: User | None = None) -> None:
+    """Raises: WeakPassword with every rule that it breaks."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise WeakPassword(reason=" ".join(error.messages)) from None
+
+
+def change_password(*, actor: Principal, old: str, new: str) -> None:
+    """Raises: Unauthenticated, BadCredentials, WeakPassword."""
+    policies.require_account_owner(actor)
+    user = actor.user
+    assert user is not None
+    if user.has_usable_password() and not user.check_password(old):
+        raise BadCredentials
+    require_strong(new, user=user)
+    user.set_password(new)
+    with transaction.atomic(durable=True):
+        user.save(update_fields=["password"])
+        password_changed.send(sender=User, user=user, actor=actor)

@@ -1,0 +1,121 @@
+"""Access tokens: shown once, looked up by their hash, revoked."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from hub.accounts import policies, selectors
+from hub.accounts.errors import TokenNotFound, TokenTaken
+from hub.accounts.models import AccessToken, TokenGrant, User
+from hub.accounts.principals import Principal
+from hub.accounts.signals import token_created, token_revoked
+from hub.errors import Invalid
+
+TOKEN_PREFIX = "mbz_"  # noqa: S105 - a prefix that secret scanners can look for, not a secret
+TOKENS_MAX = 100
+SECRET_CHARS_MIN = 8
+GIVEN_TOKEN_NAME = "given by the operator"  # noqa: S105 - a label
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One place that a fine-grained token reaches; `repository_id` None means the whole namespace."""
+
+    namespace_id: int
+    repository_id: int | None = None
+    can_write: bool = False
+
+
+def create_token(
+    *,
+    actor: Principal,
+    name: str,
+    scopes: Collection[str],
+    expires_at: datetime | None = None,
+    grants: Iterable[Grant] = (),
+    secret: str | None = None,
+) -> tuple[AccessToken, str]:
+    """Make a token and return it with its text, which is kept nowhere.
+
+    A token cannot make one that reaches further than itself.
+    Raises: Unauthenticated, Denied, ScopeMissing, Invalid.
+    """
+    policies.require_account_owner(actor)
+    assert actor.user is not None
+    chosen = _valid_scopes(scopes)
+    for scope in chosen:
+        policies.require_scope(actor, scope)
+    grants = list(grants)
+    for grant in grants:
+        if policies.role_in(actor, grant.namespace_id) is None:
+            raise Invalid(reason="A token can only be granted places that its user can use.")
+    secret = secret or TOKEN_PREFIX + secrets.token_urlsafe(32)
+    if not name.strip() or len(name) > 80:
+        raise Invalid(reason="A token needs a name of at most 80 characters.")
+    with transaction.atomic(durable=True):
+        if AccessToken.objects.filter(user=actor.user).count() >= TOKENS_MAX:
+            raise Invalid(reason=f"An account has at most {TOKENS_MAX} tokens; delete one first.")
+        token = AccessToken.objects.create(
+            user=actor.user,
+            name=name.strip(),
+            digest=selectors.digest(secret),
+            hint=secret[-4:],
+            scopes=chosen,
+            is_fine_grained=bool(grants),
+            expires_at=expires_at,
+        )
+        TokenGrant.objects.bulk_create(
+            TokenGrant(
+                token=token,
+                namespace_id=grant.namespace_id,
+                repository_id=grant.repository_id,
+                can_write=grant.can_write,
+            )
+            for grant in grants
+        )
+        token_created.send(sender=AccessToken, user=actor.user, label=token.name, scopes=chosen, actor=actor)
+    return token, secret
+
+
+def ensure_token(*, actor: Principal, user: User, secret: str, scopes: Collection[str]) -> AccessToken:
+    """An operator wants this very token to be accepted with these scopes.
+
+    Raises: Denied, Invalid, TokenTaken when the text is another user's token.
+    """
+    policies.require_system(actor)
+    if len(secret) < SECRET_CHARS_MIN:
+        raise Invalid(reason=f"A token needs at least {SECRET_CHARS_MIN} characters.")
+    known = AccessToken.objects.filter(digest=selectors.digest(secret)).first()
+    if known is None:
+        return create_token(actor=Principal(user=user), name=GIVEN_TOKEN_NAME, scopes=scopes, secret=secret)[
+            0
+        ]
+    if known.user_id != user.pk:
+        raise TokenTaken
+    known.scopes = _valid_scopes(scopes)
+    known.expires_at = None
+    known.save(update_fields=["scopes", "expires_at"])
+    return known
+
+
+def _valid_scopes(scopes: Collection[str]) -> list[str]:
+    known = set(AccessToken.Scope.values)
+    if not scopes or not set(scopes) <= known:
+        raise Invalid(reason=f"Scopes are some of {', '.join(sorted(known))}.")
+    return sorted(set(scopes))
+
+
+def revoke_token(*, actor: Principal, token_id: int) -> None:
+    """Raises: Unauthenticated, Denied, TokenNotFound (also for another user's)."""
+    policies.require_account_owner(actor)
+    with transaction.atomic(durable=True):
+        token = AccessToken.objects.select_for_update().filter(pk=token_id, user=actor.user).first()
+        if token is None:
+            raise TokenNotFound
+        token.delete()
+        token_revoked.send(sender=AccessToken, user=actor.user, label=token.name, actor=actor)
