@@ -125,6 +125,13 @@ class MarketView(APIView):
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         return problems.handle
 
+    def perform_content_negotiation(self, request: Request, force: bool = True) -> Any:  # noqa: FBT001, FBT002 - DRF's
+        """Answers have the one form that each route has, whatever the caller would rather accept.
+
+        A browser's EventSource asks for `text/event-stream` and nothing else; refusals are JSON all the same.
+        """
+        return super().perform_content_negotiation(request, force=True)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.actor = principal_of(request)

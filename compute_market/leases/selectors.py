@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import Least
 
 from compute_market.leases import bindings, policies
 from compute_market.leases.errors import LeaseNotFound, WorkNotFound
@@ -40,6 +41,38 @@ def leases(*, actor: Principal) -> QuerySet[Lease]:
         .select_related("product", "node", "holder__namespace", "seller__namespace")
         .order_by("-pk")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Earnings:
+    """What an account earned by leases, in micro-credits. Paid: after fees; due: metered, not paid yet."""
+
+    leases: int
+    delivered_minutes: int
+    paid_micros: int
+    due_micros: int
+
+
+def earnings(*, seller_id: int | None) -> Earnings:
+    """The earnings of one account by all its leases; zeros where it sold none."""
+    fees = Least(F("paid_micros"), F("seller_fee_micros"))
+    sold = Lease.objects.filter(seller=seller_id).aggregate(
+        count=Count("pk"),
+        minutes=Sum("delivered_minutes", default=0),
+        paid=Sum(F("paid_micros") - fees, default=0),
+        due=Sum(F("used_micros") - F("paid_micros"), default=0),
+    )
+    return Earnings(
+        leases=sold["count"],
+        delivered_minutes=sold["minutes"],
+        paid_micros=sold["paid"],
+        due_micros=sold["due"],
+    )
+
+
+def earned_micros(lease: Lease) -> int:
+    """What one lease has brought its seller so far, after the fee."""
+    return lease.paid_micros - min(lease.paid_micros, lease.seller_fee_micros)
 
 
 def get_lease(*, actor: Principal, lease_id: int) -> Lease:

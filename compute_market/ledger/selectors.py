@@ -42,6 +42,18 @@ class StatementLine:
     amount_micros: int
     cause: str
 
+    @property
+    def label(self) -> str:
+        """What it was, in the reader's language."""
+        return str(Transfer.Kind(self.kind).label)
+
+    @property
+    def lease_id(self) -> int | None:
+        """The lease it was for, if it was for one."""
+        room, _, rest = self.cause.partition("/")
+        number = rest.partition("/")[0]
+        return int(number) if room == "lease" and number.isdecimal() else None
+
 
 def get_account(*, actor: Principal, namespace_id: int, kind: str = Account.Kind.MAIN) -> Account:
     """An account that the actor may see; a foreign one is not found.

@@ -92,6 +92,24 @@ class Candle:
         return self.x + self.width / 2
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Between which prices and moments candles lie."""
+
+    low_micros: int
+    high_micros: int
+    since: datetime
+    until: datetime
+
+
+def scale(drawn: Sequence[Candle]) -> Scale | None:
+    """What stands at the edges of a chart of candles; None without any."""
+    if not drawn:
+        return None
+    low, high = min(candle.low for candle in drawn), max(candle.high for candle in drawn)
+    return Scale(low, high, drawn[0].at, drawn[-1].at)
+
+
 def candles(trades: Iterable[tuple[datetime, int, int]], *, period: timedelta) -> list[Candle]:
     """From trades (moment, price, GPUs), oldest first; periods without trades are left out."""
     groups: dict[int, list[tuple[datetime, int, int]]] = {}
@@ -103,11 +121,12 @@ def candles(trades: Iterable[tuple[datetime, int, int]], *, period: timedelta) -
         return []
     prices = [price for group in shown for _, price, _ in group]
     low, high = min(prices), max(prices)
-    span = (high - low) or max(high // 10, 1)
+    span = high - low
     step = min(WIDTH / len(shown), 28)
 
     def y(price: int) -> float:
-        return round(10 + (high - price) * (HEIGHT - 20) / span, 1)
+        # One price throughout is a line through the middle.
+        return round(10 + (high - price) * (HEIGHT - 20) / span, 1) if high > low else HEIGHT / 2
 
     found = []
     for index, group in enumerate(shown):

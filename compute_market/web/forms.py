@@ -139,6 +139,19 @@ class EnrolForm(forms.Form):
         product.choices = [(found.slug, found.slug) for found in products]
 
 
+class BondForm(forms.Form):
+    """Money of a provider's that stands for its leases."""
+
+    amount = CreditsField(label=_("Credits"))
+    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
 class MoneyForm(forms.Form):
+    """Money in or out, as an operator books it."""
+
+    IN, OUT = "deposit", "withdrawal"
+
+    account = forms.CharField(label=_("Account"), max_length=96, help_text=_("A user or an organization."))
+    way = forms.ChoiceField(label=_("Movement"), choices=[(IN, _("deposit")), (OUT, _("withdrawal"))])
     amount = CreditsField(label=_("Credits"))
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)

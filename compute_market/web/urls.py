@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("market/fit", trading.fit),
     path("market/quote", trading.quote),
     path("market/products/<str:slug>", trading.product),
+    path("market/products/<str:slug>/news", trading.news),
     path("market/orders", trading.orders),
     path("market/orders/<int:order_id>", trading.order),
     path("market/orders/<int:order_id>/cancel", trading.cancel_order),
@@ -22,5 +23,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("market/leases/<int:lease_id>/act", leasing.act),
     path("market/provider", supply.console),
     path("market/provider/register", supply.register),
+    path("market/provider/processes", supply.allow_processes),
     path("market/provider/nodes/<int:node_id>/retire", supply.retire_node),
 ]

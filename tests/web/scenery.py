@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 from django.core.management import call_command
 
 from compute_market.clock import HOUR, database_now
+from compute_market.leases import jobs as jobs_of_leases
+from compute_market.leases import services as leasing
+from compute_market.leases.models import Lease
 from compute_market.ledger import services as ledger
 from compute_market.matching import jobs, services
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers import agents
+from compute_market.offers import services as supply
 from compute_market.offers.models import Node, Product, Provider, Shard
 from hub.accounts.principals import SYSTEM, Principal
 from hub.accounts.selectors import get_user
@@ -21,11 +26,16 @@ from hub.repos import services as repos
 CREDIT = 1_000_000
 
 
+def listed() -> str:
+    """A small catalogue; gives the slug of one product."""
+    call_command("seed_market", region=["cn-east"], tier=["reserved"], verbosity=0)
+    return Product.objects.get(slug="h100-sxm-80g.cn-east.reserved.ib").slug
+
+
 def stock(provider_name: str) -> str:
     """A product with one node of eight GPUs, offered for a week; gives the product's slug."""
     now = database_now()
-    call_command("seed_market", region=["cn-east"], tier=["reserved"], verbosity=0)
-    product = Product.objects.get(slug="h100-sxm-80g.cn-east.reserved.ib")
+    product = Product.objects.get(slug=listed())
     user = get_user(provider_name)
     provider, _ = Provider.objects.get_or_create(
         namespace=user.namespace, defaults={"created_at": now, "allows_processes": True}
@@ -62,6 +72,13 @@ def stock(provider_name: str) -> str:
     return product.slug
 
 
+def appoint(name: str) -> None:
+    """Make somebody an operator."""
+    user = get_user(name)
+    user.is_staff = True
+    user.save()
+
+
 def fund(name: str, credits_given: int) -> None:
     """A deposit by the operator."""
     ledger.deposit(
@@ -71,6 +88,44 @@ def fund(name: str, credits_given: int) -> None:
         key=uuid4().hex,
         now=database_now(),
     )
+
+
+def bid(name: str, slug: str, price: str) -> None:
+    """A buy of two GPUs for the next full hour, decided at once."""
+    now, user = database_now(), get_user(name)
+    begins = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    services.place_order(
+        actor=Principal(user=user),
+        namespace_id=user.namespace_id,
+        request=OrderRequest(
+            client_order_id=uuid4().hex,
+            product=slug,
+            side=Order.Side.BUY,
+            gpus=2,
+            start=begins,
+            end=begins + HOUR,
+            price_micros_per_gpu_hour=int(Decimal(price) * CREDIT),
+        ),
+        now=now,
+    )
+    clear()
+
+
+def live_through(provider_name: str) -> None:
+    """The life of a provider's newest lease, as its agent and the sweep live it, to its settlement."""
+    provider = Provider.objects.get(namespace__name=provider_name)
+    lease = Lease.objects.filter(node__provider=provider).latest("pk")
+    jobs_of_leases.advance(now=lease.starts_at)
+    lease.refresh_from_db()
+    node = Node.objects.get(pk=lease.node_id)
+    assert lease.token is not None
+    leasing.take_up(node=node, lease_id=lease.pk, token=lease.token, now=lease.starts_at)
+    minute = lease.starts_at
+    while minute < lease.ends_at:
+        supply.hear(node=node, runners=[], now=minute)
+        minute += timedelta(minutes=1)
+    for minutes in (0, 2, 3):
+        jobs_of_leases.advance(now=lease.ends_at + timedelta(minutes=minutes))
 
 
 def clear() -> int:

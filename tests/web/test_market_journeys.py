@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.servers.live import LiveBazaar
+from tests.servers.remote import ROOT
 from tests.web.conftest import Visit
 
 
 @pytest.mark.parametrize(("language", "scripts"), [("en", True), ("zh-CN", False)])
 class TestBuying:
-    def test_quote_order_lease_and_sell_back(
+    def test_deposit_quote_order_lease_and_sell_back(
         self, visit: Visit, live_sqlite: LiveBazaar, language: str, scripts: bool
     ) -> None:
         provider, buyer = live_sqlite.user(), live_sqlite.user()
         slug = live_sqlite.remote.call("tests.web.scenery:stock", provider.name)
-        live_sqlite.remote.call("tests.web.scenery:fund", buyer.name, 10_000)
+        operator = live_sqlite.user()
+        live_sqlite.remote.call("tests.web.scenery:appoint", operator.name)
+        visitor = visit(language=language, scripts=scripts)
+        visitor.sign_in(operator.name, operator.password)
+        visitor.go("/market/portfolio")
+        visitor.page.fill("[name=account]", buyer.name)
+        visitor.page.fill("[name=amount]", "10000")
+        visitor.press("main form button.primary")
+
         visitor = visit(language=language, scripts=scripts)
         page = visitor.page
         visitor.sign_in(buyer.name, buyer.password)
@@ -48,15 +64,97 @@ class TestBuying:
         assert page.locator("#rows tbody tr").count() == 1
 
 
+class TestTheLiveBook:
+    def test_follows_the_market_without_loading_the_page_again(
+        self, visit: Visit, live_sqlite: LiveBazaar
+    ) -> None:
+        seller = live_sqlite.user().name
+        slug = live_sqlite.remote.call("tests.web.scenery:stock", seller)
+        page = visit().go(f"/market/products/{slug}?hours=1")
+        page.evaluate("document.body.dataset.loaded = 'once'")
+        asked: list[str] = []
+        page.on("response", lambda response: asked.append(response.url))
+        buyer = live_sqlite.user().name
+        live_sqlite.remote.call("tests.web.scenery:fund", buyer, 10_000)
+        live_sqlite.remote.call("tests.web.scenery:bid", buyer, slug, "7.02")
+        expect(page.locator("#book-rows")).to_contain_text("7.02")
+        live_sqlite.remote.call("tests.web.scenery:bid", buyer, slug, "12.00")
+        expect(page.locator("#trades tbody tr").first).to_contain_text("12.00")
+        expect(page.locator("#figures")).to_contain_text("7.02")
+        assert page.evaluate("document.body.dataset.loaded") == "once"
+        assert {url.split("?")[0].rpartition("/")[2] for url in asked} == {"news"}
+
+
+@pytest.mark.parametrize(("language", "scripts"), [("en", True), ("zh-CN", False)])
 class TestProviding:
-    def test_registers_and_gets_a_key_for_a_machine(self, visit: Visit, live_sqlite: LiveBazaar) -> None:
-        owner = live_sqlite.user()
-        live_sqlite.remote.call("tests.web.scenery:stock", live_sqlite.user().name)
-        visitor = visit()
+    def test_enrols_a_machine_offers_it_and_earns(
+        self, visit: Visit, live_sqlite: LiveBazaar, tmp_path: Path, language: str, scripts: bool
+    ) -> None:
+        owner, buyer = live_sqlite.user(), live_sqlite.user()
+        live_sqlite.remote.call("tests.web.scenery:listed")
+        live_sqlite.remote.call("tests.web.scenery:fund", buyer.name, 1_000)
+        visitor = visit(language=language, scripts=scripts)
+        page = visitor.page
         visitor.sign_in(owner.name, owner.password)
         visitor.go("/market/provider")
         visitor.press("main form button.primary")
-        visitor.page.fill("[name=name]", "rack-1")
+
+        # The key that the page shows starts the agent, and the machine is there.
+        page.select_option("[name=product]", "h100-sxm-80g.cn-east.reserved.ib")
+        page.fill("[name=name]", "rack-1")
+        page.fill("#enrol_gpus", "2")
         visitor.press("button[value=enrol]")
-        assert visitor.page.locator(".secret code").inner_text()
-        visitor.keep("provider")
+        key = page.inner_text(".secret code")
+        visitor.keep(f"provider-key-{language}")
+        with running_agent(live_sqlite, key, tmp_path):
+            deadline = time.monotonic() + 40
+            while "rack-1" not in visitor.go("/market/provider").inner_text("main"):
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(0.3)
+            expect(page.locator("#nodes .badge.good")).to_be_visible()
+
+            page.fill("#offer_gpus", "2")
+            page.fill("#offer_price", "11.40")
+            visitor.press("button[value=offer]")
+            assert page.locator(".notice.success").count() == 1
+            live_sqlite.remote.call("tests.web.scenery:bid", buyer.name, slug_of(page), "11.40")
+
+            # The hour of the lease goes by; the buyer's money is the provider's now, less the fee.
+            live_sqlite.remote.call("tests.web.scenery:live_through", owner.name)
+            visitor.go("/market/provider")
+            # Two GPUs for an hour at 11.40, less 5 basis points.
+            assert page.inner_text("#earned") == "22.7886"
+            visitor.keep(f"provider-{language}")
+            page.click("#supplied td a")
+            assert "60" in page.inner_text("main")
+        visitor.go("/market/portfolio")
+        assert "22.7886" in page.inner_text("main")
+
+
+def slug_of(page: Page) -> str:
+    return page.inner_text("#nodes td:nth-child(2)")
+
+
+@contextmanager
+def running_agent(bazaar: LiveBazaar, key: str, folder: Path) -> Iterator[None]:
+    """The agent as a provider starts it, on a machine whose devices no tool can measure."""
+    words = [*("--hub", bazaar.url, "--key", key, "--folder", str(folder / "agent")), "--poll-seconds", "0.5"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                str(ROOT / "script" / "agent"),
+                *words,
+                "--declare",
+                "h100-sxm-80g",
+                "--gpus",
+                "2",
+            ],
+            env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+            stderr=log,
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)

@@ -20,7 +20,9 @@ class Stream:
     def __init__(self, bazaar: LiveBazaar, path: str, last: int | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", bazaar.port), timeout=30)
         resume = f"Last-Event-ID: {last}\r\n" if last is not None else ""
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{bazaar.port}\r\n{resume}\r\n".encode())
+        # As a browser's EventSource asks.
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{bazaar.port}\r\nAccept: text/event-stream\r\n"
+        self.socket.sendall(f"{head}{resume}\r\n".encode())
         self.text = b""
 
     def events(self, count: int) -> list[tuple[int, str, dict[str, object]]]:

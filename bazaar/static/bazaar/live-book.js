@@ -1,27 +1,30 @@
-// The book of a product page follows the market: news on the stream reloads the three live sections.
-// Without scripts, or where the stream does not answer, the page is as fresh as its last load.
+// The book of a product page follows the market: news on the stream asks for the pieces that change, and htmx
+// puts each into its place. Without scripts, or where the stream does not answer, the page is as fresh as its load.
 
 const book = document.getElementById("book");
 if (book && "EventSource" in window) {
-  const stream = new EventSource(book.dataset.stream);
+  const PAUSE_MS = 500;
   let waiting = false;
+  let missed = false;
   const refresh = () => {
+    if (document.hidden) {
+      missed = true;
+      return;
+    }
     if (waiting) return;
     waiting = true;
-    setTimeout(async () => {
+    setTimeout(() => {
       waiting = false;
-      const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (!response.ok) return;
-      const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-      const old = book.closest(".stack");
-      const next = fresh.getElementById("book")?.closest(".stack");
-      if (!next) return;
-      for (const [index, section] of [...old.children].entries()) section.innerHTML = next.children[index]?.innerHTML ?? "";
-    }, 500);
+      window.htmx?.trigger(book, "news");
+    }, PAUSE_MS);
   };
-  // The stream begins with what the page shows already; every later snapshot or delta is news.
-  let seen = false;
-  stream.addEventListener("snapshot", () => { if (seen) refresh(); seen = true; });
+  document.addEventListener("visibilitychange", () => {
+    if (!missed || document.hidden) return;
+    missed = false;
+    refresh();
+  });
+  // The stream goes on from what the page shows, so whatever comes is news.
+  const stream = new EventSource(book.dataset.stream);
+  stream.addEventListener("snapshot", refresh);
   stream.addEventListener("delta", refresh);
-  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) stream.close(); };
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
@@ -9,14 +10,19 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.utils.translation import gettext as _
 
 from compute_market.clock import database_now
+from compute_market.leases import selectors as leases
+from compute_market.leases.states import LIVE
 from compute_market.ledger import selectors, services
+from compute_market.ledger.models import Account, Transfer
 from compute_market.matching import selectors as orders
 from compute_market.matching.models import Order
 from compute_market.web.forms import MoneyForm
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
+from hub.interface import Namespace, get_namespace
 
 LINES_SHOWN = 40
 ORDERS_SHOWN = 12
+LEASES_SHOWN = 12
 
 
 def portfolio(request: HttpRequest) -> HttpResponse:
@@ -24,24 +30,26 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     namespace = trading_as(request)
     actor = actor_of(request)
     is_operator = actor.user is not None and actor.user.is_staff
-    form = MoneyForm(request.POST if request.method == "POST" else None, initial={"key": uuid4().hex})
-    moved = submit(
-        request,
-        form,
-        lambda data: services.deposit(
+    initial = {"account": namespace.name, "key": uuid4().hex}
+    form = MoneyForm(request.POST if request.method == "POST" else None, initial=initial)
+
+    def book(data: dict[str, Any]) -> Transfer:
+        move = services.deposit if data["way"] == MoneyForm.IN else services.withdraw
+        return move(
             actor=actor,
-            namespace_id=namespace.pk,
+            namespace_id=get_namespace(data["account"]).pk,
             amount_micros=data["amount"],
             key=data["key"],
             now=database_now(),
-        ),
-    )
-    if moved is not None:
-        messages.success(request, _("The deposit is booked."))
+        )
+
+    if submit(request, form, book) is not None:
+        messages.success(request, _("The movement is booked."))
         return HttpResponseRedirect(f"/market/portfolio?as={namespace.name}")
     main, bond = selectors.balances(actor=actor, namespace_id=namespace.pk)
-    lines, following = _lines(request)
+    lines, following = _lines(request, namespace)
     live = orders.orders(actor=actor).filter(account__namespace=namespace, state__in=Order.LIVE)
+    held = leases.leases(actor=actor).filter(holder__namespace=namespace, state__in=LIVE)
     context = {
         "namespace": namespace,
         "namespaces": traders(request),
@@ -50,27 +58,22 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "next": following,
         "orders": live[:ORDERS_SHOWN],
+        "leases": held[:LEASES_SHOWN],
+        "now": database_now(),
         "form": form if is_operator else None,
     }
     return page(request, "market/portfolio.html", context, form=form)
 
 
-def _lines(request: HttpRequest) -> tuple[list[selectors.StatementLine], int | None]:
-    namespace = trading_as(request)
-    [balance, _bond] = selectors.balances(actor=actor_of(request), namespace_id=namespace.pk)
-    if not (balance.balance_micros or balance.held_micros) and not _has_account(request):
+def _lines(request: HttpRequest, namespace: Namespace) -> tuple[list[selectors.StatementLine], int | None]:
+    """A page of the statement and where the next begins; empty where no account was opened yet."""
+    account = Account.objects.filter(namespace=namespace, kind=Account.Kind.MAIN).first()
+    if account is None:
         return [], None
-    account = selectors.get_account(actor=actor_of(request), namespace_id=namespace.pk)
     before = request.GET.get("before", "")
     return selectors.statement(
         account=account, before=int(before) if before.isdecimal() else None, limit=LINES_SHOWN
     )
-
-
-def _has_account(request: HttpRequest) -> bool:
-    from compute_market.ledger.models import Account
-
-    return Account.objects.filter(namespace=trading_as(request), kind=Account.Kind.MAIN).exists()
 
 
 def statement(request: HttpRequest) -> StreamingHttpResponse:

@@ -1,8 +1,9 @@
-"""The provider's console: nodes and their health, enrolment, offers."""
+"""The provider's console: nodes and their health, enrolment, offers, what was earned, the bond."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
@@ -10,104 +11,158 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compute_market.clock import HOUR, database_now
+from compute_market.clock import database_now
+from compute_market.leases import selectors as leases
 from compute_market.ledger import selectors as ledger
+from compute_market.ledger import services as money
+from compute_market.ledger.models import Account
 from compute_market.matching import selectors as orders
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers import selectors, services
-from compute_market.offers.models import Product, Provider
-from compute_market.web.forms import EnrolForm, OfferForm
+from compute_market.offers.models import Node, Product, Provider
+from compute_market.web.forms import BondForm, EnrolForm, OfferForm
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
+from hub.interface import Namespace
 
 ORDERS_SHOWN = 40
+LEASES_SHOWN = 20
+OFFERED_AHEAD = timedelta(days=7)
 
 
 def console(request: HttpRequest) -> HttpResponse:
     namespace = trading_as(request)
-    actor, now = actor_of(request), database_now()
     provider = Provider.objects.select_related("namespace").filter(namespace=namespace).first()
-    products = list(selectors.products().filter(state=Product.State.OPEN))
-    nodes = list(selectors.nodes(actor=actor).filter(provider__namespace=namespace)) if provider else []
-    act = request.POST.get("act")
-    enrol_form = EnrolForm(request.POST if act == "enrol" else None, products=products, auto_id="enrol_%s")
-    offer_form = OfferForm(
-        request.POST if act == "offer" else None,
-        auto_id="offer_%s",
-        nodes=[(node.pk, f"{node.name} · {node.gpus} × {node.product.slug}") for node in nodes],
-        initial={
-            "client_order_id": f"web-{uuid4().hex}",
-            "end": now.replace(minute=0, second=0, microsecond=0) + timedelta(days=7),
-        },
-    )
-    key = None
-    if provider is not None:
-        key = submit(
-            request,
-            enrol_form,
-            lambda data: services.issue_enrolment_key(
-                actor=actor,
-                provider=provider,
-                product=selectors.get_product(data["product"]),
-                name=data["name"],
-                gpus=data["gpus"],
-                now=now,
-            ),
-        )
-        offered = submit(
-            request,
-            offer_form,
-            lambda data: trading.place_order(
-                actor=actor,
-                namespace_id=namespace.pk,
-                request=OrderRequest(
-                    client_order_id=data["client_order_id"],
-                    product=next(node.product.slug for node in nodes if node.pk == data["node"]),
-                    side=Order.Side.SELL,
-                    gpus=data["gpus"],
-                    start=data["start"] or now.replace(minute=0, second=0, microsecond=0) + HOUR,
-                    end=data["end"],
-                    price_micros_per_gpu_hour=data["price"],
-                    node_id=data["node"],
-                ),
-                now=now,
-            ),
-        )
-        if offered is not None:
-            messages.success(request, _("The offer is accepted."))
-            return HttpResponseRedirect(f"/market/provider?as={namespace.name}")
-    sells = orders.orders(actor=actor).filter(account__namespace=namespace, side=Order.Side.SELL)
-    main, bond = ledger.balances(actor=actor, namespace_id=namespace.pk)
+    if provider is None:
+        context = {"namespace": namespace, "namespaces": traders(request), "provider": None}
+        return page(request, "market/provider.html", context)
+    forms = _Forms(request, provider)
+    key = submit(request, forms.enrol, forms.make_key)
+    if submit(request, forms.offer, forms.place_offer) is not None:
+        messages.success(request, _("The offer is accepted."))
+        return _back(namespace)
+    if submit(request, forms.bond, forms.post_bond) is not None:
+        messages.success(request, _("The bond is posted."))
+        return _back(namespace)
     context = {
-        "namespace": namespace,
-        "namespaces": traders(request),
+        **_seen(request, namespace, forms.nodes),
         "provider": provider,
-        "nodes": [(node, selectors.newest_report(node), node.is_tradable(now)) for node in nodes],
-        "enrol_form": enrol_form,
-        "offer_form": offer_form,
+        "enrol_form": forms.enrol,
+        "offer_form": forms.offer,
+        "bond_form": forms.bond,
         "key": key,
-        "offers": sells[:ORDERS_SHOWN],
-        "main": main,
-        "bond": bond,
+        "hub": f"{request.scheme}://{request.get_host()}",
     }
-    response = page(
-        request, "market/provider.html", context, form=enrol_form if act == "enrol" else offer_form
-    )
+    response = page(request, "market/provider.html", context, form=forms.sent)
     if key:
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+class _Forms:
+    """The console's forms, of which a request sends one, and what each of them does."""
+
+    def __init__(self, request: HttpRequest, provider: Provider) -> None:
+        self.actor, self.now, self.provider = actor_of(request), database_now(), provider
+        mine = selectors.nodes(actor=self.actor).filter(provider=provider).exclude(state=Node.State.RETIRED)
+        self.nodes = list(mine)
+        act = request.POST.get("act")
+        products = list(selectors.products().filter(state=Product.State.OPEN))
+        ends = self.now.replace(minute=0, second=0, microsecond=0) + OFFERED_AHEAD
+        self.enrol = EnrolForm(
+            request.POST if act == "enrol" else None, products=products, auto_id="enrol_%s"
+        )
+        self.offer = OfferForm(
+            request.POST if act == "offer" else None,
+            auto_id="offer_%s",
+            nodes=[(node.pk, f"{node.name} · {node.gpus} × {node.product.slug}") for node in self.nodes],
+            initial={"client_order_id": f"web-{uuid4().hex}", "end": ends},
+        )
+        self.bond = BondForm(
+            request.POST if act == "bond" else None, auto_id="bond_%s", initial={"key": uuid4().hex}
+        )
+        self.sent = {"offer": self.offer, "bond": self.bond}.get(act or "", self.enrol)
+
+    def make_key(self, data: dict[str, Any]) -> str:
+        return services.issue_enrolment_key(
+            actor=self.actor,
+            provider=self.provider,
+            product=selectors.get_product(data["product"]),
+            name=data["name"],
+            gpus=data["gpus"],
+            now=self.now,
+        )
+
+    def place_offer(self, data: dict[str, Any]) -> Order:
+        asked = OrderRequest(
+            client_order_id=data["client_order_id"],
+            product=next(node.product.slug for node in self.nodes if node.pk == data["node"]),
+            side=Order.Side.SELL,
+            gpus=data["gpus"],
+            start=data["start"],
+            end=data["end"],
+            price_micros_per_gpu_hour=data["price"],
+            node_id=data["node"],
+        )
+        return trading.place_order(
+            actor=self.actor, namespace_id=self.provider.namespace_id, request=asked, now=self.now
+        )
+
+    def post_bond(self, data: dict[str, Any]) -> object:
+        return money.post_bond(
+            actor=self.actor,
+            namespace_id=self.provider.namespace_id,
+            amount_micros=data["amount"],
+            key=data["key"],
+            now=self.now,
+        )
+
+
+def _seen(request: HttpRequest, namespace: Namespace, nodes: list[Node]) -> dict[str, Any]:
+    """What the console shows besides its forms."""
+    actor, now = actor_of(request), database_now()
+    main, bond = ledger.balances(actor=actor, namespace_id=namespace.pk)
+    account = Account.objects.filter(namespace=namespace, kind=Account.Kind.MAIN).first()
+    seller_id = account.pk if account else None
+    sells = orders.orders(actor=actor).filter(account__namespace=namespace, side=Order.Side.SELL)
+    supplied = leases.leases(actor=actor).filter(seller=seller_id)[:LEASES_SHOWN]
+    return {
+        "namespace": namespace,
+        "namespaces": traders(request),
+        "nodes": [(node, selectors.newest_report(node), node.is_tradable(now)) for node in nodes],
+        "offers": sells[:ORDERS_SHOWN],
+        "leases": [(lease, leases.earned_micros(lease)) for lease in supplied],
+        "earnings": leases.earnings(seller_id=seller_id),
+        "main": main,
+        "bond": bond,
+    }
+
+
+def _back(namespace: Namespace) -> HttpResponseRedirect:
+    return HttpResponseRedirect(f"/market/provider?as={namespace.name}")
 
 
 @require_POST
 def register(request: HttpRequest) -> HttpResponse:
     namespace = trading_as(request)
     services.register_provider(actor=actor_of(request), namespace_id=namespace.pk, now=database_now())
-    return HttpResponseRedirect(f"/market/provider?as={namespace.name}")
+    return _back(namespace)
+
+
+@require_POST
+def allow_processes(request: HttpRequest) -> HttpResponse:
+    """Let leases run plain processes on the provider's nodes, or no longer."""
+    namespace, actor = trading_as(request), actor_of(request)
+    provider = selectors.get_provider(actor=actor, namespace_id=namespace.pk)
+    allowed = request.POST.get("allowed") == "yes"
+    services.allow_processes(actor=actor, provider=provider, allowed=allowed)
+    messages.success(request, _("Saved."))
+    return _back(namespace)
 
 
 @require_POST
 def retire_node(request: HttpRequest, node_id: int) -> HttpResponse:
     node = services.retire_node(actor=actor_of(request), node_id=node_id, now=database_now())
     messages.success(request, _("%(node)s is retired.") % {"node": node.name})
-    return HttpResponseRedirect(f"/market/provider?as={node.provider.namespace.name}")
+    return _back(node.provider.namespace)

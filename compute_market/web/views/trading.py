@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from compute_market.clock import HOUR, ceil_minute, database_now
-from compute_market.matching import explain, reasons, selectors, services
+from compute_market.matching import explain, marketdata, reasons, selectors, services
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers import selectors as offers
@@ -28,6 +28,7 @@ ORDERS_PAGE = 40
 PRODUCTS_PAGE = 60
 TICKER_PRODUCTS = 8
 BOOK_LEVELS = 12
+HOURS_SHOWN, HOURS_MAX = 24, 24 * 366
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -71,14 +72,10 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
     """One product: book, charts, trades and the order ticket."""
     found = offers.get_product(slug)
     now = database_now()
-    start = now.replace(minute=0, second=0, microsecond=0) + HOUR
-    hours = request.GET.get("hours", "24")
-    length = int(hours) if hours.isdecimal() and 0 < int(hours) <= 24 * 366 else 24
-    book = board.book(found, start=start, end=start + length * HOUR)
+    live = _live(request, found, now=now)
     trades = list(selectors.trades(product_id=found.pk)[:TRADES_CHARTED])
     charted = [(t.at, t.price_micros_per_gpu_hour, t.gpus) for t in reversed(trades)]
-    [row] = board.rows([found], now=now)
-    best = book.asks[0][0] if book.asks else found.reference_price_micros
+    best = live["asks"][0][0] if live["asks"] else found.reference_price_micros
     initial = {
         "gpus": found.lot,
         "hours": request.GET.get("hours", 24),
@@ -92,21 +89,46 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
             request, _("Order %(id)s is accepted; the market decides in a moment.") % {"id": placed.pk}
         )
         return HttpResponseRedirect(f"/market/orders/{placed.pk}")
+    candles = charts.candles(charted, period=_period(charted))
     context = {
-        "product": found,
+        **live,
+        "candles": candles,
+        "scale": charts.scale(candles),
+        "trades": trades[:TRADES_SHOWN],
+        "form": form,
+        "review": review,
+        "namespaces": traders(request) if request.user.is_authenticated else [],
+    }
+    return page(request, "market/product.html", context, form=form)
+
+
+def news(request: HttpRequest, slug: str) -> HttpResponse:
+    """What changes on a product's page while it is looked at, each piece by its id: some kilobytes."""
+    found = offers.get_product(slug)
+    trades = selectors.trades(product_id=found.pk)[:TRADES_SHOWN]
+    context = {**_live(request, found, now=database_now()), "trades": trades, "is_news": True}
+    return page(request, "market/product/news.html", context)
+
+
+def _live(request: HttpRequest, traded: Product, *, now: datetime) -> dict[str, Any]:
+    """Prices and the book over the hours that the address names, from the next full hour."""
+    # The number comes first: news between it and the book is told twice rather than never.
+    sequence = marketdata.last_news(traded)
+    start = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    asked = request.GET.get("hours", "")
+    hours = int(asked) if asked.isdecimal() and 0 < int(asked) <= HOURS_MAX else HOURS_SHOWN
+    book = board.book(traded, start=start, end=start + hours * HOUR)
+    [row] = board.rows([traded], now=now)
+    return {
+        "product": traded,
         "row": row,
         "book": book,
         "bids": book.bids[:BOOK_LEVELS],
         "asks": book.asks[:BOOK_LEVELS],
         "depth": charts.depth(book.bids, book.asks),
-        "candles": charts.candles(charted, period=_period(charted)),
-        "trades": trades[:TRADES_SHOWN],
-        "form": form,
-        "review": review,
-        "hours": length,
-        "namespaces": traders(request) if request.user.is_authenticated else [],
+        "hours": hours,
+        "sequence": sequence,
     }
-    return page(request, "market/product.html", context, form=form)
 
 
 def _period(trades: list[tuple[Any, int, int]]) -> timedelta:

@@ -200,6 +200,11 @@ class TestTrading:
         assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
         assert not Order.objects.exists()
 
+    @pytest.mark.parametrize("accepted", ["text/event-stream", "text/csv", "text/html"])
+    def test_answers_in_its_own_form_whatever_is_accepted(self, client: Client, accepted: str) -> None:
+        refused = client.get(f"{BASE}/products/nothing/stream", headers={"Accept": accepted})
+        assert (refused.status_code, refused.json()["code"]) == (404, "product_not_found")
+
     def test_names_the_field_as_the_body_does(self, trader: Callable[..., Trader], product: Product) -> None:
         refused = trader()("post", "orders", order(product, limit_price=60_001)).json()
         assert (refused["code"], refused["field"]) == ("order_invalid", "limit_price")

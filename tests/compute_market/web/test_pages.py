@@ -9,13 +9,14 @@ from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from compute_market.clock import database_now
+from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
 from compute_market.offers.models import Node, Product
 from compute_market.web import board, charts
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import buy, drain, rich, sell
-from tests.factories.market import operator
+from tests.factories.market import CREDIT, lease, operator
 
 pytestmark = pytest.mark.django_db
 
@@ -212,14 +213,90 @@ class TestOrders:
         assert "每 GPU 小时多付 0.60" in chinese.content.decode()
 
 
+class TestTheConsole:
+    def test_of_somebody_who_supplies_nothing_says_how_to_begin(self) -> None:
+        newcomer = client_of(rich())
+        assert "Offer your GPUs" in newcomer.get("/market/provider").content.decode()
+        newcomer.post("/market/provider/register")
+        assert "No nodes yet" in newcomer.get("/market/provider").content.decode()
+
+    def test_makes_a_key_and_says_how_to_start_the_agent(self) -> None:
+        owner = client_of(rich())
+        exchange.product(slug="h100-sxm-80g.test.reserved.ib")
+        owner.post("/market/provider/register")
+        form = {"act": "enrol", "product": "h100-sxm-80g.test.reserved.ib", "name": "rack-1", "gpus": 8}
+        answer = owner.post("/market/provider", form)
+        assert "python3 agent --hub http://testserver --key mbe_" in answer.content.decode()
+        assert answer["Cache-Control"] == "no-store"
+
+    def test_places_offers_that_begin_now_and_shows_them(self, machine: Node) -> None:
+        owner = client_of(Principal(user=machine.provider.namespace.user))
+        end = (database_now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:00")
+        form = {"act": "offer", "node": machine.pk, "gpus": 8, "end": end, "price": "12.00"}
+        owner.post("/market/provider", {**form, "client_order_id": "web-9"})
+        order = Order.objects.get()
+        assert order.start - database_now() <= timedelta(minutes=1)
+        assert f"/market/orders/{order.pk}" in owner.get("/market/provider").content.decode()
+        refused = owner.post("/market/provider", {**form, "client_order_id": "web-10"})
+        assert refused.status_code == 422
+
+    def test_shows_what_was_earned_and_what_is_due(self, machine: Node) -> None:
+        sold = lease(machine, hours=2, price=12 * CREDIT, seller_fee_bps=100)
+        Lease.objects.filter(pk=sold.pk).update(used_micros=18 * CREDIT, paid_micros=12 * CREDIT)
+        owner = client_of(Principal(user=machine.provider.namespace.user))
+        page = owner.get("/market/provider").content.decode()
+        # An hour is paid, less the fee of 1 % on both; half an hour is metered and not paid yet.
+        assert '<div class="figure" id="earned">11.76</div>' in page
+        assert '<div class="figure">6.00</div>' in page
+        assert f"/market/leases/{sold.pk}" in page
+        Lease.objects.filter(pk=sold.pk).update(used_micros=0, paid_micros=0)
+
+    def test_posts_a_bond_and_allows_processes(self, machine: Node) -> None:
+        owner = client_of(Principal(user=machine.provider.namespace.user))
+        owner.post("/market/provider", {"act": "bond", "amount": "50", "key": "b1"})
+        owner.post("/market/provider", {"act": "bond", "amount": "50", "key": "b1"})
+        assert '<div class="figure">50.00</div>' in owner.get("/market/provider").content.decode()
+        owner.post("/market/provider/processes", {"allowed": "yes"})
+        machine.provider.refresh_from_db()
+        assert machine.provider.allows_processes
+        owner.post("/market/provider/processes", {"allowed": "no"})
+        machine.provider.refresh_from_db()
+        assert not machine.provider.allows_processes
+
+    def test_of_a_foreign_namespace_is_ones_own(self, machine: Node) -> None:
+        stranger = client_of(rich())
+        name = machine.provider.namespace.name
+        assert machine.name not in stranger.get(f"/market/provider?as={name}").content.decode()
+        stranger.post("/market/provider/processes", {"allowed": "yes", "as": name})
+        machine.provider.refresh_from_db()
+        assert not machine.provider.allows_processes
+
+
 class TestMoney:
     def test_comes_in_through_an_operator_only(self) -> None:
         staff, other = operator(), rich(10)
-        client_of(other).post("/market/portfolio", {"amount": "100", "key": "k1"})
+        assert other.user is not None
+        assert staff.user is not None
+        own, theirs = staff.user.namespace.name, other.user.namespace.name
+        client_of(other).post(
+            "/market/portfolio", {"account": theirs, "way": "deposit", "amount": "100", "key": "k1"}
+        )
         assert "10.00" in client_of(other).get("/market/portfolio").content.decode()
-        answer = client_of(staff).post("/market/portfolio", {"amount": "100", "key": "k2"})
+        answer = client_of(staff).post(
+            "/market/portfolio", {"account": own, "way": "deposit", "amount": "100", "key": "k2"}
+        )
         assert answer.status_code == 302
         assert "100.00" in client_of(staff).get("/market/portfolio").content.decode()
+        gift = {"account": theirs, "way": "deposit", "amount": "5", "key": "k5"}
+        assert client_of(staff).post("/market/portfolio", gift).status_code == 302
+        assert "15.00" in client_of(other).get("/market/portfolio").content.decode()
+        lost = client_of(staff).post("/market/portfolio", {**gift, "account": "nobody-here"})
+        assert lost.status_code == 422
+        out = {"account": own, "way": "withdrawal", "amount": "30", "key": "k3"}
+        assert client_of(staff).post("/market/portfolio", out).status_code == 302
+        assert "70.00" in client_of(staff).get("/market/portfolio").content.decode()
+        too_much = client_of(staff).post("/market/portfolio", {**out, "amount": "71", "key": "k4"})
+        assert "The account has 70.00 credits available" in too_much.content.decode()
         lines = client_of(staff).get("/market/portfolio/statement.csv")
         assert b"100000000" in b"".join(lines.streaming_content)  # type: ignore[attr-defined]
 
