@@ -13,11 +13,12 @@ if settings.MOCK:
     from celery.app.task import Task
 
     from bazaar.celery import app
-    from bazaar.mock import tasks, wsgi
+    from bazaar.mock import objects, tasks, wsgi
     from bazaar.mock.market.clock import clock
     from compute_market.clock import keep_time_by
 
     app.loader.import_default_modules()
     keep_time_by(clock.now)
-    application = wsgi.with_faults(wsgi.with_machines(application, clock.tend))
+    served = wsgi.with_machines(application, clock.tend)
+    application = wsgi.with_faults(served, owners_of=objects.owners)
     Task.apply_async = tasks.with_faults(Task.apply_async)  # type: ignore[method-assign]

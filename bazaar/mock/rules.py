@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 RECORDS_MAX = 100_000
+OwnersOf = Callable[[str, str, dict[str, str]], frozenset[str]]
 
 
 @dataclass
@@ -32,8 +33,8 @@ class Record:
 class Rule:
     """A fault and the requests it meets.
 
-    `route` is a glob over the decoded path; `repository` is `owner/name`. The first `after` requests
-    that match are let through, the next `times` are met (None: all).
+    `route` is a glob over the decoded path; `repository` is `owner/name`, in the path or of the object
+    asked for. The first `after` requests that match are let through, the next `times` are met (None: all).
     """
 
     route: str = "*"
@@ -79,13 +80,14 @@ class Rule:
             raise ValueError("status must be between 400 and 599.")
         return cls(**{name: value for name, value in values.items() if value is not None})
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str, owners: frozenset[str] = frozenset()) -> bool:
+        """`owners`: the repositories whose objects the request is about, though its path names none."""
         path = unquote(path)
         if self.task is not None:
             return False
         if self.method and self.method.upper() != method:
             return False
-        if self.repository and not _names(path, self.repository):
+        if self.repository and not (self.repository in owners or _names(path, self.repository)):
             return False
         return fnmatch.fnmatchcase(path, self.route)
 
@@ -133,12 +135,25 @@ class Book:
         with self._lock:
             self.rules, self.records = [], deque(maxlen=RECORDS_MAX)
 
-    def meet(self, method: str, path: str, query: str, headers: dict[str, str]) -> tuple[Record, Rule | None]:
-        """Write the request down and give its fault: the first of the rules whose turn it is."""
+    def meet(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: dict[str, str],
+        *,
+        owners_of: OwnersOf | None = None,
+    ) -> tuple[Record, Rule | None]:
+        """Write the request down and give its fault: the first of the rules whose turn it is.
+
+        `owners_of` tells whose objects a request is about; it is asked if a rule names a repository.
+        """
+        names_one = owners_of is not None and any(rule.repository for rule in self.rules)
+        owners = owners_of(path, query, headers) if owners_of is not None and names_one else frozenset()
         with self._lock:
             record = Record(next(self._numbers), method, path, query, headers)
             self.records.append(record)
-            met = self._due(lambda rule: rule.matches(method, path))
+            met = self._due(lambda rule: rule.matches(method, path, owners))
             record.fault = met.id if met else None
             return record, met
 

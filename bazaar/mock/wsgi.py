@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from bazaar.mock.rules import Record, Rule, book
+from bazaar.mock.rules import OwnersOf, Record, Rule, book
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Headers = list[tuple[str, str]]
@@ -23,7 +23,7 @@ EXPIRED = "mbz_" + "0" * 40
 REASONS = {429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
-def with_faults(application: Application) -> Application:
+def with_faults(application: Application, *, owners_of: OwnersOf) -> Application:
     """Wrap the application: requests are written down and meet the faults that the test asked for."""
 
     def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -31,7 +31,11 @@ def with_faults(application: Application) -> Application:
         if path.startswith(OWN):
             return application(environ, start_response)
         record, rule = book.meet(
-            environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), _headers(environ)
+            environ["REQUEST_METHOD"],
+            path,
+            environ.get("QUERY_STRING", ""),
+            _headers(environ),
+            owners_of=owners_of,
         )
         if rule is None:
             return application(environ, _noting(record, start_response))

@@ -50,6 +50,11 @@ class TestRule:
     def test_knows_its_repository(self, path: str, repository: str, is_met: bool) -> None:
         assert Rule(repository=repository).matches("GET", path) is is_met
 
+    def test_knows_whose_objects_are_asked_for(self) -> None:
+        rule = Rule(repository="acme/tiny")
+        assert rule.matches("GET", "/xet/data/0", frozenset({"acme/tiny", "acme/twin"}))
+        assert not rule.matches("GET", "/xet/data/0", frozenset({"acme/twin"}))
+
 
 class TestBook:
     def test_meets_the_requests_whose_turn_it_is(self) -> None:

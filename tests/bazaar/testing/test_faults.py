@@ -7,6 +7,7 @@ from tests.bazaar.testing.conftest import RunTests
 FAULTS = """
 import hashlib
 import http.client
+import os
 import time
 import urllib.error
 import urllib.request
@@ -119,6 +120,34 @@ def test_narrowed(model_hub, get):
     assert fault.hits == 1
     fault.remove()
     assert get("/acme/other/resolve/main/a.dat")[0] == b"o"
+
+
+@pytest.mark.parametrize("xet_is_off", [True, False])
+def test_narrowed_to_large_files(model_hub, get, monkeypatch, xet_is_off):
+    from huggingface_hub import HfApi, hf_hub_download
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", xet_is_off)
+    model_hub.add_model("acme/other")
+    sent = [model_hub.faults.add("/xet/*" if not xet_is_off else "/lfs/*", repository=name, latency=0.01)
+            for name in ("acme/tiny", "acme/other")]
+    weights = os.urandom(300_000)
+    HfApi().upload_file(path_or_fileobj=weights, path_in_repo="w.bin", repo_id="acme/other")
+    assert [fault.hits > 0 for fault in sent] == [False, True]
+    model_hub.faults.clear()
+    data = [model_hub.faults.add("*/data/*" if not xet_is_off else "*/w.bin", method="GET", repository=name,
+            latency=0.01) for name in ("acme/tiny", "acme/other")]
+    with open(hf_hub_download("acme/other", "w.bin"), "rb") as file:
+        assert file.read() == weights
+    assert [fault.hits > 0 for fault in data] == [False, True]
+
+
+def test_slow_task(model_hub, get):
+    from huggingface_hub import HfApi
+
+    fault = model_hub.faults.add(task="hub.community.*", latency=0.3, times=1)
+    started = time.monotonic()
+    HfApi().create_discussion("acme/tiny", title="Words")
+    assert time.monotonic() - started >= 0.3 and fault.hits == 1
 """
 
 
