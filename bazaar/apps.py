@@ -11,6 +11,8 @@ class BazaarConfig(AppConfig):
 
     def ready(self) -> None:
         from bazaar import doctor, resources, sweeps  # noqa: F401 - checks and signals register themselves
-        from hub.api.csghub.instances import offer_resources
+        from bazaar.instances import LeasedInstances
+        from hub.api.csghub.instances import offer_instances, offer_resources
 
         offer_resources(resources.for_rent)
+        offer_instances(LeasedInstances())

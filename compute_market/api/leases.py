@@ -86,7 +86,7 @@ class Leases(MarketView):
         """Leases that you hold or supply, newest first."""
         found = selectors.leases(actor=self.actor)
         if state := request.query_params.get("state"):
-            found = found.live() if state == "live" else found.filter(state=state)  # type: ignore[attr-defined]
+            found = found.live() if state == "live" else found.filter(state=state)
         return self.page(request, found, lease_row)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Least
 
 from compute_market.leases import bindings, policies
 from compute_market.leases.errors import LeaseNotFound, WorkNotFound
-from compute_market.leases.models import Lease, LogChunk, Work
+from compute_market.leases.models import Lease, LeaseQuerySet, LogChunk, Work
 from compute_market.leases.states import State
 from compute_market.offers.models import Node
 from hub.interface import Principal
@@ -28,8 +28,8 @@ class Assignment:
     work: Work | None
 
 
-def leases(*, actor: Principal) -> QuerySet[Lease]:
-    """Leases that the actor may see, held or supplied."""
+def leases(*, actor: Principal) -> LeaseQuerySet:
+    """Leases that the actor may see, held or supplied. Raises: Unauthenticated, TradeScopeMissing."""
     policies.require_trade_scope(actor)
     mine = policies.readable_namespaces(actor)
     return (
@@ -85,12 +85,15 @@ def get_lease(*, actor: Principal, lease_id: int) -> Lease:
 
 def get_held_lease(*, actor: Principal, lease_id: int) -> Lease:
     """A lease that the actor holds. Raises: Unauthenticated, TradeScopeMissing, LeaseNotFound."""
-    policies.require_trade_scope(actor)
-    mine = policies.readable_namespaces(actor)
-    lease = leases(actor=actor).filter(pk=lease_id, holder__namespace__in=mine).first()
+    lease = held_leases(actor=actor).filter(pk=lease_id).first()
     if lease is None:
         raise LeaseNotFound
     return lease
+
+
+def held_leases(*, actor: Principal) -> LeaseQuerySet:
+    """Leases that the actor holds. Raises: Unauthenticated, TradeScopeMissing."""
+    return leases(actor=actor).filter(holder__namespace__in=policies.readable_namespaces(actor))
 
 
 def newest_work(lease: Lease) -> Work:

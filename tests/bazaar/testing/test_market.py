@@ -3,6 +3,8 @@ from __future__ import annotations
 from tests.bazaar.testing.conftest import RunTests
 
 MARKET = """
+import subprocess
+import sysconfig
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +27,7 @@ def market(model_hub):
 
 def buy(market, **changes):
     window = {"start": "2026-07-01T10:00:00Z", "end": "2026-07-01T12:00:00Z"}
-    order = {"side": "buy", "product": H100, "gpus": 2, "limit_price": PRICE, **window, **changes}
+    order = {"side": "buy", "product": H100, "gpus": 2, "limit_price": PRICE, "wait": 5, **window, **changes}
     return market.client.place(**order)
 
 
@@ -88,7 +90,8 @@ def test_sells_to_bids_and_to_rivals(model_hub, market):
     market.offer(H100, gpus=8, hours=4)
     market.deposit("rival", 1_000_000_000)
     window = {"start": "2026-07-01T10:00:00Z", "end": "2026-07-01T12:00:00Z"}
-    assert rival.place(side="buy", product=H100, gpus=4, limit_price=PRICE, **window)["state"] == "filled"
+    placed = rival.place(side="buy", product=H100, gpus=4, limit_price=PRICE, wait=5, **window)
+    assert placed["state"] == "filled"
     assert buy(market, time_in_force="ioc")["state"] == "cancelled"
     assert list(market.client.orders(side="sell")) == []  # the provider's are not the tester's
 
@@ -135,8 +138,9 @@ def test_lost_and_late_tasks(model_hub, market):
     market.offer(H100)
     drain = "compute_market.matching.tasks.drain_shard"
     lost = model_hub.faults.add(task=drain, lost=True, times=1)
-    order = buy(market)
+    order = buy(market, wait=0)
     assert (order["state"], lost.hits) == ("pending", 1)
+    assert market.client.order(order["id"])["state"] == "pending"
     market.settle()
     assert market.client.order(order["id"])["state"] == "filled"
     time.sleep(1)  # the lost bell's mark is gone by then
@@ -152,6 +156,31 @@ def test_lost_and_late_tasks(model_hub, market):
     assert {lease["state"] for lease in market.client.leases()} == {"active"}
 
 
+def test_opencsg_lists_stops_and_starts_what_a_lease_serves(model_hub, market):
+    def csg(*words):
+        done = subprocess.run(
+            [f"{sysconfig.get_path('scripts')}/csghub-cli", *map(str, words)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    model_hub.add_model("acme/tiny")
+    market.offer(H100)
+    buy(market)
+    market.clock.advance_to("2026-07-01T10:00:00+00:00")
+    lease = the_lease(market)["id"]
+    market.command("vllm serve *", log="ready", minutes=None)
+    market.client.run(lease, ["vllm", "serve", "acme/tiny"])
+    listed = csg("inference", "list", "-u", "tester")
+    assert "acme/tiny" in listed and "Running" in listed
+    assert "acme/tiny" not in csg("finetune", "list", "-u", "tester")
+    assert "OK" in csg("inference", "stop", "acme/tiny", lease)
+    assert market.client.logs(lease)["work"]["state"] == "stopped"
+    assert "OK" in csg("inference", "start", "acme/tiny", lease)
+    assert market.client.logs(lease)["work"]["state"] == "running"
+    assert "no instance 9999" in csg("inference", "stop", "acme/tiny", 9999)
+
+
 def test_starts_again(model_hub):
     market = model_hub.market
     assert market.client.products() == [] and list(market.client.leases()) == []
@@ -162,5 +191,5 @@ def test_starts_again(model_hub):
 class TestMarket:
     def test_is_ones_own(self, run_tests: RunTests) -> None:
         text = run_tests(MARKET)
-        assert "11 passed" in text
+        assert "12 passed" in text
         assert float(text.partition("MILLISECONDS ")[2].split()[0]) < 500

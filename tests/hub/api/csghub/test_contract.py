@@ -6,14 +6,21 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from bazaar.instances import model_of
+from compute_market.clock import database_now
+from compute_market.leases.models import Lease, Work
 from compute_market.offers.models import Product
+from hub.accounts.models import User
+from hub.accounts.principals import Principal
 from hub.repos.models import Repository
 from hub.revisions import selectors
 from tests.factories import hub as make
@@ -209,6 +216,107 @@ class TestOneFile:
         form = {"file": SimpleUploadedFile("a", b"x"), "file_path": "a", "branch": "main", "message": "m"}
         answer = client.post("/api/v1/models/bob/theirs/upload_file", form, headers=door.headers)
         assert (answer.status_code, answer.json()["msg"] != "OK") == (403, True)
+
+
+class TestInstances:
+    """What a user's leases serve or tune."""
+
+    @pytest.fixture
+    def lease(self, headers: Mapping[str, str]) -> Lease:
+        alice = Principal(user=User.objects.get(namespace__name="alice"))
+        market.fund(market.namespace_of(alice), 1_000)
+        found = market.lease(market.node(), holder=alice, gpus=2)
+        found.state = "active"
+        found.ends_at = found.agreed_end_at = database_now() + timedelta(hours=3)
+        found.save()
+        return found
+
+    def run(self, lease: Lease, *command: str, **environment: str) -> Work:
+        return Work.objects.create(
+            lease=lease,
+            runner="fake",
+            command=[*command],
+            environment=environment,
+            token=uuid4(),
+            requested_at=market.NOON,
+            state="running",
+        )
+
+    def test_lists_what_leases_serve_and_what_they_tune(
+        self, client: Client, lease: Lease, door: Door
+    ) -> None:
+        headers = make.bearer(lease.holder.namespace.user, "write", "trade")
+        self.run(lease, "vllm", "serve", "alice/new")
+        expected = {"deploy_id": lease.pk, "model_id": "alice/new", "status": "Running"}
+        answer = client.get("/api/v1/user/alice/run/model", {"per": "5"}, headers=headers).json()
+        assert answer.get("total") == 1, answer
+        assert expected.items() <= answer["data"][0].items()
+        assert all(isinstance(answer["data"][0][name], str) for name in ("deploy_name", "status"))
+        tuned = client.get("/api/v1/user/alice/finetune/instances", headers=headers).json()
+        assert tuned["data"] == []
+        # A token that may not trade sees no leases.
+        assert door.get("/api/v1/user/alice/run/model").json()["data"] == []
+
+    def test_are_stopped_and_started(self, client: Client, lease: Lease, door: Door) -> None:
+        door.create()
+        headers = make.bearer(lease.holder.namespace.user, "write", "trade")
+        self.run(lease, "server", MODEL_ID="alice/new")
+        address = f"/api/v1/models/alice/new/run/{lease.pk}"
+        assert client.get(address, headers=headers).json()["data"]["deploy_id"] == lease.pk
+        for _ in range(2):
+            assert client.put(f"{address}/stop", headers=headers).json() == {"msg": "OK", "data": None}
+        assert lease.works.get().state == "stopping"
+        lease.works.update(state="stopped")
+        assert client.get(address, headers=headers).json()["data"]["status"] == "Stopped"
+        for _ in range(2):
+            assert client.put(f"{address}/start", headers=headers).json() == {"msg": "OK", "data": None}
+        again = lease.works.order_by("-pk")[0]
+        assert (again.state, again.command, again.environment) == (
+            "queued",
+            ["server"],
+            {"MODEL_ID": "alice/new"},
+        )
+        Lease.objects.update(state="draining")
+        lease.works.update(state="stopped")
+        refused = client.put(f"{address}/start", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (409, "lease_not_running")
+
+    def test_are_not_there_for_others_or_under_other_names(
+        self, client: Client, lease: Lease, door: Door
+    ) -> None:
+        door.create()
+        door.create(name="other")
+        self.run(lease, "server", "--model", "alice/new")
+        mine = make.bearer(lease.holder.namespace.user, "write", "trade")
+        theirs = make.bearer(make.user(), "write", "trade")
+        for address, headers in (
+            (f"/api/v1/models/alice/other/run/{lease.pk}", mine),
+            (f"/api/v1/models/alice/new/run/{lease.pk + 1}", mine),
+            (f"/api/v1/models/alice/new/finetune/{lease.pk}", mine),
+            (f"/api/v1/models/alice/new/run/{lease.pk}", theirs),
+        ):
+            assert client.get(address, headers=headers).status_code == 404
+            assert client.put(f"{address}/stop", headers=headers).status_code == 404
+        assert client.get(f"/api/v1/models/alice/new/run/{lease.pk}").status_code == 401
+        assert lease.works.get().state == "running"
+
+    @pytest.mark.parametrize(
+        ("command", "served", "tuned"),
+        [
+            ("vllm serve a/b --port 1", "a/b", None),
+            ("python -m server --model=a/b", "a/b", None),
+            ("tgi --model-id a/b", "a/b", None),
+            ("server --model /data/b", None, None),
+            ("python train.py --model_name_or_path a/b --model c/d", None, "a/b"),
+            ("python train.py", None, None),
+        ],
+    )
+    def test_know_their_model_by_the_commands_words(
+        self, command: str, served: str | None, tuned: str | None
+    ) -> None:
+        words = command.split()
+        assert model_of(words, {}, tunes=False) == served
+        assert model_of(words, {}, tunes=True) == tuned
 
 
 class TestSpaceResources:
