@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
+from hub.interface import prepared_cursor
+
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
@@ -27,7 +29,7 @@ def database_now() -> datetime:
     """The database's time of this very moment (not of the transaction's start), in UTC."""
     if _source is not None:
         return _source()
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT clock_timestamp()")
             (moment,) = cursor.fetchone()

@@ -26,14 +26,21 @@ from django.db.models.expressions import RawSQL
 from hub.interface import prepared_cursor
 
 
-def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
+def insert_rows(
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    once: Sequence[str] = (),
+) -> list[int]:
     """Insert rows of the named fields' values; give their primary keys in the order of the rows.
 
-    Unnamed fields need a default in the database or must be nullable.
+    Unnamed fields need a default in the database or must be nullable. `once` names a unique constraint's
+    fields: where a row is there already, its other fields are set.
     """
     if not rows:
         return []
-    statement = _insertion(connection.vendor, model, tuple(names))
+    statement = _insertion(connection.vendor, model, tuple(names), tuple(once))
     with prepared_cursor() as cursor:
         cursor.execute(statement.sql, statement.params(rows))
         return [pk for (pk,) in cursor.fetchall()]
@@ -86,14 +93,22 @@ class _Statement:
 
 
 @cache
-def _insertion(vendor: str, model: type[models.Model], names: tuple[str, ...]) -> _Statement:
+def _insertion(
+    vendor: str, model: type[models.Model], names: tuple[str, ...], once: tuple[str, ...]
+) -> _Statement:
     fields = tuple(_field(model, name) for name in names)
     columns = ", ".join(_column(field) for field in fields)
     sql = (
         f"INSERT INTO {table_of(model)} ({columns})"
         f" SELECT {', '.join(f'v.c{index}' for index in range(len(fields)))} FROM {_source(fields)}"
-        f" ORDER BY v.n RETURNING {_column(_pk(model))}"
+        " WHERE true ORDER BY v.n"  # without the condition SQLite takes ON CONFLICT for one of a join
     )
+    if once:
+        key = ", ".join(_column(_field(model, name)) for name in once)
+        others = [_column(field) for name, field in zip(names, fields, strict=True) if name not in once]
+        changes = ", ".join(f"{column} = excluded.{column}" for column in others)
+        sql += f" ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    sql += f" RETURNING {_column(_pk(model))}"
     return _Statement(sql, fields)
 
 
@@ -146,10 +161,26 @@ def table_of(model: type[models.Model]) -> str:
 def listed(values: Collection[int] | Collection[str]) -> RawSQL:
     """Values for an `__in` filter, as one parameter: thousands of placeholders cost more than their query."""
     kind = "text" if values and isinstance(next(iter(values)), str) else "bigint"
+    return listed_in(as_list(values), kind=kind)
+
+
+def listed_in(text: str, *, kind: str = "bigint") -> RawSQL:
+    """The same for a text of `as_list`; `kind` is bigint or text."""
+    return RawSQL(listed_sql(kind), [text])  # noqa: S611 - one of our own words
+
+
+def listed_sql(kind: str = "bigint") -> str:
+    """The query of the values of such a text, which is its one parameter."""
     if connection.vendor == "postgresql":
-        array = "{" + ",".join([_element(value) for value in values]) + "}"
-        return RawSQL(f"SELECT unnest(%s::{kind}[])", [array])  # noqa: S611 - one of two words of our own
-    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
+        return f"SELECT unnest(%s::{kind}[])"
+    return "SELECT value FROM json_each(%s)"
+
+
+def as_list(values: Collection[int] | Collection[str]) -> str:
+    """Values as the one parameter that `listed_sql` reads."""
+    if connection.vendor == "postgresql":
+        return "{" + ",".join([_element(value) for value in values]) + "}"
+    return json.dumps(list(values))
 
 
 def _field(model: type[models.Model], name: str) -> Field[Any, Any]:

@@ -63,29 +63,40 @@ class Prepared(Generic[M]):
 
     def __init__(self, build: Callable[..., models.QuerySet[M]], **examples: str | int) -> None:
         self.build, self.examples = build, examples
-        self._plans: dict[str, _Plan] = {}
+        self._plans: dict[tuple[str, bool], _Plan] = {}
         self._lock = threading.Lock()
 
     def first(self, *, using: str = "default", **values: str | int) -> M | None:
         """The first row for these values, with what the queryset's `select_related` names, or None."""
-        connection = connections[using]
-        plan = self._plans.get(connection.vendor)
-        if plan is None:
-            with self._lock:
-                plan = self._plans[connection.vendor] = _Plan(
-                    self.build(**self.examples), self.examples, using
-                )
+        plan = self._plan(using, is_single=True)
         with prepared_cursor(using=using) as cursor:
             cursor.execute(plan.sql, plan.fill(values))
             row = cursor.fetchone()
         return None if row is None else plan.instance(row)
+
+    def all(self, *, using: str = "default", **values: str | int) -> list[M]:
+        """All rows for these values, likewise."""
+        plan = self._plan(using, is_single=False)
+        with prepared_cursor(using=using) as cursor:
+            cursor.execute(plan.sql, plan.fill(values))
+            return [plan.instance(row) for row in cursor.fetchall()]
+
+    def _plan(self, using: str, *, is_single: bool) -> _Plan:
+        key = (connections[using].vendor, is_single)
+        plan = self._plans.get(key)
+        if plan is None:
+            with self._lock:
+                queryset = self.build(**self.examples).using(using)
+                plan = _Plan(queryset[:1] if is_single else queryset, self.examples, using)
+                self._plans[key] = plan
+        return plan
 
 
 class _Plan:
     """The SQL of one query on one kind of database, and how its rows become objects."""
 
     def __init__(self, queryset: models.QuerySet[Any], examples: dict[str, str | int], using: str) -> None:
-        compiler = queryset.using(using)[:1].query.get_compiler(using)
+        compiler = queryset.query.get_compiler(using)
         self.using = using
         self.sql, params = compiler.as_sql()
         names = {value: name for name, value in examples.items()}

@@ -172,14 +172,14 @@ class WindowQuery(serializers.Serializer[Any]):
 
 
 def book_body(product: Product, *, start: datetime, end: datetime, depth: int) -> dict[str, Any]:
-    book = marketdata.book(product, start=start, end=end)
+    book = marketdata.book(product, start=start, end=end, depth=depth)
     return {
         "product": product.slug,
         "sequence": marketdata.last_news(product),
         "start": moment(start),
         "end": moment(end),
-        "bids": [list(level) for level in book.bids[:depth]],
-        "asks": [list(level) for level in book.asks[:depth]],
+        "bids": [list(level) for level in book.bids],
+        "asks": [list(level) for level in book.asks],
     }
 
 

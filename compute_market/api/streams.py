@@ -28,6 +28,8 @@ HEAD = (
     b"X-Accel-Buffering: no\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\n"
 )
 BUFFER_BYTES_MAX = 256 * 1024
+# The kernel would keep megabytes for each subscriber that does not read.
+SOCKET_BYTES = 64 * 1024
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.0
 SUBSCRIBERS_MAX = 5000
@@ -172,6 +174,8 @@ class Broadcaster:
             topics, self._news = self._news, set()
         for subscriber in new:
             subscriber.connection.setblocking(False)
+            with contextlib.suppress(OSError):
+                subscriber.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
             assert self._selector is not None
             self._selector.register(subscriber.connection, selectors.EVENT_READ, subscriber)
             self._topics.setdefault(subscriber.topic, set()).add(subscriber)

@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple, NewType
 
@@ -15,6 +15,7 @@ from compute_market.leases.models import Lease, LeaseEvent
 from compute_market.leases.signals import lease_moved, leases_opened
 from compute_market.leases.states import NEXT, OVER, State
 from compute_market.offers.models import GpuHold
+from hub.interface import prepared_cursor
 
 LockedLease = NewType("LockedLease", Lease)
 """A lease whose row this transaction holds; made only by `lock_lease()` and `lock_leases()`."""
@@ -77,11 +78,7 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list
     """
     if not openings:
         return []
-    holds = dict(
-        GpuHold.objects.filter(
-            cause__in=rows.listed({opening.hold_cause for opening in openings})
-        ).values_list("cause", "pk")
-    )
+    holds = _holds_by_cause({opening.hold_cause for opening in openings})
     lease_ids = rows.insert_rows(
         Lease,
         OPENED,
@@ -95,8 +92,16 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list
             for o in openings
         ],
     )  # fmt: skip
-    leases_opened.send(sender=Lease, lease_ids=lease_ids, now=now)
+    starts_at = min(opening.start for opening in openings)
+    leases_opened.send(sender=Lease, lease_ids=lease_ids, starts_at=starts_at, now=now)
     return lease_ids
+
+
+def _holds_by_cause(causes: Collection[str]) -> dict[str, int]:
+    sql = f"SELECT cause, id FROM {rows.table_of(GpuHold)} WHERE cause IN ({rows.listed_sql('text')})"  # noqa: S608
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [rows.as_list(causes)])
+        return dict(cursor.fetchall())
 
 
 def lock_lease(lease_id: int) -> LockedLease | None:

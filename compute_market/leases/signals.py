@@ -2,7 +2,7 @@
 
 from django.dispatch import Signal
 
-# Arguments: lease_ids (a list), now.
+# Arguments: lease_ids (a list), starts_at (the earliest of them), now.
 leases_opened = Signal()
 # A lease has another state. Arguments: lease_id, state, now.
 lease_moved = Signal()

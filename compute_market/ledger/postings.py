@@ -49,16 +49,19 @@ def account_ids(
     *, namespace_ids: Collection[int], now: datetime, kind: str = Account.Kind.MAIN
 ) -> dict[int, int]:
     """Namespace id → account id, for any number of namespaces; missing accounts are opened."""
-    rows = Account.objects.filter(kind=kind, namespace_id__in=namespace_ids)
-    known: dict[int, int] = {row.namespace_id: row.pk for row in rows if row.namespace_id is not None}
+    mine = Account.objects.filter(kind=kind, namespace_id__in=namespace_ids)
+    known: dict[int, int] = {row.namespace_id: row.pk for row in mine if row.namespace_id is not None}
     for namespace_id in sorted(set(namespace_ids) - set(known)):
         known[namespace_id] = open_account(kind=kind, namespace_id=namespace_id, now=now).pk
     return known
 
 
+_of_shard = Prepared(lambda shard: Account.objects.filter(shard=shard), shard=31_111)
+
+
 def shard_account_ids(*, shard: int, now: datetime) -> tuple[int, int]:
     """The ids of a shard's escrow and fee accounts; opened at the first need."""
-    known = dict(Account.objects.filter(shard=shard).values_list("kind", "pk"))
+    known = {account.kind: account.pk for account in _of_shard.all(shard=shard)}
     escrow = known.get("escrow") or open_account(kind=Account.Kind.ESCROW, shard=shard, now=now).pk
     fees = known.get("fees") or open_account(kind=Account.Kind.FEES, shard=shard, now=now).pk
     return escrow, fees
@@ -86,6 +89,16 @@ def lock_account(*, namespace_id: int, now: datetime, kind: str = Account.Kind.M
     return LockedAccount(account)
 
 
+_all_locked = Prepared(
+    lambda ids: Account.objects.select_for_update().filter(pk__in=rows.listed_in(ids)).order_by("pk"),
+    ids="?ids",
+)
+_reservations = Prepared(
+    lambda ids: Reservation.objects.filter(pk__in=rows.listed_in(ids)),
+    ids="?ids",
+)
+
+
 def lock_accounts(*, ids: Iterable[int]) -> dict[int, LockedAccount]:
     """Lock accounts by ascending id, in one statement.
 
@@ -93,10 +106,7 @@ def lock_accounts(*, ids: Iterable[int]) -> dict[int, LockedAccount]:
     """
     _require_transaction()
     wanted = sorted(set(ids))
-    locked = {
-        account.pk: LockedAccount(account)
-        for account in Account.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
-    }
+    locked = {account.pk: LockedAccount(account) for account in _all_locked.all(ids=rows.as_list(wanted))}
     if len(locked) != len(wanted):
         raise AccountNotFound(missing=sorted(set(wanted) - set(locked)))
     return locked
@@ -104,7 +114,7 @@ def lock_accounts(*, ids: Iterable[int]) -> dict[int, LockedAccount]:
 
 def load_reservations(*, ids: Iterable[int]) -> dict[int, Reservation]:
     """Reservations by id. Their accounts' locks guard them, so they are read without a lock of their own."""
-    found = Reservation.objects.filter(pk__in=rows.listed(set(ids)))
+    found = _reservations.all(ids=rows.as_list(set(ids)))
     return {reservation.pk: reservation for reservation in found}
 
 

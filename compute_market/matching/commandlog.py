@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
 from django.db import transaction
 
 from compute_market import rows
@@ -13,6 +14,7 @@ from compute_market.matching.engine import commands as words
 from compute_market.matching.models import Command, Intake
 from hub.interface import prepared_cursor
 
+SEQUENCE_MAX = 2**63 - 1
 KINDS: dict[str, type[words.Command]] = {
     "new": words.New,
     "amend": words.Amend,
@@ -106,13 +108,15 @@ def _numbers(shard: int, count: int) -> int:
     return int(row[0]) - count + 1
 
 
-def read(*, shard: int, after: int, limit: int, until: int | None = None) -> list[Logged]:
+def read(*, shard: int, after: int, limit: int, until: int = SEQUENCE_MAX) -> list[Logged]:
     """The commands that follow a number, as many as there are up to a limit."""
-    found = Command.objects.filter(shard=shard, sequence__gt=after)
-    if until is not None:
-        found = found.filter(sequence__lte=until)
-    listed = found.order_by("sequence").values_list("sequence", "kind", "account", "reservation", "body")
-    return [
-        Logged(sequence, kind, account_id, reservation_id, KINDS[kind](sequence, *body))
-        for sequence, kind, account_id, reservation_id, body in listed[:limit]
-    ]
+    sql = (
+        f"SELECT sequence, kind, account_id, reservation_id, body FROM {rows.table_of(Command)}"  # noqa: S608
+        " WHERE shard_id = %s AND sequence > %s AND sequence <= %s ORDER BY sequence LIMIT %s"
+    )
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [shard, after, until, limit])
+        return [
+            Logged(sequence, kind, account_id, reservation_id, KINDS[kind](sequence, *orjson.loads(body)))
+            for sequence, kind, account_id, reservation_id, body in cursor.fetchall()
+        ]

@@ -17,6 +17,7 @@ from compute_market.matching import bells, books, commandlog, engine, limits, qu
 from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Cursor, Intake, Level, Snapshot
 from compute_market.matching.signals import shard_drained
+from hub.interface import prepared_cursor
 
 
 class StaleEpoch(Exception):
@@ -36,16 +37,18 @@ class Claim:
 
 def claim(*, shard: int, holder: str) -> Claim | None:
     """Take a shard nobody else is draining, by the database's clock; None if somebody is."""
-    Cursor.objects.get_or_create(shard_id=shard)
     sql = (
         f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
         f" SET epoch = epoch + 1, holder = %s, held_until = {_later()}"
         f" WHERE shard_id = %s AND (held_until IS NULL OR held_until < {_moment()})"
         " RETURNING epoch, sequence, event_number"
     )
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(sql, [holder, shard])
         row = cursor.fetchone()
+        if row is None and Cursor.objects.get_or_create(shard_id=shard)[1]:
+            cursor.execute(sql, [holder, shard])
+            row = cursor.fetchone()
     return Claim(shard, holder, *row) if row else None
 
 
@@ -56,9 +59,14 @@ def release(held: Claim) -> None:
 
 def has_work(shard: int) -> bool:
     """Whether commands wait behind the cursor."""
-    last = Intake.objects.filter(shard=shard).values_list("last_sequence", flat=True).first() or 0
-    done = Cursor.objects.filter(shard=shard).values_list("sequence", flat=True).first() or 0
-    return last > done
+    sql = (
+        f"SELECT 1 FROM {rows.table_of(Intake)} taken LEFT JOIN {rows.table_of(Cursor)} done"  # noqa: S608
+        " ON done.shard_id = taken.shard_id"
+        " WHERE taken.shard_id = %s AND taken.last_sequence > COALESCE(done.sequence, 0)"
+    )
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [shard])
+        return cursor.fetchone() is not None
 
 
 def drain_batch(held: Claim, *, now: datetime) -> int:
@@ -128,18 +136,16 @@ def _guard(held: Claim) -> None:
     A worker that is stopped in the middle of its commit must not keep its locks: PostgreSQL ends its
     transaction for it.
     """
+    columns = "epoch, sequence, event_number"
+    sql = f"SELECT {columns} FROM {rows.table_of(Cursor)} WHERE shard_id = %s"  # noqa: S608
+    params: list[int | str] = [held.shard]
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            milliseconds = limits.claim_seconds() * 1000
-            cursor.execute(
-                "SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [str(milliseconds)]
-            )
-    place = (
-        Cursor.objects.select_for_update()
-        .filter(shard=held.shard)
-        .values_list("epoch", "sequence", "event_number")
-        .get()
-    )
+        timeout = "set_config('idle_in_transaction_session_timeout', %s, true)"
+        sql = f"SELECT {columns} FROM ({sql} FOR UPDATE) place, {timeout}"  # noqa: S608
+        params.append(str(limits.claim_seconds() * 1000))
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, params)
+        place = cursor.fetchone()
     if place != (held.epoch, held.sequence, held.event_number):
         raise StaleEpoch(f"Shard {held.shard} is at {place}, we were at {held}.")
 
@@ -150,7 +156,7 @@ def _advance(held: Claim, matcher: engine.Engine) -> None:
         f" SET sequence = %s, event_number = %s, drained_at = {_moment()},"
         f" held_until = {_later()} WHERE shard_id = %s AND epoch = %s"
     )
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(sql, [matcher.sequence, matcher.number, held.shard, held.epoch])
         if cursor.rowcount != 1:
             raise StaleEpoch(f"Shard {held.shard} has another epoch than {held.epoch}.")
@@ -159,17 +165,16 @@ def _advance(held: Claim, matcher: engine.Engine) -> None:
 def _write_levels(levels: list[tuple[books.LevelKey, int, int]]) -> None:
     """Levels as they are now; those with nothing left go."""
     moment = quantities.from_minutes
-    keys = [
-        (product, side, price, moment(start), moment(end))
-        for (product, side, price, start, end), _, _ in levels
-    ]
+    gone, there = [], []
+    for (product, side, price, start, end), gpus, count in levels:
+        key = (product, side, price, moment(start), moment(end))
+        if count:
+            there.append((*key, gpus, count))
+        else:
+            gone.append(key)
     names = ("product", "side", "price_micros_per_gpu_hour", "start", "end")
-    rows.delete_rows(Level, names, keys)
-    rows.insert_rows(
-        Level,
-        (*names, "gpus", "orders"),
-        [(*key, gpus, count) for key, (_, gpus, count) in zip(keys, levels, strict=True) if count],
-    )
+    rows.delete_rows(Level, names, gone)
+    rows.insert_rows(Level, (*names, "gpus", "orders"), there, once=names)
 
 
 def _moment() -> str:

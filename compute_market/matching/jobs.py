@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from compute_market.clock import database_now
-from compute_market.matching import books, commandlog, drain, listings
+from compute_market.matching import books, commandlog, drain, listings, marks
 from compute_market.matching.models import Command, Cursor, Listing, Order, Outbox, Snapshot
 
 DRAIN_SECONDS = 30
@@ -20,20 +20,26 @@ NEWS_KEPT = timedelta(days=3)
 SNAPSHOTS_KEPT = 3
 
 
-def drain_shard(*, shard: int, now: datetime) -> int:
+def drain_shard(*, shard: int, now: datetime, listen_seconds: float = 0) -> int:
     """Drain a shard until nothing waits, or for as long as a task may take. Gives the commands drained.
 
-    Does nothing if somebody else is at it: they look once more after they let go.
+    For up to `listen_seconds` it stays at its post and listens for more. Does nothing if somebody else is at
+    it: they look once more after they let go.
     """
     drained = 0
     stop_at = time.monotonic() + DRAIN_SECONDS
+    listen_until = time.monotonic() + listen_seconds
     while drain.has_work(shard) and time.monotonic() < stop_at:
         held = drain.claim(shard=shard, holder=_worker_name())
         if held is None:
             break
         try:
-            while time.monotonic() < stop_at and (count := drain.drain_batch(held, now=database_now())):
-                drained += count
+            with marks.Post(shard, until=listen_until) as post:
+                while time.monotonic() < stop_at:
+                    count = drain.drain_batch(held, now=database_now())
+                    drained += count
+                    if not count and not post.hear():
+                        break
         except drain.StaleEpoch:
             continue
         except BaseException:

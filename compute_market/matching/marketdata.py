@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet, Sum
+
 from compute_market.clock import HOUR
 from compute_market.matching import limits, quantities, selectors
 from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
@@ -27,18 +29,24 @@ class Book:
     asks: list[tuple[int, int]]
 
 
-def book(product: Product, *, start: datetime, end: datetime) -> Book:
-    sides: dict[int, dict[int, int]] = {Order.Side.BUY: defaultdict(int), Order.Side.SELL: defaultdict(int)}
-    for side, price, gpus in selectors.depth(product_id=product.pk, start=start, end=end).values_list(
-        "side", "price_micros_per_gpu_hour", "gpus"
-    ):
-        sides[side][price] += gpus
+def book(product: Product, *, start: datetime, end: datetime, depth: int | None = None) -> Book:
+    """The levels of a window, all or the best `depth` of each side.
+
+    The database sums them up, and reads a side from its best price on, so a deep book costs no more.
+    """
+    window: dict[str, Any] = {"product_id": product.pk, "start": start, "end": end}
     return Book(
         start=start,
         end=end,
-        bids=sorted(sides[Order.Side.BUY].items(), reverse=True),
-        asks=sorted(sides[Order.Side.SELL].items()),
+        bids=list(_summed(selectors.bids(**window), "-price_micros_per_gpu_hour")[:depth]),
+        asks=list(_summed(selectors.asks(**window), "price_micros_per_gpu_hour")[:depth]),
     )
+
+
+def _summed(levels: QuerySet[Level], order: str) -> QuerySet[Level, tuple[int, int]]:
+    """(price, GPUs) of levels, one a price."""
+    prices = levels.values_list("price_micros_per_gpu_hour")
+    return prices.annotate(total=Sum("gpus")).order_by(order)
 
 
 @dataclass(frozen=True, slots=True)

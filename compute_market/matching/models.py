@@ -408,7 +408,8 @@ class Outbox(models.Model):
     class Meta:
         verbose_name_plural = "outbox"
         constraints = (
-            models.UniqueConstraint(fields=["shard", "sequence", "topic"], name="outbox_once_a_topic"),
+            # The topic before the sequence: its index finds a topic's newest news, and what came after some.
+            models.UniqueConstraint(fields=["shard", "topic", "sequence"], name="outbox_once_a_topic"),
         )
 
     def __str__(self) -> str:

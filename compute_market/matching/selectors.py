@@ -88,14 +88,19 @@ def trades(*, product_id: int) -> QuerySet[Trade]:
     return Trade.objects.filter(product=product_id).order_by("-pk")
 
 
-def depth(*, product_id: int, start: datetime | None = None, end: datetime | None = None) -> QuerySet[Level]:
-    """The levels of a product's book; with a window, those asks that cover it and bids that lie inside it."""
-    levels = Level.objects.filter(product=product_id)
-    if start is not None and end is not None:
-        levels = levels.filter(side=Order.Side.SELL, start__lte=start, end__gte=end) | levels.filter(
-            side=Order.Side.BUY, start__gte=start, end__lte=end
-        )
-    return levels
+def depth(*, product_id: int) -> QuerySet[Level]:
+    """The levels of a product's book."""
+    return Level.objects.filter(product=product_id)
+
+
+def asks(*, product_id: int, start: datetime, end: datetime) -> QuerySet[Level]:
+    """The offers that a window can be had of."""
+    return depth(product_id=product_id).filter(side=Order.Side.SELL, start__lte=start, end__gte=end)
+
+
+def bids(*, product_id: int, start: datetime, end: datetime) -> QuerySet[Level]:
+    """The bids for some or all of a window."""
+    return depth(product_id=product_id).filter(side=Order.Side.BUY, start__gte=start, end__lte=end)
 
 
 def backlog() -> dict[int, int]:

@@ -20,6 +20,7 @@ from compute_market.matching.books import Books
 from compute_market.matching.commandlog import Logged
 from compute_market.matching.engine import events as e
 from compute_market.matching.models import Order, Outbox, Outcome, Trade
+from hub.interface import prepared_cursor
 
 PENDING, OPEN = Order.State.PENDING.value, Order.State.OPEN.value
 PARTIALLY_FILLED, FILLED = Order.State.PARTIALLY_FILLED.value, Order.State.FILLED.value
@@ -28,10 +29,10 @@ REJECTED = Order.State.REJECTED.value
 BUY = 1
 
 LOADED = (
-    "pk", "account_id", "side", "price_micros_per_gpu_hour", "gpus", "state", "total_gpu_minutes",
-    "filled_gpu_minutes", "open_gpu_minutes", "cancelled_gpu_minutes", "version", "reservation_id",
-    "maker_fee_bps", "taker_fee_bps", "lease_id", "reason", "client_order_id",
-)  # fmt: skip
+    "id, account_id, side, price_micros_per_gpu_hour, gpus, state, total_gpu_minutes, filled_gpu_minutes,"
+    " open_gpu_minutes, cancelled_gpu_minutes, version, reservation_id, maker_fee_bps, taker_fee_bps,"
+    " lease_id, reason, client_order_id"
+)
 WRITTEN = (
     "price_micros_per_gpu_hour", "gpus", "state", "total_gpu_minutes", "filled_gpu_minutes",
     "open_gpu_minutes", "cancelled_gpu_minutes", "version", "reservation", "reason", "changed_at",
@@ -200,8 +201,10 @@ class Settlement:
                 touched.add(event.order)  # type: ignore[union-attr]
             elif type(event) is e.Rejected and self.logged[event.sequence].kind in {"new", "amend"}:
                 touched.add(event.order)
-        found = Order.objects.filter(pk__in=rows.listed(touched)).values_list(*LOADED)
-        return {row[0]: Tally(row) for row in found}
+        sql = f"SELECT {LOADED} FROM {rows.table_of(Order)} WHERE id IN ({rows.listed_sql()})"  # noqa: S608
+        with prepared_cursor() as cursor:
+            cursor.execute(sql, [rows.as_list(touched)])
+            return {row[0]: Tally(row) for row in cursor.fetchall()}
 
     def _load_money(self) -> None:
         holds = {t.reservation for t in self.tallies.values() if t.reservation is not None}

@@ -84,6 +84,8 @@ def enlarge(*, order: Order, gpus: int, now: datetime) -> None:
 
 def shrink(*, sizes: Sequence[tuple[str, int]]) -> None:
     """Let holds, by cause, have as many GPUs as their orders need now: after an amendment was decided."""
+    if not sizes:
+        return
     pks = dict(GpuHold.objects.open().filter(cause__in=[c for c, _ in sizes]).values_list("cause", "pk"))
     rows.update_rows(GpuHold, ("gpus",), [(pks[cause], gpus) for cause, gpus in sizes if cause in pks])
 

@@ -10,12 +10,16 @@ from django.db import transaction
 from compute_market.clock import database_now
 from compute_market.matching import jobs, marks, selectors
 
+# Other work waits for the worker's processes too, so the listening goes through the queue again after this.
+LISTEN_SECONDS = 2.0
+
 
 @shared_task(acks_late=True, soft_time_limit=120)
 def drain_shard(*, shard: int, **_: object) -> None:
-    """There may be work in a shard."""
+    """There may be work in a shard. A worker listens for more; whoever calls this himself goes on."""
     marks.heard(shard)
-    jobs.drain_shard(shard=shard, now=database_now())
+    is_worker = not (drain_shard.request.called_directly or drain_shard.request.is_eager)
+    jobs.drain_shard(shard=shard, now=database_now(), listen_seconds=LISTEN_SECONDS if is_worker else 0)
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
@@ -54,5 +58,5 @@ def ring(shard: int) -> None:
 
 
 def _send(shard: int) -> None:
-    if marks.is_first(shard):
+    if marks.needs_task(shard):
         drain_shard.apply_async(kwargs={"shard": shard}, queue=queue(shard), retry=False)

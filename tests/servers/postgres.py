@@ -21,8 +21,9 @@ from urllib.parse import quote
 
 from bazaar.server import processes
 
+MORE = ("max_connections=200",)
 # A test's server is thrown away: it need not survive a power cut.
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 SUPERUSER = "postgres"
 
 
@@ -45,8 +46,11 @@ def _installation(scratch: Path, user: int | None) -> Path:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[str]:
-    """Run a fresh server for the block; gives the URL of its empty database `bazaar`."""
+def running(*, is_durable: bool = False) -> Iterator[str]:
+    """Run a fresh server for the block; gives the URL of its empty database `bazaar`.
+
+    A durable one flushes each commit to the disk, as a server with data of worth does.
+    """
     user = _unprivileged()
     with tempfile.TemporaryDirectory(prefix="bazaar-pg-") as scratch_name:
         scratch = Path(scratch_name)
@@ -70,7 +74,7 @@ def running() -> Iterator[str]:
             )
 
         run("initdb", "-D", str(data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        settings = [word for setting in FAST for word in ("-c", setting)]
+        settings = [word for setting in (*MORE, *(() if is_durable else FAST)) for word in ("-c", setting)]
         with log.open("wb") as output:
             server = processes.spawn(
                 [programs / "postgres", "-D", data, "-h", "", "-k", data, *settings],

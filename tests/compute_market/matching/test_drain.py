@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -149,6 +151,53 @@ class TestBells:
         finally:
             before_task_publish.disconnect(listen)
             marks.heard(0)
+
+
+class TestPost:
+    """Who has drained a shard listens for a moment, and no task is sent meanwhile."""
+
+    @pytest.fixture(autouse=True)
+    def _quiet(self) -> Iterator[None]:
+        marks.heard(0)
+        yield
+        marks.heard(0)
+
+    def post(self) -> marks.Post:
+        return marks.Post(0, until=time.monotonic() + 60)
+
+    def test_hears_a_bell_that_needs_no_task(self) -> None:
+        with self.post() as post:
+            assert [marks.needs_task(0) for _ in range(3)] == [False] * 3
+            assert post.hear()
+            assert not post.hear()
+        assert marks.needs_task(0)
+
+    def test_looks_again_if_it_was_not_manned_for_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with self.post() as post:
+            marks._redis().delete(marks._post(0))
+            assert marks.needs_task(0)
+            assert post.hear()
+
+    def test_is_given_up_when_its_time_is_over(self) -> None:
+        with marks.Post(0, until=time.monotonic()) as post:
+            assert marks.needs_task(0)
+            assert not post.hear()
+
+    def test_is_where_a_worker_hears_of_an_order_after_the_last(
+        self, user: Principal, machine: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = buy(user, machine.product, 1, 9)
+        later: list[Order] = []
+
+        def hear(post: marks.Post) -> bool:
+            if later:
+                return False
+            later.append(buy(user, machine.product, 1, 9))
+            return True
+
+        monkeypatch.setattr(marks.Post, "hear", hear)
+        assert jobs.drain_shard(shard=0, now=NOON, listen_seconds=60) == 3
+        assert {Order.objects.get(pk=order.pk).state for order in (first, *later)} == {"open"}
 
 
 class TestPrune:
