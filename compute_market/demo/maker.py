@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from math import sin
+from zlib import crc32
 
 from compute_market.clock import HOUR
 from compute_market.demo import cast
@@ -23,7 +24,7 @@ EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
 ASK_STEPS_BPS = (50, 150)
 BID_STEPS_BPS = (100, 250, 500)
 BID_BLOCK_H = 6
-DEAL_MINUTES = 5
+DEAL_SECONDS = 15 * 60
 WANDER_BPS = 150
 
 
@@ -61,7 +62,7 @@ def _place(namespace_id: int, request: OrderRequest, *, now: datetime) -> int:
 def _price(product: Product, at: datetime, *, bps: int) -> int:
     """The wandering price, moved by `bps`, on the tick and inside the band."""
     hours = (at - EPOCH) / HOUR
-    wander = WANDER_BPS * sin(hours / 7 + product.pk)
+    wander = WANDER_BPS * sin(hours / 7 + crc32(product.slug.encode()) % 97)
     price = product.reference_price_micros * (10_000 + wander + bps) / 10_000
     listing = listings.ensure(product, now=at)
     tick = product.tick_micros
@@ -116,10 +117,9 @@ def _bids(product: Product, *, now: datetime) -> Iterator[OrderRequest]:
 
 
 def _deal(product: Product, *, now: datetime) -> OrderRequest | None:
-    """Every few minutes one lot for an hour, at the best ask: so there are trades to look at."""
-    turn = int(now.timestamp()) // (60 * DEAL_MINUTES)
-    if (turn + product.pk) % 3:
-        return None
+    """Every quarter of an hour one lot for an hour, at the best ask: so there are trades to look at."""
+    # Each product has its own moment of the quarter, the same on every hub.
+    turn = (int(now.timestamp()) + crc32(product.slug.encode())) // DEAL_SECONDS
     start = _next_hour(now) + (turn % 24) * HOUR
     best = (
         Level.objects.filter(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from compute_market.ledger.models import Account
 from compute_market.matching import jobs, services
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
@@ -111,3 +112,13 @@ def drain(shard: int = 0, *, now: datetime = NOON) -> int:
 def rich(funds: int = 1_000_000) -> Principal:
     """A trader who can afford it."""
     return trader(funds=funds)
+
+
+def purse(who: Principal) -> Account:
+    """A trader's main account, as it is now."""
+    return Account.objects.get(namespace=namespace_of(who), kind=Account.Kind.MAIN)
+
+
+def again(order: Order) -> Order:
+    """An order as it is now."""
+    return Order.objects.get(pk=order.pk)

@@ -58,6 +58,19 @@ class TestDemoMarket:
         assert Trade.objects.exists()
         assert Lease.objects.exists()
 
+    def test_trades_each_product_at_its_own_time(self, now: datetime) -> None:
+        dealt = []
+        for minutes in range(1, 17):
+            before = Trade.objects.count()
+            jobs.trade(now=now + timedelta(minutes=minutes))
+            drain()
+            dealt.append(Trade.objects.count() - before)
+        products = Product.objects.filter(nodes__isnull=False).distinct().count()
+        # At the start each trades once, so that there is something to see; then each in its own minute.
+        first, *others = dealt
+        assert (first, sum(others)) == (products, products)
+        assert sum(count > 0 for count in others) >= 4
+
     def test_takes_leases_up_and_runs_nothing(self, now: datetime) -> None:
         jobs.trade(now=now + timedelta(minutes=5))
         jobs.trade(now=now + timedelta(minutes=10))

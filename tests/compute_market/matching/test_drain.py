@@ -18,20 +18,10 @@ from compute_market.matching.models import Cursor, Level, Order, Outbox, Snapsho
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
 from tests.factories import exchange
-from tests.factories.exchange import BUY, buy, rich, sell
+from tests.factories.exchange import BUY, buy, sell
 from tests.factories.market import NOON, namespace_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def provider() -> Principal:
-    return rich()
-
-
-@pytest.fixture
-def user() -> Principal:
-    return rich()
 
 
 @pytest.fixture

@@ -12,25 +12,10 @@ from compute_market.matching.models import Order
 from compute_market.offers.models import Node, Product
 from hub.accounts.principals import Principal
 from tests.factories import exchange
-from tests.factories.exchange import BUY, FOK, MIDNIGHT, buy, drain, rich, sell
+from tests.factories.exchange import BUY, FOK, MIDNIGHT, buy, drain, sell
 from tests.factories.market import CREDIT, NOON, operator
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def provider() -> Principal:
-    return rich()
-
-
-@pytest.fixture
-def user() -> Principal:
-    return rich()
-
-
-@pytest.fixture
-def machine(provider: Principal) -> Node:
-    return exchange.node(provider, exchange.product())
 
 
 def like(product: Product, **changes: object) -> Product:
