@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter
-from django.views.decorators.csrf import csrf_exempt
 
 from hub.accounts.principals import Principal
 from hub.api import converters  # noqa: F401 - registers the converters
 from hub.api.authentication import principal_of
 from hub.api.csghub import errors
+from hub.api.dispatch import View, by_method
 from hub.api.json import json_response
-from hub.errors import Refusal
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
-
-View = Callable[..., HttpResponseBase]
 
 KINDS = {
     "models": Kind.MODEL,
@@ -46,24 +42,12 @@ register_converter(Type, "csg_type")
 
 
 def route(**methods: View) -> View:
-    """One URL's view. Refusals are rendered here, once."""
-    if "GET" in methods:
-        methods.setdefault("HEAD", methods["GET"])
+    """One URL's view: `route(GET=…, POST=…)`."""
+    return by_method(methods, render=errors.render, not_allowed=_not_allowed, read_caller=principal_of)
 
-    @csrf_exempt
-    def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        try:
-            principal_of(request)
-            view = methods.get(request.method or "")
-            if view is None:
-                return json_response(
-                    {"code": "method", "msg": f"{request.method} is not allowed here."}, status=405
-                )
-            return view(request, **kwargs)
-        except Refusal as refusal:
-            return errors.render(refusal, request)
 
-    return dispatch
+def _not_allowed(request: HttpRequest) -> HttpResponse:
+    return json_response({"code": "method", "msg": f"{request.method} is not allowed here."}, status=405)
 
 
 def actor(request: HttpRequest) -> Principal:

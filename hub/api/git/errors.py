@@ -6,11 +6,10 @@ from django.http import HttpRequest, HttpResponse
 
 from hub import errors
 from hub.api.git.render import lfs_json
+from hub.api.refusals import header_safe, status_of
 
 # Our code → status. What is not listed gets its kind's.
 STATUSES: dict[str, int] = {
-    "storage_quota_exceeded": 403,
-    "storage_full": 507,
     "hash_mismatch": 422,
     "size_mismatch": 422,
     "invalid_oid": 422,
@@ -19,25 +18,9 @@ STATUSES: dict[str, int] = {
     "body_too_large": 413,
     "too_many_objects": 413,
 }
-KINDS: dict[type[errors.Refusal], int] = {
-    errors.Invalid: 400,
-    errors.Unauthenticated: 401,
-    errors.Denied: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Exhausted: 429,
-    errors.Unsupported: 501,
-    errors.Unavailable: 503,
-}
 # The Python client reads these on the batch call, as on all others.
 X_ERROR_CODES = {"repository_not_found": "RepoNotFound", "repository_gated": "GatedRepo"}
 CHALLENGE = 'Basic realm="Model Bazaar", charset="UTF-8"'
-
-
-def status_of(refusal: errors.Refusal) -> int:
-    if refusal.code in STATUSES:
-        return STATUSES[refusal.code]
-    return next((status for kind, status in KINDS.items() if isinstance(refusal, kind)), 400)
 
 
 def asks_for_credentials(refusal: errors.Refusal, request: HttpRequest) -> bool:
@@ -62,12 +45,11 @@ def render_json(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
 
 
 def _finished(response: HttpResponse, refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
-    response.status_code = status_of(refusal)
+    response.status_code = status_of(refusal, STATUSES)
     if asks_for_credentials(refusal, request):
         response.status_code = 401
         response["WWW-Authenticate"] = response["LFS-Authenticate"] = CHALLENGE
     if code := X_ERROR_CODES.get(refusal.code):
         response["X-Error-Code"] = code
-    text = " ".join(str(refusal).split())
-    response["X-Error-Message"] = text.encode("latin-1", "replace").decode("latin-1")[:500]
+    response["X-Error-Message"] = header_safe(refusal)
     return response

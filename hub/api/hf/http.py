@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter
-from django.views.decorators.csrf import csrf_exempt
 
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
+from hub.api.dispatch import Moved, View, by_method
 from hub.api.hf import errors
 from hub.api.json import json_response
-from hub.errors import Invalid, Refusal
+from hub.errors import Invalid
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
-
-View = Callable[..., HttpResponseBase]
 
 PLURALS = {
     "models": Kind.MODEL,
@@ -48,46 +46,13 @@ class Plural:
 register_converter(Plural, "plural")
 
 
-class Moved(Exception):
-    """The repository goes by another id now."""
-
-    def __init__(self, repository: Repository, asked: str) -> None:
-        self.repository, self.asked = repository, asked
-
-
 def route(**methods: View) -> View:
-    """One URL's view: `route(GET=…, POST=…)`. HEAD falls to GET. Refusals are rendered here, once."""
-    if "GET" in methods:
-        methods.setdefault("HEAD", methods["GET"])
-
-    @csrf_exempt
-    def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        try:
-            # Credentials are read first: a token that is not known is told so on every route.
-            principal_of(request)
-            if "%00" in request.META.get("QUERY_STRING", ""):
-                raise Invalid(reason="The query holds a NUL, which is no text.")
-            view = methods.get(request.method or "")
-            if view is None:
-                response = json_response({"error": f"{request.method} is not allowed here."}, status=405)
-                response["Allow"] = ", ".join(sorted(methods))
-                return response
-            return view(request, **kwargs)
-        except Moved as moved:
-            return _redirect(request, moved)
-        except Refusal as refusal:
-            return errors.render(refusal, request)
-
-    return dispatch
+    """One URL's view: `route(GET=…, POST=…)`."""
+    return by_method(methods, render=errors.render, not_allowed=_not_allowed, read_caller=principal_of)
 
 
-def _redirect(request: HttpRequest, moved: Moved) -> HttpResponse:
-    """307 keeps method and body. The path is the one that came, with the id replaced."""
-    path = request.path.replace(f"/{moved.asked}", f"/{moved.repository.full_name}", 1)
-    query = request.META.get("QUERY_STRING", "")
-    response = HttpResponse(status=307)
-    response["Location"] = path + (f"?{query}" if query else "")
-    return response
+def _not_allowed(request: HttpRequest) -> HttpResponse:
+    return json_response({"error": f"{request.method} is not allowed here."}, status=405)
 
 
 def actor(request: HttpRequest) -> Principal:
@@ -98,7 +63,9 @@ def repository(request: HttpRequest, kind: str, repo_id: str) -> Repository:
     """The repository that a URL names. Raises: RepositoryNotFound, Moved."""
     found = repos.get_repository(actor=actor(request), kind=kind, repo_id=repo_id)
     if repos.has_moved(found, repo_id):
-        raise Moved(found, repo_id)
+        path = request.path.replace(f"/{repo_id}", f"/{found.full_name}", 1)
+        query = request.META.get("QUERY_STRING", "")
+        raise Moved(path + (f"?{query}" if query else ""))
     return found
 
 

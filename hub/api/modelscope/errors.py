@@ -6,25 +6,26 @@ from django.http import HttpRequest, HttpResponse
 
 from hub import errors
 from hub.api.json import json_response
+from hub.api.refusals import kind_of, say_when_to_return, status_of
 
-KINDS: dict[type[errors.Refusal], tuple[int, str]] = {
-    errors.Invalid: (400, "InvalidParameter"),
-    errors.Unauthenticated: (401, "InvalidAuthentication"),
-    errors.Denied: (403, "OperationNotAllowed"),
-    errors.NotFound: (404, "ResourceNotFound"),
-    errors.Conflict: (409, "DuplicateEntity"),
-    errors.Exhausted: (429, "RateLimitExceed"),
-    errors.Unsupported: (501, "NotSupported"),
-    errors.Unavailable: (503, "ServiceUnavailable"),
+# The word that the client looks for: the code's, else the kind's.
+WORDS: dict[type[errors.Refusal], str] = {
+    errors.Invalid: "InvalidParameter",
+    errors.Unauthenticated: "InvalidAuthentication",
+    errors.Denied: "OperationNotAllowed",
+    errors.NotFound: "ResourceNotFound",
+    errors.Conflict: "DuplicateEntity",
+    errors.Exhausted: "RateLimitExceed",
+    errors.Unsupported: "NotSupported",
+    errors.Unavailable: "ServiceUnavailable",
 }
 QUOTA = "QuotaLimitExceed"
-# Our code → status and the word that the client looks for.
-CODES: dict[str, tuple[int, str]] = {
-    "storage_quota_exceeded": (403, QUOTA),
-    "repository_quota_exceeded": (403, QUOTA),
-    "lfs_object_missing": (400, "InvalidParameter"),
-    "too_many_operations": (422, "InvalidParameter"),
+CODES = {
+    "storage_quota_exceeded": QUOTA,
+    "repository_quota_exceeded": QUOTA,
+    "lfs_object_missing": "InvalidParameter",
 }
+STATUSES = {"lfs_object_missing": 400, "too_many_operations": 422}
 # On commits the client takes these for a passing conflict and tries again.
 BUSY = frozenset({"ref_changed", "branch_busy"})
 BUSY_CODE = 10030000001
@@ -32,11 +33,8 @@ EXISTS_CODES = {"model": 10010101001, "dataset": 10020101001}
 
 
 def status_and_code(refusal: errors.Refusal) -> tuple[int, str]:
-    if refusal.code in CODES:
-        return CODES[refusal.code]
-    return next(
-        (answer for kind, answer in KINDS.items() if isinstance(refusal, kind)), (400, "InvalidParameter")
-    )
+    word = CODES.get(refusal.code) or WORDS[kind_of(refusal)]
+    return status_of(refusal, STATUSES), word
 
 
 def render_legacy(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
@@ -74,8 +72,7 @@ def render_open(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
 
 def _with_retry(response: HttpResponse, refusal: errors.Refusal, code: str) -> HttpResponse:
     response["X-Error-Code"] = code
-    if retry_after := refusal.details.get("retry_after_s"):
-        response["Retry-After"] = str(retry_after)
+    say_when_to_return(response, refusal)
     return response
 
 

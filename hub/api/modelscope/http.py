@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter
-from django.views.decorators.csrf import csrf_exempt
 
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
+from hub.api.dispatch import Render, View, by_method
 from hub.api.json import json_response
 from hub.api.modelscope import errors
-from hub.errors import Refusal
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors as revisions
-
-View = Callable[..., HttpResponseBase]
-Render = Callable[[Refusal, HttpRequest], HttpResponse]
 
 SESSION_COOKIE = "m_session_id"
 DEFAULT_REVISION = "master"
@@ -49,24 +44,12 @@ register_converter(Type, "ms_type")
 
 
 def route(render: Render = errors.render_legacy, **methods: View) -> View:
-    """One URL's view. Refusals are rendered here, once, in the envelope of the family."""
-    if "GET" in methods:
-        methods.setdefault("HEAD", methods["GET"])
+    """One URL's view. Refusals are rendered in the envelope of the family."""
+    return by_method(methods, render=render, not_allowed=_not_allowed, read_caller=actor)
 
-    @csrf_exempt
-    def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        try:
-            principal_of(request, cookie=SESSION_COOKIE)
-            view = methods.get(request.method or "")
-            if view is None:
-                return legacy(
-                    None, status=405, message=f"{request.method} is not allowed here.", success=False
-                )
-            return view(request, **kwargs)
-        except Refusal as refusal:
-            return render(refusal, request)
 
-    return dispatch
+def _not_allowed(request: HttpRequest) -> HttpResponse:
+    return legacy(None, status=405, message=f"{request.method} is not allowed here.", success=False)
 
 
 def open_route(**methods: View) -> View:

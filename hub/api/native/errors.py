@@ -9,19 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from hub import errors
-
-KINDS: dict[type[errors.Refusal], int] = {
-    errors.Invalid: 400,
-    errors.Unauthenticated: 401,
-    errors.Denied: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Exhausted: 429,
-    errors.Unsupported: 501,
-    errors.Unavailable: 503,
-}
-# A quota is no rate: waiting does not help, so it is not 429.
-STATUSES = {"repository_quota_exceeded": 403, "storage_quota_exceeded": 403}
+from hub.api.refusals import say_when_to_return, status_of
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -45,13 +33,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _refused(refusal: errors.Refusal) -> Response:
-    status = STATUSES.get(refusal.code) or next(
-        status for kind, status in KINDS.items() if isinstance(refusal, kind)
-    )
+    status = status_of(refusal)
     details = {name: str(value) for name, value in refusal.details.items()}
     response = Response({"error": str(refusal), "code": refusal.code, "details": details}, status=status)
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
-    if retry_after := refusal.details.get("retry_after_s"):
-        response["Retry-After"] = str(retry_after)
+    say_when_to_return(response, refusal)
     return response

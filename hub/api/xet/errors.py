@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from hub import errors
 from hub.api.json import json_response
+from hub.api.refusals import status_of
 
 # Clients try again after 429 and 5xx, and end at any other 4xx; after 401 they fetch a new token.
-CODES = {
+STATUSES = {
     "range_beyond_end": 416,
     # No retry mends a damaged xorb.
     "xorb_damaged": 410,
     "blob_missing": 410,
-    "storage_full": 507,
-}
-KINDS: dict[type[errors.Refusal], int] = {
-    errors.Invalid: 400,
-    errors.Unauthenticated: 401,
-    errors.Denied: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Exhausted: 403,
-    errors.Unsupported: 501,
-    errors.Unavailable: 503,
 }
 
 
-def status_of(refusal: errors.Refusal) -> int:
-    if refusal.code in CODES:
-        return CODES[refusal.code]
-    return next((status for kind, status in KINDS.items() if isinstance(refusal, kind)), 400)
-
-
-def render(refusal: errors.Refusal) -> HttpResponse:
-    return json_response({"error": str(refusal)}, status=status_of(refusal))
+def render(refusal: errors.Refusal, _request: HttpRequest) -> HttpResponse:
+    # Who sends too much is not to send it again, so it is never 429.
+    is_final = isinstance(refusal, errors.Exhausted)
+    status = 403 if is_final else status_of(refusal, STATUSES)
+    return json_response({"error": str(refusal)}, status=status)

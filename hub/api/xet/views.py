@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
-from django.views.decorators.csrf import csrf_exempt
 
 from hub import blobstore
 from hub.api import content
+from hub.api.dispatch import View, by_method
 from hub.api.json import json_bytes, json_response
 from hub.api.ranges import ByteRange
 from hub.api.xet import errors, parse, render
-from hub.errors import Denied, NotFound, Refusal
+from hub.errors import Denied, NotFound
 from hub.xet import reconstruction, selectors, services, tokens
 from hub.xet.models import xorb_key
 from hub.xet.services import Registered
 
-View = Callable[..., HttpResponseBase]
 GZIP_FROM_BYTES = 4096
 
 
@@ -40,15 +39,7 @@ class RangeNotSigned(Denied):
 
 def route(**methods: View) -> View:
     """One address's view by method. All that is not served is 404: clients fall back then."""
-
-    @csrf_exempt
-    def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        try:
-            return methods.get(request.method or "", nothing)(request, **kwargs)
-        except Refusal as refusal:
-            return errors.render(refusal)
-
-    return dispatch
+    return by_method(methods, render=errors.render, not_allowed=nothing)
 
 
 def nothing(request: HttpRequest, **_: str) -> HttpResponse:

@@ -1,0 +1,61 @@
+"""One address, several methods: what every door that is not DRF does with a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+
+from hub.errors import Invalid, Refusal
+
+View = Callable[..., HttpResponseBase]
+Render = Callable[[Refusal, HttpRequest], HttpResponse]
+
+
+class Moved(Exception):
+    """What was asked for goes by another address now. 307 keeps method and body."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+
+
+def by_method(
+    methods: Mapping[str, View],
+    *,
+    render: Render,
+    not_allowed: View,
+    read_caller: Callable[[HttpRequest], object] | None = None,
+) -> View:
+    """The view of one address. HEAD falls to GET; refusals are rendered here, once.
+
+    `not_allowed` answers a method that is not among them; its answer is given `Allow`.
+    With `read_caller` credentials are read first: a token that nobody knows is told so on every route.
+    """
+    views = dict(methods)
+    if "GET" in views:
+        views.setdefault("HEAD", views["GET"])
+    allowed = ", ".join(sorted(views))
+
+    @csrf_exempt
+    def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        try:
+            if read_caller is not None:
+                read_caller(request)
+            if "%00" in request.META.get("QUERY_STRING", ""):
+                raise Invalid(reason="The query holds a NUL, which is no text.")
+            view = views.get(request.method or "")
+            if view is None:
+                response = not_allowed(request)
+                response["Allow"] = allowed
+                return response
+            return view(request, **kwargs)
+        except Moved as moved:
+            redirect = HttpResponse(status=307)
+            redirect["Location"] = moved.location
+            return redirect
+        except Refusal as refusal:
+            return render(refusal, request)
+
+    return dispatch
