@@ -25,7 +25,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 
-from hub.markup.code import coloured
+from hub.markup import code
 
 TEXT_CHARS_MAX = 400_000
 MATH_CHARS_MAX = 4_000
@@ -61,12 +61,10 @@ _ATTRIBUTES: dict[str, set[str]] = {
     **{tag: set(_MATH_ATTRIBUTES) for tag in _MATHML},
 }
 # Classes that our own rendering makes; a card cannot dress as a part of the site.
-_CLASSES = frozenset(
+_CLASSES = code.CLASSES | frozenset(
     """
-    k kd kn kr kt kc kp ow s s1 s2 sb sd se sh si sx sr sa sc dl c c1 cm ch cs cp cpf m mi mf mh mo il nf fm
-    nc nd ne nt na nl nv nb bp n o p w nn nx vm gi gd gh gu err header-anchor far-image task-list-item
-    contains-task-list task-list-item-checkbox footnote footnotes footnote-ref footnote-backref footnote-item
-    footnotes-sep footnotes-list
+    header-anchor far-image task-list-item contains-task-list task-list-item-checkbox footnote footnotes
+    footnote-ref footnote-backref footnote-item footnotes-sep footnotes-list
     """.split()
 )
 _ID_PREFIX = "card-"
@@ -136,7 +134,7 @@ def _slug(title: str) -> str:
 
 
 def _highlight(text: str, language: str, attributes: Any) -> str:
-    return str(coloured(text, language=language)) if language else escape(text)
+    return str(code.coloured(text, language=language)) if language else escape(text)
 
 
 def _math(content: str, options: Mapping[str, Any]) -> str:

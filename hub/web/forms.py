@@ -266,11 +266,15 @@ class WebhookForm(forms.Form):
     secret = forms.CharField(label=_("Secret"), max_length=200, required=False)
 
 
-class CollectionForm(forms.Form):
-    owner = forms.ChoiceField(label=_("Owner"))
+class CollectionSettingsForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=59)
     description = forms.CharField(label=_("Short description"), max_length=150, required=False)
     is_private = forms.BooleanField(label=_("Only for its owner"), required=False)
+
+
+class CollectionForm(CollectionSettingsForm):
+    owner = forms.ChoiceField(label=_("Owner"))
+    field_order = ("owner", "title", "description", "is_private")
 
     def __init__(self, *args: Any, owners: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

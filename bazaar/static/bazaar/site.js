@@ -35,6 +35,12 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// On a phone a row of tabs may be wider than the screen: begin where the present one is seen.
+for (const tab of document.querySelectorAll(".rail [aria-current], .tabs [aria-current]")) {
+  const bar = tab.parentElement;
+  if (bar.scrollWidth > bar.clientWidth) bar.scrollLeft = tab.offsetLeft - bar.offsetLeft - 16;
+}
+
 // A choice that changes the page sends its form at once; without scripts there is a button.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from django.db.models import Prefetch, Q, QuerySet
 
 from hub.accounts.principals import Principal
-from hub.community.errors import DiscussionNotFound
-from hub.community.models import Discussion, DiscussionEvent, PastText, Status
+from hub.community.errors import CommentNotFound, DiscussionNotFound
+from hub.community.models import Discussion, DiscussionEvent, EventType, PastText, Status
 from hub.gitstore import GitRepository
 from hub.repos.models import Repository
 from hub.revisions import selectors as revisions
@@ -65,6 +65,14 @@ def list_events(discussion: Discussion) -> list[DiscussionEvent]:
         .prefetch_related(Prefetch("past_texts", queryset=past))
         .order_by("id")
     )
+
+
+def get_comment(discussion: Discussion, key: str) -> DiscussionEvent:
+    """One comment, hidden or not, with its past texts. Raises: CommentNotFound."""
+    for event in list_events(discussion):
+        if event.key == key and event.type == EventType.COMMENT:
+            return event
+    raise CommentNotFound
 
 
 def get_event(event_id: int) -> DiscussionEvent | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -42,6 +43,12 @@ def rows(patch: str) -> tuple[list[Row], bool]:
             found.append(Row("same", old, new, line[1:2000]))
             old, new = old + 1, new + 1
     return found, False
+
+
+def between(old: str, new: str) -> list[Row]:
+    """What changed from one text to the next."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=2, lineterm="")
+    return rows("\n".join(lines))[0]
 
 
 def split_files(patch: str) -> list[tuple[str, str]]:

@@ -11,13 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.html import escape
+
 from hub.markup.code import coloured
 
 TEXT_BYTES_MAX = 512 * 1024
+# A page of source: so much of it with colours stays a page that a phone loads at once.
+SOURCE_PAGE_BYTES = 32 * 1024
+SOURCE_PIECE_CHARS = 2_000
+SOURCE_PAGE_LINES = 1_200
+HTML_CHARS_MAX = 80_000
 TABLE_ROWS_MAX = 100
 TABLE_COLUMNS_MAX = 40
+TABLE_CHARS_MAX = 50_000
 CELL_CHARS_MAX = 300
-TENSORS_MAX = 2_000
+CELL_MARKUP_CHARS = len("<td></td>")
+TENSORS_MAX = 400
+OUTPUT_CHARS_MAX = 10_000
+NOTEBOOK_CHARS_MAX = 60_000
 HEADER_BYTES_MAX = 8 * 1024 * 1024
 NOTEBOOK_CELLS_MAX = 300
 IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".bmp", ".ico")
@@ -41,10 +52,17 @@ class View:
     cells: list[dict[str, Any]] = field(default_factory=list)
     is_cut: bool = False
     note: str = ""
+    # Of source: which page of how many, and the number of its first line.
+    page: int = 1
+    pages: int = 1
+    first_line: int = 1
 
 
-def view_of(path: str, size: int, read: ReadRange | None) -> View:
-    """`read` None: the hub does not hold the bytes, so only the name says anything."""
+def view_of(path: str, read: ReadRange | None, *, page: int = 1) -> View:
+    """`read` None: the hub does not hold the bytes, so only the name says anything.
+
+    `page` counts from 1 and matters for source alone; one that is not there becomes the nearest.
+    """
     name = path.rpartition("/")[2].lower()
     if read is None:
         return View("missing")
@@ -61,15 +79,15 @@ def view_of(path: str, size: int, read: ReadRange | None) -> View:
         return View("binary")
     if name.endswith((".csv", ".tsv")):
         return _table(text, "\t" if name.endswith(".tsv") else ",", is_cut=is_cut) or _source(
-            text, name, is_cut=is_cut
+            text, name, page, is_cut=is_cut
         )
     if name.endswith((".jsonl", ".ndjson")):
-        return _json_lines(text, is_cut=is_cut) or _source(text, name, is_cut=is_cut)
+        return _json_lines(text, is_cut=is_cut) or _source(text, name, page, is_cut=is_cut)
     if name.endswith(".ipynb") and not is_cut:
-        return _notebook(text) or _source(text, name, is_cut=is_cut)
+        return _notebook(text) or _source(text, name, page, is_cut=is_cut)
     if name.endswith((".md", ".markdown")):
         return View("markdown", text=text, is_cut=is_cut)
-    return _source(text, name, is_cut=is_cut)
+    return _source(text, name, page, is_cut=is_cut)
 
 
 def _decoded(data: bytes) -> str | None:
@@ -82,11 +100,42 @@ def _decoded(data: bytes) -> str | None:
         return data[: error.start].decode() if len(data) - error.start < 4 and error.start else None
 
 
-def _source(text: str, name: str, *, is_cut: bool) -> View:
-    html = coloured(text, filename=name)
+def _source(text: str, name: str, page: int, *, is_cut: bool) -> View:
+    pages = _pages(text)
+    page = max(1, min(page, len(pages)))
+    shown = pages[page - 1]
+    html = coloured(shown, filename=name)
     return View(
-        "source", text=text, html=html, lines=text.count("\n") + (not text.endswith("\n")), is_cut=is_cut
+        "source",
+        text=shown,
+        html=html if len(html) <= HTML_CHARS_MAX else escape(shown),
+        lines=text.count("\n") + (not text.endswith("\n")),
+        is_cut=is_cut,
+        page=page,
+        pages=len(pages),
+        first_line=1 + sum(before.count("\n") for before in pages[: page - 1]),
     )
+
+
+def _pages(text: str) -> list[str]:
+    """The text in pieces that each make a light page, divided at lines where lines are not longer."""
+    pages: list[list[str]] = [[]]
+    room = SOURCE_PAGE_BYTES
+    for line in text.splitlines(keepends=True):
+        for at in range(0, len(line), SOURCE_PIECE_CHARS):
+            piece = line[at : at + SOURCE_PIECE_CHARS]
+            weight = weight_of(piece)
+            if pages[-1] and (weight > room or len(pages[-1]) >= SOURCE_PAGE_LINES):
+                pages.append([])
+                room = SOURCE_PAGE_BYTES
+            pages[-1].append(piece)
+            room -= weight
+    return ["".join(pieces) for pieces in pages]
+
+
+def weight_of(text: str) -> int:
+    """The bytes that a text adds to a page."""
+    return len(escape(text).encode("utf-8", "replace"))
 
 
 def _cell(value: Any) -> str:
@@ -96,20 +145,26 @@ def _cell(value: Any) -> str:
 
 def _table(text: str, delimiter: str, *, is_cut: bool) -> View | None:
     rows: list[list[str]] = []
+    chars = 0
     try:
         for row in csv.reader(io.StringIO(text), delimiter=delimiter):
             rows.append([_cell(value) for value in row[:TABLE_COLUMNS_MAX]])
-            if len(rows) > TABLE_ROWS_MAX:
+            chars += sum(map(weight_of, rows[-1])) + CELL_MARKUP_CHARS * len(rows[-1])
+            if len(rows) > TABLE_ROWS_MAX or chars > TABLE_CHARS_MAX:
                 break
     except csv.Error:
         return None
     if not rows or len(rows[0]) < 2:
         return None
-    return View("table", columns=rows[0], rows=rows[1:], is_cut=is_cut or len(rows) > TABLE_ROWS_MAX)
+    is_cut = is_cut or len(rows) > TABLE_ROWS_MAX or chars > TABLE_CHARS_MAX
+    width = max(map(len, rows))
+    columns, *body = [row + [""] * (width - len(row)) for row in rows]
+    return View("table", columns=columns, rows=body, is_cut=is_cut)
 
 
 def _json_lines(text: str, *, is_cut: bool) -> View | None:
     records: list[dict[str, Any]] = []
+    chars = 0
     for line in text.splitlines():
         if not line.strip():
             continue
@@ -120,7 +175,8 @@ def _json_lines(text: str, *, is_cut: bool) -> View | None:
         if not isinstance(record, dict):
             return None
         records.append(record)
-        if len(records) >= TABLE_ROWS_MAX:
+        chars += sum(weight_of(_cell(value)) + CELL_MARKUP_CHARS for value in record.values())
+        if len(records) >= TABLE_ROWS_MAX or chars > TABLE_CHARS_MAX:
             is_cut = True
             break
     columns = list(dict.fromkeys(key for record in records for key in record))[:TABLE_COLUMNS_MAX]
@@ -134,10 +190,25 @@ def _notebook(text: str) -> View | None:
     try:
         notebook = json.loads(text)
         language = str(notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python"))
-        cells = [_notebook_cell(cell, language) for cell in notebook["cells"][:NOTEBOOK_CELLS_MAX]]
+        cells, chars = [], 0
+        for cell in notebook["cells"][:NOTEBOOK_CELLS_MAX]:
+            cells.append(_notebook_cell(cell, language))
+            chars += _chars_of(cells[-1])
+            if chars > NOTEBOOK_CHARS_MAX:
+                break
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return View("notebook", cells=cells, is_cut=len(notebook["cells"]) > NOTEBOOK_CELLS_MAX)
+    return View("notebook", cells=cells, is_cut=len(notebook["cells"]) > len(cells))
+
+
+def _chars_of(cell: dict[str, Any]) -> int:
+    """What a cell adds to the page; its pictures are not counted."""
+    texts = [
+        cell.get("text", ""),
+        cell.get("html", ""),
+        *(o.get("text", "") for o in cell.get("outputs", ())),
+    ]
+    return sum(map(weight_of, texts))
 
 
 def _joined(value: Any) -> str:
@@ -156,7 +227,7 @@ def _notebook_cell(cell: dict[str, Any], language: str) -> dict[str, Any]:
             outputs.append({"image": png})
         else:
             outputs.append(
-                {"text": (_joined(output.get("text")) or _joined(data.get("text/plain")))[:20_000]}
+                {"text": (_joined(output.get("text")) or _joined(data.get("text/plain")))[:OUTPUT_CHARS_MAX]}
             )
     return {
         "kind": "code",

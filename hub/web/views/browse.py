@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from hub.accounts.models import Namespace
-from hub.repos.models import Kind
+from hub.repos.models import Kind, Repository
 from hub.search import selectors
 from hub.search.queries import Facets, ListQuery, Sort
 from hub.web import links
@@ -92,7 +92,14 @@ def home(request: HttpRequest) -> HttpResponse:
     newest = selectors.list_repositories(
         actor=actor, kind=Kind.MODEL, query=ListQuery(limit=6, sort=Sort.CREATED)
     ).items
-    return page(request, "hub/home.html", {"shelves": shelves, "newest": newest})
+    example = next((found.full_name for found in shelves[0][2] if _shows_well(found)), "")
+    return page(request, "hub/home.html", {"shelves": shelves, "newest": newest, "example": example})
+
+
+def _shows_well(repository: Repository) -> bool:
+    """Whether the first line that a visitor copies should fetch this one: open to all, with weights in it."""
+    facts = getattr(repository, "facts", None)
+    return not (repository.is_private or repository.is_gated) and bool(facts and facts.parameters_total)
 
 
 def query_of(params: QueryDict) -> ListQuery:

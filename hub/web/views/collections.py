@@ -11,11 +11,12 @@ from django.views.decorators.http import require_POST
 from hub.accounts import selectors as accounts
 from hub.community import policies
 from hub.community.models import Collection
+from hub.community.models.collections import NOTE_CHARS_MAX
 from hub.community.selectors import collections as selectors
 from hub.community.services import collections as services
-from hub.web.forms import PAGE_KINDS, CollectionForm
+from hub.web.forms import PAGE_KINDS, CollectionForm, CollectionSettingsForm
 from hub.web.places import Place, repository_page
-from hub.web.requests import actor_of, page, signed_in, submit
+from hub.web.requests import actor_of, local_address, page, signed_in, submit
 
 CHOICES_SHOWN = 50
 
@@ -45,7 +46,8 @@ def show(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
     found = selectors.get_collection(actor=actor, slug=f"{owner}/{slug}")
     if request.method == "POST":
         _act(request, found)
-        return HttpResponseRedirect(f"/collections/{found.slug}")
+        after = f"/collections/{found.slug}"
+        return HttpResponseRedirect(local_address(request, request.POST.get("next"), after))
     context = {
         "collection": found,
         "items": selectors.items_of(actor=actor, collections=[found])[found.pk],
@@ -53,6 +55,49 @@ def show(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
         "is_upvoted": selectors.is_upvoted(actor=actor, collection=found),
     }
     return page(request, "hub/collections/show.html", context)
+
+
+def edit(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
+    """Title and visibility; the items' notes and order; the collection's end."""
+    signed_in(request)
+    actor = actor_of(request)
+    found = selectors.get_collection(actor=actor, slug=f"{owner}/{slug}")
+    policies.require_change_collection(actor, found)
+    act = request.POST.get("act", "")
+    if act == "delete":
+        services.delete_collection(actor=actor, collection=found)
+        return HttpResponseRedirect(f"/{found.namespace.name}?tab=collections")
+    items = selectors.items_of(actor=actor, collections=[found])[found.pk]
+    if act in {"note", "up", "down"}:
+        _change_item(request, found, act, [item.key for item in items])
+        return HttpResponseRedirect(f"/collections/{found.slug}/edit")
+    initial = {name: getattr(found, name) for name in CollectionSettingsForm.base_fields}
+    form = CollectionSettingsForm(request.POST or None, initial=initial)
+    saved = submit(
+        request,
+        form,
+        lambda data: services.change_collection(
+            actor=actor, collection=found, change=services.CollectionChange(**data), now=timezone.now()
+        ),
+    )
+    if saved is not None:
+        return HttpResponseRedirect(f"/collections/{saved.slug}")
+    context = {"collection": found, "items": items, "form": form, "note_chars_max": NOTE_CHARS_MAX}
+    return page(request, "hub/collections/edit.html", context, form=form)
+
+
+def _change_item(request: HttpRequest, found: Collection, act: str, keys: list[str]) -> None:
+    """A note is written anew; an item goes one place up or down among those that are shown."""
+    key = request.POST.get("key", "")
+    place = keys.index(key) + (1 if act == "down" else -1) if act != "note" and key in keys else None
+    services.change_item(
+        actor=actor_of(request),
+        collection=found,
+        key=key,
+        note=request.POST.get("note", "") if act == "note" else None,
+        position=place,
+        now=timezone.now(),
+    )
 
 
 def _act(request: HttpRequest, found: Collection) -> None:

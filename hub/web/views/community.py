@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -9,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from hub.accounts.models import User
 from hub.community import policies
 from hub.community.models import Discussion, EventType
 from hub.community.selectors import discussions as selectors
@@ -18,26 +21,30 @@ from hub.markup import markdown
 from hub.repos import policies as repos
 from hub.web.forms import CommentForm, DiscussionForm
 from hub.web.places import Place, repository_page
+from hub.web.rendering import diffs
 from hub.web.requests import page, signed_in, submit
 from hub.web.views.files import DIFF_FILES_MAX, shown_changes
 
 PAGE_SIZE = 30
+VERSIONS_SHOWN = 30
 
 
 @repository_page
 def index(request: HttpRequest, place: Place) -> HttpResponse:
     status = request.GET.get("status", "open")
     kind = request.GET.get("type", "")
+    search = request.GET.get("search", "").strip()[:100]
     found = selectors.list_discussions(
         repository=place.repository,
         is_pull_request={"pull": True, "discussion": False}.get(kind),
         status=status if status in {"open", "closed"} else None,
-        search=request.GET.get("search", "").strip()[:100],
+        search=search,
     )
     context = place.header("community") | {
         "discussions": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
         "status": status,
         "type": kind,
+        "search": search,
     }
     return page(request, "hub/community/index.html", context)
 
@@ -126,3 +133,54 @@ def hide_comment(request: HttpRequest, place: Place, number: int, key: str) -> H
     discussion = selectors.get_discussion(repository=place.repository, number=number)
     threads.hide_comment(actor=place.actor, discussion=discussion, key=key, now=timezone.now())
     return HttpResponseRedirect(f"{place.address}/discussions/{number}")
+
+
+@repository_page
+def edit_comment(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
+    """The author's words, to change them; what they were stays to be seen."""
+    signed_in(request)
+    discussion = selectors.get_discussion(repository=place.repository, number=number)
+    comment = selectors.get_comment(discussion, key)
+    policies.require_edit(place.actor, comment)
+    form = CommentForm(request.POST or None, initial={"text": comment.text})
+    saved = submit(
+        request,
+        form,
+        lambda data: threads.edit_comment(
+            actor=place.actor, discussion=discussion, key=key, text=data["text"], now=timezone.now()
+        ),
+    )
+    if saved is not None:
+        return HttpResponseRedirect(f"{place.address}/discussions/{number}#{key}")
+    context = place.header("community") | {"discussion": discussion, "comment": comment, "form": form}
+    return page(request, "hub/community/edit.html", context, form=form)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One text of a comment: who wrote it, when, and what it replaced, as rows of a diff."""
+
+    author: User | None
+    at: datetime
+    html: str
+    rows: list[diffs.Row]
+
+
+@repository_page
+def comment_history(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
+    """What a comment said before, newest first."""
+    discussion = selectors.get_discussion(repository=place.repository, number=number)
+    comment = selectors.get_comment(discussion, key)
+    texts = [(past.text, past.author, past.written_at) for past in comment.past_texts.all()]
+    texts.append((comment.text, comment.edited_by or comment.author, comment.edited_at or comment.created_at))
+    before = ["", *(text for text, _author, _at in texts)]
+    versions = [
+        Version(author, at, markdown.render(text, mentions=True), diffs.between(old, text) if old else [])
+        for old, (text, author, at) in zip(before, texts, strict=False)
+    ]
+    context = place.header("community") | {
+        "discussion": discussion,
+        "comment": comment,
+        "versions": versions[::-1][:VERSIONS_SHOWN],
+    }
+    return page(request, "hub/community/history.html", context)

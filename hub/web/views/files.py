@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from hub.gitstore import FileChange
@@ -17,8 +18,11 @@ from hub.web.rendering import diffs, files
 from hub.web.requests import page
 
 HISTORY_PAGE = 40
-DIFF_FILES_MAX = 100
-TREE_ENTRIES_MAX = 1_000
+DIFF_FILES_MAX = 60
+# All rows of a diff page together, counted with the elements around each.
+DIFF_CHARS_MAX = 60_000
+DIFF_ROW_MARKUP_CHARS = 75
+TREE_PAGE = 100
 
 
 def crumbs(place: Place, revision: str, path: str) -> list[tuple[str, str]]:
@@ -41,18 +45,29 @@ def tree(request: HttpRequest, place: Place, revision: str | None = None, path: 
     if entry.is_file:
         return HttpResponseRedirect(links.at(place.repository, "blob", shown, path))
     entries, latest = place.entries(commit, path)
+    shown_entries = Paginator(entries, TREE_PAGE).get_page(request.GET.get("page"))
     context |= {
         "revision": shown,
         "commit": commit,
         "path": path,
         "crumbs": crumbs(place, shown, path),
-        "entries": entries[:TREE_ENTRIES_MAX],
-        "left_out": max(0, len(entries) - TREE_ENTRIES_MAX),
+        "entries": shown_entries,
         "latest": latest,
         "refs": place.refs(),
-        "in_chunks": contents.held_in_chunks(place.repository, [entry for entry, _ in entries]),
+        "in_chunks": contents.held_in_chunks(place.repository, [entry for entry, _ in shown_entries]),
     }
     return page(request, "hub/repository/tree.html", context)
+
+
+def number_in(request: HttpRequest, name: str) -> int:
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 1
+
+
+def line_numbers(view: files.View) -> str:
+    """The column beside the source, one number a line."""
+    count = view.text.count("\n") + (not view.text.endswith("\n"))
+    return "\n".join(map(str, range(view.first_line, view.first_line + count)))
 
 
 @repository_page
@@ -62,7 +77,7 @@ def blob(request: HttpRequest, place: Place, revision: str, path: str) -> HttpRe
     if place.gate:
         return HttpResponseRedirect(place.address)
     entry = revisions.get_file(actor=place.actor, repository=place.repository, commit=commit, path=path)
-    view = files.view_of(path, entry.content_size, contents.reader_of(place.repository, entry))
+    view = files.view_of(path, contents.reader_of(place.repository, entry), page=number_in(request, "page"))
     card = ""
     if view.kind == "markdown":
         folder = path.rpartition("/")[0]
@@ -83,7 +98,8 @@ def blob(request: HttpRequest, place: Place, revision: str, path: str) -> HttpRe
         "entry": entry,
         "view": view,
         "card": card,
-        "numbers": "\n".join(map(str, range(1, view.lines + 1))) if view.kind == "source" else "",
+        "numbers": line_numbers(view),
+        "in_chunks": contents.held_in_chunks(place.repository, [entry]),
         "latest": place.git.last_commits(commit, [path], commits_max=2_000).get(path),
         "can_edit": entry.pointer is None
         and view.kind in {"source", "markdown", "table", "notebook"}
@@ -120,10 +136,17 @@ class ShownChange:
 
 
 def shown_changes(changes: list[FileChange]) -> list[ShownChange]:
-    shown = []
+    """The first files, with as many rows as one page bears; of the rest the name and the numbers."""
+    shown, left = [], DIFF_CHARS_MAX
     for change in changes[:DIFF_FILES_MAX]:
-        rows, is_cut = diffs.rows(change.patch)
-        shown.append(ShownChange(change, rows, is_cut))
+        rows, is_cut = diffs.rows(change.patch) if left > 0 else ([], bool(change.patch))
+        kept = []
+        for row in rows:
+            left -= DIFF_ROW_MARKUP_CHARS + files.weight_of(row.text)
+            if left <= 0:
+                break
+            kept.append(row)
+        shown.append(ShownChange(change, kept, is_cut or len(kept) < len(rows)))
     return shown
 
 
@@ -137,6 +160,7 @@ def commit(request: HttpRequest, place: Place, oid: str) -> HttpResponse:
         "commit": found,
         "changes": shown_changes(changes),
         "files_total": len(changes),
+        "files_left_out": max(0, len(changes) - DIFF_FILES_MAX),
         "additions": sum(change.additions for change in changes),
         "deletions": sum(change.deletions for change in changes),
     }

@@ -1,0 +1,99 @@
+"""Comments and collections, changed on their pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from hub.accounts.models import User
+from hub.accounts.principals import Principal
+from hub.community.models import Collection, Discussion
+from hub.community.services import discussions
+from hub.repos.models import Repository
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Repository]
+
+
+@pytest.fixture
+def thread(ada: User, make_repository: Make) -> Discussion:
+    return discussions.open_discussion(
+        actor=Principal(user=ada),
+        repository=make_repository(),
+        title="A question",
+        text="Does it rnu?\n\nHere",
+        now=timezone.now(),
+    )
+
+
+class TestEditingAComment:
+    def test_changes_the_words_and_keeps_the_old_ones(self, signed_in: Client, thread: Discussion) -> None:
+        key = thread.events.get().key
+        base = f"/ada/model/discussions/{thread.number}"
+        assert "Does it rnu?" in signed_in.get(f"{base}/edit/{key}").content.decode()
+        answer = signed_in.post(f"{base}/edit/{key}", {"text": "Does it run?\n\nHere"})
+        assert answer["Location"] == f"{base}#{key}"
+        page = signed_in.get(base).content.decode()
+        assert "Does it run?" in page
+        assert f'href="{base}/history/{key}"' in page
+        history = signed_in.get(f"{base}/history/{key}").content.decode()
+        assert history.index("Does it run?") < history.index("<p>Does it rnu?</p>")
+        assert '<tr class="del">' in history
+
+    def test_is_its_authors_alone(self, client: Client, bob: User, thread: Discussion) -> None:
+        key = thread.events.get().key
+        client.force_login(bob)
+        assert client.get(f"/ada/model/discussions/{thread.number}/edit/{key}").status_code == 403
+        assert client.get(f"/ada/model/discussions/{thread.number}/history/{key}").status_code == 200
+        assert client.get(f"/ada/model/discussions/{thread.number}/history/nothing").status_code == 404
+
+    def test_of_a_hidden_one_shows_nothing(self, signed_in: Client, ada: User, thread: Discussion) -> None:
+        key = thread.events.get().key
+        base = f"/ada/model/discussions/{thread.number}"
+        signed_in.post(f"{base}/edit/{key}", {"text": "Nicer"})
+        discussions.hide_comment(actor=Principal(user=ada), discussion=thread, key=key, now=timezone.now())
+        history = signed_in.get(f"{base}/history/{key}").content.decode()
+        assert "rnu" not in history
+        assert "Nicer" not in history
+        assert signed_in.post(f"{base}/edit/{key}", {"text": "Again"}).status_code == 422
+
+
+class TestEditingACollection:
+    @pytest.fixture
+    def address(self, signed_in: Client, make_repository: Make) -> str:
+        made = signed_in.post("/collections/new", {"owner": "ada", "title": "Small models"})["Location"]
+        for name in ("one", "two"):
+            make_repository(name)
+            slug = made.removeprefix("/collections/")
+            signed_in.post(f"/ada/{name}/collect/add", {"collection": slug})
+        return str(made)
+
+    def test_writes_notes_and_changes_the_order(self, signed_in: Client, address: str) -> None:
+        first, second = Collection.objects.get().items.order_by("position")
+        note = {"act": "note", "key": second.key, "note": "The best of them"}
+        assert signed_in.post(f"{address}/edit", note)["Location"] == f"{address}/edit"
+        signed_in.post(f"{address}/edit", {"act": "up", "key": second.key})
+        page = signed_in.get(address).content.decode()
+        assert page.index("ada/two") < page.index("The best of them") < page.index("ada/one")
+        signed_in.post(f"{address}/edit", {"act": "down", "key": second.key})
+        page = signed_in.get(address).content.decode()
+        assert page.index("ada/one") < page.index("ada/two")
+        assert first.key in signed_in.get(f"{address}/edit").content.decode()
+
+    def test_changes_the_title_and_its_address(self, signed_in: Client, address: str) -> None:
+        answer = signed_in.post(f"{address}/edit", {"act": "settings", "title": "Tiny", "is_private": "on"})
+        assert "/tiny-" in answer["Location"]
+        assert Client().get(answer["Location"]).status_code == 404
+
+    def test_deletes_it(self, signed_in: Client, address: str) -> None:
+        answer = signed_in.post(f"{address}/edit", {"act": "delete"})
+        assert answer["Location"] == "/ada?tab=collections"
+        assert not Collection.objects.exists()
+
+    def test_is_closed_to_others(self, client: Client, bob: User, address: str) -> None:
+        client.force_login(bob)
+        assert client.get(f"{address}/edit").status_code == 403
+        assert client.post(f"{address}/edit", {"act": "delete"}).status_code == 403
