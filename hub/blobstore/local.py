@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -84,16 +85,21 @@ class LocalBlobStore:
             return file.tell()
 
     def open(self, key: str, start: int = 0, end: int | None = None) -> FileRange:
-        try:
-            file = self._path(key).open("rb", buffering=0)
-        except FileNotFoundError:
-            raise BlobMissing(key=key) from None
+        file = self._opened(key)
         size = os.fstat(file.fileno()).st_size
         return FileRange(file, start, size if end is None else min(end, size))
 
     def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         with self.open(key, start, end) as reader:
             return b"".join(reader)
+
+    def readinto(self, key: str, buffer: memoryview, start: int = 0) -> int:
+        filled = 0
+        with self._opened(key) as file:
+            file.seek(start)
+            while filled < len(buffer) and (count := file.readinto(buffer[filled:])):
+                filled += count
+        return filled
 
     def size(self, key: str) -> int | None:
         try:
@@ -196,6 +202,12 @@ class LocalBlobStore:
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
+
+    def _opened(self, key: str) -> FileIO:
+        try:
+            return self._path(key).open("rb", buffering=0)
+        except FileNotFoundError:
+            raise BlobMissing(key=key) from None
 
     def _blob(self, path: Path) -> Blob:
         status = path.stat()

@@ -151,6 +151,11 @@ class S3BlobStore:
         with self.open(key, start, end) as reader:
             return reader.read()
 
+    def readinto(self, key: str, buffer: memoryview, start: int = 0) -> int:
+        data = self.read(key, start, start + len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def size(self, key: str) -> int | None:
         with suppress(BlobMissing), _translated(missing=lambda: BlobMissing(key=key)):
             answer = self.client.head_object(Bucket=self.bucket, Key=self._name(key))

@@ -105,6 +105,9 @@ class BlobStore(Protocol):
     def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         """Like `open`, in one piece: for small blobs and short ranges."""
 
+    def readinto(self, key: str, buffer: memoryview, start: int = 0) -> int:
+        """Fill a buffer with the bytes from `start` on. Returns how many there were. Raises BlobMissing."""
+
     def size(self, key: str) -> int | None:
         """Return the size in bytes, or None if there is no such blob."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import mmap
 import tempfile
 from collections.abc import Iterator
@@ -13,21 +12,27 @@ from typing import IO
 
 from django.conf import settings
 
+from hub import blobstore
 from hub.xet.codec.shards import SHARD_MAX
 from hub.xet.codec.xorbs import Read
 from hub.xet.errors import InvalidShard
 
 TEMPORARY_PREFIX = "xet-"
 COPY_BYTES = 1024 * 1024
-BLOCK_BYTES = 1024 * 1024
 
 
 @contextmanager
 def temporary_file() -> Iterator[IO[bytes]]:
-    """A file under the hub's own folder, so that a store on the same disk can take it by a rename."""
+    """A file under the hub's own folder, so that a store on the same disk can take it by a rename.
+
+    A full disk inside the block is refused as StorageFull.
+    """
     folder = Path(settings.TEMP_ROOT)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=TEMPORARY_PREFIX, delete=False) as file:
+    with (
+        blobstore.refusing_when_full(),
+        tempfile.NamedTemporaryFile(dir=folder, prefix=TEMPORARY_PREFIX, delete=False) as file,
+    ):
         try:
             yield file
         finally:
@@ -35,28 +40,15 @@ def temporary_file() -> Iterator[IO[bytes]]:
                 Path(file.name).unlink()
 
 
-class _Source(io.RawIOBase):
-    """A `read(n)` as Python's buffered reader wants it."""
+def kept(read: Read, file: IO[bytes]) -> Read:
+    """A reader that writes down what it gives."""
 
-    def __init__(self, read: Read) -> None:
-        self._source = read
+    def reader(size: int) -> bytes:
+        data = read(size)
+        file.write(data)
+        return data
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, view: memoryview) -> int:  # type: ignore[override]
-        data = self._source(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-
-def exactly(read: Read) -> Read:
-    """A reader that gives fewer bytes than asked for only at the end; sockets give what they have.
-
-    It asks the source for large blocks. A xorb is read in thousands of small pieces, and for each of them
-    the web server would copy all that it has received ahead.
-    """
-    return io.BufferedReader(_Source(read), BLOCK_BYTES).read
+    return reader
 
 
 def spool_shard(read: Read, file: IO[bytes]) -> tuple[memoryview, str]:

@@ -22,7 +22,7 @@ from hub.xet import reconstruction, registration
 from hub.xet.codec import xorbs
 from hub.xet.codec.errors import Malformed
 from hub.xet.codec.hashes import to_text
-from hub.xet.intake import TEMPORARY_PREFIX, exactly
+from hub.xet.intake import TEMPORARY_PREFIX
 from hub.xet.models import Shard, XetFile, Xorb, XorbQuerySet, xorb_key
 
 BATCH = 200
@@ -226,7 +226,7 @@ def is_sound(name: str) -> bool:
     """Whether the stored bytes of a xorb are still what its name says. Raises StoreUnreachable."""
     try:
         with blobstore.get_store().open(xorb_key(name)) as reader:
-            layout = xorbs.read_layout(exactly(reader.read))
+            layout = xorbs.read_layout(reader.read)
     except (blobstore.BlobMissing, Malformed):
         return False
     return to_text(xorbs.layout_hash(layout)) == name

@@ -19,7 +19,7 @@ from hub.xet.codec.hashes import to_text
 from hub.xet.codec.shards import Shard, ShardFile, ShardXorb, Term, Terms
 from hub.xet.codec.xorbs import Layout, Read, XorbWriter
 from hub.xet.errors import InvalidShard
-from hub.xet.intake import exactly, temporary_file
+from hub.xet.intake import temporary_file
 from hub.xet.layouts import Layouts
 from hub.xet.models import XetFile, Xorb, xorb_key
 from hub.xet.reconstruction import Run
@@ -35,7 +35,7 @@ def pack(read: Read, *, sha256: str, now: datetime) -> XetFile:
     back have another SHA-256.
     """
     with _Packer(now) as packer:
-        for chunk in chunking.read_chunks(exactly(read)):
+        for chunk in chunking.read_chunks(read):
             packer.add(chunk)
         packer.flush()
     runs, layouts, digest = packer.runs, Layouts(), hashlib.sha256()

@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, cycle, islice
 from typing import Self
 
 from django.db.models.functions import Now
 
 from hub import blobstore
 from hub.xet.codec import hashes
+from hub.xet.codec.compression import Bytes
 from hub.xet.codec.errors import Malformed
-from hub.xet.codec.xorbs import Layout, read_chunks
+from hub.xet.codec.xorbs import Layout, chunks_in
 from hub.xet.errors import RangeBeyondEnd, XorbDamaged
 from hub.xet.layouts import Layouts
 from hub.xet.models import XetFile, XetTerm, Xorb, xorb_key
@@ -118,7 +119,8 @@ def read(file: XetFile, start: int = 0, end: int | None = None) -> Generator[byt
     """
     end = file.size if end is None else min(end, file.size)
     try:
-        yield from _fetched(_pieces(_terms_between(file, start, end), Layouts(), start, end))
+        for chunks in _fetched(_pieces(_terms_between(file, start, end), Layouts(), start, end)):
+            yield b"".join(chunks)
     except XorbDamaged as damage:
         mark_damaged(damage.details["xorb"])
         raise
@@ -165,9 +167,13 @@ class ChunkReader:
         self.close()
 
 
-def read_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[bytes]:
-    """The bytes of whole runs one after another, before there is a file row for them. As `read`."""
-    return _fetched(piece for run in runs for piece in _pieces_of(run, layouts[run.xorb], 0, None))
+def read_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[Bytes]:
+    """The chunks of whole runs one after another, before there is a file row for them. As `read`.
+
+    Each is good until the next one is asked for.
+    """
+    pieces = (piece for run in runs for piece in _pieces_of(run, layouts[run.xorb], 0, None))
+    return chain.from_iterable(_fetched(pieces))
 
 
 def mark_damaged(name: str) -> None:
@@ -233,46 +239,63 @@ def _pieces_of(run: Run, layout: Layout, skip: int, left: int | None) -> Iterato
         skip, at = 0, stop
 
 
-def _fetched(pieces: Iterable[Piece]) -> Iterator[bytes]:
-    """Fetch ahead in threads, so that store, decompression and reader work at the same time."""
+class _Buffer:
+    """Memory that is read into again and again: fresh memory can cost more than what is read into it."""
+
+    def __init__(self) -> None:
+        self._memory = bytearray()
+
+    def of(self, size: int) -> memoryview:
+        """So many bytes of it; the same as those given before."""
+        if len(self._memory) < size:
+            self._memory = bytearray(size)
+        return memoryview(self._memory)[:size]
+
+
+def _fetched(pieces: Iterable[Piece]) -> Iterator[list[Bytes]]:
+    """Fetch ahead in threads, so that store, decompression and reader work at the same time.
+
+    The chunks of a piece may be overwritten once the next piece is asked for.
+    """
     source = iter(pieces)
     ahead = list(islice(source, 2))
     if len(ahead) < 2:
         for piece in ahead:
-            yield from _fetch(piece)
+            yield _fetch(piece, _Buffer())
         return
-    waiting: deque[Future[list[bytes]]] = deque()
+    waiting: deque[Future[list[Bytes]]] = deque()
+    buffers = cycle([_Buffer() for _ in range(PIECES_AHEAD + 1)])
     with ThreadPoolExecutor(PIECES_AHEAD, thread_name_prefix="xet") as pool:
         try:
             for piece in chain(ahead, source):
-                waiting.append(pool.submit(_fetch, piece))
+                waiting.append(pool.submit(_fetch, piece, next(buffers)))
                 if len(waiting) > PIECES_AHEAD:
-                    yield from waiting.popleft().result()
+                    yield waiting.popleft().result()
             while waiting:
-                yield from waiting.popleft().result()
+                yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
 
 
-def _fetch(piece: Piece) -> list[bytes]:
-    """Read, unpack and verify one piece. Touches no database: it runs in a thread of its own."""
+def _fetch(piece: Piece, buffer: _Buffer) -> list[Bytes]:
+    """Read, unpack and verify one piece: its chunks. Touches no database: it runs in a thread of its own."""
     width = hashes.HASH_BYTES
     skip, left = piece.skip, piece.take
     out = []
-    store = blobstore.get_store()
-    with store.open(xorb_key(piece.run.xorb), piece.stored_start, piece.stored_end) as reader:
-        expected = range(0, len(piece.chunk_hashes), width)
-        try:
-            for at, chunk in zip(expected, read_chunks(reader.read), strict=True):
-                raw = chunk.unpack()
-                if hashes.chunk_hash(raw) != piece.chunk_hashes[at : at + width]:
-                    raise XorbDamaged(xorb=piece.run.xorb)
-                if skip or len(raw) > left:
-                    raw = raw[skip : skip + left]
-                    skip = 0
-                left -= len(raw)
-                out.append(raw)
-        except (Malformed, ValueError) as error:
-            raise XorbDamaged(xorb=piece.run.xorb) from error
+    stored = buffer.of(piece.stored_end - piece.stored_start)
+    count = blobstore.get_store().readinto(xorb_key(piece.run.xorb), stored, piece.stored_start)
+    expected = range(0, len(piece.chunk_hashes), width)
+    try:
+        for at, chunk in zip(expected, chunks_in(stored[:count]), strict=True):
+            raw = chunk.unpack()
+            if hashes.chunk_hash(raw) != piece.chunk_hashes[at : at + width]:
+                raise XorbDamaged(xorb=piece.run.xorb)
+            if skip or len(raw) > left:
+                raw = raw[skip : skip + left]
+                skip = 0
+            left -= len(raw)
+            out.append(raw)
+    except (Malformed, ValueError) as error:
+        raise XorbDamaged(xorb=piece.run.xorb) from error
     return out

@@ -21,7 +21,7 @@ from hub.xet.codec.errors import Malformed
 from hub.xet.codec.hashes import to_text
 from hub.xet.codec.xorbs import Read
 from hub.xet.errors import InvalidShard, InvalidXorb, UnknownXorb
-from hub.xet.intake import exactly, spool_shard, temporary_file
+from hub.xet.intake import kept, spool_shard, temporary_file
 from hub.xet.layouts import Layouts
 from hub.xet.models import StoreGeneration, XetFile, Xorb, xorb_key
 from hub.xet.signals import files_registered
@@ -44,14 +44,14 @@ def store_xorb(*, actor: Principal, repository: Repository, name: str, read: Rea
     policies.require_upload(actor, repository)
     with temporary_file() as file:
         try:
-            layout = xorbs.read_layout(exactly(read), keep=file.write)
+            layout = xorbs.read_layout(kept(read, file))
         except Malformed as error:
             raise InvalidXorb(reason=error) from error
         if to_text(xorbs.layout_hash(layout)) != name:
             raise InvalidXorb(reason="Its chunks give another hash than its address says.")
         is_new = not registration.claim_xorb(name, now=now)
         if is_new:
-            file.flush()
+            file.truncate(layout.stored_bytes)
             blobstore.get_store().put_file(xorb_key(name), Path(file.name))
     with transaction.atomic(durable=True):
         xorb = registration.record_xorb(name, layout, now=now)
@@ -69,7 +69,7 @@ def register_shard(
     """
     policies.require_upload(actor, repository)
     with temporary_file() as file:
-        data, digest = spool_shard(exactly(read), file)
+        data, digest = spool_shard(read, file)
         try:
             shard = shards.read_shard(data)
         except Malformed as error:

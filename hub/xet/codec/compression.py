@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TypeAlias
 
 import lz4.frame
 
 from hub.xet.codec.errors import Malformed
 
 GROUPS = 4
+
+Bytes: TypeAlias = bytes | memoryview
+"""Bytes of their own, or a part of a larger block."""
 
 
 class Scheme(IntEnum):
@@ -19,7 +23,7 @@ class Scheme(IntEnum):
     GROUPED_LZ4 = 2
 
 
-def unpack(scheme: int, stored: bytes, raw_bytes: int) -> bytes:
+def unpack(scheme: int, stored: Bytes, raw_bytes: int) -> Bytes:
     """The uncompressed chunk. Never allocates much more than `raw_bytes`, whatever the frame claims.
 
     Raises Malformed when the scheme is unknown or the data is not exactly `raw_bytes` long.
@@ -71,7 +75,7 @@ def _framed(raw: bytes) -> bytes:
     return frame
 
 
-def _unframed(frame: bytes, raw_bytes: int) -> bytes:
+def _unframed(frame: Bytes, raw_bytes: int) -> bytes:
     decompressor = lz4.frame.LZ4FrameDecompressor()
     try:
         # One byte more than promised, so that a frame which holds more is seen to.

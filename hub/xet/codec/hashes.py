@@ -25,6 +25,7 @@ GROUP_DIVISOR = 4
 ELIGIBLE_DIVISOR = 1024
 
 _WORDS = struct.Struct("<4Q")
+_TURNED = struct.Struct(">4Q")
 _TAIL = struct.Struct("<Q")
 _TEXT = re.compile(r"[0-9a-f]{64}")
 
@@ -34,7 +35,7 @@ Sized: TypeAlias = tuple[bytes, int]
 
 def to_text(value: bytes) -> str:
     """The text form: each group of eight bytes is printed as one little-endian number."""
-    return "{:016x}{:016x}{:016x}{:016x}".format(*_WORDS.unpack(value))
+    return _TURNED.pack(*_WORDS.unpack(value)).hex()
 
 
 def from_text(text: str) -> bytes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Self, TypeAlias
+from typing import IO, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hub.xet.codec import compression, hashes
-from hub.xet.codec.compression import Scheme
+from hub.xet.codec.compression import Bytes, Scheme
 from hub.xet.codec.errors import Malformed
 from hub.xet.codec.hashes import Sized
 
@@ -27,27 +27,59 @@ FOOTER_TAG = b"XETBLOB"
 VERSION = 0
 OFFSET = np.dtype("<u4")
 
+BLOCK_BYTES = 1024 * 1024
+
 Read: TypeAlias = Callable[[int], bytes]
-"""Gives up to n bytes, fewer only at the end of the stream."""
+"""Gives up to n bytes, and none only at the end of the stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredChunk:
-    """One chunk as it lies in a xorb."""
+class StoredChunk(NamedTuple):
+    """One chunk as it lies in a xorb: `data` may be a part of a larger block."""
 
-    header: bytes
     scheme: int
     raw_bytes: int
-    data: bytes
+    data: Bytes
 
     @property
     def stored_bytes(self) -> int:
         """The bytes it takes, header included."""
-        return len(self.header) + len(self.data)
+        return HEADER.size + len(self.data)
 
-    def unpack(self) -> bytes:
-        """The uncompressed bytes. Raises Malformed."""
+    def unpack(self) -> Bytes:
+        """The uncompressed bytes, not copied where they are stored as they are. Raises Malformed."""
         return compression.unpack(self.scheme, self.data, self.raw_bytes)
+
+
+class _Blocks:
+    """A stream that is read in large blocks and taken in small pieces, without copies.
+
+    Only what lies across the end of a block is joined.
+    """
+
+    def __init__(self, read: Read, first: memoryview | None = None) -> None:
+        self._read = read
+        self._block = memoryview(b"") if first is None else first
+        self._at = 0
+
+    def take(self, size: int) -> Bytes:
+        """The next `size` bytes; fewer only at the end."""
+        end = self._at + size
+        if end > len(self._block):
+            return self._across(size)
+        piece = self._block[self._at : end]
+        self._at = end
+        return piece
+
+    def _across(self, size: int) -> bytes:
+        parts = [self._block[self._at :]]
+        missing = size - len(parts[0])
+        self._at = len(self._block)
+        while missing and (block := self._read(BLOCK_BYTES)):
+            self._block = memoryview(block)
+            self._at = min(missing, len(block))
+            parts.append(self._block[: self._at])
+            missing -= self._at
+        return b"".join(parts)
 
 
 def read_chunks(read: Read) -> Iterator[StoredChunk]:
@@ -55,23 +87,34 @@ def read_chunks(read: Read) -> Iterator[StoredChunk]:
 
     Raises Malformed for a header out of bounds or data that is cut short.
     """
-    while header := read(HEADER.size):
-        if header.startswith(FOOTER_TAG):
+    return _walked(_Blocks(read))
+
+
+def chunks_in(stored: memoryview) -> Iterator[StoredChunk]:
+    """The same for bytes that are there: chunks stored as they are share their memory."""
+    return _walked(_Blocks(lambda _: b"", stored))
+
+
+def _walked(blocks: _Blocks) -> Iterator[StoredChunk]:
+    while header := blocks.take(HEADER.size):
+        # One number for the four fields: half of the time that a chunk takes here is for its header.
+        fields = int.from_bytes(header, "little")
+        version, stored_bytes = fields & 0xFF, fields >> 8 & 0xFFFFFF
+        scheme, raw_bytes = fields >> 32 & 0xFF, fields >> 40
+        if version != VERSION and header[: len(FOOTER_TAG)] == FOOTER_TAG:
             return
         if len(header) < HEADER.size:
             raise Malformed("The xorb ends inside a chunk header.")
-        version, stored, scheme, raw = HEADER.unpack(header)
-        stored_bytes, raw_bytes = int.from_bytes(stored, "little"), int.from_bytes(raw, "little")
         if version != VERSION:
             raise Malformed(f"Chunk header version {version} is not known.")
         if not 1 <= raw_bytes <= CHUNK_RAW_MAX:
             raise Malformed(f"A chunk has 1 to {CHUNK_RAW_MAX} bytes, not {raw_bytes}.")
         if not 1 <= stored_bytes <= CHUNK_STORED_MAX:
             raise Malformed(f"A chunk is stored in 1 to {CHUNK_STORED_MAX} bytes, not {stored_bytes}.")
-        data = read(stored_bytes)
+        data = blocks.take(stored_bytes)
         if len(data) < stored_bytes:
             raise Malformed("The xorb ends inside a chunk.")
-        yield StoredChunk(header, scheme, raw_bytes, data)
+        yield StoredChunk(scheme, raw_bytes, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +185,11 @@ class Layout:
         return self.raw_start(end) - self.raw_start(first)
 
 
-def read_layout(read: Read, *, keep: Callable[[bytes], object] = lambda _: None) -> Layout:
-    """Verify a whole xorb as it streams by, in the memory of one chunk, and learn its layout.
+def read_layout(read: Read) -> Layout:
+    """Verify a whole xorb as it streams by, in the memory of one block, and learn its layout.
 
-    Every chunk is unpacked and hashed. `keep` gets the stored bytes piece by piece, without a footer.
-    Raises Malformed for anything out of form or over a limit.
+    Every chunk is unpacked and hashed. What lies behind the layout's `stored_bytes` is an old client's
+    footer. Raises Malformed for anything out of form or over a limit, a block behind it at the latest.
     """
     names = bytearray()
     stored_ends: list[int] = []
@@ -162,8 +205,6 @@ def read_layout(read: Read, *, keep: Callable[[bytes], object] = lambda _: None)
         names += hashes.chunk_hash(chunk.unpack())
         stored_ends.append(stored)
         raw_ends.append(raw)
-        keep(chunk.header)
-        keep(chunk.data)
     if not raw_ends:
         raise Malformed("A xorb holds at least one chunk.")
     return Layout(bytes(names), np.array(stored_ends, OFFSET), np.array(raw_ends, OFFSET))

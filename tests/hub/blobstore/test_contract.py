@@ -96,6 +96,15 @@ class TestRead:
         with store.open(key, start, end) as reader:
             assert b"".join(reader) == expected
 
+    @pytest.mark.parametrize(("start", "size", "expected"), [(0, 4, b"0123"), (7, 3, b"789"), (7, 9, b"789")])
+    def test_fills_a_buffer_as_far_as_there_are_bytes(
+        self, store: BlobStore, key: str, start: int, size: int, expected: bytes
+    ) -> None:
+        store.put_stream(key, [b"0123456789"])
+        buffer = bytearray(size)
+        assert store.readinto(key, memoryview(buffer), start) == len(expected)
+        assert buffer[: len(expected)] == expected
+
     def test_reads_in_small_pieces_too(self, store: BlobStore, key: str) -> None:
         store.put_stream(key, [b"0123456789"])
         with store.open(key, 2, 9) as reader:
@@ -109,6 +118,8 @@ class TestRead:
     def test_says_at_once_that_a_blob_is_missing(self, store: BlobStore, key: str) -> None:
         with pytest.raises(BlobMissing):
             store.open(key)
+        with pytest.raises(BlobMissing):
+            store.readinto(key, memoryview(bytearray(1)))
         assert store.size(key) is None
         assert not store.exists(key)
         assert store.local_path(key) is None
