@@ -105,6 +105,39 @@ def large_file(bazaar: LiveBazaar, repo_id: str, source: Path, rounds: int) -> N
     )
 
 
+WHAT_CLIENTS_DO = """
+import statistics, sys, tempfile, time
+from huggingface_hub import CommitOperationAdd, HfApi, snapshot_download
+
+api, repo_id = HfApi(), sys.argv[1]
+api.create_repo(repo_id)
+files = [CommitOperationAdd(f"folder/{number}.txt", b"%d" % number) for number in range(100)]
+api.create_commit(repo_id, files, commit_message="100 files")
+snapshots, commits = [], []
+for number in range(int(sys.argv[2])):
+    with tempfile.TemporaryDirectory() as cache:
+        started = time.perf_counter()
+        snapshot_download(repo_id, cache_dir=cache)
+        snapshots.append(time.perf_counter() - started)
+    operation = CommitOperationAdd("one.txt", b"%d" % number)
+    started = time.perf_counter()
+    api.create_commit(repo_id, [operation], commit_message="one")
+    commits.append(time.perf_counter() - started)
+print(statistics.median(snapshots), statistics.median(commits))
+"""
+
+
+def client_calls(bazaar: LiveBazaar, rounds: int) -> None:
+    """The unmodified client's own time, its many requests and its hashing included."""
+    repo_id = f"{bazaar.alice.name}/{unique('snapshot')}"
+    done = clients.run(
+        [sys.executable, "-c", WHAT_CLIENTS_DO, repo_id, str(rounds)], env=bazaar.client_env(bazaar.alice)
+    )
+    snapshot, commit = map(float, done.out.split()[-2:])
+    print(f"{'snapshot of 101 small files':<28} {snapshot:8.2f} s")
+    print(f"{'commit of one small file':<28} {commit * 1000:8.0f} ms   preupload and commit, by the client")
+
+
 def whole_server() -> None:
     """Second start and idle memory (proportional: shared pages are counted once) of script/server."""
     with tempfile.TemporaryDirectory(prefix="bench-server-") as data:
@@ -148,6 +181,7 @@ def main() -> None:
                     timeout_seconds=600,
                 )
             small_answers(bazaar, repo_id, chosen.rounds, chosen.requests)
+            client_calls(bazaar, chosen.rounds)
             large_file(bazaar, repo_id, source, chosen.rounds)
         whole_server()
     finally:
