@@ -8,10 +8,12 @@ import re
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from huggingface_hub import HfApi
 from playwright.sync_api import expect
 
 from tests.servers.live import LiveBazaar, unique
@@ -71,6 +73,15 @@ class TestPublishing:
             timeout=120,
         )
         assert (folder / "model.safetensors").read_bytes() == weights.read_bytes()
+        until = time.monotonic() + 20
+        while True:
+            # The web tells Redis a moment after it has served; a task writes it down every minute.
+            live_sqlite.remote.call("hub.downloads.tasks:flush")
+            visitor.go(f"/{name}/tiny")
+            counted = page.inner_text("aside .figure >> nth=0")
+            if counted == "1" or time.monotonic() > until:
+                break
+        assert counted == "1"
 
     def test_discussion_pull_request_merge(
         self, visit: Visit, live_sqlite: LiveBazaar, language: str
@@ -102,6 +113,61 @@ class TestPublishing:
 
 
 class TestUploading:
+    def test_of_a_folder_keeps_its_paths_and_shows_how_far_it_is(
+        self, visit: Visit, live_sqlite: LiveBazaar, tmp_path: Path
+    ) -> None:
+        owner, visitor = live_sqlite.user(), visit()
+        visitor.sign_in(owner.name, owner.password)
+        visitor.go("/new")
+        page = visitor.page
+        page.fill("[name=name]", "folders")
+        visitor.press("main button.primary")
+        folder = tmp_path / "weights"
+        (folder / "deep").mkdir(parents=True)
+        (folder / "one.txt").write_text("one")
+        (folder / "deep" / "two.bin").write_bytes(bytes(20_000))
+        page.set_input_files("[data-folder-choice] input", folder)
+        # What a browser gives a page when a folder is dropped on it.
+        page.evaluate(
+            """() => {
+              const file = (name, text) => ({
+                isFile: true, name, file: (give) => give(new File([text], name)) });
+              const folder = (name, some) => ({ isFile: false, name, createReader: () => ({
+                readEntries: (give) => give(some.splice(0)) }) });
+              const entry = folder("dropped", [file("a.txt", "a"), folder("in", [file("b.txt", "b")]),
+                folder(".git", [file("HEAD", "no")])]);
+              const event = new Event("drop", { cancelable: true });
+              event.dataTransfer = { items: [{ webkitGetAsEntry: () => entry }] };
+              document.querySelector("[data-drop]").dispatchEvent(event);
+            }"""
+        )
+        expect(page.locator("[data-list] tbody tr")).to_have_count(4)
+        page.fill("[name=message]", "A whole folder")
+        with page.expect_navigation(url="**/tree/main"):
+            page.click("#upload .form-end button")
+        assert "A whole folder" in page.inner_text(".last-commit")
+        for path in ("weights/one.txt", "weights/deep/two.bin", "dropped/a.txt", "dropped/in/b.txt"):
+            answer = page.goto(f"{visitor.url}/{owner.name}/folders/blob/main/{path}")
+            assert answer
+            assert answer.ok, path
+
+    def test_becomes_a_pull_request_when_asked(
+        self, visit: Visit, live_sqlite: LiveBazaar, tmp_path: Path
+    ) -> None:
+        owner, visitor = live_sqlite.user(), visit()
+        visitor.sign_in(owner.name, owner.password)
+        visitor.go("/new")
+        page = visitor.page
+        page.fill("[name=name]", "proposed")
+        visitor.press("main button.primary")
+        path = tmp_path / "notes.txt"
+        path.write_text("Look at this first\n")
+        page.set_input_files("[data-files] >> nth=0", str(path))
+        page.check("[name=propose][value='1']")
+        with page.expect_navigation(url="**/discussions/1"):
+            page.click("#upload .form-end button")
+        assert "Look at this first" in page.inner_text("main")
+
     def test_goes_on_after_the_connection_was_lost(
         self, visit: Visit, live_sqlite: LiveBazaar, tmp_path: Path
     ) -> None:
@@ -140,6 +206,13 @@ class TestWithoutScripts:
         visitor.go("/new")
         page.fill("[name=name]", "plain")
         visitor.press("main button.primary")
+        visitor.go("/settings/tokens")
+        page.fill("[name=name]", "ci")
+        visitor.press("main form.card >> button.primary")
+        client = HfApi(visitor.url, token=page.inner_text("#secret"))
+        assert client.whoami()["name"] == name
+
+        visitor.go(f"/{name}/plain/upload/main")
         notes = tmp_path / "notes.md"
         notes.write_text("# Notes\n")
         page.set_input_files("#upload [name=files]", str(notes))
@@ -160,6 +233,18 @@ class TestWithoutScripts:
         page.fill("textarea[name=text]", "An answer")
         visitor.press("button[value=close]")
         assert page.locator(".badge.closed").count() >= 1
+
+        other = visit(language=language, scripts=False)
+        other.sign_up(unique("al"))
+        other.go(f"/{name}/plain/edit/main/notes.md")
+        other.page.fill("textarea[name=content]", "# The best notes\n")
+        other.press(".form-end button")
+        number = urlsplit(other.page.url).path.rpartition("/")[2]
+        visitor.go(f"/{name}/plain/discussions/{number}")
+        visitor.press("button[value=merge]")
+        assert page.locator(".badge.merged").count() >= 1
+        visitor.go(f"/{name}/plain/blob/main/notes.md")
+        assert "The best notes" in page.inner_text("main")
 
         visitor.go("/models?search=plain")
         assert page.locator(f"a[href='/{name}/plain']").count() == 1

@@ -82,6 +82,7 @@ form.addEventListener("submit", async (event) => {
   const status = total.querySelector("[role=status]");
   button.disabled = true;
   total.hidden = false;
+  addEventListener("beforeunload", stay);
   const timer = setInterval(() => showTotal(total), 200);
   try {
     const all = [...files.values()];
@@ -91,16 +92,21 @@ form.addEventListener("submit", async (event) => {
     await Promise.all(Array.from({ length: SENDERS }, async () => {
       for (let item = queue.shift(); item; item = queue.shift()) await send(item);
     }));
+    removeEventListener("beforeunload", stay);
     status.textContent = say("Committing");
     await commit(all);
   } catch (error) {
     status.textContent = `${say("Failed")} (${error.message})`;
     button.disabled = false;
   } finally {
+    removeEventListener("beforeunload", stay);
     clearInterval(timer);
     showTotal(total, false);
   }
 });
+
+// Leaving now would lose what is under way; the browser asks first.
+const stay = (event) => event.preventDefault();
 
 function showTotal(total, text = true) {
   let sent = 0, all = 0;
@@ -134,10 +140,14 @@ async function retried(work, note) {
     } catch (error) {
       if (error.final || attempt >= TRIES) throw error;
       if (note) note.textContent = ` ${say("Retry")}`;
-      await new Promise((resolve) => setTimeout(resolve, 400 * 2 ** attempt));
+      await Promise.any([pause(400 * 2 ** attempt), backOnline()]);
     }
   }
 }
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+// The browser says when the network is back: then there is nothing to wait for.
+const backOnline = () => new Promise((resolve) => addEventListener("online", resolve, { once: true }));
 
 const revision = encodeURIComponent(form.dataset.revision);
 
