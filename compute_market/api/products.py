@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, moment
 from compute_market.clock import HOUR
-from compute_market.matching import limits, marketdata, selectors
+from compute_market.matching import limits, marketdata, overview, selectors
 from compute_market.matching.models import Level, Order, Trade
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
@@ -258,6 +258,31 @@ class Ticker(MarketView):
         return Response({"product": product.slug, **asdict(marketdata.ticker(product, now=self.now()))})
 
 
+class Tickers(MarketView):
+    @extend_schema(tags=[TAG], operation_id="tickers", parameters=[Search], responses={200: dict})
+    def get(self, request: Request) -> Response:
+        """Every product that a search finds, at a glance: prices, the day's change, how much is offered."""
+        query = self.read(request.query_params.dict(), Search)
+        found = overview.rows(list(matching_products(query)), now=self.now())
+        return Response(
+            {
+                "items": [
+                    {
+                        "product": row.product.slug,
+                        "state": row.product.state,
+                        "memory_gb": row.product.memory_gb,
+                        "last_micros": row.last_micros,
+                        "day_change_bps": row.change_bps,
+                        "best_bid_micros": row.bid_micros,
+                        "best_ask_micros": row.ask_micros,
+                        "offered_gpus": row.offered_gpus,
+                    }
+                    for row in found
+                ]
+            }
+        )
+
+
 class QuoteQuery(Search):
     gpus = serializers.IntegerField(min_value=1, max_value=100_000)
     hours = serializers.IntegerField(min_value=1, max_value=24 * 90)
@@ -298,6 +323,7 @@ class Quote(MarketView):
 
 
 urlpatterns = [
+    path("tickers", Tickers.as_view()),
     path("products", Products.as_view()),
     path("products/<str:slug>", OneProduct.as_view()),
     path("products/<str:slug>/book", Book.as_view()),

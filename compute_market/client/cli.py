@@ -1,38 +1,48 @@
-"""The verbs: `gpus`, `quote`, `buy`, `sell`, `orders`, `leases`, `run`, `logs`, `balance` and the rest."""
+"""The grammar of the command line, and how it ends."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import urllib.error
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from itertools import islice
-from typing import Any
 
+from compute_market.amounts import MICROS_PER_CREDIT
+from compute_market.client import verbs
 from compute_market.client.market import Market, MarketError
+from compute_market.client.shown import Out, progress
 
-MICROS = 1_000_000
-ROWS_MAX = 50
-FOLLOW_SECONDS = 1.0
+WAIT_SECONDS = 10.0
+EXAMPLES = """examples:
+  market gpus                                     what is offered, at what price
+  market quote 8 24 h100                          the cheapest 24 hours of 8 GPUs this week
+  market buy h100-sxm-80g.cn-east.reserved.ib 8 24 12.60 --start +3h
+  market explain 42                               why has order 42 not filled?
+  market run 17 python train.py                   in lease 17; then: market logs 17 --follow
+
+Prices are credits per GPU-hour. The hub is BAZAAR_URL, the token (scope `trade`) BAZAAR_TOKEN."""
 
 
 def micros(text: str) -> int:
     """Credits as people write them, in micro-credits."""
     try:
-        amount = Decimal(text) * MICROS
-    except InvalidOperation:
+        amount = Decimal(text) * MICROS_PER_CREDIT
+        is_whole = amount == int(amount)
+    except (InvalidOperation, ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text} is no amount") from None
-    if amount <= 0 or amount != int(amount):
+    if amount <= 0 or not is_whole:
         raise argparse.ArgumentTypeError("a positive amount, with at most six decimals")
     return int(amount)
 
 
-def credits_of(amount: int | None) -> str:
-    return "–" if amount is None else f"{amount / MICROS:,.2f}"
+def count(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1")
+    return int(text)
 
 
 def hour(text: str) -> datetime:
@@ -43,246 +53,149 @@ def hour(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError("an ISO time, or +3h for the third full hour from now") from None
+        raise argparse.ArgumentTypeError(
+            "an ISO time such as 2026-07-01T12:00Z, or +3h for the third full hour from now"
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class Out:
-    """Prints rows as a table for people, or as JSON for programs."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
-
-    def rows(
-        self, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Callable[[Any], str] | None]
-    ) -> None:
-        """A table of some columns; with --json every field of every row."""
-        found = list(rows)
-        if self.as_json:
-            print(json.dumps(found, indent=2))
-            return
-        if not found:
-            print("(none)")
-            return
-        cells = [[title.replace("_micros", "").replace("_", " ") for title in columns]]
-        cells += [
-            [(show or str)(row[name]) if row.get(name) is not None else "–" for name, show in columns.items()]
-            for row in found
-        ]
-        widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
-        for line in cells:
-            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-    def say(self, row: Mapping[str, Any], text: str) -> None:
-        print(json.dumps(row, indent=2) if self.as_json else text)
+def start(text: str) -> datetime | str:
+    """As `hour`, or the word `now`."""
+    return "now" if text == "now" else hour(text)
 
 
-def progress(text: str) -> None:
-    """A line about what is being waited for, on a terminal only."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def gpus(market: Market, out: Out, args: argparse.Namespace) -> None:
-    rows = []
-    for product in market.products(**({"spec": args.spec} if args.spec else {})):
-        seen = market.ticker(product["product"])
-        if args.all or seen["best_ask_micros"] is not None or seen["best_bid_micros"] is not None:
-            rows.append({**product, **seen})
-    shown = {
-        "product": None,
-        "memory_gb": None,
-        "last_micros": credits_of,
-        "best_bid_micros": credits_of,
-        "best_ask_micros": credits_of,
-        "state": None,
-    }
-    out.rows(rows, shown)
-
-
-def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
-    query = {"spec": args.spec} if args.spec else {}
-    found = market.quote(gpus=args.gpus, hours=args.hours, within_days=args.days, **query)
-    shown = {
-        "product": None,
-        "gpus": None,
-        "start": None,
-        "limit_micros_per_gpu_hour": credits_of,
-        "fee_micros": credits_of,
-        "total_micros": credits_of,
-    }
-    out.rows(found, shown)
-
-
-def _place(market: Market, out: Out, args: argparse.Namespace, side: str) -> None:
-    start = args.start or datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    order: dict[str, Any] = {
-        "side": side,
-        "product": args.product,
-        "gpus": args.gpus,
-        "start": start,
-        "end": start + timedelta(hours=args.hours),
-        "limit_price": args.price,
-        "time_in_force": args.time_in_force,
-    }
-    if args.id:
-        order["client_order_id"] = args.id
-    if side == "sell":
-        order["node" if args.node else "lease"] = args.node or args.lease
-    progress("waiting for the outcome …")
-    placed = market.place(wait=args.wait, **order)
-    progress("")
-    text = (
-        f"order {placed['id']}: {placed['state']}, {placed['filled_gpus']:g} of {placed['gpus']} GPUs at"
-        f" {credits_of(placed['limit_price'])}; hold {credits_of(placed['hold_micros'])},"
-        f" worst case {credits_of(placed['worst_case_total_micros'])}"
-    )
-    out.say(placed, text + (f" ({placed['reason']})" if placed["reason"] else ""))
-
-
-def buy(market: Market, out: Out, args: argparse.Namespace) -> None:
-    _place(market, out, args, "buy")
-
-
-def sell(market: Market, out: Out, args: argparse.Namespace) -> None:
-    _place(market, out, args, "sell")
-
-
-def orders(market: Market, out: Out, args: argparse.Namespace) -> None:
-    rows = islice(market.orders(**({} if args.all else {"state": "live"})), ROWS_MAX)
-    shown = {
-        "id": None,
-        "side": None,
-        "product": None,
-        "gpus": None,
-        "filled_gpus": None,
-        "limit_price": credits_of,
-        "start": None,
-        "end": None,
-        "state": None,
-    }
-    out.rows(rows, shown)
-
-
-def cancel(market: Market, out: Out, args: argparse.Namespace) -> None:
-    row = market.cancel(args.order)
-    out.say(row, f"order {row['id']} is being cancelled")
-
-
-def explain(market: Market, out: Out, args: argparse.Namespace) -> None:
-    row = market.explain(args.order)
-    misses = "; ".join(miss["text"] for miss in row["misses"]) or "nothing comes near"
-    out.say(row, f"order {row['order']} is {row['state']}: {misses}")
-
-
-def leases(market: Market, out: Out, args: argparse.Namespace) -> None:
-    rows = islice(market.leases(**({} if args.all else {"state": "live"})), ROWS_MAX)
-    shown = {
-        "id": None,
-        "product": None,
-        "node": None,
-        "gpus": None,
-        "start": None,
-        "end": None,
-        "used_micros": credits_of,
-        "state": None,
-    }
-    out.rows(rows, shown)
-
-
-def run(market: Market, out: Out, args: argparse.Namespace) -> None:
-    row = market.run(args.lease, args.words)
-    out.say(row, f"queued on {row['runner']}: {' '.join(row['command'])}")
-
-
-def logs(market: Market, out: Out, args: argparse.Namespace) -> None:
-    after = 0
-    while True:
-        page = market.logs(args.lease, after)
-        if out.as_json:
-            print(json.dumps(page, indent=2))
-            return
-        sys.stdout.write(page["text"])
-        sys.stdout.flush()
-        ended = page["work"]["state"] in {"exited", "failed", "stopped"}
-        if page["next"] == after and (ended or not args.follow):
-            return
-        if page["next"] == after:
-            time.sleep(FOLLOW_SECONDS)
-        after = page["next"]
-
-
-def end(market: Market, out: Out, args: argparse.Namespace) -> None:
-    row = market.end(args.lease)
-    out.say(row, f"lease {row['id']} ends {row['end']}; what was not used is paid back")
-
-
-def balance(market: Market, out: Out, args: argparse.Namespace) -> None:
-    shown = dict.fromkeys(("balance_micros", "held_micros", "available_micros"), credits_of)
-    out.rows(market.balance(args.account), {"kind": None, **shown})
+Verb = Callable[[str, Callable[..., None], str], argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
-    top = argparse.ArgumentParser(prog="market", description="Trade GPU time.")
+    top = argparse.ArgumentParser(
+        prog="market",
+        description="Trade GPU time.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     top.add_argument("--url", default=os.environ.get("BAZAAR_URL", "http://127.0.0.1:8000"))
     top.add_argument("--token", default=os.environ.get("BAZAAR_TOKEN") or os.environ.get("HF_TOKEN", ""))
     top.add_argument("--json", action="store_true", help="print what the market answered")
-    verbs = top.add_subparsers(required=True, metavar="VERB")
+    words = top.add_subparsers(metavar="VERB")
 
     def verb(name: str, call: Callable[..., None], text: str) -> argparse.ArgumentParser:
-        made = verbs.add_parser(name, help=text, description=text)
+        made = words.add_parser(name, help=text, description=text)
         made.set_defaults(call=call)
+        # Also behind the verb, where people write it; left out there, what stood before it counts.
+        made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         return made
 
-    one = verb("gpus", gpus, "What is traded, and at what price.")
+    _looking(verb)
+    _orders(verb)
+    _leases(verb)
+    one = verb("balance", verbs.balance, "Your money.")
+    one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
+    one = verb("statement", verbs.statement, "What moved on your account, newest first.")
+    one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
+    verb("nodes", verbs.nodes, "Your machines, if you provide any.")
+    return top
+
+
+def _looking(verb: Verb) -> None:
+    one = verb("gpus", verbs.gpus, "What is traded, and at what price.")
     one.add_argument("spec", nargs="?", default="", help="as h100,a100:80GB..:8")
     one.add_argument("--all", action="store_true", help="also what nobody offers or wants")
-    one = verb("quote", quote, "The cheapest way to get GPUs for some hours. Nothing is reserved.")
-    one.add_argument("gpus", type=int)
-    one.add_argument("hours", type=int)
-    one.add_argument("spec", nargs="?", default="")
-    one.add_argument("--days", type=int, default=7, help="start within so many days")
-    for name, call in (("buy", buy), ("sell", sell)):
+    one = verb("book", verbs.book, "What rests on a product's book over some hours.")
+    one.add_argument("product")
+    one.add_argument("--start", type=hour, help="an ISO time or +3h; left out: the next full hour")
+    one.add_argument("--hours", type=count, help="how long; left out: one")
+    one = verb("quote", verbs.quote, "The cheapest way to get GPUs for some hours. Nothing is reserved.")
+    one.add_argument("gpus", type=count)
+    one.add_argument("hours", type=count)
+    one.add_argument("spec", nargs="?", default="", help="as h100,a100:80GB..")
+    one.add_argument("--days", type=count, default=7, help="start within so many days")
+
+
+def _orders(verb: Verb) -> None:
+    for name, call, limit in (("buy", verbs.buy, "at most"), ("sell", verbs.sell, "at least")):
         one = verb(name, call, f"{name.capitalize()} GPU time.")
         one.add_argument("product")
-        one.add_argument("gpus", type=int)
-        one.add_argument("hours", type=int)
-        one.add_argument("price", type=micros, help="credits per GPU-hour, at most (at least)")
-        one.add_argument("--start", type=hour, help="an ISO time or +3h; left out: the next full hour")
+        one.add_argument("gpus", type=count)
+        one.add_argument("hours", type=count)
+        one.add_argument("price", type=micros, help=f"credits per GPU-hour, {limit}")
+        one.add_argument("--start", type=start, help="an ISO time, +3h, or now; left out: the next full hour")
         one.add_argument("--time-in-force", choices=["gtc", "ioc", "fok"], default="gtc")
-        one.add_argument("--wait", type=float, default=10, help="seconds to wait for the outcome")
+        one.add_argument("--post-only", action="store_true", help="refuse it if it would trade at once")
         one.add_argument("--id", default="", help="your own order id: repeating it places the order once")
+        _with_wait(one)
         if name == "sell":
             source = one.add_mutually_exclusive_group(required=True)
-            source.add_argument("--node", type=int)
-            source.add_argument("--lease", type=int)
-    for name, call, text in (("orders", orders, "Your orders."), ("leases", leases, "Your leases.")):
-        verb(name, call, text).add_argument("--all", action="store_true", help="also finished ones")
-    verb("cancel", cancel, "Cancel an order.").add_argument("order", type=int)
-    verb("explain", explain, "Why an order has not filled.").add_argument("order", type=int)
-    one = verb("run", run, "Run a program in a lease.")
-    one.add_argument("lease", type=int)
+            source.add_argument("--node", type=count, help="a machine of yours: market nodes")
+            source.add_argument("--lease", type=count, help="a lease to sell back: market leases")
+    one = verb("orders", verbs.orders, "Your orders.")
+    one.add_argument("--all", action="store_true", help="also finished ones")
+    one = verb("amend", verbs.amend, "Change an order's price or total of GPUs.")
+    one.add_argument("order", type=count)
+    one.add_argument("--price", type=micros, help="credits per GPU-hour")
+    one.add_argument("--gpus", type=count, help="the total, filled or not")
+    _with_wait(one)
+    one = verb("cancel", verbs.cancel, "Cancel what is left of an order, or of all of them.")
+    which = one.add_mutually_exclusive_group(required=True)
+    which.add_argument("order", type=count, nargs="?")
+    which.add_argument("--all", action="store_true", help="all live orders")
+    one.add_argument("--product", default="", help="with --all: only those on this product")
+    _with_wait(one)
+    verb("explain", verbs.explain, "Why an order has not filled.").add_argument("order", type=count)
+
+
+def _leases(verb: Verb) -> None:
+    one = verb("leases", verbs.leases, "Your leases.")
+    one.add_argument("--all", action="store_true", help="also finished ones")
+    one = verb("run", verbs.run, "Run a program in a lease.")
+    one.add_argument("--image", default="", help="the container's, where the node runs containers")
+    one.add_argument("lease", type=count)
     one.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM …")
-    one = verb("logs", logs, "What a lease's program printed.")
-    one.add_argument("lease", type=int)
-    one.add_argument("--follow", "-f", action="store_true")
-    verb("end", end, "End a lease now.").add_argument("lease", type=int)
-    verb("balance", balance, "Your money.").add_argument("account", nargs="?", default="")
-    return top
+    one = verb("logs", verbs.logs, "What a lease's program printed.")
+    one.add_argument("lease", type=count)
+    one.add_argument("--follow", "-f", action="store_true", help="until it ends")
+    verb("stop", verbs.stop, "Stop what runs in a lease.").add_argument("lease", type=count)
+    verb("end", verbs.end, "End a lease now.").add_argument("lease", type=count)
+
+
+def _with_wait(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--wait", type=float, default=WAIT_SECONDS, help="seconds to wait for the outcome")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 when it worked, 1 when the market said no, 2 when the words are off."""
-    args = parser().parse_args(argv)
+    top = parser()
+    args = top.parse_args(argv)
+    if "call" not in args:
+        top.print_help(sys.stderr)
+        return 2
     try:
         args.call(Market(args.url, args.token), Out(as_json=args.json), args)
     except MarketError as error:
-        print(f"market: {error}" + (f" [{error.code}]" if error.code else ""), file=sys.stderr)
-        return 1
+        return _fail(f"{error}{f' [{error.code}]' if error.code else ''}{_advice(error, args.token)}")
+    except urllib.error.URLError as error:
+        return _fail(f"{args.url} cannot be reached: {error.reason}. Is BAZAAR_URL right?")
     except (OSError, ValueError) as error:
-        print(f"market: {error}", file=sys.stderr)
-        return 1
+        return _fail(str(error))
     except KeyboardInterrupt:
+        progress("")
         return 130
     return 0
+
+
+def _advice(error: MarketError, token: str) -> str:
+    """What to do about a refused token."""
+    if error.status == 401:
+        return (
+            ""
+            if token
+            else "\nSet BAZAAR_TOKEN to an access token with the scope `trade` (/settings/tokens)."
+        )
+    return "\nThe token needs the scope `trade`." if error.code == "scope_missing" else ""
+
+
+def _fail(text: str) -> int:
+    progress("")
+    print(f"market: {text}", file=sys.stderr)
+    return 1

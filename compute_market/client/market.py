@@ -46,6 +46,10 @@ class Market:
     def ticker(self, product: str) -> dict[str, Any]:
         return self.call("GET", f"products/{product}/ticker")
 
+    def tickers(self, **query: Any) -> list[dict[str, Any]]:
+        """Every product that a search finds, at a glance."""
+        return list(self.call("GET", "tickers", query=query)["items"])
+
     def quote(self, *, gpus: int, hours: int, **query: Any) -> list[dict[str, Any]]:
         """The cheapest ways to get so many GPUs for so long, cheapest first."""
         return list(self.call("GET", "quote", query={"gpus": gpus, "hours": hours, **query})["items"])
@@ -64,6 +68,19 @@ class Market:
 
     def balance(self, account: str = "") -> list[dict[str, Any]]:
         return list(self.call("GET", "balance", query={"account": account} if account else {})["items"])
+
+    def statement(self, account: str = "") -> Iterator[dict[str, Any]]:
+        """Movements of an account, newest first."""
+        query: dict[str, Any] = {"account": account} if account else {}
+        while True:
+            page = self.call("GET", "statement", query=query)
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            query["before"] = page["next"]
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return list(self.call("GET", "nodes")["items"])
 
     def logs(self, lease_id: int, after: int = 0) -> dict[str, Any]:
         return self.call("GET", f"leases/{lease_id}/logs", query={"after": after})
@@ -88,14 +105,22 @@ class Market:
                 body[name] = body[name].astimezone(UTC).isoformat()
         return self.call("POST", "orders", body=body, query={"wait": wait} if wait else {})
 
-    def amend(self, order_id: int, **change: Any) -> dict[str, Any]:
-        return self.call("PATCH", f"orders/{order_id}", body=change)
+    def amend(self, order_id: int, *, wait: float = 0, **change: Any) -> dict[str, Any]:
+        """Ask for another limit_price or total of gpus; `amendment` in the answer tells what became of it."""
+        return self.call("PATCH", f"orders/{order_id}", body=change, query={"wait": wait} if wait else {})
 
     def cancel(self, order_id: int) -> dict[str, Any]:
         return self.call("DELETE", f"orders/{order_id}")
 
+    def cancel_all(self, product: str = "") -> dict[str, Any]:
+        return self.call("POST", "orders/cancel-all", body={"product": product} if product else {})
+
     def run(self, lease_id: int, command: list[str], **options: Any) -> dict[str, Any]:
         return self.call("POST", f"leases/{lease_id}/work", body={"command": command, **options})
+
+    def stop(self, lease_id: int) -> dict[str, Any]:
+        """Stop what runs in a lease; the lease goes on."""
+        return self.call("DELETE", f"leases/{lease_id}/work")
 
     def end(self, lease_id: int) -> dict[str, Any]:
         return self.call("POST", f"leases/{lease_id}/end", body={})

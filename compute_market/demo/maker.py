@@ -101,9 +101,9 @@ def _asks(node: Node, *, now: datetime) -> Iterator[OrderRequest]:
 
 
 def _bids(product: Product, *, now: datetime) -> Iterator[OrderRequest]:
-    """Bids for the next hours, anew every six hours."""
+    """Bids for some hours of the block after the next, so that they rest for six hours at least."""
     block = int((now - EPOCH) / (BID_BLOCK_H * HOUR))
-    start = _next_hour(now)
+    start = EPOCH + (block + 2) * BID_BLOCK_H * HOUR
     for number, step in enumerate(BID_STEPS_BPS):
         yield OrderRequest(
             client_order_id=f"demo-bid-{product.pk}-{block}-{number}",

@@ -40,6 +40,18 @@ class TestDemoMarket:
             assert sides == {Order.Side.BUY, Order.Side.SELL}, product
         assert not Order.objects.filter(state=Order.State.REJECTED).exists()
 
+    def test_has_bids_at_any_hour(self, now: datetime) -> None:
+        # Orders end by the clock of the database, so what rests is asked of the orders' own times.
+        for hours in range(8):
+            moment = now + hours * HOUR
+            Node.objects.update(last_heartbeat_at=moment)
+            jobs.trade(now=moment)
+            resting = Order.objects.filter(side=Order.Side.BUY, expires_at__gt=moment + HOUR)
+            products = Product.objects.filter(nodes__isnull=False).distinct()
+            assert set(resting.values_list("product", flat=True)) == set(
+                products.values_list("pk", flat=True)
+            )
+
     def test_is_made_once(self, now: datetime) -> None:
         jobs.trade(now=now)
         counts = (Node.objects.count(), Order.objects.count())

@@ -1,0 +1,72 @@
+"""How the command line shows things: tables and sentences for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from compute_market.amounts import credits_of
+
+NOTHING = "–"
+
+
+def moment(text: str) -> str:
+    """A time of the market's, in UTC, to the minute."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def number(value: float) -> str:
+    """A count, without a fraction where there is none."""
+    return f"{value:g}"
+
+
+def percent(bps: int) -> str:
+    return f"{bps / 100:+.2f} %"
+
+
+class Column:
+    """One column of a table: its title, the field it shows, and how. Figures stand to the right."""
+
+    def __init__(self, title: str, name: str, show: Callable[[Any], str] = str) -> None:
+        self.title, self.name, self.show = title, name, show
+        self.is_figure = show in {credits_of, number, percent}
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        value = row.get(self.name)
+        return NOTHING if value is None or value == "" else self.show(value)
+
+
+class Out:
+    """Prints rows as a table for people, or as JSON for programs."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def rows(self, rows: Iterable[Mapping[str, Any]], columns: list[Column], *, empty: str) -> None:
+        """A table of some columns, or the sentence `empty`; with --json every field of every row."""
+        found = list(rows)
+        if self.as_json:
+            print(json.dumps(found, indent=2))
+            return
+        if not found:
+            print(empty)
+            return
+        lines = [[column.title for column in columns], *([c.cell(row) for c in columns] for row in found)]
+        widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+        for line in lines:
+            cells = zip(line, widths, columns, strict=True)
+            aligned = [c.rjust(width) if column.is_figure else c.ljust(width) for c, width, column in cells]
+            print("  ".join(aligned).rstrip())
+
+    def say(self, row: Mapping[str, Any], *lines: str) -> None:
+        """Some lines about one thing; with --json the thing itself."""
+        print(json.dumps(row, indent=2) if self.as_json else "\n".join(filter(None, lines)))
+
+
+def progress(text: str) -> None:
+    """A line about what is being waited for, over the one before; on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,62 @@
+"""Many products at a glance: for the list that people look at first, and for its counterpart in the API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Min, Sum
+
+from compute_market.matching.models import Level, Order, Trade
+from compute_market.offers.models import Product
+
+DAY = timedelta(days=1)
+TRADES_READ_MAX = 4_000
+
+
+@dataclass
+class Row:
+    """One product with what people look at first."""
+
+    product: Product
+    last_micros: int | None = None
+    change_bps: int | None = None
+    bid_micros: int | None = None
+    ask_micros: int | None = None
+    offered_gpus: int = 0
+    prices: list[int] = field(default_factory=list)
+
+    @property
+    def change_percent(self) -> str:
+        return "" if self.change_bps is None else f"{self.change_bps / 100:+.2f} %"
+
+
+def rows(products: Sequence[Product], *, now: datetime) -> list[Row]:
+    """A row for each product, in three queries however many there are."""
+    found = {product.pk: Row(product) for product in products}
+    recent = (
+        Trade.objects.filter(product__in=list(found), at__gte=now - DAY)
+        .order_by("-pk")
+        .values_list("product", "price_micros_per_gpu_hour")[:TRADES_READ_MAX]
+    )
+    for product_id, price in reversed(list(recent)):
+        found[product_id].prices.append(price)
+    best = (
+        Level.objects.filter(product__in=list(found), end__gt=now)
+        .values("product", "side")
+        .annotate(
+            low=Min("price_micros_per_gpu_hour"), high=Max("price_micros_per_gpu_hour"), total=Sum("gpus")
+        )
+    )
+    for level in best:
+        row = found[level["product"]]
+        if level["side"] == Order.Side.BUY:
+            row.bid_micros = level["high"]
+        else:
+            row.ask_micros, row.offered_gpus = level["low"], level["total"]
+    for row in found.values():
+        if row.prices:
+            row.last_micros = row.prices[-1]
+            row.change_bps = (row.prices[-1] - row.prices[0]) * 10_000 // row.prices[0]
+    return list(found.values())
