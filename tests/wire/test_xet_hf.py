@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import clients, s3
+from tests.servers import clients, proxy, s3
 from tests.servers.live import LiveBazaar, LiveUser, unique
 
 STORE = "tests.wire.xet_store"
@@ -134,6 +134,29 @@ class TestRoundTrip:
         hub.hf("download", hub.repo, "--local-dir", target)
         for path in source.iterdir():
             assert (target / path.name).read_bytes() == path.read_bytes()
+
+    def test_by_push_to_hub(self, hub: Hub) -> None:
+        """As a model's own class does it; the weights are any bytes."""
+        script = (
+            "from huggingface_hub import ModelCard, ModelHubMixin, hf_hub_download\n"
+            "class Model(ModelHubMixin):\n"
+            "    def __init__(self, layers: int = 2, weights: bytes = b''):\n"
+            "        self.layers, self.weights = layers, weights\n"
+            "    def _save_pretrained(self, folder):\n"
+            "        (folder / 'model.safetensors').write_bytes(self.weights)\n"
+            "    def generate_model_card(self, **_):\n"
+            "        return ModelCard('---\\nlicense: mit\\n---\\n# Ours')\n"
+            "    @classmethod\n"
+            "    def _from_pretrained(cls, *, model_id, revision, layers, **_):\n"
+            "        path = hf_hub_download(model_id, 'model.safetensors', revision=revision)\n"
+            "        return cls(layers, open(path, 'rb').read())\n"
+            "weights = bytes(range(256)) * 20_000\n"
+            f"Model(7, weights).push_to_hub({hub.repo!r})\n"
+            f"back = Model.from_pretrained({hub.repo!r})\n"
+            "assert (back.layers, back.weights) == (7, weights), back.layers"
+        )
+        hub.python(script)
+        assert hub.get("model.safetensors")[1]["X-Xet-Hash"]
 
     def test_by_upload_large_folder(self, hub: Hub) -> None:
         source = hub.folder / "large"
@@ -316,3 +339,11 @@ class TestResume:
         first.wait()
         clients.run(command, env=env)
         assert sha256(local_hub.download()) == sha256(data)
+
+    def test_goes_on_after_the_link_broke(self, local_hub: Hub) -> None:
+        data = random_bytes(15 * MB, seed=41)
+        local_hub.upload(data)
+        with proxy.running(f"127.0.0.1:{local_hub.bazaar.port}") as link:
+            link.cut_once_at = 10 * MB
+            assert local_hub.download(HF_ENDPOINT=link.url) == data
+            assert len(link.went("GET", "/xet/data/")) > 1

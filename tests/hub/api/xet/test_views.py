@@ -300,6 +300,22 @@ class TestTokens:
         ):
             assert getattr(client, method)(url, headers=headers).status_code == 401
 
+    @pytest.mark.parametrize(("late_s", "status"), [(590, 200), (610, 401)])
+    def test_are_honoured_for_what_was_underway_when_they_ended(
+        self,
+        client: Client,
+        alice: Principal,
+        model: Repository,
+        settings: Settings,
+        late_s: int,
+        status: int,
+    ) -> None:
+        """Clients renew in time, but give up at the first 401."""
+        settings.XET_TOKEN_SECONDS = 60
+        asked = timezone.now() - timedelta(seconds=60 + late_s)
+        token = tokens.issue_write_token(actor=alice, repository=model, is_proposal=False, now=asked)
+        assert post(client, XORB_URL, vectors.HELLO_XORB, bearer(token)).status_code == status
+
     @pytest.mark.parametrize("url", [url for method, url in CALLS if method == "post"])
     def test_for_reading_send_nothing(self, client: Client, read: dict[str, str], url: str) -> None:
         assert post(client, url, b"", read).status_code == 403
