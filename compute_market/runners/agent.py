@@ -21,7 +21,7 @@ from typing import Any
 
 from compute_market.runners import devices
 from compute_market.runners.base import Job, Runner, RunnerError, Running
-from compute_market.runners.container import ContainerRunner
+from compute_market.runners.container import ContainerRunner, RunningContainer, tell
 from compute_market.runners.fake import FakeRunner
 from compute_market.runners.hub_link import HubError, HubLink, HubUnreachable
 from compute_market.runners.process import ProcessRunner
@@ -231,6 +231,8 @@ def remember(folder: Path, running: Running) -> None:
     if process is not None:
         folder.mkdir(parents=True, exist_ok=True)
         note = {"pid": process.pid, "started": process_start(process.pid)}
+        if isinstance(running, RunningContainer):
+            note |= {"program": running.program, "name": running.name}
         (folder / "process.json").write_text(json.dumps(note))
 
 
@@ -243,6 +245,9 @@ def end_leftovers(folder: Path) -> None:
             if left["started"] is not None and process_start(left["pid"]) == left["started"]:
                 os.killpg(left["pid"], signal.SIGKILL)
                 say(f"ended process {left['pid']}, left by an agent before")
+            # A container outlives the program that started it.
+            if "program" in left and tell(left["program"], "rm", "--force", left["name"]):
+                say(f"removed container {left['name']}, left by an agent before")
         shutil.rmtree(note.parent, ignore_errors=True)
 
 
@@ -273,11 +278,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="Run work as plain processes, without a container: only for users you trust.",
     )
     parser.add_argument("--run-as", default="", metavar="USER", help="The user that processes run as.")
+    parser.add_argument(
+        "--container-device",
+        action="append",
+        default=[],
+        metavar="DEVICE",
+        help="A device that containers are given, {gpu} standing for each GPU's index; 'none' for none. "
+        "Needed only where the machine has other than NVIDIA, AMD, Hygon or Ascend devices.",
+    )
     parser.add_argument("--fake", action="store_true", help="Run nothing and behave as if: for demos.")
     parser.add_argument("--poll-seconds", type=float, default=2.0)
     parser.add_argument("--report-only", action="store_true", help="Enrol, report the hardware, and stop.")
     options = parser.parse_args(arguments)
-    runners: list[Runner] = [ContainerRunner("podman"), ContainerRunner("docker")]
+    given = options.container_device
+    runners: list[Runner] = [ContainerRunner(name, devices=given) for name in ("podman", "docker")]
     if options.allow_processes:
         runners.append(ProcessRunner(run_as=options.run_as))
     if options.fake:

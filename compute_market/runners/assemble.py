@@ -11,7 +11,7 @@ import ast
 import sys
 from pathlib import Path
 
-MODULES = ("base", "process", "container", "fake", "devices", "hub_link", "agent")
+MODULES = ("base", "process", "gpu_flags", "container", "fake", "devices", "hub_link", "agent")
 # Modules that are called by name where they are used keep it, as a namespace.
 NAMESPACES = ("devices",)
 HEADER = '''#!/usr/bin/env python3

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compute_market.runners.base import Job, Runner, RunnerError, Running
-from compute_market.runners.container import container_command
+from compute_market.runners.container import ContainerRunner
 from compute_market.runners.fake import FakeRunner
 from compute_market.runners.process import ProcessRunner
 
@@ -29,22 +29,41 @@ def wait(running: Running, condition: Callable[[], bool] | None = None) -> int |
 
 
 def job(folder: Path, *command: str, **changes: object) -> Job:
-    return Job(name="job-1", command=command, folder=folder / "job", gpus=[2, 5], **changes)
+    return Job(
+        **{
+            "name": "job-1",
+            "command": command,
+            "folder": folder / "job",
+            "gpus": [2, 5],
+            "image": "pytorch:2.9",
+            **changes,
+        }
+    )
 
 
-@pytest.fixture(params=[FakeRunner(), ProcessRunner()], ids=lambda runner: runner.name)
+@pytest.fixture(params=["fake", "process", "podman", "docker"])
 def runner(request: pytest.FixtureRequest) -> Runner:
-    return request.param
+    if request.param in {"podman", "docker"}:
+        request.getfixturevalue("engines")
+        return ContainerRunner(request.param, devices=["none"])
+    return FakeRunner() if request.param == "fake" else ProcessRunner()
 
 
+SHELL = {
+    "good": ["/bin/sh", "-c", "echo GPUs $CUDA_VISIBLE_DEVICES"],
+    "bad": ["/bin/sh", "-c", "exit 1"],
+    "endless": ["/bin/sleep", "600"],
+}
+# What a stopped command's code is: the signal's, or what an engine makes of one that ignored it.
+# One that was stopped before its container was there is its client's.
+STOPPED = {"fake": {-15}, "process": {-15}, "podman": {137, -9}, "docker": {137, -9}}
+# How the GPUs 2 and 5 are counted where the command runs.
+COUNTED = {"fake": b"2,5", "process": b"2,5", "podman": b"0,1", "docker": b"0,1"}
 COMMANDS = {
+    "podman": SHELL,
+    "docker": SHELL,
     "fake": {"good": ["echo", "GPUs"], "bad": ["fail"], "endless": ["wait"], "missing": ["missing"]},
-    "process": {
-        "good": ["/bin/sh", "-c", "echo GPUs $CUDA_VISIBLE_DEVICES"],
-        "bad": ["/bin/sh", "-c", "exit 1"],
-        "endless": ["/bin/sleep", "600"],
-        "missing": ["/no/such/program"],
-    },
+    "process": {**SHELL, "missing": ["/no/such/program"]},
 }
 
 
@@ -53,7 +72,7 @@ class TestEveryRunner:
         running = runner.start(job(tmp_path, *COMMANDS[runner.name]["good"]))
         assert wait(running) == 0
         output = running.read(0, 1000)
-        assert output.startswith(b"GPUs 2,5")
+        assert output.startswith(b"GPUs " + COUNTED[runner.name])
         assert running.read(len(output), 1000) == b""
         assert running.read(2, 3) == output[2:5]
 
@@ -63,11 +82,13 @@ class TestEveryRunner:
     def test_stops_one_that_runs_on(self, runner: Runner, tmp_path: Path) -> None:
         running = runner.start(job(tmp_path, *COMMANDS[runner.name]["endless"]))
         assert running.poll() is None
-        running.stop(5)
-        assert running.poll() == -15
-        running.stop(5)
+        running.stop(1)
+        assert running.poll() in STOPPED[runner.name]
+        running.stop(1)
 
     def test_says_why_a_command_cannot_be_started(self, runner: Runner, tmp_path: Path) -> None:
+        if "missing" not in COMMANDS[runner.name]:
+            return  # a container's engine finds out later, and says so in the output
         with pytest.raises(RunnerError, match="No such file"):
             runner.start(job(tmp_path, *COMMANDS[runner.name]["missing"]))
 
@@ -132,18 +153,6 @@ class TestProcess:
         assert wait(running) == 1
         assert running.read(0, 1000).startswith(b"nobody\n")
         assert b"secret" not in running.read(0, 1000).replace(str(secret).encode(), b"")
-
-
-class TestContainer:
-    def test_gives_every_word_of_the_holder_as_an_argument_of_its_own(self, tmp_path: Path) -> None:
-        work = job(tmp_path, "train", "--x; rm", image="pytorch:2.9", environment={"A": "b c"})
-        command = container_command("podman", work)
-        assert command[-3:] == ["pytorch:2.9", "train", "--x; rm"]
-        assert "A=b c" in command
-        assert command[command.index("--cap-drop") + 1] == "all"
-        assert "nvidia.com/gpu=2" in command
-        assert "CUDA_VISIBLE_DEVICES=0,1" in command
-        assert '"device=2,5"' in container_command("docker", work)
 
 
 def _is_alive(pid: int) -> bool:
