@@ -192,7 +192,7 @@ class SellBack(MarketView):
             ),
             now=now,
         )
-        return outcome(self, order, wait=wait)
+        return outcome(order, wait=wait)
 
 
 urlpatterns = [

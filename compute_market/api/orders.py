@@ -24,7 +24,7 @@ from compute_market.matching.terms import OrderRequest
 TAG = "orders"
 WAIT_SECONDS_MAX = 30.0
 WAIT_STEP_SECONDS = 0.01
-WAIT_STEP_SECONDS_MAX = 0.04
+WAIT_STEP_SECONDS_MAX = 0.16
 
 SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}
 FORCES = {force.name.lower(): force for force in Order.TimeInForce}
@@ -190,7 +190,7 @@ class Orders(MarketView):
             request=request_of(body),
             now=self.now(),
         )
-        return outcome(self, order, wait=wait)
+        return outcome(order, wait=wait)
 
 
 def patience(request: Request) -> float:
@@ -216,13 +216,13 @@ def _looks(wait: float) -> Iterator[None]:
         yield
 
 
-def outcome(view: MarketView, order: Order, *, wait: float) -> Response:
+def outcome(order: Order, *, wait: float) -> Response:
     """The order, once it is decided or the caller's patience ends; as it was accepted if there is none."""
     if wait and order.state == Order.State.PENDING:
         for _ in _looks(wait):
             if not selectors.is_pending(order.pk):
                 break
-        order = selectors.get_order(actor=view.actor, order_id=order.pk)
+        order = selectors.as_it_is(order)
     return Response(order_row(order), status=202 if order.state == Order.State.PENDING else 200)
 
 

@@ -11,7 +11,7 @@ from compute_market import rows
 from compute_market.matching import policies, reasons
 from compute_market.matching.errors import OrderNotFound
 from compute_market.matching.models import Command, Cursor, Intake, Level, Order, Outcome, Trade
-from hub.interface import Principal, prepared_cursor
+from hub.interface import Prepared, Principal, prepared_cursor
 
 
 def orders(*, actor: Principal) -> QuerySet[Order]:
@@ -36,6 +36,17 @@ def is_pending(order_id: int) -> bool:
     with prepared_cursor() as cursor:
         cursor.execute(sql, [order_id])
         return cursor.fetchone() is not None
+
+
+_by_id = Prepared(
+    lambda pk: Order.objects.select_related("account__namespace", "product", "node").filter(pk=pk),
+    pk=987_654_321,
+)
+
+
+def as_it_is(order: Order) -> Order:
+    """An order that the caller has, as it stands now."""
+    return _by_id.first(pk=order.pk) or order
 
 
 def get_order_by_client_id(*, actor: Principal, namespace_id: int, client_order_id: str) -> Order:

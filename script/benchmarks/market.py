@@ -1,29 +1,29 @@
-"""How fast the market is: engine, acceptance, drain, and from acceptance to trade.
+"""How fast the market is: every goal it has for speed, in one table (some minutes).
 
-    script/manage shell is not needed: `DATABASE_URL=… python script/benchmarks/market.py [orders]`
-
-On PostgreSQL, for example with `python -m tests.servers.postgres python script/benchmarks/market.py`. It
-fills an empty database and leaves its rows behind.
+`script/bench market` starts what it needs: PostgreSQL with each commit flushed to the disk, and without, and
+SQLite; and the whole stack (`market_http.py`). `--here` measures in this process what needs no server, on
+the database of DATABASE_URL, and leaves its rows behind.
 """
 
 from __future__ import annotations
 
 import argparse
 import cProfile
+import json
 import os
 import pstats
 import random
-import statistics
+import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.test")
+os.environ.setdefault("BAZAAR_LOG_LEVEL", "ERROR")  # without Redis nobody hears of news, and that is said
 
 import django
 
@@ -37,15 +37,14 @@ from compute_market.clock import database_now
 from compute_market.matching import books, drain, engine, jobs, services
 from compute_market.matching.engine import commands as words
 from compute_market.matching.memory import collector_paused
-from compute_market.matching.models import Order, Trade
+from compute_market.matching.models import Trade
+from script.benchmarks import market_http
+from script.benchmarks.market_http import SUBSCRIBERS, TRADES_A_SECOND, percentiles
 from tests.factories import exchange
 from tests.factories.market import namespace_of, trader
+from tests.servers import postgres
 
-Report = Callable[[str, str], None]
-
-
-def report(name: str, figure: str) -> None:
-    print(f"{name:<58} {figure:>16}", flush=True)
+Figures = dict[str, str]
 
 
 class Meter:
@@ -60,14 +59,12 @@ class Meter:
         self.processor = time.process_time() - self.here
         self.backend = _backend_seconds() - self.there
 
-    def report(self, name: str, count: int, unit: str) -> None:
+    def figure(self, count: int, unit: str) -> str:
         """A rate by the clock, and what it would be if both processors were ours alone."""
         busy = self.processor + self.backend
-        report(f"drained: {name}" if unit != "orders" else name, f"{count / self.seconds:,.0f} {unit}/s")
-        report(
-            f"    processor: {self.processor / count * 1e6:.0f} µs here,"
-            f" {self.backend / count * 1e6:.0f} µs in the database, each",
-            f"{count / busy:,.0f} {unit}/s" if busy else "",
+        return (
+            f"{count / self.seconds:,.0f} {unit}/s ({count / busy:,.0f}/s of work:"
+            f" {self.processor / count * 1e6:.0f} + {self.backend / count * 1e6:.0f} µs)"
         )
 
 
@@ -105,7 +102,15 @@ def engine_log(size: int) -> list[words.Command]:
     return log
 
 
-def measure_engine() -> None:
+def measure_control() -> str:
+    """A million additions: what this machine has left for us."""
+    began, total = time.process_time(), 0
+    for number in range(1_000_000):
+        total += number
+    return f"{(time.process_time() - began) * 1000:.0f} ms"
+
+
+def measure_engine() -> Figures:
     """Operations a second of the engine alone, and bytes a resting order."""
     log = engine_log(200_000)
     best = 0.0
@@ -116,28 +121,15 @@ def measure_engine() -> None:
             for at in range(0, len(log), 1000):
                 matcher.apply(log[at : at + 1000])
         best = max(best, len(log) / (time.process_time() - began))
-    report("engine alone, mixed commands, by processor time", f"{best:,.0f}/s")
     count = 100_000
     orders: list[words.Command] = [words.Configure(1, 1, 1, 60, 60, 10**9, 0, 0)]
     orders += [
         words.New(
-            n,
-            10**6 + n,
-            n % 500,
-            1,
-            -1,
-            60 * (10**5 + n % 5000),
-            8,
-            n % 50 * 60,
-            n % 50 * 60 + 1440,
-            n % 99,
-            0,
-            0,
-            0,
-            0,
+            n, 10**6 + n, n % 500, 1, -1, 60 * (10**5 + n % 5000), 8, n % 50 * 60, n % 50 * 60 + 1440, n % 99,
+            0, 0, 0, 0,
         )
         for n in range(2, count + 2)
-    ]
+    ]  # fmt: skip
     tracemalloc.start()
     matcher = engine.Engine()
     matcher.apply(orders)
@@ -145,8 +137,8 @@ def measure_engine() -> None:
     matcher.apply([])
     size = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    report("memory a resting order, with the depth shown", f"{size / count:,.0f} bytes")
     del shelf
+    return {"engine": f"{best:,.0f} operations/s", "memory": f"{size / count:,.0f} bytes"}
 
 
 class Floor:
@@ -172,9 +164,10 @@ class Floor:
         ]
 
 
-def measure_bulk_and_drain(size: int, *, profile: bool) -> None:
+def measure_bulk_and_drain(size: int, *, profile: bool) -> Figures:
     """Acceptance in bulks of 1,000; then drains: of resting orders, and of trades."""
     floor = Floor(shard=1)
+    figures: Figures = {}
     with Meter() as meter:
         for n in range(size // 1000):
             owner = floor.providers[n % 5]
@@ -182,10 +175,10 @@ def measure_bulk_and_drain(size: int, *, profile: bool) -> None:
             services.place_orders(
                 actor=owner, namespace_id=namespace_of(owner), requests=wanted, now=floor.now
             )
-    meter.report("accepted in bulks of 1,000: sells", size, "orders")
+    figures["bulk_sells"] = meter.figure(size, "orders")
     with Meter() as meter:
         drained = jobs.drain_shard(shard=1, now=floor.now)
-    meter.report("orders that come to rest", drained, "commands")
+    figures["drain_rest"] = meter.figure(drained, "commands")
     with Meter() as meter:
         for n in range(size // 1000):
             buyer = floor.buyers[n % 20]
@@ -193,7 +186,7 @@ def measure_bulk_and_drain(size: int, *, profile: bool) -> None:
             services.place_orders(
                 actor=buyer, namespace_id=namespace_of(buyer), requests=wanted, now=floor.now
             )
-    meter.report("accepted in bulks of 1,000: buys", size, "orders")
+    figures["bulk_buys"] = meter.figure(size, "orders")
     before = Trade.objects.count()
     profiler = cProfile.Profile()
     with Meter() as meter:
@@ -202,12 +195,12 @@ def measure_bulk_and_drain(size: int, *, profile: bool) -> None:
         jobs.drain_shard(shard=1, now=floor.now)
         profiler.disable()
     if profile:
-        pstats.Stats(profiler).sort_stats("tottime").print_stats(32)
-    trades = Trade.objects.count() - before
-    meter.report(f"{trades:,} trades, durable, with money and leases", trades, "trades")
+        pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(32)
+    figures["drain_trades"] = meter.figure(Trade.objects.count() - before, "trades")
+    return figures
 
 
-def measure_single(count: int) -> None:
+def measure_single(count: int) -> Figures:
     """Orders one by one through the use case, and the time from acceptance to trade."""
     floor = Floor(shard=2)
     owner, buyer = floor.providers[0], floor.buyers[0]
@@ -223,24 +216,85 @@ def measure_single(count: int) -> None:
         jobs.drain_shard(shard=2, now=floor.now)
         accepts.append(accepted - began)
         waits.append(time.perf_counter() - accepted)
-    for name, figures in (("accepting one order", accepts), ("draining one order to its trade", waits)):
-        cuts = statistics.quantiles(figures, n=100)
-        report(f"{name}, p50 / p99", f"{cuts[49] * 1000:.1f} / {cuts[98] * 1000:.1f} ms")
+    return {"one_accepted": percentiles(accepts), "one_drained": percentiles(waits)}
+
+
+def measure_here(size: int, *, profile: bool) -> Figures:
+    """What needs a database and no server."""
+    app.conf.broker_url = "memory://"  # the bells are not what is measured
+    call_command("migrate", verbosity=0)
+    figures = measure_bulk_and_drain(size, profile=profile) | measure_single(200)
+    assert drain.has_work(1) is False
+    return figures
+
+
+def measure_beside(database_url: str, size: int) -> Figures:
+    """The same in a process of its own."""
+    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    if database_url:
+        env["DATABASE_URL"] = database_url
+    argv = [sys.executable, __file__, "--here", "--json", str(size)]
+    done = subprocess.run(argv, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+# What is measured and its goal, by the names of the figures; the first is the control of all the others.
+TABLE = (
+    ("control", "control: a million additions in Python", ""),
+    ("engine", "engine alone: 40 % cancels, one new order in five crosses", "500,000/s"),
+    ("memory", "memory of a resting order, with its share of the depth", "1 KB"),
+    ("drain_rest", "drain in batches of 1,000: orders that come to rest", "10,000/s"),
+    ("drain_trades", "the same: trades with money, leases and news", "5,000/s"),
+    ("bulk_sells", "acceptance in bulks of 1,000: sells", "2,000/s"),
+    ("bulk_buys", "the same: buys", "2,000/s"),
+    ("http_bulk", "the same through the whole stack", "2,000/s"),
+    ("one_accepted", "one order through the use case", ""),
+    ("one_drained", "one order from its acceptance to its trade, no queue between", ""),
+    ("empty", "control: an empty view of the stack, four clients", ""),
+    ("single", "orders one by one through the whole stack, four clients", "250/s"),
+    ("single_work", "", ""),
+    ("trade", f"from sending to knowing of the trade, at {TRADES_A_SECOND} orders/s", "60, 300 ms"),
+    ("trade_work", "", ""),
+    ("book", "snapshot of a book through HTTP", "10 ms"),
+    ("book_size", "", ""),
+    ("streams", f"from sending an order until {SUBSCRIBERS} streams of one process have read of it", ""),
+)
+
+
+def show(columns: dict[str, Figures]) -> None:
+    """The table: a line for what is measured, and one for each way in which it was."""
+    for key, what, goal in TABLE:
+        if what and any(key in column for column in columns.values()):
+            print(f"\n{what}" + (f"  [goal: {goal}]" if goal else ""))
+        for name, column in columns.items():
+            if key in column:
+                print(f"    {name:<24} {column[key]}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("orders", type=int, nargs="?", default=10_000)
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each run over HTTP")
+    parser.add_argument("--here", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--profile", action="store_true", help="with --here: where a drain's time goes")
     chosen = parser.parse_args()
-    app.conf.broker_url = "memory://"  # the bells are not what is measured
-    call_command("migrate", verbosity=0)
-    report("database", connection.vendor)
-    measure_engine()
-    measure_bulk_and_drain(chosen.orders, profile=chosen.profile)
-    measure_single(200)
-    report("live orders at the end", f"{Order.objects.live().count():,}")
-    assert drain.has_work(1) is False
+    if chosen.here:
+        figures = measure_here(chosen.orders, profile=chosen.profile)
+        print(json.dumps(figures)) if chosen.json else show({connection.vendor: figures})
+        return
+    began = time.monotonic()
+    columns: dict[str, Figures] = {"alone": {"control": measure_control(), **measure_engine()}}
+    flushed, unflushed = "PostgreSQL, flushed", "PostgreSQL, not flushed"
+    try:
+        for name, is_durable in ((flushed, True), (unflushed, False)):
+            with postgres.running(is_durable=is_durable) as url:
+                columns[name] = measure_beside(url, chosen.orders)
+            columns[name] |= market_http.measure(chosen.seconds, is_durable=is_durable, is_whole=is_durable)
+        columns["SQLite"] = measure_beside("", chosen.orders)
+    finally:
+        show(columns)
+    print(f"\n{os.getloadavg()[0]:.1f} load at the end, {time.monotonic() - began:.0f} seconds in all")
 
 
 if __name__ == "__main__":

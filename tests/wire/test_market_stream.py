@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
+from bazaar.server import processes
 from tests.servers.live import LiveBazaar, unique
 
 BASE = "/api/market/v1"
+ESTABLISHED = "01"
 
 
 class Stream:
     """One event source, read by hand."""
 
-    def __init__(self, bazaar: LiveBazaar, path: str, last: int | None = None) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", bazaar.port), timeout=30)
+    def __init__(
+        self, bazaar: LiveBazaar, path: str, last: int | None = None, *, receive_bytes: int = 0
+    ) -> None:
+        self.socket = socket.socket()
+        self.socket.settimeout(30)
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.connect(("127.0.0.1", bazaar.port))
         resume = f"Last-Event-ID: {last}\r\n" if last is not None else ""
         # As a browser's EventSource asks.
         head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{bazaar.port}\r\nAccept: text/event-stream\r\n"
@@ -36,6 +46,15 @@ class Stream:
             if b"data" in fields:
                 found.append((int(fields[b"id"]), fields[b"event"].decode(), json.loads(fields[b"data"])))
         return found
+
+    def has_ended(self) -> bool:
+        """Whether the server has closed its end, seen from the kernel's table: nothing is read for it."""
+        ports = [f"{self.socket.getpeername()[1]:04X}", f"{self.socket.getsockname()[1]:04X}"]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, remote, state, *_ = line.split()
+            if [local.partition(":")[2], remote.partition(":")[2]] == ports:
+                return state != ESTABLISHED
+        return True
 
     def close(self) -> None:
         self.socket.close()
@@ -87,13 +106,71 @@ class TestStream:
         finally:
             stream.close()
 
-    def test_keeps_threads_free_for_others(self, live_sqlite: LiveBazaar, product: str) -> None:
-        streams = [Stream(live_sqlite, f"{BASE}/products/{product}/stream") for _ in range(150)]
+
+class TestManySubscribers:
+    """Five hundred on one process of the web server."""
+
+    COUNT = 500
+
+    @pytest.fixture
+    def one_process(self, make_bazaar: Callable[..., LiveBazaar]) -> LiveBazaar:
+        limits = {"BAZAAR_MARKET_RATE_ANONYMOUS": "1000000", "BAZAAR_MARKET_OPEN_ORDERS_MAX": "1000000"}
+        bazaar = make_bazaar(BAZAAR_WEB_WORKERS="1", **limits)
+        bazaar.manage("seed_market")
+        bazaar.start_worker()
+        return bazaar
+
+    @pytest.mark.timeout(300)
+    def test_hear_of_an_order_while_one_that_never_reads_is_cut_off(self, one_process: LiveBazaar) -> None:
+        trader = one_process.user(scopes="write,trade")
+        one_process.manage("deposit", trader.name, "1000000")
+        items = httpx.get(f"{one_process.url}{BASE}/products", params={"gpu": "h100"}).json()["items"]
+        quiet, busy = items[0], items[1]
+        for item in (quiet, busy):
+            ticker = httpx.get(f"{one_process.url}{BASE}/products/{item['product']}/ticker").json()
+            item["index_micros"] = ticker["index_micros"]
+        streams = [
+            Stream(one_process, f"{BASE}/products/{quiet['product']}/stream") for _ in range(self.COUNT)
+        ]
+        deaf = Stream(one_process, f"{BASE}/products/{busy['product']}/stream", receive_bytes=4096)
         try:
             for stream in streams:
                 assert stream.events(1)[0][1] == "snapshot"
-            for _ in range(20):
-                assert httpx.get(f"{live_sqlite.url}/healthz", timeout=10).status_code == 200
+            with httpx.Client(headers={"Authorization": f"Bearer {trader.token}"}, timeout=60) as client:
+                placed = client.post(
+                    f"{one_process.url}{BASE}/orders", params={"wait": 30}, json=self.order(quiet, 0)
+                )
+                assert placed.json()["state"] == "open", placed.text
+                for stream in streams:
+                    assert stream.events(2)[1][1] == "delta"
+                for number in range(8):
+                    wanted = [self.order(busy, 1 + number * 500 + place) for place in range(500)]
+                    answer = client.post(f"{one_process.url}{BASE}/orders/bulk", json={"orders": wanted})
+                    refused = [result for result in answer.json()["results"] if "error" in result]
+                    assert refused == []
+            processes.wait_until(
+                deaf.has_ended,
+                what="the end of a stream that nobody reads",
+                process=one_process.start_worker(),
+            )
+            assert httpx.get(f"{one_process.url}/healthz", timeout=10).status_code == 200
         finally:
-            for stream in streams:
+            for stream in (*streams, deaf):
                 stream.close()
+
+    @staticmethod
+    def order(product: dict[str, object], number: int) -> dict[str, object]:
+        """A bid that comes to rest on a level of its own."""
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+        start = tomorrow + timedelta(hours=number % 100)
+        tick = int(str(product["tick_micros"]))
+        price = int(str(product["index_micros"])) // 2 // tick * tick - number // 100 * tick
+        return {
+            "client_order_id": f"c{number}",
+            "side": "buy",
+            "product": product["product"],
+            "gpus": product["lot"],
+            "start": start.isoformat(),
+            "end": (start + timedelta(hours=1)).isoformat(),
+            "limit_price": price,
+        }

@@ -9,7 +9,7 @@ from typing import Any
 from compute_market.clock import database_now
 from compute_market.ledger import checks as ledger_checks
 from compute_market.matching import checks, replay, selectors, services
-from compute_market.matching.models import Trade
+from compute_market.matching.models import Order, Trade
 from compute_market.offers.models import Product
 from hub.accounts.models import Namespace, User
 from hub.accounts.principals import Principal
@@ -86,3 +86,29 @@ def offer_all(floor: dict[str, Any]) -> str:
         )
         services.place_order(actor=who, namespace_id=namespace_of(who), request=wanted, now=now)
     return product.slug
+
+
+def fill_book(floor: dict[str, Any], count: int) -> None:
+    """Let so many bids come to rest, at many prices far from the offers, over the hours of two days."""
+    now = database_now()
+    product = Product.objects.get(pk=floor["product"])
+    who = Principal(user=User.objects.get(pk=floor["buyer"]))
+    first = (now + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+    for begin in range(0, count, 1000):
+        wanted = [
+            exchange.request(
+                product,
+                BUY,
+                1,
+                (1 + number % 100) * 0.06,
+                start=first + timedelta(hours=number % 48),
+                end=first + timedelta(hours=number % 48 + 1),
+            )
+            for number in range(begin, min(count, begin + 1000))
+        ]
+        services.place_orders(actor=who, namespace_id=namespace_of(who), requests=wanted, now=now)
+
+
+def open_orders() -> int:
+    """Orders that rest."""
+    return Order.objects.filter(state="open").count()
