@@ -179,10 +179,12 @@ def _strays(now: datetime) -> Iterator[blobstore.Blob]:
 
 
 def _drop_strays(now: datetime) -> int:
-    strays = list(_strays(now))
-    for blob in strays:
+    count = 0
+    for blob in _strays(now):
+        # At once: somebody may be sending the same again.
         blobstore.get_store().delete(blob.key)
-    return len(strays)
+        count += 1
+    return count
 
 
 def _drop_unfinished(now: datetime) -> int:
@@ -211,22 +213,23 @@ def scrub(*, now: datetime, everything: bool = False) -> tuple[int, list[str]]:
     damaged, count = [], 0
     for name in list(due.values_list("pk", flat=True)):
         count += 1
-        if is_sound(name):
-            Xorb.objects.filter(pk=name).update(verified_at=now)
-            Xorb.objects.filter(pk=name, state=Xorb.State.DAMAGED).update(
-                state=Xorb.State.LIVE, state_since=now
-            )
-        elif Xorb.objects.filter(pk=name).exists():
-            reconstruction.mark_damaged(name)
+        if not verify_stored(name, now=now) and Xorb.objects.filter(pk=name).exists():
             damaged.append(name)
     return count, damaged
 
 
-def is_sound(name: str) -> bool:
-    """Whether the stored bytes of a xorb are still what its name says. Raises StoreUnreachable."""
+def verify_stored(name: str, *, now: datetime) -> bool:
+    """Whether the stored bytes of a xorb are still what its name says; the row says so afterwards.
+
+    Raises StoreUnreachable.
+    """
     try:
         with blobstore.get_store().open(xorb_key(name)) as reader:
             layout = xorbs.read_layout(reader.read)
     except (blobstore.BlobMissing, Malformed):
+        layout = None
+    if layout is None or to_text(xorbs.layout_hash(layout)) != name:
+        reconstruction.mark_damaged(name)
         return False
-    return to_text(xorbs.layout_hash(layout)) == name
+    registration.adopt_layout(name, layout, now=now)
+    return True

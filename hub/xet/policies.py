@@ -15,6 +15,11 @@ def files_readable_by(actor: Principal) -> Q:
     return Q(Exists(_links(actor).filter(file_id=OuterRef("pk"))))
 
 
+def files_readable_in(repository: Repository, actor: Principal) -> Q:
+    """The same, of one repository."""
+    return Q(Exists(_links(actor).filter(file_id=OuterRef("pk"), repository=repository)))
+
+
 def xorbs_nameable_by(actor: Principal) -> Q:
     """Xorbs that the actor has sent, and those that hold a part of a file that the actor may read."""
     if actor.is_system:

@@ -83,10 +83,9 @@ def record_xorb(name: str, layout: Layout, *, now: datetime) -> Xorb:
     return xorb
 
 
-def record_sender(xorb: Xorb, actor: Principal) -> None:
-    """Remember that the actor has had all bytes of a xorb."""
-    if actor.user is not None:
-        XorbSender.objects.bulk_create([XorbSender(xorb=xorb, user=actor.user)], ignore_conflicts=True)
+def record_sender(xorb: Xorb, actor: Principal) -> bool:
+    """Remember that the actor has had all bytes of a xorb; whether that is news."""
+    return actor.user is not None and XorbSender.objects.get_or_create(xorb=xorb, user=actor.user)[1]
 
 
 def lock_xorbs(names: Iterable[str], *, now: datetime) -> None:
@@ -225,6 +224,25 @@ def record_entries(entries: Iterable[tuple[str, str]]) -> None:
         ChunkEntry.objects.bulk_create(
             [ChunkEntry(chunk=chunk, xorb_id=xorb) for chunk, xorb in batch], ignore_conflicts=True
         )
+
+
+def count_unlinked(files: Iterable[int], repository_id: int) -> int:
+    """How many of the files (by primary key) are not in the repository yet."""
+    return sum(
+        len(batch) - XetFileLink.objects.filter(file__in=batch, repository=repository_id).count()
+        for batch in batches(set(files))
+    )
+
+
+def adopt_layout(name: str, layout: Layout, *, now: datetime) -> None:
+    """Write down that the stored bytes of a xorb were read and are right, and where its chunks lie in them.
+
+    Other compression gives other offsets under the same name: what counts is what is stored.
+    """
+    Xorb.objects.filter(pk=name).update(
+        verified_at=now, stored_bytes=layout.stored_bytes, stored_ends=layout.pack_stored_ends()
+    )
+    Xorb.objects.filter(pk=name, state=Xorb.State.DAMAGED).update(state=Xorb.State.LIVE, state_since=now)
 
 
 def link_files(files: Iterable[int], repository_id: int) -> None:

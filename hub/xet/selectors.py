@@ -32,9 +32,9 @@ def hash_text(text: str) -> str:
     return text
 
 
-def get_file(*, actor: Principal, name: str) -> XetFile:
-    """The file of this hash. Raises FileNotFound for the missing and the hidden alike."""
-    found = XetFile.objects.filter(policies.files_readable_by(actor), hash=name).first()
+def get_file(*, actor: Principal, repository: Repository, name: str) -> XetFile:
+    """The file of this hash in a repository. Raises FileNotFound for the missing and the hidden alike."""
+    found = XetFile.objects.filter(policies.files_readable_in(repository, actor), hash=name).first()
     if found is None:
         raise FileNotFound
     return found

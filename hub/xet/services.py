@@ -13,9 +13,9 @@ from django.db import transaction
 
 from hub import blobstore
 from hub.accounts.principals import Principal
-from hub.repos import locking
+from hub.repos import locking, quotas
 from hub.repos.models import Repository
-from hub.xet import policies, registration, selectors, verification
+from hub.xet import jobs, policies, registration, selectors, verification
 from hub.xet.codec import shards, xorbs
 from hub.xet.codec.errors import Malformed
 from hub.xet.codec.hashes import to_text
@@ -30,13 +30,14 @@ from hub.xet.verification import Progress
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The end of a registration: whether the shard brought any file that was not known."""
+    """The end of a registration: whether the repository gained any file. What others have is not told."""
 
     is_new: bool
 
 
 def store_xorb(*, actor: Principal, repository: Repository, name: str, read: Read, now: datetime) -> bool:
-    """Verify a xorb as it streams in and keep it. Returns whether its bytes were not there yet.
+    """Verify a xorb as it streams in and keep it. Returns whether it is new from this sender, who learns
+    nothing of what others have sent.
 
     The sender may name it in shards from now on, also if somebody else had sent it before.
     Raises: InvalidXorb, XorbBusy, what `require_upload` raises, StorageFull.
@@ -55,8 +56,11 @@ def store_xorb(*, actor: Principal, repository: Repository, name: str, read: Rea
             blobstore.get_store().put_file(xorb_key(name), Path(file.name))
     with transaction.atomic(durable=True):
         xorb = registration.record_xorb(name, layout, now=now)
-        registration.record_sender(xorb, actor)
-    return is_new
+        is_first = registration.record_sender(xorb, actor)
+    if is_new and bytes(xorb.stored_ends) != layout.pack_stored_ends():
+        # Somebody sent the same at the same time, compressed otherwise: whose bytes have stayed?
+        jobs.verify_stored(name, now=now)
+    return is_new or is_first
 
 
 def register_shard(
@@ -65,7 +69,7 @@ def register_shard(
     """Verify what a shard announces, then register its files for the repository, all or none.
 
     Gives signs of life while bytes are read, and at the end `Registered`.
-    Raises: InvalidShard, UnknownXorb, XorbDamaged, what `require_upload` raises.
+    Raises: InvalidShard, UnknownXorb, XorbDamaged, StorageQuotaExceeded, what `require_upload` raises.
     """
     policies.require_upload(actor, repository)
     with temporary_file() as file:
@@ -79,6 +83,7 @@ def register_shard(
         layouts = Layouts()
         verification.check_structure(shard, layouts)
         unknown = registration.unverified(shard.files)
+        _require_room(repository, sum(file.size for file in unknown))
         yield from verification.check_content(unknown, layouts)
         row = registration.keep_shard(digest, file, now=now) if unknown else None
     with transaction.atomic(durable=True):
@@ -86,8 +91,9 @@ def register_shard(
         registration.lock_xorbs(names, now=now)
         saved = registration.record_shard(row) if row else None
         files = registration.record_files(shard, saved, layouts, now=now)
+        gained = registration.count_unlinked([file.pk for file in files], repository.pk)
         files_registered.send(XetFile, files=files, repository=locked, actor=actor, now=now)
-    yield Registered(is_new=bool(unknown))
+    yield Registered(is_new=gained > 0)
 
 
 def answer_chunk_query(*, actor: Principal, chunk: str, now: datetime) -> bytes:
@@ -111,6 +117,17 @@ def begin_generation() -> int:
         row.number += 1
         row.save()
     return row.number
+
+
+def _require_room(repository: Repository, size_bytes: int) -> None:
+    """Before anything is read: a short shard can describe a file of any length.
+
+    Raises InvalidShard, StorageQuotaExceeded.
+    """
+    limit = settings.LFS_OBJECT_BYTES_MAX
+    if size_bytes > limit:
+        raise InvalidShard(reason=f"Its new files have {size_bytes} bytes; {limit} may come at once.")
+    quotas.require_room_for_bytes(repository.namespace, size_bytes)
 
 
 def _require_nameable(actor: Principal, names: Iterable[str]) -> None:

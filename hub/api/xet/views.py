@@ -115,7 +115,9 @@ def get_reconstruction_v2(request: HttpRequest, *, name: str) -> HttpResponse:
 
 def _plan(request: HttpRequest, name: str) -> reconstruction.Plan:
     access = parse.access(request)
-    file = selectors.get_file(actor=access.actor, name=selectors.hash_text(name))
+    file = selectors.get_file(
+        actor=access.actor, repository=access.repository, name=selectors.hash_text(name)
+    )
     return reconstruction.plan(file, *(parse.byte_range(request) or (0, None)))
 
 

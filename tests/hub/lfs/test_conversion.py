@@ -62,7 +62,7 @@ class TestConvert:
     def test_lets_readers_of_the_repository_fetch_it_by_xet(self, model: Repository, tmp_path: Path) -> None:
         keep(model, vectors.TEXT.content, tmp_path)
         jobs.convert(now=LATER)
-        assert xet.get_file(actor=hub.actor(), name=vectors.TEXT.file).size == 900
+        assert xet.get_file(actor=hub.actor(), repository=model, name=vectors.TEXT.file).size == 900
 
     def test_stores_a_second_version_as_what_changed(self, model: Repository, tmp_path: Path) -> None:
         content = random.Random(1).randbytes(20_000_000)

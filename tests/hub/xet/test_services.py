@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.errors import Unauthenticated
-from hub.repos.errors import RepositoryNotFound
+from hub.repos.errors import RepositoryNotFound, StorageQuotaExceeded
 from hub.repos.models import Repository
-from hub.xet import reconstruction, selectors, services
-from hub.xet.codec import hashes, shards
+from hub.xet import reconstruction, registration, selectors, services
+from hub.xet.codec import hashes, shards, xorbs
+from hub.xet.codec.compression import Scheme
 from hub.xet.codec.hashes import to_text
 from hub.xet.codec.shards import Shard, Term, Terms
 from hub.xet.errors import ChunkNotFound, FileNotFound, InvalidShard, InvalidXorb, UnknownXorb, XorbBusy
@@ -23,6 +25,7 @@ from tests.factories.hub import NOW
 from tests.hub.xet import uploads, vectors
 
 HELLO = uploads.of(vectors.HELLO.content)
+TEXT = uploads.of(vectors.TEXT.content)
 BIG = vectors.RANDOM_4M.content
 
 
@@ -42,6 +45,8 @@ class TestStoreXorb:
 
     def test_keeps_them_once(self, alice: Principal, bob: Principal, model: Repository) -> None:
         uploads.send_xorbs(HELLO, alice, model)
+        # He is not told that she had it.
+        assert uploads.send_xorbs(HELLO, bob, hub.repository(bob)) == [True]
         assert uploads.send_xorbs(HELLO, bob, hub.repository(bob)) == [False]
         assert set(Xorb.objects.get().senders.values_list("user_id", flat=True)) == {
             alice.user_id,
@@ -100,6 +105,21 @@ class TestStoreXorb:
         assert path.read_bytes() == vectors.HELLO_XORB
         assert Xorb.objects.get().state == Xorb.State.LIVE
 
+    def test_keeps_offsets_and_bytes_together_when_two_send_it_compressed_otherwise(
+        self, alice: Principal, model: Repository, store_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both found that it is not there, and both have stored it; the second one's bytes stay."""
+        plain = {vectors.TEXT.xorb: xorbs.serialize([vectors.TEXT.content], Scheme.NONE)}
+        monkeypatch.setattr(registration, "claim_xorb", lambda *_, **__: False)
+        uploads.send_xorbs(TEXT, alice, model)
+        uploads.send_xorbs(uploads.Upload(plain), alice, model)
+        [stored] = plain.values()
+        xorb = Xorb.objects.get()
+        assert (store_folder / xorb.key).read_bytes() == stored
+        assert xorb.stored_bytes == xorb.layout.stored_bytes == len(stored)
+        uploads.send_shard(TEXT, alice, model)
+        assert b"".join(reconstruction.read(XetFile.objects.get())) == vectors.TEXT.content
+
 
 class TestRegisterShard:
     def test_makes_a_file_that_reads_back(self, alice: Principal, model: Repository) -> None:
@@ -153,6 +173,22 @@ class TestRegisterShard:
         assert not XetFile.objects.exists()
         assert not ShardRow.objects.exists()
 
+    def test_refuses_a_short_shard_that_describes_more_than_may_come(
+        self, alice: Principal, model: Repository, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A thousand terms of one xorb: refused before a byte of them is read."""
+        uploads.send_xorbs(HELLO, alice, model)
+        [(name, body)] = HELLO.xorbs.items()
+        runs = [(hashes.from_text(name), uploads.layout_of(body), 0, 1)] * 1000
+        bomb = uploads.Upload({}, Shard([uploads.file_of(b"hello world" * 1000, runs)]))
+        monkeypatch.setattr(reconstruction, "read_runs", lambda *_: pytest.fail("It was read."))
+        settings.LFS_OBJECT_BYTES_MAX = 10_999
+        with pytest.raises(InvalidShard, match="11000 bytes"):
+            uploads.send_shard(bomb, alice, model)
+        settings.LFS_OBJECT_BYTES_MAX, settings.DEFAULT_STORAGE_QUOTA_BYTES = 11_000, 10_999
+        with pytest.raises(StorageQuotaExceeded):
+            uploads.send_shard(bomb, alice, model)
+
     def test_refuses_a_second_sha256_for_a_known_file(self, alice: Principal, model: Repository) -> None:
         uploads.send(HELLO, alice, model)
         with pytest.raises(InvalidShard, match="another SHA-256"):
@@ -174,7 +210,7 @@ class TestRegisterShard:
         with pytest.raises(UnknownXorb):
             uploads.send_shard(HELLO, bob, hub.repository(bob))
         uploads.send_xorbs(HELLO, bob, hub.repository(bob))
-        assert uploads.send_shard(HELLO, bob, hub.repository(bob)) is False
+        assert uploads.send_shard(HELLO, bob, hub.repository(bob)) is True
 
     def test_makes_a_file_whole_again_when_it_comes_anew(
         self, alice: Principal, model: Repository, store_folder: Path
@@ -192,17 +228,21 @@ class TestRegisterShard:
 class TestGetFile:
     def test_hides_a_file_from_strangers(self, alice: Principal, bob: Principal, model: Repository) -> None:
         [file] = uploads.send(HELLO, alice, model)
-        assert selectors.get_file(actor=alice, name=file.hash) == file
+        assert selectors.get_file(actor=alice, repository=model, name=file.hash) == file
         for stranger in (bob, ANONYMOUS):
             with pytest.raises(FileNotFound):
-                selectors.get_file(actor=stranger, name=file.hash)
+                selectors.get_file(actor=stranger, repository=model, name=file.hash)
 
-    def test_shows_a_file_that_any_readable_repository_holds(
+    def test_shows_it_through_the_repositories_that_hold_it(
         self, alice: Principal, bob: Principal, model: Repository
     ) -> None:
+        """A token is for one repository, and opens no other one of its user."""
         [file] = uploads.send(HELLO, alice, model)
-        uploads.send_shard(HELLO, alice, hub.repository(alice))
-        assert selectors.get_file(actor=bob, name=file.hash) == file
+        public, other = hub.repository(alice), hub.repository(alice)
+        uploads.send_shard(HELLO, alice, public)
+        assert selectors.get_file(actor=bob, repository=public, name=file.hash) == file
+        with pytest.raises(FileNotFound):
+            selectors.get_file(actor=alice, repository=other, name=file.hash)
 
 
 class TestAnswerChunkQuery:
