@@ -19,6 +19,7 @@ from hub.errors import (
     Unavailable,
     Unsupported,
 )
+from hub.pages import actor_of, page, submit
 from hub.prepared import Prepared, prepared_cursor
 
 create_organization = _services.create_organization
@@ -46,11 +47,14 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "User",
+    "actor_of",
     "create_organization",
     "get_namespace",
+    "page",
     "prepared_cursor",
     "principal_for_token",
     "require_role",
     "require_scope",
     "role_in",
+    "submit",
 ]

@@ -1,4 +1,4 @@
-"""What every market page does with a request: who asks, for which namespace, run a use case, render."""
+"""What the market's pages do with a request besides what all pages do: for whom somebody trades."""
 
 from __future__ import annotations
 
@@ -6,26 +6,22 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest
 
-from compute_market.errors import Refusal, Unauthenticated
+from compute_market.errors import Unauthenticated
 from compute_market.ledger import policies
-from hub.interface import ANONYMOUS, Namespace, Principal, User
+from hub.interface import Namespace, actor_of, page
+from hub.interface import submit as submit_form
+
+__all__ = ["actor_of", "page", "submit", "traders", "trading_as"]
 
 T = TypeVar("T")
 # What the rooms call a field → what it is called in forms.
-FIELDS = {"price_micros_per_gpu_hour": "price", "node_id": "node"}
-
-
-def actor_of(request: HttpRequest) -> Principal:
-    """The signed-in person. Tokens do not open pages; CSRF is checked by Django's middleware before."""
-    known: Principal | None = getattr(request, "principal", None)
-    if known is None:
-        user = request.user
-        known = Principal(user=user) if isinstance(user, User) else ANONYMOUS
-        request.principal = known  # type: ignore[attr-defined]
-    return known
+FIELDS = {
+    "price_micros_per_gpu_hour": "price",
+    "node_id": "node",
+    **{name: name for name in ("gpus", "start", "end", "time_in_force", "name", "image", "command")},
+}
 
 
 def traders(request: HttpRequest) -> list[Namespace]:
@@ -47,38 +43,5 @@ def trading_as(request: HttpRequest) -> Namespace:
 
 
 def submit(request: HttpRequest, form: BaseForm, use_case: Callable[[dict[str, Any]], T]) -> T | None:
-    """Run the use case with the form's cleaned data; what it refuses becomes the form's error.
-
-    Gives None when the form is not bound or invalid, or the use case refused.
-    """
-    if not form.is_bound or not form.is_valid():
-        return None
-    try:
-        return use_case(form.cleaned_data)
-    except Unauthenticated:
-        raise
-    except Refusal as refusal:
-        field = FIELDS.get(str(refusal.details.get("field")), str(refusal.details.get("field")))
-        if field in form.fields:
-            form.add_error(field, str(refusal.details["reason"]))
-        else:
-            form.add_error(None, str(refusal))
-    return None
-
-
-def page(
-    request: HttpRequest,
-    template: str,
-    context: dict[str, Any],
-    *,
-    fragment: str = "",
-    form: BaseForm | None = None,
-) -> HttpResponse:
-    """Render a page, or the named fragment of it when htmx asks for one. 422 when the form has errors."""
-    is_htmx = bool(getattr(request, "htmx", False))
-    name = f"{template}#{fragment}" if fragment and is_htmx else template
-    status = 422 if form is not None and form.is_bound and form.errors else 200
-    response = render(request, name, context, status=status)
-    if fragment:
-        response.headers["Vary"] = ", ".join(filter(None, [response.headers.get("Vary"), "HX-Request"]))
-    return response
+    """Run the use case with the form's cleaned data; what it refuses becomes the error of form or field."""
+    return submit_form(request, form, use_case, fields=FIELDS)

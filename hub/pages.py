@@ -1,0 +1,74 @@
+"""What every page, of either house, does with a request: who asks, run a form's use case, render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from hub.accounts.models import User
+from hub.accounts.principals import ANONYMOUS, Principal
+from hub.errors import Refusal, Unauthenticated
+
+T = TypeVar("T")
+
+
+def actor_of(request: HttpRequest) -> Principal:
+    """The signed-in person. Tokens do not open pages; CSRF is checked by Django's middleware before."""
+    known: Principal | None = getattr(request, "principal", None)
+    if known is None:
+        user = request.user
+        known = Principal(user=user) if isinstance(user, User) else ANONYMOUS
+        request.principal = known  # type: ignore[attr-defined]
+    return known
+
+
+def submit(
+    request: HttpRequest,
+    form: BaseForm,
+    use_case: Callable[[dict[str, Any]], T],
+    *,
+    fields: Mapping[str, str] | None = None,
+) -> T | None:
+    """Run the use case with the form's cleaned data; what it refuses becomes the form's error.
+
+    `fields`: what the rooms call a field → what the form calls it; a refusal that names one stands there.
+    Gives None when the request is no submission, the form is invalid, or the use case refused.
+    """
+    if request.method != "POST" or not form.is_valid():
+        return None
+    try:
+        return use_case(form.cleaned_data)
+    except Unauthenticated as refusal:
+        if type(refusal) is Unauthenticated:
+            raise
+        form.add_error(None, str(refusal))
+    except Refusal as refusal:
+        named = str(refusal.details.get("field", ""))
+        field = (fields or {}).get(named)
+        if field in form.fields:
+            form.add_error(field, str(refusal.details["reason"]))
+        else:
+            form.add_error(None, str(refusal))
+    return None
+
+
+def page(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    fragment: str = "",
+    form: BaseForm | None = None,
+) -> HttpResponse:
+    """Render a page, or the named fragment of it when htmx asks for one. 422 when the form has errors."""
+    is_htmx = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
+    name = f"{template}#{fragment}" if fragment and is_htmx else template
+    status = 422 if form is not None and form.is_bound and form.errors else 200
+    response = render(request, name, context, status=status)
+    if fragment:
+        response.headers["Vary"] = ", ".join(filter(None, [response.headers.get("Vary"), "HX-Request"]))
+    return response
