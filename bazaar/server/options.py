@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from bazaar.places import data_folder
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         "--data",
         type=Path,
         metavar="DIR",
-        default=environ.get("BAZAAR_DATA_DIR") or ROOT / "data",
-        help="folder for everything that is kept (BAZAAR_DATA_DIR; default ./data)",
+        default=data_folder(),
+        help="folder for everything that is kept (BAZAAR_DATA_DIR; default %(default)s)",
     )
     parser.add_argument(
         "--empty", action="store_true", help="on the first start, make no catalogue and no demo account"

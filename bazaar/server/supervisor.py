@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from bazaar.places import ROOT
 from bazaar.server import processes, redis
 from bazaar.server.console import Console
-from bazaar.server.options import ROOT, Options
+from bazaar.server.options import Options
 from bazaar.server.processes import ProcessFailed
 
 # A child that falls this often within the window is not going to recover by being started again.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from bazaar import logs
+from bazaar import logs, places
 from bazaar.settings import environment as env
 
-BASE_DIR = Path(__file__).resolve().parents[2]
-DATA_DIR = env.data_folder(BASE_DIR)
+DATA_DIR = places.data_folder()
 SECRET_KEY = env.secret(DATA_DIR)
 
 DEBUG = False
@@ -113,7 +111,7 @@ LOGIN_REDIRECT_URL = "/"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
-LOCALE_PATHS = [BASE_DIR / "bazaar" / "locale"]
+LOCALE_PATHS = [places.ROOT / "bazaar" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 

@@ -43,11 +43,6 @@ def words(name: str, *, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
-def data_folder(base: Path) -> Path:
-    """Where everything that must outlive a restart is kept."""
-    return Path(os.environ.get("BAZAAR_DATA_DIR") or base / "data").resolve()
-
-
 def folder(path: Path) -> Path:
     """The folder, made if it was not there."""
     path.mkdir(parents=True, exist_ok=True)
