@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 
 NEEDED = "This needs the server's packages: pip install 'model-bazaar[server]'"
 
@@ -9,15 +10,15 @@ NEEDED = "This needs the server's packages: pip install 'model-bazaar[server]'"
 def main() -> None:
     """`bazaar server` is what `script/server` is in a checkout; all else is `manage.py`."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
-    try:
-        from django.core.management import execute_from_command_line
-    except ImportError:
+    if find_spec("django") is None:
         sys.exit(NEEDED)
     if sys.argv[1:2] == ["server"]:
         from bazaar.server.__main__ import main as serve
 
         del sys.argv[1]
         sys.exit(serve())
+    from django.core.management import execute_from_command_line
+
     execute_from_command_line(sys.argv)
 
 

@@ -93,14 +93,15 @@ def _prepare(data: Path) -> None:
 
 
 def _template() -> Path:
-    """Where the migrated database is kept for the next start, named after all migrations there are."""
+    """Where the migrated database is kept for the next start, named after all that the migrations say."""
+    import sqlite3
+
     from django.apps import apps
 
-    digest = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(sqlite3.sqlite_version.encode())
     for config in apps.get_app_configs():
         for file in sorted((Path(config.path) / "migrations").glob("*.py")):
-            status = file.stat()
-            digest.update(f"{file}:{status.st_size}:{status.st_mtime_ns}\n".encode())
+            digest.update(f"{config.label}/{file.name}\n".encode() + file.read_bytes())
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "model-bazaar" / f"empty-{digest.hexdigest()[:16]}.sqlite3"
 
