@@ -42,13 +42,22 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
     for name in FILES:
         shutil.copy(ROOT / name, source / name)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", home, source]
+    build: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        home,
+        source,
+    ]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = home.glob("*.whl")
     uv = Path(sysconfig.get_path("scripts")) / "uv"
     environment = home / "environment"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    install = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python"]
+    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python"]
     subprocess.run([*install, environment / "bin" / "python", wheel], check=True)
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
