@@ -49,6 +49,7 @@ class NewRepository:
     description: str = ""
     files: Mapping[str, bytes] | None = None
     default_branch: str = "main"
+    gating: str = Gating.OPEN.value
 
 
 def create_repository(*, actor: Principal, request: NewRepository, now: datetime) -> Repository:
@@ -81,6 +82,8 @@ def require_creatable(*, actor: Principal, request: NewRepository) -> Namespace:
     """Step: look whether it may be made, before anything is; gives its owner. Raises as the use case does."""
     if request.kind not in Kind.values:
         raise Invalid(reason=f"There is no repository type “{request.kind}”.")
+    if request.gating not in Gating.values:
+        raise Invalid(reason=f"There is no gating “{request.gating}”.")
     require_ref_name(request.default_branch, what="branch")
     owner, name = split_repo_id(request.repo_id)
     namespace = accounts.get_namespace(owner)
@@ -114,6 +117,7 @@ def insert_repository(
                 full_name=f"{namespace.name}/{name}",
                 storage=storage,
                 visibility=Visibility(request.visibility or namespace.default_visibility),
+                gating=request.gating,
                 description=request.description,
                 default_branch=request.default_branch,
                 head_sha=head,

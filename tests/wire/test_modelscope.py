@@ -82,6 +82,38 @@ class TestCommandLine:
         assert "E3020" in said, said
 
 
+class TestUmbrella:
+    """The package `modelscope`, whose own command and modules lie over `modelscope_hub`."""
+
+    def test_sends_fetches_and_lists(self, live_sqlite: LiveBazaar, tmp_path: Path) -> None:
+        alice, name = live_sqlite.alice, f"{live_sqlite.alice.name}/{unique('umbrella')}"
+        env = env_of(live_sqlite, alice)
+        source, target = tmp_path / "up", tmp_path / "down"
+        (source / "子").mkdir(parents=True)
+        contents = {"w.bin": os.urandom(2_000_000), "子/文本.txt": "文本".encode(), "empty.bin": b""}
+        for path, data in contents.items():
+            (source / path).write_bytes(data)
+        run([program("modelscope"), "upload", name, source], env=env)
+        run([program("modelscope"), "download", "--model", name, "--local_dir", target], env=env)
+        assert {path: (target / path).read_bytes() for path in contents} == contents
+        run_python(
+            textwrap.dedent(
+                f"""
+                import pathlib
+                from modelscope import snapshot_download
+                from modelscope.hub.api import HubApi
+                from modelscope.hub.file_download import model_file_download
+                path = pathlib.Path(snapshot_download({name!r}))
+                assert (path / "子" / "文本.txt").read_text() == "文本"
+                assert pathlib.Path(model_file_download({name!r}, "w.bin")).stat().st_size == 2_000_000
+                names = {{row["Path"] for row in HubApi().get_model_files({name!r}, recursive=True)}}
+                assert {{"w.bin", "empty.bin", "子/文本.txt"}} <= names, names
+                """
+            ),
+            env=env,
+        )
+
+
 class TestPython:
     def test_reads_what_the_hugging_face_client_wrote(
         self, live_bazaar: LiveBazaar, repo_id: str, tmp_path: Path

@@ -45,12 +45,10 @@ def create(request: HttpRequest, kind: str) -> HttpResponse:
         repo_id=f"{owner}/{name}",
         # There is no "internal" here; what is not for everybody is private.
         visibility=Visibility.PUBLIC if level >= render.PUBLIC else Visibility.PRIVATE,
+        gating=Gating.MANUAL if str(body.get("ProtectedMode")) == "1" else Gating.OPEN,
         description=str(body.get("Description") or "")[:2000],
     )
     found = services.create_repository(actor=actor(request), request=new, now=timezone.now())
-    if str(body.get("ProtectedMode")) == "1":
-        gated = services.Settings(gating=Gating.MANUAL)
-        found = services.change_settings(actor=actor(request), repository=found, change=gated)
     return legacy(render.detailed(found))
 
 

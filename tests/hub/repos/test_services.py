@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -65,6 +66,14 @@ class TestCreating:
         with pytest.raises(NameRefused):
             services.create_repository(actor=ada, request=request, now=NOW)
         assert not Repository.objects.exists()
+
+    def test_is_gated_from_the_beginning(self, ada: Principal) -> None:
+        request = services.NewRepository(kind="model", repo_id="ada/thing", gating="manual")
+        assert services.create_repository(actor=ada, request=request, now=NOW).is_gated
+        with pytest.raises(Invalid):
+            services.create_repository(
+                actor=ada, request=replace(request, repo_id="ada/b", gating="never"), now=NOW
+            )
 
     def test_is_private_where_the_organization_says_so(self, ada: Principal) -> None:
         accounts.create_organization(actor=ada, name="acme", default_visibility="private")
