@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from urllib.parse import quote, urljoin
 
 FORMAT = 1
 MAX_BYTES = 1024 * 1024
+# Answers that are another one a little later.
+BUSY = frozenset({429, 502, 503, 504})
+TRIES, WAIT_SECONDS, WAIT_SECONDS_MAX = 6, 5.0, 300.0
 PLURALS = {"datasets": "dataset", "spaces": "space", "models": "model"}
 
 
@@ -37,10 +41,11 @@ def parse_name(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Upstream:
-    """A hub that speaks the Hugging Face wire."""
+    """A hub that speaks the Hugging Face wire. `wait` sleeps where the hub asks for patience."""
 
     url: str
     token: str = ""
+    wait: Callable[[float], None] = time.sleep
 
     def read(self, url: str) -> tuple[bytes, Any]:
         """The body and headers. Raises: CannotRecord."""
@@ -51,20 +56,34 @@ class Upstream:
         if self.token:
             # Not sent on to where files are redirected.
             request.add_unredirected_header("Authorization", f"Bearer {self.token}")
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the operator's own hub
+                    return answer.read(), answer.headers
+            except urllib.error.HTTPError as error:
+                with error:
+                    words = error.headers.get("X-Error-Message") or error.reason
+                    if error.code not in BUSY or not tries_left:
+                        raise CannotRecord(f"{url} was answered with {error.code}: {words}") from None
+                    self.wait(_patience(error.headers.get("Retry-After")))
+            except (OSError, ValueError) as error:
+                raise CannotRecord(f"{url}: {error}") from None
+        raise AssertionError("unreachable")
+
+    def read_json(self, url: str) -> tuple[Any, Any]:
+        """The value and headers. Raises: CannotRecord."""
+        body, headers = self.read(url)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the operator's own hub
-                return answer.read(), answer.headers
-        except urllib.error.HTTPError as error:
-            raise CannotRecord(f"{url} was answered with {error.code}.") from None
-        except (OSError, ValueError) as error:
-            raise CannotRecord(f"{url}: {error}") from None
+            return json.loads(body), headers
+        except ValueError:
+            raise CannotRecord(f"{url} is no JSON: is {self.url} a hub?") from None
 
     def files(self, base: str, revision: str) -> Iterator[dict[str, Any]]:
         """All files of a tree, page by page."""
         url: str | None = f"/api/{base}/tree/{quote(revision, safe='')}?recursive=true"
         while url:
-            body, headers = self.read(url)
-            yield from (entry for entry in json.loads(body) if entry["type"] == "file")
+            entries, headers = self.read_json(url)
+            yield from (entry for entry in entries if entry["type"] == "file")
             url = _next(headers.get("Link", ""))
 
 
@@ -78,7 +97,7 @@ def record(
     for name in names:
         kind, repo_id = parse_name(name)
         base = f"{kind}s/{repo_id}"
-        info = json.loads(upstream.read(f"/api/{base}")[0])
+        info, _ = upstream.read_json(f"/api/{base}")
         at = f"{'' if kind == 'model' else kind + 's/'}{repo_id}"
         files = []
         for entry in upstream.files(base, info["sha"]):
@@ -120,6 +139,14 @@ def load(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, bytes]]]:
             file["path"]: (folder / "files" / file["content"]).read_bytes() for file in repository["files"]
         }
         yield repository, files
+
+
+def _patience(retry_after: str | None) -> float:
+    """Seconds to wait: what the hub asks for, within reason."""
+    try:
+        return min(WAIT_SECONDS_MAX, max(0.0, float(retry_after or "")))
+    except ValueError:
+        return WAIT_SECONDS
 
 
 def _next(link: str) -> str | None:

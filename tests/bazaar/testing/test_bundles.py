@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bazaar.testing import bundles
 from tests.bazaar.testing.conftest import RunTests
+from tests.bazaar.testing.upstream import Upstream, running
 from tests.servers.remote import ROOT
 
 ROUND = f"""
@@ -55,3 +57,64 @@ class TestBundles:
         (tmp_path / "bundle.json").write_text(json.dumps({"format": 9}))
         with pytest.raises(bundles.CannotRecord, match="format 9"):
             list(bundles.load(tmp_path))
+
+
+class TestAnotherHub:
+    """Recorded from a server that shares no line with ours."""
+
+    @pytest.fixture
+    def upstream(self) -> Iterator[Upstream]:
+        with running() as upstream:
+            upstream.repositories["models/acme/tiny"] = {
+                "README.md": b"# tiny",
+                "config.json": b"{}",
+                "small.bin": b"s" * 900,
+                "sub/weights.bin": b"w" * 5000,
+            }
+            upstream.repositories["datasets/acme/rows"] = {"data.csv": b"a,b\n"}
+            yield upstream
+
+    def test_is_read_page_by_page_and_across_origins(self, upstream: Upstream, tmp_path: Path) -> None:
+        source = bundles.Upstream(upstream.url, token="hf_secret")
+        bundles.record(source, ["acme/tiny", "datasets/acme/rows"], tmp_path, max_bytes=1000)
+        (model, files), (rows, data) = bundles.load(tmp_path)
+        assert (model["id"], rows["kind"], data) == ("acme/tiny", "dataset", {"data.csv": b"a,b\n"})
+        assert sorted(files) == ["README.md", "config.json", "small.bin", "sub/weights.bin"]
+        assert files["small.bin"] == b"s" * 900
+        assert json.loads(files["sub/weights.bin"]) == {
+            "stands_in_for": "sub/weights.bin",
+            "size": "5000",
+            "oid": "3" * 64,
+        }
+        # What a stand-in stands for was never fetched.
+        assert not [path for path in upstream.asked if "resolve" in path and "weights" in path]
+        assert len([path for path in upstream.asked if "/tree/" in path]) == 4
+
+    def test_that_is_busy_is_waited_for(self, upstream: Upstream, tmp_path: Path) -> None:
+        upstream.busy = 2
+        waited: list[float] = []
+        source = bundles.Upstream(upstream.url, wait=waited.append)
+        bundles.record(source, ["datasets/acme/rows"], tmp_path)
+        assert waited == [1.0, 1.0]
+        upstream.busy = 100
+        with pytest.raises(bundles.CannotRecord, match="429"):
+            bundles.record(source, ["datasets/acme/rows"], tmp_path)
+
+    def test_refuses_what_is_gated_missing_or_private(self, upstream: Upstream, tmp_path: Path) -> None:
+        upstream.gated.add("models/acme/tiny")
+        with pytest.raises(bundles.CannotRecord, match=r"403.*restricted"):
+            bundles.record(bundles.Upstream(upstream.url), ["acme/tiny"], tmp_path)
+        bundles.record(bundles.Upstream(upstream.url, token="hf_secret"), ["acme/tiny"], tmp_path)
+        assert next(bundles.load(tmp_path))[0]["info"]["gated"] == "auto"
+        with pytest.raises(bundles.CannotRecord, match="401"):
+            bundles.record(bundles.Upstream(upstream.url), ["acme/nothing"], tmp_path)
+
+    def test_that_is_no_hub_is_said_so(self, tmp_path: Path) -> None:
+        with pytest.raises(bundles.CannotRecord, match="not an address of the web"):
+            bundles.record(bundles.Upstream("ftp://a"), ["acme/tiny"], tmp_path)
+
+    def test_that_says_something_else_is_said_so(self, upstream: Upstream, tmp_path: Path) -> None:
+        source = bundles.Upstream(upstream.storage_url)
+        upstream.repositories["api/models/acme"] = {"tiny": b"<html>"}
+        with pytest.raises(bundles.CannotRecord, match="is no JSON"):
+            bundles.record(source, ["acme/tiny"], tmp_path)

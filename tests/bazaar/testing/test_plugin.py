@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from bazaar.testing.hub import ModelHub, Server
 from tests.bazaar.testing.conftest import RunTests
 from tests.servers.remote import ROOT
 
@@ -96,6 +99,22 @@ class TestPlugin:
     def test_another_python_may_run_the_server(self, run_tests: RunTests) -> None:
         text = run_tests(LEAVES, options=[f"--model-hub-python={sys.executable}"])
         assert "URL http://127.0.0.1:" in text
+
+    def test_hub_may_run_elsewhere(self, run_tests: RunTests, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        server = Server()
+        try:
+            url = server.wait()
+            elsewhere = ModelHub(url)
+            elsewhere.add_model("acme/left-over")
+            text = run_tests(FIXTURE, LEAVES, options=[f"--model-hub-url={url}"])
+            assert "7 passed" in text
+            assert f"URL {url}" in text
+            # It is theirs: it goes on when the session is over.
+            assert elsewhere.ask("GET", "/_mock/about")["user"] == "tester"
+            elsewhere.close()
+        finally:
+            server.stop()
 
     def test_every_worker_of_xdist_has_a_hub(self, run_tests: RunTests) -> None:
         text = "".join(
