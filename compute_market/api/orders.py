@@ -256,13 +256,10 @@ class Bulk(MarketView):
                 now=self.now(),
             )
         answers = iter(placed)
-        ids = [answer.pk for answer in placed if isinstance(answer, Order)]
-        rows = {order.pk: order for order in selectors.orders(actor=self.actor).filter(pk__in=ids)}
         return Response(
             {
                 "results": [
-                    self._answer(next(answers), rows) if isinstance(item, OrderRequest) else item
-                    for item in shaped
+                    self._answer(next(answers)) if isinstance(item, OrderRequest) else item for item in shaped
                 ]
             }
         )
@@ -276,9 +273,9 @@ class Bulk(MarketView):
             return {"error": refused.data}
 
     @staticmethod
-    def _answer(answer: Order | Refusal, rows: dict[int, Order]) -> dict[str, Any]:
+    def _answer(answer: Order | Refusal) -> dict[str, Any]:
         if isinstance(answer, Order):
-            return {"order": order_row(rows[answer.pk])}
+            return {"order": order_row(answer)}
         refused = problems.handle(answer, {})
         assert refused is not None
         return {"error": refused.data}

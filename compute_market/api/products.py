@@ -172,10 +172,12 @@ class WindowQuery(serializers.Serializer[Any]):
 
 
 def book_body(product: Product, *, start: datetime, end: datetime, depth: int) -> dict[str, Any]:
+    # The number is read first: news that come in between are in the book, and told again they do no harm.
+    sequence = marketdata.last_news(product)
     book = marketdata.book(product, start=start, end=end, depth=depth)
     return {
         "product": product.slug,
-        "sequence": marketdata.last_news(product),
+        "sequence": sequence,
         "start": moment(start),
         "end": moment(end),
         "bids": [list(level) for level in book.bids],

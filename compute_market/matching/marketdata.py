@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet, Sum
-
 from compute_market.clock import HOUR
 from compute_market.matching import limits, quantities, selectors
 from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
 from compute_market.offers.models import Product
+from hub.interface import Prepared
 
 DAY = timedelta(days=1)
 STARTS_STEP_H = 1
+LEVELS_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +29,10 @@ class Book:
     asks: list[tuple[int, int]]
 
 
-def book(product: Product, *, start: datetime, end: datetime, depth: int | None = None) -> Book:
-    """The levels of a window, all or the best `depth` of each side.
-
-    The database sums them up, and reads a side from its best price on, so a deep book costs no more.
-    """
-    window: dict[str, Any] = {"product_id": product.pk, "start": start, "end": end}
-    return Book(
-        start=start,
-        end=end,
-        bids=list(_summed(selectors.bids(**window), "-price_micros_per_gpu_hour")[:depth]),
-        asks=list(_summed(selectors.asks(**window), "price_micros_per_gpu_hour")[:depth]),
-    )
-
-
-def _summed(levels: QuerySet[Level], order: str) -> QuerySet[Level, tuple[int, int]]:
-    """(price, GPUs) of levels, one a price."""
-    prices = levels.values_list("price_micros_per_gpu_hour")
-    return prices.annotate(total=Sum("gpus")).order_by(order)
+def book(product: Product, *, start: datetime, end: datetime, depth: int = LEVELS_MAX) -> Book:
+    """What rests over a window: the best prices of each side."""
+    window: dict[str, Any] = {"product_id": product.pk, "start": start, "end": end, "limit": depth}
+    return Book(start=start, end=end, bids=selectors.bids(**window), asks=selectors.asks(**window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +227,17 @@ def topic(product: Product) -> str:
     return f"product/{product.pk}"
 
 
+_newest_news = Prepared(
+    lambda shard, topic: Outbox.objects.filter(shard=shard, topic=topic).order_by("-sequence"),
+    shard=31_111,
+    topic="?topic",
+)
+
+
 def last_news(product: Product) -> int:
     """The number of the newest news of a product: a stream that begins after it misses nothing."""
-    newest = Outbox.objects.filter(shard=product.shard_id, topic=topic(product)).order_by("-sequence")
-    return newest.values_list("sequence", flat=True).first() or 0
+    newest = _newest_news.first(shard=product.shard_id, topic=topic(product))
+    return newest.sequence if newest else 0
 
 
 def news(product: Product, *, after: int, limit: int) -> list[tuple[int, Any]]:

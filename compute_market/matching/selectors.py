@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from compute_market import rows
@@ -104,14 +106,27 @@ def depth(*, product_id: int) -> QuerySet[Level]:
     return Level.objects.filter(product=product_id)
 
 
-def asks(*, product_id: int, start: datetime, end: datetime) -> QuerySet[Level]:
-    """The offers that a window can be had of."""
-    return depth(product_id=product_id).filter(side=Order.Side.SELL, start__lte=start, end__gte=end)
+def asks(*, product_id: int, start: datetime, end: datetime, limit: int) -> list[tuple[int, int]]:
+    """(price, GPUs) of the offers that a window can be had of, the cheapest first."""
+    return _summed(product_id, 'side = -1 AND start <= %s AND "end" >= %s', "ASC", [start, end, limit])
 
 
-def bids(*, product_id: int, start: datetime, end: datetime) -> QuerySet[Level]:
-    """The bids for some or all of a window."""
-    return depth(product_id=product_id).filter(side=Order.Side.BUY, start__gte=start, end__lte=end)
+def bids(*, product_id: int, start: datetime, end: datetime, limit: int) -> list[tuple[int, int]]:
+    """(price, GPUs) of the bids for some or all of a window, the dearest first."""
+    return _summed(product_id, 'side = 1 AND start >= %s AND "end" <= %s', "DESC", [start, end, limit])
+
+
+def _summed(product_id: int, condition: str, order: str, params: list[Any]) -> list[tuple[int, int]]:
+    """The database sums a side up from its best price on, so a deep book costs no more than a shallow one."""
+    sql = (
+        f"SELECT price_micros_per_gpu_hour, SUM(gpus) FROM {rows.table_of(Level)}"  # noqa: S608 - our own words
+        f" WHERE product_id = %s AND {condition}"
+        f" GROUP BY price_micros_per_gpu_hour ORDER BY price_micros_per_gpu_hour {order} LIMIT %s"
+    )
+    adapt = connection.ops.adapt_datetimefield_value
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [product_id, *(adapt(p) if isinstance(p, datetime) else p for p in params)])
+        return [(price, gpus) for price, gpus in cursor.fetchall()]
 
 
 def backlog() -> dict[int, int]:

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from compute_market.offers import policies
 from compute_market.offers.errors import NodeNotFound, ProductNotFound, ProviderNotFound
 from compute_market.offers.models import HardwareReport, Node, Product, Provider
-from hub.interface import Principal
+from hub.interface import Prepared, Principal
 
 
 def products() -> QuerySet[Product]:
@@ -15,9 +15,12 @@ def products() -> QuerySet[Product]:
     return Product.objects.order_by("slug")
 
 
+_by_slug = Prepared(lambda slug: Product.objects.filter(slug=slug), slug="?slug")
+
+
 def get_product(slug: str) -> Product:
     """Raises: ProductNotFound."""
-    product = Product.objects.filter(slug=slug).first()
+    product = None if "\0" in slug else _by_slug.first(slug=slug)
     if product is None:
         raise ProductNotFound(product=slug)
     return product

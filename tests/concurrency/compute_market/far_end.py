@@ -100,7 +100,7 @@ def fill_book(floor: dict[str, Any], count: int) -> None:
                 product,
                 BUY,
                 1,
-                (1 + number % 100) * 0.06,
+                (1 + number // 48 % 140) * 0.06,
                 start=first + timedelta(hours=number % 48),
                 end=first + timedelta(hours=number % 48 + 1),
             )
