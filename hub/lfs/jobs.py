@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.conf import settings
 from django.db import transaction
 
-from hub.blobstore import get_store
+from hub.blobstore import Blob, get_store
 from hub.errors import Refusal
 from hub.lfs import chunked, links, selectors
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
@@ -46,6 +47,8 @@ def doomed(*, now: datetime) -> Iterator[Doomed]:
     for stored in LfsObject.objects.untouched_since(before).unlinked().iterator():
         size = stored.size_bytes if stored.blob_key else 0
         yield Doomed("lfs object", stored.oid, size, "no repository has it")
+    for blob in _strays(before):
+        yield Doomed("stray blob", blob.key, blob.size_bytes, "no row names it")
 
 
 def convert(*, now: datetime, limit: int = CONVERTED_AT_ONCE) -> int:
@@ -120,28 +123,21 @@ def drop_unlinked(*, before: datetime) -> int:
 
 def drop_strays(*, before: datetime) -> int:
     """Remove bytes that no row names: a crash between storing bytes and writing the row leaves them."""
-    store = get_store()
     count = 0
-    batch: list[str] = []
+    for blob in _strays(before):
+        get_store().delete(blob.key)
+        count += 1
+    return count
 
-    def drop() -> int:
-        known = set(LfsObject.objects.filter(blob_key__in=batch).values_list("blob_key", flat=True))
-        strays = [key for key in batch if key not in known]
-        for key in strays:
-            store.delete(key)
-        batch.clear()
-        return len(strays)
 
-    for blob in store.list("lfs"):
-        if blob.modified_at < before:
-            batch.append(blob.key)
-        if len(batch) >= BATCH:
-            count += drop()
-    if batch:
-        count += drop()
+def _strays(before: datetime) -> Iterator[Blob]:
+    store = get_store()
+    old = (blob for blob in store.list("lfs") if blob.modified_at < before)
+    while batch := list(islice(old, BATCH)):
+        keys = [blob.key for blob in batch]
+        known = set(LfsObject.objects.filter(blob_key__in=keys).values_list("blob_key", flat=True))
+        yield from (blob for blob in batch if blob.key not in known)
     staged = {upload.staging_key for upload in LfsUpload.objects.only("pk")}
     for blob in store.list("uploads"):
         if blob.modified_at < before and blob.key not in staged:
-            store.delete(blob.key)
-            count += 1
-    return count
+            yield blob

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import ProtectedError, Q, QuerySet
+from django.db.models import ProtectedError, Q, QuerySet, Sum
+from django.template.defaultfilters import filesizeformat
 
 from hub import blobstore
 from hub.xet import reconstruction, registration
@@ -32,7 +33,7 @@ STRAY_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """Something that a collection takes away, and why."""
+    """Something that a collection takes away, and why. `size_bytes` is what this frees."""
 
     kind: str
     name: str
@@ -43,10 +44,13 @@ class Doomed:
 def doomed(*, now: datetime) -> Iterator[Doomed]:
     """What a collection at this moment would take away, changing nothing."""
     for file in _unused_files(now).iterator():
-        yield Doomed("xet file", file.hash, file.size, "no repository has it")
+        yield Doomed("xet file", file.hash, 0, "no repository has it; its xorbs follow in their time")
     for xorb in _to_quarantine(now).iterator():
-        reason = f"no file has used it for {settings.XET_KEEP_DAYS} days; it goes to quarantine first"
-        yield Doomed("xorb", xorb.hash, xorb.stored_bytes, reason)
+        reason = (
+            f"no file has used its {filesizeformat(xorb.stored_bytes)} for {settings.XET_KEEP_DAYS} days;"
+            f" to quarantine for {settings.XET_QUARANTINE_DAYS} days, which frees nothing yet"
+        )
+        yield Doomed("xorb", xorb.hash, 0, reason)
     for xorb in _to_delete(now).iterator():
         reason = f"unused, and in quarantine since {xorb.state_since:%Y-%m-%d}"
         yield Doomed("xorb", xorb.hash, xorb.stored_bytes, reason)
@@ -54,6 +58,14 @@ def doomed(*, now: datetime) -> Iterator[Doomed]:
         yield Doomed("shard", shard.digest, shard.stored_bytes, "all its files are gone")
     for blob in _strays(now):
         yield Doomed("stray blob", blob.key, blob.size_bytes, "no row names it")
+    for path in _unfinished(now):
+        yield Doomed("unfinished upload", path.name, path.stat().st_size, "its process was killed")
+
+
+def quarantined() -> tuple[int, int]:
+    """How many xorbs wait in quarantine, and their bytes."""
+    held = Xorb.objects.filter(state=Xorb.State.QUARANTINED)
+    return held.count(), held.aggregate(total=Sum("stored_bytes"))["total"] or 0
 
 
 def collect(*, now: datetime) -> dict[str, int]:
@@ -190,12 +202,17 @@ def _drop_strays(now: datetime) -> int:
 def _drop_unfinished(now: datetime) -> int:
     """Files that an interrupted upload left behind: the process that wrote them was killed."""
     count = 0
+    for path in _unfinished(now):
+        path.unlink(missing_ok=True)
+        count += 1
+    return count
+
+
+def _unfinished(now: datetime) -> Iterator[Path]:
     for path in Path(settings.TEMP_ROOT).glob(f"{TEMPORARY_PREFIX}*"):
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < (now - STRAY_AFTER).timestamp():
-                path.unlink()
-                count += 1
-    return count
+                yield path
 
 
 # ---- scrub ------------------------------------------------------------------------------------------

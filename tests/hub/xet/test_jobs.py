@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,11 +111,20 @@ class TestGcCommand:
         call_command("gc", *words, stdout=out)
         return out.getvalue()
 
-    def test_lists_what_would_go_and_why_and_changes_nothing(self, unused: Xorb) -> None:
+    def test_lists_what_would_go_and_why_and_changes_nothing(self, unused: Xorb, settings: Settings) -> None:
         Xorb.objects.update(last_seen_at=NOW - timedelta(days=400))
-        listing = self.run("--dry-run")
-        assert f"xorb\t{unused.pk}\t19 bytes\tno file has used it for 28 days" in listing
+        left = Path(settings.TEMP_ROOT) / "xet-left"
+        left.write_bytes(b"half a xorb")
+        os.utime(left, (0, 0))
+        listing = self.run("--dry-run").replace("\xa0", " ")
+        assert (
+            f"xorb\t{unused.pk}\t0 bytes\tno file has used its 19 bytes for 28 days; to quarantine" in listing
+        )
+        assert "unfinished upload\txet-left\t11 bytes\t" in listing
+        assert "unfinished upload: 1, 11 bytes freed" in listing
+        assert "in quarantine now: 0 xorbs" in listing
         assert "nothing was changed" in listing
+        assert left.exists()
         assert Xorb.objects.get().state == Xorb.State.LIVE
 
     def test_quarantines_and_restores(self, unused: Xorb) -> None:

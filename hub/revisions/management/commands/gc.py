@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from hub.lfs import jobs as lfs
@@ -40,17 +43,25 @@ class Command(BaseCommand):
             self._collect(now)
 
     def _list(self, now: datetime) -> None:
-        count = size = 0
-        for repository, oid in reachability.unreachable(now=now):
-            self.stdout.write(f"link\t{repository.kind} {repository}\t{oid}\tno commit of any ref names it")
-        for found in (*lfs.doomed(now=now), *xet.doomed(now=now)):
-            self._line(found)
-            count += 1
-            size += found.size_bytes
-        self.stdout.write(f"would remove: {count} things, {size} bytes (nothing was changed)")
+        """Kind, name, what this frees and why, a line each; then the sums."""
+        sums: dict[str, list[int]] = {}
+        for found in chain(self._links(now), lfs.doomed(now=now), xet.doomed(now=now)):
+            size = filesizeformat(found.size_bytes)
+            self.stdout.write(f"{found.kind}\t{found.name}\t{size}\t{found.reason}")
+            sums.setdefault(found.kind, []).append(found.size_bytes)
+        for kind, sizes in sums.items():
+            self.stdout.write(f"{kind}: {len(sizes)}, {filesizeformat(sum(sizes))} freed")
+        count, size_bytes = xet.quarantined()
+        self.stdout.write(
+            f"in quarantine now: {count} xorbs, {filesizeformat(size_bytes)}; --restore takes them back"
+        )
+        self.stdout.write(
+            "What hangs on these goes with them, or later. This was a dry run: nothing was changed."
+        )
 
-    def _line(self, found: Doomed) -> None:
-        self.stdout.write(f"{found.kind}\t{found.name}\t{found.size_bytes} bytes\t{found.reason}")
+    def _links(self, now: datetime) -> Iterator[Doomed]:
+        for repository, oid in reachability.unreachable(now=now):
+            yield Doomed("unreachable link", oid, 0, f"no commit of any ref of {repository} names it")
 
     def _collect(self, now: datetime) -> None:
         counts = {"unreachable links": reachability.drop_unreachable(now=now)}
