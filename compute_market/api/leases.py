@@ -39,6 +39,7 @@ def lease_row(lease: Lease) -> dict[str, Any]:
         "delivered_minutes": lease.delivered_minutes,
         "state": lease.state,
         "reason": lease.reason,
+        "preempt_at": moment(lease.preempt_at) if lease.preempt_at else None,
         "holder": lease.holder.namespace.name if lease.holder.namespace else None,
         "extends": lease.extends_id,
         "opened_at": moment(lease.opened_at),
@@ -73,6 +74,15 @@ class SellBackBody(serializers.Serializer[Any]):
     gpus = StrictInteger(min_value=1)
     limit_price = StrictInteger(min_value=1)
     start = Moment(required=False, allow_null=True, help_text="Left out: the next full hour.")
+
+
+class NoticeBody(serializers.Serializer[Any]):
+    preempt_at = Moment()
+    reason = serializers.CharField(max_length=300)
+
+
+class ReclaimBody(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=300)
 
 
 class Leases(MarketView):
@@ -165,6 +175,30 @@ class End(MarketView):
         return Response(lease_row(selectors.get_lease(actor=self.actor, lease_id=lease_id)))
 
 
+class Notice(MarketView):
+    @extend_schema(tags=[TAG], operation_id="give_notice", request=NoticeBody, responses={200: dict})
+    def post(self, request: Request, lease_id: int) -> Response:
+        """A provider takes a lease's GPUs back at a time not too near; its bond pays the holder's credit."""
+        body = self.read(request.data, NoticeBody)
+        services.give_notice(
+            actor=self.actor,
+            lease_id=lease_id,
+            preempt_at=body["preempt_at"],
+            reason=body["reason"],
+            now=self.now(),
+        )
+        return Response(lease_row(selectors.get_lease(actor=self.actor, lease_id=lease_id)))
+
+
+class Reclaim(MarketView):
+    @extend_schema(tags=["operators"], operation_id="reclaim", request=ReclaimBody, responses={200: dict})
+    def post(self, request: Request, lease_id: int) -> Response:
+        """An operator ends a lease at once, as for abuse; what was not used is paid back."""
+        body = self.read(request.data, ReclaimBody)
+        lease = services.reclaim(actor=self.actor, lease_id=lease_id, reason=body["reason"], now=self.now())
+        return Response({"id": lease.pk, "state": lease.state, "reason": lease.reason})
+
+
 class SellBack(MarketView):
     @extend_schema(
         tags=[TAG], operation_id="sell_back", request=SellBackBody, responses={200: dict, 202: dict}
@@ -202,5 +236,7 @@ urlpatterns = [
     path("leases/<int:lease_id>/work", Run.as_view()),
     path("leases/<int:lease_id>/logs", Logs.as_view()),
     path("leases/<int:lease_id>/end", End.as_view()),
+    path("leases/<int:lease_id>/notice", Notice.as_view()),
+    path("leases/<int:lease_id>/reclaim", Reclaim.as_view()),
     path("leases/<int:lease_id>/sell-back", SellBack.as_view()),
 ]

@@ -95,7 +95,7 @@ class SellBackForm(forms.Form):
     """A sell of what is left of a lease."""
 
     gpus = forms.IntegerField(label=_("GPUs"), min_value=1)
-    start = HourField(label=_("From (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
+    start = HourField(label=_("From (UTC)"), required=False, help_text=_("Full hours. Empty: the next one."))
     price = CreditsField(label=_("Credits per GPU-hour"))
     client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
@@ -137,6 +137,13 @@ class EnrolForm(forms.Form):
         product = self.fields["product"]
         assert isinstance(product, forms.ChoiceField)
         product.choices = [(found.slug, found.slug) for found in products]
+
+
+class NoticeForm(forms.Form):
+    """A provider takes the GPUs of a lease back."""
+
+    minutes = forms.IntegerField(label=_("In minutes"), min_value=1, max_value=60 * 24 * 7, initial=30)
+    reason = forms.CharField(label=_("Reason, for its holder"), max_length=300)
 
 
 class BondForm(forms.Form):

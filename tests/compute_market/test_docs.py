@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from compute_market.client import cli
 from compute_market.clock import HOUR
 from compute_market.leases import jobs, selectors
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, Work
+from compute_market.leases.states import NEXT, State
 from compute_market.ledger import checks
 from compute_market.ledger.models import Account
 from compute_market.matching import quantities
-from compute_market.matching.models import Trade
+from compute_market.matching.models import Order, Trade
 from compute_market.offers import services as offers
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
@@ -25,6 +27,7 @@ from tests.factories.exchange import MIDNIGHT, buy, drain, rich, sell
 from tests.factories.market import CREDIT, NOON, namespace_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "market.md"
+LEASES = PAGE.with_name("market-leases.md")
 ROW = re.compile(r"^\| (\d+) \| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
 
 
@@ -42,6 +45,39 @@ class TestWorkedExamples:
             assert hold == quantities.hold_micros(
                 gpu_minutes=minutes, price_micros_per_gpu_hour=price, fee_bps=10
             )
+
+
+class TestCommands:
+    """What the page tells a newcomer to type, the command line understands."""
+
+    LINES = re.findall(r"^\$ script/market (.+?)(?:\s{2,}#.*)?$", PAGE.read_text(), re.MULTILINE)
+
+    def test_are_there(self) -> None:
+        assert len(self.LINES) >= 7
+
+    @pytest.mark.parametrize("line", LINES)
+    def test_can_be_typed_as_written(self, line: str) -> None:
+        assert callable(cli.parser().parse_args(line.split()).call)
+
+
+class TestDiagrams:
+    def test_of_orders_name_every_state(self) -> None:
+        text = PAGE.read_text()
+        assert [state for state in Order.State.values if state not in text] == []
+
+    def test_of_leases_name_every_state_and_no_step_that_is_not_in_the_table(self) -> None:
+        text = LEASES.read_text()
+        diagram = text[text.index("## A lease") : text.index("### Money")]
+        assert [state for state in State.values if state not in diagram] == []
+        steps = re.findall(r"\b([a-z_]+) ─+▶ (?=([a-z_]+))", diagram)
+        drawn = [step for step in steps if step[0] != "trade"]
+        assert len(drawn) >= 3
+        assert [step for step in drawn if State(step[1]) not in NEXT[step[0]]] == []
+
+    def test_of_nodes_name_every_state(self) -> None:
+        text = LEASES.read_text()
+        diagram = text[text.index("## A node") : text.index("### Start an agent")]
+        assert [state for state in Node.State.values if state not in diagram] == []
 
 
 def balance(who: Principal) -> int:

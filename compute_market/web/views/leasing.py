@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -18,11 +18,11 @@ from django.views.decorators.http import require_POST
 from compute_market.clock import HOUR, database_now
 from compute_market.leases import policies, selectors, services
 from compute_market.leases.models import Lease, Work
-from compute_market.leases.states import LIVE, RUNNING
+from compute_market.leases.states import LIVE, RUNNING, State
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
-from compute_market.web.forms import SellBackForm, amount_of
+from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
 from compute_market.web.requests import actor_of, page, submit, traders
 
 LEASES_PAGE = 40
@@ -91,7 +91,19 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         ),
     )
     sold = submit(request, sell_form, lambda data: _sell_back(request, lease, data, now))
-    if ran is not None or sold is not None:
+    notice_form = NoticeForm(request.POST if act == "notice" else None, auto_id="notice_%s")
+    noticed = submit(
+        request,
+        notice_form,
+        lambda data: services.give_notice(
+            actor=actor,
+            lease_id=lease_id,
+            preempt_at=now + timedelta(minutes=data["minutes"]),
+            reason=data["reason"],
+            now=now,
+        ),
+    )
+    if ran is not None or sold is not None or noticed is not None:
         if sold is not None:
             messages.success(request, _("The lease is on offer; the order is #%(id)s.") % {"id": sold.pk})
         return HttpResponseRedirect(f"/market/leases/{lease_id}")
@@ -105,14 +117,16 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         "works": works,
         "has_open_work": any(work.state in Work.OPEN for work in works),
         "log": _log(works[0]) if works else "",
+        "can_give_notice": lease.state == State.ACTIVE
+        and policies.may_spend(actor, lease.node.provider.namespace_id),
+        "notice_form": notice_form,
         "run_form": run_form,
         "sell_form": sell_form,
         "left": max(lease.ends_at - max(now, lease.starts_at), now - now),
         "now": now,
     }
-    return page(
-        request, "market/lease.html", context, fragment="live", form=run_form if act == "run" else sell_form
-    )
+    sent = {"run": run_form, "notice": notice_form}.get(act or "", sell_form)
+    return page(request, "market/lease.html", context, fragment="live", form=sent)
 
 
 def _log(work: Work) -> str:

@@ -12,10 +12,14 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from compute_market.clock import HOUR, database_now
+from compute_market.clock import HOUR, database_now, floor_minute
+from compute_market.leases import jobs
+from compute_market.leases import services as leasing
+from compute_market.leases.models import Lease
 from compute_market.matching.models import Command, Order
 from compute_market.offers.models import Node, Product
 from hub.accounts.models import User
+from hub.accounts.principals import Principal
 from tests.factories import exchange, market
 from tests.factories import hub as make
 
@@ -68,8 +72,6 @@ def seller(trader: Callable[..., Trader]) -> Trader:
 
 @pytest.fixture
 def node(seller: Trader, product: Product) -> Node:
-    from hub.accounts.principals import Principal
-
     return exchange.node(Principal(user=seller.user), product, now=database_now())
 
 
@@ -338,6 +340,41 @@ class TestRefusals:
         limited = [answer for answer in answers if answer.status_code == 429]
         assert limited, "a new minute began twice within five calls"
         assert int(limited[0]["Retry-After"]) >= 1
+
+
+class TestBreakingOff:
+    def running(self, node: Node, holder: Trader) -> Lease:
+        begun = market.lease(
+            node, holder=Principal(user=holder.user), start=floor_minute(database_now()), hours=2
+        )
+        jobs.start_leases(now=database_now())
+        begun.refresh_from_db()
+        assert begun.token is not None
+        leasing.take_up(node=node, lease_id=begun.pk, token=begun.token, now=database_now())
+        return begun
+
+    def test_by_the_provider_takes_notice(
+        self, trader: Callable[..., Trader], seller: Trader, node: Node
+    ) -> None:
+        holder = trader()
+        lease = self.running(node, holder)
+        asked = {"preempt_at": (database_now() + timedelta(minutes=30)).isoformat(), "reason": "repair"}
+        address = f"leases/{lease.pk}/notice"
+        assert holder("post", address, asked).status_code == 404
+        soon = {**asked, "preempt_at": database_now().isoformat()}
+        assert seller("post", address, soon).json()["code"] == "notice_too_short"
+        told = seller("post", address, asked).json()
+        assert (told["state"], told["reason"]) == ("preempt_notice", "repair")
+        assert told["preempt_at"] is not None
+
+    def test_by_an_operator_is_at_once_and_by_nobody_else(
+        self, trader: Callable[..., Trader], seller: Trader, node: Node
+    ) -> None:
+        lease = self.running(node, trader())
+        address = f"leases/{lease.pk}/reclaim"
+        assert seller("post", address, {"reason": "abuse"}).json()["code"] == "operator_only"
+        reclaimed = trader(is_staff=True)("post", address, {"reason": "abuse"}).json()
+        assert reclaimed == {"id": lease.pk, "state": "reclaimed", "reason": "abuse"}
 
 
 class TestOperators:

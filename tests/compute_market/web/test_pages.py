@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from compute_market.clock import database_now
+from compute_market.clock import database_now, floor_minute
+from compute_market.leases import jobs, services
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
 from compute_market.offers.models import Node, Product
@@ -211,6 +212,32 @@ class TestOrders:
         assert "2 GPUs for 0.60 more per GPU-hour." in client_of(buyer).get(address).content.decode()
         chinese = client_of(buyer).get(address, headers={"Accept-Language": "zh-CN"})
         assert "每 GPU 小时多付 0.60" in chinese.content.decode()
+
+
+class TestALease:
+    def running(self, machine: Node, holder: Principal) -> Lease:
+        """A lease that its agent has taken up."""
+        begun = lease(machine, holder=holder, start=floor_minute(database_now()), hours=2)
+        jobs.start_leases(now=database_now())
+        begun.refresh_from_db()
+        assert begun.token is not None
+        services.take_up(node=machine, lease_id=begun.pk, token=begun.token, now=database_now())
+        return begun
+
+    def test_can_be_taken_back_by_its_provider_with_notice_and_by_nobody_else(self, machine: Node) -> None:
+        holder = rich()
+        running = self.running(machine, holder)
+        address = f"/market/leases/{running.pk}"
+        form = {"act": "notice", "minutes": 30, "reason": "repair"}
+        assert "Take the GPUs back" not in client_of(holder).get(address).content.decode()
+        assert client_of(holder).post(address, form).status_code == 422
+        provider = client_of(Principal(user=machine.provider.namespace.user))
+        assert "Take the GPUs back" in provider.get(address).content.decode()
+        assert provider.post(address, {**form, "minutes": 1}).status_code == 422
+        assert provider.post(address, form).status_code == 302
+        running.refresh_from_db()
+        assert running.state == "preempt_notice"
+        assert "Save your work." in client_of(holder).get(address).content.decode()
 
 
 class TestTheConsole:
