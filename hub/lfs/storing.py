@@ -6,10 +6,13 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 from django.conf import settings
 from django.db import transaction
@@ -22,8 +25,8 @@ from hub.repos import locking, quotas
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 
-# gunicorn copies what it has received ahead once for every read: few large ones are cheap.
 CHUNK_BYTES = 1024 * 1024
+CHUNKS_BEHIND_MAX = 4
 
 
 @contextmanager
@@ -57,19 +60,44 @@ def receive(read: Callable[[int], bytes], path: Path, *, oid: str, size_bytes: i
 
     Raises: SizeMismatch as soon as too much came, or when too little did; HashMismatch.
     """
-    digest = hashlib.sha256()
     count = 0
-    with path.open("wb") as file:
+    with path.open("wb") as file, _HashBehind() as digest:
         while chunk := read(CHUNK_BYTES):
             count += len(chunk)
             if count > size_bytes:
                 raise SizeMismatch(actual=count, expected=size_bytes)
             digest.update(chunk)
             file.write(chunk)
-    if count != size_bytes:
-        raise SizeMismatch(actual=count, expected=size_bytes)
-    if digest.hexdigest() != oid:
-        raise HashMismatch(actual=digest.hexdigest(), oid=oid)
+        if count != size_bytes:
+            raise SizeMismatch(actual=count, expected=size_bytes)
+        actual = digest.hexdigest()
+    if actual != oid:
+        raise HashMismatch(actual=actual, oid=oid)
+
+
+class _HashBehind:
+    """SHA-256 taken in a second thread, a few chunks behind, while the next ones arrive and are written."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sha256")
+        self._waiting: deque[Future[None]] = deque()
+
+    def update(self, chunk: bytes) -> None:
+        self._waiting.append(self._thread.submit(self._digest.update, chunk))
+        if len(self._waiting) > CHUNKS_BEHIND_MAX:
+            self._waiting.popleft().result()
+
+    def hexdigest(self) -> str:
+        while self._waiting:
+            self._waiting.popleft().result()
+        return self._digest.hexdigest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
 
 
 def require_hash(chunks: Iterable[bytes], *, oid: str, size_bytes: int) -> None:

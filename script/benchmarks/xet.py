@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import hf_xet
+import xet_control
 from blake3 import blake3
 
 from tests.servers import clients
@@ -155,6 +156,9 @@ def measure(folder: Path, mib: int) -> None:
     least = min(0.5 * mib / alone, one_process)
     report("hf-xet chunks and hashes alone", f"{mib / alone:.0f} MiB/s")
     report("blake3 + sha256, one process", f"{one_process:.0f} MiB/s")
+    report("hf-xet uploads to nowhere", f"{mib / xet_control.upload_seconds(path):.0f} MiB/s")
+    stored_only = mib / xet_control.upload_seconds(path, folder=folder)
+    report("hf-xet uploads to a server that only stores", f"{stored_only:.0f} MiB/s")
     with LiveBazaar(folder / "live") as bazaar:
         user = bazaar.user("bench")
         idle = start_up_seconds(bazaar)
@@ -165,6 +169,7 @@ def measure(folder: Path, mib: int) -> None:
             f"{mib / seconds:.0f} MiB/s",
             f"≥ {least:.0f}",
         )
+        report("  its share of what only storing gives", f"{100 * mib / seconds / stored_only:.0f} %")
         report("  a second of the server's processor", f"{mib / server.seconds:.0f} MiB")
         report("  its memory above idle", f"{server.above_idle / MIB:.0f} MiB", "≤ 200")
         changed = folder / "changed"
