@@ -23,8 +23,8 @@ from hub.xet.models import XetFile, XetTerm, Xorb, xorb_key
 
 logger = logging.getLogger(__name__)
 
-# What is fetched at once, and how much is fetched ahead of what the reader has taken.
-PIECE_RAW_BYTES = 2 * 1024 * 1024
+# What is fetched at once, stored as well as uncompressed, and how many of that ahead of the reader.
+PIECE_BYTES = 2 * 1024 * 1024
 PIECES_AHEAD = 2
 
 
@@ -47,6 +47,19 @@ class Piece:
     chunk_hashes: bytes
     skip: int
     take: int
+
+
+class Buffer:
+    """Memory that is read into again and again: fresh memory can cost more than what is read into it."""
+
+    def __init__(self) -> None:
+        self._memory = bytearray()
+
+    def of(self, size: int) -> memoryview:
+        """So many bytes of it; the same as those given before."""
+        if len(self._memory) < size:
+            self._memory = bytearray(size)
+        return memoryview(self._memory)[:size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +185,38 @@ def read_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[Bytes]:
 
     Each is good until the next one is asked for.
     """
-    pieces = (piece for run in runs for piece in _pieces_of(run, layouts[run.xorb], 0, None))
-    return chain.from_iterable(_fetched(pieces))
+    return chain.from_iterable(_fetched(pieces_of_runs(runs, layouts)))
+
+
+def pieces_of_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[Piece]:
+    """What `fetch` takes, for whole runs one after another."""
+    return (piece for run in runs for piece in _pieces_of(run, layouts[run.xorb], 0, None))
+
+
+def fetch(piece: Piece, buffer: Buffer) -> list[Bytes]:
+    """Read, unpack and verify one piece: its chunks, which may share the buffer's memory. Raises XorbDamaged.
+
+    Touches no database, so that it can run in a thread of its own.
+    """
+    width = hashes.HASH_BYTES
+    skip, left = piece.skip, piece.take
+    out = []
+    stored = buffer.of(piece.stored_end - piece.stored_start)
+    count = blobstore.get_store().readinto(xorb_key(piece.run.xorb), stored, piece.stored_start)
+    expected = range(0, len(piece.chunk_hashes), width)
+    try:
+        for at, chunk in zip(expected, chunks_in(stored[:count]), strict=True):
+            raw = chunk.unpack()
+            if hashes.chunk_hash(raw) != piece.chunk_hashes[at : at + width]:
+                raise XorbDamaged(xorb=piece.run.xorb)
+            if skip or len(raw) > left:
+                raw = raw[skip : skip + left]
+                skip = 0
+            left -= len(raw)
+            out.append(raw)
+    except (Malformed, ValueError) as error:
+        raise XorbDamaged(xorb=piece.run.xorb) from error
+    return out
 
 
 def mark_damaged(name: str) -> None:
@@ -222,8 +265,11 @@ def _pieces_of(run: Run, layout: Layout, skip: int, left: int | None) -> Iterato
     """Cut a run into pieces of at most about 2 MiB; `left` bounds how many bytes are kept in all."""
     at = run.first
     while at < run.end:
-        limit = layout.raw_start(at) + PIECE_RAW_BYTES
-        stop = max(at + 1, int(layout.raw_ends[: run.end].searchsorted(limit, side="right")))
+        raw = layout.raw_ends[: run.end].searchsorted(layout.raw_start(at) + PIECE_BYTES, side="right")
+        stored = layout.stored_ends[: run.end].searchsorted(
+            layout.stored_start(at) + PIECE_BYTES, side="right"
+        )
+        stop = max(at + 1, int(min(raw, stored)))
         size = layout.raw_size(at, stop) - skip
         take = size if left is None else min(size, left)
         if left is not None:
@@ -239,19 +285,6 @@ def _pieces_of(run: Run, layout: Layout, skip: int, left: int | None) -> Iterato
         skip, at = 0, stop
 
 
-class _Buffer:
-    """Memory that is read into again and again: fresh memory can cost more than what is read into it."""
-
-    def __init__(self) -> None:
-        self._memory = bytearray()
-
-    def of(self, size: int) -> memoryview:
-        """So many bytes of it; the same as those given before."""
-        if len(self._memory) < size:
-            self._memory = bytearray(size)
-        return memoryview(self._memory)[:size]
-
-
 def _fetched(pieces: Iterable[Piece]) -> Iterator[list[Bytes]]:
     """Fetch ahead in threads, so that store, decompression and reader work at the same time.
 
@@ -261,14 +294,14 @@ def _fetched(pieces: Iterable[Piece]) -> Iterator[list[Bytes]]:
     ahead = list(islice(source, 2))
     if len(ahead) < 2:
         for piece in ahead:
-            yield _fetch(piece, _Buffer())
+            yield fetch(piece, Buffer())
         return
     waiting: deque[Future[list[Bytes]]] = deque()
-    buffers = cycle([_Buffer() for _ in range(PIECES_AHEAD + 1)])
+    buffers = cycle([Buffer() for _ in range(PIECES_AHEAD + 1)])
     with ThreadPoolExecutor(PIECES_AHEAD, thread_name_prefix="xet") as pool:
         try:
             for piece in chain(ahead, source):
-                waiting.append(pool.submit(_fetch, piece, next(buffers)))
+                waiting.append(pool.submit(fetch, piece, next(buffers)))
                 if len(waiting) > PIECES_AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -276,26 +309,3 @@ def _fetched(pieces: Iterable[Piece]) -> Iterator[list[Bytes]]:
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _fetch(piece: Piece, buffer: _Buffer) -> list[Bytes]:
-    """Read, unpack and verify one piece: its chunks. Touches no database: it runs in a thread of its own."""
-    width = hashes.HASH_BYTES
-    skip, left = piece.skip, piece.take
-    out = []
-    stored = buffer.of(piece.stored_end - piece.stored_start)
-    count = blobstore.get_store().readinto(xorb_key(piece.run.xorb), stored, piece.stored_start)
-    expected = range(0, len(piece.chunk_hashes), width)
-    try:
-        for at, chunk in zip(expected, chunks_in(stored[:count]), strict=True):
-            raw = chunk.unpack()
-            if hashes.chunk_hash(raw) != piece.chunk_hashes[at : at + width]:
-                raise XorbDamaged(xorb=piece.run.xorb)
-            if skip or len(raw) > left:
-                raw = raw[skip : skip + left]
-                skip = 0
-            left -= len(raw)
-            out.append(raw)
-    except (Malformed, ValueError) as error:
-        raise XorbDamaged(xorb=piece.run.xorb) from error
-    return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from hub.xet.codec.shards import Shard, ShardFile, Term
 from hub.xet.codec.xorbs import Layout
 from hub.xet.errors import InvalidShard, XorbDamaged
 from hub.xet.layouts import Layouts
-from hub.xet.reconstruction import Run
+from hub.xet.readback import read_back
 
 # A client waits 300 s for a sign of life and a front server less; small files need none.
 HEARTBEAT_S = 5.0
@@ -85,18 +84,15 @@ def check_content(files: list[ShardFile], layouts: Layouts) -> Iterator[Progress
     total = sum(file.size for file in files)
     done = 0
     last = time.monotonic()
-    for file in files:
-        digest = hashlib.sha256()
-        runs = (Run(to_text(term.xorb), term.first, term.end) for term in file.terms)
-        try:
-            for data in reconstruction.read_runs(runs, layouts):
-                digest.update(data)
-                done += len(data)
-                if time.monotonic() - last >= HEARTBEAT_S:
-                    yield Progress(done, total)
-                    last = time.monotonic()
-        except XorbDamaged as damage:
-            reconstruction.mark_damaged(damage.details["xorb"])
-            raise
-        if digest.digest() != file.sha256:
-            raise InvalidShard(reason=f"File {to_text(file.hash)} has another SHA-256 than the shard says.")
+    try:
+        for hashed in read_back(files, layouts):
+            done += hashed.count
+            if hashed.digest is not None and hashed.digest != hashed.file.sha256:
+                name = to_text(hashed.file.hash)
+                raise InvalidShard(reason=f"File {name} has another SHA-256 than the shard says.")
+            if time.monotonic() - last >= HEARTBEAT_S:
+                yield Progress(done, total)
+                last = time.monotonic()
+    except XorbDamaged as damage:
+        reconstruction.mark_damaged(damage.details["xorb"])
+        raise

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 from hub.accounts.principals import Principal
 from hub.repos.models import Repository
 from hub.xet import reconstruction
-from hub.xet.codec import hashes
+from hub.xet.codec import hashes, xorbs
 from hub.xet.codec.shards import Shard
+from hub.xet.codec.xorbs import Layout
 from hub.xet.errors import RangeBeyondEnd, XorbDamaged
 from hub.xet.layouts import Layouts
 from hub.xet.models import XetFile, Xorb
+from hub.xet.reconstruction import Run
 from tests.hub.xet import uploads, vectors
 
 BIG = vectors.RANDOM_4M.content
@@ -119,3 +122,14 @@ class TestPlan:
         file, content = scattered
         with pytest.raises(RangeBeyondEnd):
             reconstruction.plan(file, len(content))
+
+
+class TestPiecesOfRuns:
+    def test_are_small_also_where_chunks_are_stored_in_more_than_they_hold(self) -> None:
+        stored = np.arange(1, 201, dtype=np.uint32) * xorbs.CHUNK_STORED_MAX
+        layout = Layout(bytes(32 * 200), stored, np.arange(1, 201, dtype=np.uint32))
+        layouts = Layouts()
+        layouts._kept["swollen"] = layout
+        pieces = list(reconstruction.pieces_of_runs([Run("swollen", 0, 200)], layouts))
+        assert [piece.run.first for piece in pieces[1:]] == [piece.run.end for piece in pieces[:-1]]
+        assert max(piece.stored_end - piece.stored_start for piece in pieces) <= reconstruction.PIECE_BYTES
