@@ -19,9 +19,15 @@ from compute_market.matching.terms import OrderRequest
 from compute_market.offers import agents
 from compute_market.offers import services as supply
 from compute_market.offers.models import Node, Product, Provider, Shard
+from hub.accounts.models import User
 from hub.accounts.principals import SYSTEM, Principal
 from hub.accounts.selectors import get_user
+from hub.community import services as community
+from hub.community.services import collections, discussions
 from hub.repos import services as repos
+from hub.repos.selectors import get_repository
+from hub.revisions.services import NewCommit
+from hub.revisions.staging import Staging
 
 CREDIT = 1_000_000
 
@@ -134,12 +140,41 @@ def clear() -> int:
     return sum(jobs.drain_shard(shard=shard.number, now=now) for shard in Shard.objects.all())
 
 
-def publish(owner: str, name: str, card: str) -> None:
-    """A model with a card."""
+def publish(owner: str, name: str, card: str, files: dict[str, str] | None = None) -> None:
+    """A model with a card, and perhaps other files."""
     repos.create_repository(
         actor=Principal(user=get_user(owner)),
         request=repos.NewRepository(
-            kind="model", repo_id=f"{owner}/{name}", files={"README.md": card.encode()}
+            kind="model",
+            repo_id=f"{owner}/{name}",
+            files={path: text.encode() for path, text in ({"README.md": card} | (files or {})).items()},
         ),
         now=database_now(),
     )
+
+
+def talk(owner: str, name: str) -> None:
+    """A discussion whose comment was edited, and a pull request; a collection that holds the model."""
+    actor, now = Principal(user=get_user(owner)), database_now()
+    repository = get_repository(actor=actor, kind="model", repo_id=f"{owner}/{name}")
+    thread = discussions.open_discussion(
+        actor=actor, repository=repository, title="Does it run?", text="On a **small** card", now=now
+    )
+    first = thread.events.get()
+    discussions.edit_comment(actor=actor, discussion=thread, key=first.key, text="On one card?", now=now)
+    staging = Staging(repository=repository, commit=repository.head_sha, now=now)
+    proposed = NewCommit(operations=[staging.add("notes.md", [b"# Notes\n"])], title="Add notes")
+    community.commit_as_pull_request(
+        actor=actor, repository=repository, revision="main", request=proposed, now=now
+    )
+    made = collections.create_collection(
+        actor=actor, request=collections.NewCollection(namespace=owner, title="Small models"), now=now
+    )
+    collections.add_item(
+        actor=actor, collection=made, type_="model", item_id=repository.full_name, now=now, note="Quick"
+    )
+
+
+def promote(name: str) -> None:
+    """To an operator of the hub."""
+    User.objects.filter(namespace__name=name).update(is_staff=True, is_superuser=True)

@@ -13,6 +13,11 @@ CARD = (
     "Some `code`, a [link](x.md), math $x^2$.\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\n"
     "```python\ndef f(): return 1\n```\n"
 )
+FILES = {
+    "a.py": "def f() -> int:\n    return 1\n",
+    "a.csv": "name,score\nx,1\n",
+    "a.ipynb": '{"cells": [{"cell_type": "code", "source": "print(1)", "outputs": [{"text": "1"}]}]}',
+}
 _ready: dict[str, tuple[LiveUser, str]] = {}
 
 
@@ -22,7 +27,9 @@ def shown(live_sqlite: LiveBazaar) -> tuple[LiveUser, str]:
     if live_sqlite.url not in _ready:
         user = live_sqlite.user()
         slug = live_sqlite.remote.call("tests.web.scenery:stock", user.name)
-        live_sqlite.remote.call("tests.web.scenery:publish", user.name, "model", CARD)
+        live_sqlite.remote.call("tests.web.scenery:publish", user.name, "model", CARD, FILES)
+        live_sqlite.remote.call("tests.web.scenery:talk", user.name, "model")
+        live_sqlite.remote.call("tests.web.scenery:promote", user.name)
         _ready[live_sqlite.url] = (user, slug)
     return _ready[live_sqlite.url]
 
@@ -36,15 +43,28 @@ def pages(user: LiveUser, slug: str) -> list[str]:
         f"{repository}/tree/main",
         f"{repository}/blob/main/README.md",
         f"{repository}/commits/main",
+        f"{repository}/blob/main/a.py",
+        f"{repository}/blob/main/a.csv",
+        f"{repository}/blob/main/a.ipynb",
         f"{repository}/edit/main/README.md",
         f"{repository}/upload/main",
         f"{repository}/discussions",
+        f"{repository}/discussions/new",
+        f"{repository}/discussions/1",
+        f"{repository}/discussions/2",
         f"{repository}/settings",
+        f"{repository}/settings/webhooks",
+        f"{repository}/collect",
         f"/{user.name}",
         "/new",
         "/settings/profile",
         "/settings/tokens",
+        f"/{user.name}?tab=collections",
+        "/settings/organizations",
+        "/organizations/new",
+        "/collections/new",
         "/notifications",
+        "/status",
         "/market",
         f"/market/products/{slug}",
         "/market/quote?gpus=1&hours=24&days=2",
@@ -55,8 +75,9 @@ def pages(user: LiveUser, slug: str) -> list[str]:
     ]
 
 
-def faults(visitor: Visitor) -> list[str]:
-    found = Axe().run(visitor.page)
+def faults(visitor: Visitor, *rules: str) -> list[str]:
+    """What axe finds serious; of these rules only, if some are named."""
+    found = Axe().run(visitor.page, options={"runOnly": list(rules)} if rules else None)
     return [
         f"{visitor.page.url} {fault['id']}: {node['html'][:160]}"
         for fault in found["violations"]
@@ -75,7 +96,8 @@ class TestMainPages:
         for number, path in enumerate(pages(user, slug)):
             visitor.go(path)
             visitor.keep(f"page-{number:02}-{theme}-desk")
-            found += faults(visitor)
+            # The themes differ in nothing but colours.
+            found += faults(visitor, *(["color-contrast"] if theme == "dark" else []))
         assert found == []
 
     def test_fit_a_phone(self, visit: Visit, shown: tuple[LiveUser, str], theme: str) -> None:
@@ -90,3 +112,35 @@ class TestMainPages:
             if width > PHONE["width"]:
                 wide.append((path, width))
         assert wide == []
+
+
+class TestSigningUpAndIn:
+    def test_have_no_serious_fault(self, visit: Visit) -> None:
+        visitor = visit(theme="dark")
+        found = []
+        for path in ("/login", "/join"):
+            visitor.go(path)
+            found += faults(visitor)
+        assert found == []
+
+
+class TestKeyboard:
+    def test_reaches_the_content_the_menus_and_the_search(
+        self, visit: Visit, shown: tuple[LiveUser, str]
+    ) -> None:
+        user, _slug = shown
+        visitor = visit()
+        visitor.sign_in(user.name, user.password)
+        page = visitor.go("/")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        page.keyboard.press("/")
+        assert page.evaluate("document.activeElement.name") == "search"
+        page.focus("details.menu >> nth=-1 >> summary")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.getAttribute('href')") == f"/{user.name}"
+        page.keyboard.press("Escape")
+        assert page.locator("details.menu[open]").count() == 0
