@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, update_wrapper
 
 from celery import shared_task
 from django.db import transaction
@@ -51,7 +51,8 @@ def queue(shard: int) -> str:
 
 def ring(shard: int) -> None:
     """Ring after the commit, once however often it is asked; the sweep makes up for a silent broker."""
-    bell = partial(_send, shard)
+    # Django names the hook in its log when it fails, and a bare partial has no name.
+    bell = update_wrapper(partial(_send, shard), _send)
     waiting = (hook for _, hook, *_ in transaction.get_connection().run_on_commit)
     if not any(isinstance(hook, partial) and (hook.func, hook.args) == (_send, (shard,)) for hook in waiting):
         transaction.on_commit(bell, robust=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any
 
 from celery import Task, shared_task
@@ -14,7 +14,8 @@ from hub.community import jobs
 
 def ring(bell: Task[Any, Any], **ids: int) -> None:
     """Ring after the commit. A broker that is away is logged and no more: the sweep finds the row."""
-    transaction.on_commit(partial(bell.delay, **ids), robust=True)
+    # Django names the hook in its log when it fails, and a bare partial has no name.
+    transaction.on_commit(update_wrapper(partial(bell.delay, **ids), bell.delay), robust=True)
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
