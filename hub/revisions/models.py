@@ -43,6 +43,15 @@ class RepositoryFacts(models.Model):
         help_text="[path, size, blob oid, sha256 or null, pointer size or null] each; null: too many.",
     )
 
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=["parameters_total"],
+                name="facts_by_parameters",
+                condition=models.Q(parameters_total__isnull=False),
+            ),
+        )
+
     def __str__(self) -> str:
         return f"{self.repository_id} at {self.commit_sha[:8]}"
 

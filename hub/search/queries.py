@@ -84,9 +84,11 @@ class FacetValue:
 class Facets:
     """By tag type, the most frequent first; `total` is how many repositories there are.
 
-    Not `is_exact`: both speak of the whole kind, not of the narrowed list.
+    Not `is_exact`: both are estimates from a sample (`is_estimate`), or speak of the whole kind and not of
+    the narrowed list.
     """
 
     by_type: dict[str, list[FacetValue]] = field(default_factory=dict)
     total: int = 0
     is_exact: bool = True
+    is_estimate: bool = False

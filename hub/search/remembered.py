@@ -28,3 +28,11 @@ def put(name: str, value: Any, *, seconds: float) -> None:
         connection().set(key("search", name), orjson.dumps(value), px=max(1, int(seconds * 1000)))
     except redis.RedisError as error:
         log.warning("Redis does not answer; %s is not kept: %s", name, error)
+
+
+def forget(name: str) -> None:
+    """Have the next question answered anew."""
+    try:
+        connection().delete(key("search", name))
+    except redis.RedisError as error:
+        log.warning("Redis does not answer; %s ends by itself: %s", name, error)

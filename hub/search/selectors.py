@@ -21,7 +21,7 @@ from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import policies
 from hub.repos.models import Gating, Kind, Repository
-from hub.revisions.models import RepositoryTag
+from hub.revisions.models import RepositoryFacts, RepositoryTag
 from hub.search import index, keyset, remembered, tokens
 from hub.search.index import Field, Match
 from hub.search.keyset import Position
@@ -32,6 +32,9 @@ CANDIDATES_MAX = 1_000
 # A filter that leaves this few is used at once, without asking how few the others leave.
 FEW = 100
 FACET_VALUES_MAX = 60
+# Wide filters are counted on so many repositories, and not at all if fewer than the second are left of them.
+SAMPLE_SIZE = 2_000
+SAMPLE_LEFT_LEAST = 40
 # What took a second to count is good for a hundred.
 KEPT_TIMES_TAKEN = 100
 # What takes longer than this is counted again by a job before it is forgotten (`jobs.count_slow_facets`).
@@ -114,6 +117,8 @@ def _narrowings(kind: str, query: ListQuery) -> list[_Narrowing]:
         found.append(_gated(kind))
     if query.task:
         found.append(_of_tag(kind, query.task, type_="pipeline_tag"))
+    if query.parameters_min is not None or query.parameters_max is not None:
+        found.append(_of_size(query.parameters_min, query.parameters_max))
     parts, others = tokens.split_search(query.search[:FILTERS_MAX])
     found += [_of_part(part) for part in dict.fromkeys(parts)]
     for other in others:
@@ -157,6 +162,18 @@ def _of_tags(kind: str, values: list[str]) -> _Narrowing:
         both = both.filter(Exists(again))
     listed = both.values_list("repository_id", flat=True)
     # The single tags' conditions decide already.
+    return _Narrowing(lambda limit: list(listed[:limit]), Q())
+
+
+def _of_size(least: int | None, most: int | None) -> _Narrowing:
+    """By the number of parameters; many models say none."""
+    sized = RepositoryFacts.objects.exclude(parameters_total=None).order_by()
+    if least is not None:
+        sized = sized.filter(parameters_total__gte=least)
+    if most is not None:
+        sized = sized.filter(parameters_total__lte=most)
+    listed = sized.values_list("repository_id", flat=True)
+    # `_matching` says the condition for whoever uses none of the ids.
     return _Narrowing(lambda limit: list(listed[:limit]), Q())
 
 
@@ -249,7 +266,8 @@ def _rows(
 def find_facets(*, actor: Principal, kind: str, query: ListQuery) -> Facets:
     """By what the list can be narrowed further, with counts.
 
-    Exact where some filter leaves few repositories; else the counts of the whole kind's public ones.
+    Exact where some filter leaves few repositories, and without any filter. Else estimated from a sample;
+    where even that leaves too few to tell, the counts of the whole kind's public ones.
     """
     narrowings = _narrowings(kind, query)
     if query.text.strip():
@@ -257,11 +275,54 @@ def find_facets(*, actor: Principal, kind: str, query: ListQuery) -> Facets:
         narrowings.append(_of_match(Match(Field.ANY, terms)) if terms else _nothing())
     candidates = _candidates(narrowings)
     if candidates.used is None:
-        return _facets_of_kind(kind, is_exact=not narrowings and query.is_gated is None)
+        if not narrowings and query.is_gated is None and query.is_private is None:
+            return _facets_of_kind(kind, is_exact=True)
+        return _estimated(actor, kind, query, narrowings) or _facets_of_kind(kind, is_exact=False)
     matching = _matching(actor, kind, query, narrowings, candidates)
     left = list(matching.order_by().values_list("pk", flat=True))
     tags = RepositoryTag.objects.filter(keyset.Among("repository_id", left))
     return Facets(_counted(tags), total=len(left))
+
+
+def _estimated(actor: Principal, kind: str, query: ListQuery, narrowings: list[_Narrowing]) -> Facets | None:
+    """Counts of what is left of a sample, scaled up; exact where the sample is everything."""
+    total, ids = _sample(kind)
+    sampled = _Narrowing(lambda _: ids, Q())
+    matching = _matching(actor, kind, query, narrowings, _Candidates(ids, sampled))
+    left = list(matching.order_by().values_list("pk", flat=True))
+    is_exact = total == len(ids)
+    if len(left) < SAMPLE_LEFT_LEAST and not is_exact:
+        return None
+    counted = _counted(RepositoryTag.objects.filter(keyset.Among("repository_id", left)))
+    if is_exact:
+        return Facets(counted, total=len(left))
+    scale = total / len(ids)
+    by_type = {
+        type_: [FacetValue(found.value, _rounded(found.count * scale)) for found in values]
+        for type_, values in counted.items()
+    }
+    return Facets(by_type, total=_rounded(len(left) * scale), is_exact=False, is_estimate=True)
+
+
+def _sample(kind: str) -> tuple[int, list[int]]:
+    """How many repositories of the kind there are, and the ids of some that lie evenly among them."""
+    name = f"sample:{kind}"
+    kept = remembered.get(name)
+    if kept is None:
+        started = time.monotonic()
+        ids = list(Repository.objects.live().filter(kind=kind).order_by("pk").values_list("pk", flat=True))
+        step = max(1, -(-len(ids) // SAMPLE_SIZE))
+        kept = [len(ids), ids[::step]]
+        if step > 1:
+            # A sample that is everything is not kept: it has to know of what came a moment ago.
+            seconds = max(SLOW_KEPT_SECONDS, (time.monotonic() - started) * KEPT_TIMES_TAKEN)
+            remembered.put(name, kept, seconds=seconds)
+    return kept[0], kept[1]
+
+
+def _rounded(number: float) -> int:
+    """To two digits: a sample knows no more."""
+    return int(float(f"{number:.1e}"))
 
 
 def _counted(tags: QuerySet[RepositoryTag]) -> dict[str, list[FacetValue]]:

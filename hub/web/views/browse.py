@@ -161,6 +161,7 @@ def browse(request: HttpRequest, kind: str) -> HttpResponse:
         "next": f"?{following.urlencode()}" if found.next_cursor else "",
         "total": facets.total,
         "is_exact": facets.is_exact,
+        "is_estimate": facets.is_estimate,
         "facets": facets_of(kind, facets, params),
         "sizes": [
             Choice(label, switched(params, "size", key, is_single=True), params.get("size") == key)

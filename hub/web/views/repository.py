@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from hub.repos import gating
 from hub.repos.models import Kind, Repository
 from hub.revisions import lineage
 from hub.revisions.models import RepositoryFacts
+from hub.search import remembered
 from hub.web import contents, links, usage
 from hub.web.forms import AccessRequestForm
 from hub.web.places import Place, repository_page
@@ -36,6 +38,7 @@ NARROW = (
     "card_errors",
     "card_data",
 )
+SLOW_SECONDS, SLOW_KEPT_SECONDS = 0.05, 600
 
 
 def facts_of(repository: Repository) -> RepositoryFacts | None:
@@ -82,10 +85,19 @@ def children_of(place: Place) -> list[tuple[str, int, str]]:
     repository = place.repository
     if repository.kind != Kind.MODEL:
         return []
-    counts = lineage.children_counts(actor=place.actor, repo_ids=[repository.full_name])
+    name = f"children:{repository.storage}:{place.actor.user_id or 0}"
+    counts: dict[str, int] | None = remembered.get(name)
+    if counts is None:
+        started = time.monotonic()
+        counts = dict(
+            lineage.children_counts(actor=place.actor, repo_ids=[repository.full_name])[repository.full_name]
+        )
+        if time.monotonic() - started > SLOW_SECONDS:
+            # A base of thousands of models; what its tree says may be a few minutes old.
+            remembered.put(name, counts, seconds=SLOW_KEPT_SECONDS)
     return [
         (relation, number, f"base_model:{relation}:{repository.full_name}")
-        for relation, number in counts[repository.full_name].items()
+        for relation, number in counts.items()
     ]
 
 

@@ -11,7 +11,8 @@ from hub.accounts.models import Namespace, User
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import services as repos
 from hub.repos.models import Repository
-from hub.search import keyset, selectors
+from hub.revisions.models import RepositoryFacts, RepositoryTag
+from hub.search import keyset, remembered, selectors
 from hub.search.queries import ListQuery, Sort
 from tests.hub.search.catalogue import NOW, add
 
@@ -215,3 +216,41 @@ class TestFacets:
         assert facets.total == 2
         assert by_value == {"zh": 2, "chat": 1, "text-generation": 1, "fill-mask": 1}
         assert [value.value for value in facets.by_type["pipeline_tag"]] == ["fill-mask", "text-generation"]
+
+    def test_of_sizes_are_counted_where_few_have_one(self) -> None:
+        for number in range(3):
+            add(f"lab/m{number}")
+        facts = RepositoryFacts.objects.filter(repository__full_name="lab/m1")
+        facts.update(parameters_total=7_000_000_000)
+        query = ListQuery(parameters_min=1_000_000_000, parameters_max=8_999_999_999)
+        found = selectors.list_repositories(actor=ANONYMOUS, kind="model", query=query)
+        facets = selectors.find_facets(actor=ANONYMOUS, kind="model", query=query)
+        assert [one.full_name for one in found.items] == ["lab/m1"]
+        assert (facets.total, facets.is_exact) == (1, True)
+
+    def test_of_wide_filters_are_estimated_from_a_sample(self) -> None:
+        add("lab/first")
+        namespace = Repository.objects.get().namespace
+        made = Repository.objects.bulk_create(
+            Repository(
+                kind="model",
+                namespace=namespace,
+                name=f"n{n}",
+                key=f"n{n}",
+                full_name=f"lab/n{n}",
+                visibility="public",
+            )
+            for n in range(4_500)
+        )
+        RepositoryTag.objects.bulk_create(
+            RepositoryTag(kind="model", type="other", value=value, repository=one)
+            for n, one in enumerate(made)
+            for value in (["zh"] if n % 10 < 7 else []) + (["chat"] if n % 10 > 1 else [])
+        )
+        facets = selectors.find_facets(actor=ANONYMOUS, kind="model", query=ListQuery(tags=("zh", "chat")))
+        remembered.forget("sample:model")
+        by_value = {found.value: found.count for found in facets.by_type["other"]}
+        assert (facets.is_exact, facets.is_estimate) == (False, True)
+        # Half of all have both tags.
+        assert facets.total == pytest.approx(2_250, rel=0.1)
+        assert by_value["chat"] == by_value["zh"] == facets.total
