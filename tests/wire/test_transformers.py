@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
 from tests.servers import clients
-from tests.servers.live import LiveBazaar
+from tests.servers.live import LiveBazaar, unique
 
 LOAD = """
 import json
@@ -32,6 +33,22 @@ print(json.dumps(seen))
 """
 
 
+PUSH = """
+import sys
+import torch
+from transformers import AutoModel, BertConfig, BertModel
+
+repo_id = sys.argv[1]
+torch.manual_seed(1)
+sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+mine = BertModel(BertConfig(vocab_size=5000, **sizes))
+mine.push_to_hub(repo_id)
+theirs = AutoModel.from_pretrained(repo_id)
+for name, weight in mine.state_dict().items():
+    assert torch.equal(weight, theirs.state_dict()[name]), name
+"""
+
+
 @pytest.fixture
 def seeded(live_bazaar: LiveBazaar) -> LiveBazaar:
     live_bazaar.manage("seed")
@@ -39,6 +56,15 @@ def seeded(live_bazaar: LiveBazaar) -> LiveBazaar:
 
 
 class TestTransformers:
+    def test_pushes_a_model_that_loads_again(self, live_sqlite: LiveBazaar) -> None:
+        python, alice = clients.torch_python(), live_sqlite.alice
+        repo_id = f"{alice.name}/{unique('pushed')}"
+        env = live_sqlite.client_env(alice)
+        clients.run([python, "-c", PUSH, repo_id], env=env, timeout_seconds=280)
+        weights = f"{live_sqlite.url}/{repo_id}/resolve/main/model.safetensors"
+        answer = httpx.head(weights, headers={"Authorization": f"Bearer {alice.token}"})
+        assert len(answer.headers["X-Xet-Hash"]) == 64
+
     def test_loads_stand_ins_with_config_and_tokenizer(self, seeded: LiveBazaar) -> None:
         python = clients.torch_python()
         done = clients.run_python(LOAD, env=seeded.client_env(), python=python)

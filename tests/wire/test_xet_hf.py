@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import random
+import signal
 import struct
 import subprocess
 import time
@@ -336,7 +337,7 @@ class TestResume:
         while hub.stored() == before and first.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         first.kill()
-        first.wait()
+        assert first.wait() == -signal.SIGKILL
         clients.run(command, env=env)
         assert sha256(hub.download()) == sha256(data)
 
