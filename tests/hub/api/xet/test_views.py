@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from hub.accounts.models import AccessToken
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.errors import Unauthenticated
 from hub.repos.errors import RepositoryDenied, RepositoryNotFound
@@ -333,6 +334,26 @@ class TestTokens:
         alice.user.is_active = False
         alice.user.save()
         assert post(client, XORB_URL, vectors.HELLO_XORB, write).status_code == 401
+
+    def test_end_with_the_access_token_that_asked_for_them(
+        self, client: Client, alice: Principal, model: Repository
+    ) -> None:
+        assert alice.user is not None
+        url = TestTokenRoutes().url(model, "write")
+        given = client.get(url, headers=hub.bearer(alice.user)).json()
+        headers = {"Authorization": f"Bearer {given['accessToken']}"}
+        assert post(client, XORB_URL, vectors.HELLO_XORB, headers).status_code == 200
+        AccessToken.objects.all().delete()
+        assert post(client, XORB_URL, vectors.HELLO_XORB, headers).status_code == 401
+
+    def test_for_one_repository_read_no_other_of_the_same_user(
+        self, client: Client, alice: Principal, write: dict[str, str]
+    ) -> None:
+        send(client, HELLO, write)
+        elsewhere = reading(alice, hub.repository(alice))
+        url = f"/xet/v1/reconstructions/{vectors.HELLO.file}"
+        assert client.get(url, headers=elsewhere).status_code == 404
+        assert client.get(url, headers=write).status_code == 200
 
     def test_are_given_to_those_who_may(self, alice: Principal, bob: Principal, model: Repository) -> None:
         now, public = timezone.now(), hub.repository(alice)
