@@ -1,6 +1,7 @@
-"""How long the test fixture takes to start and to come clean, beside bare Python and an empty reset."""
+"""How long the test fixture takes to start, to come clean and to trade, beside bare Python."""
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -9,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+ROOT = str(Path(__file__).resolve().parents[2])
+sys.path.insert(0, ROOT)
+os.environ["PYTHONPATH"] = ROOT  # the server's process begins elsewhere
 
 from bazaar.testing.hub import ModelHub, Server
 
+H100, PRICE = "h100-sxm-80g.cn-east.reserved.ib", 18_000_000
 FILES = {"config.json": {"a": 1}, "model.safetensors": b"x" * 300_000}
 
 
@@ -25,6 +29,24 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def start() -> tuple[Server, str]:
     server = Server()
     return server, server.wait()
+
+
+def trade(hub: ModelHub, rounds: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of an order that fills, its outcome in the answer; of an hour with a running lease."""
+    hub.reset()
+    market, orders = hub.market, []
+    market.clock.freeze("2026-07-01T09:30:00+00:00")
+    market.deposit(hub.user, 10**12)
+    market.offer(H100, hours=24 * 30, gpus=128)
+    window = {"start": "2026-07-01T10:00:00Z", "end": "2026-07-21T10:00:00Z", "limit_price": PRICE}
+    for _ in range(rounds + 1):
+        took, order = timed(lambda: market.client.place(side="buy", product=H100, gpus=1, wait=5, **window))
+        assert order["state"] == "filled"
+        orders.append(took)
+    market.clock.advance_to("2026-07-01T10:00:00+00:00")
+    hours = [timed(lambda: market.clock.advance(hours=1))[0] for _ in range(rounds)]
+    assert market.audit() == []
+    return orders[1:], hours  # the first one loads the engine
 
 
 def main() -> None:
@@ -48,6 +70,7 @@ def main() -> None:
             hub.add_model("acme/tiny", files=FILES)
             full.append(timed(hub.reset)[0])
             empty.append(timed(hub.reset)[0])
+        orders, hours = trade(hub, options.resets)
     finally:
         hub.close()
         server.stop()
@@ -57,6 +80,8 @@ def main() -> None:
         ("stop", stops),
         ("reset after a model", full),
         ("reset of nothing", empty),
+        ("an order, matched", orders),
+        (f"an hour of {options.resets + 1} leases", hours),
     ):
         low, middle, high = min(values), statistics.median(values), max(values)
         print(f"{name:22} {low:8.1f} {middle:8.1f} {high:8.1f} ms (least, median, most of {len(values)})")

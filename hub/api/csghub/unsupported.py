@@ -26,10 +26,9 @@ def missing(request: HttpRequest, **_: str) -> HttpResponse:
 
 # The SDK asks for these at /v1 as well.
 sandbox_patterns = [
-    path("sandboxes", route(**dict.fromkeys(METHODS, sandboxes))),
-    path("sandboxes/<rest:rest>", route(**dict.fromkeys(METHODS, sandboxes))),
+    path(f"sandboxes{rest}", route(**dict.fromkeys(METHODS, sandboxes))) for rest in ("", "/", "/<rest:rest>")
 ]
 urlpatterns = [
     *sandbox_patterns,
-    path("<rest:rest>", route(**dict.fromkeys(METHODS, missing))),
+    *(path(rest, route(**dict.fromkeys(METHODS, missing))) for rest in ("", "<rest:rest>")),
 ]

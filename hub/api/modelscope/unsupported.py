@@ -33,5 +33,5 @@ urlpatterns = [
     path("api/v1/skills/<repo_id:repo_id>/archive/zip/<rest:revision>", route(GET=archive)),
     path("api/v1/<ms_type:kind>/<repo_id:repo_id>/download/increase", route(POST=counted_elsewhere)),
     path("openapi/<rest:rest>", open_route(**dict.fromkeys(METHODS, missing))),
-    path("<rest:rest>", route(**dict.fromkeys(METHODS, missing))),  # type: ignore[arg-type]
+    *(path(rest, route(**dict.fromkeys(METHODS, missing))) for rest in ("", "<rest:rest>")),  # type: ignore[arg-type]
 ]
