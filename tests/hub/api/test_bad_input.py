@@ -186,7 +186,7 @@ def ask(client: Client, asked: dict[str, Any], headers: Mapping[str, str]) -> No
     shown = (asked["method"], raw, asked["body"], answer.status_code)
     assert answer.status_code < 500 or answer.status_code in MEANT, shown
     if answer.status_code >= 400:
-        body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        body = answer.getvalue()
         assert "html" not in answer.get("Content-Type", ""), shown
         if asked["method"] != "HEAD":
             assert isinstance(json.loads(body), dict), shown
