@@ -157,6 +157,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "compute_market.api.examples.describe",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "OrderType": [("limit", "limit"), ("market", "market")],
         "WatchedType": "hub.api.native.shapes.WATCHED_TYPES",
