@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from hub.accounts.models import User
 from hub.markup import code
@@ -90,3 +91,36 @@ class TestTables:
         view = files.view_of("a.csv", lambda start, length: data[start : start + length])
         assert view.columns == ["a", "b", ""]
         assert view.rows == [["1", "2", "3"], ["4", "", ""]]
+
+
+@pytest.mark.django_db
+class TestQueries:
+    @pytest.mark.parametrize(
+        ("path", "queries_max"),
+        [
+            ("/ada", 18),
+            ("/ada?tab=collections", 16),
+            ("/ada/model/blob/main/README.md", 8),
+            ("/ada/model/commits/main", 7),
+            ("/ada/model/discussions", 8),
+            ("/ada/model/upload/main", 8),
+            ("/ada/model/settings", 8),
+            ("/notifications", 6),
+            ("/settings/tokens", 6),
+            ("/search?search=model", 16),
+        ],
+    )
+    def test_of_a_page_are_few(
+        self,
+        signed_in: Client,
+        make_repository: Callable[..., Repository],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+        path: str,
+        queries_max: int,
+    ) -> None:
+        make_repository(README__md="# A card\n")
+        headers = {"HX-Request": "true"} if path.startswith("/search") else {}
+        with django_assert_max_num_queries(queries_max):
+            answer = signed_in.get(path, headers=headers)
+        assert answer.status_code == 200
+        assert len(answer.content) < WEIGHT_BYTES_MAX
