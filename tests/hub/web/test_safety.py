@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -13,12 +14,13 @@ from django.utils import timezone
 
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
-from hub.community.services import discussions
+from hub.community.services import collections, discussions
 from hub.markup import markdown
 from hub.repos import services as repos
 from hub.repos.models import Repository
 from tests.hub.web.conftest import commit_files
 
+ROOT = Path(__file__).resolve().parents[3]
 ATTACKS = [
     "<script>alert(1)</script>",
     '"><script>alert(1)</script>',
@@ -127,8 +129,15 @@ class TestPages:
         name = re.sub(r"[/\\\t]", "_", attack)
         oid = commit_files(repository, {f"{name}.md": attack, f"{name}.txt": attack}, ada, title=attack)
         repos.change_settings(actor=actor, repository=repository, change=repos.Settings(description=attack))
-        discussions.open_discussion(
+        thread = discussions.open_discussion(
             actor=actor, repository=repository, title=attack[:200], text=attack, now=now
+        )
+        key = thread.events.get().key
+        discussions.edit_comment(actor=actor, discussion=thread, key=key, text=f"{attack} again", now=now)
+        asked = collections.NewCollection(namespace="ada", title=attack[:59], description=attack[:150])
+        collection = collections.create_collection(actor=actor, request=asked, now=now)
+        collections.add_item(
+            actor=actor, collection=collection, type_="model", item_id="ada/model", note=attack, now=now
         )
         for path in (
             "/ada/model",
@@ -139,6 +148,9 @@ class TestPages:
             f"/ada/model/commit/{oid}",
             "/ada/model/discussions",
             "/ada/model/discussions/1",
+            f"/ada/model/discussions/1/history/{key}",
+            f"/collections/{collection.slug}",
+            "/ada?tab=collections",
             "/models",
             "/ada",
             f"/models?search={quote(attack)}&tag={quote(attack)}",
@@ -170,3 +182,29 @@ class TestContentSecurityPolicy:
         assert "sandbox" in answer["Content-Security-Policy"]
         assert "default-src 'none'" in answer["Content-Security-Policy"]
         assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+class TestForms:
+    def test_that_change_something_carry_the_token(self) -> None:
+        templates = [*ROOT.glob("*/templates/**/*.html"), *ROOT.glob("*/web/templates/**/*.html")]
+        forms = [
+            (path.name, form)
+            for path in templates
+            for form in re.findall(r"<form\b[^>]*method=\"post\".*?</form>", path.read_text(), re.DOTALL)
+        ]
+        assert len(forms) > 40
+        assert [name for name, form in forms if "{% csrf_token %}" not in form] == []
+
+    @pytest.mark.django_db
+    def test_are_refused_without_it(self, ada: User) -> None:
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(ada)
+        for address in (
+            "/new",
+            "/settings/tokens",
+            "/collections/new",
+            "/ada/follow",
+            "/logout",
+            "/preferences",
+        ):
+            assert strict.post(address, {}).status_code == 403, address
