@@ -17,20 +17,19 @@ from tests.servers.live import LiveBazaar, unique
 from tests.servers.proxy import Proxy
 from tests.wire.test_xet_hf import MB, random_bytes
 
-# How long tokens and addresses are good; longer than a busy machine takes from an address to its use.
-SHORT_S = 5
-LATE_S = SHORT_S + 1
+# How long they are good; addresses for longer than a busy machine takes from one to its use.
+TOKEN_S, ADDRESS_S = 2, 5
 DATA = random_bytes(15 * MB, seed=51)
 
 
-def late_once(part: str) -> Callable[[str, str], None]:
-    """Hold the first request for such a path until tokens and addresses have ended."""
+def late_once(part: str, seconds: float) -> Callable[[str, str], None]:
+    """Hold the first request for such a path."""
     held: list[str] = []
 
     def before(_method: str, path: str) -> None:
         if part in path and not held:
             held.append(path)
-            time.sleep(LATE_S)
+            time.sleep(seconds)
 
     return before
 
@@ -97,7 +96,7 @@ def site_on_s3(folder: Path, store: s3.ObjectStore) -> Iterator[Site]:
 
 @contextmanager
 def hasty(folder: Path, variables: dict[str, str]) -> Iterator[tuple[LiveBazaar, Proxy]]:
-    short = {"BAZAAR_XET_TOKEN_SECONDS": str(SHORT_S), "BAZAAR_XET_RANGE_SECONDS": str(SHORT_S)}
+    short = {"BAZAAR_XET_TOKEN_SECONDS": str(TOKEN_S), "BAZAAR_XET_RANGE_SECONDS": str(ADDRESS_S)}
     with (
         LiveBazaar(folder, settings=variables | short) as bazaar,
         proxy.running(f"127.0.0.1:{bazaar.port}") as front,
@@ -136,7 +135,7 @@ class TestTokens:
     def test_that_end_during_an_upload_are_renewed(self, site: Site, tmp_path: Path) -> None:
         """The client asks for another in time; what was on its way meanwhile is taken."""
         data = random_bytes(3 * MB, seed=52)
-        site.front.before = late_once("/v1/xorbs/")
+        site.front.before = late_once("/v1/xorbs/", TOKEN_S + 1)
         repo = site.upload(data)
         [sent] = site.front.went("POST", "/v1/xorbs/")
         later = site.front.log[site.front.log.index(sent) :]
@@ -145,14 +144,14 @@ class TestTokens:
         assert site.download(repo, tmp_path) == data
 
     def test_that_end_during_a_download_are_renewed(self, site: Site, tmp_path: Path) -> None:
-        site.front.before = late_once("/v2/reconstructions/")
+        site.front.before = late_once("/v2/reconstructions/", TOKEN_S + 1)
         assert site.download(site.stored, tmp_path) == DATA
         assert len(site.front.went("GET", "/xet-read-token/")) > 1
 
 
 class TestAddresses:
     def test_that_have_ended_are_asked_for_anew(self, site: Site, tmp_path: Path) -> None:
-        site.store.before = late_once(site.data_path)
+        site.store.before = late_once(site.data_path, ADDRESS_S + 1)
         assert site.download(site.stored, tmp_path) == DATA
         assert [done.status for done in site.store.went("GET", site.data_path)][:2] == [403, 206]
 
