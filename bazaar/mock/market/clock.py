@@ -105,10 +105,12 @@ class Clock:
         threading.Thread(target=self._keep_running, args=(speed, stopped), daemon=True).start()
 
     def stop(self) -> None:
-        """Stand still."""
+        """Stand still, once the step that is being made is done."""
         if self._run is not None:
             self._run.set()
             self._run = None
+            with self._moving:
+                pass
 
     def _keep_running(self, speed: float, stopped: threading.Event) -> None:
         last = time.monotonic()
@@ -120,6 +122,8 @@ class Clock:
                         self._advance(self._at + timedelta(seconds=(moment - last) * speed))
                 last = moment
         finally:
+            if self._run is stopped:  # a step failed; the server's log says why
+                self._run = None
             connections.close_all()
 
     def _advance(self, until: datetime) -> None:
