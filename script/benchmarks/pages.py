@@ -109,6 +109,8 @@ def time_on_the_server(product: Product | None) -> None:
 
         with connection.execute_wrapper(count):
             answer = client.get(address, headers=headers)
+        if answer.status_code != 200:
+            sys.exit(f"{address} gives {answer.status_code}")
         taken, worked = [], []
         for _ in range(TIMES):
             began, working = time.perf_counter(), time.process_time()
@@ -134,7 +136,9 @@ def time_in_a_browser(url: str, pages: list[tuple[str, str]]) -> None:
                 # A new context has an empty cache: every visit is a first one.
                 context = browser.new_context(viewport={"width": 1280, "height": 860})
                 page = context.new_page()
-                page.goto(url + address, wait_until="load")
+                answer = page.goto(url + address, wait_until="load")
+                if answer is None or not answer.ok:
+                    sys.exit(f"{address} does not answer as it should")
                 paints.append(page.evaluate(LARGEST_PAINT, QUIET_MS))
                 context.close()
             print(f"| {name} | {statistics.median(paints):.0f} | {max(paints):.0f} |", flush=True)
