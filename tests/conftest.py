@@ -52,8 +52,9 @@ def _english() -> Iterator[None]:
 def _redis() -> Iterator[None]:
     """The Redis that the tests' own Django process talks to."""
     socket_path = Path(settings.REDIS_URL.removeprefix("unix://"))
+    folder = Path(settings.DATA_DIR) / "redis"
     with (Path(settings.DATA_DIR) / "redis.log").open("wb") as log:
-        process = redis.start(socket_path=socket_path, folder=socket_path.parent, durable=False, output=log)
+        process = redis.start(socket_path=socket_path, folder=folder, durable=False, output=log)
     processes.wait_until(lambda: redis.answers(socket_path), what="Redis", process=process)
     yield
     processes.stop(process)

@@ -45,13 +45,13 @@ def socket_path(data: Path) -> Path:
     """Where the Redis of this data folder listens.
 
     A socket's path has some hundred bytes at most; a deeper folder gets a socket elsewhere, named
-    after it and open to its owner alone.
+    after it and open to its owner alone. Redis takes it away when it ends.
     """
     path = data / "redis" / "redis.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
         return path
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    elsewhere = Path(f"bazaar-{os.getuid()}-{name}") / "redis.sock"
+    elsewhere = f"bazaar-{os.getuid()}-{name}.sock"
     path = Path(tempfile.gettempdir()) / elsewhere
     # TMPDIR may lie deep as well.
     return path if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX else Path("/tmp") / elsewhere  # noqa: S108

@@ -41,9 +41,10 @@ if [ -z "$BAZAAR_ASK" ]; then
     echo "This repository is written through its hub only." >&2
     exit 1
 fi
-# Should the hub die, reading its answer ends, and so does this; opening a pipe of a dead hub would not.
-kill -0 "$BAZAAR_PID" 2> /dev/null || exit 1
-exec 3< "$BAZAAR_ANSWER" 4<> "$BAZAAR_ASK"
+# Should the hub die, asking it and reading its answer end, and so does this. Opening a pipe of a dead hub
+# would wait for ever, so each is opened both ways first, which never waits.
+exec 5<> "$BAZAAR_ANSWER" 6<> "$BAZAAR_ASK"
+exec 3< "$BAZAAR_ANSWER" 4> "$BAZAAR_ASK" 5>&- 6>&-
 { echo "${0##*/}"; echo "$GIT_QUARANTINE_PATH"; cat; echo end; } >&4
 exec 4>&-
 while IFS= read -r line; do
@@ -136,7 +137,6 @@ def receive_pack(
     """
     with _pipes() as (folder, ask, answer):
         pipes = {
-            "BAZAAR_PID": str(os.getpid()),
             "BAZAAR_ASK": str(folder / "ask"),
             "BAZAAR_ANSWER": str(folder / "answer"),
         }

@@ -1,0 +1,41 @@
+"""The hook of a push whose hub is gone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hub.gitstore import serving
+
+
+def ask(folder: Path, refs: bytes) -> int:
+    """Run the hook on the two pipes of this folder; its exit status."""
+    hook = folder / "pre-receive"
+    hook.write_text(serving.HOOK)
+    pipes = {"BAZAAR_ASK": str(folder / "ask"), "BAZAAR_ANSWER": str(folder / "answer")}
+    return subprocess.run(["sh", hook], input=refs, env=pipes, timeout=20, check=False).returncode
+
+
+class TestHook:
+    @pytest.mark.parametrize("refs", [b"old new refs/heads/main\n", b"old new refs/heads/x\n" * 10_000])
+    def test_ends_when_its_hub_died_and_left_the_pipes(self, tmp_path: Path, refs: bytes) -> None:
+        for name in ("ask", "answer"):
+            os.mkfifo(tmp_path / name)
+        assert ask(tmp_path, refs) != 0
+
+    def test_ends_when_the_pipes_are_gone(self, tmp_path: Path) -> None:
+        assert ask(tmp_path, b"old new refs/heads/main\n") != 0
+
+    def test_passes_what_the_hub_says(self, tmp_path: Path) -> None:
+        held = []
+        for name in ("ask", "answer"):
+            os.mkfifo(tmp_path / name)
+            held.append(os.open(tmp_path / name, os.O_RDWR))
+        os.write(held[1], b"ok\n")
+        assert ask(tmp_path, b"old new refs/heads/main\n") == 0
+        assert b"refs/heads/main\nend\n" in os.read(held[0], 1000)
+        for descriptor in held:
+            os.close(descriptor)
