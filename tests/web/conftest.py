@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.servers import ports
 from tests.servers.live import LiveBazaar
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
@@ -30,9 +30,7 @@ def browser() -> Iterator[Browser]:
     Not for the whole run: Playwright keeps an event loop running in the thread of the tests, and Django
     would refuse the database to whatever test comes next in the same process.
     """
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs Debian's chromium")
+    chromium = ports.require_tool("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
