@@ -44,7 +44,7 @@ class Buffer:
         hour = counters.hour_of(now)
         fetch = counters.fetch_of(repository_id=repository_id, requester=requester, now=now)
         self._put(hour, {fetch: 1})
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._start()
         self._woken.set()
 
@@ -58,20 +58,24 @@ class Buffer:
                 hour, requests = taken
                 try:
                     counters.add(hour, requests)
-                except redis.RedisError:
+                except Exception:
                     self._put(hour, requests)
                     raise
 
     def _put(self, hour: Hour, requests: dict[Fetch, int]) -> None:
+        dropped = 0
         with self._lock:
             waiting = self._waiting.setdefault(hour, {})
             for fetch, number in requests.items():
                 if fetch not in waiting:
                     if self._size >= FETCHES_MAX:
+                        dropped += number
                         continue
                     self._size += 1
                     waiting[fetch] = 0
                 waiting[fetch] += number
+        if dropped:
+            log.warning("Redis has been away for too long: %s requests are not counted.", dropped)
 
     def _take(self) -> tuple[Hour, dict[Fetch, int]] | None:
         with self._lock:
@@ -87,7 +91,7 @@ class Buffer:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="downloads", daemon=True)
                 self._thread.start()
 

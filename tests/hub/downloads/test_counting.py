@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -141,6 +142,23 @@ class TestRecord:
             services.record(repository_id=one.pk, requester=f"u{number}", now=NOW)
         jobs.flush(now=NOW)
         assert totals(one) == (40, 40)
+
+    def test_outlives_an_error_that_nobody_thought_of(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        one = add("a/one")
+        own = buffer.Buffer()
+        with monkeypatch.context() as patch:
+            patch.setattr(counters, "add", lambda *_: 1 // 0)
+            own._put(
+                counters.hour_of(NOW), {counters.fetch_of(repository_id=one.pk, requester="u1", now=NOW): 1}
+            )
+            with pytest.raises(ZeroDivisionError):
+                own.send()
+        own._thread = threading.Thread(target=int)  # one that is not alive
+        own.add(repository_id=one.pk, requester="u2", now=NOW)
+        assert own._thread.is_alive()
+        own.send()
+        jobs.flush(now=NOW)
+        assert totals(one) == (2, 2)
 
     def test_forgets_new_requesters_before_it_grows_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(buffer, "FETCHES_MAX", 2)
