@@ -7,7 +7,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -125,7 +126,7 @@ class LiveBazaar:
         processes.stop(self._web)
 
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a Celery worker, unless one runs; tests that need delivery ask for it."""
+        """Start a Celery worker, unless one runs. On a shared bazaar use `worker`, which stops it again."""
         if self._worker is None or self._worker.poll() is not None:
             self._worker = processes.spawn(
                 [
@@ -146,6 +147,15 @@ class LiveBazaar:
                 cwd=ROOT,
             )
         return self._worker
+
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """A worker for one test on a bazaar that others share; they must not find it at their work."""
+        process = self.start_worker()
+        try:
+            yield
+        finally:
+            processes.stop(process)
 
     @property
     def web_pid(self) -> int:

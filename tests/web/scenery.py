@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -13,7 +14,7 @@ from compute_market.leases import jobs as jobs_of_leases
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease
 from compute_market.ledger import services as ledger
-from compute_market.matching import jobs, services
+from compute_market.matching import drain, jobs, services
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers import agents
@@ -134,10 +135,14 @@ def live_through(provider_name: str) -> None:
         jobs_of_leases.advance(now=lease.ends_at + timedelta(minutes=minutes))
 
 
-def clear() -> int:
-    """What the market's worker does: match what waits."""
-    now = database_now()
-    return sum(jobs.drain_shard(shard=shard.number, now=now) for shard in Shard.objects.all())
+def clear() -> None:
+    """What the market's worker does: match what waits. A worker that is at it already is waited for."""
+    deadline = time.monotonic() + 30
+    for shard in Shard.objects.values_list("number", flat=True):
+        while drain.has_work(shard):
+            assert time.monotonic() < deadline, f"Shard {shard} still has work."
+            if not jobs.drain_shard(shard=shard, now=database_now()):
+                time.sleep(0.05)
 
 
 def publish(owner: str, name: str, card: str, files: dict[str, str] | None = None) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import random
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -15,7 +13,6 @@ from huggingface_hub.hf_api import RepoFile
 
 from tests.servers import clients
 from tests.servers.live import LiveBazaar, LiveUser, unique
-from tests.servers.receiver import Receiver, receiving
 
 
 @pytest.fixture
@@ -34,12 +31,6 @@ def repo_id(live_bazaar: LiveBazaar, alice: HfApi) -> str:
     made = f"{live_bazaar.alice.name}/{unique('model')}"
     alice.create_repo(made)
     return made
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as running:
-        yield running
 
 
 def add(path: str, text: str) -> CommitOperationAdd:
@@ -248,74 +239,6 @@ class TestCollections:
         assert [item.item_id for item in found[0].items] == [repo_id]
         own = {collection.slug for collection in alice.list_collections(owner=name, limit=100)}
         assert {made.slug, hidden.slug} <= own
-
-
-class TestWebhooks:
-    def test_are_made_changed_and_deleted(self, live_bazaar: LiveBazaar, alice: HfApi, bob: HfApi) -> None:
-        made = alice.create_webhook(
-            url="https://example.org/hook",
-            watched=[{"type": "user", "name": live_bazaar.alice.name}],
-            domains=["repo"],
-            secret="s3cret",
-        )
-        assert (made.domains, made.secret, made.disabled) == (["repo"], "s3cret", False)
-        assert made.id in [found.id for found in alice.list_webhooks()]
-        changed = alice.update_webhook(made.id, url="https://example.org/other", secret="other")
-        assert [item.name for item in changed.watched] == [live_bazaar.alice.name]
-        assert (changed.url, changed.secret) == ("https://example.org/other", "other")
-        assert alice.disable_webhook(made.id).disabled
-        assert not alice.enable_webhook(made.id).disabled
-        with pytest.raises(HfHubHTTPError):
-            bob.get_webhook(made.id)
-        alice.delete_webhook(made.id)
-        with pytest.raises(HfHubHTTPError):
-            alice.get_webhook(made.id)
-
-    def test_are_called_signed_about_what_happens(
-        self, live_bazaar: LiveBazaar, alice: HfApi, bob: HfApi, receiver: Receiver, repo_id: str
-    ) -> None:
-        live_bazaar.start_worker()
-        hook = alice.create_webhook(
-            url=receiver.url, watched=[{"type": "model", "name": repo_id}], secret="s3cret"
-        )
-        alice.create_commit(repo_id, operations=[add("a.txt", "a\n")], commit_message="Add a.txt")
-        committed = receiver.next_where("update", "repo.content")
-        assert committed.body["repo"]["name"] == repo_id
-        assert committed.body["repo"]["headSha"] == alice.repo_info(repo_id).sha
-        assert committed.body["updatedRefs"][0]["newSha"] == committed.body["repo"]["headSha"]
-        assert committed.body["webhook"] == {"id": hook.id, "version": 3}
-        assert committed.headers["X-Webhook-Secret"] == "s3cret"
-        signed = committed.headers["X-Webhook-Timestamp"].encode() + b"." + committed.raw
-        expected = hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
-        assert committed.headers["X-Webhook-Signature"] == f"sha256={expected}"
-
-        bob.create_discussion(repo_id, "Hello there", description="A question")
-        opened = receiver.next_where("create", "discussion").body
-        assert (opened["discussion"]["num"], opened["comment"]["content"]) == (1, "A question")
-        bob.comment_discussion(repo_id, 1, comment="More")
-        assert receiver.next_where("create", "discussion.comment").body["comment"]["content"] == "More"
-        moved = f"{repo_id}-moved"
-        alice.move_repo(repo_id, moved)
-        assert receiver.next_where("move", "repo").body["movedTo"]["name"] == moved
-
-        log = call(live_bazaar, live_bazaar.alice, "GET", f"/api/settings/webhooks/{hook.id}/deliveries")
-        assert {row["status"] for row in log.json()[1:]} == {"delivered"}
-        alice.delete_webhook(hook.id)
-
-    def test_payloads_are_what_the_clients_parser_takes(
-        self, live_bazaar: LiveBazaar, alice: HfApi, receiver: Receiver, repo_id: str
-    ) -> None:
-        live_bazaar.start_worker()
-        hook = alice.create_webhook(url=receiver.url, watched=[{"type": "model", "name": repo_id}])
-        alice.create_pull_request(repo_id, "A draft")
-        payload = receiver.next_where("create", "discussion").raw.decode()
-        pytest.importorskip("pydantic")
-        from huggingface_hub import WebhookPayload
-
-        parsed = WebhookPayload.model_validate_json(payload)
-        assert parsed.discussion is not None
-        assert (parsed.discussion.status, parsed.repo.name) == ("draft", repo_id)
-        alice.delete_webhook(hook.id)
 
 
 class TestGatedRepositories:

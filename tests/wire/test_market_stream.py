@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,10 +67,16 @@ def product(live_sqlite: LiveBazaar) -> str:
     return str(answer.json()["items"][0]["product"])
 
 
+@pytest.fixture
+def worker(live_sqlite: LiveBazaar) -> Iterator[None]:
+    with live_sqlite.worker():
+        yield
+
+
 class TestStream:
+    @pytest.mark.usefixtures("worker")
     def test_gives_a_snapshot_and_goes_on(self, live_sqlite: LiveBazaar, product: str) -> None:
         trader = live_sqlite.user(scopes="write,trade")
-        live_sqlite.start_worker()
         live_sqlite.manage("deposit", trader.name, "1000000")
         stream = Stream(live_sqlite, f"{BASE}/products/{product}/stream")
         try:
