@@ -20,7 +20,7 @@ from hub.errors import (
     Unsupported,
 )
 from hub.pages import actor_of, page, submit
-from hub.prepared import Prepared, prepared_cursor
+from hub.prepared import Prepared, pipelined, prepared_cursor
 
 create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
@@ -51,6 +51,7 @@ __all__ = [
     "create_organization",
     "get_namespace",
     "page",
+    "pipelined",
     "prepared_cursor",
     "principal_for_token",
     "require_role",

@@ -1,4 +1,4 @@
-"""Statements that are composed once, and look-ups made of them.
+"""Statements that are composed once, look-ups made of them, and statements that do not wait for each other.
 
 Django composes a query anew each time it is asked: for a look-up by key with two joins that takes
 several times as long as the database needs to answer it. PostgreSQL in turn parses and plans every text
@@ -9,13 +9,18 @@ request are composed once here, and kept by the database's session (docs/perform
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.db import connections, models
 from django.db.backends.utils import CursorWrapper
 from django.db.models.query import get_related_populators
+from django.db.transaction import TransactionManagementError
+
+if TYPE_CHECKING:
+    import psycopg
 
 M = TypeVar("M", bound=models.Model)
 
@@ -38,19 +43,94 @@ def prepared_cursor(*, using: str = "default") -> CursorWrapper:
     return wrapped
 
 
+@contextmanager
+def pipelined(*, using: str = "default") -> Iterator[None]:
+    """Inside the block, prepared cursors send a statement without waiting for the answers of those before.
+
+    So the database works while Python composes what comes next. Whoever reads an answer (`fetchone`,
+    `fetchall`, `rowcount`) waits for everything sent so far, and so does every other cursor, the ORM's with
+    them, at each statement; the end of the block waits for the rest. An error surfaces where one waits, at a
+    later statement, or at the end, and is one of Django's there: let the transaction, which the block needs,
+    be undone. Each statement takes a cursor of its own. On other databases the block does nothing.
+
+    Raises: TransactionManagementError outside of a transaction.
+    """
+    connection: Any = connections[using]
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("Statements are pipelined inside a transaction.")
+    if connection.vendor != "postgresql" or connection.connection in _pipelines:
+        yield
+        return
+    driver = connection.connection
+    plain = driver.cursor_factory
+    with connection.wrap_database_errors, driver.pipeline() as pipeline:
+        _pipelines[driver] = pipeline
+        driver.cursor_factory = _waiting_cursor(plain)
+        try:
+            yield
+        except BaseException:
+            with suppress(connection.Database.Error):  # one error tells it all
+                pipeline.sync()
+            raise
+        finally:
+            driver.cursor_factory = plain
+            del _pipelines[driver]
+
+
+_pipelines: dict[psycopg.Connection[Any], psycopg.Pipeline] = {}
+"""The open blocks. A connection belongs to one thread, so its entry does, too."""
+
+
 @cache
 def _kept_cursor() -> type:
-    from django.db.backends.postgresql.base import ServerBindingCursor  # its driver may not be there at all
+    from django.db.backends.postgresql import base  # its driver may not be there at all
 
-    class KeptCursor(ServerBindingCursor):
+    plain: Any = base.ServerBindingCursor
+
+    class KeptCursor(plain):  # type: ignore[misc]
         """Sends whole numbers as text: typed by their size, each size would be a statement of its own."""
 
         def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
             if params is not None:
                 params = [str(param) if type(param) is int else param for param in params]
-            return super().execute(query, params, **kwargs)  # type: ignore[misc]
+            super().execute(query, params, **kwargs)
+            if (pipeline := _pipelines.get(self.connection)) is not None:
+                # Without a mark behind it the server would never take the session for idle, and would leave
+                # a stopped worker its locks for ever (idle_in_transaction_session_timeout).
+                pipeline.pgconn.pipeline_sync()
+                pipeline.result_queue.append(None)
+            return self
+
+        @property
+        def rowcount(self) -> int:
+            if self.pgresult is None:
+                _wait(self.connection)
+            return int(super().rowcount)
 
     return KeptCursor
+
+
+@cache
+def _waiting_cursor(plain: type) -> type:
+    """A cursor of the connection's kind for use in a pipelined block by code that does not know of it."""
+
+    class WaitingCursor(plain):  # type: ignore[misc]
+        def execute(self, *args: Any, **kwargs: Any) -> Any:
+            super().execute(*args, **kwargs)
+            _wait(self.connection)
+            return self
+
+        def executemany(self, *args: Any, **kwargs: Any) -> None:
+            super().executemany(*args, **kwargs)
+            _wait(self.connection)
+
+    return WaitingCursor
+
+
+def _wait(driver: psycopg.Connection[Any]) -> None:
+    """Wait for all answers, if some are on their way."""
+    if (pipeline := _pipelines.get(driver)) is not None:
+        pipeline.sync()
 
 
 class Prepared(Generic[M]):

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.db.models import F
+from django.db.transaction import TransactionManagementError
 from pytest_django import DjangoAssertNumQueries
 
-from hub.prepared import Prepared
+from hub.accounts.models import Namespace
+from hub.prepared import Prepared, pipelined, prepared_cursor
 from hub.repos.models import Repository
 from hub.repos.selectors import find_repository
 from tests.factories import hub as make
@@ -56,3 +60,123 @@ class TestPrepared:
         prepared = Prepared(lambda key: Repository.objects.filter(key="fixed"), key="?key")
         with pytest.raises(ValueError, match="every example"):
             prepared.first(key="x")
+
+
+TABLE = Namespace._meta.db_table
+RENAME = f"UPDATE {TABLE} SET full_name = CAST(%s AS text) WHERE key = CAST(%s AS text)"  # noqa: S608
+
+
+def rename(name: str, *, key: str = "alice") -> None:
+    """A write that leaves its answer to whoever comes."""
+    with prepared_cursor() as cursor:
+        cursor.execute(RENAME, [name, key])
+
+
+def name_of_alice() -> str:
+    return Namespace.objects.get(key="alice").full_name
+
+
+class TestPipelined:
+    """The same on every database; on PostgreSQL the statements of prepared cursors overtake their answers."""
+
+    @pytest.fixture(autouse=True)
+    def alice(self) -> Namespace:
+        return make.user("alice", full_name="Alice").namespace
+
+    def test_writes_everything_in_its_order(self) -> None:
+        with transaction.atomic(), pipelined():
+            for number in range(20):
+                rename(f"Alice the {number}th")
+        assert name_of_alice() == "Alice the 19th"
+
+    def test_gives_rows_and_counts_to_whoever_asks(self) -> None:
+        with transaction.atomic(), pipelined():
+            first, second, third = prepared_cursor(), prepared_cursor(), prepared_cursor()
+            first.execute(RENAME, ["Alice Liddell", "alice"])
+            second.execute(RENAME, ["Nobody", "nobody"])
+            third.execute(f"SELECT full_name FROM {TABLE} WHERE key = 'alice'")  # noqa: S608
+            assert (first.rowcount, second.rowcount) == (1, 0)
+            assert third.fetchall() == [("Alice Liddell",)]
+
+    def test_lets_the_orm_be_used_as_ever(self, alice: Namespace) -> None:
+        with transaction.atomic(), pipelined():
+            rename("Alice Liddell")
+            assert name_of_alice() == "Alice Liddell"
+            assert Namespace.objects.filter(pk=alice.pk).update(full_name="A. Liddell") == 1
+            assert Namespace.objects.filter(pk=alice.pk + 1).update(full_name="Nobody") == 0
+            with pytest.raises(IntegrityError), transaction.atomic():
+                Namespace.objects.create(name="alice", key="alice", kind=Namespace.Kind.USER)
+            made, is_new = Namespace.objects.get_or_create(
+                key="bob", defaults={"name": "bob", "kind": "user"}
+            )
+            made.full_name = "Bob"
+            made.save()
+            assert is_new
+        assert set(Namespace.objects.values_list("full_name", flat=True)) >= {"A. Liddell", "Bob"}
+
+    def test_may_be_opened_in_an_open_one(self) -> None:
+        with transaction.atomic(), pipelined():
+            with pipelined():
+                rename("Alice Liddell")
+            rename("A. Liddell")
+        assert name_of_alice() == "A. Liddell"
+
+    @pytest.mark.parametrize("more", [0, 1, 7])
+    def test_undoes_everything_when_one_statement_fails(self, more: int) -> None:
+        with pytest.raises(IntegrityError), transaction.atomic(), pipelined():
+            rename("Alice Liddell")
+            with prepared_cursor() as cursor:
+                cursor.execute(f"INSERT INTO {TABLE} (name) VALUES (NULL)")  # noqa: S608
+            for _ in range(more):
+                rename("A. Liddell")
+        assert name_of_alice() == "Alice"
+        with transaction.atomic(), pipelined():
+            rename("Alice again")
+        assert name_of_alice() == "Alice again"
+
+    def test_passes_on_what_the_block_raises(self) -> None:
+        with pytest.raises(ZeroDivisionError), transaction.atomic(), pipelined():
+            rename("Alice Liddell")
+            raise ZeroDivisionError
+        assert name_of_alice() == "Alice"
+
+    @pytest.mark.postgres
+    def test_tells_of_an_error_where_an_answer_is_read(self) -> None:
+        with prepared_cursor() as cursor:
+            with pytest.raises(DataError), transaction.atomic(), pipelined():
+                cursor.execute("SELECT 1 / CAST(%s AS integer)", [0])
+                rename("Alice Liddell")
+                cursor.execute("SELECT pg_sleep(0.1)")
+                cursor.fetchall()
+            with pytest.raises(DataError), transaction.atomic(), pipelined():
+                cursor.execute("SELECT 1 / CAST(%s AS integer)", [0])
+                assert cursor.rowcount == 1
+
+    @pytest.mark.postgres
+    def test_does_something_here_while_the_database_works(self) -> None:
+        began = time.perf_counter()
+        with transaction.atomic(), pipelined(), prepared_cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.5)")
+            cursor.execute("SELECT pg_sleep(0.1)")
+            sent_after = time.perf_counter() - began
+            time.sleep(0.6)
+        assert sent_after < 0.4
+        assert 0.6 <= time.perf_counter() - began < 1
+
+    @pytest.mark.postgres
+    @pytest.mark.django_db(transaction=True)
+    def test_leaves_no_lock_to_a_worker_that_stops(self) -> None:
+        """The server must see an idle session between two statements, though nobody reads their answers."""
+        with pytest.raises(DatabaseError), transaction.atomic(), pipelined():
+            with prepared_cursor() as cursor:
+                cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '100', true)")
+            rename("Alice Liddell")
+            time.sleep(0.4)
+            rename("A. Liddell")
+        connection.close()
+        assert name_of_alice() == "Alice"
+
+    @pytest.mark.django_db(transaction=True)
+    def test_needs_a_transaction(self) -> None:
+        with pytest.raises(TransactionManagementError), pipelined():
+            pass
