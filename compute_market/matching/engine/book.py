@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from compute_market.matching.engine import profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 by_entry = attrgetter("entry")
 
@@ -126,11 +126,12 @@ class Order:
 
 
 class Queue:
-    """The orders of one price and one window, oldest first."""
+    """The orders of one price and one window on one side, oldest first."""
 
-    __slots__ = ("first", "key", "last", "window")
+    __slots__ = ("first", "key", "last", "side", "window")
 
-    def __init__(self, key: int, window: tuple[int, int]) -> None:
+    def __init__(self, side: BookSide, key: int, window: tuple[int, int]) -> None:
+        self.side = side
         self.key = key
         self.window = window
         self.first: Order | None = None
@@ -144,13 +145,18 @@ class Queue:
 
 
 class BookSide:
-    """All resting bids, or all resting asks, of one product."""
+    """All resting bids, or all resting asks, of one product.
 
-    __slots__ = ("keys", "levels")
+    `lengths` counts the queues by the length of their windows: where all are as long as each other, a window
+    can only meet its like, and no level has to be searched for others.
+    """
+
+    __slots__ = ("keys", "lengths", "levels")
 
     def __init__(self) -> None:
         self.keys: list[int] = []
         self.levels: dict[int, dict[tuple[int, int], Queue]] = {}
+        self.lengths: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Order]:
         """Every order in the side, in the order in which it would trade."""
@@ -160,27 +166,25 @@ class BookSide:
     def join(self, order: Order, key: int, window: tuple[int, int]) -> None:
         """Put an order into its queue: at the end, or further up if it entered the market earlier."""
         level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = {}
-            insort(self.keys, key)
-        queue = level.get(window)
+        queue = None if level is None else level.get(window)
         if queue is None:
-            queue = level[window] = Queue(key, window)
+            queue = self._open(key, window)
         order.queue = queue
         ahead = queue.last
         while ahead is not None and ahead.entry > order.entry:
             ahead = ahead.preceding
         order.preceding = ahead
         if ahead is None:
-            order.following = queue.first
+            after = queue.first
             queue.first = order
         else:
-            order.following = ahead.following
+            after = ahead.following
             ahead.following = order
-        if order.following is None:
+        order.following = after
+        if after is None:
             queue.last = order
         else:
-            order.following.preceding = order
+            after.preceding = order
 
     def leave(self, order: Order) -> None:
         """Take an order out of its queue, and the queue away if it is the last one."""
@@ -194,13 +198,28 @@ class BookSide:
             before.following = after
         if after is None:
             queue.last = before
+            if before is None:
+                self._close(queue)
         else:
             after.preceding = before
         order.queue = order.preceding = order.following = None
-        if queue.first is None:
-            self._close(queue)
+
+    def _open(self, key: int, window: tuple[int, int]) -> Queue:
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = {}
+            insort(self.keys, key)
+        length = window[1] - window[0]
+        self.lengths[length] = self.lengths.get(length, 0) + 1
+        queue = level[window] = Queue(self, key, window)
+        return queue
 
     def _close(self, queue: Queue) -> None:
+        length = queue.window[1] - queue.window[0]
+        if self.lengths[length] == 1:
+            del self.lengths[length]
+        else:
+            self.lengths[length] -= 1
         level = self.levels[queue.key]
         del level[queue.window]
         if not level:
@@ -213,35 +232,47 @@ class BookSide:
 
     def covering(self, lowest_key: int, start: int, end: int) -> Iterator[Order]:
         """Orders whose window reaches over [start, end), best first, down to a key."""
-        keys = self.keys
-        index = len(keys) - 1
-        while index >= 0 and keys[index] >= lowest_key:
-            level = self.levels[keys[index]]
-            queues = [queue for (since, until), queue in level.items() if since <= start and end <= until]
-            if len(queues) == 1:
-                order = queues[0].first
-                while order is not None:
-                    yield order
-                    order = order.following
-            elif queues:
-                yield from merge(*queues, key=by_entry)
-            index -= 1
+        if max(self.lengths, default=0) <= end - start:
+            return self._alike(lowest_key, (start, end))
+        return _in_turn(
+            [queue for (since, until), queue in level.items() if since <= start and end <= until]
+            for level in self._levels(lowest_key)
+        )
 
     def within(self, lowest_key: int, start: int, end: int) -> Iterator[Order]:
         """Orders whose window lies inside [start, end), best first, down to a key."""
-        keys = self.keys
-        index = len(keys) - 1
-        while index >= 0 and keys[index] >= lowest_key:
-            level = self.levels[keys[index]]
-            queues = [queue for (since, until), queue in level.items() if start <= since and until <= end]
-            if len(queues) == 1:
-                order = queues[0].first
+        if min(self.lengths, default=0) >= end - start:
+            return self._alike(lowest_key, (start, end))
+        return _in_turn(
+            [queue for (since, until), queue in level.items() if start <= since and until <= end]
+            for level in self._levels(lowest_key)
+        )
+
+    def _alike(self, lowest_key: int, window: tuple[int, int]) -> Iterator[Order]:
+        """Orders of this very window, best first, down to a key."""
+        levels = self.levels
+        for key in reversed(self.keys):
+            if key < lowest_key:
+                return
+            queue = levels[key].get(window)
+            if queue is not None:
+                order = queue.first
                 while order is not None:
                     yield order
                     order = order.following
-            elif queues:
-                yield from merge(*queues, key=by_entry)
-            index -= 1
+
+    def _levels(self, lowest_key: int) -> Iterator[dict[tuple[int, int], Queue]]:
+        """Levels, best first, down to a key."""
+        for key in reversed(self.keys):
+            if key < lowest_key:
+                return
+            yield self.levels[key]
+
+
+def _in_turn(levels: Iterable[list[Queue]]) -> Iterator[Order]:
+    """The orders of each level's queues: a level after the other, the oldest first in each."""
+    for queues in levels:
+        yield from queues[0] if len(queues) == 1 else merge(*queues, key=by_entry)
 
 
 class Book:

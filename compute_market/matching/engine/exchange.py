@@ -61,12 +61,14 @@ class Engine:
         events = self._events = []
         handlers = self._handlers
         sequence = self.sequence
-        for command in commands:
-            sequence += 1
-            if command[0] != sequence:
-                raise OutOfSequence(f"Command {command[0]} came where {sequence} belongs.")
+        try:
+            for command in commands:
+                if command[0] != sequence + 1:
+                    raise OutOfSequence(f"Command {command[0]} came where {sequence + 1} belongs.")
+                sequence += 1
+                handlers[type(command)](command)
+        finally:
             self.sequence = sequence
-            handlers[type(command)](command)
         return events
 
     # ---- one method a command ----------------------------------------------------------------
@@ -86,9 +88,12 @@ class Engine:
         order = Order(
             number, account, product, side, price, gpus, start, end, node, post_only, self_trade, sequence
         )
-        opposite = book.asks if side > 0 else book.bids
+        if side > 0:
+            own, opposite, key = book.bids, book.asks, price
+        else:
+            own, opposite, key = book.asks, book.bids, -price
         # The best key of the other side tells at once that there is nothing to meet.
-        if not opposite.keys or opposite.keys[-1] < -side * price:
+        if not opposite.keys or opposite.keys[-1] < -key:
             if force == FOK:
                 self._reject(sequence, number, Reason.NOT_FILLABLE)
                 return
@@ -98,7 +103,7 @@ class Engine:
                 self._end(order, sequence, Reason.IMMEDIATE)
             else:
                 self.orders[number] = order
-                (book.bids if side > 0 else book.asks).join(order, side * price, (start, end))
+                own.join(order, key, (start, end))
             return
         met = plan(book, order, minute)
         if post_only and (met.meetings or met.stopped):
@@ -121,21 +126,20 @@ class Engine:
 
     def _cancel(self, command: c.Cancel) -> None:
         sequence, number = command
-        order = self.orders.get(number)
-        if order is None:
-            self._reject(sequence, number, Reason.NOT_OPEN)
-            return
-        self._remove(order)
-        self._end(order, sequence, Reason.REQUESTED)
+        self._withdraw(sequence, number, Reason.REQUESTED)
 
     def _expire(self, command: c.Expire) -> None:
         sequence, number = command
-        order = self.orders.get(number)
+        self._withdraw(sequence, number, Reason.EXPIRED)
+
+    def _withdraw(self, sequence: int, number: int, reason: str) -> None:
+        order = self.orders.pop(number, None)
         if order is None:
             self._reject(sequence, number, Reason.NOT_OPEN)
             return
-        self._remove(order)
-        self._end(order, sequence, Reason.EXPIRED)
+        if order.queue is not None:
+            order.queue.side.leave(order)
+        self._end(order, sequence, reason)
 
     def _amend(self, command: c.Amend) -> None:
         sequence, number, price, gpus, version, minute = command
@@ -324,7 +328,8 @@ class Engine:
             side.join(order, order.side * order.price, window)
 
     def _remove(self, order: Order) -> None:
-        self.books[order.product].side(order.side).leave(order)
+        if order.queue is not None:
+            order.queue.side.leave(order)
         del self.orders[order.number]
 
     def _end(self, order: Order, sequence: int, reason: str) -> None:
