@@ -20,10 +20,24 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Field
 from django.db.models.expressions import RawSQL
 
 from hub.interface import prepared_cursor
+
+
+class Written:
+    """What a statement did. Inside `pipelined()` only who asks for the count waits for the answer."""
+
+    __slots__ = ("_cursor",)
+
+    def __init__(self, cursor: CursorWrapper | None = None) -> None:
+        self._cursor = cursor
+
+    def count(self) -> int:
+        """How many rows it met."""
+        return 0 if self._cursor is None else int(self._cursor.rowcount)
 
 
 def insert_rows(
@@ -40,10 +54,21 @@ def insert_rows(
     """
     if not rows:
         return []
-    statement = _insertion(connection.vendor, model, tuple(names), tuple(once))
+    statement = _insertion(connection.vendor, model, tuple(names), tuple(once), is_answered=True)
     with prepared_cursor() as cursor:
         cursor.execute(statement.sql, statement.params(rows))
         return [pk for (pk,) in cursor.fetchall()]
+
+
+def add_rows(
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    once: Sequence[str] = (),
+) -> Written:
+    """Insert rows likewise, where nobody needs their keys."""
+    return _send(_insertion(connection.vendor, model, tuple(names), tuple(once), is_answered=False), rows)
 
 
 def update_rows(
@@ -53,28 +78,26 @@ def update_rows(
     *,
     add: bool = False,
     where: str = "",
-) -> int:
-    """Set the named fields of many rows; each row is (primary key, value, …). Give how many were changed.
+) -> Written:
+    """Set the named fields of many rows; each row is (primary key, value, …).
 
     With `add`, the values are added to what is there. `where` is a further condition in SQL on the table's
     own columns, for compare-and-set; it is part of the program, never of its input.
     """
+    return _send(_change(connection.vendor, model, tuple(names), add=add, where=where), rows)
+
+
+def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[Sequence[Any]]) -> Written:
+    """Delete the rows whose named fields hold one of these keys."""
+    return _send(_deletion(connection.vendor, model, tuple(names)), keys)
+
+
+def _send(statement: _Statement, rows: Sequence[Sequence[Any]]) -> Written:
     if not rows:
-        return 0
-    statement = _change(connection.vendor, model, tuple(names), add=add, where=where)
-    with prepared_cursor() as cursor:
-        cursor.execute(statement.sql, statement.params(rows))
-        return int(cursor.rowcount)
-
-
-def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[Sequence[Any]]) -> int:
-    """Delete the rows whose named fields hold one of these keys. Gives how many there were."""
-    if not keys:
-        return 0
-    statement = _deletion(connection.vendor, model, tuple(names))
-    with prepared_cursor() as cursor:
-        cursor.execute(statement.sql, statement.params(keys))
-        return int(cursor.rowcount)
+        return Written()
+    cursor = prepared_cursor()
+    cursor.execute(statement.sql, statement.params(rows))
+    return Written(cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +117,12 @@ class _Statement:
 
 @cache
 def _insertion(
-    vendor: str, model: type[models.Model], names: tuple[str, ...], once: tuple[str, ...]
+    vendor: str,
+    model: type[models.Model],
+    names: tuple[str, ...],
+    once: tuple[str, ...],
+    *,
+    is_answered: bool,
 ) -> _Statement:
     fields = tuple(_field(model, name) for name in names)
     columns = ", ".join(_column(field) for field in fields)
@@ -108,7 +136,8 @@ def _insertion(
         others = [_column(field) for name, field in zip(names, fields, strict=True) if name not in once]
         changes = ", ".join(f"{column} = excluded.{column}" for column in others)
         sql += f" ON CONFLICT ({key}) DO UPDATE SET {changes}"
-    sql += f" RETURNING {_column(_pk(model))}"
+    if is_answered:
+        sql += f" RETURNING {_column(_pk(model))}"
     return _Statement(sql, fields)
 
 

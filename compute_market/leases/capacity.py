@@ -20,6 +20,7 @@ from compute_market.leases.models import Lease
 from compute_market.ledger.models import Account
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import GpuHold, Node
+from hub.interface import prepared_cursor
 
 LockedNode = NewType("LockedNode", Node)
 """A node whose row this transaction holds; made only by `lock_nodes()`."""
@@ -106,7 +107,7 @@ class Supply:
 
     def write(self) -> None:
         """Write the holds taken since the last `write()`."""
-        rows.insert_rows(GpuHold, HOLD_COLUMNS, self._new)
+        rows.add_rows(GpuHold, HOLD_COLUMNS, self._new)
         self._new = []
 
     def _require_lease(
@@ -141,9 +142,20 @@ class Supply:
             self._taken[lease.node_id, lease.parent_id].append((lease.starts_at, lease.ends_at, lease.gpus))
 
 
-def release(*, causes: Collection[str], now: datetime) -> int:
-    """Give back what finished sell orders held; gives how many holds there were. Safe to do twice."""
-    return GpuHold.objects.open().filter(cause__in=rows.listed(causes)).update(released_at=now)
+def find_holds(*, causes: Collection[str]) -> dict[str, int]:
+    """The ids of holds, given back or not, by what they are for."""
+    if not causes:
+        return {}
+    sql = f"SELECT cause, id FROM {rows.table_of(GpuHold)} WHERE cause IN ({rows.listed_sql('text')})"  # noqa: S608
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [rows.as_list(causes)])
+        return dict(cursor.fetchall())
+
+
+def release(*, hold_ids: Iterable[int], now: datetime) -> rows.Written:
+    """Give back what finished sell orders held. Safe to do twice."""
+    given_back = [(hold_id, now) for hold_id in hold_ids]
+    return rows.update_rows(GpuHold, ("released_at",), given_back, where="released_at IS NULL")
 
 
 def resize(*, supply: Supply, cause: str, gpus: int) -> GpuHold:

@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, NewType
 
@@ -14,8 +14,6 @@ from compute_market import rows
 from compute_market.leases.models import Lease, LeaseEvent
 from compute_market.leases.signals import lease_moved, leases_opened
 from compute_market.leases.states import NEXT, OVER, State
-from compute_market.offers.models import GpuHold
-from hub.interface import prepared_cursor
 
 LockedLease = NewType("LockedLease", Lease)
 """A lease whose row this transaction holds; made only by `lock_lease()` and `lock_leases()`."""
@@ -24,7 +22,7 @@ LockedLease = NewType("LockedLease", Lease)
 class LeaseOpening(NamedTuple):
     """What a trade says of the lease it makes. Accounts, orders and the trade by primary key.
 
-    `hold_cause` is the cause of the sell order's hold; `parent_id` the lease that is sold back, if one is.
+    `hold_id` is the sell order's hold; `parent_id` the lease that is sold back, if one is.
     """
 
     trade_id: int
@@ -33,7 +31,7 @@ class LeaseOpening(NamedTuple):
     node_id: int
     buyer_id: int
     seller_id: int
-    hold_cause: str
+    hold_id: int | None
     parent_id: int | None
     gpus: int
     start: datetime
@@ -72,20 +70,19 @@ OPENED = (
 
 
 def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list[int]:
-    """Open the leases of a batch of trades, inside the commit that makes them; two statements for all.
+    """Open the leases of a batch of trades, inside the commit that makes them; one statement for all.
 
     The buyers' money is in the shard's escrow account already. Gives the leases' ids in the given order.
     """
     if not openings:
         return []
-    holds = _holds_by_cause({opening.hold_cause for opening in openings})
     lease_ids = rows.insert_rows(
         Lease,
         OPENED,
         [
             (
                 o.trade_id, o.shard, o.product_id, o.node_id, o.buyer_id, o.seller_id,
-                holds.get(o.hold_cause), o.parent_id, o.gpus, o.start, o.end, o.end,
+                o.hold_id, o.parent_id, o.gpus, o.start, o.end, o.end,
                 o.price_micros_per_gpu_hour, o.notional_micros, o.seller_fee_micros, State.PENDING.value, "",
                 o.start, 0, 0, 0, 0, 0, now,
             )
@@ -95,13 +92,6 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list
     starts_at = min(opening.start for opening in openings)
     leases_opened.send(sender=Lease, lease_ids=lease_ids, starts_at=starts_at, now=now)
     return lease_ids
-
-
-def _holds_by_cause(causes: Collection[str]) -> dict[str, int]:
-    sql = f"SELECT cause, id FROM {rows.table_of(GpuHold)} WHERE cause IN ({rows.listed_sql('text')})"  # noqa: S608
-    with prepared_cursor() as cursor:
-        cursor.execute(sql, [rows.as_list(causes)])
-        return dict(cursor.fetchall())
 
 
 def lock_lease(lease_id: int) -> LockedLease | None:
@@ -156,7 +146,7 @@ def move_all(leases: Sequence[LockedLease], state: State, *, now: datetime) -> N
             for lease in leases
         ],
     )
-    rows.insert_rows(
+    rows.add_rows(
         LeaseEvent,
         ("lease", "state", "reason", "at"),
         [(lease.pk, state.value, lease.reason, now) for lease in leases],

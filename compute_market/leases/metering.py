@@ -77,7 +77,7 @@ def skip(lease: LockedLease, *, until: datetime) -> list[UsageSample]:
 
 def write(samples: Iterable[UsageSample]) -> None:
     """Write samples of any number of leases in one statement."""
-    rows.insert_rows(
+    rows.add_rows(
         UsageSample,
         ("lease", "minute", "is_delivered", "amount_micros"),
         [(s.lease_id, s.minute, s.is_delivered, s.amount_micros) for s in samples],

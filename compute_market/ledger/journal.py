@@ -8,6 +8,7 @@ statements, however many movements there are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
@@ -24,6 +25,18 @@ _OPEN, _POSTED = Reservation.State.OPEN.value, Reservation.State.POSTED.value
 _VOIDED, _EXPIRED = Reservation.State.VOIDED.value, Reservation.State.EXPIRED.value
 
 
+@dataclass(slots=True, eq=False)
+class Promise:
+    """A reservation as a journal needs it: of thousands, the model's objects cost more than their rows."""
+
+    pk: int
+    account_id: int
+    amount_micros: int
+    drawn_micros: int
+    state: str
+    ended_at: datetime | None = None
+
+
 class Journal:
     """Collects reservations, draws and transfers between locked accounts until `write()`.
 
@@ -38,8 +51,9 @@ class Journal:
             account.pk: (account.balance_micros, account.held_micros) for account in self.accounts.values()
         }
         self._opened: list[Reservation] = []
-        self._touched: dict[int, Reservation] = {}
-        self._transfers: list[tuple[int, int, int, str, str, Reservation | None]] = []
+        self._touched: dict[int, Reservation | Promise] = {}
+        self._transfers: list[tuple[int, int, int, str, str, Reservation | Promise | None]] = []
+        self._changed: tuple[rows.Written, int] = rows.Written(), 0
 
     def reserve(
         self, *, account_id: int, amount_micros: int, cause: str, expires_at: datetime | None = None
@@ -64,7 +78,7 @@ class Journal:
         return reservation
 
     def draw(
-        self, *, reservation: Reservation, credit_id: int, amount_micros: int, kind: str, cause: str
+        self, *, reservation: Reservation | Promise, credit_id: int, amount_micros: int, kind: str, cause: str
     ) -> None:
         """Move promised money. What is left stays promised until `end()`.
 
@@ -82,7 +96,7 @@ class Journal:
         self._touch(reservation)
         self._transfers.append((debit.pk, credit_id, amount_micros, kind, cause, reservation))
 
-    def end(self, *, reservation: Reservation, expired: bool = False) -> int:
+    def end(self, *, reservation: Reservation | Promise, expired: bool = False) -> int:
         """End a reservation: posted if it was drawn on, else voided (or expired). Give what went back.
 
         Raises: ReservationEnded when it has ended before.
@@ -111,9 +125,28 @@ class Journal:
 
     def write(self) -> None:
         """Write everything collected since the last `write()`. Needs the transaction that took the locks."""
-        self._write_reservations()
+        self._send_reservations()
+        self.confirm()
+        self._send_movements()
+
+    def send(self) -> None:
+        """As `write()`; but inside `pipelined()` it waits for nothing except the ids of new reservations.
+
+        `confirm()` belongs before the commit.
+        """
+        self._send_reservations()
+        self._send_movements()
+
+    def confirm(self) -> None:
+        """Make sure that every reservation was still there to be changed."""
+        changed, wanted = self._changed
+        if changed.count() != wanted:
+            # Somebody ended one of them without holding its account: a bug, never a refusal.
+            raise RuntimeError(f"{wanted - changed.count()} reservations ended behind the lock.")
+
+    def _send_movements(self) -> None:
         now = self.now
-        rows.insert_rows(
+        rows.add_rows(
             Transfer,
             ("debit", "credit", "amount_micros", "kind", "cause", "reservation", "at"),
             [
@@ -133,20 +166,18 @@ class Journal:
         }
         self._opened, self._touched, self._transfers = [], {}, []
 
-    def _touch(self, reservation: Reservation) -> None:
+    def _touch(self, reservation: Reservation | Promise) -> None:
         if reservation.pk is not None:
             self._touched[reservation.pk] = reservation
 
-    def _write_reservations(self) -> None:
+    def _send_reservations(self) -> None:
         changed = rows.update_rows(
             Reservation,
             ("drawn_micros", "state", "ended_at"),
             [(pk, row.drawn_micros, row.state, row.ended_at) for pk, row in self._touched.items()],
             where="state = 'open'",
         )
-        if changed != len(self._touched):
-            # Somebody ended one of them without holding its account: a bug, never a refusal.
-            raise RuntimeError(f"{len(self._touched) - changed} reservations ended behind the lock.")
+        self._changed = changed, len(self._touched)
         pks = rows.insert_rows(
             Reservation,
             (

@@ -15,13 +15,14 @@ from django.db.models import Q
 
 from compute_market import rows
 from compute_market.ledger.errors import AccountNotFound
-from compute_market.ledger.journal import Journal, LockedAccount, require_amount
+from compute_market.ledger.journal import Journal, LockedAccount, Promise, require_amount
 from compute_market.ledger.models import Account, Reservation, Transfer
-from hub.interface import Prepared
+from hub.interface import Prepared, prepared_cursor
 
 __all__ = [
     "Journal",
     "LockedAccount",
+    "Promise",
     "account_ids",
     "load_reservations",
     "lock_account",
@@ -93,10 +94,6 @@ _all_locked = Prepared(
     lambda ids: Account.objects.select_for_update().filter(pk__in=rows.listed_in(ids)).order_by("pk"),
     ids="?ids",
 )
-_reservations = Prepared(
-    lambda ids: Reservation.objects.filter(pk__in=rows.listed_in(ids)),
-    ids="?ids",
-)
 
 
 def lock_accounts(*, ids: Iterable[int]) -> dict[int, LockedAccount]:
@@ -112,10 +109,16 @@ def lock_accounts(*, ids: Iterable[int]) -> dict[int, LockedAccount]:
     return locked
 
 
-def load_reservations(*, ids: Iterable[int]) -> dict[int, Reservation]:
+def load_reservations(*, ids: Iterable[int]) -> dict[int, Promise]:
     """Reservations by id. Their accounts' locks guard them, so they are read without a lock of their own."""
-    found = _reservations.all(ids=rows.as_list(set(ids)))
-    return {reservation.pk: reservation for reservation in found}
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    columns = "id, account_id, amount_micros, drawn_micros, state"
+    sql = f"SELECT {columns} FROM {rows.table_of(Reservation)} WHERE id IN ({rows.listed_sql()})"  # noqa: S608
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [rows.as_list(wanted)])
+        return {row[0]: Promise(*row) for row in cursor.fetchall()}
 
 
 def reserve(

@@ -72,7 +72,7 @@ def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("The log is appended to inside a transaction.")
     first = _numbers(shard, len(entries))
-    rows.insert_rows(
+    rows.add_rows(
         Command,
         COLUMNS,
         [

@@ -17,7 +17,7 @@ from compute_market.matching import bells, books, commandlog, engine, limits, qu
 from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Cursor, Intake, Level, Snapshot
 from compute_market.matching.signals import shard_drained
-from hub.interface import prepared_cursor
+from hub.interface import pipelined, prepared_cursor
 
 
 class StaleEpoch(Exception):
@@ -85,13 +85,13 @@ def _drain_batch(held: Claim, now: datetime) -> int:
         books.keep(shelf)
         return 0
     events, changed = shelf.apply(logged)
-    with transaction.atomic(durable=True):
+    with transaction.atomic(durable=True), pipelined():
         _guard(held)
+        levels = [(key, *shelf.depth.levels[key]) for key in sorted(changed)]
+        _write_levels(levels)
         batch = settlement.Settlement(shelf=shelf, logged=logged, events=events, now=now)
         batch.settle()
         batch.write()
-        levels = [(key, *shelf.depth.levels[key]) for key in sorted(changed)]
-        _write_levels(levels)
         topics: dict[str, object] = {
             f"product/{product}": news
             for product, news in settlement.product_news(batch.trades, levels).items()
@@ -99,6 +99,8 @@ def _drain_batch(held: Claim, now: datetime) -> int:
         topics |= {f"account/{account}": news for account, news in batch.order_news().items()}
         batch.tell(topics, sequence=shelf.matcher.number)
         bells.ring(topics)
+        batch.open_leases()
+        batch.journal.confirm()
         _advance(held, shelf.matcher)
     held.sequence, held.event_number = shelf.matcher.sequence, shelf.matcher.number
     shelf.depth.forget_empty(changed)
@@ -174,7 +176,7 @@ def _write_levels(levels: list[tuple[books.LevelKey, int, int]]) -> None:
             gone.append(key)
     names = ("product", "side", "price_micros_per_gpu_hour", "start", "end")
     rows.delete_rows(Level, names, gone)
-    rows.insert_rows(Level, (*names, "gpus", "orders"), there, once=names)
+    rows.add_rows(Level, (*names, "gpus", "orders"), there, once=names)
 
 
 def _moment() -> str:

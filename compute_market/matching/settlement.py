@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from compute_market import rows
-from compute_market.leases import lifecycle
+from compute_market.leases import capacity, lifecycle
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Reservation, Transfer
 from compute_market.matching import quantities, supply
@@ -72,7 +72,7 @@ class Tally:
         (self.pk, self.account, self.side, self.price, self.gpus, self.state, self.total, self.filled,
          self.open, self.cancelled, self.version, self.reservation, self.maker_bps, self.taker_bps,
          self.lease, self.reason, self.client_order_id) = row  # fmt: skip
-        self.hold: Reservation | None = None
+        self.hold: Reservation | ledger.Promise | None = None
 
     @property
     def cause(self) -> str:
@@ -110,6 +110,8 @@ class Settlement:
         self.outcomes: dict[int, tuple[bool, str]] = {}
         self._ended: list[Tally] = []
         self._resized: dict[int, Tally] = {}
+        self._gpu_holds: dict[str, int] = {}
+        self._trade_pks: list[int] = []
 
     def settle(self) -> None:
         """Go through the events in their order."""
@@ -129,38 +131,38 @@ class Settlement:
                 self.journal.end(reservation=tally.hold)
 
     def write(self) -> None:
-        """Write everything but depth, news and the cursor."""
+        """Write everything but depth, news, leases and the cursor.
+
+        What is soon composed and keeps the database busy comes first: it works on that meanwhile.
+        """
         now = self.now
-        self.journal.write()
-        pks = rows.insert_rows(Trade, TRADE_COLUMNS, self.trades)
+        self._gpu_holds = capacity.find_holds(causes=self._finished_or_sold())
+        finished = [
+            self._gpu_holds[t.cause] for t in self._ended if t.side != BUY and t.cause in self._gpu_holds
+        ]
+        capacity.release(hold_ids=finished, now=now)
+        self._trade_pks = rows.insert_rows(Trade, TRADE_COLUMNS, self.trades)
+        self.journal.send()
         rows.update_rows(Order, WRITTEN, [tally.row(now) for tally in self.tallies.values()])
-        rows.insert_rows(
+        rows.add_rows(
             Outcome,
             ("shard", "sequence", "accepted", "reason"),
             [(self.shard, sequence, *outcome) for sequence, outcome in self.outcomes.items()],
         )
         supply.shrink(sizes=[(t.cause, self._gpus_needed(t)) for t in self._resized.values() if t.open])
-        supply.release(causes=[tally.cause for tally in self._ended if tally.side != BUY], now=now)
-        self._open_leases(pks)
 
     def tell(self, topics: dict[str, Any], *, sequence: int) -> None:
         """Put news into the outbox, under the number of the batch's last event."""
-        rows.insert_rows(
+        rows.add_rows(
             Outbox,
             ("shard", "sequence", "topic", "payload", "at"),
             [(self.shard, sequence, topic, payload, self.now) for topic, payload in topics.items()],
         )
 
-    def order_news(self) -> dict[int, list[tuple[Any, ...]]]:
-        """Account → its orders that changed: (order, state, filled, open, cancelled, version, reason)."""
-        news: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-        for t in self.tallies.values():
-            news[t.account].append((t.pk, t.state, t.filled, t.open, t.cancelled, t.version, t.reason))
-        return news
-
-    def _open_leases(self, trade_pks: list[int]) -> None:
+    def open_leases(self) -> None:
+        """Make leases of the trades that were written."""
         openings = []
-        for trade_pk, trade in zip(trade_pks, self.trades, strict=True):
+        for trade_pk, trade in zip(self._trade_pks, self.trades, strict=True):
             (shard, _, product, _, sell_pk, buyer, seller, node, _, price, gpus, start, end, notional, _,
              sell_fee, _) = trade  # fmt: skip
             sell = self.tallies[sell_pk]
@@ -172,7 +174,7 @@ class Settlement:
                     node,
                     buyer,
                     seller,
-                    sell.cause,
+                    self._gpu_holds.get(sell.cause),
                     sell.lease,
                     gpus,
                     start,
@@ -183,6 +185,18 @@ class Settlement:
                 )
             )
         lifecycle.open_from_trades(openings, now=self.now)
+
+    def order_news(self) -> dict[int, list[tuple[Any, ...]]]:
+        """Account → its orders that changed: (order, state, filled, open, cancelled, version, reason)."""
+        news: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        for t in self.tallies.values():
+            news[t.account].append((t.pk, t.state, t.filled, t.open, t.cancelled, t.version, t.reason))
+        return news
+
+    def _finished_or_sold(self) -> set[str]:
+        """The causes of the GPUs that sells gave back or sold in this batch."""
+        sold = {trade[TRADE_COLUMNS.index("sell")] for trade in self.trades}
+        return {self.tallies[pk].cause for pk in sold} | {t.cause for t in self._ended if t.side != BUY}
 
     def _gpus_needed(self, tally: Tally) -> int:
         """What an amended offer may sell yet, or has sold at its busiest: its leases lean on the hold."""

@@ -6,7 +6,7 @@ itself, as leases, from then on.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from compute_market import rows
@@ -88,9 +88,3 @@ def shrink(*, sizes: Sequence[tuple[str, int]]) -> None:
         return
     pks = dict(GpuHold.objects.open().filter(cause__in=[c for c, _ in sizes]).values_list("cause", "pk"))
     rows.update_rows(GpuHold, ("gpus",), [(pks[cause], gpus) for cause, gpus in sizes if cause in pks])
-
-
-def release(*, causes: Collection[str], now: datetime) -> None:
-    """Give back what finished sells held."""
-    if causes:
-        capacity.release(causes=causes, now=now)

@@ -150,7 +150,7 @@ def lease(
             node_id=of.pk,
             buyer_id=buyer,
             seller_id=seller or main[of.provider.namespace_id],
-            hold_cause="",
+            hold_id=None,
             parent_id=parent.pk if parent else None,
             gpus=gpus,
             start=start,

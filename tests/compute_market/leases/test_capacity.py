@@ -127,8 +127,9 @@ class TestHold:
         hold(node, owner, "stock/1", gpus=8, hours=(0, 4))
         sold = market.lease(node, gpus=3, hours=2)
         Lease.objects.filter(pk=sold.pk).update(hold=GpuHold.objects.get())
-        assert capacity.release(causes=["stock/1"], now=NOON) == 1
-        assert capacity.release(causes=["stock/1"], now=NOON) == 0
+        hold_ids = capacity.find_holds(causes=["stock/1", "stock/9"]).values()
+        assert capacity.release(hold_ids=hold_ids, now=NOON).count() == 1
+        assert capacity.release(hold_ids=hold_ids, now=NOON).count() == 0
         with pytest.raises(CapacityTaken):
             hold(node, owner, "stock/2", gpus=6, hours=(1, 3))
         hold(node, owner, "stock/3", gpus=5, hours=(0, 2))
