@@ -68,6 +68,10 @@ def pipelined(*, using: str = "default") -> Iterator[None]:
         driver.cursor_factory = _waiting_cursor(plain)
         try:
             yield
+            if pipeline.result_queue:
+                pipeline.sync()
+            # Its own end asks for a flush besides, after which the server forgets that the session is idle.
+            pipeline._exit_gen = pipeline._sync_gen  # noqa: SLF001
         except BaseException:
             with suppress(connection.Database.Error):  # one error tells it all
                 pipeline.sync()
@@ -101,11 +105,32 @@ def _kept_cursor() -> type:
                 pipeline.result_queue.append(None)
             return self
 
+        # Who reads waits here, by a mark: the driver would ask for a flush, and the session not be idle then.
+
         @property
         def rowcount(self) -> int:
+            self._wait()
+            return int(super().rowcount)
+
+        def fetchone(self) -> Any:
+            self._wait()
+            return super().fetchone()
+
+        def fetchmany(self, size: int = 0) -> Any:
+            self._wait()
+            return super().fetchmany(size)
+
+        def fetchall(self) -> Any:
+            self._wait()
+            return super().fetchall()
+
+        def __iter__(self) -> Any:
+            self._wait()
+            return super().__iter__()
+
+        def _wait(self) -> None:
             if self.pgresult is None:
                 _wait(self.connection)
-            return int(super().rowcount)
 
     return KeptCursor
 

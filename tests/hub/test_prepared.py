@@ -165,14 +165,23 @@ class TestPipelined:
 
     @pytest.mark.postgres
     @pytest.mark.django_db(transaction=True)
-    def test_leaves_no_lock_to_a_worker_that_stops(self) -> None:
-        """The server must see an idle session between two statements, though nobody reads their answers."""
-        with pytest.raises(DatabaseError), transaction.atomic(), pipelined():
-            with prepared_cursor() as cursor:
+    @pytest.mark.parametrize("place", ["unread", "counted", "read", "asked by the ORM", "block over"])
+    def test_leaves_no_lock_to_a_worker_that_stops(self, place: str) -> None:
+        """The server must see an idle session wherever it is, whether answers are read or not."""
+        with pytest.raises(DatabaseError), transaction.atomic():
+            with pipelined(), prepared_cursor() as cursor:
                 cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '100', true)")
-            rename("Alice Liddell")
+                rename("Alice Liddell")
+                if place == "counted":
+                    assert cursor.rowcount == 1
+                elif place == "read":
+                    assert cursor.fetchall() == [("100ms",)]
+                elif place == "asked by the ORM":
+                    assert name_of_alice() == "Alice Liddell"
+                if place != "block over":
+                    time.sleep(0.4)
+                    rename("A. Liddell")
             time.sleep(0.4)
-            rename("A. Liddell")
         connection.close()
         assert name_of_alice() == "Alice"
 
