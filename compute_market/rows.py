@@ -12,7 +12,7 @@ whatever comes from outside is a parameter.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +25,8 @@ from django.db.models import Field
 from django.db.models.expressions import RawSQL
 
 from hub.interface import prepared_cursor
+
+EMPTY: Mapping[str, Any] = {}
 
 
 class Written:
@@ -45,18 +47,20 @@ def insert_rows(
     names: Sequence[str],
     rows: Sequence[Sequence[Any]],
     *,
+    same: Mapping[str, Any] = EMPTY,
     once: Sequence[str] = (),
 ) -> list[int]:
     """Insert rows of the named fields' values; give their primary keys in the order of the rows.
 
-    Unnamed fields need a default in the database or must be nullable. `once` names a unique constraint's
-    fields: where a row is there already, its other fields are set.
+    `same` holds fields that have one value in all rows: it travels, and is read, once. Unnamed fields need
+    a default in the database or must be nullable. `once` names a unique constraint's fields: where a row is
+    there already, its other fields are set.
     """
     if not rows:
         return []
-    statement = _insertion(connection.vendor, model, tuple(names), tuple(once), is_answered=True)
+    statement = _insertion(connection.vendor, model, tuple(names), tuple(same), tuple(once), is_answered=True)
     with prepared_cursor() as cursor:
-        cursor.execute(statement.sql, statement.params(rows))
+        cursor.execute(statement.sql, statement.params(rows, same))
         return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -65,10 +69,14 @@ def add_rows(
     names: Sequence[str],
     rows: Sequence[Sequence[Any]],
     *,
+    same: Mapping[str, Any] = EMPTY,
     once: Sequence[str] = (),
 ) -> Written:
     """Insert rows likewise, where nobody needs their keys."""
-    return _send(_insertion(connection.vendor, model, tuple(names), tuple(once), is_answered=False), rows)
+    statement = _insertion(
+        connection.vendor, model, tuple(names), tuple(same), tuple(once), is_answered=False
+    )
+    return _send(statement, rows, same)
 
 
 def update_rows(
@@ -76,15 +84,17 @@ def update_rows(
     names: Sequence[str],
     rows: Sequence[Sequence[Any]],
     *,
+    same: Mapping[str, Any] = EMPTY,
     add: bool = False,
     where: str = "",
 ) -> Written:
-    """Set the named fields of many rows; each row is (primary key, value, …).
+    """Set the named fields of many rows; each row is (primary key, value, …). `same` as for `insert_rows`.
 
     With `add`, the values are added to what is there. `where` is a further condition in SQL on the table's
     own columns, for compare-and-set; it is part of the program, never of its input.
     """
-    return _send(_change(connection.vendor, model, tuple(names), add=add, where=where), rows)
+    statement = _change(connection.vendor, model, tuple(names), tuple(same), add=add, where=where)
+    return _send(statement, rows, same)
 
 
 def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[Sequence[Any]]) -> Written:
@@ -92,11 +102,11 @@ def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[
     return _send(_deletion(connection.vendor, model, tuple(names)), keys)
 
 
-def _send(statement: _Statement, rows: Sequence[Sequence[Any]]) -> Written:
+def _send(statement: _Statement, rows: Sequence[Sequence[Any]], same: Mapping[str, Any] = EMPTY) -> Written:
     if not rows:
         return Written()
     cursor = prepared_cursor()
-    cursor.execute(statement.sql, statement.params(rows))
+    cursor.execute(statement.sql, statement.params(rows, same))
     return Written(cursor)
 
 
@@ -107,12 +117,14 @@ class _Statement:
     sql: str
     fields: tuple[Field[Any, Any], ...]
 
-    def params(self, rows: Sequence[Sequence[Any]]) -> list[str]:
-        """The rows as the statement's parameters: a text a column, or one for all on SQLite."""
+    def params(self, rows: Sequence[Sequence[Any]], same: Mapping[str, Any]) -> list[Any]:
+        """The statement's parameters: what is the same, then a text a column, or one for all on SQLite."""
         if connection.vendor == "postgresql":
             columns = zip(*rows, strict=True)
-            return [_prepared(field, column) for field, column in zip(self.fields, columns, strict=True)]
-        return [json.dumps(rows, default=_as_sqlite)]
+            texts = [_prepared(field, column) for field, column in zip(self.fields, columns, strict=True)]
+            return [*same.values(), *texts]
+        alike = [value if isinstance(value, int | str) else _as_sqlite(value) for value in same.values()]
+        return [*alike, json.dumps(rows, default=_as_sqlite)]
 
 
 @cache
@@ -120,20 +132,22 @@ def _insertion(
     vendor: str,
     model: type[models.Model],
     names: tuple[str, ...],
+    same: tuple[str, ...],
     once: tuple[str, ...],
     *,
     is_answered: bool,
 ) -> _Statement:
     fields = tuple(_field(model, name) for name in names)
-    columns = ", ".join(_column(field) for field in fields)
+    alike = tuple(_field(model, name) for name in same)
+    columns = ", ".join(_column(field) for field in (*alike, *fields))
+    values = ", ".join([_hole(field) for field in alike] + [f"v.c{index}" for index in range(len(fields))])
     sql = (
-        f"INSERT INTO {table_of(model)} ({columns})"
-        f" SELECT {', '.join(f'v.c{index}' for index in range(len(fields)))} FROM {_source(fields)}"
+        f"INSERT INTO {table_of(model)} ({columns}) SELECT {values} FROM {_source(fields)}"
         " WHERE true ORDER BY v.n"  # without the condition SQLite takes ON CONFLICT for one of a join
     )
     if once:
         key = ", ".join(_column(_field(model, name)) for name in once)
-        others = [_column(field) for name, field in zip(names, fields, strict=True) if name not in once]
+        others = [_column(_field(model, name)) for name in (*same, *names) if name not in once]
         changes = ", ".join(f"{column} = excluded.{column}" for column in others)
         sql += f" ON CONFLICT ({key}) DO UPDATE SET {changes}"
     if is_answered:
@@ -143,15 +157,23 @@ def _insertion(
 
 @cache
 def _change(
-    vendor: str, model: type[models.Model], names: tuple[str, ...], *, add: bool, where: str
+    vendor: str,
+    model: type[models.Model],
+    names: tuple[str, ...],
+    same: tuple[str, ...],
+    *,
+    add: bool,
+    where: str,
 ) -> _Statement:
     fields = (_pk(model), *(_field(model, name) for name in names))
     table = table_of(model)
-    values = ", ".join(
+    changes = [f"{_column(field)} = {_hole(field)}" for field in (_field(model, name) for name in same)]
+    changes += [
         f"{_column(field)} = " + (f"{table}.{_column(field)} + v.c{index}" if add else f"v.c{index}")
         for index, field in enumerate(fields)
         if index
-    )
+    ]
+    values = ", ".join(changes)
     sql = f"UPDATE {table} SET {values} FROM {_source(fields)} WHERE {table}.{_column(fields[0])} = v.c0" + (
         f" AND {where}" if where else ""
     )
@@ -175,6 +197,11 @@ def _source(fields: Sequence[Field[Any, Any]]) -> str:
         return f"unnest({arrays}) WITH ORDINALITY AS v({names}, n)"
     names = ", ".join(f"json_extract(value, '$[{index}]') AS c{index}" for index in range(len(fields)))
     return f"(SELECT key AS n, {names} FROM json_each(%s)) AS v"
+
+
+def _hole(field: Field[Any, Any]) -> str:
+    """The parameter of one value for all rows."""
+    return f"%s::{field.rel_db_type(connection)}" if connection.vendor == "postgresql" else "%s"
 
 
 def _column(field: Field[Any, Any]) -> str:
@@ -233,10 +260,16 @@ def _prepared(field: Field[Any, Any], column: Sequence[Any]) -> str:
         return "{" + str(list(column))[1:-1] + "}"
     if kinds == {datetime}:
         # A batch has few different moments, and each costs more than all the rest of its row.
-        texts = {moment: f'"{moment}"' for moment in set(column)}
+        texts = {moment: _compact(moment) for moment in set(column)}
         return "{" + ",".join([texts[moment] for moment in column]) + "}"
     values = _json_texts(column) if isinstance(field, models.JSONField) else column
     return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _compact(moment: datetime) -> str:
+    """Half as long, and read twice as fast, as ISO 8601 with all its signs."""
+    moment = moment.astimezone(UTC)
+    return moment.strftime("%Y%m%dT%H%M%S.%fZ" if moment.microsecond else "%Y%m%dT%H%M%SZ")
 
 
 def _json_texts(column: Iterable[Any]) -> Iterable[str | None]:

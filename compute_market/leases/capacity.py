@@ -154,8 +154,8 @@ def find_holds(*, causes: Collection[str]) -> dict[str, int]:
 
 def release(*, hold_ids: Iterable[int], now: datetime) -> rows.Written:
     """Give back what finished sell orders held. Safe to do twice."""
-    given_back = [(hold_id, now) for hold_id in hold_ids]
-    return rows.update_rows(GpuHold, ("released_at",), given_back, where="released_at IS NULL")
+    keys = [(hold_id,) for hold_id in hold_ids]
+    return rows.update_rows(GpuHold, (), keys, same={"released_at": now}, where="released_at IS NULL")
 
 
 def resize(*, supply: Supply, cause: str, gpus: int) -> GpuHold:

@@ -57,16 +57,17 @@ OPENED = (
     "price_micros_per_gpu_hour",
     "notional_micros",
     "seller_fee_micros",
-    "state",
-    "reason",
     "metered_through",
-    "delivered_minutes",
-    "used_micros",
-    "paid_micros",
-    "refunded_micros",
-    "credited_micros",
-    "opened_at",
 )
+UNTOUCHED = {
+    "state": State.PENDING.value,
+    "reason": "",
+    "delivered_minutes": 0,
+    "used_micros": 0,
+    "paid_micros": 0,
+    "refunded_micros": 0,
+    "credited_micros": 0,
+}
 
 
 def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list[int]:
@@ -83,11 +84,11 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list
             (
                 o.trade_id, o.shard, o.product_id, o.node_id, o.buyer_id, o.seller_id,
                 o.hold_id, o.parent_id, o.gpus, o.start, o.end, o.end,
-                o.price_micros_per_gpu_hour, o.notional_micros, o.seller_fee_micros, State.PENDING.value, "",
-                o.start, 0, 0, 0, 0, 0, now,
+                o.price_micros_per_gpu_hour, o.notional_micros, o.seller_fee_micros, o.start,
             )
             for o in openings
         ],
+        same={**UNTOUCHED, "opened_at": now},
     )  # fmt: skip
     starts_at = min(opening.start for opening in openings)
     leases_opened.send(sender=Lease, lease_ids=lease_ids, starts_at=starts_at, now=now)
@@ -148,8 +149,9 @@ def move_all(leases: Sequence[LockedLease], state: State, *, now: datetime) -> N
     )
     rows.add_rows(
         LeaseEvent,
-        ("lease", "state", "reason", "at"),
-        [(lease.pk, state.value, lease.reason, now) for lease in leases],
+        ("lease", "reason"),
+        [(lease.pk, lease.reason) for lease in leases],
+        same={"state": state.value, "at": now},
     )
     for lease in leases:
         lease_moved.send(sender=Lease, lease_id=lease.pk, state=state.value, now=now)

@@ -145,14 +145,14 @@ class Journal:
             raise RuntimeError(f"{wanted - changed.count()} reservations ended behind the lock.")
 
     def _send_movements(self) -> None:
-        now = self.now
         rows.add_rows(
             Transfer,
-            ("debit", "credit", "amount_micros", "kind", "cause", "reservation", "at"),
+            ("debit", "credit", "amount_micros", "kind", "cause", "reservation"),
             [
-                (debit, credit, amount, kind, cause, reservation.pk if reservation else None, now)
+                (debit, credit, amount, kind, cause, reservation.pk if reservation else None)
                 for debit, credit, amount, kind, cause, reservation in self._transfers
             ],
+            same={"at": self.now},
         )
         deltas = [
             (pk, account.balance_micros - balance, account.held_micros - held)

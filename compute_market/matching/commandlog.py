@@ -26,7 +26,6 @@ KINDS: dict[str, type[words.Command]] = {
     "configure": words.Configure,
 }
 COLUMNS = (
-    "shard",
     "sequence",
     "kind",
     "body",
@@ -35,7 +34,6 @@ COLUMNS = (
     "fingerprint",
     "order",
     "reservation",
-    "accepted_at",
 )
 
 
@@ -77,7 +75,6 @@ def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
         COLUMNS,
         [
             (
-                shard,
                 sequence,
                 entry.kind,
                 list(entry.body),
@@ -86,10 +83,10 @@ def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
                 entry.fingerprint,
                 entry.order_id,
                 entry.reservation_id,
-                now,
             )
             for sequence, entry in enumerate(entries, start=first)
         ],
+        same={"shard": shard, "accepted_at": now},
     )
     return first
 

@@ -35,12 +35,12 @@ LOADED = (
 )
 WRITTEN = (
     "price_micros_per_gpu_hour", "gpus", "state", "total_gpu_minutes", "filled_gpu_minutes",
-    "open_gpu_minutes", "cancelled_gpu_minutes", "version", "reservation", "reason", "changed_at",
+    "open_gpu_minutes", "cancelled_gpu_minutes", "version", "reservation", "reason",
 )  # fmt: skip
 TRADE_COLUMNS = (
-    "shard", "sequence", "product", "buy", "sell", "buyer", "seller", "node", "taker_side",
+    "sequence", "product", "buy", "sell", "buyer", "seller", "node", "taker_side",
     "price_micros_per_gpu_hour", "gpus", "start", "end", "notional_micros", "buy_fee_micros",
-    "sell_fee_micros", "at",
+    "sell_fee_micros",
 )  # fmt: skip
 
 
@@ -86,12 +86,12 @@ class Tally:
         self.state = state
         self.reason = reason
 
-    def row(self, now: datetime) -> tuple[Any, ...]:
+    def row(self) -> tuple[Any, ...]:
         """As `WRITTEN`, after the primary key."""
         reservation = self.hold.pk if self.hold is not None else self.reservation
         return (
             self.pk, self.price, self.gpus, self.state, self.total, self.filled, self.open, self.cancelled,
-            self.version, reservation, self.reason, now,
+            self.version, reservation, self.reason,
         )  # fmt: skip
 
 
@@ -141,13 +141,16 @@ class Settlement:
             self._gpu_holds[t.cause] for t in self._ended if t.side != BUY and t.cause in self._gpu_holds
         ]
         capacity.release(hold_ids=finished, now=now)
-        self._trade_pks = rows.insert_rows(Trade, TRADE_COLUMNS, self.trades)
+        at_shard = {"shard": self.shard}
+        self._trade_pks = rows.insert_rows(Trade, TRADE_COLUMNS, self.trades, same=at_shard | {"at": now})
         self.journal.send()
-        rows.update_rows(Order, WRITTEN, [tally.row(now) for tally in self.tallies.values()])
+        changed = [tally.row() for tally in self.tallies.values()]
+        rows.update_rows(Order, WRITTEN, changed, same={"changed_at": now})
         rows.add_rows(
             Outcome,
-            ("shard", "sequence", "accepted", "reason"),
-            [(self.shard, sequence, *outcome) for sequence, outcome in self.outcomes.items()],
+            ("sequence", "accepted", "reason"),
+            [(sequence, *outcome) for sequence, outcome in self.outcomes.items()],
+            same=at_shard,
         )
         supply.shrink(sizes=[(t.cause, self._gpus_needed(t)) for t in self._resized.values() if t.open])
 
@@ -155,21 +158,22 @@ class Settlement:
         """Put news into the outbox, under the number of the batch's last event."""
         rows.add_rows(
             Outbox,
-            ("shard", "sequence", "topic", "payload", "at"),
-            [(self.shard, sequence, topic, payload, self.now) for topic, payload in topics.items()],
+            ("topic", "payload"),
+            list(topics.items()),
+            same={"shard": self.shard, "sequence": sequence, "at": self.now},
         )
 
     def open_leases(self) -> None:
         """Make leases of the trades that were written."""
         openings = []
         for trade_pk, trade in zip(self._trade_pks, self.trades, strict=True):
-            (shard, _, product, _, sell_pk, buyer, seller, node, _, price, gpus, start, end, notional, _,
-             sell_fee, _) = trade  # fmt: skip
+            (_, product, _, sell_pk, buyer, seller, node, _, price, gpus, start, end, notional, _,
+             sell_fee) = trade  # fmt: skip
             sell = self.tallies[sell_pk]
             openings.append(
                 lifecycle.LeaseOpening(
                     trade_pk,
-                    shard,
+                    self.shard,
                     product,
                     node,
                     buyer,
@@ -306,7 +310,6 @@ class Settlement:
                 self._ended.append(tally)
         self.trades.append(
             (
-                self.shard,
                 event.number,
                 event.product,
                 event.buy,
@@ -322,7 +325,6 @@ class Settlement:
                 notional,
                 buy_fee,
                 sell_fee,
-                self.now,
             )
         )
 
@@ -359,7 +361,7 @@ def product_news(
 ) -> dict[int, dict[str, list[Any]]]:
     """Product → what its watchers see: trades, and levels of the book as they are now (0 GPUs: gone)."""
     news: dict[int, dict[str, list[Any]]] = defaultdict(lambda: {"trades": [], "levels": []})
-    for _, number, product, _, _, _, _, _, taker_side, price, gpus, start, end, *_ in trades:
+    for number, product, _, _, _, _, _, taker_side, price, gpus, start, end, *_ in trades:
         news[product]["trades"].append(
             (number, taker_side, price, gpus, quantities.to_minutes(start), quantities.to_minutes(end))
         )
