@@ -42,8 +42,13 @@ class Lease(models.Model):
 
     trade_number = models.BigIntegerField(unique=True, help_text="The trade's primary key.")
     shard = models.PositiveSmallIntegerField()
-    product = models.ForeignKey("offers.Product", on_delete=models.PROTECT, related_name="+", db_index=False)
-    node = models.ForeignKey("offers.Node", on_delete=models.PROTECT, related_name="leases", db_index=False)
+    # As its sell order has them, where the database checks them; it does not do so again (ADR 0130).
+    product = models.ForeignKey(
+        "offers.Product", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    node = models.ForeignKey(
+        "offers.Node", on_delete=models.PROTECT, related_name="leases", db_index=False, db_constraint=False
+    )
     holder = models.ForeignKey(
         "ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )

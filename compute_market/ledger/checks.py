@@ -30,6 +30,9 @@ def _balances_are_their_movements() -> Iterator[str]:
     for account in Account.objects.order_by("pk"):
         if account.balance_micros != moved[account.pk]:
             yield f"The {account} holds {account.balance_micros}; its movements say {moved[account.pk]}."
+        del moved[account.pk]
+    for account_id in moved:
+        yield f"Transfers name account {account_id}, which is not there."
 
 
 def _holds_are_their_reservations() -> Iterator[str]:

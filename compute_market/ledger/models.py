@@ -92,7 +92,9 @@ class Reservation(models.Model):
         VOIDED = "voided", _("voided")
         EXPIRED = "expired", _("expired")
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="reservations")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="reservations", db_index=False
+    )
     amount_micros = models.BigIntegerField()
     drawn_micros = models.BigIntegerField(default=0)
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
@@ -156,8 +158,13 @@ class Transfer(models.Model):
         CREDIT = "credit", _("credit for a broken lease")
         CORRECTION = "correction", _("correction")
 
-    debit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
-    credit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # Whoever writes it holds both accounts' rows, so the database does not look for them again (ADR 0130).
+    debit = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    credit = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     amount_micros = models.BigIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
     cause = models.CharField(max_length=100, unique=True, help_text="What it is for; never twice.")

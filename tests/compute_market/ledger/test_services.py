@@ -122,6 +122,21 @@ class TestAudit:
         Account.objects.filter(namespace_id=namespace).update(held_micros=3)
         assert any("3 held" in finding for finding in checks.audit())
 
+    @pytest.mark.postgres
+    def test_finds_a_movement_of_an_account_that_is_not_there(self) -> None:
+        namespace = namespace_of(trader(funds=1))
+        account = Account.objects.get(namespace_id=namespace)
+        account.pk += 1_000_000
+        Transfer.objects.create(
+            debit=account,
+            credit_id=account.pk - 1_000_000,
+            amount_micros=5,
+            kind="refund",
+            cause="x",
+            at=NOON,
+        )
+        assert f"Transfers name account {account.pk}, which is not there." in checks.audit()
+
     def test_finds_a_draw_that_was_not_counted(self) -> None:
         namespace = namespace_of(trader(funds=1))
         account = Account.objects.get(namespace_id=namespace)

@@ -1,0 +1,57 @@
+"""PostgreSQL does not check again what a lease takes over from its order (ADR 0130); SQLite does."""
+
+import django.db.models.deletion
+from django.db import migrations, models
+
+LIGHTER = (
+    "ALTER TABLE leases_lease DROP CONSTRAINT leases_lease_node_id_b2cf4c93_fk_offers_node_id",
+    "ALTER TABLE leases_lease DROP CONSTRAINT leases_lease_product_id_2ab9996b_fk_offers_product_id",
+)
+AS_BEFORE = (
+    "ALTER TABLE leases_lease ADD CONSTRAINT leases_lease_node_id_b2cf4c93_fk_offers_node_id"
+    " FOREIGN KEY (node_id) REFERENCES offers_node DEFERRABLE INITIALLY DEFERRED",
+    "ALTER TABLE leases_lease ADD CONSTRAINT leases_lease_product_id_2ab9996b_fk_offers_product_id"
+    " FOREIGN KEY (product_id) REFERENCES offers_product DEFERRABLE INITIALLY DEFERRED",
+)
+
+
+def run(statements):
+    def on_postgresql(apps, schema_editor):
+        if schema_editor.connection.vendor == "postgresql":
+            for statement in statements:
+                schema_editor.execute(statement)
+
+    return on_postgresql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("leases", "0002_gpu_bound_once")]
+    operations = [
+        migrations.SeparateDatabaseAndState(
+            database_operations=[migrations.RunPython(run(LIGHTER), run(AS_BEFORE), elidable=False)],
+            state_operations=[
+                migrations.AlterField(
+                    model_name="lease",
+                    name="node",
+                    field=models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="leases",
+                        to="offers.node",
+                    ),
+                ),
+                migrations.AlterField(
+                    model_name="lease",
+                    name="product",
+                    field=models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="offers.product",
+                    ),
+                ),
+            ],
+        )
+    ]
