@@ -85,7 +85,7 @@ def database(data: Path) -> dict[str, Any]:
     threshold = options.pop("prepare_threshold", "5")
     options["prepare_threshold"] = None if threshold == "off" else int(threshold)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "bazaar.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from compute_market.clock import database_now
-from compute_market.matching import books, commandlog, drain, listings, marks
+from compute_market.matching import books, commandlog, drain, limits, listings, marks
 from compute_market.matching.models import Command, Cursor, Listing, Order, Outbox, Snapshot
 
 DRAIN_SECONDS = 30
@@ -38,7 +38,8 @@ def drain_shard(*, shard: int, now: datetime, listen_seconds: float = 0) -> int:
                 while time.monotonic() < stop_at:
                     count = drain.drain_batch(held, now=database_now())
                     drained += count
-                    if not count and not post.hear():
+                    # After a full batch there may be more; what follows another one rings.
+                    if count < limits.batch_size() and not post.hear():
                         break
         except drain.StaleEpoch:
             continue
