@@ -27,6 +27,7 @@ __all__ = [
     "load_reservations",
     "lock_account",
     "lock_accounts",
+    "lock_main_accounts",
     "open_account",
     "post",
     "require_amount",
@@ -88,6 +89,31 @@ def lock_account(*, namespace_id: int, now: datetime, kind: str = Account.Kind.M
         account = _locked.first(namespace_id=namespace_id, kind=str(kind))
     assert account is not None
     return LockedAccount(account)
+
+
+_owners_locked = Prepared(
+    lambda namespaces, kind: (
+        Account.objects.select_for_update(of=("self",))
+        .select_related("namespace")
+        .filter(namespace__in=rows.listed_in(namespaces), kind=kind)
+        .order_by("pk")
+    ),
+    namespaces="?namespaces",
+    kind="?kind",
+)
+
+
+def lock_main_accounts(*, namespace_ids: Collection[int], now: datetime) -> dict[int, LockedAccount]:
+    """Namespace id → its main account, locked as by `lock_account`; for any number of them at once."""
+    _require_transaction()
+    found: dict[int, LockedAccount] = {}
+    if len(namespace_ids) > 1:
+        locked = _owners_locked.all(namespaces=rows.as_list(namespace_ids), kind=Account.Kind.MAIN.value)
+        found = {account.namespace_id: LockedAccount(account) for account in locked if account.namespace_id}
+    for pk in namespace_ids:
+        if pk not in found:
+            found[pk] = lock_account(namespace_id=pk, now=now)
+    return found
 
 
 _all_locked = Prepared(

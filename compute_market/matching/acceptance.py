@@ -6,7 +6,7 @@ Nothing is matched here. What one order is refused for does not concern its neig
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,22 +59,71 @@ _standing = Prepared(
 """All that a single order is judged by: its product, the account's live orders, whether its id was used."""
 
 
+class Batch:
+    """What one commit writes: orders that were accepted, of any number of accounts, and what they hold."""
+
+    def __init__(self, *, accounts: Iterable[ledger.LockedAccount], now: datetime) -> None:
+        self.now = now
+        self.journal = ledger.Journal(accounts=accounts, now=now)
+        self._fresh: list[tuple[Order, str, Reservation | None]] = []
+        self._sources: list[supply.Sources] = []
+
+    def add(self, order: Order, fingerprint: str, reservation: Reservation | None) -> None:
+        """An order with what it is known again by, and the money it holds."""
+        self._fresh.append((order, fingerprint, reservation))
+
+    def add_sources(self, sources: supply.Sources) -> None:
+        """Where an account's sells hold their GPUs."""
+        self._sources.append(sources)
+
+    def write(self) -> set[int]:
+        """Write what was accepted. Gives the shards whose bells should ring."""
+        self.journal.write()
+        for order, _, reservation in self._fresh:
+            order.reservation_id = reservation.pk if reservation is not None else None
+        pks = rows.insert_rows(
+            Order,
+            COLUMNS,
+            [tuple(getattr(order, name) for name in ATTRIBUTES) for order, _, _ in self._fresh],
+        )
+        entries: dict[int, list[commandlog.Entry]] = defaultdict(list)
+        minute = quantities.to_minutes(self.now)
+        for pk, (order, fingerprint, _) in zip(pks, self._fresh, strict=True):
+            order.pk = pk
+            order._state.adding = False  # noqa: SLF001 - the row is there, though not by save()
+            entries[order.product.shard_id].append(
+                commandlog.Entry(
+                    kind="new",
+                    body=_body(order, minute),
+                    account_id=order.account_id,
+                    client_order_id=order.client_order_id,
+                    fingerprint=fingerprint,
+                    order_id=pk,
+                )
+            )
+        for sources in self._sources:
+            sources.write()
+        for shard in sorted(entries):
+            commandlog.append(shard=shard, entries=entries[shard], now=self.now)
+        return set(entries)
+
+
 class Acceptance:
-    """One commit's worth of new orders of one account, whose lock the caller holds."""
+    """New orders of one account, whose lock the caller holds, on their way into a batch."""
 
     def __init__(
-        self, *, account: ledger.LockedAccount, requests: Sequence[OrderRequest], now: datetime
+        self, *, account: ledger.LockedAccount, requests: Sequence[OrderRequest], batch: Batch
     ) -> None:
         self.account = account
-        self.now = now
-        self._journal = ledger.Journal(accounts=[account], now=now)
+        self.batch = batch
+        self.now = batch.now
         self._known: dict[str, tuple[str, Order]] = {}
-        self._fresh: list[tuple[Order, str, Reservation | None]] = []
         standing = self._standing_of(requests[0]) if len(requests) == 1 else None
         if standing is None or standing.is_known:
             self._known = self._load_known({request.client_order_id for request in requests})
         # Nodes before listings: a product's first listing appends to a log, and that lock comes last.
-        self._sources = supply.Sources(account=account, requests=requests, now=now)
+        self._sources = supply.Sources(account=account, requests=requests, now=self.now)
+        batch.add_sources(self._sources)
         if standing is None:
             self._listings = self._load_listings({request.product for request in requests})
             live = Order.objects.live().filter(account_id=account.pk).count()
@@ -102,7 +151,7 @@ class Acceptance:
         order = self._drawn_up(request, listing, window)
         reservation = None
         if order.side == Order.Side.BUY:
-            reservation = self._journal.reserve(
+            reservation = self.batch.journal.reserve(
                 account_id=self.account.pk,
                 amount_micros=quantities.hold_micros(
                     gpu_minutes=order.total_gpu_minutes,
@@ -115,38 +164,15 @@ class Acceptance:
             self._sources.hold(order)
         self._room -= 1
         self._known[request.client_order_id] = (fingerprint, order)
-        self._fresh.append((order, fingerprint, reservation))
+        self.batch.add(order, fingerprint, reservation)
         return order
 
-    def write(self) -> set[int]:
-        """Write what was taken. Gives the shards whose bells should ring."""
-        self._journal.write()
-        for order, _, reservation in self._fresh:
-            order.reservation_id = reservation.pk if reservation is not None else None
-        pks = rows.insert_rows(
-            Order,
-            COLUMNS,
-            [tuple(getattr(order, name) for name in ATTRIBUTES) for order, _, _ in self._fresh],
-        )
-        entries: dict[int, list[commandlog.Entry]] = defaultdict(list)
-        minute = quantities.to_minutes(self.now)
-        for pk, (order, fingerprint, _) in zip(pks, self._fresh, strict=True):
-            order.pk = pk
-            order._state.adding = False  # noqa: SLF001 - the row is there, though not by save()
-            entries[order.product.shard_id].append(
-                commandlog.Entry(
-                    kind="new",
-                    body=_body(order, minute),
-                    account_id=order.account_id,
-                    client_order_id=order.client_order_id,
-                    fingerprint=fingerprint,
-                    order_id=pk,
-                )
-            )
-        self._sources.write()
-        for shard in sorted(entries):
-            commandlog.append(shard=shard, entries=entries[shard], now=self.now)
-        return set(entries)
+    def answer(self, request: OrderRequest) -> Order | Refusal:
+        """Accept one order, or say why not."""
+        try:
+            return self.take(request)
+        except Refusal as refusal:
+            return refusal
 
     def _standing_of(self, request: OrderRequest) -> Any:
         """A single order's listing, `live` and `is_known`, in one statement; None if it is not listed yet."""
@@ -216,14 +242,3 @@ def _body(order: Order, minute: int) -> tuple[int, ...]:
         int(order.self_trade),
         minute,
     )
-
-
-def answers(acceptance: Acceptance, requests: Sequence[OrderRequest]) -> list[Order | Refusal]:
-    """Take each order, or say why not."""
-    result: list[Order | Refusal] = []
-    for request in requests:
-        try:
-            result.append(acceptance.take(request))
-        except Refusal as refusal:
-            result.append(refusal)
-    return result

@@ -22,8 +22,6 @@ from redis.commands.core import Script
 
 MARK_MILLISECONDS = 1000
 LISTEN_SECONDS = 0.2
-# One commit for what comes in within a moment costs a fraction of one for each; the first never waits.
-GATHER_SECONDS = 0.012
 
 RING = """
 if redis.call('EXISTS', KEYS[2]) == 1 then
@@ -67,7 +65,6 @@ class Post:
         self.shard = shard
         self.until = until
         self._is_manned = False
-        self._heard_at = 0.0
 
     def __enter__(self) -> Self:
         if time.monotonic() < self.until:
@@ -82,21 +79,14 @@ class Post:
                 _redis().delete(_post(self.shard), _bell(self.shard))
 
     def hear(self) -> bool:
-        """Wait a moment for a bell; False if there was none, or if it is time to go.
-
-        Bells that follow each other closely are heard as one, `GATHER_SECONDS` after the one before.
-        """
+        """Wait a moment for a bell; False if there was none, or if it is time to go."""
         if time.monotonic() >= self.until:
             return False
-        time.sleep(max(0.0, self._heard_at + GATHER_SECONDS - time.monotonic()))
         try:
             # If the post was gone, a batch took longer than it stands: who rang meanwhile was not heard.
-            if self._man() and _redis().blpop([_bell(self.shard)], timeout=LISTEN_SECONDS) is None:
-                return False
+            return not self._man() or _redis().blpop([_bell(self.shard)], timeout=LISTEN_SECONDS) is not None
         except redis.RedisError:
             return False
-        self._heard_at = time.monotonic()
-        return True
 
     def _man(self) -> bool:
         """Stand at the post for the next second; whether we stood there before."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -20,6 +22,7 @@ from compute_market.matching import (
     tasks,
 )
 from compute_market.matching.errors import BulkTooLarge, OrderNotOpen
+from compute_market.matching.gathering import Gathering
 from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Listing, Order
 from compute_market.matching.terms import OrderRequest
@@ -47,13 +50,13 @@ def place_order(*, actor: Principal, namespace_id: int, request: OrderRequest, n
     Raises: NotAMember, TradeScopeMissing, and what `acceptance.Acceptance.take` raises.
     """
     policies.require_spend(actor, namespace_id)
-    with transaction.atomic(durable=True):
-        account = ledger.lock_account(namespace_id=namespace_id, now=now)
-        taken = acceptance.Acceptance(account=account, requests=[request], now=now)
-        order = taken.take(request)
-        for shard in taken.write():
-            tasks.ring(shard)
-    return order
+    wanted = _Wanted(namespace_id, request, now)
+    # A sell locks nodes, which would come out of their order in a group.
+    is_alone = request.side == Order.Side.SELL or transaction.get_connection().in_atomic_block
+    answer = _accept([wanted])[0] if is_alone else _together.do(wanted)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
 
 
 def place_orders(
@@ -66,13 +69,42 @@ def place_orders(
     policies.require_spend(actor, namespace_id)
     if not 0 < len(requests) <= limits.bulk_max():
         raise BulkTooLarge(limit=limits.bulk_max())
-    with collector_paused(), transaction.atomic(durable=True):
-        account = ledger.lock_account(namespace_id=namespace_id, now=now)
-        taken = acceptance.Acceptance(account=account, requests=requests, now=now)
-        answers = acceptance.answers(taken, requests)
-        for shard in taken.write():
+    with collector_paused():
+        return _accept([_Wanted(namespace_id, request, now) for request in requests])
+
+
+class _Wanted(NamedTuple):
+    """An order that somebody may place for a namespace."""
+
+    namespace_id: int
+    request: OrderRequest
+    now: datetime
+
+
+def _accept(wanted: Sequence[_Wanted]) -> list[Order | Refusal]:
+    """Accept orders of any namespaces in one commit, at the latest of their times; one answer for each."""
+    now = max(each.now for each in wanted)
+    of: dict[int, list[OrderRequest]] = defaultdict(list)
+    for each in wanted:
+        of[each.namespace_id].append(each.request)
+    with transaction.atomic(durable=True):
+        accounts = ledger.lock_main_accounts(namespace_ids=of, now=now)
+        batch = acceptance.Batch(accounts=accounts.values(), now=now)
+        taking = {
+            pk: acceptance.Acceptance(account=accounts[pk], requests=requests, batch=batch)
+            for pk, requests in of.items()
+        }
+        answers = [taking[each.namespace_id].answer(each.request) for each in wanted]
+        shards = batch.write()
+        for shard in shards:
             tasks.ring(shard)
+        if not shards:  # refusals change nothing, not even by the way
+            transaction.set_rollback(True)
     return answers
+
+
+_together = Gathering(_accept)
+"""Orders that requests of this process bring one by one: those that come at the same time share a commit."""
 
 
 def amend_order(
