@@ -39,7 +39,7 @@ from compute_market.matching.engine import commands as words
 from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Trade
 from script.benchmarks import market_http
-from script.benchmarks.market_http import SUBSCRIBERS, TRADES_A_SECOND, percentiles
+from script.benchmarks.market_http import CLIENTS, SUBSCRIBERS, TRADES_A_SECOND, percentiles
 from tests.factories import exchange
 from tests.factories.market import namespace_of, trader
 from tests.servers import postgres
@@ -251,8 +251,14 @@ TABLE = (
     ("one_accepted", "one order through the use case", ""),
     ("one_drained", "one order from its acceptance to its trade, no queue between", ""),
     ("empty", "control: an empty view of the stack, four clients", ""),
-    ("single", "orders one by one through the whole stack, four clients", "250/s"),
-    ("single_work", "", ""),
+    *(
+        row
+        for clients in CLIENTS
+        for row in (
+            (f"single_{clients}", f"orders one by one through the whole stack, {clients} clients", "250/s"),
+            (f"single_{clients}_work", "", ""),
+        )
+    ),
     ("trade", f"from sending to knowing of the trade, at {TRADES_A_SECOND} orders/s", "60, 300 ms"),
     ("trade_work", "", ""),
     ("book", "snapshot of a book through HTTP", "10 ms"),

@@ -39,6 +39,7 @@ LIMITS = {
 OPEN_ORDERS = 100_000
 SUBSCRIBERS = 500
 TRADES_A_SECOND = 100
+CLIENTS = (4, 16)
 Figures = dict[str, str]
 
 
@@ -226,7 +227,7 @@ class Stage:
         self.floor = bazaar.remote.call(f"{FAR_END}:set_up")
         self.product = bazaar.remote.call(f"{FAR_END}:offer_all", self.floor)
         bazaar.start_worker("-B", "-s", str(bazaar.data / "beat"))
-        self.traders = [Trader(bazaar, self.product) for _ in range(4)]
+        self.traders = [Trader(bazaar, self.product) for _ in range(max(CLIENTS))]
         self.wires = [Wire(bazaar.port) for _ in range(24)]
         paced(self.wires[:4], lambda: self.traders[0].buy(12_000_000, "?wait=30"), 10, 3)  # all is imported
 
@@ -243,17 +244,16 @@ class Stage:
         """Orders one by one, and orders that trade at a steady rate."""
         healthz = request("/healthz")
         empty = flat_out(self.wires[:4], [lambda: healthz] * 4, min(2.0, seconds))
-        buys = [lambda trader=trader: trader.buy(600_000) for trader in self.traders]  # type: ignore[misc]
-        work = Work(self.bazaar, self.url)
-        began = time.monotonic()
-        taken = flat_out(self.wires[:4], buys, seconds)
-        rate = len(taken) / (time.monotonic() - began)
-        self.settle()
-        figures = {
-            "empty": f"{len(empty) / min(2.0, seconds):,.0f} requests/s, {percentiles(empty)}",
-            "single": f"{rate:,.0f} orders/s, {percentiles(taken)}",
-            "single_work": work.each(len(taken)),
-        }
+        figures = {"empty": f"{len(empty) / min(2.0, seconds):,.0f} requests/s, {percentiles(empty)}"}
+        for clients in CLIENTS:
+            buys = [lambda trader=trader: trader.buy(600_000) for trader in self.traders[:clients]]  # type: ignore[misc]
+            work = Work(self.bazaar, self.url)
+            began = time.monotonic()
+            taken = flat_out(self.wires[:clients], buys, seconds)
+            rate = len(taken) / (time.monotonic() - began)
+            self.settle()
+            figures[f"single_{clients}"] = f"{rate:,.0f} orders/s, {percentiles(taken)}"
+            figures[f"single_{clients}_work"] = work.each(len(taken))
         turns = iter(range(10**9))
         work = Work(self.bazaar, self.url)
         rate, taken = paced(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from compute_market.errors import Refusal
 from compute_market.leases.errors import CapacityTaken
 from compute_market.leases.models import Lease
 from compute_market.ledger.errors import InsufficientFunds, NotAMember
-from compute_market.matching import selectors, services
+from compute_market.ledger.models import Account
+from compute_market.matching import checks, selectors, services
 from compute_market.matching.errors import (
     BulkTooLarge,
     ClientOrderIdReused,
@@ -193,3 +195,57 @@ class TestBulk:
         wanted = [exchange.request(machine.product, BUY, 1, 12)] * count
         with pytest.raises(BulkTooLarge):
             services.place_orders(actor=user, namespace_id=namespace_of(user), requests=wanted, now=NOON)
+
+
+class TestAGroup:
+    """Orders of several namespaces in one commit, as `place_order` gathers them."""
+
+    def accept(self, *wanted: tuple[Principal, services.OrderRequest]) -> list[Order | Refusal]:
+        return services._accept(
+            [
+                services._Wanted(namespace_of(who), request, NOON + timedelta(seconds=number))
+                for number, (who, request) in enumerate(wanted)
+            ]
+        )
+
+    def test_holds_each_ones_own_money(self, machine: Node) -> None:
+        first, second, poor, new = rich(), rich(), trader(funds=1), trader()
+        wanted = exchange.request(machine.product, BUY, 1, 12, hours=(0, 1))
+        again_ = replace(wanted, client_order_id="another")
+        answers = self.accept(
+            (second, wanted), (poor, wanted), (first, wanted), (new, wanted), (first, again_)
+        )
+        assert [type(answer).__name__ for answer in answers] == [
+            "Order",
+            "InsufficientFunds",
+            "Order",
+            "InsufficientFunds",
+            "Order",
+        ]
+        held = [purse(who).held_micros for who in (first, second, poor, new)]
+        assert held == [2 * held[1], held[1], 0, 0]
+        placed = [answer for answer in answers if isinstance(answer, Order)]
+        assert [order.account.namespace_id for order in placed] == [
+            namespace_of(who) for who in (second, first, first)
+        ]
+        assert {order.placed_at for order in placed} == {NOON + timedelta(seconds=4)}
+        assert drain() == 1 + 3
+        assert {again(order).state for order in placed} == {"open"}
+        assert checks.audit() == []
+
+    def test_knows_an_order_again_that_came_twice(self, user: Principal, machine: Node) -> None:
+        wanted = exchange.request(machine.product, BUY, 1, 12)
+        other = replace(wanted, gpus=2)
+        first, twin, stranger = self.accept((user, wanted), (user, wanted), (user, other))
+        assert isinstance(first, Order)
+        assert twin is first
+        assert isinstance(stranger, ClientOrderIdReused)
+        assert Order.objects.count() == 1
+
+    def test_of_refusals_leaves_nothing(self, machine: Node) -> None:
+        wanted = exchange.request(machine.product, BUY, 1, 12)
+        accounts = Account.objects.count()
+        answers = self.accept((trader(), wanted), (trader(), wanted))
+        assert [type(answer).__name__ for answer in answers] == ["InsufficientFunds"] * 2
+        assert not Command.objects.exists()
+        assert Account.objects.count() == accounts

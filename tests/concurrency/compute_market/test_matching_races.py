@@ -10,22 +10,26 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings as django_settings
 from django.db import connections
+from django.db.models.expressions import RawSQL
 
 from compute_market.clock import database_now
 from compute_market.ledger import checks as ledger_checks
 from compute_market.ledger.models import Account
 from compute_market.matching import books, checks, drain, jobs, replay, selectors, services, settlement, tasks
 from compute_market.matching.errors import ClientOrderIdReused
+from compute_market.matching.gathering import Gathering
 from compute_market.matching.models import Command, Cursor, Order, Trade
 from compute_market.offers.models import Node, Product
 from hub.accounts.principals import Principal
@@ -218,6 +222,19 @@ class TestBells:
         require_right()
 
 
+class OneByOne:
+    """In place of the gathering: as if every request had come to a process of its own."""
+
+    def do(self, wanted: Any) -> Any:
+        return services._accept([wanted])[0]
+
+
+@pytest.fixture(params=["each in its own commit", "in one commit"])
+def _in_any_company(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param != "in one commit":
+        monkeypatch.setattr(services, "_together", OneByOne())
+
+
 class TestClients:
     def test_on_one_product_and_on_many_while_workers_drain(self, floor: Floor) -> None:
         other = Floor(shard=2)
@@ -251,6 +268,7 @@ class TestClients:
             work_off(shard)
             require_right(shard)
 
+    @pytest.mark.usefixtures("_in_any_company")
     def test_that_retry_after_a_lost_answer_have_one_order(self, floor: Floor) -> None:
         buyer = floor.buyers[0]
         wanted = floor.wanted(BUY, random.Random(1))
@@ -266,6 +284,7 @@ class TestClients:
         assert kinds(outcomes) == ["Order"] * 6
         assert Command.objects.filter(kind="new").count() == 1
 
+    @pytest.mark.usefixtures("_in_any_company")
     def test_that_use_one_id_for_two_orders_get_one(self, floor: Floor) -> None:
         buyer = floor.buyers[0]
         wanted = floor.wanted(BUY, random.Random(1))
@@ -283,6 +302,50 @@ class TestClients:
             ]
         )
         assert kinds(outcomes) == sorted([ClientOrderIdReused.__name__, "Order"])
+
+    def test_that_come_together_share_a_commit_and_each_has_its_own_answer(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        floor.buyers.append(exchange.rich(1))
+        chance = random.Random(1)
+        orders = [(buyer, replace(floor.wanted(BUY, chance), gpus=9)) for buyer in floor.buyers * 2]
+        orders.append((floor.buyers[0], replace(orders[0][1], product="unheard-of", client_order_id="x")))
+        first_is_busy, others_have_come = Event(), Event()
+        accept = services._accept
+
+        def accept_slowly(wanted: Sequence[Any]) -> list[Any]:
+            if not first_is_busy.is_set():
+                first_is_busy.set()
+                assert others_have_come.wait(10)
+            return accept(wanted)
+
+        gathering = Gathering(accept_slowly)
+        monkeypatch.setattr(services, "_together", gathering)
+
+        def place(number: int) -> Order:
+            who, wanted = orders[number]
+            assert number == 0 or first_is_busy.wait(10)
+            return services.place_order(
+                actor=who, namespace_id=namespace_of(who), request=wanted, now=floor.now
+            )
+
+        def watch() -> None:
+            while len(gathering._waiting) < len(orders) - 1:
+                time.sleep(0.01)
+            others_have_come.set()
+
+        *outcomes, _ = race(*[partial(place, number) for number in range(len(orders))], watch)
+        expected = ["Order"] * 8 + ["InsufficientFunds"] * 2 + ["ProductNotFound"]
+        assert kinds(outcomes) == sorted(expected)
+        placed = {order.client_order_id for order in outcomes if isinstance(order, Order)}
+        assert placed == {wanted.client_order_id for who, wanted in orders[:10] if who != floor.buyers[4]}
+        commits = Command.objects.filter(kind="new").values_list(
+            RawSQL("matching_command.xmin", []), flat=True
+        )
+        assert sorted(Counter(commits).values()) == [1, 7]
+        work_off()
+        assert checks.audit() == []
+        assert ledger_checks.audit() == []
 
     def test_of_one_node_cannot_offer_it_twice(self, floor: Floor) -> None:
         owner = floor.sellers[0]
