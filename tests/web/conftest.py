@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.servers import ports
 from tests.servers.live import LiveBazaar
@@ -20,6 +20,7 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+PATIENCE_MS = 20_000
 DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 800}
 
 
@@ -31,6 +32,7 @@ def browser() -> Iterator[Browser]:
     would refuse the database to whatever test comes next in the same process.
     """
     chromium = ports.require_tool("chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
@@ -111,7 +113,7 @@ def visit(browser: Browser, live_sqlite: LiveBazaar) -> Iterator[Visit]:
             )
             stack.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(PATIENCE_MS)
             visitor = Visitor(page, (site or live_sqlite).url, scripts=scripts, store=store)
             visitors.append(visitor)
             page.on("request", lambda request: _note_host(visitor, request.url))
