@@ -79,8 +79,9 @@ class Order:
         self.version = 1
         self.steps: profile.Steps | None = None
         self.queue: Queue | None = None
-        self.preceding: Order | None = None
-        self.following: Order | None = None
+        # Its neighbours there; it has none before it has joined one.
+        self.preceding: Order | None
+        self.following: Order | None
 
     def __repr__(self) -> str:
         side = "buy" if self.side > 0 else "sell"
@@ -170,17 +171,14 @@ class BookSide:
         if queue is None:
             queue = self._open(key, window)
         order.queue = queue
-        ahead = queue.last
+        ahead, after = queue.last, None
         while ahead is not None and ahead.entry > order.entry:
-            ahead = ahead.preceding
-        order.preceding = ahead
+            ahead, after = ahead.preceding, ahead
+        order.preceding, order.following = ahead, after
         if ahead is None:
-            after = queue.first
             queue.first = order
         else:
-            after = ahead.following
             ahead.following = order
-        order.following = after
         if after is None:
             queue.last = order
         else:

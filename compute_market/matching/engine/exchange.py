@@ -12,7 +12,7 @@ from compute_market.matching.engine import commands as c
 from compute_market.matching.engine import events as e
 from compute_market.matching.engine.book import Book, Order, by_entry
 from compute_market.matching.engine.events import Reason
-from compute_market.matching.engine.sweep import plan
+from compute_market.matching.engine.sweep import plan, plan_buy, plan_sell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,15 +60,11 @@ class Engine:
         """
         events = self._events = []
         handlers = self._handlers
-        sequence = self.sequence
-        try:
-            for command in commands:
-                if command[0] != sequence + 1:
-                    raise OutOfSequence(f"Command {command[0]} came where {sequence + 1} belongs.")
-                sequence += 1
-                handlers[type(command)](command)
-        finally:
+        for sequence, command in enumerate(commands, start=self.sequence + 1):
+            if command[0] != sequence:
+                raise OutOfSequence(f"Command {command[0]} came where {sequence} belongs.")
             self.sequence = sequence
+            handlers[type(command)](command)
         return events
 
     # ---- one method a command ----------------------------------------------------------------
@@ -105,7 +101,7 @@ class Engine:
                 self.orders[number] = order
                 own.join(order, key, (start, end))
             return
-        met = plan(book, order, minute)
+        met = plan_buy(book, order) if side > 0 else plan_sell(book, order, minute)
         if post_only and (met.meetings or met.stopped):
             self._reject(sequence, number, Reason.WOULD_TRADE)
             return
@@ -124,22 +120,21 @@ class Engine:
             self.orders[number] = order
             self._rest(order, book)
 
-    def _cancel(self, command: c.Cancel) -> None:
+    def _cancel(self, command: c.Cancel | c.Expire, reason: str = Reason.REQUESTED) -> None:
         sequence, number = command
-        self._withdraw(sequence, number, Reason.REQUESTED)
-
-    def _expire(self, command: c.Expire) -> None:
-        sequence, number = command
-        self._withdraw(sequence, number, Reason.EXPIRED)
-
-    def _withdraw(self, sequence: int, number: int, reason: str) -> None:
         order = self.orders.pop(number, None)
         if order is None:
             self._reject(sequence, number, Reason.NOT_OPEN)
             return
-        if order.queue is not None:
-            order.queue.side.leave(order)
-        self._end(order, sequence, reason)
+        queue = order.queue
+        if queue is not None:
+            queue.side.leave(order)
+        left = order.open * (order.end - order.start) if order.steps is None else order.open_minutes()
+        self.number += 1
+        self._events.append(make(e.Cancelled, (self.number, sequence, number, reason, left)))
+
+    def _expire(self, command: c.Expire) -> None:
+        self._cancel(command, Reason.EXPIRED)
 
     def _amend(self, command: c.Amend) -> None:
         sequence, number, price, gpus, version, minute = command
