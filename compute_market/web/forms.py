@@ -30,12 +30,14 @@ class CreditsField(forms.DecimalField):
         return None if amount is None else int(amount * MICROS_PER_CREDIT)
 
 
-class HourField(forms.DateTimeField):
-    """A moment in UTC, as the browser's own control gives it."""
+class MomentField(forms.DateTimeField):
+    """A moment in UTC, as the browser's own control gives it: on the minute."""
+
+    step_seconds = 60
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.DateTimeInput(
-            attrs={"type": "datetime-local", "step": "3600"}, format="%Y-%m-%dT%H:%M"
+            attrs={"type": "datetime-local", "step": str(self.step_seconds)}, format="%Y-%m-%dT%H:%M"
         )
         super().__init__(widget=widget, **kwargs)
 
@@ -44,8 +46,17 @@ class HourField(forms.DateTimeField):
         return None if moment is None else moment.replace(tzinfo=UTC)
 
 
+class HourField(MomentField):
+    """A full hour."""
+
+    step_seconds = 3600
+
+
 class TicketForm(forms.Form):
-    """A buy. An empty start means now."""
+    """A buy. An empty start means now; what few change is folded away under `MORE`."""
+
+    template_name = "market/product/ticket.html"
+    MORE = ("expires_at", "post_only", "self_trade")
 
     gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=100_000, initial=1)
     start = HourField(label=_("Start (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
@@ -60,7 +71,33 @@ class TicketForm(forms.Form):
             (Order.TimeInForce.FOK.value, _("all or nothing")),
         ],
     )
+    expires_at = MomentField(
+        label=_("Good until (UTC)"), required=False, help_text=_("Empty: until its window begins.")
+    )
+    post_only = forms.BooleanField(
+        label=_("Post only"), required=False, help_text=_("Refused rather than filled at once.")
+    )
+    self_trade = forms.TypedChoiceField(
+        label=_("If it meets an order of your own"),
+        coerce=int,
+        required=False,
+        choices=Order.SelfTrade.choices,
+        initial=str(Order.SelfTrade.CANCEL_NEWEST.value),
+    )
     client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something that is folded away was changed, or is wrong."""
+        changed = {*self.changed_data, *self.errors} if self.is_bound else set()
+        return not changed.isdisjoint(self.MORE)
+
+    def force(self) -> int:
+        """The time in force: to wait, but not for ever, is good-till-date."""
+        force = int(self.cleaned_data["time_in_force"])
+        if force == Order.TimeInForce.GTC and self.cleaned_data["expires_at"]:
+            return Order.TimeInForce.GTD.value
+        return force
 
     def window(self, now: datetime) -> tuple[datetime | None, datetime]:
         """(start or None for now, end on a full hour)."""

@@ -20,7 +20,20 @@ T = TypeVar("T")
 FIELDS = {
     "price_micros_per_gpu_hour": "price",
     "node_id": "node",
-    **{name: name for name in ("gpus", "start", "end", "time_in_force", "name", "image", "command")},
+    **{
+        name: name
+        for name in (
+            "gpus",
+            "start",
+            "end",
+            "time_in_force",
+            "expires_at",
+            "post_only",
+            "name",
+            "image",
+            "command",
+        )
+    },
 }
 
 

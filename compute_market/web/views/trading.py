@@ -166,7 +166,10 @@ def _ticket(
         start=start,
         end=end,
         price_micros_per_gpu_hour=data["price"],
-        time_in_force=data["time_in_force"],
+        time_in_force=form.force(),
+        expires_at=data["expires_at"],
+        post_only=data["post_only"],
+        self_trade=data["self_trade"] or Order.SelfTrade.CANCEL_NEWEST.value,
     )
     placed = submit(
         request,

@@ -121,6 +121,43 @@ class TestTheTicket:
         assert answer.status_code == 422
         assert "must be a multiple of the tick, 0.06 credits." in answer.content.decode()
 
+    def test_takes_the_terms_that_are_folded_away(self, machine: Node) -> None:
+        begins = database_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=3)
+        until = begins - timedelta(minutes=90)
+        form = {
+            "gpus": 1,
+            "start": begins.strftime("%Y-%m-%dT%H:%M"),
+            "hours": 1,
+            "price": "12.00",
+            "time_in_force": 0,
+            "expires_at": until.strftime("%Y-%m-%dT%H:%M"),
+            "post_only": "on",
+            "self_trade": Order.SelfTrade.CANCEL_OLDEST.value,
+            "client_order_id": "web-4",
+        }
+        who, address = client_of(rich()), f"/market/products/{machine.product.slug}"
+        assert '<details class="facet"><summary>More terms' in who.get(address).content.decode()
+        reviewed = who.post(address, {**form, "act": "review"}).content.decode()
+        assert '<details class="facet" open><summary>More terms' in reviewed
+        who.post(address, {**form, "act": "place"})
+        order = Order.objects.get()
+        assert (order.time_in_force, order.expires_at) == (Order.TimeInForce.GTD, until)
+        assert (order.post_only, order.self_trade) == (True, Order.SelfTrade.CANCEL_OLDEST)
+
+    def test_says_which_of_them_do_not_go_together(self, machine: Node) -> None:
+        form = {
+            "gpus": 1,
+            "hours": 1,
+            "price": "12.00",
+            "time_in_force": Order.TimeInForce.FOK.value,
+            "post_only": "on",
+            "client_order_id": "web-5",
+            "act": "place",
+        }
+        answer = client_of(rich()).post(f"/market/products/{machine.product.slug}", form)
+        assert answer.status_code == 422
+        assert "an immediate order cannot be post-only." in answer.content.decode()
+
     def test_says_in_credits_what_is_lacking(self, machine: Node) -> None:
         form = {
             "gpus": 1,
