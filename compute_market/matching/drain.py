@@ -54,7 +54,12 @@ def claim(*, shard: int, holder: str) -> Claim | None:
 
 def release(held: Claim) -> None:
     """Let others drain the shard, unless they do already."""
-    Cursor.objects.filter(shard=held.shard, epoch=held.epoch).update(holder="", held_until=None)
+    sql = (
+        f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
+        " SET holder = '', held_until = NULL WHERE shard_id = %s AND epoch = %s"
+    )
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [held.shard, held.epoch])
 
 
 def has_work(shard: int) -> bool:
@@ -111,19 +116,27 @@ def _drain_batch(held: Claim, now: datetime) -> int:
 
 def take_snapshot(*, shard: int, now: datetime) -> Snapshot | None:
     """Keep the engine's state, if the log has grown enough since the last time."""
-    place = Cursor.objects.filter(shard=shard).first()
-    newest = Snapshot.objects.filter(shard=shard).order_by("-sequence").only("sequence").first()
-    since = newest.sequence if newest else 0
-    if place is None or place.sequence - since < limits.snapshot_commands():
+    sql = (
+        "SELECT sequence, event_number,"  # noqa: S608 - our own tables' names
+        f" (SELECT COALESCE(MAX(kept.sequence), 0) FROM {rows.table_of(Snapshot)} kept"
+        f" WHERE kept.shard_id = place.shard_id) FROM {rows.table_of(Cursor)} place WHERE shard_id = %s"
+    )
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [shard])
+        row = cursor.fetchone()
+    if row is None:
         return None
-    shelf = books.at(shard=shard, sequence=place.sequence, event_number=place.event_number)
+    sequence, event_number, newest = row
+    if sequence - newest < limits.snapshot_commands():
+        return None
+    shelf = books.at(shard=shard, sequence=sequence, event_number=event_number)
     state = engine.dump(shelf.matcher)
     books.keep(shelf)
     snapshot, _ = Snapshot.objects.get_or_create(
         shard_id=shard,
-        sequence=place.sequence,
+        sequence=sequence,
         defaults={
-            "event_number": place.event_number,
+            "event_number": event_number,
             "state": zlib.compress(state, 1),
             "state_hash": engine.state_hash(shelf.matcher),
             "taken_at": now,
