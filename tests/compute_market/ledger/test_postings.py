@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from compute_market.ledger import jobs, postings
 from compute_market.ledger.errors import AmountInvalid, InsufficientFunds, ReservationEnded
 from compute_market.ledger.models import Account, Reservation, Transfer
+from hub.interface import pipelined
 from tests.factories.market import CREDIT, NOON, fund, namespace_of, trader
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +158,20 @@ class TestVoid:
         postings.void(reservation=hold, account=account, now=NOON)
         with pytest.raises(RuntimeError, match="behind the lock"):
             postings.void(reservation=stale, account=lock(buyer), now=NOON)
+
+    def test_behind_the_lock_is_found_out_before_the_commit_if_nobody_waits(self, buyer: int) -> None:
+        hold = postings.reserve(account=lock(buyer), amount_micros=40, cause="order/1", now=NOON)
+        stale = postings.load_reservations(ids=[hold.pk])[hold.pk]
+        other = postings.reserve(account=lock(buyer), amount_micros=40, cause="order/2", now=NOON)
+        postings.void(reservation=hold, account=lock(buyer), now=NOON)
+        with pytest.raises(RuntimeError, match="1 reservations ended behind the lock"), transaction.atomic():
+            account = lock(buyer)
+            journal = postings.Journal(accounts=[account], now=NOON)
+            with pipelined():
+                journal.end(reservation=stale)
+                journal.send()
+                journal.confirm()
+        assert stored(buyer) == (100 * CREDIT, other.amount_micros)
 
 
 class TestExpiry:

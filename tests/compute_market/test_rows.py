@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from compute_market import rows
+from compute_market.ledger.models import Account
+from compute_market.matching.models import Outbox
+from compute_market.offers.models import Shard
+from hub.interface import pipelined
+
+pytestmark = [pytest.mark.django_db, pytest.mark.breaks_the_books]  # its rows mean nothing
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+TOPICS = ('plain "quoted" \\ back', "中文", "{braces, and commas}")
+
+
+@pytest.fixture
+def shard() -> int:
+    return Shard.objects.get_or_create(pk=7)[0].pk
+
+
+def accounts() -> list[int]:
+    """Three accounts, of shards that stand for nothing."""
+    made = [(shard, micros) for shard, micros in ((901, 10), (902, 20), (903, 30))]
+    same = {"kind": "fees", "held_micros": 0, "opened_at": NOON}
+    return rows.insert_rows(Account, ("shard", "balance_micros"), made, same=same)
+
+
+class TestInsertRows:
+    def test_gives_keys_in_the_order_of_the_rows(self) -> None:
+        keys = accounts()
+        found = Account.objects.in_bulk(keys)
+        assert [found[key].shard for key in keys] == [901, 902, 903]
+        assert {(account.kind, account.opened_at) for account in found.values()} == {("fees", NOON)}
+
+    @pytest.mark.parametrize("moment", [NOON, NOON + timedelta(microseconds=123_456)])
+    def test_keeps_texts_objects_and_moments_as_they_are(self, shard: int, moment: datetime) -> None:
+        wanted = [
+            (topic, {"trades": [[number, None, topic]]}, moment + timedelta(hours=number))
+            for number, topic in enumerate(TOPICS)
+        ]
+        rows.insert_rows(Outbox, ("topic", "payload", "at"), wanted, same={"shard": shard, "sequence": 1})
+        found = Outbox.objects.filter(shard=shard).order_by("pk")
+        assert list(found.values_list("topic", "payload", "at")) == wanted
+
+    def test_sets_what_is_there_already(self, shard: int) -> None:
+        key = ("shard", "topic", "sequence")
+        for payload in ([1], [2]):
+            same = {"shard": shard, "at": NOON}
+            rows.add_rows(Outbox, ("topic", "sequence", "payload"), [("a", 1, payload)], same=same, once=key)
+        assert Outbox.objects.get(shard=shard).payload == [2]
+
+
+class TestWritten:
+    def test_counts_what_was_changed(self) -> None:
+        first, second, _ = accounts()
+        changes = [(first, 1), (second, 2), (second + 1_000_000, 3)]
+        assert rows.update_rows(Account, ("balance_micros",), changes, add=True).count() == 2
+        assert rows.update_rows(Account, ("balance_micros",), []).count() == 0
+        assert [Account.objects.get(pk=key).balance_micros for key in (first, second)] == [11, 22]
+
+    def test_is_asked_late_inside_a_pipelined_block(self) -> None:
+        first, second, third = accounts()
+        with transaction.atomic(), pipelined():
+            by_condition = rows.update_rows(
+                Account, (), [(first,), (second,)], same={"balance_micros": 5}, where="balance_micros > 15"
+            )
+            gone = rows.delete_rows(Account, ("shard",), [(903,), (999,)])
+            assert (by_condition.count(), gone.count()) == (1, 1)
+        assert not Account.objects.filter(pk=third).exists()
+        assert [Account.objects.get(pk=key).balance_micros for key in (first, second)] == [10, 5]
+
+    def test_leaves_errors_to_the_end_of_the_block(self, shard: int) -> None:
+        twice = [("a", [1]), ("a", [2])]
+        with pytest.raises(IntegrityError), transaction.atomic(), pipelined():
+            rows.add_rows(
+                Outbox, ("topic", "payload"), twice, same={"shard": shard, "sequence": 1, "at": NOON}
+            )
+        assert not Outbox.objects.filter(shard=shard).exists()
