@@ -12,6 +12,7 @@ the log afterwards, so what was committed before that is seen.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from functools import cache
 from typing import Self
@@ -22,6 +23,8 @@ from redis.commands.core import Script
 
 MARK_MILLISECONDS = 1000
 LISTEN_SECONDS = 0.2
+# What comes in so soon after the last bell shares a batch with what comes next; a first one never waits.
+GATHER_SECONDS = 0.01
 
 RING = """
 if redis.call('EXISTS', KEYS[2]) == 1 then
@@ -65,6 +68,7 @@ class Post:
         self.shard = shard
         self.until = until
         self._is_manned = False
+        self._heard_at = -math.inf
 
     def __enter__(self) -> Self:
         if time.monotonic() < self.until:
@@ -79,14 +83,21 @@ class Post:
                 _redis().delete(_post(self.shard), _bell(self.shard))
 
     def hear(self) -> bool:
-        """Wait a moment for a bell; False if there was none, or if it is time to go."""
+        """Wait a moment for a bell; False if there was none, or if it is time to go.
+
+        Bells that follow each other closely are heard as one, `GATHER_SECONDS` after the one before.
+        """
         if time.monotonic() >= self.until:
             return False
+        time.sleep(max(0.0, self._heard_at + GATHER_SECONDS - time.monotonic()))
         try:
             # If the post was gone, a batch took longer than it stands: who rang meanwhile was not heard.
-            return not self._man() or _redis().blpop([_bell(self.shard)], timeout=LISTEN_SECONDS) is not None
+            if self._man() and _redis().blpop([_bell(self.shard)], timeout=LISTEN_SECONDS) is None:
+                return False
         except redis.RedisError:
             return False
+        self._heard_at = time.monotonic()
+        return True
 
     def _man(self) -> bool:
         """Stand at the post for the next second; whether we stood there before."""

@@ -39,7 +39,7 @@ LIMITS = {
 OPEN_ORDERS = 100_000
 SUBSCRIBERS = 500
 TRADES_A_SECOND = 100
-CLIENTS = (4, 16)
+CLIENTS = (4, 8, 16)
 Figures = dict[str, str]
 
 
