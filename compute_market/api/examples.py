@@ -107,6 +107,7 @@ ORDER = {
     "end": NEXT_NOON,
     "limit_price": 12_000_000,
     "time_in_force": "gtc",
+    "expires_at": NOON,
     "post_only": False,
     "self_trade": "cancel_newest",
     "node": None,

@@ -129,6 +129,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "end": moment(order.end),
         "limit_price": order.price_micros_per_gpu_hour,
         "time_in_force": Order.TimeInForce(order.time_in_force).name.lower(),
+        "expires_at": moment(order.expires_at),
         "post_only": order.post_only,
         "self_trade": Order.SelfTrade(order.self_trade).name.lower(),
         "node": order.node_id,

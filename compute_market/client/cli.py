@@ -122,7 +122,14 @@ def _orders(verb: Verb) -> None:
         one.add_argument("price", type=micros, help=f"credits per GPU-hour, {limit}")
         one.add_argument("--start", type=start, help="an ISO time, +3h, or now; left out: the next full hour")
         one.add_argument("--time-in-force", choices=["gtc", "ioc", "fok"], default="gtc")
+        one.add_argument("--until", type=hour, help="rest no longer than that: an ISO time or +3h")
         one.add_argument("--post-only", action="store_true", help="refuse it if it would trade at once")
+        one.add_argument(
+            "--self-trade",
+            choices=["cancel_newest", "cancel_oldest", "cancel_both"],
+            default="cancel_newest",
+            help="what gives way when it meets an order of your own",
+        )
         one.add_argument("--id", default="", help="your own order id: repeating it places the order once")
         _with_wait(one)
         if name == "sell":

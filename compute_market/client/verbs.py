@@ -119,8 +119,12 @@ def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **sour
         "end": _floor_hour(end) if is_now else end,
         "limit_price": args.price,
         "time_in_force": args.time_in_force,
+        "self_trade": args.self_trade,
         **source,
     }
+    if args.until:
+        order["expires_at"] = args.until
+        order["time_in_force"] = "gtd" if args.time_in_force == "gtc" else args.time_in_force
     if not is_now:
         order["start"] = start
     if args.post_only:

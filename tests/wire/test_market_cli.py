@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -113,6 +114,20 @@ class TestABuyer:
         live_sqlite.remote.call(f"{SCENERY}:clear")
         assert "[not_open]" in me.refusal("cancel", number)
         assert "0 orders are being cancelled" in me("cancel", "--all")
+
+
+class TestTerms:
+    def test_are_those_of_the_wire(self, shell: Callable[..., Shell], slug: str) -> None:
+        me = shell()
+        start = (datetime.now(UTC) + timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+        until = (start - timedelta(minutes=90)).isoformat()
+        terms = ("--start", start.isoformat(), "--until", until, "--post-only", "--self-trade", "cancel_both")
+        order = me.json("buy", slug, "1", "1", "6", *terms, "--wait", "0")
+        assert (order["time_in_force"], order["post_only"]) == ("gtd", True)
+        assert order["self_trade"] == "cancel_both"
+        assert datetime.fromisoformat(order["expires_at"]) == start - timedelta(minutes=90)
+        late = ("--until", until, "--time-in-force", "fok")
+        assert "belongs to a GTD order" in me.refusal("buy", slug, "1", "1", "6", *late)
 
 
 class TestRefusals:
