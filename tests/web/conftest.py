@@ -77,6 +77,13 @@ class Visitor:
         self.page.fill("[name=password]", password)
         self.press("main button.primary")
 
+    def make_repository(self, name: str, **fields: str) -> None:
+        """A new model, by the page for it; the window is at the repository then."""
+        self.go("/new")
+        for control, value in {"name": name, **fields}.items():
+            self.page.fill(f"[name={control}]", value)
+        self.press("main button.primary")
+
     def keep(self, name: str) -> None:
         """A screenshot for people to look at."""
         ARTIFACTS.mkdir(exist_ok=True)

@@ -41,9 +41,7 @@ class TestPublishing:
         visitor.sign_up(name)
         expect(page).to_have_url(f"{visitor.url}/{name}")
 
-        visitor.go("/new")
-        page.fill("[name=name]", "tiny")
-        visitor.press("main button.primary")
+        visitor.make_repository("tiny")
         card = tmp_path / "README.md"
         card.write_text(CARD)
         page.set_input_files("[data-files] >> nth=0", [str(weights), str(card)])
@@ -90,10 +88,7 @@ class TestPublishing:
         one, other = visit(language=language), visit(language=language)
         one.sign_in(owner.name, owner.password)
         other.sign_in(guest.name, guest.password)
-        one.go("/new")
-        one.page.fill("[name=name]", "shared")
-        one.page.fill("[name=license]", "mit")
-        one.press("main button.primary")
+        one.make_repository("shared", license="mit")
 
         other.go(f"/{owner.name}/shared/edit/main/README.md")
         other.page.fill("textarea[name=content]", "---\nlicense: mit\n---\n# Better\n")
@@ -118,10 +113,8 @@ class TestUploading:
     ) -> None:
         owner, visitor = live_sqlite.user(), visit()
         visitor.sign_in(owner.name, owner.password)
-        visitor.go("/new")
         page = visitor.page
-        page.fill("[name=name]", "folders")
-        visitor.press("main button.primary")
+        visitor.make_repository("folders")
         folder = tmp_path / "weights"
         (folder / "deep").mkdir(parents=True)
         (folder / "one.txt").write_text("one")
@@ -156,10 +149,8 @@ class TestUploading:
     ) -> None:
         owner, visitor = live_sqlite.user(), visit()
         visitor.sign_in(owner.name, owner.password)
-        visitor.go("/new")
         page = visitor.page
-        page.fill("[name=name]", "proposed")
-        visitor.press("main button.primary")
+        visitor.make_repository("proposed")
         path = tmp_path / "notes.txt"
         path.write_text("Look at this first\n")
         page.set_input_files("[data-files] >> nth=0", str(path))
@@ -173,10 +164,8 @@ class TestUploading:
     ) -> None:
         owner, visitor = live_sqlite.user(), visit()
         visitor.sign_in(owner.name, owner.password)
-        visitor.go("/new")
         page = visitor.page
-        page.fill("[name=name]", "large")
-        visitor.press("main button.primary")
+        visitor.make_repository("large")
         path = tmp_path / "large.bin"
         path.write_bytes(hashlib.shake_256(b"large").digest(3_000_000))
         lost: list[str] = []
@@ -203,9 +192,7 @@ class TestWithoutScripts:
         visitor, name = visit(language=language, scripts=False), unique("jo")
         page = visitor.page
         visitor.sign_up(name)
-        visitor.go("/new")
-        page.fill("[name=name]", "plain")
-        visitor.press("main button.primary")
+        visitor.make_repository("plain")
         visitor.go("/settings/tokens")
         page.fill("[name=name]", "ci")
         visitor.press("main form.card >> button.primary")
@@ -255,9 +242,7 @@ class TestSearch:
         owner, visitor = live_sqlite.user(), visit()
         visitor.sign_in(owner.name, owner.password)
         name = unique("needle")
-        visitor.go("/new")
-        visitor.page.fill("[name=name]", name)
-        visitor.press("main button.primary")
+        visitor.make_repository(name)
         visitor.go("/")
         visitor.page.locator(".mast input[type=search]").press_sequentially(name)
         expect(visitor.page.locator(f"#found a[href='/{owner.name}/{name}']")).to_be_visible()
