@@ -9,6 +9,8 @@ import pytest
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from bazaar.postgresql import base
+
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 
@@ -31,12 +33,24 @@ def pid() -> object:
     return ask(connection, "SELECT pg_backend_pid()")
 
 
+def last_statement(operator: BaseDatabaseWrapper, session: object) -> object:
+    return ask(operator, "SELECT query FROM pg_stat_activity WHERE pid = %s", session)
+
+
 class TestAKeptConnection:
     def test_is_looked_at_without_a_statement(self, operator: BaseDatabaseWrapper) -> None:
+        connection.is_usable()
         session = pid()
         assert connection.is_usable()
-        last = ask(operator, "SELECT query FROM pg_stat_activity WHERE pid = %s", session)
-        assert last == "SELECT pg_backend_pid()"
+        assert last_statement(operator, session) == "SELECT pg_backend_pid()"
+
+    def test_is_asked_after_a_pause(
+        self, operator: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        session = pid()
+        monkeypatch.setattr(base, "TRUSTED_SECONDS", -1.0)
+        assert connection.is_usable()
+        assert last_statement(operator, session) == "SELECT 1"
 
     def test_is_replaced_when_the_server_has_ended_it(self, operator: BaseDatabaseWrapper) -> None:
         session = pid()
