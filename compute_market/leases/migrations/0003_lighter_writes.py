@@ -3,6 +3,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from compute_market.migration_steps import on_postgresql
+
 LIGHTER = (
     "ALTER TABLE leases_lease DROP CONSTRAINT leases_lease_node_id_b2cf4c93_fk_offers_node_id",
     "ALTER TABLE leases_lease DROP CONSTRAINT leases_lease_product_id_2ab9996b_fk_offers_product_id",
@@ -15,20 +17,11 @@ AS_BEFORE = (
 )
 
 
-def run(statements):
-    def on_postgresql(apps, schema_editor):
-        if schema_editor.connection.vendor == "postgresql":
-            for statement in statements:
-                schema_editor.execute(statement)
-
-    return on_postgresql
-
-
 class Migration(migrations.Migration):
     dependencies = [("leases", "0002_gpu_bound_once")]
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[migrations.RunPython(run(LIGHTER), run(AS_BEFORE), elidable=False)],
+            database_operations=[on_postgresql(LIGHTER, AS_BEFORE)],
             state_operations=[
                 migrations.AlterField(
                     model_name="lease",

@@ -6,6 +6,8 @@ SQLite could only forget them by writing its tables anew, and they cost it littl
 import django.db.models.deletion
 from django.db import migrations, models
 
+from compute_market.migration_steps import on_postgresql
+
 LIGHTER = (
     "DROP INDEX ledger_transfer_cause_eb86c110_like",
     "DROP INDEX ledger_reservation_cause_3a3aea23_like",
@@ -24,20 +26,11 @@ AS_BEFORE = (
 )
 
 
-def run(statements):
-    def on_postgresql(apps, schema_editor):
-        if schema_editor.connection.vendor == "postgresql":
-            for statement in statements:
-                schema_editor.execute(statement)
-
-    return on_postgresql
-
-
 class Migration(migrations.Migration):
     dependencies = [("ledger", "0002_transfers_written_once")]
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[migrations.RunPython(run(LIGHTER), run(AS_BEFORE), elidable=False)],
+            database_operations=[on_postgresql(LIGHTER, AS_BEFORE)],
             state_operations=[
                 migrations.AlterField(
                     model_name="reservation",
