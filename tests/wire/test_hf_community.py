@@ -15,24 +15,6 @@ from tests.servers import clients
 from tests.servers.live import LiveBazaar, LiveUser, unique
 
 
-@pytest.fixture
-def alice(live_bazaar: LiveBazaar) -> HfApi:
-    return HfApi(endpoint=live_bazaar.url, token=live_bazaar.alice.token)
-
-
-@pytest.fixture
-def bob(live_bazaar: LiveBazaar) -> HfApi:
-    return HfApi(endpoint=live_bazaar.url, token=live_bazaar.bob.token)
-
-
-@pytest.fixture
-def repo_id(live_bazaar: LiveBazaar, alice: HfApi) -> str:
-    """A public model of alice's."""
-    made = f"{live_bazaar.alice.name}/{unique('model')}"
-    alice.create_repo(made)
-    return made
-
-
 def add(path: str, text: str) -> CommitOperationAdd:
     return CommitOperationAdd(path_in_repo=path, path_or_fileobj=text.encode())
 

@@ -11,26 +11,8 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from tests.servers.live import LiveBazaar, unique
+from tests.servers.live import LiveBazaar
 from tests.servers.receiver import Receiver, receiving
-
-
-@pytest.fixture
-def alice(live_bazaar: LiveBazaar) -> HfApi:
-    return HfApi(endpoint=live_bazaar.url, token=live_bazaar.alice.token)
-
-
-@pytest.fixture
-def bob(live_bazaar: LiveBazaar) -> HfApi:
-    return HfApi(endpoint=live_bazaar.url, token=live_bazaar.bob.token)
-
-
-@pytest.fixture
-def repo_id(live_bazaar: LiveBazaar, alice: HfApi) -> str:
-    """A public model of alice's."""
-    made = f"{live_bazaar.alice.name}/{unique('model')}"
-    alice.create_repo(made)
-    return made
 
 
 @pytest.fixture
