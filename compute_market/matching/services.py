@@ -51,7 +51,8 @@ def place_order(*, actor: Principal, namespace_id: int, request: OrderRequest, n
     """
     policies.require_spend(actor, namespace_id)
     wanted = _Wanted(namespace_id, request, now)
-    # A sell locks nodes, which would come out of their order in a group.
+    # A sell locks nodes, which would come out of their order in a group; and nobody else can commit what
+    # belongs to a transaction that has begun.
     is_alone = request.side == Order.Side.SELL or transaction.get_connection().in_atomic_block
     answer = _accept([wanted])[0] if is_alone else _together.do(wanted)
     if isinstance(answer, Refusal):
