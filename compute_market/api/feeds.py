@@ -104,7 +104,7 @@ class Stream(MarketView):
         resumes = bool(text) and int(text) <= newest
         after = int(text) if resumes else newest
         first = b"" if resumes else self._snapshot(product, newest).render()
-        take = request.environ.get("bazaar.take_socket")  # type: ignore[attr-defined]
+        take = request.environ.get("bazaar.take_connection")  # type: ignore[attr-defined]
         if take is None:
             return _held_by_a_thread(marketdata.topic(product), after, first)
         request_id = request.headers.get("X-Request-Id", "")
@@ -114,7 +114,7 @@ class Stream(MarketView):
         if broadcaster().is_full:
             return problems.problem(503, code="too_many_streams", detail="Too many streams are open.")
         broadcaster().subscribe(
-            take(), topic=marketdata.topic(product), after=after, headers=headers, first=first
+            take().socket, topic=marketdata.topic(product), after=after, headers=headers, first=first
         )
         return Response()
 
@@ -125,7 +125,7 @@ class Stream(MarketView):
 
 
 def _held_by_a_thread(topic: str, after: int, first: bytes) -> StreamingHttpResponse:
-    """For servers that cannot give a socket away (a development server, a test)."""
+    """For servers that cannot give a connection away (a development server, a test)."""
 
     def events() -> Iterator[bytes]:
         yield first or b": resumed\n\n"
