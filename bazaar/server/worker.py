@@ -2,8 +2,8 @@
 
 An event stream or a tunnel lasts for hours. If it held a thread of the worker's pool, some dozens of them
 would stop the server. So such a view calls `environ["bazaar.take_connection"]()`, gets the socket, and its
-new owner reads and writes from then on (`compute_market.api.streams` serves all event streams of a process from
-one thread). The worker forgets the connection without shutting it down.
+new owner reads and writes from then on (`compute_market.api.streams` serves all event streams of a process
+from one thread). The worker forgets the connection without shutting it down.
 """
 
 from __future__ import annotations
