@@ -30,6 +30,7 @@ from compute_market.offers.errors import AgentRefused
 from compute_market.offers.models import HardwareReport, Node
 
 EVENTS_MAX = 200
+TOO_MANY = {"accepted": False, "code": "too_many_events"}
 TAG = "agents"
 
 
@@ -49,30 +50,43 @@ class HeartbeatBody(serializers.Serializer[Any]):
     runners = serializers.ListField(child=serializers.CharField(max_length=20), max_length=20, default=list)
 
 
+class Text(serializers.CharField):
+    """A text that came from a tenant's program. It is stored as far as it can be, never refused."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, **options)
+
+    def to_internal_value(self, data: str) -> str:
+        return leasing.storable(super().to_internal_value(data))
+
+
 class EventBody(serializers.Serializer[Any]):
     """With `lease`, about a lease (`ready` or `failed`); without, about the work with that token."""
 
-    lease = serializers.IntegerField(required=False)
+    lease = serializers.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
     token = serializers.UUIDField()
     state = serializers.ChoiceField(choices=["ready", "running", "exited", "stopped", "failed"])
     exit_code = serializers.IntegerField(required=False, allow_null=True, min_value=-255, max_value=255)
-    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000, default="")
+    reason = Text(required=False, default="")
 
 
 class EventsBody(serializers.Serializer[Any]):
-    events = serializers.ListField(child=EventBody(), max_length=EVENTS_MAX)
+    """Each event is an `EventBody`; one that is malformed is refused alone."""
+
+    events = serializers.ListField(child=serializers.JSONField())
 
 
 class LogBody(serializers.Serializer[Any]):
     token = serializers.UUIDField()
-    offset = serializers.IntegerField(min_value=0)
-    size = serializers.IntegerField(min_value=1, max_value=leasing.LOG_CHUNK_BYTES_MAX)
-    text = serializers.CharField(trim_whitespace=False, allow_blank=True)
+    offset = serializers.IntegerField(min_value=0, max_value=leasing.LOG_OFFSET_MAX)
+    size = serializers.IntegerField(min_value=1, max_value=leasing.LOG_SIZE_MAX)
+    text = Text()
 
 
 Standing = inline_serializer(
     "AgentStanding",
     {
+        "now": serializers.DateTimeField(),
         "state": serializers.CharField(),
         "reason": serializers.CharField(),
         "heartbeat_seconds": serializers.IntegerField(),
@@ -165,7 +179,7 @@ class Report(AgentView):
         now = clock.database_now()
         node = self.node(request, now=now)
         report = offers.report_hardware(node=node, **self.read(request, ReportBody), now=now)
-        return Response(_standing(report.node))
+        return Response({"now": now, **_standing(report.node)})
 
 
 class HeartbeatView(AgentView):
@@ -174,7 +188,8 @@ class HeartbeatView(AgentView):
         """Say that the node is there. Nodes without fresh heartbeats stop trading."""
         now = clock.database_now()
         node = self.node(request, now=now)
-        return Response(_standing(offers.hear(node=node, **self.read(request, HeartbeatBody), now=now)))
+        heard = offers.hear(node=node, **self.read(request, HeartbeatBody), now=now)
+        return Response({"now": now, **_standing(heard)})
 
 
 class Poll(AgentView):
@@ -194,7 +209,8 @@ class Events(AgentView):
         now = clock.database_now()
         node = self.node(request, now=now)
         events = self.read(request, EventsBody)["events"]
-        return Response({"results": [_tell(node, event, now) for event in events]})
+        results = [_tell(node, event, now) for event in events[:EVENTS_MAX]]
+        return Response({"results": results + [TOO_MANY] * (len(events) - len(results))})
 
 
 class Logs(AgentView):
@@ -238,8 +254,12 @@ def _work(work: Work) -> dict[str, Any]:
     }
 
 
-def _tell(node: Node, event: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """One event; a refused one does not keep the others from being heard."""
+def _tell(node: Node, said: object, now: datetime) -> dict[str, Any]:
+    """One event; a refused or malformed one does not keep the others from being heard."""
+    shaped = EventBody(data=said)
+    if not shaped.is_valid():
+        return {"accepted": False, "code": "invalid"}
+    event = shaped.validated_data
     token, state, reason = event["token"], event["state"], event["reason"]
     try:
         if "lease" not in event:

@@ -40,6 +40,11 @@ class WorkNotFound(NotFound):
     message = _("The lease runs no command.")
 
 
+class WorkOver(Conflict):
+    code = "work_over"
+    message = _("The command is over; no more of its output is taken.")
+
+
 class WorkInvalid(Invalid):
     code = "work_invalid"
     message = _("{field}: {reason}")

@@ -22,6 +22,7 @@ from compute_market.leases.errors import (
     StaleToken,
     WorkInvalid,
     WorkNotFound,
+    WorkOver,
     WorkRunning,
 )
 from compute_market.leases.lifecycle import LockedLease, lock_lease, move
@@ -41,6 +42,9 @@ RESERVED_VARIABLES = frozenset(
 IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]{0,254}")
 RUNNERS_BY_PREFERENCE = ("podman", "docker", "process", "fake")
 LOG_CHUNK_BYTES_MAX = 64 * 1024
+LOG_SIZE_MAX = 2**31 - 1
+LOG_OFFSET_MAX = 2**62
+REASON_MAX = 300
 
 
 def run_work(
@@ -212,7 +216,7 @@ def report_work(
                 work.state = Work.State.RUNNING
         else:
             work.state, work.finished_at = Work.State(state), now
-            work.exit_code, work.reason = exit_code, reason[:300]
+            work.exit_code, work.reason = exit_code, storable(reason)[:REASON_MAX]
         work.save()
     return work
 
@@ -222,20 +226,20 @@ def append_log(
 ) -> int:
     """Keep a piece of a work's output; give the byte that is expected next.
 
-    `size` is how many bytes it was before it was made text. A piece received before is passed over.
-    Beyond the limit the oldest pieces are let go.
+    `size` is how many bytes it was before it was made text. A piece received before is passed over, one that
+    is too long keeps its newest part, and what a database cannot hold is replaced: an agent must never be
+    stuck with output. Beyond the limit the oldest pieces are let go.
 
-    Raises: StaleToken, WorkInvalid.
+    Raises: StaleToken, WorkOver, WorkInvalid (a size or an offset that cannot be).
     """
-    text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    kept = len(text.encode(errors="replace"))
-    size = kept if size is None else size
-    if offset < 0 or not 0 < size <= LOG_CHUNK_BYTES_MAX or kept > 3 * LOG_CHUNK_BYTES_MAX:
-        raise WorkInvalid(
-            field="text", reason=f"1 to {LOG_CHUNK_BYTES_MAX} bytes are wanted, and their offset"
-        )
+    text = storable(text)[-LOG_CHUNK_BYTES_MAX:]
+    size = len(text.encode()) if size is None else size
+    if not 0 < size <= LOG_SIZE_MAX or not 0 <= offset <= LOG_OFFSET_MAX:
+        raise WorkInvalid(field="size", reason="the bytes of the text are wanted, and their offset")
     with transaction.atomic(durable=True):
         work = _lock_work(node, token)
+        if work.state not in Work.OPEN:
+            raise WorkOver
         if offset < work.log_bytes:
             return work.log_bytes
         LogChunk.objects.create(work=work, offset=offset, text=text, size=size, received_at=now)
@@ -245,6 +249,11 @@ def append_log(
         if too_old > 0:
             LogChunk.objects.filter(work=work, offset__lt=too_old).delete()
     return work.log_bytes
+
+
+def storable(text: str) -> str:
+    """The text with NUL and lone surrogates replaced: no database keeps them."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def _lock(lease_id: int) -> LockedLease:

@@ -1,8 +1,12 @@
-"""How an agent proves who it is: an HMAC over each request, with a number that only ever grows.
+"""How an agent proves who it is: an HMAC over each request, with a number that is used once.
 
 The agent's secret is derived from the hub's own key and the public `agent_key_id`, so the database holds
-nothing that could sign. A request carries the time, a nonce greater than any before, and the fingerprint of
-the machine; replayed, delayed and moved requests are refused.
+nothing that could sign. A request carries the time, a nonce, and the fingerprint of the machine; replayed,
+delayed and moved requests are refused. An agent has several threads, so requests may arrive in another order
+than they were signed in: the last `WINDOW` numbers are each accepted once, as in IPsec (RFC 4303, 3.4.3).
+
+A refusal because of the time or the nonce says what the hub expects. The agent then signs again, so a wrong
+clock or a lost counter stops no node; only the holder of the key gets that far.
 """
 
 from __future__ import annotations
@@ -15,10 +19,17 @@ from datetime import datetime
 
 from django.utils.crypto import salted_hmac
 
-from compute_market.offers.errors import AgentElsewhere, AgentRefused, AgentReplayed
-from compute_market.offers.models import Node
+from compute_market.offers.errors import (
+    AgentClockOff,
+    AgentElsewhere,
+    AgentRefused,
+    AgentReplayed,
+    NodeRetired,
+)
+from compute_market.offers.models import NONCE_WINDOW, Node
 
 CLOCK_SKEW_SECONDS = 300
+SPEND_TRIES = 8
 ENROLMENT_PREFIX = "mbe_"
 
 
@@ -67,18 +78,47 @@ def sign(request: SignedRequest) -> str:
 def authenticate(request: SignedRequest, *, now: datetime) -> Node:
     """The node whose agent sent this; its nonce is spent.
 
-    Raises: AgentRefused (unknown key, wrong signature, clock too far off), AgentReplayed, AgentElsewhere.
+    Raises: AgentRefused (unknown key, wrong signature), NodeRetired, AgentClockOff, AgentElsewhere,
+    AgentReplayed.
     """
     node = Node.objects.select_related("provider").filter(agent_key_id=request.key_id).first()
     if node is None or not hmac.compare_digest(sign(request).encode(), request.signature.encode()):
         raise AgentRefused(reason="the key or the signature is wrong")
     if node.state == Node.State.RETIRED:
-        raise AgentRefused(reason="the node is retired")
+        raise NodeRetired
     if abs(request.timestamp - now.timestamp()) > CLOCK_SKEW_SECONDS:
-        raise AgentRefused(reason=f"its clock is off; it is {now:%FT%TZ} here")
+        raise AgentClockOff(now=now.isoformat())
     if not hmac.compare_digest(node.instance.encode(), request.instance.encode()):
         raise AgentElsewhere
-    if not Node.objects.filter(pk=node.pk, last_nonce__lt=request.nonce).update(last_nonce=request.nonce):
-        raise AgentReplayed(reason="replayed")
-    node.last_nonce = request.nonce
+    _spend_nonce(node, request.nonce)
     return node
+
+
+def _spend_nonce(node: Node, nonce: int) -> None:
+    """Note the nonce as used. Another request of the node may do so at the same moment: then look again.
+
+    Raises: AgentReplayed.
+    """
+    for _ in range(SPEND_TRIES):
+        spent = spend(nonce, last=node.last_nonce, seen=node.nonces_seen)
+        if spent is None:
+            break
+        unchanged = Node.objects.filter(pk=node.pk, last_nonce=node.last_nonce, nonces_seen=node.nonces_seen)
+        if unchanged.update(last_nonce=spent[0], nonces_seen=spent[1]):
+            node.last_nonce, node.nonces_seen = spent
+            return
+        node.refresh_from_db(fields=["last_nonce", "nonces_seen"])
+    raise AgentReplayed(last_nonce=node.last_nonce)
+
+
+def spend(nonce: int, *, last: int, seen: int) -> tuple[int, int] | None:
+    """The greatest nonce and the bitmap of those just below it after this one; None if used or too old.
+
+    Bit `i` of `seen` stands for the number `last - 1 - i`.
+    """
+    if nonce > last:
+        return nonce, ((seen << 1 | 1) << min(nonce - last - 1, NONCE_WINDOW)) & ((1 << NONCE_WINDOW) - 1)
+    behind = last - 1 - nonce
+    if not 0 <= behind < NONCE_WINDOW or seen >> behind & 1:
+        return None
+    return last, seen | 1 << behind

@@ -60,6 +60,16 @@ class AgentReplayed(AgentRefused):
     message = _("This request, or a later one, has been received before.")
 
 
+class AgentClockOff(AgentRefused):
+    code = "agent_clock_off"
+    message = _("The agent's clock is off; it is {now} here.")
+
+
+class NodeRetired(AgentRefused):
+    code = "node_retired"
+    message = _("The node is retired.")
+
+
 class AgentElsewhere(Denied):
     code = "agent_elsewhere"
     message = _("This agent key belongs to another machine.")

@@ -11,6 +11,8 @@ from django.db.models.functions import Mod
 from django.utils.translation import gettext_lazy as _
 
 GPUS_A_NODE_MAX = 256
+# How far requests of one agent may overtake each other: the bits of a signed 64-bit column.
+NONCE_WINDOW = 62
 
 
 class Shard(models.Model):
@@ -119,7 +121,10 @@ class Node(models.Model):
     # The public half of the agent's key; the secret is derived from it and the hub's own key (agents.py).
     agent_key_id = models.CharField(max_length=64, unique=True)
     instance = models.CharField(max_length=64, help_text="The fingerprint of the machine that enrolled.")
-    last_nonce = models.BigIntegerField(default=0, help_text="Requests must carry a greater one.")
+    last_nonce = models.BigIntegerField(default=0, help_text="The greatest that a request has carried.")
+    nonces_seen = models.BigIntegerField(
+        default=(1 << NONCE_WINDOW) - 1, help_text="A bitmap: which of the numbers just below it were used."
+    )
     runners = models.JSONField(default=list, help_text="What the agent says it can run work with.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.ENROLLED)
     state_reason = models.CharField(max_length=300, blank=True)

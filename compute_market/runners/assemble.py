@@ -11,7 +11,10 @@ import ast
 import sys
 from pathlib import Path
 
-MODULES = ("base", "process", "gpu_flags", "container", "fake", "devices", "hub_link", "agent")
+MODULES = (
+    *("clocks", "loops", "base", "process", "gpu_flags", "container", "fake", "devices"),
+    *("hub_link", "assignments", "output", "leftovers", "works", "agent", "command_line"),
+)
 # Modules that are called by name where they are used keep it, as a namespace.
 NAMESPACES = ("devices",)
 HEADER = '''#!/usr/bin/env python3
@@ -46,14 +49,15 @@ def assemble() -> str:
 
 
 def _split(source: str) -> tuple[set[str], str]:
-    """The imports of other packages at the top of a module, and the module without imports and docstring."""
+    """The imports of other packages, and the module without any imports, its docstring and its start."""
     tree = ast.parse(source)
     lines = source.splitlines()
     imports = set()
     for index, statement in enumerate(tree.body):
         is_docstring = index == 0 and isinstance(statement, ast.Expr)
         is_import = isinstance(statement, ast.Import | ast.ImportFrom)
-        if not (is_docstring or is_import):
+        is_start = isinstance(statement, ast.If) and "__main__" in ast.unparse(statement.test)
+        if not (is_docstring or is_import or is_start):
             continue
         text = ast.unparse(statement)
         if is_import and "compute_market" not in text and "__future__" not in text:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from compute_market.leases import jobs
+from compute_market.leases import jobs, selectors
 from compute_market.leases.models import Lease, Work
 from compute_market.offers import agents, services
 from compute_market.offers.models import Node
@@ -30,10 +31,11 @@ class AgentClient:
         self.key = key
         self.instance = instance
         self.nonce = 0
+        self.ahead_s = 0
 
     def headers(self, action: str, body: bytes) -> dict[str, str]:
         self.nonce += 1
-        timestamp = int(timezone.now().timestamp())
+        timestamp = int(timezone.now().timestamp()) + self.ahead_s
         digest = hashlib.sha256(body).hexdigest()
         text = f"POST\n{BASE}/{action}\n{timestamp}\n{self.nonce}\n{self.instance}\n{digest}"
         return {
@@ -107,6 +109,33 @@ class TestSigning:
         answer = agent.post("heartbeat", {}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "agent_replayed")
 
+    def test_takes_requests_that_overtook_each_other_once_each(self, agent: AgentClient) -> None:
+        signed = [agent.headers("heartbeat", b"{}") for _ in range(5)]
+        order = [3, 0, 4, 1, 2, 0, 3, 4]
+        answers = [agent.post("heartbeat", {}, headers=signed[number]) for number in order]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [401] * 3
+
+    def test_tells_an_agent_with_a_lost_counter_where_it_was(self, agent: AgentClient) -> None:
+        agent.nonce = 10**18
+        agent.post("heartbeat", {})
+        agent.nonce = 5
+        problem = agent.post("heartbeat", {}).json()
+        assert (problem["code"], problem["last_nonce"]) == ("agent_replayed", 10**18 + 1)
+        agent.nonce = problem["last_nonce"]
+        assert agent.post("heartbeat", {}).status_code == 200
+
+    def test_tells_an_agent_with_a_wrong_clock_the_time(self, agent: AgentClient) -> None:
+        agent.ahead_s = 3600
+        problem = agent.post("heartbeat", {}).json()
+        assert problem["code"] == "agent_clock_off"
+        told = datetime.fromisoformat(problem["now"])
+        assert abs((timezone.now() - told).total_seconds()) < 60
+
+    def test_says_that_a_node_is_retired(self, agent: AgentClient) -> None:
+        Node.objects.update(state=Node.State.RETIRED)
+        answer = agent.post("poll", {})
+        assert (answer.status_code, answer.json()["code"]) == (401, "node_retired")
+
     def test_refuses_the_same_signature_on_another_body_or_call(self, agent: AgentClient) -> None:
         headers = agent.headers("heartbeat", b"{}")
         assert (
@@ -173,6 +202,41 @@ class TestWork:
         work.refresh_from_db()
         assert (work.state, work.exit_code) == (Work.State.EXITED, 0)
         assert Lease.objects.get().state == "active"
+
+    def test_that_is_told_badly_spoils_nothing_else(self, agent: AgentClient) -> None:
+        node = ready(agent)
+        holder = trader(funds=100)
+        now = timezone.now()
+        lease = market.lease(node, holder=holder, start=now.replace(second=0, microsecond=0))
+        jobs.start_leases(now=now)
+        (job,) = agent.post("poll", {}).json()["leases"]
+        agent.post("events", {"events": [{"lease": job["id"], "token": job["token"], "state": "ready"}]})
+        work = market.run(lease, holder, "train", now=timezone.now())
+        token = str(work.token)
+        told: list[Any] = [
+            *("a text", {}, {"token": "../../x", "state": "failed"}, {"token": token, "state": "gone"}),
+            {"token": token, "state": "exited", "exit_code": 10**30},
+            {"token": token, "state": "failed", "reason": "\x00" + 10_000 * "long "},
+        ]
+        results = agent.post("events", {"events": told}).json()["results"]
+        assert [result["code"] for result in results] == ["invalid"] * 5 + [""]
+        work.refresh_from_db()
+        assert (work.state, len(work.reason)) == (Work.State.FAILED, 300)
+        answer = agent.post("logs", {"token": token, "offset": 0, "size": 4, "text": "late"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "work_over")
+
+    def test_whose_output_no_database_holds_is_kept_as_far_as_possible(self, agent: AgentClient) -> None:
+        node = ready(agent)
+        holder = trader(funds=100)
+        now = timezone.now()
+        lease = market.lease(node, holder=holder, start=now.replace(second=0, microsecond=0))
+        jobs.start_leases(now=now)
+        (job,) = agent.post("poll", {}).json()["leases"]
+        agent.post("events", {"events": [{"lease": job["id"], "token": job["token"], "state": "ready"}]})
+        work = market.run(lease, holder, "train", now=timezone.now())
+        body = {"token": str(work.token), "offset": 0, "size": 5, "text": "a\x00\ud800b\n"}
+        assert agent.post("logs", body).json() == {"expected": 5}
+        assert selectors.read_log(work)[0] == "a\N{REPLACEMENT CHARACTER}?b\n"
 
     def test_of_another_node_stays_hidden(self, agent: AgentClient) -> None:
         ready(agent)

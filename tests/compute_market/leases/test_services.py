@@ -13,6 +13,7 @@ from compute_market.leases.errors import (
     StaleToken,
     WorkInvalid,
     WorkNotFound,
+    WorkOver,
     WorkRunning,
 )
 from compute_market.leases.models import Lease, LogChunk, Work
@@ -134,6 +135,20 @@ class TestLog:
             expected = services.append_log(node=node, token=work.token, offset=offset, text=text, now=SOON)
         assert selectors.read_log(work) == ("époque\N{REPLACEMENT CHARACTER}\n", expected)
         assert selectors.read_log(work, after=expected) == ("", expected)
+
+    def test_takes_whatever_a_program_may_print(self, lease: Lease, holder: Principal, node: Node) -> None:
+        work = run(lease, holder)
+        text = "\x00\ud800" + "x" * services.LOG_CHUNK_BYTES_MAX
+        assert services.append_log(
+            node=node, token=work.token, offset=9, text=text, size=10**6, now=SOON
+        ) == (10**6 + 9)
+        assert selectors.read_log(work)[0] == "x" * services.LOG_CHUNK_BYTES_MAX
+
+    def test_of_what_is_over_is_refused(self, lease: Lease, holder: Principal, node: Node) -> None:
+        work = run(lease, holder)
+        services.report_work(node=node, token=work.token, state="exited", exit_code=0, now=SOON)
+        with pytest.raises(WorkOver):
+            services.append_log(node=node, token=work.token, offset=0, text="late", now=SOON)
 
     def test_lets_the_oldest_go_beyond_its_limit(
         self, lease: Lease, holder: Principal, node: Node, settings: Any

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from compute_market.runners import devices
-from compute_market.runners.agent import whole_characters
 from compute_market.runners.assemble import assemble
+from compute_market.runners.output import whole_characters
 
 ROOT = Path(__file__).resolve().parents[3]
 

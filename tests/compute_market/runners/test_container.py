@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from compute_market.runners import agent
+from compute_market.runners import leftovers
 from compute_market.runners.base import Job, RunnerError
 from compute_market.runners.container import ContainerRunner, RunningContainer, container_command
 from compute_market.runners.gpu_flags import gpu_flags
@@ -216,11 +216,11 @@ class TestAContainer:
 class TestAnAgentThatWasKilled:
     def test_leaves_a_container_that_the_next_one_removes(self, engines: Path, tmp_path: Path) -> None:
         running = start(tmp_path, "/bin/sleep", "600")
-        agent.remember(tmp_path / "work" / "one", running)
+        leftovers.remember(tmp_path / "work" / "one", running)
         pid = until_it_runs(engines)
         running.process.kill()
         running.process.wait()
         assert is_alive(pid)
-        agent.end_leftovers(tmp_path)
+        leftovers.end_leftovers(tmp_path)
         assert not is_alive(pid)
         assert not (tmp_path / "work" / "one").exists()

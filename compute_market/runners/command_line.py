@@ -1,0 +1,139 @@
+"""The agent's command line: reads options, holds the folder, enrols, reports the hardware, and works."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from compute_market.runners import devices
+from compute_market.runners.agent import Agent
+from compute_market.runners.base import Runner
+from compute_market.runners.container import ContainerRunner
+from compute_market.runners.fake import FakeRunner
+from compute_market.runners.hub_link import HubError, HubLink, HubUnreachable
+from compute_market.runners.loops import say
+from compute_market.runners.process import ProcessRunner
+
+MEMORY_VARIABLE = "BAZAAR_AGENT_MEMORY_BYTES_MAX"
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+
+
+class FolderInUse(Exception):
+    """Another agent works in this folder."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and work. Gives the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with hold_folder(options.folder):
+            link = HubLink(
+                url=options.hub,
+                identity=options.folder / "identity.json",
+                instance=devices.machine_fingerprint(),
+            )
+            agent = Agent(
+                link=link,
+                runners=_runners(options),
+                folder=options.folder,
+                memory_bytes_max=int(os.environ.get(MEMORY_VARIABLE, "0")),
+            )
+            return _work(agent, options)
+    except (HubError, HubUnreachable, FolderInUse, ValueError, OSError) as error:
+        say(str(error))
+        return EXIT_REFUSED
+
+
+def hold_folder(folder: Path) -> TextIO:
+    """Keep other agents out of the folder while the returned file is open. Raises: FolderInUse, OSError.
+
+    The kernel ends the hold with the process, however it dies.
+    """
+    file = (folder / "agent.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read(20).strip() or "unknown"
+        file.close()
+        raise FolderInUse(
+            f"Another agent (process {holder}) works in {folder}. Stop it, or give this one another --folder."
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="The agent of a node that supplies GPUs to a Model Bazaar.")
+    parser.add_argument("--hub", required=True, help="The hub's address, as https://hub.example.org")
+    parser.add_argument("--key", help="The one-time enrolment key; only for the first start.")
+    parser.add_argument("--folder", type=Path, default=Path.home() / ".bazaar-agent")
+    parser.add_argument("--declare", metavar="DEVICE", help="Where no tool can measure: h100-sxm-80g")
+    parser.add_argument("--gpus", type=int, default=1, help="How many devices are declared.")
+    parser.add_argument(
+        "--allow-processes",
+        action="store_true",
+        help="Run work as plain processes, without a container: only for users you trust.",
+    )
+    parser.add_argument("--run-as", default="", metavar="USER", help="The user that processes run as.")
+    parser.add_argument(
+        "--container-device",
+        action="append",
+        default=[],
+        metavar="DEVICE",
+        help="A device that containers are given, {gpu} standing for each GPU's index; 'none' for none. "
+        "Needed only where the machine has other than NVIDIA, AMD, Hygon or Ascend devices.",
+    )
+    parser.add_argument("--fake", action="store_true", help="Run nothing and behave as if: for demos.")
+    parser.add_argument("--poll-seconds", type=float, default=2.0)
+    parser.add_argument("--report-only", action="store_true", help="Enrol, report the hardware, and stop.")
+    return parser
+
+
+def _runners(options: argparse.Namespace) -> list[Runner]:
+    given = options.container_device
+    runners: list[Runner] = [ContainerRunner(name, devices=given) for name in ("podman", "docker")]
+    if options.allow_processes:
+        runners.append(ProcessRunner(run_as=options.run_as))
+    if options.fake:
+        runners.append(FakeRunner())
+    return runners
+
+
+def _work(agent: Agent, options: argparse.Namespace) -> int:
+    link = agent.link
+    if not link.is_enrolled:
+        if not options.key:
+            say("give the enrolment key for the first start: --key mbe_…")
+            return EXIT_USAGE
+        node = link.enrol(key=options.key, runners=sorted(agent.works.runners))
+        say(f"enrolled as node {node['node']} ({node['name']})")
+    method, found = devices.probe()
+    if not found:
+        method, found = (
+            "declared",
+            devices.declare(options.declare, gpus=options.gpus) if options.declare else [],
+        )
+    answer = agent.report(method=method, found=found)
+    say(f"{len(found)} devices by {method}: {answer['state']} {answer['reason']}".rstrip())
+    if options.report_only:
+        return 0 if answer["state"] == "ready" else EXIT_REFUSED
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.ask_to_stop())
+    agent.run(poll_s=options.poll_seconds)
+    agent.stop_all(reason="the agent was stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The agent's line to the hub: addresses, numbers, clocks, and answers that make no sense."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compute_market.runners.clocks import HubClock
+from compute_market.runners.hub_link import (
+    NONCES_RESERVED,
+    HubError,
+    HubLink,
+    HubUnreachable,
+    Nonces,
+    safe_address,
+    unix_seconds,
+)
+from tests.compute_market.runners.hub import ScriptedHub
+
+
+@pytest.fixture
+def hub() -> Iterator[ScriptedHub]:
+    hub = ScriptedHub()
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def link(hub: ScriptedHub, tmp_path: Path) -> HubLink:
+    link = HubLink(url=hub.url, identity=tmp_path / "identity.json", instance="machine")
+    link.identity = {"key": "secret", "key_id": "mbk_1"}
+    return link
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        "url",
+        ["https://hub.example.org/", "http://localhost:8000", "http://127.0.0.2:80", "http://[::1]:8000"],
+    )
+    def test_is_https_or_this_machine(self, url: str) -> None:
+        assert safe_address(url) == url.rstrip("/")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *(
+                "http://hub.example.org",
+                "http://10.0.0.1",
+                "http://localhost.evil.example",
+                "hub.example.org",
+            ),
+            *("ftp://localhost", "file:///etc/passwd", "http://localhost@evil.example", "https://", ""),
+        ],
+    )
+    def test_is_nothing_else(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"https://"):
+            safe_address(url)
+
+    def test_is_not_changed_by_a_redirect(self, hub: ScriptedHub, link: HubLink) -> None:
+        hub.answers["poll"] = lambda _: (307, {"headers": {"Location": f"{hub.url}/elsewhere"}})
+        with pytest.raises(HubError, match="307"):
+            link.call("poll", {})
+        assert [action for action, _, _ in hub.requests] == ["poll"]
+
+
+class TestNonces:
+    def test_grow_over_restarts_and_threads(self, tmp_path: Path) -> None:
+        nonces = Nonces(tmp_path / "nonce")
+        given: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: given.extend(nonces.next() for _ in range(1000)))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(given)) == 4000
+        assert Nonces(tmp_path / "nonce").next() > max(given)
+
+    def test_are_written_once_for_many(self, tmp_path: Path) -> None:
+        nonces = Nonces(tmp_path / "nonce")
+        nonces.next()
+        (tmp_path / "nonce").unlink()
+        for _ in range(NONCES_RESERVED):
+            nonces.next()
+        assert not (tmp_path / "nonce").exists()
+        nonces.next()
+        assert (tmp_path / "nonce").exists()
+
+    def test_go_on_where_the_file_cannot_be_written(self, tmp_path: Path) -> None:
+        nonces = Nonces(tmp_path / "no" / "such" / "folder")
+        assert [nonces.next() for _ in range(3)] == [1, 2, 3]
+        (tmp_path / "nonce").write_text("broken")
+        assert Nonces(tmp_path / "nonce").next() == 1
+
+    def test_go_past_what_the_hub_has_seen(self, hub: ScriptedHub, link: HubLink) -> None:
+        problem = {"code": "agent_replayed", "detail": "before", "last_nonce": 10**18}
+        answers = iter([(401, problem), (200, {"leases": []})])
+        hub.answers["poll"] = lambda _: next(answers)
+        assert link.call("poll", {}) == {"leases": []}
+        numbers = [int(headers["X-Agent-Nonce"]) for _, _, headers in hub.requests]
+        assert numbers == [1, 10**18 + 1]
+
+    def test_are_not_tried_for_ever(self, hub: ScriptedHub, link: HubLink) -> None:
+        hub.answers["poll"] = lambda _: (401, {"code": "agent_replayed", "last_nonce": 5})
+        with pytest.raises(HubError, match="agent_replayed"):
+            link.call("poll", {})
+        assert len(hub.requests) == 3
+
+
+class TestClock:
+    def test_is_the_hubs_once_it_has_answered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = HubClock()
+        clock.set(1_000_000.0)
+        monkeypatch.setattr(time, "time", lambda: 5.0)
+        assert 0 <= clock.now() - 1_000_000 < 60
+
+    def test_is_corrected_by_a_refusal(self, hub: ScriptedHub, link: HubLink) -> None:
+        problem = {"code": "agent_clock_off", "now": "2031-01-01T00:00:00+00:00"}
+        answers = iter([(401, problem), (200, {"leases": []})])
+        hub.answers["poll"] = lambda _: next(answers)
+        link.call("poll", {})
+        told = int(hub.requests[-1][2]["X-Agent-Timestamp"])
+        assert 0 <= told - unix_seconds("2031-01-01T00:00:00Z") < 60
+
+    def test_follows_the_time_in_answers(self, hub: ScriptedHub, link: HubLink) -> None:
+        hub.answers["poll"] = lambda _: (200, {"leases": [], "now": "2031-01-01T00:00:00Z"})
+        link.call("poll", {})
+        assert 0 <= link.clock.now() - unix_seconds("2031-01-01T00:00:00Z") < 60
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("answer", [[], "text", None, 5])
+    def test_that_are_no_object_are_as_none(self, hub: ScriptedHub, link: HubLink, answer: object) -> None:
+        hub.answers["poll"] = lambda _: (200, answer)
+        with pytest.raises(HubUnreachable):
+            link.call("poll", {})
+
+    @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+    def test_that_may_be_better_later_are_no_refusals(
+        self, hub: ScriptedHub, link: HubLink, status: int
+    ) -> None:
+        hub.answers["poll"] = lambda _: (status, {})
+        with pytest.raises(HubUnreachable):
+            link.call("poll", {})
+
+    def test_need_a_hub(self, hub: ScriptedHub, link: HubLink) -> None:
+        link.url = "http://127.0.0.1:1"
+        with pytest.raises(HubUnreachable):
+            link.call("poll", {})
