@@ -49,6 +49,17 @@ def require_path(path: str) -> str:
     return path
 
 
+def path_bytes(path: str) -> bytes:
+    """A path as git has it. Raises: InvalidPath when no tree can hold a path of that length or spelling."""
+    try:
+        encoded = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidPath(path=ascii(path)[:200], reason="it is not valid UTF-8.") from None
+    if len(encoded) > PATH_BYTES_MAX:
+        raise InvalidPath(path=path[:200], reason=f"it has more than {PATH_BYTES_MAX} bytes.")
+    return encoded
+
+
 def require_ref_name(name: str, *, what: str) -> str:
     """Return the short name of a branch or tag. Raises: InvalidRefName."""
     if (

@@ -18,7 +18,7 @@ from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 from hub.lfs import storing
 from hub.repos import quotas
 from hub.repos.models import Repository
-from hub.revisions.attributes import is_lfs_path
+from hub.revisions.attributes import AttributesAt
 from hub.revisions.operations import AddBlob, AddLfs
 
 # Content up to this size is kept in memory on its way into git.
@@ -32,12 +32,13 @@ class Staging:
         """`commit` is where the `.gitattributes` that decide about LFS are read; None: a new one's."""
         self.repository, self.commit, self.now = repository, commit, now
         self.git = gitstore.open_repository(repository.storage)
+        self._attributes = AttributesAt(self.git, commit)
 
     def add(self, path: str, chunks: Iterable[bytes]) -> AddBlob | AddLfs:
         """Store a file's content: as an LFS object when it is large or its path is tracked by LFS.
 
         A pointer that a client sends in place of content stays the pointer it is.
-        Raises: InvalidPath, StorageQuotaExceeded, StorageFull.
+        Raises: InvalidPath, StorageQuotaExceeded, StorageFull, TooManyPatterns.
         """
         require_path(path)
         held = bytearray()
@@ -54,7 +55,7 @@ class Staging:
         return AddBlob(path=path, blob=self.git.write_blob(data), size=len(data))
 
     def _goes_to_lfs(self, path: str, size: int) -> bool:
-        return size > settings.LFS_THRESHOLD_BYTES or is_lfs_path(self.git, self.commit, path)
+        return size > settings.LFS_THRESHOLD_BYTES or self._attributes.is_lfs(path)
 
     def _add_large(self, path: str, first: bytes, rest: Iterable[bytes]) -> AddBlob | AddLfs:
         """By way of a file on disk, so that memory stays flat however much comes."""

@@ -18,7 +18,7 @@ from hub.api.json import MalformedBody, json_body, list_of, text_of
 from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions import selectors
-from hub.revisions.attributes import is_lfs_path
+from hub.revisions.attributes import AttributesAt
 from hub.revisions.operations import DeleteFile, Operation
 from hub.revisions.services import NewCommit, commit
 from hub.revisions.staging import Staging
@@ -73,6 +73,7 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
     policies.require_write(actor(request), found)
     commit_oid = selectors.resolve(found, revision)
     git = selectors.git_of(found)
+    attributes = AttributesAt(git, commit_oid)
     answers: list[dict[str, Any]] = []
     for asked in list_of(json_body(request), "files", limit=FILES_MAX):
         if not isinstance(asked, dict):
@@ -81,7 +82,7 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
         if not isinstance(size, int):
             raise MalformedBody(reason="“size” must be a whole number of bytes")
         entry = git.find_entry(commit_oid, name)
-        is_lfs = size > 0 and (size > settings.LFS_THRESHOLD_BYTES or is_lfs_path(git, commit_oid, name))
+        is_lfs = size > 0 and (size > settings.LFS_THRESHOLD_BYTES or attributes.is_lfs(name))
         oid = ""
         if entry is not None and entry.is_file:
             oid = entry.pointer.oid if entry.pointer else entry.oid

@@ -21,8 +21,8 @@ from hub.community import services as community
 from hub.gitstore import RevisionNotFound
 from hub.repos import policies
 from hub.repos.models import Repository
-from hub.revisions import selectors, services
-from hub.revisions.attributes import ignored, is_lfs_path, matches, parse_attributes
+from hub.revisions import ignoring, selectors, services
+from hub.revisions.attributes import NONE, AttributesAt, is_lfs_by, parse
 from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
 from hub.revisions.services import Committed, NewCommit
 from hub.revisions.staging import Staging
@@ -45,9 +45,12 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
     gitignore = body.get("gitIgnore")
     if not isinstance(gitignore, str):
         entry = git.find_entry(commit, ".gitignore")
-        gitignore = git.read(entry.oid).decode(errors="replace") if entry and entry.is_file else ""
+        is_usable = entry is not None and entry.is_file and entry.size <= ignoring.TEXT_BYTES_MAX
+        gitignore = git.read(entry.oid).decode(errors="replace") if entry and is_usable else ""
+    attributes = AttributesAt(git, commit)
+    ignored = ignoring.Ignoring(gitignore, attributes.budget)
     extra = body.get("gitAttributes")
-    rules = parse_attributes(extra) if isinstance(extra, str) else []
+    sent = parse(extra.encode("utf-8", "surrogatepass")) if isinstance(extra, str) else NONE
     answers = []
     for asked in list_of(body, "files", limit=PREUPLOAD_FILES_MAX):
         if not isinstance(asked, dict):
@@ -58,15 +61,15 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
         entry = git.find_entry(commit, name) if name else None
         is_lfs = size > 0 and (
             size > settings.LFS_THRESHOLD_BYTES
-            or matches(rules, name)
-            or is_lfs_path(git, commit, name)
+            or is_lfs_by(sent, name, attributes.budget)
+            or attributes.is_lfs(name)
             or _looks_binary(asked.get("sample"))
         )
         answers.append(
             {
                 "path": name,
                 "uploadMode": "lfs" if is_lfs else "regular",
-                "shouldIgnore": bool(gitignore) and ignored(gitignore, name),
+                "shouldIgnore": ignored.leaves_out(name),
                 "oid": (entry.pointer.oid if entry.pointer else entry.oid)
                 if entry is not None and entry.is_file
                 else None,
