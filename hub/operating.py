@@ -36,3 +36,10 @@ class OperatorAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class FreeableAdmin(OperatorAdmin):
+    """Reserved names, which an operator may delete so that somebody else can take them."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)

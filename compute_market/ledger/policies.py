@@ -37,6 +37,8 @@ def require_trade_scope(actor: Principal) -> None:
 def require_spend(actor: Principal, namespace_id: int) -> None:
     """Trading, leasing and supplying for a namespace: its writers and admins, with the scope `trade`.
 
+    A fine-grained token needs a grant of the whole namespace: credits belong to no single repository.
+
     Raises: Unauthenticated, TradeScopeMissing, NotAMember.
     """
     require_trade_scope(actor)
@@ -50,7 +52,10 @@ def may_spend(actor: Principal, namespace_id: int) -> bool:
         return True
     if not actor.has_scope(TRADE) or role_in(actor, namespace_id) not in SPENDING_ROLES:
         return False
-    return not actor.is_fine_grained or any(grant[0] == namespace_id for grant in actor.grants)
+    return not actor.is_fine_grained or any(
+        granted == namespace_id and repository_id is None
+        for granted, repository_id, _can_write in actor.grants
+    )
 
 
 def readable_namespaces(actor: Principal) -> set[int]:

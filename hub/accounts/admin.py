@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from hub.accounts.models import AccessToken, Membership, Namespace, User
-from hub.operating import OperatorAdmin
+from hub.accounts.models import AccessToken, Membership, Namespace, NamespaceRedirect, User
+from hub.operating import FreeableAdmin, OperatorAdmin
 
 # Rights come from roles and from `is_staff`; groups would say nothing.
 admin.site.unregister(Group)
@@ -31,6 +31,16 @@ class NamespaceAdmin(OperatorAdmin):
     list_display = ("name", "kind", "full_name", "is_verified", "storage_quota_bytes", "created_at")
     list_filter = ("kind", "is_verified")
     search_fields = ("key", "full_name")
+    ordering = ("-id",)
+
+
+@admin.register(NamespaceRedirect)
+class NamespaceRedirectAdmin(FreeableAdmin):
+    """A former name. Deleting it lets anybody take the name."""
+
+    list_display = ("key", "namespace", "created_at")
+    list_select_related = ("namespace",)
+    search_fields = ("key", "namespace__key")
     ordering = ("-id",)
 
 

@@ -15,9 +15,9 @@ class NameTaken(Conflict):
     message = _("The name “{name}” is taken.")
 
 
-class EmailTaken(Conflict):
-    code = "email_taken"
-    message = _("Another account uses this e-mail address.")
+class NameReserved(Conflict):
+    code = "name_reserved"
+    message = _("The name “{name}” leads to an account that was renamed; only its owner can use it again.")
 
 
 class SignUpClosed(Denied):

@@ -77,7 +77,7 @@ class Namespace(models.Model):
 
 
 class NamespaceRedirect(models.Model):
-    """A name that a namespace had before; it leads to the namespace until somebody takes it."""
+    """A name that a namespace had before. It leads to the namespace and stays reserved for its admins."""
 
     key = models.CharField(max_length=96, unique=True)
     namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="redirects")
@@ -88,6 +88,11 @@ class NamespaceRedirect(models.Model):
 
 
 class UserManager(BaseUserManager["User"]):
+    def with_email(self, email: str) -> models.QuerySet[User]:
+        """Those who gave this e-mail address, in any letter case, the oldest account first."""
+        given = self.select_related("namespace").alias(email_key=models.functions.Lower("email"))
+        return given.filter(email_key=email.strip().lower()).order_by("pk")
+
     def get_by_natural_key(self, username: str | None) -> User:
         """People sign in with the name of their namespace, in any case, or with their e-mail address."""
         text = (username or "").strip()
@@ -95,7 +100,10 @@ class UserManager(BaseUserManager["User"]):
             # PostgreSQL cannot even be asked for it.
             raise self.model.DoesNotExist
         if re.fullmatch(r"[^@\s]+@[^@\s]+", text):
-            return self.select_related("namespace").get(email__iexact=text)
+            found = self.with_email(text).first()
+            if found is None:
+                raise self.model.DoesNotExist
+            return found
         return self.select_related("namespace").get(namespace__key=name_key(text))
 
 
@@ -116,10 +124,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(
-                models.functions.Lower("email"), name="user_email_unique", condition=~Q(email="")
-            ),
+        # Not unique: refusing a second account would tell strangers whose addresses the hub knows.
+        indexes = (
+            models.Index(models.functions.Lower("email"), name="user_by_email", condition=~Q(email="")),
         )
 
     def __str__(self) -> str:

@@ -48,14 +48,27 @@ def require_scope(actor: Principal, scope: str) -> None:
 
 
 def require_account_owner(actor: Principal) -> None:
-    """For what only a person, or a whole write token, may do: tokens, password, profile, membership.
+    """Require a session or a token with the scope `write` that is not fine-grained.
 
-    Raises: Unauthenticated, Denied.
+    For what concerns the account or an organization itself: tokens, password, profile, names, members.
+    The operator at the command line passes. Raises: Unauthenticated, ScopeMissing, Denied.
     """
+    if actor.is_system:
+        return
     require_signed_in(actor)
     require_scope(actor, AccessToken.Scope.WRITE)
     if actor.is_fine_grained:
         raise Denied(reason="A fine-grained token cannot change the account itself.")
+
+
+def require_account_admin(actor: Principal, namespace: Namespace) -> None:
+    """Require an admin of the namespace whose credentials reach the account itself.
+
+    A member who was added, or a name that was changed, outlives the token that did it.
+    Raises: Unauthenticated, NamespaceDenied, ScopeMissing, Denied.
+    """
+    require_role(actor, namespace, Role.ADMIN)
+    require_account_owner(actor)
 
 
 def require_system(actor: Principal) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 
+from hub.accounts import policies
 from hub.accounts.errors import InvalidToken, NamespaceNotFound
 from hub.accounts.models import AccessToken, Membership, Namespace, User, name_key
 from hub.accounts.principals import Principal
@@ -79,5 +80,13 @@ def members_of(organization: Namespace) -> QuerySet[Membership]:
     return organization.memberships.select_related("user__namespace").order_by("user__namespace__key")
 
 
-def tokens_of(user: User) -> QuerySet[AccessToken]:
-    return user.access_tokens.prefetch_related("grants__namespace", "grants__repository").order_by("-id")
+def tokens_of(*, actor: Principal) -> QuerySet[AccessToken]:
+    """The actor's own tokens with their grants, newest first.
+
+    Only for credentials that reach the account itself: a leaked token must not describe the others.
+    Raises: Unauthenticated, ScopeMissing, Denied (a fine-grained token).
+    """
+    policies.require_account_owner(actor)
+    assert actor.user is not None
+    grants = actor.user.access_tokens.prefetch_related("grants__namespace", "grants__repository__namespace")
+    return grants.order_by("-id")

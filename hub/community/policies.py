@@ -97,9 +97,9 @@ def require_change_collection(actor: Principal, collection: Collection) -> None:
 
 
 def require_personal(actor: Principal) -> None:
-    """Likes, follows, watches, votes: any signed-in user, through a token only if it may write.
+    """Likes, follows, watches, votes: any signed-in user, or a whole token that may write.
 
-    Raises: Unauthenticated, ScopeMissing.
+    They belong to the account, not to a repository that a fine-grained token was granted.
+    Raises: Unauthenticated, ScopeMissing, Denied (a fine-grained token).
     """
-    accounts.require_signed_in(actor)
-    accounts.require_scope(actor, AccessToken.Scope.WRITE)
+    accounts.require_account_owner(actor)

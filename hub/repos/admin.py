@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from hub.operating import OperatorAdmin
+from hub.operating import FreeableAdmin, OperatorAdmin
 from hub.repos.models import AccessRequest, Collaborator, Repository, RepositoryRedirect
 
 
@@ -33,7 +33,9 @@ class RepositoryAdmin(OperatorAdmin):
 
 
 @admin.register(RepositoryRedirect)
-class RepositoryRedirectAdmin(OperatorAdmin):
+class RepositoryRedirectAdmin(FreeableAdmin):
+    """A former id. Deleting it lets every contributor of the namespace use it again."""
+
     list_display = ("namespace_key", "key", "kind", "repository", "created_at")
     list_select_related = ("repository",)
     search_fields = ("key", "namespace_key")

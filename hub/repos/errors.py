@@ -17,6 +17,11 @@ class RepositoryExists(Conflict):
     message = _("You already created this {kind} repo: {repo_id}")
 
 
+class RepositoryNameReserved(Conflict):
+    code = "repository_name_reserved"
+    message = _("{repo_id} leads to a repository that has moved; only an admin can use the name again.")
+
+
 class RepositoryDenied(Denied):
     code = "repository_denied"
     message = _("You need the role “{role}” on “{repo_id}” for this.")

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from hub.accounts.models import Role, User
-from hub.accounts.policies import require_signed_in
+from hub.accounts.policies import require_account_owner
 from hub.accounts.principals import Principal
 from hub.errors import Invalid
 from hub.repos import policies
@@ -24,9 +24,10 @@ def ask_access(
 ) -> AccessRequest:
     """Ask to use a gated repository. Granted at once where gating is `auto`; asking again changes nothing.
 
-    Raises: Unauthenticated, NotGated, Invalid.
+    The owner sees the user's e-mail address, so credentials that reach less than the account cannot ask.
+    Raises: Unauthenticated, ScopeMissing, Denied (a fine-grained token), NotGated, Invalid.
     """
-    require_signed_in(actor)
+    require_account_owner(actor)
     user = actor.user
     assert user is not None
     _require_gated(repository)

@@ -106,7 +106,7 @@ class Repository(models.Model):
 
 
 class RepositoryRedirect(models.Model):
-    """An id that a repository had before; it leads there until somebody takes it."""
+    """An id that a repository had before. It leads there and stays reserved for the namespace's admins."""
 
     kind = models.CharField(max_length=8, choices=Kind.choices)
     namespace_key = models.CharField(max_length=96)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -129,15 +131,36 @@ def require_bring(actor: Principal, repository: Repository) -> None:
         require_propose(actor, repository)
 
 
-def require_content(actor: Principal, repository: Repository) -> None:
-    """May fetch files: sees it, and is let through the gate if there is one.
+def require_open(actor: Principal, repository: Repository) -> None:
+    """May read what a gate does not hide: the card, names of branches and tags, discussions.
 
-    Raises: RepositoryNotFound, RepositoryDisabled, RepositoryGated.
+    Of a repository that an operator has disabled only the record is left to see.
+    Raises: RepositoryNotFound, RepositoryDisabled.
     """
     if not can_see(actor, repository):
         raise RepositoryNotFound(repo_id=repository.full_name)
     if repository.is_disabled and not actor.is_system:
         raise RepositoryDisabled
+
+
+def can_fetch(actor: Principal, repository: Repository) -> bool:
+    """Whether `require_content` would pass."""
+    try:
+        require_content(actor, repository)
+    except (RepositoryNotFound, RepositoryDisabled, RepositoryGated):
+        return False
+    return True
+
+
+def require_content(actor: Principal, repository: Repository) -> None:
+    """May fetch files: sees it, and is let through the gate if there is one.
+
+    Asked before bytes of files, names of files, diffs or commits leave. The card (README.md with its front
+    matter) and the facts of the catalogue are shown despite a gate, as Hugging Face does; see ADR 0140.
+
+    Raises: RepositoryNotFound, RepositoryDisabled, RepositoryGated.
+    """
+    require_open(actor, repository)
     if not repository.gating or has_role(actor, repository, Role.READ):
         return
     if actor.user is None or not actor.has_scope(AccessToken.Scope.READ):
@@ -165,6 +188,20 @@ def require_content(actor: Principal, repository: Repository) -> None:
         why=status or "not_asked",
         hint=hints[status],
     )
+
+
+def fetchable(actor: Principal, repositories: Iterable[Repository]) -> set[int]:
+    """Primary keys of those repositories whose content `require_content` lets through, by one query at most.
+
+    For lists, whose rows the actor may see already.
+    """
+    rows = list(repositories)
+    guarded = [row.pk for row in rows if row.gating or row.is_disabled]
+    closed = set(guarded)
+    if guarded:
+        through = Repository.objects.filter(content_readable_by(actor), pk__in=guarded)
+        closed -= set(through.values_list("pk", flat=True))
+    return {row.pk for row in rows} - closed
 
 
 def content_readable_by(actor: Principal) -> Q:

@@ -72,8 +72,15 @@ def repositories(*, actor: Principal, kind: str | None = None) -> QuerySet[Repos
 
 
 def restorable(*, actor: Principal) -> QuerySet[Repository]:
-    """Deleted repositories whose grace period has not ended, in namespaces that the actor administers."""
-    admin = [pk for pk, role in actor.roles.items() if role == Role.ADMIN]
+    """Deleted repositories whose grace period has not ended, in namespaces that the actor administers.
+
+    A fine-grained token reaches those of namespaces that it was granted as a whole.
+    """
+    admin = [
+        pk
+        for pk, role in actor.roles.items()
+        if role == Role.ADMIN and actor.is_granted(namespace_id=pk, repository_id=None, write=False)
+    ]
     return (
         Repository.objects.exclude(deleted_at=None)
         .filter(namespace_id__in=admin)

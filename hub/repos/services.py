@@ -18,7 +18,7 @@ from hub.accounts.principals import Principal
 from hub.errors import Invalid
 from hub.gitstore.paths import require_ref_name
 from hub.repos import attributes, locking, policies, quotas
-from hub.repos.errors import NotRestorable, RepositoryExists
+from hub.repos.errors import NotRestorable, RepositoryExists, RepositoryNameReserved
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Collaborator, Gating, Kind, Repository, RepositoryRedirect
 from hub.repos.names import split_repo_id
@@ -99,14 +99,14 @@ def insert_repository(
     """Step: the row of a repository whose git folder is whole. The caller announces it, and removes the
     folder should the transaction fail.
 
-    Raises: NamespaceNotFound, RepositoryExists, RepositoryQuotaExceeded.
+    Raises: NamespaceNotFound, RepositoryExists, RepositoryNameReserved, RepositoryQuotaExceeded.
     """
     owner, name = split_repo_id(request.repo_id)
     pk = accounts.get_namespace(owner).pk
     namespace = Namespace.objects.select_for_update(no_key=True).get(pk=pk)
     quotas.require_room_for_repository(namespace)
     key = name_key(name)
-    RepositoryRedirect.objects.filter(kind=request.kind, namespace_key=namespace.key, key=key).delete()
+    _release_former_id(actor, namespace, request.kind, name)
     try:
         with transaction.atomic():
             made = Repository.objects.create(
@@ -139,11 +139,31 @@ def _require_free(namespace: Namespace, kind: str, name: str, *, besides: Reposi
         raise RepositoryExists(kind=kind, repo_id=f"{namespace.name}/{name}")
 
 
+def _release_former_id(
+    actor: Principal, namespace: Namespace, kind: str, name: str, *, owner: Repository | None = None
+) -> None:
+    """Step: end the redirect of a former id so that the id can be used again.
+
+    Clients keep old ids in their configuration: a new repository there serves them other files. So only
+    an admin of the namespace may use such an id again; `owner` is the repository that is about to use it.
+    Raises: RepositoryNameReserved.
+    """
+    redirect = RepositoryRedirect.objects.filter(
+        kind=kind, namespace_key=namespace.key, key=name_key(name)
+    ).first()
+    if redirect is None:
+        return
+    is_own = owner is not None and redirect.repository_id == owner.pk
+    if not (is_own or account_policies.has_role(actor, namespace, Role.ADMIN)):
+        raise RepositoryNameReserved(repo_id=f"{namespace.name}/{name}")
+    redirect.delete()
+
+
 def move_repository(*, actor: Principal, repository: Repository, to: str) -> Repository:
-    """Rename, or transfer to another namespace. The old id redirects until somebody takes it.
+    """Rename, or transfer to another namespace. The old id redirects and stays reserved for its admins.
 
     Raises: RepositoryDenied, NamespaceDenied, NamespaceNotFound, NameRefused, RepositoryExists,
-    RepositoryQuotaExceeded.
+    RepositoryNameReserved, RepositoryQuotaExceeded.
     """
     policies.require_role(actor, repository, Role.ADMIN)
     owner, name = split_repo_id(to)
@@ -159,7 +179,7 @@ def move_repository(*, actor: Principal, repository: Repository, to: str) -> Rep
         _require_free(target, repository.kind, name, besides=repository)
         old_id, key = repository.full_name, name_key(name)
         old_keys = (repository.namespace.key, repository.key)
-        RepositoryRedirect.objects.filter(kind=repository.kind, namespace_key=target.key, key=key).delete()
+        _release_former_id(actor, target, repository.kind, name, owner=repository)
         if old_keys != (target.key, key):
             RepositoryRedirect.objects.update_or_create(
                 kind=repository.kind,
@@ -247,6 +267,7 @@ def restore_repository(
             raise NotRestorable(repo_id=repository.full_name)
         quotas.require_room_for_repository(namespace)
         _require_free(namespace, repository.kind, name)
+        _release_former_id(actor, namespace, repository.kind, name, owner=repository)
         repository.deleted_at = repository.deleted_by = None
         repository.name, repository.key = name, name_key(name)
         repository.full_name = f"{namespace.name}/{name}"
@@ -258,9 +279,11 @@ def restore_repository(
 def set_collaborator(*, actor: Principal, repository: Repository, user: User, role: Role | None) -> None:
     """Give a user a role in one repository, or take it away (None).
 
-    Raises: RepositoryDenied and what `require_role` raises.
+    The role outlives the credentials that gave it, so a fine-grained token cannot give one.
+    Raises: RepositoryDenied and what `require_role` raises, ScopeMissing, Denied (a fine-grained token).
     """
     policies.require_role(actor, repository, Role.ADMIN)
+    account_policies.require_account_owner(actor)
     if role is None:
         Collaborator.objects.filter(repository=repository, user=user).delete()
     else:

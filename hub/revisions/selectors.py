@@ -55,12 +55,23 @@ def get_file(*, actor: Principal, repository: Repository, commit: str, path: str
     return entry
 
 
-def list_refs(repository: Repository) -> list[Ref]:
+def list_refs(*, actor: Principal, repository: Repository) -> list[Ref]:
+    """Names of branches and tags, which a gate does not hide.
+
+    Raises: RepositoryNotFound, RepositoryDisabled.
+    """
+    policies.require_open(actor, repository)
     return git_of(repository).refs()
 
 
-def history(repository: Repository, commit: str, *, skip: int = 0, limit: int) -> list[Commit]:
-    """A page of the history from `commit` back, newest first."""
+def history(
+    *, actor: Principal, repository: Repository, commit: str, skip: int = 0, limit: int
+) -> list[Commit]:
+    """A page of the history from `commit` back, newest first.
+
+    Titles of commits name files, so it needs the right to fetch. Raises: what `require_content` raises.
+    """
+    policies.require_content(actor, repository)
     found: list[Commit] = []
     for number, entry in enumerate(git_of(repository).history(commit)):
         if number >= skip:
@@ -97,9 +108,10 @@ class LfsFile:
 def list_lfs_files(*, actor: Principal, repository: Repository) -> list[LfsFile]:
     """Every large object that the repository links, newest first.
 
-    Raises: RepositoryDenied and what `require_role` raises.
+    Raises: RepositoryDenied and what `require_role` raises, RepositoryDisabled.
     """
     policies.require_role(actor, repository, Role.WRITE)
+    policies.require_content(actor, repository)
     git = git_of(repository)
     linked = LfsLink.objects.filter(repository=repository).exclude(pushed_at=None)
     pushed = dict(linked.values_list("object_id", "pushed_at"))

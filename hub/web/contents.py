@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hub.accounts.principals import Principal
 from hub.errors import Refusal
 from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
+from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions import selectors as revisions
 from hub.web.rendering.files import ReadRange
@@ -14,8 +16,12 @@ from hub.web.rendering.files import ReadRange
 CARD_BYTES_MAX = 1024 * 1024
 
 
-def reader_of(repository: Repository, entry: Entry) -> ReadRange | None:
-    """How to read ranges of a file; None when the hub does not hold its large object (yet)."""
+def reader_of(*, actor: Principal, repository: Repository, entry: Entry) -> ReadRange | None:
+    """How to read ranges of a file; None when the hub does not hold its large object (yet).
+
+    Raises: what `require_content` raises.
+    """
+    policies.require_content(actor, repository)
     if entry.pointer is None:
         data = revisions.git_of(repository).read(entry.oid)
         return lambda start, length: data[start : start + length]
@@ -34,8 +40,14 @@ def reader_of(repository: Repository, entry: Entry) -> ReadRange | None:
     return read
 
 
-def card_text(repository: Repository, commit: str, path: str = "README.md") -> str | None:
-    """The card's Markdown, or None without one. Cards are shown even where the files are gated."""
+def card_text(
+    *, actor: Principal, repository: Repository, commit: str, path: str = "README.md"
+) -> str | None:
+    """The card's Markdown, or None without one. Cards are shown even where the files are gated.
+
+    Raises: RepositoryNotFound, RepositoryDisabled.
+    """
+    policies.require_open(actor, repository)
     if not commit:
         return None
     git = revisions.git_of(repository)

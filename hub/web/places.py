@@ -69,7 +69,7 @@ class Place:
         return shown, revisions.resolve(self.repository, shown)
 
     def refs(self) -> dict[str, list[str]]:
-        found = revisions.list_refs(self.repository)
+        found = revisions.list_refs(actor=self.actor, repository=self.repository)
         return {
             "branches": [ref.short_name for ref in found if ref.name.startswith("refs/heads/")],
             "tags": [ref.short_name for ref in found if ref.name.startswith("refs/tags/")],

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from hub.accounts import policies
-from hub.accounts.errors import NameTaken
+from hub.accounts.errors import NameReserved, NameTaken
 from hub.accounts.models import Namespace, NamespaceRedirect, Role, name_key
 from hub.accounts.names import require_namespace_name
 from hub.accounts.principals import Principal
@@ -16,18 +16,34 @@ from hub.accounts.signals import namespace_renamed
 from hub.errors import Invalid
 
 
-def insert_namespace(*, name: str, kind: Namespace.Kind, full_name: str = "") -> Namespace:
-    """Take a name for a user or an organization. Raises: NameRefused, NameTaken."""
+def insert_namespace(*, actor: Principal, name: str, kind: Namespace.Kind, full_name: str = "") -> Namespace:
+    """Step: take a name for a user or an organization. Raises: NameRefused, NameTaken, NameReserved."""
     require_namespace_name(name)
     key = name_key(name)
     if Namespace.objects.filter(key=key).exists():
         raise NameTaken(name=name)
-    NamespaceRedirect.objects.filter(key=key).delete()
+    _release_former_name(actor, key, name)
     try:
         with transaction.atomic():
             return Namespace.objects.create(name=name, key=key, kind=kind, full_name=full_name)
     except IntegrityError:
         raise NameTaken(name=name) from None
+
+
+def _release_former_name(actor: Principal, key: str, name: str, *, owner: Namespace | None = None) -> None:
+    """Step: end the redirect of a former name so that the name can be used again.
+
+    Clients keep old names in their configuration: whoever takes one over serves them other files. So
+    only an admin of the namespace that had the name (or the operator) may use it again; `owner` is the
+    namespace that is about to use it. Raises: NameReserved.
+    """
+    redirect = NamespaceRedirect.objects.select_related("namespace").filter(key=key).first()
+    if redirect is None:
+        return
+    is_own = owner is not None and redirect.namespace_id == owner.pk
+    if not (is_own or actor.is_system or policies.has_role(actor, redirect.namespace, Role.ADMIN)):
+        raise NameReserved(name=name)
+    redirect.delete()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +57,8 @@ class Profile:
 
 
 def update_profile(*, actor: Principal, namespace: Namespace, profile: Profile) -> Namespace:
-    """Raises: Unauthenticated, NamespaceDenied, Invalid."""
-    policies.require_role(actor, namespace, Role.ADMIN)
+    """Raises: Unauthenticated, NamespaceDenied, ScopeMissing, Denied (a fine-grained token), Invalid."""
+    policies.require_account_admin(actor, namespace)
     for field in ("full_name", "details", "website", "default_visibility"):
         value = getattr(profile, field)
         if value is not None:
@@ -58,11 +74,12 @@ def update_profile(*, actor: Principal, namespace: Namespace, profile: Profile) 
 
 
 def rename_namespace(*, actor: Principal, namespace: Namespace, name: str) -> Namespace:
-    """Give a user or organization another name; the old one leads to it until somebody takes it.
+    """Give a user or organization another name. The old name leads to it and stays reserved for its admins.
 
-    Raises: Unauthenticated, NamespaceDenied, NameRefused, NameTaken.
+    Raises: Unauthenticated, NamespaceDenied, ScopeMissing, Denied (a fine-grained token), NameRefused,
+    NameTaken, NameReserved.
     """
-    policies.require_role(actor, namespace, Role.ADMIN)
+    policies.require_account_admin(actor, namespace)
     require_namespace_name(name)
     with transaction.atomic(durable=True):
         namespace = Namespace.objects.select_for_update().get(pk=namespace.pk)
@@ -70,7 +87,7 @@ def rename_namespace(*, actor: Principal, namespace: Namespace, name: str) -> Na
         if key != old_key:
             if Namespace.objects.filter(key=key).exists():
                 raise NameTaken(name=name)
-            NamespaceRedirect.objects.filter(key=key).delete()
+            _release_former_name(actor, key, name, owner=namespace)
             NamespaceRedirect.objects.create(key=old_key, namespace=namespace)
         namespace.name, namespace.key = name, key
         namespace.save(update_fields=["name", "key"])

@@ -17,12 +17,14 @@ def create_organization(
 ) -> Namespace:
     """Make an organization; its maker becomes its first admin.
 
-    Raises: Unauthenticated, NameRefused, NameTaken.
+    Raises: Unauthenticated, ScopeMissing, Denied (a fine-grained token), NameRefused, NameTaken,
+    NameReserved.
     """
-    if not actor.is_system:
-        policies.require_account_owner(actor)
+    policies.require_account_owner(actor)
     with transaction.atomic(durable=True):
-        namespace = insert_namespace(name=name, kind=Namespace.Kind.ORGANIZATION, full_name=full_name)
+        namespace = insert_namespace(
+            actor=actor, name=name, kind=Namespace.Kind.ORGANIZATION, full_name=full_name
+        )
         if default_visibility != namespace.default_visibility:
             namespace.default_visibility = Visibility(default_visibility)
             namespace.save(update_fields=["default_visibility"])
@@ -56,8 +58,11 @@ def ensure_member(*, actor: Principal, organization_name: str, user: User, role:
 
 
 def set_member(*, actor: Principal, organization: Namespace, user: User, role: Role) -> Membership:
-    """Add a member or change the role. Raises: Unauthenticated, NamespaceDenied, LastAdmin."""
-    policies.require_role(actor, organization, Role.ADMIN)
+    """Add a member or change the role.
+
+    Raises: Unauthenticated, NamespaceDenied, ScopeMissing, Denied (a fine-grained token), LastAdmin.
+    """
+    policies.require_account_admin(actor, organization)
     with transaction.atomic(durable=True):
         Namespace.objects.select_for_update().get(pk=organization.pk)
         if role != Role.ADMIN:
@@ -72,10 +77,12 @@ def set_member(*, actor: Principal, organization: Namespace, user: User, role: R
 def remove_member(*, actor: Principal, organization: Namespace, user: User) -> None:
     """By an admin, or by the member who leaves.
 
-    Raises: Unauthenticated, NamespaceDenied, LastAdmin, MemberNotFound.
+    Raises: Unauthenticated, NamespaceDenied, ScopeMissing, Denied (a fine-grained token), LastAdmin,
+    MemberNotFound.
     """
     if actor.user_id != user.pk:
-        policies.require_role(actor, organization, Role.ADMIN)
+        policies.require_account_admin(actor, organization)
+    policies.require_account_owner(actor)
     with transaction.atomic(durable=True):
         Namespace.objects.select_for_update().get(pk=organization.pk)
         _require_other_admin(organization, user)

@@ -11,25 +11,34 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from hub.accounts import policies
-from hub.accounts.errors import BadCredentials, EmailTaken, NameTaken, SignUpClosed, WeakPassword
+from hub.accounts.errors import BadCredentials, NameTaken, SignUpClosed, WeakPassword
 from hub.accounts.models import Namespace, User, name_key
-from hub.accounts.principals import Principal
+from hub.accounts.principals import ANONYMOUS, Principal
 from hub.accounts.services.namespaces import insert_namespace
 from hub.accounts.signals import namespace_created, password_changed
 from hub.accounts.throttling import SignInThrottle
 from hub.errors import Invalid
 
+# Of the accounts with one e-mail address, how many can sign in by it: the oldest. The others use their name.
+ACCOUNTS_PER_EMAIL_MAX = 3
+
 
 def create_user(
-    *, name: str, password: str | None = None, email: str = "", full_name: str = "", is_staff: bool = False
+    *,
+    actor: Principal = ANONYMOUS,
+    name: str,
+    password: str | None = None,
+    email: str = "",
+    full_name: str = "",
+    is_staff: bool = False,
 ) -> User:
     """Make a user and the namespace of the same name. Without a password only tokens sign in.
 
-    Raises: NameRefused, NameTaken, EmailTaken, WeakPassword, Invalid (the e-mail address).
+    Raises: NameRefused, NameTaken, NameReserved, WeakPassword, Invalid (the e-mail address).
     """
     _require_email(email)
     with transaction.atomic(durable=True):
-        namespace = insert_namespace(name=name, kind=Namespace.Kind.USER, full_name=full_name)
+        namespace = insert_namespace(actor=actor, name=name, kind=Namespace.Kind.USER, full_name=full_name)
         user = User(namespace=namespace, email=email, is_staff=is_staff, is_superuser=is_staff)
         if password is None:
             user.set_unusable_password()
@@ -41,19 +50,16 @@ def create_user(
     return user
 
 
-def _require_email(email: str, *, besides: User | None = None) -> None:
-    """Raises: Invalid, EmailTaken."""
+def _require_email(email: str) -> None:
+    """Check the spelling. Another account may have the same address: a refusal would tell strangers
+    whose addresses the hub knows. Raises: Invalid.
+    """
     if not email:
         return
     try:
         validate_email(email)
     except ValidationError as error:
         raise Invalid(reason=" ".join(error.messages)) from None
-    taken = User.objects.filter(email__iexact=email)
-    if besides is not None:
-        taken = taken.exclude(pk=besides.pk)
-    if taken.exists():
-        raise EmailTaken
 
 
 def ensure_user(
@@ -73,14 +79,19 @@ def ensure_user(
     namespace = Namespace.objects.filter(key=name_key(name)).select_related("user").first()
     if namespace is None:
         user = create_user(
-            name=name, password=password, email=email or "", full_name=full_name or "", is_staff=is_staff
+            actor=actor,
+            name=name,
+            password=password,
+            email=email or "",
+            full_name=full_name or "",
+            is_staff=is_staff,
         )
         return user, True
     if namespace.is_organization:
         raise NameTaken(name=name)
     user = namespace.user
     if email is not None:
-        _require_email(email, besides=user)
+        _require_email(email)
         user.email = email
     if password is not None and not user.check_password(password):
         require_strong(password, user=user)
@@ -102,18 +113,33 @@ def sign_up(*, name: str, password: str, email: str, full_name: str = "", is_ope
 
 
 def sign_in(*, name: str, password: str, address: str, now: datetime) -> User:
-    """The user whose password this is. Failures count against the name and the address.
+    """The user whose password this is, by name or e-mail address. Failures count against name and address.
 
     Raises: BadCredentials, TooManySignIns.
     """
     throttle = SignInThrottle(name=name, address=address)
     throttle.require_allowed(now=now)
-    user = authenticate(username=name, password=password)
-    if not isinstance(user, User):
+    user = _authenticate(name, password)
+    if user is None:
         throttle.record_failure(now=now)
         raise BadCredentials
     throttle.forget(now=now)
     return user
+
+
+def _authenticate(text: str, password: str) -> User | None:
+    """The account with this name, or the one with this e-mail address, that has this password.
+
+    Several accounts may have one e-mail address. For an address the same number of passwords is always
+    checked, so that the time taken does not tell how many accounts have it.
+    """
+    names = [text]
+    if "@" in text and "\0" not in text:
+        holders = User.objects.with_email(text)[:ACCOUNTS_PER_EMAIL_MAX]
+        names = [user.name for user in holders]
+        names += [""] * (ACCOUNTS_PER_EMAIL_MAX - len(names))
+    found = [authenticate(username=name, password=password) for name in names]
+    return next((user for user in found if isinstance(user, User)), None)
 
 
 def require_strong(password: str, *, user: User | None = None) -> None:

@@ -80,7 +80,7 @@ def branches(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     rows = [
         {"name": ref.short_name, "commit": {"id": ref.target}}
-        for ref in selectors.list_refs(found)
+        for ref in selectors.list_refs(actor=actor(request), repository=found)
         if ref.name.startswith("refs/heads/")
     ]
     return ok(rows, total=len(rows))

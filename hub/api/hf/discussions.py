@@ -19,6 +19,7 @@ from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
 from hub.errors import Invalid
 from hub.markup import markdown
+from hub.repos import policies as repos
 from hub.repos.models import Repository
 
 PAGE = 50
@@ -101,7 +102,9 @@ def _comment(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
 
 
 def _get(request: HttpRequest, kind: str, repo_id: str, number: int) -> Discussion:
-    return selectors.get_discussion(repository=repository(request, kind, repo_id), number=number)
+    return selectors.get_discussion(
+        actor=actor(request), repository=repository(request, kind, repo_id), number=number
+    )
 
 
 def _choice(request: HttpRequest, name: str, choices: dict[str, Any]) -> Any:
@@ -114,6 +117,7 @@ def _choice(request: HttpRequest, name: str, choices: dict[str, Any]) -> Any:
 def index(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     rows = selectors.list_discussions(
+        actor=actor(request),
         repository=found,
         is_pull_request=_choice(request, "type", TYPES),
         status=_choice(request, "status", STATUSES),
@@ -126,13 +130,13 @@ def index(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
             "discussions": [_summary(request, row) for row in rows[start : start + PAGE]],
             "count": rows.count(),
             "start": start,
-            "numClosedDiscussions": _count(found, "closed"),
+            "numClosedDiscussions": _count(request, found, "closed"),
         }
     )
 
 
-def _count(found: Repository, status: str) -> int:
-    return selectors.list_discussions(repository=found, status=status).count()
+def _count(request: HttpRequest, found: Repository, status: str) -> int:
+    return selectors.list_discussions(actor=actor(request), repository=found, status=status).count()
 
 
 def create(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -153,24 +157,36 @@ def create(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 def detail(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
     row = _summary(request, found)
-    row["events"] = [_event(request, event) for event in selectors.list_events(found)]
+    row["events"] = [
+        _event(request, event) for event in selectors.list_events(actor=actor(request), discussion=found)
+    ]
     if found.is_pull_request:
-        row |= _proposal(found, with_diff=boolean(request, "diff"))
+        row |= _proposal(request, found, with_diff=boolean(request, "diff"))
     return json_response(row)
 
 
-def _proposal(found: Discussion, *, with_diff: bool) -> dict[str, Any]:
-    proposal = selectors.proposal_of(found)
+def _proposal(request: HttpRequest, found: Discussion, *, with_diff: bool) -> dict[str, Any]:
+    """What a pull request changes. Who may not fetch files learns the base alone, unless the diff is asked
+    for, which is refused. Raises: with the diff, what `require_content` raises.
+    """
     changes: dict[str, Any] = {"base": found.base_ref}
     if found.merge_commit_sha:
         changes["mergeCommitId"] = found.merge_commit_sha
+    if not with_diff and not repos.can_fetch(actor(request), found.repository):
+        # The client takes an empty list for "no conflicts known".
+        return {"changes": changes, "filesWithConflicts": []}
+    proposal = selectors.proposal_of(actor=actor(request), pull_request=found)
     row: dict[str, Any] = {
         "changes": changes,
         # True: it cannot be merged, and no file is to blame; its base or its ref is gone.
         "filesWithConflicts": proposal.conflicts if proposal is not None else True,
     }
     if with_diff:
-        row["diff"] = selectors.diff_of(found, proposal) if proposal is not None else ""
+        row["diff"] = (
+            selectors.diff_of(actor=actor(request), pull_request=found, proposal=proposal)
+            if proposal is not None
+            else ""
+        )
     return row
 
 

@@ -12,6 +12,7 @@ from hub.api.hf import related
 from hub.api.hf.http import actor, boolean, repeated, repository, route
 from hub.api.json import json_response, timestamp
 from hub.errors import Invalid
+from hub.repos import policies
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors
 from hub.revisions.models import RepositoryFacts
@@ -51,6 +52,13 @@ MODEL_FIELDS = (
 SPACE_FIELDS = "sdk runtime subdomain"
 
 
+# What lists or quotes files: behind a gate. A client that finds no `siblings` asks for the tree and is told
+# of the gate there.
+CONTENT_FIELDS = frozenset("siblings config mask_token transformersInfo gguf".split())
+# What is made from the card, which a gate does not hide but a disabled repository does.
+CARD_FIELDS = frozenset(
+    "cardData model-index widgetData models datasets citation paperswithcode_id tags".split()
+)
 RUNTIME = {
     "stage": "NO_APP_FILE",
     "hardware": {"current": None, "requested": None},
@@ -65,25 +73,43 @@ class ExpandRefused(Invalid):
 
 
 class Info:
-    """One repository's info, each property made only when it is asked for."""
+    """One repository's info, each property made only when it is asked for.
 
-    def __init__(self, found: Repository, facts: RepositoryFacts | None, *, sha: str | None = None) -> None:
-        self.repository, self.facts = found, facts
+    `can_fetch`: whether the caller may fetch the files; without it what lists or quotes files is left out.
+    """
+
+    def __init__(
+        self,
+        found: Repository,
+        facts: RepositoryFacts | None,
+        *,
+        can_fetch: bool,
+        sha: str | None = None,
+    ) -> None:
+        self.repository, self.facts, self.can_fetch = found, facts, can_fetch
         self.sha = sha or found.head_sha
 
     def render(self, fields: Iterable[str]) -> dict[str, Any]:
         row: dict[str, Any] = {"_id": f"{self.repository.pk:024x}", "id": self.repository.full_name}
         if self.repository.kind == Kind.MODEL:
             row["modelId"] = self.repository.full_name
+        withheld = self._withheld()
         for name in fields:
-            maker = PROPERTIES.get(name)
+            maker = PROPERTIES.get(name) if name not in withheld else None
             value = maker(self) if maker else None
             if value is not None:
                 row[name] = value
         return row
 
+    def _withheld(self) -> frozenset[str]:
+        if self.can_fetch:
+            return frozenset()
+        return CONTENT_FIELDS | CARD_FIELDS if self.repository.is_disabled else CONTENT_FIELDS
+
     def siblings(self, *, blobs: bool) -> list[dict[str, Any]] | None:
-        """All files of the revision; of the head from the index, else from git."""
+        """All files of the revision; of the head from the index, else from git. None: not to be told."""
+        if not self.can_fetch:
+            return None
         if self.facts is not None and self.facts.commit_sha == self.sha:
             rows: Iterable[Any] | None = self.facts.siblings
         else:
@@ -179,14 +205,14 @@ def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = N
     found = repository(request, kind, repo_id)
     sha = found.head_sha if revision is None else selectors.resolve(found, revision)
     facts = getattr(found, "facts", None)
-    shown = Info(found, facts, sha=sha)
+    shown = Info(found, facts, can_fetch=policies.can_fetch(actor(request), found), sha=sha)
     fields = expanded_fields(request, kind)
     if fields is not None:
         row = shown.render(fields)
         related.add([row], fields, actor=actor(request), tags=[facts.tags if facts else []])
         return json_response(row)
     row = shown.render(FIELDS[kind])
-    if boolean(request, "blobs"):
+    if boolean(request, "blobs") and shown.can_fetch:
         row["siblings"] = shown.siblings(blobs=True)
     if boolean(request, "securityStatus"):
         row["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}

@@ -14,6 +14,7 @@ from hub.api.hf import info, related
 from hub.api.hf.http import actor, boolean, integer, repeated, route, with_next
 from hub.api.json import json_response
 from hub.errors import Invalid
+from hub.repos import policies
 from hub.repos.models import Kind, Repository
 from hub.revisions.models import RepositoryFacts
 from hub.search import selectors
@@ -79,7 +80,11 @@ def list_view(request: HttpRequest, kind: str) -> HttpResponse:
     fields = _fields(request, kind)
     query = parse(request, kind, fields)
     page = selectors.list_repositories(actor=actor(request), kind=kind, query=query)
-    rows = [info.Info(found, _facts(found)).render(fields) for found in page.items]
+    fetchable = policies.fetchable(actor(request), page.items)
+    rows = [
+        info.Info(found, _facts(found), can_fetch=found.pk in fetchable).render(fields)
+        for found in page.items
+    ]
     related.add(rows, fields, actor=actor(request), tags=[getattr(_facts(r), "tags", []) for r in page.items])
     response = json_response(rows)
     if page.next_cursor is not None:
@@ -94,7 +99,11 @@ def search_spaces(request: HttpRequest) -> HttpResponse:
         text=request.GET.get("q", ""), tags=tuple(filters), sort=Sort.RELEVANCE, limit=FOUND_MAX
     )
     page = selectors.list_repositories(actor=actor(request), kind=Kind.SPACE, query=query)
-    rows = [info.Info(found, _facts(found)).render([*BRIEF, *FULL, "cardData"]) for found in page.items]
+    fetchable = policies.fetchable(actor(request), page.items)
+    rows = [
+        info.Info(found, _facts(found), can_fetch=found.pk in fetchable).render([*BRIEF, *FULL, "cardData"])
+        for found in page.items
+    ]
     for row in rows:
         card = row.pop("cardData", None) or {}
         row["title"], row["emoji"] = card.get("title") or row["id"].partition("/")[2], card.get("emoji")

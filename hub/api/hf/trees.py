@@ -69,16 +69,19 @@ def refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     with_prs = bool(repeated(request, "include_prs", "include_pull_requests")) and boolean(
         request, "include_prs", default=True
     )
-    return json_response(render.refs(selectors.list_refs(found), with_pull_requests=with_prs))
+    listed = selectors.list_refs(actor=actor(request), repository=found)
+    return json_response(render.refs(listed, with_pull_requests=with_prs))
 
 
 def commits(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    policies.require_content(actor(request), found)
+    policies.require_content(actor(request), found)  # before a revision tells whether it exists
     start = selectors.resolve(found, revision)
     number = integer(request, "p", default=0, low=0, high=1 << 31)
     limit = integer(request, "limit", default=COMMITS_PAGE, low=1, high=1000)
-    page = selectors.history(found, start, skip=number * limit, limit=limit + 1)
+    page = selectors.history(
+        actor=actor(request), repository=found, commit=start, skip=number * limit, limit=limit + 1
+    )
     is_formatted = "formatted" in repeated(request, "expand", "expand[]")
     response = json_response([render.commit(entry, formatted=is_formatted) for entry in page[:limit]])
     response["X-Total-Count"] = str(selectors.git_of(found).count_commits(start))

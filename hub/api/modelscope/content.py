@@ -232,7 +232,7 @@ def revisions(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         raise MalformedBody(reason="EndTime is a number of seconds") from None
     git = selectors.git_of(found)
     groups: dict[str, list[dict[str, Any]]] = {"Branches": [], "Tags": []}
-    for ref in selectors.list_refs(found):
+    for ref in selectors.list_refs(actor=actor(request), repository=found):
         group = {"refs/heads/": "Branches", "refs/tags/": "Tags"}.get(ref.name[: ref.name.find("/", 5) + 1])
         if group is None:
             continue

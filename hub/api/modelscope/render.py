@@ -16,7 +16,8 @@ PUBLIC, PRIVATE = 5, 1
 
 
 def facts_of(found: Repository) -> RepositoryFacts | None:
-    facts: RepositoryFacts | None = getattr(found, "facts", None)
+    """What the card and the files say; of a disabled repository nothing is told."""
+    facts: RepositoryFacts | None = None if found.is_disabled else getattr(found, "facts", None)
     return facts
 
 

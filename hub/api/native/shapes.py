@@ -10,6 +10,7 @@ from hub.accounts.models import AccessToken, Membership, Namespace, Role, User, 
 from hub.api.native.base import ID_MAX
 from hub.community.models import Notification
 from hub.repos.models import Collaborator, Kind, Repository
+from hub.repos.policies import can_see
 
 Shape = serializers.Serializer[Any]
 
@@ -145,7 +146,10 @@ class Grant(Shape):
     can_write = serializers.BooleanField()
 
     def get_repository(self, grant: Any) -> str | None:
-        return grant.repository.full_name if grant.repository else None
+        """Its id; an empty text where the user cannot see it any more, for it may have another name now."""
+        if grant.repository is None:
+            return None
+        return grant.repository.full_name if can_see(self.context["actor"], grant.repository) else ""
 
 
 class Token(serializers.ModelSerializer[AccessToken]):

@@ -1,4 +1,7 @@
-"""Reads of discussions. The caller has the repository already, and so may see it."""
+"""Reads of discussions. The caller has found the repository already, so the actor may see it.
+
+What people write is shown despite a gate; what a pull request changes is content and needs its rights.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from hub.accounts.principals import Principal
 from hub.community.errors import CommentNotFound, DiscussionNotFound
 from hub.community.models import Discussion, DiscussionEvent, EventType, PastText, Status
 from hub.gitstore import GitRepository
+from hub.repos import policies as repos
 from hub.repos.models import Repository
 from hub.revisions import selectors as revisions
 
 
-def get_discussion(*, repository: Repository, number: int) -> Discussion:
-    """Raises: DiscussionNotFound."""
+def get_discussion(*, actor: Principal, repository: Repository, number: int) -> Discussion:
+    """Raises: RepositoryNotFound, RepositoryDisabled, DiscussionNotFound."""
+    repos.require_open(actor, repository)
     found = Discussion.objects.with_people().filter(repository=repository, number=number).first()
     if found is None:
         raise DiscussionNotFound(number=number, repo_id=repository.full_name)
@@ -24,13 +29,18 @@ def get_discussion(*, repository: Repository, number: int) -> Discussion:
 
 def list_discussions(
     *,
+    actor: Principal,
     repository: Repository,
     is_pull_request: bool | None = None,
     status: str | None = None,
     author: str = "",
     search: str = "",
 ) -> QuerySet[Discussion]:
-    """Newest first. `open` means not finished (drafts too), `closed` includes the merged."""
+    """Newest first. `open` means not finished (drafts too), `closed` includes the merged.
+
+    Raises: RepositoryNotFound, RepositoryDisabled.
+    """
+    repos.require_open(actor, repository)
     found = Discussion.objects.with_people().filter(repository=repository)
     if is_pull_request is not None:
         found = found.filter(is_pull_request=is_pull_request)
@@ -57,8 +67,20 @@ def own_open_refs(*, actor: Principal, repository: Repository) -> frozenset[str]
     return frozenset(pull_request.ref for pull_request in own)
 
 
-def list_events(discussion: Discussion) -> list[DiscussionEvent]:
-    """Oldest first, with authors and past texts loaded."""
+def list_events(*, actor: Principal, discussion: Discussion) -> list[DiscussionEvent]:
+    """Oldest first, with authors and past texts loaded.
+
+    Commits are left out for those who may not fetch files: their titles often name files.
+    Raises: RepositoryNotFound, RepositoryDisabled.
+    """
+    repos.require_open(actor, discussion.repository)
+    events = _events_of(discussion)
+    if repos.can_fetch(actor, discussion.repository):
+        return events
+    return [event for event in events if event.type != EventType.COMMIT]
+
+
+def _events_of(discussion: Discussion) -> list[DiscussionEvent]:
     past = PastText.objects.select_related("author__namespace").order_by("id")
     return list(
         discussion.events.select_related("author__namespace", "edited_by__namespace")
@@ -67,9 +89,13 @@ def list_events(discussion: Discussion) -> list[DiscussionEvent]:
     )
 
 
-def get_comment(discussion: Discussion, key: str) -> DiscussionEvent:
-    """One comment, hidden or not, with its past texts. Raises: CommentNotFound."""
-    for event in list_events(discussion):
+def get_comment(*, actor: Principal, discussion: Discussion, key: str) -> DiscussionEvent:
+    """One comment, hidden or not, with its past texts.
+
+    Raises: RepositoryNotFound, RepositoryDisabled, CommentNotFound.
+    """
+    repos.require_open(actor, discussion.repository)
+    for event in _events_of(discussion):
         if event.key == key and event.type == EventType.COMMENT:
             return event
     raise CommentNotFound
@@ -95,8 +121,9 @@ class Proposal:
     conflicts: list[str]
 
 
-def proposal_of(pull_request: Discussion) -> Proposal | None:
-    """None when the base branch or the ref is gone."""
+def proposal_of(*, actor: Principal, pull_request: Discussion) -> Proposal | None:
+    """None when the base branch or the ref is gone. Raises: what `require_content` raises."""
+    repos.require_content(actor, pull_request.repository)
     git = revisions.git_of(pull_request.repository)
     head = git.target(pull_request.ref)
     if head is None:
@@ -114,8 +141,9 @@ def _merge_base(git: GitRepository, ours: str, head: str) -> str:
     return git.merge_base(ours, head) or ours
 
 
-def diff_of(pull_request: Discussion, proposal: Proposal) -> str:
-    """The unified diff of what it would change."""
+def diff_of(*, actor: Principal, pull_request: Discussion, proposal: Proposal) -> str:
+    """The unified diff of what it would change. Raises: what `require_content` raises."""
+    repos.require_content(actor, pull_request.repository)
     return revisions.git_of(pull_request.repository).patch_text(proposal.base, proposal.head)
 
 

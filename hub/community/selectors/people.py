@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from hub.accounts.models import Namespace, User
 from hub.accounts.principals import Principal
@@ -83,8 +83,13 @@ def is_liked(*, actor: Principal, repository: Repository) -> bool:
     )
 
 
-def watches_of(user: User) -> QuerySet[Watch]:
-    return Watch.objects.filter(user=user).select_related("namespace", "repository").order_by("-id")
+def watches_of(*, actor: Principal) -> QuerySet[Watch]:
+    """The actor's own, newest first; those of repositories that are hidden by now are left out."""
+    if actor.user is None:
+        return Watch.objects.none()
+    live = Repository.objects.live().filter(repos.readable_by(actor))
+    found = Watch.objects.filter(Q(repository=None) | Q(repository__in=live), user=actor.user)
+    return found.select_related("namespace", "repository").order_by("-id")
 
 
 def is_watching(*, actor: Principal, target: Namespace | Repository) -> bool:

@@ -161,7 +161,7 @@ def require_push(*, actor: Principal, repository: Repository, number: int) -> Di
 
     Raises: DiscussionNotFound, NotAPullRequest, PullRequestFinished, DiscussionDenied.
     """
-    pull_request = selectors.get_discussion(repository=repository, number=number)
+    pull_request = selectors.get_discussion(actor=actor, repository=repository, number=number)
     if not pull_request.is_pull_request:
         raise NotAPullRequest(number=number)
     policies.require_push(actor, pull_request)

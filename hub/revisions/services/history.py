@@ -114,7 +114,9 @@ def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str],
 def duplicate(
     *, actor: Principal, repository: Repository, to: str, visibility: str | None, now: datetime
 ) -> Repository:
-    """Copy a repository, with its history, under another id; its large objects are shared, not copied.
+    """Copy a repository, with its history and its gate, under another id.
+
+    Its large objects are shared, not copied. Nobody but the new owner is let through the copy's gate.
 
     Raises: RepositoryGated, NamespaceDenied, NameRefused, RepositoryExists, quotas' refusals.
     """
@@ -125,6 +127,7 @@ def duplicate(
         visibility=visibility or repository.visibility,
         description=repository.description,
         default_branch=repository.default_branch,
+        gating=repository.gating,
     )
     namespace = repos.require_creatable(actor=actor, request=request)
     quotas.require_room_for_bytes(namespace, repository.size_bytes)

@@ -35,6 +35,7 @@ def index(request: HttpRequest, place: Place) -> HttpResponse:
     kind = request.GET.get("type", "")
     search = request.GET.get("search", "").strip()[:100]
     found = selectors.list_discussions(
+        actor=place.actor,
         repository=place.repository,
         is_pull_request={"pull": True, "discussion": False}.get(kind),
         status=status if status in {"open", "closed"} else None,
@@ -72,14 +73,14 @@ def new(request: HttpRequest, place: Place) -> HttpResponse:
 @repository_page
 def show(request: HttpRequest, place: Place, number: int) -> HttpResponse:
     """The thread; for a pull request also what it changes and whether it can be merged."""
-    discussion = selectors.get_discussion(repository=place.repository, number=number)
+    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
     form = CommentForm(request.POST or None)
     wrote = submit(request, form, lambda data: _act(request, place, discussion, data["text"]))
     if wrote is not None:
         return HttpResponseRedirect(f"{place.address}/discussions/{number}")
     events = [
         (event, markdown.render(event.text, mentions=True) if event.type == EventType.COMMENT else "")
-        for event in selectors.list_events(discussion)
+        for event in selectors.list_events(actor=place.actor, discussion=discussion)
     ]
     context = place.header("community") | {
         "discussion": discussion,
@@ -94,7 +95,7 @@ def show(request: HttpRequest, place: Place, number: int) -> HttpResponse:
 
 
 def _proposal(place: Place, discussion: Discussion) -> dict[str, Any]:
-    proposal = selectors.proposal_of(discussion)
+    proposal = selectors.proposal_of(actor=place.actor, pull_request=discussion)
     if proposal is None:
         return {"proposal": None}
     changes = place.git.diff(proposal.base, proposal.head, with_patch=True)
@@ -120,7 +121,7 @@ def _act(request: HttpRequest, place: Place, discussion: Discussion, text: str) 
 @require_POST
 @repository_page
 def rename(request: HttpRequest, place: Place, number: int) -> HttpResponse:
-    discussion = selectors.get_discussion(repository=place.repository, number=number)
+    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
     threads.rename(
         actor=place.actor, discussion=discussion, title=request.POST.get("title", ""), now=timezone.now()
     )
@@ -130,7 +131,7 @@ def rename(request: HttpRequest, place: Place, number: int) -> HttpResponse:
 @require_POST
 @repository_page
 def hide_comment(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
-    discussion = selectors.get_discussion(repository=place.repository, number=number)
+    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
     threads.hide_comment(actor=place.actor, discussion=discussion, key=key, now=timezone.now())
     return HttpResponseRedirect(f"{place.address}/discussions/{number}")
 
@@ -139,8 +140,8 @@ def hide_comment(request: HttpRequest, place: Place, number: int, key: str) -> H
 def edit_comment(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
     """The author's words, to change them; what they were stays to be seen."""
     signed_in(request)
-    discussion = selectors.get_discussion(repository=place.repository, number=number)
-    comment = selectors.get_comment(discussion, key)
+    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
+    comment = selectors.get_comment(actor=place.actor, discussion=discussion, key=key)
     policies.require_edit(place.actor, comment)
     form = CommentForm(request.POST or None, initial={"text": comment.text})
     saved = submit(
@@ -169,8 +170,8 @@ class Version:
 @repository_page
 def comment_history(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
     """What a comment said before, newest first."""
-    discussion = selectors.get_discussion(repository=place.repository, number=number)
-    comment = selectors.get_comment(discussion, key)
+    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
+    comment = selectors.get_comment(actor=place.actor, discussion=discussion, key=key)
     texts = [(past.text, past.author, past.written_at) for past in comment.past_texts.all()]
     texts.append((comment.text, comment.edited_by or comment.author, comment.edited_at or comment.created_at))
     before = ["", *(text for text, _author, _at in texts)]

@@ -86,6 +86,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def upload(request: HttpRequest, place: Place, revision: str, path: str = "") -> HttpResponse:
     """Drag files here. The script speaks the clients' own wire; without it a form takes a few files."""
     signed_in(request)
+    policies.require_propose(place.actor, place.repository)
     shown, commit = place.revision(revision)
     can_write = policies.can_write(place.actor, place.repository)
     if request.method == "POST":
@@ -103,7 +104,6 @@ def upload(request: HttpRequest, place: Place, revision: str, path: str = "") ->
 
 def _upload_form(request: HttpRequest, place: Place, revision: str, commit: str, folder: str) -> HttpResponse:
     """The way without scripts: all files in one request, staged as they were received."""
-    policies.require_propose(place.actor, place.repository)
     staging = Staging(repository=place.repository, commit=commit, now=timezone.now())
     prefix = f"{folder}/" if folder else ""
     operations: list[Operation] = [
@@ -132,6 +132,7 @@ def _commit(place: Place, revision: str, asked: NewCommit, *, is_proposal: bool)
 def edit(request: HttpRequest, place: Place, revision: str, path: str = "") -> HttpResponse:
     """Write a text file. Who may not commit proposes; a branch that moved meanwhile is told so."""
     signed_in(request)
+    policies.require_propose(place.actor, place.repository)
     shown, commit = place.revision(revision)
     path = path.strip("/")
     can_write = policies.can_write(place.actor, place.repository)
@@ -184,7 +185,7 @@ def _text_at(place: Place, commit: str, path: str) -> str:
             else ""
         )
     found = revisions.get_file(actor=place.actor, repository=place.repository, commit=commit, path=path)
-    read = contents.reader_of(place.repository, found)
+    read = contents.reader_of(actor=place.actor, repository=place.repository, entry=found)
     return read(0, TEXT_BYTES_MAX).decode("utf-8", "replace") if read else ""
 
 
@@ -209,9 +210,9 @@ def preview(request: HttpRequest, place: Place) -> HttpResponse:
 def delete(request: HttpRequest, place: Place, revision: str, path: str) -> HttpResponse:
     """Asked once, then one commit that takes the file away."""
     signed_in(request)
+    policies.require_write(place.actor, place.repository)
     shown, commit = place.revision(revision)
     path = path.strip("/")
-    policies.require_write(place.actor, place.repository)
     if request.method == "POST":
         asked = NewCommit(
             operations=[DeleteFile(path)],

@@ -36,11 +36,11 @@ def crumbs(place: Place, revision: str, path: str) -> list[tuple[str, str]]:
 
 @repository_page
 def tree(request: HttpRequest, place: Place, revision: str | None = None, path: str = "") -> HttpResponse:
+    if place.gate:
+        return HttpResponseRedirect(place.address)
     shown, commit = place.revision(revision)
     path = path.strip("/")
     context = place.header("files")
-    if place.gate:
-        return HttpResponseRedirect(place.address)
     entry = place.git.entry(commit, path)
     if entry.is_file:
         return HttpResponseRedirect(links.at(place.repository, "blob", shown, path))
@@ -72,12 +72,13 @@ def line_numbers(view: files.View) -> str:
 
 @repository_page
 def blob(request: HttpRequest, place: Place, revision: str, path: str) -> HttpResponse:
-    shown, commit = place.revision(revision)
-    path = path.strip("/")
     if place.gate:
         return HttpResponseRedirect(place.address)
+    shown, commit = place.revision(revision)
+    path = path.strip("/")
     entry = revisions.get_file(actor=place.actor, repository=place.repository, commit=commit, path=path)
-    view = files.view_of(path, contents.reader_of(place.repository, entry), page=number_in(request, "page"))
+    read = contents.reader_of(actor=place.actor, repository=place.repository, entry=entry)
+    view = files.view_of(path, read, page=number_in(request, "page"))
     card = ""
     if view.kind == "markdown":
         folder = path.rpartition("/")[0]
@@ -112,11 +113,15 @@ def blob(request: HttpRequest, place: Place, revision: str, path: str) -> HttpRe
 @repository_page
 def commits(request: HttpRequest, place: Place, revision: str | None = None) -> HttpResponse:
     """The history from a revision back; `?from=` a commit goes on from there."""
+    if place.gate:
+        return HttpResponseRedirect(place.address)
     shown, head = place.revision(revision)
     start = request.GET.get("from") or head
     if start != head:
         start = revisions.resolve(place.repository, start)
-    found = revisions.history(place.repository, start, limit=HISTORY_PAGE + 1)
+    found = revisions.history(
+        actor=place.actor, repository=place.repository, commit=start, limit=HISTORY_PAGE + 1
+    )
     context = place.header("files") | {
         "revision": shown,
         "commits": found[:HISTORY_PAGE],

@@ -56,7 +56,7 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
     repository = place.repository
     facts = facts_of(repository)
     revision, commit = repository.default_branch, repository.head_sha
-    text = contents.card_text(repository, commit)
+    text = contents.card_text(actor=place.actor, repository=repository, commit=commit)
     address = links.repository_path(repository)
     base = markdown.Base(pages=f"{address}/blob/{revision}/", files=f"{address}/resolve/{revision}/")
     context: dict[str, Any] = place.header("card")

@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from hub.accounts import policies, selectors, services
-from hub.accounts.models import Namespace, Role
+from hub.accounts.models import AccessToken, Namespace, Role
+from hub.accounts.principals import Principal
 from hub.accounts.services import Grant, Profile
+from hub.repos import policies as repos
 from hub.web.forms import MemberForm, OrganizationForm, PasswordForm, ProfileForm, TokenForm
 from hub.web.requests import actor_of, page, signed_in, submit
 
@@ -56,6 +58,16 @@ def password(request: HttpRequest) -> HttpResponse:
     return page(request, "hub/settings/password.html", {"form": form, "tab": "password"}, form=form)
 
 
+def _reach_of(actor: Principal, token: AccessToken) -> str:
+    """The places that a fine-grained token was granted, except repositories that the user cannot see now."""
+    grants = token.grants.all()
+    return ", ".join(
+        grant.namespace.name if grant.repository is None else grant.repository.full_name
+        for grant in grants
+        if grant.repository is None or repos.can_see(actor, grant.repository)
+    )
+
+
 def tokens(request: HttpRequest) -> HttpResponse:
     """The list, the form, and, once, the text of a token that was just made."""
     user = signed_in(request)
@@ -80,7 +92,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
     made = submit(request, form, create)
     context = {
         "form": TokenForm(places=places) if made else form,
-        "tokens": selectors.tokens_of(user),
+        "tokens": [(token, _reach_of(actor, token)) for token in selectors.tokens_of(actor=actor)],
         "secret": made[1] if made else "",
         "tab": "tokens",
         "now": timezone.now(),

@@ -7,10 +7,10 @@ import pytest
 from hub.accounts import policies, selectors, services
 from hub.accounts.errors import (
     BadCredentials,
-    EmailTaken,
     InvalidToken,
     LastAdmin,
     MemberNotFound,
+    NameReserved,
     NamespaceDenied,
     NamespaceNotFound,
     NameTaken,
@@ -65,15 +65,32 @@ class TestNames:
 
 
 class TestRenaming:
-    def test_leaves_a_redirect_until_somebody_takes_the_name(self) -> None:
+    def test_leaves_a_redirect_that_nobody_else_may_take(self) -> None:
         ada = make.actor("ada")
         assert ada.user is not None
         services.rename_namespace(actor=ada, namespace=ada.user.namespace, name="lovelace")
         assert selectors.get_namespace("Ada").name == "lovelace"
         assert selectors.get_user("ada").name == "lovelace"
-        newcomer = make.user("ada")
+        with pytest.raises(NameReserved):
+            make.user("ADA")
+        with pytest.raises(NameReserved):
+            services.create_organization(actor=make.actor("bob"), name="ada")
+        bob = make.actor("bob")
+        assert bob.user is not None
+        with pytest.raises(NameReserved):
+            services.rename_namespace(actor=bob, namespace=bob.user.namespace, name="Ada")
+        assert selectors.get_user("ada").name == "lovelace"
+
+    def test_its_owner_and_an_operator_may_use_a_former_name(self) -> None:
+        ada = make.actor("ada")
+        assert ada.user is not None
+        services.rename_namespace(actor=ada, namespace=ada.user.namespace, name="lovelace")
+        made = services.create_organization(actor=ada, name="ada")
+        assert selectors.get_namespace("ada") == made
+        services.rename_namespace(actor=ada, namespace=made, name="analysts")
+        newcomer, _ = services.ensure_user(actor=SYSTEM, name="ada")
         assert selectors.get_user("ada") == newcomer
-        assert not NamespaceRedirect.objects.exists()
+        assert not NamespaceRedirect.objects.filter(key="ada").exists()
 
     def test_there_and_back_again_leaves_one_redirect(self) -> None:
         ada = make.actor("ada")
@@ -128,12 +145,15 @@ class TestPasswords:
         user.refresh_from_db()
         assert user.check_password("another good phrase")
 
-    def test_addresses_are_of_one_account_in_any_case(self) -> None:
-        make.user("ada", email="ada@example.org")
-        with pytest.raises(EmailTaken):
-            make.user("bob", email="ADA@example.org")
-        make.user("carl")
-        make.user("dora")
+    def test_tell_apart_accounts_with_one_address(self) -> None:
+        """Signing up with an address says nothing of who has it, and takes nothing from them."""
+        ada = make.user("ada", email="ada@example.org", password=PASSWORD)
+        other = make.user("mallory", email="ADA@example.org", password="another good phrase")
+        for password, user in ((PASSWORD, ada), ("another good phrase", other)):
+            found = services.sign_in(name="ada@example.org", password=password, address="1.2.3.7", now=NOW)
+            assert found == user
+        with pytest.raises(BadCredentials):
+            services.sign_in(name="ada@example.org", password="wrong", address="1.2.3.7", now=NOW)
 
 
 class TestThrottling:

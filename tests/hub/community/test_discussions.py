@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hub.accounts.models import Role
-from hub.accounts.principals import Principal
+from hub.accounts.principals import SYSTEM, Principal
 from hub.community.errors import (
     CommentHidden,
     CommentNotFound,
@@ -55,7 +55,7 @@ class TestOpening:
 
     def test_begins_with_a_comment_that_holds_the_text(self, bob: Principal, repository: Repository) -> None:
         found = opened(bob, repository, text="How large is it?")
-        (event,) = selectors.list_events(found)
+        (event,) = selectors.list_events(actor=SYSTEM, discussion=found)
         assert (event.type, event.text, event.author) == (EventType.COMMENT, "How large is it?", bob.user)
         assert len(event.key) == 24
         assert event.key == event.key.lower()
@@ -100,7 +100,7 @@ class TestComments:
         event = services.comment(actor=bob, discussion=found, text="frist", now=NOW)
         for text in ("fisrt", "first"):
             services.edit_comment(actor=bob, discussion=found, key=event.key.upper(), text=text, now=NOW)
-        latest = selectors.list_events(found)[-1]
+        latest = selectors.list_events(actor=SYSTEM, discussion=found)[-1]
         assert latest.text == "first"
         assert [past.text for past in latest.past_texts.all()] == ["frist", "fisrt"]
 
@@ -121,7 +121,7 @@ class TestComments:
         with pytest.raises(DiscussionDenied):
             services.hide_comment(actor=make.actor("carl"), discussion=found, key=event.key, now=NOW)
         services.hide_comment(actor=ada, discussion=found, key=event.key, now=NOW)
-        hidden = selectors.list_events(found)[-1]
+        hidden = selectors.list_events(actor=SYSTEM, discussion=found)[-1]
         assert (hidden.is_hidden, hidden.text, list(hidden.past_texts.all())) == (True, "", [])
         with pytest.raises(CommentHidden):
             services.hide_comment(actor=bob, discussion=found, key=event.key, now=NOW)
@@ -179,9 +179,9 @@ class TestLists:
     def test_are_of_one_repository(self, bob: Principal, repository: Repository) -> None:
         opened(bob, repository)
         other = make.repository(make.actor("carl"))
-        assert not selectors.list_discussions(repository=other)
+        assert not selectors.list_discussions(actor=SYSTEM, repository=other)
         with pytest.raises(DiscussionNotFound):
-            selectors.get_discussion(repository=other, number=1)
+            selectors.get_discussion(actor=SYSTEM, repository=other, number=1)
 
     def test_cost_the_same_however_long(
         self, bob: Principal, repository: Repository, django_assert_num_queries: pytest.FixtureRequest
@@ -190,7 +190,7 @@ class TestLists:
         for number in range(5):
             services.comment(actor=bob, discussion=found, text=str(number), now=NOW)
         with django_assert_num_queries(2):  # type: ignore[operator]
-            for event in selectors.list_events(found):
+            for event in selectors.list_events(actor=SYSTEM, discussion=found):
                 assert event.author is not None
                 assert event.author.name
                 assert list(event.past_texts.all()) == []

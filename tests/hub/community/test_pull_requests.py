@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hub.accounts.models import Role
-from hub.accounts.principals import Principal
+from hub.accounts.principals import SYSTEM, Principal
 from hub.community import services
 from hub.community.errors import (
     DiscussionDenied,
@@ -127,7 +127,7 @@ class TestCommitting:
         assert (pull_request.title, pull_request.status) == ("Add it", Status.OPEN)
         assert git.target("refs/pr/1") == proposed.committed.oid
         assert git.target("refs/heads/main") == repository.head_sha
-        events = selectors.list_events(pull_request)
+        events = selectors.list_events(actor=SYSTEM, discussion=pull_request)
         assert [event.type for event in events] == [EventType.COMMENT, EventType.COMMIT]
         assert events[1].data == {"subject": "Add it", "oid": proposed.committed.oid}
 
@@ -198,13 +198,13 @@ class TestMerging:
         self, owner: Principal, guest: Principal, repository: Repository
     ) -> None:
         pull_request = self.proposed(guest, repository, "c.txt", b"three\n")
-        before = selectors.proposal_of(pull_request)
+        before = selectors.proposal_of(actor=owner, pull_request=pull_request)
         assert before is not None
         pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
         pull_request.refresh_from_db()
-        after = selectors.proposal_of(pull_request)
+        after = selectors.proposal_of(actor=owner, pull_request=pull_request)
         assert after == before
-        assert "+three" in selectors.diff_of(pull_request, after)
+        assert "+three" in selectors.diff_of(actor=owner, pull_request=pull_request, proposal=after)
 
     def test_names_the_files_that_conflict_and_changes_nothing(
         self, owner: Principal, guest: Principal, repository: Repository
@@ -212,7 +212,7 @@ class TestMerging:
         pull_request = self.proposed(guest, repository, "a.txt", b"mine\n")
         push(owner, repository, adding(repository, "a.txt", b"theirs\n"))
         head = revisions.git_of(repository).resolve("main")
-        proposal = selectors.proposal_of(pull_request)
+        proposal = selectors.proposal_of(actor=owner, pull_request=pull_request)
         assert proposal is not None
         assert proposal.conflicts == ["a.txt"]
         with pytest.raises(PullRequestConflicts, match=r"a\.txt"):

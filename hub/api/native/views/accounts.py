@@ -89,8 +89,10 @@ class Password(NativeView):
 class Tokens(NativeView):
     @extend_schema(responses=shapes.Token(many=True))
     def get(self, request: Request) -> Response:
-        """One's own tokens, newest first."""
-        return Response(shapes.Token(selectors.tokens_of(self.signed_in), many=True).data)
+        """One's own tokens, newest first. A read, trade or fine-grained token may not see them."""
+        return Response(
+            shapes.Token(selectors.tokens_of(actor=self.actor), many=True, context={"actor": self.actor}).data
+        )
 
     @extend_schema(request=shapes.NewToken, responses={201: shapes.CreatedToken})
     def post(self, request: Request) -> Response:
@@ -98,7 +100,9 @@ class Tokens(NativeView):
         asked = self.valid(shapes.NewToken)
         asked["grants"] = [_grant(self.actor, grant) for grant in asked["grants"]]
         token, secret = services.create_token(actor=self.actor, **asked)
-        return Response({**shapes.Token(token).data, "secret": secret}, status=201)
+        return Response(
+            {**shapes.Token(token, context={"actor": self.actor}).data, "secret": secret}, status=201
+        )
 
 
 def _grant(actor: Principal, asked: dict[str, Any]) -> services.Grant:

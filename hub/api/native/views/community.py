@@ -50,7 +50,8 @@ class Watches(NativeView):
     @extend_schema(responses=shapes.WatchTarget(many=True))
     def get(self, request: Request) -> Response:
         """What one watches, the latest first."""
-        return Response([_watched(watch) for watch in people.watches_of(self.signed_in)])
+        require_signed_in(self.actor)
+        return Response([_watched(watch) for watch in people.watches_of(actor=self.actor)])
 
     @extend_schema(request=shapes.Watching, responses={204: None})
     def put(self, request: Request) -> Response:

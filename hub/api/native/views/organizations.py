@@ -79,7 +79,7 @@ class MemberView(NativeView):
 class NamespaceName(NativeView):
     @extend_schema(request=shapes.Rename, responses=shapes.NamespaceShape)
     def put(self, request: Request, name: str) -> Response:
-        """Rename a user or an organization; the old name leads to the new one until somebody takes it."""
+        """Rename a user or an organization; the old name leads to it and stays reserved."""
         namespace = selectors.get_namespace(name)
         renamed = services.rename_namespace(
             actor=self.actor, namespace=namespace, name=self.valid(shapes.Rename)["name"]
