@@ -20,7 +20,7 @@ from hub.gitstore.folders import (
     idle_folders,
 )
 from hub.gitstore.repository import GitRepository, open_repository
-from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref
+from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref, TreeItem
 
 __all__ = [
     "Author",
@@ -36,6 +36,7 @@ __all__ = [
     "RefChanged",
     "RefExists",
     "RevisionNotFound",
+    "TreeItem",
     "copy_repository",
     "create_repository",
     "delete_repository",

@@ -7,7 +7,7 @@ from typing import Literal
 import pygit2
 from pygit2.enums import DeltaStatus, DiffFind, DiffOption, FileMode
 
-from hub.gitstore.values import POINTER_SIZE_MAX, Entry, FileChange, Pointer
+from hub.gitstore.values import POINTER_SIZE_MAX, POINTER_SIZE_MIN, Entry, FileChange, Pointer
 
 STATUS: dict[int, Literal["added", "deleted", "modified", "renamed"]] = {
     DeltaStatus.ADDED: "added",
@@ -83,7 +83,7 @@ class DiffMixin:
             return Entry(path=file.path, kind="submodule", oid=str(file.id), mode=int(file.mode))
         _, size = self.raw.odb.read_header(file.id)
         pointer = None
-        if 100 < size <= POINTER_SIZE_MAX:
+        if POINTER_SIZE_MIN < size <= POINTER_SIZE_MAX:
             blob = self.raw[file.id]
             pointer = Pointer.parse(blob.data) if isinstance(blob, pygit2.Blob) else None
         return Entry(

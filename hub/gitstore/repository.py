@@ -13,13 +13,28 @@ from typing import cast
 import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
-from hub.gitstore import diffs, rewriting, writing
+from hub.gitstore import diffs, last_commits, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, RevisionNotFound
 from hub.gitstore.folders import folder_of
-from hub.gitstore.values import POINTER_SIZE_MAX, Author, Commit, Entry, Pointer, Ref
+from hub.gitstore.values import (
+    POINTER_SIZE_MAX,
+    POINTER_SIZE_MIN,
+    Author,
+    Commit,
+    Entry,
+    Kind,
+    Pointer,
+    Ref,
+    TreeItem,
+)
 
 SHA = re.compile(r"[0-9a-f]{40}")
 SHORT_SHA = re.compile(r"[0-9a-f]{7,39}")
+KINDS: dict[int, Kind] = {
+    ObjectType.BLOB: "file",
+    ObjectType.TREE: "directory",
+    ObjectType.COMMIT: "submodule",
+}
 OPEN_PER_THREAD = 64
 _local = threading.local()
 
@@ -159,7 +174,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
             found = tree[path]
         except (KeyError, ValueError, pygit2.GitError):
             raise EntryNotFound(path=path) from None
-        return self._entry(found, path)
+        return self.sized(self._item(found, path))
 
     def find_entry(self, commit: str, path: str) -> Entry | None:
         try:
@@ -170,8 +185,12 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
     def entries(self, commit: str, path: str = "", *, recursive: bool = False) -> Iterator[Entry]:
         """What lies in a folder, sorted by name; depth first, a folder before what it holds.
 
-        Raises: EntryNotFound when `path` is missing or a file.
+        Reads the header of every file. Raises: EntryNotFound when `path` is missing or a file.
         """
+        return map(self.sized, self.items(commit, path, recursive=recursive))
+
+    def items(self, commit: str, path: str = "", *, recursive: bool = False) -> Iterator[TreeItem]:
+        """As `entries`, without sizes: reads the trees alone. Raises: EntryNotFound."""
         tree = self._tree(commit)
         if path:
             try:
@@ -183,26 +202,28 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
             tree = found
         return self._walk(tree, f"{path}/" if path else "", recursive=recursive)
 
-    def _walk(self, tree: pygit2.Tree, prefix: str, *, recursive: bool) -> Iterator[Entry]:
+    def _walk(self, tree: pygit2.Tree, prefix: str, *, recursive: bool) -> Iterator[TreeItem]:
         for item in tree:
             raw_name = item.raw_name
             assert raw_name is not None
-            path = prefix + raw_name.decode(errors="replace")
-            yield self._entry(item, path)
-            if recursive and item.type == ObjectType.TREE:
-                yield from self._walk(cast(pygit2.Tree, item), f"{path}/", recursive=True)
+            found = self._item(item, prefix + raw_name.decode(errors="replace"))
+            yield found
+            if recursive and found.kind == "directory":
+                yield from self._walk(cast(pygit2.Tree, item), f"{found.path}/", recursive=True)
 
-    def _entry(self, item: pygit2.Object, path: str) -> Entry:
-        mode = int(item.filemode)
-        if item.type == ObjectType.TREE:
-            return Entry(path=path, kind="directory", oid=str(item.id), mode=mode)
-        if item.type == ObjectType.COMMIT:
-            return Entry(path=path, kind="submodule", oid=str(item.id), mode=mode)
-        _, size = self.raw.odb.read_header(item.id)
+    @staticmethod
+    def _item(item: pygit2.Object, path: str) -> TreeItem:
+        return TreeItem(path=path, kind=KINDS[item.type], oid=str(item.id), mode=int(item.filemode))
+
+    def sized(self, item: TreeItem) -> Entry:
+        """The entry behind a line of a tree: a file's size is in its header, a pointer in its content."""
+        if item.kind != "file":
+            return Entry(path=item.path, kind=item.kind, oid=item.oid, mode=item.mode)
+        _, size = self.raw.odb.read_header(item.oid)
         pointer = None
-        if size <= POINTER_SIZE_MAX and size > 100 and mode != FileMode.LINK:
-            pointer = Pointer.parse(cast(pygit2.Blob, self.raw[item.id]).data)
-        return Entry(path=path, kind="file", oid=str(item.id), size=size, mode=mode, pointer=pointer)
+        if POINTER_SIZE_MIN < size <= POINTER_SIZE_MAX and item.mode != FileMode.LINK:
+            pointer = Pointer.parse(cast(pygit2.Blob, self.raw[item.oid]).data)
+        return Entry(path=item.path, kind="file", oid=item.oid, size=size, mode=item.mode, pointer=pointer)
 
     def _tree(self, commit: str) -> pygit2.Tree:
         found = self.raw.get(commit)
@@ -231,40 +252,12 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
     # ---- who touched what last -------------------------------------------------------------------
 
     def last_commits(
-        self, start: str, paths: Iterable[str], *, commits_max: int = 20_000
-    ) -> dict[str, Commit]:
-        """For each path the newest commit, from `start` back, that changed it.
-
-        Follows first parents, as `git log --first-parent` does. Paths that were not decided within
-        `commits_max` commits get the last one looked at.
-        """
-        open_paths = {path: self._oid_at(start, path) for path in paths}
-        found: dict[str, Commit] = {}
-        current = self.raw.get(start)
-        for _ in range(commits_max):
-            if not open_paths or not isinstance(current, pygit2.Commit):
-                break
-            parent = current.parents[0] if current.parent_ids else None
-            same_tree = parent is not None and parent.tree_id == current.tree_id
-            if not same_tree:
-                for path, oid in list(open_paths.items()):
-                    if parent is None or self._oid_in(parent.tree, path) != oid:
-                        found[path] = self._commit(current)
-                        del open_paths[path]
-            if parent is None:
-                break
-            current = parent
-        if isinstance(current, pygit2.Commit):
-            for path in open_paths:
-                found[path] = self._commit(current)
-        return found
-
-    def _oid_at(self, commit: str, path: str) -> pygit2.Oid | None:
-        return self._oid_in(self._tree(commit), path)
-
-    @staticmethod
-    def _oid_in(tree: pygit2.Tree, path: str) -> pygit2.Oid | None:
-        try:
-            return tree[path].id if path else tree.id
-        except (KeyError, ValueError, pygit2.GitError):
-            return None
+        self,
+        start: str,
+        paths: Iterable[str],
+        *,
+        recall: last_commits.Recall = last_commits.nothing_known,
+        commits_max: int = last_commits.COMMITS_MAX,
+    ) -> last_commits.LastCommits:
+        """For each path the newest commit, from `start` back, that changed it (see `last_commits.find`)."""
+        return last_commits.find(self.raw, start, paths, recall=recall, commits_max=commits_max)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-# The largest blob that is looked at for being an LFS pointer; real pointers have 120 to 200 bytes.
-POINTER_SIZE_MAX = 1024
+# Blobs above the one and up to the other size are looked at for being LFS pointers; real ones have 120 to
+# 200 bytes.
+POINTER_SIZE_MIN, POINTER_SIZE_MAX = 100, 1024
 POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]+\n)*"
     rb"oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n?"
@@ -39,12 +40,29 @@ class Pointer:
         )
 
 
+Kind = Literal["file", "directory", "submodule"]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeItem:
+    """A line of a tree object: what git knows of an entry without reading the entry itself."""
+
+    path: str
+    kind: Kind
+    oid: str
+    mode: int
+
+    @property
+    def is_file(self) -> bool:
+        return self.kind == "file"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A file or folder of a tree. `size` is the blob's; a pointer's real size is in `pointer`."""
 
     path: str
-    kind: Literal["file", "directory", "submodule"]
+    kind: Kind
     oid: str
     size: int = 0
     mode: int = 0o100644

@@ -9,7 +9,7 @@ from datetime import datetime
 from hub import gitstore
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
-from hub.gitstore import Commit, Entry, GitRepository, Ref, RevisionNotFound
+from hub.gitstore import Commit, Entry, GitRepository, Ref, RevisionNotFound, TreeItem
 from hub.lfs.models import LfsLink
 from hub.repos import policies
 from hub.repos.models import Repository
@@ -34,6 +34,17 @@ def list_entries(
     """Raises: RepositoryGated, RepositoryDisabled, EntryNotFound."""
     policies.require_content(actor, repository)
     return git_of(repository).entries(commit, path, recursive=recursive)
+
+
+def list_items(
+    *, actor: Principal, repository: Repository, commit: str, path: str = "", recursive: bool = False
+) -> Iterator[TreeItem]:
+    """As `list_entries`, without sizes, which cost a read for each file.
+
+    Raises: RepositoryGated, RepositoryDisabled, EntryNotFound.
+    """
+    policies.require_content(actor, repository)
+    return git_of(repository).items(commit, path, recursive=recursive)
 
 
 def find_entries(

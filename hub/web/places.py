@@ -13,15 +13,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from hub.accounts.principals import Principal
 from hub.community.models import Discussion
 from hub.community.selectors import people
-from hub.gitstore import Commit, Entry, GitRepository
+from hub.gitstore import GitRepository, TreeItem
 from hub.repos import policies, selectors
 from hub.repos.errors import RepositoryGated
 from hub.repos.models import Repository
 from hub.revisions import selectors as revisions
 from hub.web import links
 from hub.web.requests import actor_of
-
-LAST_COMMITS_DEPTH = 2_000
 
 
 @dataclass
@@ -75,16 +73,10 @@ class Place:
             "tags": [ref.short_name for ref in found if ref.name.startswith("refs/tags/")],
         }
 
-    def entries(self, commit: str, path: str) -> tuple[list[tuple[Entry, Commit | None]], Commit]:
-        """A folder's entries, folders first, each with its last commit; and the folder's own last commit."""
-        listed = revisions.list_entries(
-            actor=self.actor, repository=self.repository, commit=commit, path=path
-        )
-        found = sorted(listed, key=lambda entry: (entry.is_file, entry.path))
-        paths = [entry.path for entry in found]
-        commits = self.git.last_commits(commit, [*paths, path], commits_max=LAST_COMMITS_DEPTH)
-        latest = commits.get(path) or self.git.commit(commit)
-        return [(entry, commits.get(entry.path)) for entry in found], latest
+    def items(self, commit: str, path: str) -> list[TreeItem]:
+        """A folder's entries, folders first. Raises: EntryNotFound."""
+        listed = revisions.list_items(actor=self.actor, repository=self.repository, commit=commit, path=path)
+        return sorted(listed, key=lambda item: (item.is_file, item.path))
 
 
 View = Callable[..., HttpResponse]

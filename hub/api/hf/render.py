@@ -10,7 +10,7 @@ from hub.gitstore import Commit, Entry, FileChange, Ref
 from hub.gitstore.values import Pointer
 from hub.lfs import selectors as objects
 from hub.repos.models import Repository
-from hub.revisions import selectors
+from hub.revisions import last_commits
 from hub.revisions.selectors import LfsFile
 
 
@@ -24,9 +24,7 @@ def entries(
 ) -> list[dict[str, Any]]:
     """Rows of a tree; with `expand` the commit that last touched each."""
     listed = list(found)
-    last = (
-        selectors.git_of(repository).last_commits(commit, [entry.path for entry in listed]) if expand else {}
-    )
+    last = last_commits.commits_of(repository, commit, [entry.path for entry in listed]) if expand else {}
     oids = [item.pointer.oid for item in listed if item.pointer is not None]
     chunked = objects.xet_hashes(repository_id=repository.pk, oids=oids)
     return [_entry(item, last.get(item.path), chunked) for item in listed]

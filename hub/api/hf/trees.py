@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +9,7 @@ from django.urls import path
 from django.utils import timezone
 
 from hub.accounts.models import Role
-from hub.api.hf import render
+from hub.api.hf import cursors, render
 from hub.api.hf.http import actor, boolean, integer, repeated, repository, route, with_next
 from hub.api.json import MalformedBody, flag_of, json_body, json_response, list_of, text_of
 from hub.gitstore import EntryNotFound
@@ -29,11 +28,10 @@ def tree(request: HttpRequest, kind: str, repo_id: str, revision: str, folder: s
     found = repository(request, kind, repo_id)
     commit = selectors.resolve(found, revision)
     expand = boolean(request, "expand")
-    size = TREE_PAGE_EXPANDED if expand else TREE_PAGE
-    limit = integer(request, "limit", default=size, low=1, high=size)
-    skip = integer(request, "cursor", default=0, low=0, high=1 << 31)
+    start = cursors.read(request.GET.get("cursor"), size=TREE_PAGE_EXPANDED if expand else TREE_PAGE)
+    limit = integer(request, "limit", default=start.limit, low=1, high=start.limit)
     try:
-        entries = selectors.list_entries(
+        items = selectors.list_items(
             actor=actor(request),
             repository=found,
             commit=commit,
@@ -43,10 +41,11 @@ def tree(request: HttpRequest, kind: str, repo_id: str, revision: str, folder: s
     except EntryNotFound as refusal:
         refusal.details["commit"] = commit
         raise
-    page = [entry for entry in islice(entries, skip, skip + limit + 1) if entry.kind != "submodule"]
-    shown, more = page[:limit], len(page) > limit
+    # Submodules are left out before the page is cut: a short page would be taken for the last.
+    page = cursors.page((item for item in items if item.kind != "submodule"), start, limit)
+    shown = map(selectors.git_of(found).sized, page.items)
     response = json_response(render.entries(found, commit, shown, expand=expand))
-    return with_next(request, response, {"cursor": skip + limit}) if more else response
+    return with_next(request, response, {"cursor": page.next}) if page.next is not None else response
 
 
 def paths_info(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:

@@ -21,7 +21,7 @@ from hub.api.json import MalformedBody, json_body, json_response, list_of, text_
 from hub.api.modelscope import errors, render
 from hub.api.modelscope.http import actor, base_url, branch_of, commit_of, legacy, repository, route
 from hub.errors import Refusal
-from hub.gitstore import Entry
+from hub.gitstore import TreeItem
 from hub.lfs import grants
 from hub.lfs import services as lfs
 from hub.lfs.grants import Action, Grant
@@ -45,9 +45,9 @@ PAGES_MAX = 1_000_000
 # ---- listing -------------------------------------------------------------------------------------
 
 
-def _entries(request: HttpRequest, found: Repository) -> tuple[str, Iterator[Entry]]:
+def _items(request: HttpRequest, found: Repository) -> tuple[str, Iterator[TreeItem]]:
     commit = commit_of(found, request.GET.get("Revision"))
-    entries = selectors.list_entries(
+    items = selectors.list_items(
         actor=actor(request),
         repository=found,
         commit=commit,
@@ -55,23 +55,24 @@ def _entries(request: HttpRequest, found: Repository) -> tuple[str, Iterator[Ent
         recursive=(request.GET.get("Recursive") or "").lower() == "true",
     )
     # Left out before pages are cut: a page that is shorter than asked for would be taken for the last.
-    return commit, (entry for entry in entries if entry.kind != "submodule")
+    return commit, (item for item in items if item.kind != "submodule")
 
 
-def _listed(request: HttpRequest, found: Repository, commit: str, entries: Iterator[Entry]) -> HttpResponse:
+def _listed(request: HttpRequest, found: Repository, commit: str, items: Iterator[TreeItem]) -> HttpResponse:
     git = selectors.git_of(found)
     revision = request.GET.get("Revision") or "master"
+    entries, head = [git.sized(item) for item in items], git.commit(commit)
     return legacy(
         {
-            "Files": render.files(found, entries, revision=revision, last=git.commit(commit)),
-            "LatestCommitter": git.commit(commit).author.name,
+            "Files": render.files(found, entries, revision=revision, head=head),
+            "LatestCommitter": head.author.name,
         }
     )
 
 
 def files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    return _listed(request, found, *_entries(request, found))
+    return _listed(request, found, *_items(request, found))
 
 
 def tree(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -94,8 +95,8 @@ def _tree(request: HttpRequest, found: Repository) -> HttpResponse:
         raise MalformedBody(reason="PageNumber and PageSize are whole numbers") from None
     if not (1 <= number <= PAGES_MAX and 1 <= size <= TREE_PAGE_MAX):
         raise MalformedBody(reason=f"PageNumber begins at 1, and PageSize ends at {TREE_PAGE_MAX}")
-    commit, entries = _entries(request, found)
-    return _listed(request, found, commit, islice(entries, (number - 1) * size, number * size))
+    commit, items = _items(request, found)
+    return _listed(request, found, commit, islice(items, (number - 1) * size, number * size))
 
 
 # ---- downloading ---------------------------------------------------------------------------------

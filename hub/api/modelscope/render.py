@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from hub.api.json import timestamp
 from hub.gitstore import Commit, Entry, open_repository
 from hub.repos.models import Kind, Repository
+from hub.revisions import last_commits
 from hub.revisions.models import RepositoryFacts
 
 PUBLIC, PRIVATE = 5, 1
@@ -77,9 +78,11 @@ def detailed(found: Repository) -> dict[str, Any]:
 
 
 def files(
-    found: Repository, entries: Iterable[Entry], *, revision: str, last: Commit
+    found: Repository, entries: Sequence[Entry], *, revision: str, head: Commit
 ) -> list[dict[str, Any]]:
-    return [_file(found, entry, revision, last) for entry in entries]
+    """Each with the commit that last touched it; `head` is the one whose files they are."""
+    last = last_commits.commits_of(found, head.oid, [entry.path for entry in entries])
+    return [_file(found, entry, revision, last.get(entry.path, head)) for entry in entries]
 
 
 def _file(found: Repository, entry: Entry, revision: str, last: Commit) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from hub.gitstore import FileChange
 from hub.markup import markdown
 from hub.repos import policies
+from hub.revisions import last_commits
 from hub.revisions import selectors as revisions
 from hub.revisions.facts import front_matter
 from hub.web import contents, links
@@ -44,17 +45,20 @@ def tree(request: HttpRequest, place: Place, revision: str | None = None, path: 
     entry = place.git.entry(commit, path)
     if entry.is_file:
         return HttpResponseRedirect(links.at(place.repository, "blob", shown, path))
-    entries, latest = place.entries(commit, path)
-    shown_entries = Paginator(entries, TREE_PAGE).get_page(request.GET.get("page"))
+    pages = Paginator(place.items(commit, path), TREE_PAGE).get_page(request.GET.get("page"))
+    items = list(pages)
+    last = last_commits.commits_of(place.repository, commit, [*(item.path for item in items), path])
+    entries = [(place.git.sized(item), last.get(item.path)) for item in items]
     context |= {
         "revision": shown,
         "commit": commit,
         "path": path,
         "crumbs": crumbs(place, shown, path),
-        "entries": shown_entries,
-        "latest": latest,
+        "entries": entries,
+        "pages": pages,
+        "latest": last.get(path) or place.git.commit(commit),
         "refs": place.refs(),
-        "in_chunks": contents.held_in_chunks(place.repository, [entry for entry, _ in shown_entries]),
+        "in_chunks": contents.held_in_chunks(place.repository, [entry for entry, _ in entries]),
     }
     return page(request, "hub/repository/tree.html", context)
 
@@ -101,7 +105,7 @@ def blob(request: HttpRequest, place: Place, revision: str, path: str) -> HttpRe
         "card": card,
         "numbers": line_numbers(view),
         "in_chunks": contents.held_in_chunks(place.repository, [entry]),
-        "latest": place.git.last_commits(commit, [path], commits_max=2_000).get(path),
+        "latest": last_commits.commits_of(place.repository, commit, [path]).get(path),
         "can_edit": entry.pointer is None
         and view.kind in {"source", "markdown", "table", "notebook"}
         and entry.size <= files.TEXT_BYTES_MAX,

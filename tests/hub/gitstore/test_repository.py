@@ -157,18 +157,6 @@ class TestRefs:
 
 
 class TestHistory:
-    def test_names_the_commit_that_last_touched_each_path(self, repo: GitRepository) -> None:
-        put(repo, "adds a", a=b"1")
-        put(repo, "adds b", folder__b=b"1")
-        head = put(repo, "changes a", a=b"2")
-        last = repo.last_commits(head, ["a", "folder", "folder/b", ".gitattributes"])
-        assert {path: commit.title for path, commit in last.items()} == {
-            "a": "changes a",
-            "folder": "adds b",
-            "folder/b": "adds b",
-            ".gitattributes": "initial commit",
-        }
-
     def test_shows_what_differs(self, repo: GitRepository) -> None:
         old = put(repo, "old", kept=b"k\n", changed=b"1\n2\n", gone=b"g\n")
         new = put(repo, "new", changed=b"1\n3\n", gone=None, added=b"n\n")

@@ -270,3 +270,14 @@ class TestList:
         assert (others["total_count"], len(others["models"])) == (3, 1)
         assert (own["total_count"], len(own["models"])) == (4, 2)
         assert (own["page_number"], own["page_size"]) == (2, 2)
+
+
+class TestLastCommits:
+    def test_each_file_of_a_list_names_its_own(self, client: Client, alice: User, repo: Repository) -> None:
+        put(alice, repo, "later.txt")
+        listed = client.get(f"{API}/models/{repo.full_name}/repo/files?Recursive=true").json()["Data"][
+            "Files"
+        ]
+        messages = {file["Path"]: file["CommitMessage"] for file in listed}
+        assert messages["later.txt"] == "m"
+        assert messages["a.txt"] == messages["b.txt"] != "m"
