@@ -15,6 +15,7 @@ COPY --from=build /venv /venv
 WORKDIR /app
 COPY manage.py pyproject.toml ./
 COPY bazaar bazaar
+COPY foundation foundation
 COPY hub hub
 COPY compute_market compute_market
 ENV PATH=/venv/bin:$PATH \

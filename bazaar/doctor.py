@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,17 @@ from django.core.checks import Warning as Caution
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from bazaar import readiness
+from bazaar import places, readiness
 from bazaar.server import redis
 
 TAG = "doctor"
 GIT_VERSION_MIN = (2, 36)
 DISK_FREE_MIN_BYTES = 5 * 1024**3
+PRIVATE_NAMES = ("secret_key", "demo_sign_in.json", "redis", "git", "blobs", "tmp")
 HINTS = {
     "database": "Is the server up that DATABASE_URL names? On SQLite: is the data folder writable?",
     "redis": "script/server starts one; otherwise set REDIS_URL to a Redis that runs.",
-    "git": "Make the data folder (BAZAAR_DATA_DIR) writable for the user who runs the bazaar.",
+    "git": "Keep the data folder (BAZAAR_DATA_DIR) on a local disk, writable for the user who runs this.",
     "objects": "Look at the BAZAAR_S3_ variables, the bucket and its keys; without S3, at the data folder.",
     "scratch": "Make the data folder (BAZAAR_DATA_DIR) writable, with room for the largest upload.",
 }
@@ -93,13 +95,20 @@ def disk_has_room(**_: Any) -> list[CheckMessage]:
 
 
 @register(TAG, deploy=True)
-def secrets_are_private(**_: Any) -> list[CheckMessage]:
+def data_is_private(**_: Any) -> list[CheckMessage]:
+    """The folder itself, and then what would be open if somebody opened the folder."""
+    data = Path(settings.DATA_DIR)
+    private = [data, *(data / name for name in PRIVATE_NAMES)]
+    if connection.vendor == "sqlite":
+        name = str(connection.settings_dict["NAME"])
+        private += [Path(f"{name}{ending}") for ending in ("", "-wal", "-shm")]
     found: list[CheckMessage] = []
-    for name in ("secret_key", "demo_sign_in.json"):
-        path = Path(settings.DATA_DIR) / name
-        if path.exists() and path.stat().st_mode & 0o077:
-            hint = f"Run: chmod 600 {path}"
-            found.append(Error(f"{path} can be read by other users.", hint=hint, id="bazaar.E206"))
+    for path in dict.fromkeys(private):
+        if not path.exists() or not (excess := stat.S_IMODE(path.stat().st_mode) & places.umask()):
+            continue
+        words = "entered" if path.is_dir() else "read"
+        hint = f"Run: chmod {stat.S_IMODE(path.stat().st_mode) & ~excess:o} {path}"
+        found.append(Error(f"{path} can be {words} by other users.", hint=hint, id="bazaar.E206"))
     return found
 
 

@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from bazaar import metrics
+from bazaar import metrics, nodes
 
 log = structlog.stdlib.get_logger("bazaar.access")
 USABLE_ID = re.compile(r"[\x21-\x7e]{1,200}")
@@ -30,6 +30,7 @@ class EdgeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
+        nodes.announce()
         request_id = request_id_of(request)
         if self.is_behind_front and (caller := request.META.get("HTTP_X_FORWARDED_FOR")):
             # The front server writes it anew, so the last address is the one it saw itself.

@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from bazaar import readiness
+from bazaar import monitoring, readiness
 
 REQUEST_SECONDS = Histogram(
     "bazaar_http_request_seconds",
@@ -72,7 +72,13 @@ def _registry() -> CollectorRegistry:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Everything in Prometheus' text format."""
+    """Everything in Prometheus' text format, for those who may see it; others get 403."""
+    if not monitoring.may_watch(request):
+        return HttpResponse(
+            "Metrics are read on this machine, or with BAZAAR_METRICS_TOKEN as the Bearer token.\n",
+            status=403,
+            content_type="text/plain; charset=utf-8",
+        )
     surroundings = CollectorRegistry()
     surroundings.register(Surroundings())
     text = prometheus_client.generate_latest(_registry()) + prometheus_client.generate_latest(surroundings)

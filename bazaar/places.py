@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds the packages: a checkout, or an environment's `site-packages`."""
+
+
+def keep_private() -> None:
+    """Make what this process and its children create unreadable for other users of the machine.
+
+    BAZAAR_UMASK gives another mask, as octal digits: `027` lets the group read, for a front server that sends
+    files of the data folder itself. Raises ValueError when it is no mask.
+    """
+    os.umask(umask())
+
+
+def umask() -> int:
+    """The mode bits that new files are created without. Raises ValueError."""
+    text = os.environ.get("BAZAAR_UMASK", "077")
+    try:
+        mask = int(text, 8)
+    except ValueError:
+        mask = -1
+    if not 0 <= mask <= 0o777:
+        raise ValueError(f"BAZAAR_UMASK must be octal digits such as 077, not {text!r}.")
+    return mask
+
+
+def make_private(folder: Path) -> Path:
+    """The folder, created if it was missing, and closed to those whom the umask excludes.
+
+    A folder that belongs to somebody else keeps its mode; `doctor` reports it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):
+        wanted = stat.S_IMODE(folder.stat().st_mode) & ~umask()
+        if stat.S_IMODE(folder.stat().st_mode) != wanted:
+            folder.chmod(wanted)
+    return folder
 
 
 def data_folder() -> Path:

@@ -11,6 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from bazaar import monitoring, nodes
 from bazaar.celery import app
 from hub import blobstore
 from hub.errors import Refusal
@@ -25,11 +26,14 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every dependency answers, else 503; each is named with what ails it."""
+    """200 when every dependency answers, else 503. Who may watch the service sees what is wrong with each."""
     found = report()
+    shows = monitoring.may_watch(request)
     body = {
         "ready": not any(found.values()),
-        "dependencies": {name: problem or "ok" for name, problem in found.items()},
+        "dependencies": {
+            name: "ok" if not problem else problem if shows else "failed" for name, problem in found.items()
+        },
     }
     return JsonResponse(body, status=200 if body["ready"] else 503)
 
@@ -78,6 +82,10 @@ def _folder(name: str) -> Callable[[], str]:
     return check
 
 
+def _git() -> str:
+    return _folder("GIT_ROOT")() or nodes.problem_of_share(settings.GIT_ROOT)
+
+
 def _client() -> redis.Redis:
     return redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
@@ -97,7 +105,7 @@ def queue_lengths() -> dict[str, int]:
 CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "redis": _redis,
-    "git": _folder("GIT_ROOT"),
+    "git": _git,
     "objects": _objects,
     "scratch": _folder("TEMP_ROOT"),
 }

@@ -15,7 +15,7 @@ import redis
 from celery.signals import task_postrun
 
 from bazaar.celery import app
-from hub import redis_connection
+from foundation import redis_connection
 
 ERROR_CHARS_MAX = 300
 # A sweep that has not run for so many of its periods, and no less than this, is late.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 
 class Refusal(Exception):
@@ -64,6 +65,13 @@ class Exhausted(Refusal):
 
     code = "exhausted"
     message: ClassVar[str | Promise] = "{reason}"
+
+
+class RateLimited(Exhausted):
+    """The caller made more calls in a window of time than are allowed."""
+
+    code = "rate_limited"
+    message: ClassVar[str | Promise] = _("Too many calls. Try again in {retry_after_s} seconds.")
 
 
 class Unsupported(Refusal):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from hub import redis_connection
+from foundation import redis_connection
 from hub.downloads import buffer
 
 KEPT = "clean.sqlite3"

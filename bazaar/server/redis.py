@@ -8,9 +8,9 @@ import importlib.util
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sysconfig
-import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,8 @@ from bazaar.server import processes
 DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec")
 VOLATILE = ("--appendonly", "no")
 SOCKET_PATH_BYTES_MAX = 100
+# What is left for the runtime folder beside the names below it.
+RUNTIME_PATH_BYTES_MAX = 60
 
 
 def find_binary() -> Path:
@@ -44,17 +46,33 @@ def find_binary() -> Path:
 def socket_path(data: Path) -> Path:
     """Where the Redis of this data folder listens.
 
-    A socket's path has some hundred bytes at most; a deeper folder gets a socket elsewhere, named
-    after it and open to its owner alone. Redis takes it away when it ends.
+    A socket's path has some hundred bytes at most. For a deeper folder the socket is in a private folder of
+    this user elsewhere, named after the data folder. Redis removes it when it ends.
+
+    Raises PermissionError when somebody else owns that folder: they could answer as our Redis.
     """
     path = data / "redis" / "redis.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
         return path
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    elsewhere = f"bazaar-{os.getuid()}-{name}.sock"
-    path = Path(tempfile.gettempdir()) / elsewhere
-    # TMPDIR may lie deep as well.
-    return path if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX else Path("/tmp") / elsewhere  # noqa: S108
+    return _private_folder() / f"{name}.sock"
+
+
+def _private_folder() -> Path:
+    """A folder that this user alone can enter, with a short path. Raises PermissionError."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    fits = runtime and len(os.fsencode(runtime)) <= RUNTIME_PATH_BYTES_MAX
+    parent = Path(runtime if fits else "/tmp")  # noqa: S108 - what lies in it is checked below
+    folder = parent / f"bazaar-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(
+            f"{folder} must be a folder that belongs to you and that nobody else can enter. Remove it, set "
+            "XDG_RUNTIME_DIR to a folder of yours, or choose a data folder with a shorter path."
+        )
+    return folder
 
 
 def take_over(path: Path) -> None:

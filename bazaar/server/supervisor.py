@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from bazaar import places
 from bazaar.places import ROOT
 from bazaar.server import processes, redis
 from bazaar.server.console import Console
@@ -88,6 +89,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         code = 0
+        places.keep_private()
         try:
             with self._own_data_folder(), self._listening() as address:
                 self._start_all()
@@ -95,7 +97,7 @@ class Supervisor:
                 self._watch()
         except StopAsked:
             self.console.say("Stopping.")
-        except (CannotStart, ProcessFailed, FileNotFoundError) as error:
+        except (CannotStart, ProcessFailed, FileNotFoundError, PermissionError) as error:
             self.console.say(f"{error}")
             code = 1
         finally:
@@ -115,7 +117,7 @@ class Supervisor:
         """One server a data folder: two would fight over its Redis and its database."""
         folder = self.options.data
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            places.make_private(folder)
             lock = (folder / "server.lock").open("a")
         except OSError as error:
             raise CannotStart(f"The data folder {folder} cannot be used: {error.strerror}.") from None

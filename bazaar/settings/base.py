@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 
-from bazaar import logs, places
+from bazaar import hosts, logs, places
 from bazaar.settings import environment as env
 
-DATA_DIR = places.data_folder()
+# Before anything is written: database, keys and private repositories are for the bazaar's own user alone.
+places.keep_private()
+DATA_DIR = places.make_private(places.data_folder())
 SECRET_KEY = env.secret(DATA_DIR)
 
 DEBUG = False
-ALLOWED_HOSTS = env.words("BAZAAR_ALLOWED_HOSTS", default="*")
 # The address people and programs use, where it differs from the Host header a request carries.
 PUBLIC_URL = os.environ.get("BAZAAR_PUBLIC_URL", "").rstrip("/")
+# Names that a request may call this server by. A page of another site could otherwise point its own name at
+# this machine (DNS rebinding) and read what the hub shows to the person who visits it.
+ALLOWED_HOSTS = env.words("BAZAAR_ALLOWED_HOSTS") or hosts.own_names(PUBLIC_URL)
 # What is told outside of a request (webhooks) names the hub by this, unless PUBLIC_URL is set.
 LOCAL_URL = f"http://127.0.0.1:{os.environ.get('BAZAAR_PORT', '8000')}"
 
@@ -54,6 +58,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "bazaar.edge.EdgeMiddleware",
+    "bazaar.hosts.KnownHostMiddleware",
     "bazaar.middleware.RawPathMiddleware",
     "bazaar.security.ContentSecurityPolicyMiddleware",
     "bazaar.middleware.ChunkedBodyMiddleware",
@@ -125,6 +130,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 # ---- operating -----------------------------------------------------------------------------------
+# What Prometheus sends as its Bearer token to read /metrics from another machine.
+METRICS_TOKEN = os.environ.get("BAZAAR_METRICS_TOKEN", "")
 LOG_LEVEL = os.environ.get("BAZAAR_LOG_LEVEL", "INFO").upper()
 LOGGING = logs.configuration(level=LOG_LEVEL, as_json=os.environ.get("BAZAAR_LOG_FORMAT") == "json")
 LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
@@ -202,6 +209,13 @@ DEFAULT_STORAGE_QUOTA_BYTES = env.integer("BAZAAR_STORAGE_QUOTA_BYTES", default=
 DEFAULT_REPOSITORY_QUOTA = env.integer("BAZAAR_REPOSITORY_QUOTA", default=0)
 REPOSITORY_RESTORE_DAYS = env.integer("BAZAAR_REPOSITORY_RESTORE_DAYS", default=30)
 SIGN_UP_OPEN = env.flag("BAZAAR_SIGN_UP_OPEN", default=True)
+# New accounts an hour from one address (IPv6: one /64 network); 0 means no limit.
+SIGN_UPS_PER_HOUR = env.integer("BAZAAR_SIGN_UPS_PER_HOUR", default=10)
+# Calls a minute of the hub's APIs, by user and by address of those who show no token; 0 means no limit.
+RATE_USER = env.integer("BAZAAR_RATE_USER", default=30_000)
+RATE_ANONYMOUS = env.integer("BAZAAR_RATE_ANONYMOUS", default=6_000)
+# Whether these limits apply to programs on this machine too.
+RATE_LIMIT_LOOPBACK = env.flag("BAZAAR_RATE_LOOPBACK", default=False)
 WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES = env.flag("BAZAAR_WEBHOOKS_PRIVATE", default=False)
 # Mounts at which the Hugging Face wire is served besides the root.
 # Behind nginx: the `internal` location that serves the blob folder; empty, we send files ourselves.

@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import redis
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from redis.commands.core import Script
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
@@ -24,6 +22,8 @@ from rest_framework.views import APIView
 from compute_market.api import problems
 from compute_market.clock import database_now
 from compute_market.errors import Invalid
+from foundation import rate_limits
+from foundation.rate_limits import Limit
 from hub.interface import ANONYMOUS, Principal, Unauthenticated, User, get_namespace, principal_for_token
 
 PAGE_DEFAULT, PAGE_MAX = 50, 500
@@ -77,11 +77,6 @@ def moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-@functools.cache
-def redis_connection() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
-
-
 def principal_of(request: Request) -> Principal:
     """The caller: a hub token as Bearer, else the session (with its CSRF token where something changes).
 
@@ -97,16 +92,6 @@ def principal_of(request: Request) -> Principal:
         return ANONYMOUS
     SessionAuthentication().enforce_csrf(request)
     return Principal(user=user)
-
-
-@functools.cache
-def _counted() -> Script:
-    """Adds to a count that is forgotten after some seconds, and gives it: one round trip."""
-    return redis_connection().register_script(
-        "local used = redis.call('INCRBY', KEYS[1], ARGV[1])"
-        " if used == tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end"
-        " return used"
-    )
 
 
 @functools.cache
@@ -138,19 +123,17 @@ class MarketView(APIView):
         self._limit(request)
 
     def _limit(self, request: Request) -> None:
-        """A fixed window a minute, by user or address. A Redis that is away limits nobody."""
-        if self.actor.is_anonymous:
-            who, limit = request.META.get("REMOTE_ADDR", ""), settings.MARKET_RATE_ANONYMOUS
-        else:
-            who, limit = str(self.actor.user_id), settings.MARKET_RATE_USER
-        now = int(datetime.now(UTC).timestamp())
-        name = f"{settings.REDIS_PREFIX}:market-rate:{now // RATE_WINDOW_SECONDS}:{who}"
-        try:
-            used = _counted()(keys=[name], args=[self.cost, RATE_WINDOW_SECONDS])
-        except redis.RedisError:
+        """Count the call for its user or, without credentials, for its address. Raises: Throttled."""
+        address = rate_limits.limited_address(request._request)  # noqa: SLF001 - DRF's own way to it
+        if address is None:
             return
-        if used > limit:
-            raise exceptions.Throttled(wait=RATE_WINDOW_SECONDS - now % RATE_WINDOW_SECONDS)
+        if self.actor.is_anonymous:
+            limit, who = Limit("market-address", settings.MARKET_RATE_ANONYMOUS, RATE_WINDOW_SECONDS), address
+        else:
+            limit = Limit("market-user", settings.MARKET_RATE_USER, RATE_WINDOW_SECONDS)
+            who = str(self.actor.user_id)
+        if wait := limit.take(who, cost=self.cost):
+            raise exceptions.Throttled(wait=wait)
 
     def now(self) -> datetime:
         return database_now()

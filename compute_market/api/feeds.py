@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api import problems
-from compute_market.api.base import MarketView, moment, redis_connection
+from compute_market.api.base import MarketView, moment
 from compute_market.api.products import TAG, book_body
 from compute_market.api.streams import HEARTBEAT_SECONDS, Broadcaster, Event
 from compute_market.clock import HOUR
@@ -27,6 +27,7 @@ from compute_market.matching.bells import CHANNEL
 from compute_market.matching.models import Order
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
+from foundation.redis_connection import connection
 
 SNAPSHOT_LEVELS = 200
 POLL_SECONDS = 0.5
@@ -78,9 +79,7 @@ def fetch(topic: str, after: int, limit: int) -> Sequence[Event]:
 @cache
 def broadcaster() -> Broadcaster:
     """The one of this process, made when the first stream is asked for (after a fork, never before)."""
-    return Broadcaster(
-        fetch=fetch, redis_connection=redis_connection, channel=f"{settings.REDIS_PREFIX}:{CHANNEL}"
-    )
+    return Broadcaster(fetch=fetch, redis_connection=connection, channel=f"{settings.REDIS_PREFIX}:{CHANNEL}")
 
 
 class Stream(MarketView):

@@ -40,6 +40,11 @@ class TooManySignIns(Exhausted):
     message = _("Too many failed sign-ins. Try again in {retry_after_s} seconds.")
 
 
+class TooManySignUps(Exhausted):
+    code = "too_many_sign_ups"
+    message = _("Too many new accounts from this address. Try again in {retry_after_s} seconds.")
+
+
 class InvalidToken(Unauthenticated):
     code = "invalid_token"
     # The Hugging Face client tells a bad token from a missing repository by exactly this text.

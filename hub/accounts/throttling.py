@@ -1,47 +1,55 @@
-"""Slows down guessing of passwords, by name and by address."""
+"""Slows down guessing of passwords, and making accounts.
+
+A failed sign-in counts for the address it came from, and for the name at that address. It never counts for
+the name alone: then anybody could keep somebody else from signing in by guessing wrong on purpose.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
+from django.conf import settings
+
+from foundation.callers import network_of
+from foundation.rate_limits import Limit
 from hub.accounts.errors import TooManySignIns
 from hub.accounts.models import name_key
-from hub.redis_connection import connection, key
 
 WINDOW_S = 15 * 60
-FAILURES_PER_NAME = 10
-FAILURES_PER_ADDRESS = 50
+FAILURES_PER_NAME = Limit("sign-in-name", 10, WINDOW_S)
+FAILURES_PER_ADDRESS = Limit("sign-in-address", 50, WINDOW_S)
 
 
 @dataclass(frozen=True, slots=True)
 class SignInThrottle:
-    """Counts failed sign-ins in fixed windows of 15 minutes."""
+    """Counts failed sign-ins in windows of 15 minutes."""
 
     name: str
     address: str
 
-    def _keys(self, now: datetime) -> list[tuple[str, int]]:
-        window = int(now.timestamp()) // WINDOW_S
-        return [
-            (key("sign-in", window, "name", name_key(self.name)[:96]), FAILURES_PER_NAME),
-            (key("sign-in", window, "address", self.address), FAILURES_PER_ADDRESS),
-        ]
-
-    def require_allowed(self, *, now: datetime) -> None:
+    def require_allowed(self) -> None:
         """Raises: TooManySignIns with the seconds until the window ends."""
-        keys = self._keys(now)
-        counts = connection().mget([name for name, _ in keys])
-        if any(int(count or 0) >= limit for count, (_, limit) in zip(counts, keys, strict=True)):
-            raise TooManySignIns(retry_after_s=WINDOW_S - int(now.timestamp()) % WINDOW_S)
+        wait = max(limit.seconds_to_wait(*caller) for limit, caller in self._counts())
+        if wait:
+            raise TooManySignIns(retry_after_s=wait)
 
-    def record_failure(self, *, now: datetime) -> None:
-        pipe = connection().pipeline()
-        for name, _ in self._keys(now):
-            pipe.incr(name)
-            pipe.expire(name, WINDOW_S)
-        pipe.execute()
+    def record_failure(self) -> None:
+        for limit, caller in self._counts():
+            limit.take(*caller)
 
-    def forget(self, *, now: datetime) -> None:
-        """A right password clears the name's failures; the address keeps its count."""
-        connection().delete(self._keys(now)[0][0])
+    def forget(self) -> None:
+        """A right password clears the failures of the name at this address; the address keeps its count."""
+        limit, caller = self._counts()[0]
+        limit.forget(*caller)
+
+    def _counts(self) -> tuple[tuple[Limit, tuple[str, ...]], ...]:
+        network = network_of(self.address)
+        return (
+            (FAILURES_PER_NAME, (network, name_key(self.name)[:96])),
+            (FAILURES_PER_ADDRESS, (network,)),
+        )
+
+
+def sign_ups() -> Limit:
+    """New accounts an hour from one address."""
+    return Limit("sign-up", settings.SIGN_UPS_PER_HOUR, 3600)

@@ -8,6 +8,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
+from hub.accounts.principals import Principal
+from hub.api.rates import require_rate
 from hub.errors import Invalid, Refusal
 
 View = Callable[..., HttpResponseBase]
@@ -26,12 +28,13 @@ def by_method(
     *,
     render: Render,
     not_allowed: View,
-    read_caller: Callable[[HttpRequest], object] | None = None,
+    read_caller: Callable[[HttpRequest], Principal] | None = None,
 ) -> View:
     """The view of one address. HEAD falls to GET; refusals are rendered here, once.
 
     `not_allowed` answers a method that is not among them; its answer is given `Allow`.
-    With `read_caller` credentials are read first: a token that nobody knows is told so on every route.
+    With `read_caller` credentials are read first: an unknown token is refused on every route, and the rate of
+    the caller is limited.
     """
     views = dict(methods)
     if "GET" in views:
@@ -42,7 +45,7 @@ def by_method(
     def dispatch(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:
             if read_caller is not None:
-                read_caller(request)
+                require_rate(request, read_caller(request))
             if "%00" in request.META.get("QUERY_STRING", ""):
                 raise Invalid(reason="The query holds a NUL, which is no text.")
             view = views.get(request.method or "")

@@ -38,9 +38,11 @@ def status_of(refusal: errors.Refusal, codes: Mapping[str, int] = NONE) -> int:
 
 
 def say_when_to_return(response: HttpResponse, refusal: errors.Refusal) -> None:
-    """`Retry-After`, in seconds, where the refusal knows."""
+    """`Retry-After`, in seconds, where the refusal knows; the Hugging Face client reads `RateLimit`."""
     if retry_after := refusal.details.get("retry_after_s"):
         response["Retry-After"] = str(retry_after)
+        if isinstance(refusal, errors.RateLimited):
+            response["RateLimit"] = f'"api";r=0;t={retry_after}'
 
 
 def header_safe(text: object) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 
 from redis.commands.core import Script
 
-from hub.redis_connection import connection, key
+from foundation.redis_connection import connection, key
 
 SEEN_SECONDS = 2 * 3600
 ID = "id"

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from django.db import transaction
 
+from foundation.redis_connection import connection, key
 from hub import gitstore
-from hub.redis_connection import connection, key
 from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import indexing

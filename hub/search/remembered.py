@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import redis
 
-from hub.redis_connection import connection, key
+from foundation.redis_connection import connection, key
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from hub.pages import actor_of, page, submit
 
 __all__ = [
     "actor_of",
-    "client_address",
     "local_address",
     "page",
     "require_staff",
@@ -36,10 +35,6 @@ def local_address(request: HttpRequest, address: str | None, default: str = "/")
     ):
         return address
     return default
-
-
-def client_address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def require_staff(request: HttpRequest) -> None:

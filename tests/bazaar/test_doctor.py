@@ -41,6 +41,16 @@ class TestDoctor:
         assert "Free some space or move BAZAAR_DATA_DIR" in visit()
 
     def test_refuses_a_secret_that_others_can_read(self, settings: Any, tmp_path: Path) -> None:
-        (tmp_path / "secret_key").touch(mode=0o644)
+        (tmp_path / "secret_key").touch()
+        (tmp_path / "secret_key").chmod(0o644)
         settings.DATA_DIR = tmp_path
         assert f"mend: Run: chmod 600 {tmp_path}/secret_key" in visit()
+
+    def test_refuses_a_data_folder_that_others_can_enter(self, settings: Any, tmp_path: Path) -> None:
+        (tmp_path / "git").mkdir(mode=0o700)
+        for name in (".", "git"):
+            (tmp_path / name).chmod(0o755)
+        settings.DATA_DIR = tmp_path
+        said = visit()
+        assert f"mend: Run: chmod 700 {tmp_path}\n" in said
+        assert f"mend: Run: chmod 700 {tmp_path}/git" in said

@@ -13,7 +13,7 @@ import pytest
 
 from tests.servers.remote import ROOT
 
-PARTS = ("bazaar", "hub", "compute_market")
+PARTS = ("bazaar", "hub", "compute_market", "foundation")
 FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.in")
 
 PROJECT = """

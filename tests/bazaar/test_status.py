@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bazaar import sweeps
-from hub import redis_connection
+from foundation import redis_connection
 from hub.accounts.models import User
 from hub.search.tasks import score_trending
 from tests.factories import hub

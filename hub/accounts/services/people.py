@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from hub.accounts import policies
-from hub.accounts.errors import BadCredentials, NameTaken, SignUpClosed, WeakPassword
+from hub.accounts import policies, throttling
+from hub.accounts.errors import BadCredentials, NameTaken, SignUpClosed, TooManySignUps, WeakPassword
 from hub.accounts.models import Namespace, User, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.accounts.services.namespaces import insert_namespace
@@ -105,25 +103,36 @@ def ensure_user(
     return user, False
 
 
-def sign_up(*, name: str, password: str, email: str, full_name: str = "", is_open: bool) -> User:
-    """Raises: SignUpClosed, and what `create_user` raises."""
+def sign_up(
+    *, name: str, password: str, email: str, full_name: str = "", is_open: bool, address: str | None
+) -> User:
+    """Make an account for somebody who asks for one.
+
+    `address` is the network that the attempt counts against; None counts nothing.
+
+    Raises: SignUpClosed, TooManySignUps, and what `create_user` raises.
+    """
     if not is_open:
         raise SignUpClosed
+    if address is not None and (wait := throttling.sign_ups().take(address)):
+        raise TooManySignUps(retry_after_s=wait)
     return create_user(name=name, password=password, email=email, full_name=full_name)
 
 
-def sign_in(*, name: str, password: str, address: str, now: datetime) -> User:
-    """The user whose password this is, by name or e-mail address. Failures count against name and address.
+def sign_in(*, name: str, password: str, address: str) -> User:
+    """The user whose password this is, by name or e-mail address.
+
+    Failures count against the address, and against the name at that address.
 
     Raises: BadCredentials, TooManySignIns.
     """
     throttle = SignInThrottle(name=name, address=address)
-    throttle.require_allowed(now=now)
+    throttle.require_allowed()
     user = _authenticate(name, password)
     if user is None:
-        throttle.record_failure(now=now)
+        throttle.record_failure()
         raise BadCredentials
-    throttle.forget(now=now)
+    throttle.forget()
     return user
 
 

@@ -18,6 +18,7 @@ from hub.accounts.policies import require_signed_in
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.native import errors
+from hub.api.rates import require_rate
 
 Row = TypeVar("Row", bound=Model)
 PAGE_MAX = 100
@@ -48,6 +49,10 @@ class NativeView(APIView):
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         return errors.handle
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        require_rate(request._request, self.actor)  # noqa: SLF001 - as above
 
     @property
     def actor(self) -> Principal:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from foundation import rate_limits
+from foundation.callers import address_of
 from hub.accounts import services
 from hub.web.forms import SignInForm, SignUpForm
-from hub.web.requests import client_address, local_address, page, submit
+from hub.web.requests import local_address, page, submit
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -18,7 +19,12 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 def sign_up(request: HttpRequest) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     after = local_address(request, request.GET.get("next"), default="")
-    user = submit(request, form, lambda data: services.sign_up(**data, is_open=settings.SIGN_UP_OPEN))
+    address = rate_limits.limited_address(request)
+    user = submit(
+        request,
+        form,
+        lambda data: services.sign_up(**data, is_open=settings.SIGN_UP_OPEN, address=address),
+    )
     if user is not None:
         login(request, user, backend=BACKEND)
         return HttpResponseRedirect(after or f"/{user.name}")
@@ -31,7 +37,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     user = submit(
         request,
         form,
-        lambda data: services.sign_in(**data, address=client_address(request), now=timezone.now()),
+        lambda data: services.sign_in(**data, address=address_of(request)),
     )
     if user is not None:
         login(request, user, backend=BACKEND)

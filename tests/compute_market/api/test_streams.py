@@ -8,7 +8,7 @@ import pytest
 
 from compute_market.api import streams
 from compute_market.api.streams import Broadcaster, Event
-from hub.redis_connection import connection, key
+from foundation.redis_connection import connection, key
 
 
 class Feed:

@@ -126,7 +126,7 @@ class TestPasswords:
     def test_sign_in_by_name_in_any_case_or_by_address(self) -> None:
         user = make.user("Ada", password=PASSWORD, email="Ada@example.org")
         for name in ("ada", "ADA", " Ada ", "ada@EXAMPLE.org"):
-            assert services.sign_in(name=name, password=PASSWORD, address="1.2.3.4", now=NOW) == user
+            assert services.sign_in(name=name, password=PASSWORD, address="1.2.3.4") == user
 
     def test_of_nobody_and_of_the_inactive_do_not(self) -> None:
         user = make.user("ada", password=PASSWORD)
@@ -134,7 +134,7 @@ class TestPasswords:
         user.save()
         for name in ("ada", "nobody", "", "\0"):
             with pytest.raises(BadCredentials):
-                services.sign_in(name=name, password=PASSWORD, address="1.2.3.5", now=NOW)
+                services.sign_in(name=name, password=PASSWORD, address="1.2.3.5")
 
     def test_change_needs_the_old_one(self) -> None:
         user = make.user("ada", password=PASSWORD)
@@ -150,38 +150,48 @@ class TestPasswords:
         ada = make.user("ada", email="ada@example.org", password=PASSWORD)
         other = make.user("mallory", email="ADA@example.org", password="another good phrase")
         for password, user in ((PASSWORD, ada), ("another good phrase", other)):
-            found = services.sign_in(name="ada@example.org", password=password, address="1.2.3.7", now=NOW)
+            found = services.sign_in(name="ada@example.org", password=password, address="1.2.3.7")
             assert found == user
         with pytest.raises(BadCredentials):
-            services.sign_in(name="ada@example.org", password="wrong", address="1.2.3.7", now=NOW)
+            services.sign_in(name="ada@example.org", password="wrong", address="1.2.3.7")
 
 
 class TestThrottling:
     def fail(self, name: str, address: str, times: int) -> None:
         for _ in range(times):
             with pytest.raises(BadCredentials):
-                services.sign_in(name=name, password="wrong", address=address, now=NOW)
+                services.sign_in(name=name, password="wrong", address=address)
 
-    def test_stops_guessing_at_one_name_until_the_window_ends(self) -> None:
+    def test_stops_guessing_at_one_name_from_one_address(self) -> None:
         make.user("throttled", password=PASSWORD)
-        self.fail("Throttled", "10.0.0.1", FAILURES_PER_NAME)
+        self.fail("Throttled", "10.0.0.1", FAILURES_PER_NAME.amount)
         with pytest.raises(TooManySignIns) as refused:
-            services.sign_in(name="throttled", password=PASSWORD, address="10.0.0.2", now=NOW)
+            services.sign_in(name="throttled", password=PASSWORD, address="10.0.0.1")
         assert 0 < refused.value.details["retry_after_s"] <= WINDOW_S
-        later = NOW + timedelta(seconds=WINDOW_S)
-        services.sign_in(name="throttled", password=PASSWORD, address="10.0.0.2", now=later)
+
+    def test_keeps_nobody_from_signing_in_at_another_address(self) -> None:
+        user = make.user("bystander", password=PASSWORD)
+        self.fail("bystander", "10.0.3.1", FAILURES_PER_NAME.amount)
+        assert services.sign_in(name="bystander", password=PASSWORD, address="10.0.3.2") == user
+
+    def test_counts_a_network_of_ipv6_as_one_address(self) -> None:
+        make.user("sixer", password=PASSWORD)
+        for number in range(FAILURES_PER_NAME.amount):
+            self.fail("sixer", f"2001:db8:0:1::{number:x}", 1)
+        with pytest.raises(TooManySignIns):
+            services.sign_in(name="sixer", password=PASSWORD, address="2001:db8:0:1:ffff::1")
 
     def test_forgets_failures_of_the_name_after_a_right_password(self) -> None:
         make.user("forgetful", password=PASSWORD)
         for _ in range(2):
-            self.fail("forgetful", "10.0.1.1", FAILURES_PER_NAME - 1)
-            services.sign_in(name="forgetful", password=PASSWORD, address="10.0.1.1", now=NOW)
+            self.fail("forgetful", "10.0.1.1", FAILURES_PER_NAME.amount - 1)
+            services.sign_in(name="forgetful", password=PASSWORD, address="10.0.1.1")
 
     def test_stops_one_address_that_tries_many_names(self) -> None:
         for number in range(50):
             self.fail(f"victim{number}", "10.0.2.1", 1)
         with pytest.raises(TooManySignIns):
-            services.sign_in(name="another", password="wrong", address="10.0.2.1", now=NOW)
+            services.sign_in(name="another", password="wrong", address="10.0.2.1")
         self.fail("another", "10.0.2.2", 1)
 
 

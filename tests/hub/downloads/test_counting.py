@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from bazaar.server import processes
 from bazaar.server import redis as redis_server
-from hub import redis_connection
+from foundation import redis_connection
 from hub.downloads import buffer, counters, jobs, selectors, services
 from hub.downloads.models import DailyDownloads
 from hub.repos.models import Repository

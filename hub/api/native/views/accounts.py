@@ -6,11 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import login, logout, update_session_auth_hash
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from foundation import rate_limits
+from foundation.callers import address_of
 from hub.accounts import selectors, services
 from hub.accounts.principals import Principal
 from hub.api.native import shapes
@@ -22,7 +23,11 @@ class Accounts(NativeView):
     @extend_schema(request=shapes.NewAccount, responses={201: shapes.UserShape})
     def post(self, request: Request) -> Response:
         """Sign up. The account can be used at once."""
-        user = services.sign_up(**self.valid(shapes.NewAccount), is_open=settings.SIGN_UP_OPEN)
+        user = services.sign_up(
+            **self.valid(shapes.NewAccount),
+            is_open=settings.SIGN_UP_OPEN,
+            address=rate_limits.limited_address(request._request),  # noqa: SLF001 - DRF's own way
+        )
         return Response(shapes.UserShape(user).data, status=201)
 
 
@@ -35,11 +40,8 @@ class SessionView(NativeView):
     @extend_schema(request=shapes.SignIn, responses=shapes.Session)
     def post(self, request: Request) -> Response:
         """Sign in with a password; the answer sets the session's cookie."""
-        user = services.sign_in(
-            **self.valid(shapes.SignIn),
-            address=request.META.get("REMOTE_ADDR", ""),
-            now=timezone.now(),
-        )
+        address = address_of(request._request)  # noqa: SLF001 - as above
+        user = services.sign_in(**self.valid(shapes.SignIn), address=address)
         login(request._request, user)  # noqa: SLF001 - DRF's own way to Django's request
         return Response(_session(Principal(user=user)))
 

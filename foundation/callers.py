@@ -1,0 +1,50 @@
+"""Where a request comes from, as the server saw it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from django.conf import settings
+from django.http import HttpRequest
+
+# Headers that a front server adds. A request that carries one was made by somebody else than the machine
+# that the connection comes from.
+FORWARDED_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
+
+
+def address_of(request: HttpRequest) -> str:
+    """The caller's IP address as text; empty where the server listens on a Unix socket."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def network_of(address: str) -> str:
+    """The smallest network that one caller may be assumed to own: an IPv4 address, or an IPv6 /64.
+
+    A household has 2**64 IPv6 addresses, so a limit by single address would limit nobody. Text that is no
+    address is returned unchanged.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+def is_on_this_machine(request: HttpRequest) -> bool:
+    """Whether a program on this machine made the request, and did not pass on somebody else's.
+
+    Behind a front server the answer is always no: its own connection may come from loopback.
+    """
+    if settings.BEHIND_FRONT_SERVER or any(name in request.META for name in FORWARDED_HEADERS):
+        return False
+    try:
+        found = ipaddress.ip_address(address_of(request).partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return found.is_loopback
