@@ -20,9 +20,9 @@ from typing import cast
 import orjson
 import redis
 
+from foundation.redis_connection import connection, key
 from hub.gitstore import Commit
 from hub.gitstore.last_commits import parts_of
-from hub.redis_connection import connection, key
 from hub.repos.models import Repository
 from hub.revisions import selectors
 

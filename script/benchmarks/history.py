@@ -31,8 +31,8 @@ from django.test.utils import setup_databases, setup_test_environment
 from pygit2.enums import FileMode
 
 from bazaar.server import processes, redis
+from foundation.redis_connection import connection, key
 from hub.gitstore import folder_of
-from hub.redis_connection import connection, key
 from hub.repos.models import Repository
 from hub.revisions import jobs
 from tests.factories import hub as make

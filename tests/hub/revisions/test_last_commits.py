@@ -5,9 +5,9 @@ from unittest import mock
 import pytest
 from pytest_django.fixtures import Settings
 
+from foundation.redis_connection import connection, key
 from hub.accounts.principals import Principal
 from hub.gitstore import GitRepository
-from hub.redis_connection import connection, key
 from hub.repos.models import Repository
 from hub.revisions import last_commits, selectors, services
 from hub.revisions.operations import AddBlob
