@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Literal
 
 import pygit2
@@ -19,7 +21,13 @@ STATUS: dict[int, Literal["added", "deleted", "modified", "renamed"]] = {
 }
 FILES_MAX = 3_000
 PATCH_LINES_MAX = 20_000
+# Larger files are not compared line by line, and so many bytes of files are in one diff.
+PATCH_FILE_BYTES_MAX = 1 << 20
+PATCH_BYTES_MAX = 16 << 20
+# Renames of changed files are looked for among so many files of so many bytes; beyond, only exact ones.
 RENAME_LIMIT = 400
+RENAME_BYTES_MAX = 16 << 20
+TOO_LARGE = "diff --git a/{old} b/{new}\nBinary files a/{old} and b/{new} differ\n"
 
 
 class DiffMixin:
@@ -34,15 +42,32 @@ class DiffMixin:
         else:
             diff = self.raw[old].peel(pygit2.Tree).diff_to_tree(new_tree, flags=DiffOption.INCLUDE_TYPECHANGE)
         if renames:
-            diff.find_similar(DiffFind.FIND_RENAMES, rename_limit=RENAME_LIMIT)
+            moved = (
+                delta for delta in diff.deltas if delta.status in {DeltaStatus.ADDED, DeltaStatus.DELETED}
+            )
+            exact = DiffFind.FIND_EXACT_MATCH_ONLY if self._bytes_of(moved) > RENAME_BYTES_MAX else 0
+            diff.find_similar(DiffFind.FIND_RENAMES | exact, rename_limit=RENAME_LIMIT)
         return diff
+
+    def _bytes_of(self, deltas: Iterable[pygit2.DiffDelta]) -> int:
+        """The bytes of both sides of files, counted only as far as it matters."""
+        total = 0
+        for delta in islice(deltas, 2 * RENAME_LIMIT):
+            total += sum(self._size(side) for side in (delta.old_file, delta.new_file))
+        return total
+
+    def _size(self, file: pygit2.DiffFile) -> int:
+        """0 for a side that is not there and for a submodule."""
+        if not int(file.mode) or int(file.mode) == FileMode.COMMIT:
+            return 0
+        return int(self.raw.odb.read_header(file.id)[1])
 
     def diff(
         self, old: str | None, new: str, *, with_patch: bool = False, renames: bool = True
     ) -> list[FileChange]:
         """Files that differ between two commits (`old` None: the empty tree), at most 3,000."""
         changes: list[FileChange] = []
-        lines = 0
+        lines, size_left = 0, PATCH_BYTES_MAX
         diff = self._raw_diff(old, new, renames=renames)
         for number, delta in enumerate(diff.deltas):
             if number >= FILES_MAX:
@@ -52,9 +77,11 @@ class DiffMixin:
                 continue
             additions = deletions = 0
             patch = ""
-            if with_patch and lines < PATCH_LINES_MAX:
+            size = max(self._size(delta.old_file), self._size(delta.new_file)) if with_patch else 0
+            if with_patch and lines < PATCH_LINES_MAX and size <= min(PATCH_FILE_BYTES_MAX, size_left):
                 piece = diff[number]
                 if piece is not None:
+                    size_left -= size
                     _, additions, deletions = piece.line_stats
                     lines += additions + deletions
                     patch = (piece.data or b"").decode(errors="replace")
@@ -74,9 +101,24 @@ class DiffMixin:
         return changes
 
     def patch_text(self, old: str | None, new: str, *, bytes_max: int = 2_000_000) -> str:
-        """The unified diff, as `git diff` prints it, cut at `bytes_max`."""
-        text = self._raw_diff(old, new, renames=True).patch or ""
-        return text if len(text) <= bytes_max else text[:bytes_max] + "\n[diff cut]\n"
+        """The unified diff, as `git diff` prints it, cut at `bytes_max`.
+
+        Files above 1 MiB are said to differ, as binary ones are.
+        """
+        found: list[str] = []
+        left = bytes_max
+        diff = self._raw_diff(old, new, renames=True)
+        for number, delta in enumerate(diff.deltas):
+            if left <= 0:
+                return "".join(found)[:bytes_max] + "\n[diff cut]\n"
+            text = TOO_LARGE.format(old=delta.old_file.path, new=delta.new_file.path)
+            if max(self._size(delta.old_file), self._size(delta.new_file)) <= PATCH_FILE_BYTES_MAX:
+                piece = diff[number]
+                text = (piece.data or b"").decode(errors="replace") if piece is not None else ""
+            found.append(text)
+            left -= len(text)
+        whole = "".join(found)
+        return whole if len(whole) <= bytes_max else whole[:bytes_max] + "\n[diff cut]\n"
 
     def _side(self, file: pygit2.DiffFile) -> Entry:
         if int(file.mode) == FileMode.COMMIT:
@@ -97,3 +139,11 @@ class DiffMixin:
             return []
         paths = {side.path for conflict in index.conflicts for side in conflict if side is not None}
         return sorted(paths)
+
+
+def text_patch(old: str, new: str) -> str:
+    """A unified diff of two texts with two lines around each change."""
+    patch = pygit2.Patch.create_from(
+        old.encode("utf-8", "replace"), new.encode("utf-8", "replace"), context_lines=2
+    )
+    return (patch.data or b"").decode(errors="replace")

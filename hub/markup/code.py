@@ -1,4 +1,4 @@
-"""Source code with colours, by Pygments' classes."""
+"""Source code with colours, by Pygments' classes. Pages call it through `hub.markup.render`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
 # Beyond this the text is shown plain: colours are worth less than an answer in time.
-COLOURED_CHARS_MAX = 120_000
+COLOURED_CHARS_MAX = 40_000
 # Pygments' short classes that the sheet gives a colour. Other tokens get no element: in a file of JSON that
 # leaves out two of three.
 CLASSES = frozenset(

@@ -1,4 +1,4 @@
-"""Cards and comments: Markdown to sanitized HTML.
+"""Cards and comments: Markdown to sanitized HTML. Pages call it through `hub.markup.render`.
 
 Relative links and images lead into the repository at its revision. Images from elsewhere become
 links: opening a page of this hub tells no other host about its reader.
@@ -20,14 +20,12 @@ from latex2mathml.converter import convert as latex_to_mathml
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
-from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
-from mdit_py_plugins.tasklists import tasklists_plugin
 
-from hub.markup import code
+from hub.markup import code, structure
 
-TEXT_CHARS_MAX = 400_000
+TEXT_CHARS_MAX = 200_000
 MATH_CHARS_MAX = 4_000
 _SCHEMES = {"http", "https", "mailto"}
 _MATHML = set(
@@ -93,14 +91,9 @@ def _parser() -> MarkdownIt:
     parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
     parser.core.ruler.push("mentions", _link_mentions)
     parser.use(dollarmath_plugin, renderer=_math, allow_space=False, double_inline=True)
-    parser.use(footnote_plugin).use(tasklists_plugin)
-    parser.use(
-        anchors_plugin,
-        max_level=4,
-        permalink=True,
-        permalinkSymbol="#",
-        slug_func=lambda t: _ID_PREFIX + _slug(t),
-    )
+    parser.use(footnote_plugin)
+    parser.core.ruler.after("inline", "task_lists", structure.mark_tasks)
+    parser.core.ruler.push("heading_anchors", lambda state: structure.add_anchors(state, _ID_PREFIX))
     return parser
 
 
@@ -127,10 +120,6 @@ def _split_mentions(text: Token) -> Iterator[Token]:
         yield Token("link_close", "a", -1)
         at = match.end()
     yield Token("text", "", 0, content=text.content[at:])
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")[:80]
 
 
 def _highlight(text: str, language: str, attributes: Any) -> str:
@@ -174,10 +163,9 @@ def _cleaner(base: Base) -> Callable[[str], str]:
     return clean
 
 
-_IMAGE = re.compile(
-    r"<(?:img|source|video|audio)\b[^<>]*?\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))[^<>]*>",
-    re.IGNORECASE,
-)
+# Each stops at the next “<”, so the whole text is scanned once, whatever is left open in it.
+_IMAGE = re.compile(r"<(?:img|source|video|audio)\b[^<>]*>", re.IGNORECASE)
+_SRC = re.compile(r"\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))", re.IGNORECASE)
 _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 
 
@@ -185,7 +173,8 @@ def _far_images(html: str) -> str:
     """Pictures of other hosts as links to them."""
 
     def replaced(match: re.Match[str]) -> str:
-        address = (match[1] or match[2] or match[3] or "").strip()
+        named = _SRC.search(match[0])
+        address = (named[1] or named[2] or named[3] or "").strip() if named else ""
         if not _is_far(address):
             return match[0]
         alt = _ALT.search(match[0])

@@ -96,7 +96,7 @@ class _Reading:
         self.commit = commit
         self.known = known
         self.headers: dict[str, Any] = {}
-        self.header_bytes_left = HEADER_BYTES_MAX
+        self.headers_left, self.header_bytes_left = HEADERS_MAX, HEADER_BYTES_MAX
         self.files = [entry for entry in git.entries(commit, recursive=True) if entry.is_file]
         # What decides about a repository lies at its root, or names its kind by its ending anywhere.
         self.root = {entry.path: entry for entry in self.files if "/" not in entry.path}
@@ -171,6 +171,9 @@ class _Reading:
         """Ranges of a file, until the commit's allowance for headers is used up."""
         if entry.pointer is not None:
             read_range = objects.range_reader(entry.pointer)
+        elif entry.size > HEADER_BYTES_MAX:
+            # Git gives a blob as a whole; weights of this size belong into LFS.
+            return None
         else:
             data = self.git.read(entry.oid)
             read_range = lambda start, length: data[start : start + length]  # noqa: E731
@@ -184,11 +187,11 @@ class _Reading:
 
         return read
 
-    def _header(self, path: str, read: Any) -> Any:
+    def _header(self, entry: Entry, read: Any) -> Any:
         """What a weight file's header says, from the stored facts when the blob is the same."""
-        entry = self.root.get(path)
-        if entry is None or len(self.headers) >= HEADERS_MAX:
+        if self.headers_left <= 0:
             return None
+        self.headers_left -= 1
         if entry.oid in self.known:
             found = self.known[entry.oid]
         else:
@@ -203,16 +206,20 @@ class _Reading:
     def _safetensors(self) -> dict[str, Any] | None:
         index = self._small(safetensors.INDEX_NAME, safetensors.INDEX_BYTES_MAX)
         names = safetensors.files(self.root, index)
-        counts = [self._header(name, safetensors.read) for name in names]
+        counts = [self._header(self.root[name], safetensors.read) for name in names]
         return safetensors.total(count for count in counts if count)
 
     def _gguf(self) -> dict[str, Any] | None:
-        """Of the first file in name order: a repository's other GGUF files are other roundings of it."""
-        for name in sorted(self.root):
-            if name.endswith(".gguf"):
-                found: dict[str, Any] | None = self._header(name, gguf.read)
-                if found is not None:
-                    return found
+        """Of the first model in the repository: its other models are mostly other roundings of it."""
+        weights = {entry.path: entry for entry in self.files if entry.path.endswith(".gguf")}
+        for paths in gguf.models(weights):
+            headers = [
+                self._header(weights[path], gguf.read_total if number else gguf.read)
+                for number, path in enumerate(paths)
+            ]
+            read = [header for header in headers if header is not None]
+            if len(read) == len(paths) and (found := gguf.combine(read)) is not None:
+                return found
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +18,7 @@ from hub.community.models import Collection, CollectionItem, ItemType
 from hub.community.selectors import collections as selectors
 from hub.community.services import collections as services
 from hub.errors import Invalid, Unsupported
-from hub.markup import markdown
+from hub.markup import render
 from hub.repos.models import Repository
 
 PREVIEWED = 4
@@ -43,7 +44,7 @@ def _collection(
             "type": "org" if found.namespace.is_organization else "user",
             "isPro": False,
         },
-        "items": [_item(item) for item in items],
+        "items": _items(items),
         "theme": found.theme,
         "private": found.is_private,
         "upvotes": found.upvotes,
@@ -55,10 +56,15 @@ def _collection(
     return row
 
 
-def _item(item: CollectionItem) -> dict[str, Any]:
+def _items(items: Sequence[CollectionItem]) -> list[dict[str, Any]]:
+    notes = render.markdown_all([item.note for item in items])
+    return [_item(item, note) for item, note in zip(items, notes, strict=True)]
+
+
+def _item(item: CollectionItem, note: str) -> dict[str, Any]:
     row: dict[str, Any] = {"_id": item.key, "type": item.type, "position": item.position}
     if item.note:
-        row["note"] = {"text": item.note, "html": markdown.render(item.note)}
+        row["note"] = {"text": item.note, "html": note}
     if item.repository is not None:
         return row | _repository(item.repository)
     if item.linked is not None:
@@ -188,7 +194,7 @@ def change_item(request: HttpRequest, owner: str, slug: str, key: str) -> HttpRe
         position=_position(body),
         now=timezone.now(),
     )
-    return json_response({"success": True, "data": _item(item)})
+    return json_response({"success": True, "data": _items([item])[0]})
 
 
 def remove_item(request: HttpRequest, owner: str, slug: str, key: str) -> HttpResponse:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +20,7 @@ from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
 from hub.errors import Invalid
-from hub.markup import markdown
+from hub.markup import render
 from hub.repos import policies as repos
 from hub.repos.models import Repository
 
@@ -64,9 +66,26 @@ def _summary(request: HttpRequest, found: Discussion) -> dict[str, Any]:
 
 
 def _event(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
+    return _events(request, [event])[0]
+
+
+def _events(request: HttpRequest, events: Sequence[DiscussionEvent]) -> list[dict[str, Any]]:
+    """Many events at once: their texts share the time that rendering may take."""
+    texts = list(dict.fromkeys(chain.from_iterable(map(_texts, events))))
+    html = dict(zip(texts, render.markdown_all(texts, mentions=True), strict=True))
+    return [_row(request, event, html) for event in events]
+
+
+def _texts(event: DiscussionEvent) -> list[str]:
+    if event.type != EventType.COMMENT:
+        return []
+    return [event.text, *(past.text for past in event.past_texts.all())]
+
+
+def _row(request: HttpRequest, event: DiscussionEvent, html: Mapping[str, str]) -> dict[str, Any]:
     data: dict[str, Any] = event.data
     if event.type == EventType.COMMENT:
-        data = _comment(request, event)
+        data = _comment(request, event, html)
     return {
         "id": event.key,
         "type": event.type,
@@ -76,7 +95,7 @@ def _event(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
     }
 
 
-def _comment(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
+def _comment(request: HttpRequest, event: DiscussionEvent, html: Mapping[str, str]) -> dict[str, Any]:
     writer = event.edited_by if event.edited_at and event.edited_by else event.author
     past = sorted(event.past_texts.all(), key=lambda text: text.pk, reverse=True)
     return {
@@ -84,7 +103,7 @@ def _comment(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
         "hidden": event.is_hidden,
         "latest": {
             "raw": event.text,
-            "html": markdown.render(event.text, mentions=True),
+            "html": html[event.text],
             "updatedAt": timestamp(event.edited_at or event.created_at),
             **_signed(request, writer),
         },
@@ -92,7 +111,7 @@ def _comment(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
         "history": [
             {
                 "raw": text.text,
-                "html": markdown.render(text.text, mentions=True),
+                "html": html[text.text],
                 "updatedAt": timestamp(text.written_at),
                 **_signed(request, text.author),
             }
@@ -157,9 +176,7 @@ def create(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 def detail(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
     row = _summary(request, found)
-    row["events"] = [
-        _event(request, event) for event in selectors.list_events(actor=actor(request), discussion=found)
-    ]
+    row["events"] = _events(request, selectors.list_events(actor=actor(request), discussion=found))
     if found.is_pull_request:
         row |= _proposal(request, found, with_diff=boolean(request, "diff"))
     return json_response(row)

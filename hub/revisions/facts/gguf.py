@@ -1,12 +1,15 @@
-"""What a GGUF file says about its model, from its header alone.
+"""What GGUF files say about their model, from their headers alone.
 
-Source: the GGUF specification in the ggml project, versions 2 and 3 (little endian).
+Source: the GGUF specification in the ggml project, versions 1 to 3, in both byte orders. Version 1 has lengths
+of 32 bits where later ones have 64.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import struct
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub.revisions.facts.front_matter import clean
@@ -19,6 +22,13 @@ TEXT_MAX = 1024 * 1024
 # Elements of arrays that are gone through one by one: a vocabulary and its merges, with room to spare.
 ELEMENTS_MAX = 1_500_000
 KEPT_TEXT_MAX = 64 * 1024
+COUNT_MAX = 2**62
+VERSION_MAX = 3
+# What is in the file beside a model: by its type, else by its architecture. Such facts are marked.
+OTHER_TYPES = frozenset({"mmproj", "projector", "adapter", "imatrix", "vocab"})
+OTHER_ARCHITECTURES = frozenset({"clip", "imatrix"})
+IS_OTHER = "is_other"
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z")
 ARRAY = 9
 STRING = 8
 # Value type → struct format.
@@ -29,47 +39,62 @@ class _Malformed(Exception):
     pass
 
 
-def _number(reader: HeaderReader, format_: str) -> Any:
-    return struct.unpack(f"<{format_}", reader.take(struct.calcsize(f"<{format_}")))[0]
+class _Numbers:
+    """Numbers of one file: in its byte order, with lengths of its width; counts the elements of arrays."""
 
+    def __init__(self, reader: HeaderReader) -> None:
+        """Reads the magic number and the version. Raises: _Malformed, Truncated."""
+        self.reader = reader
+        if reader.take(4) != b"GGUF":
+            raise _Malformed
+        version = reader.take(4)
+        for self.order, self.length in (("<", "Q"), (">", "Q")):
+            (number,) = struct.unpack(f"{self.order}I", version)
+            if 1 <= number <= VERSION_MAX:
+                self.length = "I" if number == 1 else "Q"
+                break
+        else:
+            raise _Malformed
+        self._elements_left = ELEMENTS_MAX
 
-def _text(reader: HeaderReader) -> str:
-    length = _number(reader, "Q")
-    if length > TEXT_MAX:
-        raise _Malformed
-    return reader.take(length).decode("utf-8", "replace")
+    def take(self, format_: str) -> Any:
+        format_ = self.order + format_
+        return struct.unpack(format_, self.reader.take(struct.calcsize(format_)))[0]
 
+    def take_length(self) -> int:
+        return int(self.take(self.length))
 
-class _Elements:
-    """How many elements of arrays may still be gone through."""
-
-    def __init__(self) -> None:
-        self.left = ELEMENTS_MAX
+    def text(self) -> str:
+        length = self.take_length()
+        if length > TEXT_MAX:
+            raise _Malformed
+        return self.reader.take(length).decode("utf-8", "replace")
 
     def spend(self, count: int) -> None:
-        self.left -= count
-        if self.left < 0:
+        """Raises: _Malformed when arrays have more elements than are gone through."""
+        self._elements_left -= count
+        if self._elements_left < 0:
             raise _Malformed
 
 
-def _value(reader: HeaderReader, kind: int, elements: _Elements, depth: int = 0) -> Any:
+def _value(numbers: _Numbers, kind: int, depth: int = 0) -> Any:
     """A scalar, or None for an array, which is passed over."""
     if kind in NUMBERS:
-        return _number(reader, NUMBERS[kind])
+        return numbers.take(NUMBERS[kind])
     if kind == STRING:
-        return _text(reader)
+        return numbers.text()
     if kind != ARRAY or depth > 2:
         raise _Malformed
-    inner, length = _number(reader, "I"), _number(reader, "Q")
+    inner, length = numbers.take("I"), numbers.take_length()
     if inner in NUMBERS:
-        reader.skip(struct.calcsize(f"<{NUMBERS[inner]}") * length)
+        numbers.reader.skip(struct.calcsize(f"<{NUMBERS[inner]}") * length)
         return None
-    elements.spend(length)
+    numbers.spend(length)
     for _ in range(length):
         if inner == STRING:
-            reader.skip(_number(reader, "Q"))
+            numbers.reader.skip(numbers.take_length())
         else:
-            _value(reader, inner, elements, depth + 1)
+            _value(numbers, inner, depth + 1)
     return None
 
 
@@ -84,35 +109,35 @@ def read(read_range: ReadRange) -> dict[str, Any] | None:
 
 
 def _read(reader: HeaderReader) -> dict[str, Any]:
-    if reader.take(4) != b"GGUF" or _number(reader, "I") not in {2, 3}:
-        raise _Malformed
-    tensors, entries = _number(reader, "Q"), _number(reader, "Q")
+    numbers = _Numbers(reader)
+    tensors, entries = numbers.take_length(), numbers.take_length()
     if tensors > TENSORS_MAX or entries > ENTRIES_MAX:
         raise _Malformed
     values: dict[str, Any] = {}
-    elements = _Elements()
     for _ in range(entries):
-        name = _text(reader)
-        value = _value(reader, _number(reader, "I"), elements)
+        name = numbers.text()
+        value = _value(numbers, numbers.take("I"))
         if value is not None and not (isinstance(value, str) and len(value) > KEPT_TEXT_MAX):
             values[name] = value
     parameters = 0
     for _ in range(tensors):
-        reader.skip(_number(reader, "Q"))
-        dimensions = _number(reader, "I")
+        reader.skip(numbers.take_length())
+        dimensions = numbers.take("I")
         if dimensions > 8:
             raise _Malformed
-        parameters += math.prod(_number(reader, "Q") for _ in range(dimensions))
+        parameters += math.prod(numbers.take_length() for _ in range(dimensions))
         reader.take(4 + 8)
-    if parameters > 2**62:
+    if parameters > COUNT_MAX:
         raise _Malformed
     architecture = values.get("general.architecture")
     facts: dict[str, Any] = {"total": parameters}
     if isinstance(architecture, str):
         facts["architecture"] = architecture
-        context = values.get(f"{architecture}.context_length")
-        if isinstance(context, int):
-            facts["context_length"] = context
+    if values.get("general.type") in OTHER_TYPES or architecture in OTHER_ARCHITECTURES:
+        return facts | {IS_OTHER: True}
+    context = values.get(f"{architecture}.context_length")
+    if isinstance(context, int) and isinstance(architecture, str):
+        facts["context_length"] = context
     for field, name in (
         ("chat_template", "tokenizer.chat_template"),
         ("quantize_imatrix_file", "quantize.imatrix.file"),
@@ -120,3 +145,41 @@ def _read(reader: HeaderReader) -> dict[str, Any]:
         if isinstance(values.get(name), str):
             facts[field] = values[name]
     return facts
+
+
+def read_total(read_range: ReadRange) -> dict[str, Any] | None:
+    """As `read`, for a shard behind the first: only how many parameters it adds."""
+    found = read(read_range)
+    return None if found is None else {"total": found["total"]}
+
+
+def models(paths: Iterable[str]) -> list[list[str]]:
+    """The GGUF files of a repository, grouped by model: the shards of one together, in order.
+
+    Those at the root come first, then by path; a repository's models are mostly roundings of one. Groups
+    that miss a shard come last. Vision projectors are left out by their names; the rest shows in the header.
+    """
+    groups: dict[tuple[str, int], list[str]] = {}
+    for path in sorted(paths, key=lambda path: ("/" in path, path)):
+        name = path.rpartition("/")[2].lower()
+        if not name.endswith(".gguf") or "mmproj" in name:
+            continue
+        shard = _SHARD.search(path)
+        model, shards = (path[: shard.start()], int(shard[2])) if shard else (path, 1)
+        groups.setdefault((model, shards), []).append(path)
+    return [
+        *(found for (_, shards), found in groups.items() if len(found) == shards),
+        *(found for (_, shards), found in groups.items() if len(found) != shards),
+    ]
+
+
+def combine(headers: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """One model's facts from the headers of its shards, in order; None for what is no model by itself.
+
+    The first shard describes the model; parameters are added.
+    """
+    if not headers or any(header.get(IS_OTHER) for header in headers):
+        return None
+    total = sum(header["total"] for header in headers)
+    found = {**headers[0], "total": total}
+    return found if total <= COUNT_MAX and headers[0].get("architecture") not in OTHER_ARCHITECTURES else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
+
+from hub.gitstore.diffs import text_patch
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 ROWS_MAX = 1_500
@@ -47,16 +48,4 @@ def rows(patch: str) -> tuple[list[Row], bool]:
 
 def between(old: str, new: str) -> list[Row]:
     """What changed from one text to the next."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=2, lineterm="")
-    return rows("\n".join(lines))[0]
-
-
-def split_files(patch: str) -> list[tuple[str, str]]:
-    """A patch of many files as (path, that file's part)."""
-    files = []
-    for part in re.split(r"(?m)^(?=diff --git )", patch):
-        if part.startswith("diff --git "):
-            named = re.search(r"(?m)^\+\+\+ b/(.+)$", part) or re.search(r"(?m)^--- a/(.+)$", part)
-            first = part.split("\n", 1)[0]
-            files.append((named[1].rstrip("\t") if named else first.rpartition(" b/")[2], part))
-    return files
+    return rows(text_patch(old, new))[0]

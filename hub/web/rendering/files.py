@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.html import escape
 
-from hub.markup.code import coloured
+from hub.markup import render
+from hub.revisions.facts import safetensors
 
 TEXT_BYTES_MAX = 512 * 1024
 # A page of source: so much of it with colours stays a page that a phone loads at once.
@@ -29,7 +28,7 @@ CELL_MARKUP_CHARS = len("<td></td>")
 TENSORS_MAX = 400
 OUTPUT_CHARS_MAX = 10_000
 NOTEBOOK_CHARS_MAX = 60_000
-HEADER_BYTES_MAX = 8 * 1024 * 1024
+HEADER_BYTES_MAX = 4 * 1024 * 1024
 NOTEBOOK_CELLS_MAX = 300
 IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".bmp", ".ico")
 SOUNDS = (".wav", ".mp3", ".ogg", ".flac", ".m4a")
@@ -104,7 +103,7 @@ def _source(text: str, name: str, page: int, *, is_cut: bool) -> View:
     pages = _pages(text)
     page = max(1, min(page, len(pages)))
     shown = pages[page - 1]
-    html = coloured(shown, filename=name)
+    html = render.code(shown, filename=name)
     return View(
         "source",
         text=shown,
@@ -190,22 +189,33 @@ def _notebook(text: str) -> View | None:
     try:
         notebook = json.loads(text)
         language = str(notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python"))
-        cells, chars = [], 0
-        for cell in notebook["cells"][:NOTEBOOK_CELLS_MAX]:
-            cells.append(_notebook_cell(cell, language))
-            chars += _chars_of(cells[-1])
-            if chars > NOTEBOOK_CHARS_MAX:
-                break
+        found = [_notebook_cell(cell) for cell in notebook["cells"][:NOTEBOOK_CELLS_MAX]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    cells = _within(found)
+    sources = [cell for cell in cells if cell["kind"] == "code"]
+    colours = render.code_all([render.Code(cell["source"], language=language) for cell in sources])
+    for cell, html in zip(sources, colours, strict=True):
+        cell["html"] = html
+    cells = _within(cells)
     return View("notebook", cells=cells, is_cut=len(notebook["cells"]) > len(cells))
+
+
+def _within(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first cells, as many as one page bears."""
+    chars = 0
+    for number, cell in enumerate(cells):
+        chars += _chars_of(cell)
+        if chars > NOTEBOOK_CHARS_MAX:
+            return cells[: number + 1]
+    return cells
 
 
 def _chars_of(cell: dict[str, Any]) -> int:
     """What a cell adds to the page; its pictures are not counted."""
     texts = [
         cell.get("text", ""),
-        cell.get("html", ""),
+        cell.get("html", cell.get("source", "")),
         *(o.get("text", "") for o in cell.get("outputs", ())),
     ]
     return sum(map(weight_of, texts))
@@ -215,8 +225,8 @@ def _joined(value: Any) -> str:
     return "".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
-def _notebook_cell(cell: dict[str, Any], language: str) -> dict[str, Any]:
-    source = _joined(cell.get("source"))
+def _notebook_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    source = _joined(cell.get("source"))[:NOTEBOOK_CHARS_MAX]
     if cell.get("cell_type") == "markdown":
         return {"kind": "markdown", "text": source}
     outputs = []
@@ -231,7 +241,7 @@ def _notebook_cell(cell: dict[str, Any], language: str) -> dict[str, Any]:
             )
     return {
         "kind": "code",
-        "html": coloured(source, language=language),
+        "source": source,
         "outputs": outputs,
         "number": cell.get("execution_count"),
     }
@@ -239,23 +249,16 @@ def _notebook_cell(cell: dict[str, Any], language: str) -> dict[str, Any]:
 
 def _safetensors(read: ReadRange) -> View | None:
     """The header's table: name, dtype, shape, number of parameters."""
-    try:
-        (length,) = struct.unpack("<Q", read(0, 8))
-        if not 2 <= length <= HEADER_BYTES_MAX:
-            return None
-        tensors = json.loads(read(8, length))
-        metadata = tensors.pop("__metadata__", {})
-        rows = [
-            [name, str(t["dtype"]), " × ".join(map(str, t["shape"])), f"{math.prod(t['shape']):,}"]
-            for name, t in tensors.items()
-        ]
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    header = safetensors.read_tensors(read, bytes_max=HEADER_BYTES_MAX)
+    if header is None:
         return None
-    note = (
-        ", ".join(f"{key}: {_cell(value)}" for key, value in metadata.items())
-        if isinstance(metadata, dict)
-        else ""
-    )
+    shown = header.tensors[:TENSORS_MAX]
+    rows = [[_cell(t.name), t.dtype, " × ".join(map(str, t.shape)), f"{t.parameters:,}"] for t in shown]
+    note = ", ".join(f"{key}: {_cell(value)}" for key, value in list(header.metadata.items())[:100])
     return View(
-        "tensors", rows=rows[:TENSORS_MAX], lines=len(rows), is_cut=len(rows) > TENSORS_MAX, note=note[:1000]
+        "tensors",
+        rows=rows,
+        lines=len(header.tensors),
+        is_cut=len(header.tensors) > TENSORS_MAX,
+        note=note[:1000],
     )

@@ -17,7 +17,7 @@ from hub.community.models import Discussion, EventType
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
-from hub.markup import markdown
+from hub.markup import render
 from hub.repos import policies as repos
 from hub.web.forms import CommentForm, DiscussionForm
 from hub.web.places import Place, repository_page
@@ -78,10 +78,12 @@ def show(request: HttpRequest, place: Place, number: int) -> HttpResponse:
     wrote = submit(request, form, lambda data: _act(request, place, discussion, data["text"]))
     if wrote is not None:
         return HttpResponseRedirect(f"{place.address}/discussions/{number}")
-    events = [
-        (event, markdown.render(event.text, mentions=True) if event.type == EventType.COMMENT else "")
-        for event in selectors.list_events(actor=place.actor, discussion=discussion)
-    ]
+    listed = selectors.list_events(actor=place.actor, discussion=discussion)
+    # Other events have no text to render.
+    html = render.markdown_all(
+        [event.text if event.type == EventType.COMMENT else "" for event in listed], mentions=True
+    )
+    events = list(zip(listed, html, strict=True))
     context = place.header("community") | {
         "discussion": discussion,
         "events": events,
@@ -174,14 +176,17 @@ def comment_history(request: HttpRequest, place: Place, number: int, key: str) -
     comment = selectors.get_comment(actor=place.actor, discussion=discussion, key=key)
     texts = [(past.text, past.author, past.written_at) for past in comment.past_texts.all()]
     texts.append((comment.text, comment.edited_by or comment.author, comment.edited_at or comment.created_at))
-    before = ["", *(text for text, _author, _at in texts)]
+    # What was before the first one shown is compared with, but not shown.
+    shown = texts[-VERSIONS_SHOWN:]
+    before = [text for text, _author, _at in ([("", None, None), *texts][-len(shown) - 1 : -1])]
+    html = render.markdown_all([text for text, _author, _at in shown], mentions=True)
     versions = [
-        Version(author, at, markdown.render(text, mentions=True), diffs.between(old, text) if old else [])
-        for old, (text, author, at) in zip(before, texts, strict=False)
+        Version(author, at, made, diffs.between(old, text) if old else [])
+        for old, made, (text, author, at) in zip(before, html, shown, strict=True)
     ]
     context = place.header("community") | {
         "discussion": discussion,
         "comment": comment,
-        "versions": versions[::-1][:VERSIONS_SHOWN],
+        "versions": versions[::-1],
     }
     return page(request, "hub/community/history.html", context)

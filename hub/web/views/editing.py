@@ -14,7 +14,7 @@ from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
 from hub.accounts.policies import role_in
 from hub.community import services as community
-from hub.markup import markdown
+from hub.markup import markdown, render
 from hub.repos import policies
 from hub.repos import services as repos
 from hub.repos.models import Kind, Repository
@@ -199,7 +199,7 @@ def preview(request: HttpRequest, place: Place) -> HttpResponse:
     is_card = request.POST.get("path") == "README.md"
     errors, warnings = validate_card(text, place.repository.kind) if is_card else ([], [])
     context = {
-        "html": markdown.render(front_matter.split(text)[1] if is_card else text, base, mentions=not is_card),
+        "html": render.markdown(front_matter.split(text)[1] if is_card else text, base, mentions=not is_card),
         "errors": errors,
         "warnings": warnings,
     }

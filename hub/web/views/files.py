@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from hub.gitstore import FileChange
-from hub.markup import markdown
+from hub.markup import markdown, render
 from hub.repos import policies
 from hub.revisions import last_commits
 from hub.revisions import selectors as revisions
@@ -91,10 +91,10 @@ def blob(request: HttpRequest, place: Place, revision: str, path: str) -> HttpRe
             pages=links.at(place.repository, "blob", shown) + f"/{prefix}",
             files=links.at(place.repository, "resolve", shown) + f"/{prefix}",
         )
-        card = markdown.render(front_matter.split(view.text)[1], base)
-    for cell in view.cells:
-        if cell["kind"] == "markdown":
-            cell["html"] = markdown.render(cell["text"])
+        card = render.markdown(front_matter.split(view.text)[1], base)
+    notes = [cell for cell in view.cells if cell["kind"] == "markdown"]
+    for cell, html in zip(notes, render.markdown_all([cell["text"] for cell in notes]), strict=True):
+        cell["html"] = html
     context = place.header("files") | {
         "revision": shown,
         "commit": commit,

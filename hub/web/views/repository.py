@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from hub.community.services import likes, people
 from hub.downloads import selectors as downloads
-from hub.markup import markdown
+from hub.markup import markdown, render
 from hub.repos import gating
 from hub.repos.models import Kind, Repository
 from hub.revisions import lineage
@@ -62,7 +62,7 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
     context: dict[str, Any] = place.header("card")
     context |= {
         "facts": facts,
-        "card": markdown.render(front.body(text), base) if text is not None else None,
+        "card": render.markdown(front.body(text), base) if text is not None else None,
         "rows": front.rows(facts.card_data if facts else None),
         "shares": front.shares(facts.safetensors if facts else None),
         "revision": revision,

@@ -117,6 +117,60 @@ class TestGguf:
         data = gguf_file({"general.architecture": "qwen2"}, {"w": [2]})
         assert gguf.read(Ranges(data[:-5])) is None
 
+    @pytest.mark.parametrize(("order", "version"), [("<", 1), (">", 1), (">", 2), (">", 3)])
+    def test_reads_the_first_version_and_the_other_byte_order(self, order: str, version: int) -> None:
+        size = "I" if version == 1 else "Q"
+
+        def put(value: str) -> bytes:
+            return struct.pack(f"{order}{size}", len(value)) + value.encode()
+
+        data = b"GGUF" + struct.pack(f"{order}I{size}{size}", version, 1, 2)
+        data += put("general.architecture") + struct.pack(f"{order}I", 8) + put("llama")
+        data += put("llama.context_length") + struct.pack(f"{order}II", 4, 4096)
+        data += put("w") + struct.pack(f"{order}I{size}{size}IQ", 2, 30, 50, 1, 0)
+        assert gguf.read(Ranges(data)) == {"total": 1500, "architecture": "llama", "context_length": 4096}
+
+    @pytest.mark.parametrize("kind", [{"general.architecture": "clip"}, {"general.type": "adapter"}])
+    def test_tells_a_projector_or_an_adapter_from_a_model(self, kind: dict[str, str]) -> None:
+        header = gguf.read(Ranges(gguf_file(kind | {"tokenizer.chat_template": "x"}, {"w": [7]})))
+        assert header is not None
+        assert "chat_template" not in header
+        assert gguf.combine([header]) is None
+
+    def test_groups_shards_and_leaves_projectors_out(self) -> None:
+        paths = [
+            "Q8_0/m-00001-of-00002.gguf",
+            "Q8_0/m-00002-of-00002.gguf",
+            "mmproj-F16.gguf",
+            "part-00001-of-00002.gguf",
+            "z.gguf",
+            "README.md",
+        ]
+        assert gguf.models(paths) == [["z.gguf"], paths[:2], ["part-00001-of-00002.gguf"]]
+
+    def test_adds_the_parameters_of_all_shards(self) -> None:
+        first = {"total": 100, "architecture": "llama", "chat_template": "x"}
+        assert gguf.combine([first, {"total": 300}]) == first | {"total": 400}
+
+
+class TestTensors:
+    def test_are_listed_with_their_shapes(self) -> None:
+        file = Ranges(save({"a": np.zeros((2, 3), np.float32)}, metadata={"format": "pt"}))
+        header = safetensors.read_tensors(file, bytes_max=1 << 20)
+        assert header is not None
+        assert header.metadata == {"format": "pt"}
+        assert [(t.name, t.dtype, t.shape, t.parameters) for t in header.tensors] == [("a", "F32", (2, 3), 6)]
+
+    @pytest.mark.parametrize(
+        "shape", ['[300000000,"a"]', '[9,["a"]]', "[-1]", "[1.5]", "[true]", f"[{10**30}]"]
+    )
+    def test_have_sizes_that_are_whole_numbers(self, shape: str) -> None:
+        header = b'{"a":{"dtype":"F32","shape":%s,"data_offsets":[0,0]}}' % shape.encode()
+        assert safetensors.parse_tensors(header) is None
+
+    def test_of_a_header_of_brackets_are_not_read(self) -> None:
+        assert safetensors.parse_tensors(b'{"a":[' + b"[]," * 2_000_000 + b"1]}") is None
+
 
 class TestConfig:
     def test_is_trimmed_to_what_libraries_ask_for(self) -> None:
