@@ -51,7 +51,7 @@ def html_of(job: dict[str, Any]) -> str:
 
 
 def answer(job: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """`html`, None where it failed or became too large, and `cpu_seconds`. After `seconds` the process ends."""
+    """The `html`, None where it failed or became too large. After `seconds` the process ends."""
     started = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, seconds)
     error = ""

@@ -1,7 +1,7 @@
 """What GGUF files say about their model, from their headers alone.
 
-Source: the GGUF specification in the ggml project, versions 1 to 3, in both byte orders. Version 1 has lengths
-of 32 bits where later ones have 64.
+Source: the GGUF specification in the ggml project, versions 1 to 3, in both byte orders. Version 1 has
+lengths of 32 bits where later ones have 64.
 """
 
 from __future__ import annotations
@@ -48,13 +48,12 @@ class _Numbers:
         if reader.take(4) != b"GGUF":
             raise _Malformed
         version = reader.take(4)
-        for self.order, self.length in (("<", "Q"), (">", "Q")):
-            (number,) = struct.unpack(f"{self.order}I", version)
-            if 1 <= number <= VERSION_MAX:
-                self.length = "I" if number == 1 else "Q"
-                break
-        else:
+        by_order = {order: struct.unpack(f"{order}I", version)[0] for order in "<>"}
+        known = [(order, number) for order, number in by_order.items() if 1 <= number <= VERSION_MAX]
+        if not known:
             raise _Malformed
+        self.order, number = known[0]
+        self.length = "I" if number == 1 else "Q"
         self._elements_left = ELEMENTS_MAX
 
     def take(self, format_: str) -> Any:
