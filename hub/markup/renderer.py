@@ -16,7 +16,7 @@ import signal
 import struct
 import sys
 import time
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from hub.markup import code, markdown
 
@@ -26,7 +26,7 @@ HTML_CHARS_MAX = 4_000_000
 HEAD = struct.Struct(">I")
 
 
-def read_message(stream: BinaryIO) -> Any:
+def read_message(stream: IO[bytes]) -> Any:
     """The next message; None at the end of the stream."""
     head = stream.read(HEAD.size)
     if len(head) < HEAD.size:
@@ -36,7 +36,7 @@ def read_message(stream: BinaryIO) -> Any:
     return json.loads(data) if len(data) == length else None
 
 
-def write_message(stream: BinaryIO, value: Any) -> None:
+def write_message(stream: IO[bytes], value: Any) -> None:
     data = json.dumps(value).encode()
     stream.write(HEAD.pack(len(data)) + data)
     stream.flush()

@@ -38,7 +38,7 @@ def assert_linear(
         chars *= 2
     ratios: list[list[float]] = []
     for _ in range(TRIES):
-        steps = []
+        steps: list[float] = []
         size = chars
         while size <= chars_max and len(steps) < 3:
             steps.append(cost(parse, maker(size)))
