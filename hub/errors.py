@@ -19,7 +19,7 @@ class Refusal(Exception):
 
     def __init__(self, **details: Any) -> None:
         self.details = details
-        super().__init__(str(self.message).format_map(details))
+        super().__init__(str(self))
 
     def __str__(self) -> str:
         return str(self.message).format_map(self.details)

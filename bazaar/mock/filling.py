@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from hub.accounts.models import Role
 from hub.accounts.principals import SYSTEM
 from hub.accounts.selectors import get_namespace
 from hub.accounts.services import Profile
+from hub.accounts.token_text import new_token_text
 from hub.catalogue import files as catalogue_files
 from hub.catalogue.entries import entries
 from hub.errors import Invalid, NotFound
@@ -27,7 +27,7 @@ TESTER = "tester"
 def add_user(name: str, *, scopes: str = "write,trade") -> str:
     """A user, new or not; gives a new token of theirs."""
     user, _ = accounts.ensure_user(actor=SYSTEM, name=name)
-    token = f"mbz_{secrets.token_hex(20)}"
+    token = new_token_text()
     accounts.ensure_token(actor=SYSTEM, user=user, secret=token, scopes=scopes.split(","))
     return token
 

@@ -19,7 +19,7 @@ OWN = "/_mock/"
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PIECE_BYTES = 16 * 1024
 STALE = hashlib.sha256(b"stale").hexdigest()
-EXPIRED = "mbz_" + "0" * 40
+EXPIRED = "hf_" + "0" * 40
 REASONS = {429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 

@@ -8,6 +8,8 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hub.accounts.token_text import new_token_text
+
 FILE = "demo_sign_in.json"
 
 
@@ -28,11 +30,9 @@ def load(data: Path) -> DemoSignIn | None:
         return None
 
 
-def make(data: Path) -> DemoSignIn:
+def make(data: Path, *, token_prefix: str) -> DemoSignIn:
     """Invent a sign-in and keep it. The account itself is the caller's to make."""
-    sign_in = DemoSignIn(
-        name="demo", password=secrets.token_urlsafe(12), token=f"mbz_{secrets.token_hex(20)}"
-    )
+    sign_in = DemoSignIn(name="demo", password=secrets.token_urlsafe(12), token=new_token_text(token_prefix))
     partial = data / f"{FILE}.partial"
     with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
         json.dump(asdict(sign_in), file)

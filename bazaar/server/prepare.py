@@ -49,12 +49,13 @@ def migrate() -> None:
 
 def fill(data: Path) -> None:
     """Make the starter catalogue and the account in whose name a newcomer looks around."""
+    from django.conf import settings
     from django.core.management import call_command, get_commands
 
     for name in CATALOGUE:
         if name in get_commands():
             call_command(name)
-    sign_in = demo.load(data) or demo.make(data)
+    sign_in = demo.load(data) or demo.make(data, token_prefix=settings.TOKEN_PREFIX)
     words = ["--password", sign_in.password, "--token", sign_in.token, "--scopes", "write,trade"]
     call_command("create_user", sign_in.name, "--full-name", "Demo", *words)
     if "deposit" in get_commands():

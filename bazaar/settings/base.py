@@ -208,6 +208,8 @@ GIT_PUSH_BYTES_MAX = env.integer("BAZAAR_GIT_PUSH_BYTES_MAX", default=4 * 1024**
 DEFAULT_STORAGE_QUOTA_BYTES = env.integer("BAZAAR_STORAGE_QUOTA_BYTES", default=0)
 DEFAULT_REPOSITORY_QUOTA = env.integer("BAZAAR_REPOSITORY_QUOTA", default=0)
 REPOSITORY_RESTORE_DAYS = env.integer("BAZAAR_REPOSITORY_RESTORE_DAYS", default=30)
+# What new access tokens begin with.
+TOKEN_PREFIX = env.token_prefix()
 SIGN_UP_OPEN = env.flag("BAZAAR_SIGN_UP_OPEN", default=True)
 # New accounts an hour from one address (IPv6: one /64 network); 0 means no limit.
 SIGN_UPS_PER_HOUR = env.integer("BAZAAR_SIGN_UPS_PER_HOUR", default=10)

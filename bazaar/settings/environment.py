@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from bazaar.server import redis
+from hub.accounts.token_text import DEFAULT_PREFIX, PREFIX
 
 
 def flag(name: str, *, default: bool = False) -> bool:
@@ -41,6 +42,16 @@ def integer(name: str, *, default: int) -> int:
 def words(name: str, *, default: str = "") -> list[str]:
     """Read a comma-separated list."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def token_prefix() -> str:
+    """What new access tokens begin with: letters, digits and `_`. Raises ImproperlyConfigured."""
+    prefix = os.environ.get("BAZAAR_TOKEN_PREFIX", "").strip() or DEFAULT_PREFIX
+    if not PREFIX.fullmatch(prefix):
+        raise ImproperlyConfigured(
+            f"BAZAAR_TOKEN_PREFIX must be 1 to 20 of A-Z, a-z, 0-9 and _, not {prefix!r}."
+        )
+    return prefix
 
 
 def folder(path: Path) -> Path:

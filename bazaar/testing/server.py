@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import secrets
 import shutil
 import socket
 import sys
@@ -17,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 from bazaar.server import processes, redis
+from hub.accounts.token_text import new_token_text
 
 ADDRESS = "address"  # the file that says where the server is, once it listens
 
@@ -44,7 +44,7 @@ def _serve(folder: Path, host: str, port: int) -> None:
     os.environ.update(
         DJANGO_SETTINGS_MODULE="bazaar.settings.mock",
         BAZAAR_MOCK="yes",
-        BAZAAR_MOCK_TOKEN=f"mbz_{secrets.token_hex(20)}",
+        BAZAAR_MOCK_TOKEN=new_token_text(),
         BAZAAR_DATA_DIR=str(data),
         BAZAAR_BIND=f"fd://{listener.fileno()}",
         BAZAAR_GRACEFUL_SECONDS="1",

@@ -17,7 +17,7 @@ LAST_USED_RESOLUTION = timedelta(hours=1)
 
 
 def digest(secret: str) -> str:
-    """How a token is kept: SHA-256, hex. Tokens hold 256 random bits, so no slow hash is needed."""
+    """How a token is kept: SHA-256, hex. Tokens hold 238 random bits, so no slow hash is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -34,9 +34,13 @@ def content_type(path: str) -> str:
     return "application/octet-stream"
 
 
+# A quoted header value holds no quote and no backslash; `encode` has put `?` for what is not ASCII.
+PLAIN_NAME = str.maketrans({'"': "'", "\\": "_", "?": "_"})
+
+
 def disposition(path: str) -> str:
     name = path.rpartition("/")[2]
-    plain = name.encode("ascii", "replace").decode().replace('"', "'").replace("?", "_")
+    plain = name.encode("ascii", "replace").decode().translate(PLAIN_NAME)
     return f"inline; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"
 
 

@@ -32,7 +32,8 @@ def by_method(
 ) -> View:
     """The view of one address. HEAD falls to GET; refusals are rendered here, once.
 
-    `not_allowed` answers a method that is not among them; its answer is given `Allow`.
+    `not_allowed` answers a method that is not among them, with what the address holds; its answer is given
+    `Allow`.
     With `read_caller` credentials are read first: an unknown token is refused on every route, and the rate of
     the caller is limited.
     """
@@ -50,7 +51,7 @@ def by_method(
                 raise Invalid(reason="The query holds a NUL, which is no text.")
             view = views.get(request.method or "")
             if view is None:
-                response = not_allowed(request)
+                response = not_allowed(request, **kwargs)
                 response["Allow"] = allowed
                 return response
             return view(request, **kwargs)

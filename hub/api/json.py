@@ -100,6 +100,11 @@ def list_of(body: dict[str, Any], name: str, *, limit: int) -> list[Any]:
     return value
 
 
+def names_sha256(value: Any) -> bool:
+    """Whether a hash algorithm's name means SHA-256. Clients spell it `sha256`, `sha_256` and `SHA-256`."""
+    return isinstance(value, str) and value.lower().replace("_", "").replace("-", "") == "sha256"
+
+
 def flag_of(body: dict[str, Any], name: str) -> bool | None:
     """An optional yes/no field. Raises: MalformedBody."""
     value = body.get(name)

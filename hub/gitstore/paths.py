@@ -22,8 +22,10 @@ def _ignorable(character: str) -> bool:
 def require_path(path: str) -> str:
     """Return the path of a file inside a tree, if it can be stored and checked out everywhere.
 
-    Raises: InvalidPath for absolute and climbing paths, `.git` in any spelling, backslashes, control
-    characters, empty segments and over-long names.
+    A backslash is a character like any other, as in git; only `.git` is looked for behind one too, because
+    Windows takes it for a separator.
+    Raises: InvalidPath for absolute and climbing paths, `.git` in any spelling, control characters, empty
+    segments and over-long names.
     """
 
     def refuse(reason: str) -> InvalidPath:
@@ -37,14 +39,15 @@ def require_path(path: str) -> str:
         raise InvalidPath(path=ascii(path)[:200], reason="it is not valid UTF-8.") from None
     if len(encoded) > PATH_BYTES_MAX:
         raise refuse(f"it has more than {PATH_BYTES_MAX} bytes.")
-    if "\\" in path or any(unicodedata.category(character) == "Cc" for character in path):
-        raise refuse("backslashes and control characters are not allowed.")
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        raise refuse("control characters are not allowed.")
     for segment in path.split("/"):
         if segment in {"", ".", ".."}:
             raise refuse("it must be relative, without empty, “.” or “..” segments.")
         if len(segment.encode()) > SEGMENT_BYTES_MAX:
             raise refuse(f"a segment has more than {SEGMENT_BYTES_MAX} bytes.")
-        if _GIT_FOLDER.match("".join(c for c in segment if not _ignorable(c))):
+        visible = "".join(c for c in segment if not _ignorable(c))
+        if any(_GIT_FOLDER.match(part) for part in visible.split("\\")):
             raise refuse("“.git” belongs to git.")
     return path
 

@@ -91,8 +91,8 @@ def negotiate_upload(
     """Say for each object whether and how it shall be sent.
 
     `in_parts`: the client can send large objects in parts. `always_in_parts`: it can do nothing else,
-    and wants to hear of objects that are stored already too. `only_here`: the client sends its
-    credentials along wherever it is told to, so never to the object store.
+    and wants to hear of objects that are stored already too. `only_here`: no address of the object
+    store is given out, because the client would send its credentials along, or sends the bytes another way.
 
     Raises: what `require_bring` raises, TooManyObjects, StorageQuotaExceeded.
     """

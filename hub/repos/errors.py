@@ -1,15 +1,18 @@
 """What this room refuses, and why."""
 
+from typing import ClassVar
+
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from hub.errors import Conflict, Denied, Exhausted, Invalid, NotFound
 
 
 class RepositoryNotFound(NotFound):
-    """Missing, or hidden from the caller: the two cannot be told apart."""
+    """Missing, or hidden from the caller: the two cannot be told apart. Clients compare the message."""
 
     code = "repository_not_found"
-    message = _("Repository not found: {repo_id}")
+    message = _("Repository not found")
 
 
 class RepositoryExists(Conflict):
@@ -22,16 +25,42 @@ class RepositoryNameReserved(Conflict):
     message = _("{repo_id} leads to a repository that has moved; only an admin can use the name again.")
 
 
+class RepositoryNameTaken(RepositoryExists):
+    """Another repository has the name that one is to be moved to."""
+
+    message = _("A {kind} repository called {repo_id} already exists")
+
+
 class RepositoryDenied(Denied):
     code = "repository_denied"
     message = _("You need the role “{role}” on “{repo_id}” for this.")
 
 
 class RepositoryGated(Denied):
-    """`details["why"]`: `anonymous`, `not_asked`, `pending` or `rejected`."""
+    """`details["why"]`: `anonymous`, `not_asked`, `pending` or `rejected`. The messages are Hugging Face's.
+
+    `details["page"]` is the repository's address where a door knows it.
+    """
 
     code = "repository_gated"
-    message = _("Access to {kind} {repo_id} is restricted. {hint}")
+    MESSAGES: ClassVar[dict[str, str | Promise]] = {
+        "anonymous": _(
+            "Access to {kind} {repo_id} is restricted. "
+            "You must have access to it and be authenticated to access it. Please log in."
+        ),
+        "not_asked": _(
+            "Access to {kind} {repo_id} is restricted and you are not in the authorized list. "
+            "Visit {page} to ask for access."
+        ),
+        "pending": _("Your request to access {kind} {repo_id} is awaiting a review from the repo authors."),
+        "rejected": _("Your request to access {kind} {repo_id} has been rejected by the repo's authors."),
+    }
+
+    def __init__(self, *, kind: str, repo_id: str, why: str) -> None:
+        super().__init__(kind=kind, repo_id=repo_id, why=why, page=_("its page"))
+
+    def __str__(self) -> str:
+        return str(self.MESSAGES[self.details["why"]]).format_map(self.details)
 
 
 class RepositoryDisabled(Denied):

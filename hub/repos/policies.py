@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
 from hub.accounts.models import AccessToken, Role, Visibility
 from hub.accounts.policies import role_in
@@ -168,7 +167,6 @@ def require_content(actor: Principal, repository: Repository) -> None:
             kind=repository.kind,
             repo_id=repository.full_name,
             why="anonymous",
-            hint=_("You must have access to it and be authenticated to access it. Please log in."),
         )
     status = (
         AccessRequest.objects.filter(repository=repository, user=actor.user)
@@ -177,17 +175,7 @@ def require_content(actor: Principal, repository: Repository) -> None:
     )
     if status == AccessRequest.Status.ACCEPTED:
         return
-    hints: dict[str | None, str] = {
-        None: _("You are not in the authorized list. Visit its page to ask for access."),
-        AccessRequest.Status.PENDING: _("Your request to access it is awaiting a review."),
-        AccessRequest.Status.REJECTED: _("Your request to access it has been rejected by its authors."),
-    }
-    raise RepositoryGated(
-        kind=repository.kind,
-        repo_id=repository.full_name,
-        why=status or "not_asked",
-        hint=hints[status],
-    )
+    raise RepositoryGated(kind=repository.kind, repo_id=repository.full_name, why=status or "not_asked")
 
 
 def fetchable(actor: Principal, repositories: Iterable[Repository]) -> set[int]:

@@ -18,7 +18,7 @@ from hub.accounts.principals import Principal
 from hub.errors import Invalid
 from hub.gitstore.paths import require_ref_name
 from hub.repos import attributes, locking, policies, quotas
-from hub.repos.errors import NotRestorable, RepositoryExists, RepositoryNameReserved
+from hub.repos.errors import NotRestorable, RepositoryExists, RepositoryNameReserved, RepositoryNameTaken
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Collaborator, Gating, Kind, Repository, RepositoryRedirect
 from hub.repos.names import split_repo_id
@@ -130,13 +130,20 @@ def insert_repository(
         raise RepositoryExists(kind=request.kind, repo_id=f"{namespace.name}/{name}") from None
 
 
-def _require_free(namespace: Namespace, kind: str, name: str, *, besides: Repository | None = None) -> None:
-    """Raises: RepositoryExists."""
+def _require_free(
+    namespace: Namespace,
+    kind: str,
+    name: str,
+    *,
+    besides: Repository | None = None,
+    refusal: type[RepositoryExists] = RepositoryExists,
+) -> None:
+    """Raises: `refusal`."""
     taken = Repository.objects.live().filter(namespace=namespace, kind=kind, key=name_key(name))
     if besides is not None:
         taken = taken.exclude(pk=besides.pk)
     if taken.exists():
-        raise RepositoryExists(kind=kind, repo_id=f"{namespace.name}/{name}")
+        raise refusal(kind=kind, repo_id=f"{namespace.name}/{name}")
 
 
 def _release_former_id(
@@ -162,7 +169,7 @@ def _release_former_id(
 def move_repository(*, actor: Principal, repository: Repository, to: str) -> Repository:
     """Rename, or transfer to another namespace. The old id redirects and stays reserved for its admins.
 
-    Raises: RepositoryDenied, NamespaceDenied, NamespaceNotFound, NameRefused, RepositoryExists,
+    Raises: RepositoryDenied, NamespaceDenied, NamespaceNotFound, NameRefused, RepositoryNameTaken,
     RepositoryNameReserved, RepositoryQuotaExceeded.
     """
     policies.require_role(actor, repository, Role.ADMIN)
@@ -176,7 +183,7 @@ def move_repository(*, actor: Principal, repository: Repository, to: str) -> Rep
             quotas.require_room_for_repository(target)
             quotas.require_room_for_bytes(target, repository.size_bytes)
         repository = locking.lock_repository(repository.pk)
-        _require_free(target, repository.kind, name, besides=repository)
+        _require_free(target, repository.kind, name, besides=repository, refusal=RepositoryNameTaken)
         old_id, key = repository.full_name, name_key(name)
         old_keys = (repository.namespace.key, repository.key)
         _release_former_id(actor, target, repository.kind, name, owner=repository)
@@ -253,7 +260,7 @@ def restore_repository(
 ) -> Repository:
     """Bring a deleted repository back, under its old or another name in the same namespace.
 
-    Raises: NotRestorable, NamespaceDenied, NameRefused, RepositoryExists, RepositoryQuotaExceeded.
+    Raises: NotRestorable, NamespaceDenied, NameRefused, RepositoryNameTaken, RepositoryQuotaExceeded.
     """
     account_policies.require_role(actor, repository.namespace, Role.ADMIN)
     name = name or repository.name
@@ -266,7 +273,7 @@ def restore_repository(
         ):
             raise NotRestorable(repo_id=repository.full_name)
         quotas.require_room_for_repository(namespace)
-        _require_free(namespace, repository.kind, name)
+        _require_free(namespace, repository.kind, name, refusal=RepositoryNameTaken)
         _release_former_id(actor, namespace, repository.kind, name, owner=repository)
         repository.deleted_at = repository.deleted_by = None
         repository.name, repository.key = name, name_key(name)

@@ -33,10 +33,11 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class DeleteFile:
-    """Raises when there is no such file, unless `missing_ok`."""
+    """Raises when there is no such file, unless `missing_ok`. `or_folder`: the path may name a folder."""
 
     path: str
     missing_ok: bool = False
+    or_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

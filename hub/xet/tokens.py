@@ -79,6 +79,13 @@ def issue_write_token(
     return _issue(actor, repository, can_write=True, now=now)
 
 
+def find_write_token(*, actor: Principal, repository: Repository, now: datetime) -> IssuedToken | None:
+    """A write token for a caller who may commit; None for every other caller."""
+    if not repository_policies.can_write(actor, repository):
+        return None
+    return _issue(actor, repository, can_write=True, now=now)
+
+
 def _issue(actor: Principal, repository: Repository, *, can_write: bool, now: datetime) -> IssuedToken:
     expires_at = (now + timedelta(seconds=settings.XET_TOKEN_SECONDS)).replace(microsecond=0)
     claim = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -53,10 +54,16 @@ def run(
 
 
 def run_python(
-    script: str, *, env: Mapping[str, str], python: Path | None = None, fails: bool = False
+    script: str,
+    *,
+    env: Mapping[str, str],
+    python: Path | None = None,
+    fails: bool = False,
+    input_text: str | None = None,
 ) -> Run:
     """Run a client script under this environment's Python, or under another's."""
-    return run([python or Path(sys.executable), "-c", script], env=env, fails=fails)
+    argv: list[str | Path] = [python or Path(sys.executable), "-c", script]
+    return run(argv, env=env, fails=fails, input_text=input_text)
 
 
 def program(name: str) -> Path:
@@ -87,3 +94,22 @@ def old_huggingface_environment() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{folder} is missing, and CI must have it")
     pytest.skip(f"{folder} is missing: script/setup --dev makes it")
+
+
+def node_client(script: str) -> list[str | Path]:
+    """The command that runs a script of `tests/wire/js` with the npm packages of its package-lock.json.
+
+    Skips where node or the packages are missing; `script/setup --dev` installs the packages.
+    """
+    node = shutil.which("node")
+    folder = ROOT / "tests" / "wire" / "js"
+    if node is not None and (folder / "node_modules" / "@huggingface" / "hub").is_dir():
+        return [node, folder / script]
+    what = (
+        "node is missing"
+        if node is None
+        else f"{folder / 'node_modules'} is missing: script/setup --dev makes it"
+    )
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}, and CI must have it")
+    pytest.skip(what)

@@ -16,6 +16,7 @@ from typing import Self
 
 from bazaar.server import processes, redis
 from bazaar.server.processes import ProcessFailed
+from hub.accounts.token_text import new_token_text
 from tests.servers import ports
 from tests.servers.remote import ROOT, Remote
 
@@ -179,7 +180,7 @@ class LiveBazaar:
         person = LiveUser(
             name=name or unique("user"),
             password=secrets.token_urlsafe(12),
-            token=f"mbz_{secrets.token_hex(20)}",
+            token=new_token_text(),
         )
         memberships = [word for org in orgs for word in ("--org", org)]
         self.manage(

@@ -238,7 +238,7 @@ class TestRefusal:
     ) -> None:
         bob = live_sqlite.bob
         if case == "wrong token":
-            bob = LiveUser(bob.name, bob.password, "mbz_" + "0" * 40)
+            bob = LiveUser(bob.name, bob.password, "hf_" + "0" * 40)
         repo_id = closed.get(case, closed["gated"])
 
         def said(reader: str) -> str:

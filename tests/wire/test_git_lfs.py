@@ -227,12 +227,20 @@ assert open(hf_hub_download("{repo_id}", "a.bin"), "rb").read() == data
 
 class TestBatch:
     def test_names_a_way_and_a_check(self, bazaar: LiveBazaar, repo_id: str) -> None:
-        answer = batch(bazaar, repo_id, bazaar.alice, b"x", transfers=["xet", "basic", "multipart"])
+        answer = batch(bazaar, repo_id, bazaar.alice, b"x", transfers=["basic", "multipart"])
         assert answer.headers["Content-Type"] == "application/vnd.git-lfs+json"
         assert answer.json()["transfer"] == "basic"
         given = actions(answer)
         assert given["upload"]["href"].startswith(f"{bazaar.url}/lfs/")
         assert "Authorization" not in given["upload"]["header"]
+
+    @pytest.mark.parametrize("spelling", ["sha256", "sha_256", "sha-256", "SHA256", "Sha_256"])
+    def test_takes_the_hash_in_any_spelling(self, bazaar: LiveBazaar, repo_id: str, spelling: str) -> None:
+        assert actions(batch(bazaar, repo_id, bazaar.alice, b"x", hash_algo=spelling))["upload"]
+
+    def test_never_downloads_by_xet(self, bazaar: LiveBazaar, repo_id: str) -> None:
+        answer = batch(bazaar, repo_id, bazaar.alice, b"x", operation="download", transfers=["xet", "basic"])
+        assert answer.json()["transfer"] == "basic"
 
     @pytest.mark.parametrize(
         ("body", "status"),
@@ -246,6 +254,7 @@ class TestBatch:
             (b'{"operation": "upload", "objects": [{"oid": "../../etc/passwd", "size": 1}]}', 422),
             (b'{"operation": "upload", "objects": [{"oid": "' + b"a" * 64 + b'", "size": -1}]}', 422),
             (b'{"operation": "upload", "objects": [], "hash_algo": "md5"}', 501),
+            (b'{"operation": "upload", "objects": [], "ref": 7}', 400),
             (b'{"operation": "upload", "transfers": 5, "objects": []}', 400),
         ],
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 
 from hub.accounts import policies, selectors
@@ -14,9 +14,9 @@ from hub.accounts.errors import TokenNotFound, TokenTaken
 from hub.accounts.models import AccessToken, TokenGrant, User
 from hub.accounts.principals import Principal
 from hub.accounts.signals import token_created, token_revoked
+from hub.accounts.token_text import new_token_text
 from hub.errors import Invalid
 
-TOKEN_PREFIX = "mbz_"  # noqa: S105 - a prefix that secret scanners can look for, not a secret
 TOKENS_MAX = 100
 SECRET_CHARS_MIN = 8
 GIVEN_TOKEN_NAME = "given by the operator"  # noqa: S105 - a label
@@ -54,7 +54,7 @@ def create_token(
     for grant in grants:
         if policies.role_in(actor, grant.namespace_id) is None:
             raise Invalid(reason="A token can only be granted places that its user can use.")
-    secret = secret or TOKEN_PREFIX + secrets.token_urlsafe(32)
+    secret = secret or new_token_text(settings.TOKEN_PREFIX)
     if not name.strip() or len(name) > 80:
         raise Invalid(reason="A token needs a name of at most 80 characters.")
     with transaction.atomic(durable=True):

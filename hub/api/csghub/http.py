@@ -46,7 +46,7 @@ def route(**methods: View) -> View:
     return by_method(methods, render=errors.render, not_allowed=_not_allowed, read_caller=principal_of)
 
 
-def _not_allowed(request: HttpRequest) -> HttpResponse:
+def _not_allowed(request: HttpRequest, **_: object) -> HttpResponse:
     return json_response({"code": "method", "msg": f"{request.method} is not allowed here."}, status=405)
 
 

@@ -17,7 +17,7 @@ def route(render: Render, **methods: View) -> View:
 
     Credentials are read by the views: signed addresses need none, and tools send them theirs all the same.
     """
-    return by_method(methods, render=render, not_allowed=lambda _: HttpResponse(status=405))
+    return by_method(methods, render=render, not_allowed=lambda _, **__: HttpResponse(status=405))
 
 
 def actor(request: HttpRequest) -> Principal:

@@ -9,13 +9,15 @@ from hub.api import content
 from hub.api.counting import count_download
 from hub.api.git import parse
 from hub.api.git.http import actor, base_url, repository
-from hub.api.git.render import Links, download_entry, lfs_json, upload_entry
+from hub.api.git.render import Links, XetAction, download_entry, lfs_json, upload_entry, xet_entry
 from hub.api.json import json_body
 from hub.api.ranges import ByteRange, parse_range
+from hub.api.xet_access import access_headers, store_url, write_token_url
 from hub.errors import Unsupported
 from hub.lfs import grants, selectors, services
 from hub.lfs.errors import GrantRefused
 from hub.lfs.grants import Action, Grant
+from hub.xet.tokens import find_write_token
 
 
 def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -29,14 +31,23 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         count_download(request, found)
         answer = [download_entry(each, links) for each in objects]
         return lfs_json({"transfer": "basic", "objects": answer, "hash_algo": "sha256"})
+    token = None
+    if asked.takes_xet:
+        token = find_write_token(actor=actor(request), repository=found, now=now)
     slots = services.negotiate_upload(
         actor=actor(request),
         repository=found,
         wanted=asked.wanted,
         in_parts=asked.takes_parts,
-        always_in_parts=asked.parts_only,
+        always_in_parts=asked.parts_only and token is None,
+        only_here=token is not None,
         now=now,
     )
+    if token is not None:
+        url = write_token_url(request, found, asked.branch or found.default_branch)
+        action = XetAction(url, access_headers(token, store_url(request)))
+        answer = [xet_entry(slot, action) for slot in slots]
+        return lfs_json({"transfer": "xet", "objects": answer, "hash_algo": "sha256"})
     in_parts = any(slot.upload is not None and slot.upload.part_bytes for slot in slots)
     return lfs_json(
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.http import HttpRequest
 
-from hub.api.json import BodyTooLarge, MalformedBody, json_body, list_of, text_of
+from hub.api.json import BodyTooLarge, MalformedBody, json_body, list_of, names_sha256, text_of
 from hub.blobstore import Part, refusing_when_full
 from hub.errors import Unsupported
 from hub.lfs.services import BATCH_MAX, Wanted, require_wanted
@@ -23,16 +24,24 @@ CHUNK_BYTES = 1024 * 1024
 # git compresses only the short lists of commits that a fetch sends.
 INFLATED_BYTES_MAX = 64 * 1024 * 1024
 PARTS_MAX = 10_000
+# Clients that name "xet" and are given plain LFS all the same (ADR 0153).
+KEPT_ON_LFS = re.compile(r"\b(?:git-lfs|hf_hub)/")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The body of a batch call. `parts_only`: a client that must be given parts for every object."""
+    """The body of a batch call.
+
+    `parts_only`: the client must be given parts for every object. `takes_xet`: it can send to the Xet store.
+    `branch`: where the client says that it will commit, empty when it does not say.
+    """
 
     is_upload: bool
     wanted: list[Wanted]
     takes_parts: bool
     parts_only: bool
+    takes_xet: bool
+    branch: str
 
 
 def batch(request: HttpRequest) -> Batch:
@@ -41,7 +50,7 @@ def batch(request: HttpRequest) -> Batch:
     operation = text_of(body, "operation")
     if operation not in {"upload", "download"}:
         raise MalformedBody(reason="“operation” is “upload” or “download”")
-    if body.get("hash_algo", "sha256") != "sha256":
+    if not names_sha256(body.get("hash_algo", "sha256")):
         raise Unsupported(feature="A hash other than sha256")
     wanted = []
     for each in list_of(body, "objects", limit=BATCH_MAX):
@@ -56,7 +65,19 @@ def batch(request: HttpRequest) -> Batch:
         wanted=wanted,
         takes_parts="multipart" in transfers,
         parts_only="upload_id" in body and "multipart" in transfers,
+        takes_xet="xet" in transfers and not KEPT_ON_LFS.search(request.headers.get("User-Agent", "")),
+        branch=_branch(body.get("ref")),
     )
+
+
+def _branch(ref: Any) -> str:
+    """The branch in `"ref": {"name": …}`, with or without `refs/heads/`. Raises: MalformedBody."""
+    if ref is None:
+        return ""
+    name = ref.get("name") if isinstance(ref, dict) else None
+    if not isinstance(name, str):
+        raise MalformedBody(reason="“ref” has a “name”")
+    return name.removeprefix("refs/heads/")
 
 
 def parts(body: dict[str, Any]) -> list[Part]:

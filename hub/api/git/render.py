@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -58,6 +59,29 @@ def upload_entry(slot: Slot, links: Links) -> dict[str, Any]:
     for action in actions.values():
         action["expires_in"] = settings.LFS_GRANT_SECONDS
     return {**entry, "authenticated": True, "actions": actions}
+
+
+@dataclass(frozen=True, slots=True)
+class XetAction:
+    """How an object goes to the Xet store: where to ask for the next token, the headers with the first."""
+
+    refresh_url: str
+    headers: dict[str, str]
+
+
+def xet_entry(slot: Slot, action: XetAction) -> dict[str, Any]:
+    """One object of the answer to an upload batch that chose Xet; one without actions is stored already."""
+    entry: dict[str, Any] = {"oid": slot.wanted.oid, "size": slot.wanted.size_bytes}
+    if slot.refusal is not None:
+        return {**entry, "error": {"code": 422, "message": str(slot.refusal)}}
+    if slot.is_stored:
+        return entry
+    upload = {
+        "href": action.refresh_url,
+        "header": action.headers,
+        "expires_in": settings.XET_TOKEN_SECONDS,
+    }
+    return {**entry, "authenticated": True, "actions": {"upload": upload}}
 
 
 def _upload(slot: Slot, links: Links) -> dict[str, Any]:

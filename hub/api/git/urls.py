@@ -53,4 +53,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         path(f"{prefix}<repo_id:repo_id>/", include(_of_a_repository), {"kind": kind})
         for prefix, kind in PREFIXES.items()
     ),
+    # An id without a namespace is answered like that of a missing repository.
+    path("<name:repo_id>/", include(_of_a_repository), {"kind": Kind.MODEL}),
 ]

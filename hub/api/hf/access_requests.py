@@ -10,9 +10,10 @@ from django.urls import path
 from django.utils import timezone
 
 from hub.accounts import selectors as accounts
-from hub.api.hf.http import PLURALS, actor, page_url, repository, route
+from hub.api.hf.http import actor, page_url, repository, route
 from hub.api.hf.paging import newest_first
 from hub.api.json import MalformedBody, json_body, json_response, text_of, timestamp
+from hub.api.kinds import PLURALS
 from hub.errors import Invalid
 from hub.repos import gating
 from hub.repos import selectors as repos

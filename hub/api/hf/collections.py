@@ -10,9 +10,10 @@ from django.urls import path
 from django.utils import timezone
 
 from hub.api.hf.account import avatar_url
-from hub.api.hf.http import PLURALS, actor, endpoint, repeated, route, with_next
+from hub.api.hf.http import actor, endpoint, repeated, route, with_next
 from hub.api.hf.paging import slice_of
 from hub.api.json import MalformedBody, flag_of, json_body, json_response, text_of, timestamp
+from hub.api.kinds import PLURALS
 from hub.community.errors import CollectionExists
 from hub.community.models import Collection, CollectionItem, ItemType
 from hub.community.selectors import collections as selectors

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import URLPattern, URLResolver, path
 
 from hub.api.hf.http import route
 from hub.api.json import json_response
@@ -42,12 +44,25 @@ def no_templates(_request: HttpRequest) -> HttpResponse:
     return json_response({"templates": []})
 
 
+def bare_ids(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:
+    """For each API address that holds `namespace/name` another one with a bare `name`: no such repository.
+
+    Mounted behind the addresses themselves, so that they never hide a repository.
+    """
+    answer = route(**_everywhere(no_repository))  # type: ignore[arg-type]
+    texts = [str(pattern.pattern) for pattern in patterns]
+    return [
+        path(text.replace("<repo_id:repo_id>", "<name:repo_id>"), answer)
+        for text in dict.fromkeys(texts)
+        if text.startswith("api/") and "<repo_id:repo_id>" in text
+    ]
+
+
 _space = "api/spaces/<repo_id:repo_id>"
 urlpatterns = [
     path("api/spaces/hardware", route(GET=none_offered)),
     path("api/spaces/templates", route(GET=no_templates)),
     path("uploads", route(**_unsupported("Attaching pictures to comments"))),  # type: ignore[arg-type]
-    path("api/<plural:kind>/<name:repo_id>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
     path("<name:repo_id>/resolve/<rest:file>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
     path("<name:repo_id>/raw/<rest:file>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
     path("api/buckets/<rest:repo_id>", route(**_everywhere(no_repository))),  # type: ignore[arg-type]
@@ -69,5 +84,6 @@ urlpatterns = [
     path(f"{_space}/logs/<rest:kind>", route(**_unsupported("Running spaces"))),  # type: ignore[arg-type]
     path("api/jobs/<rest:rest>", route(**_everywhere(missing))),  # type: ignore[arg-type]
     path("oauth/<rest:rest>", route(**_unsupported("Signing in by OAuth"))),  # type: ignore[arg-type]
-    path("api/<rest:rest>", route(**_everywhere(missing))),  # type: ignore[arg-type]
 ]
+# Behind everything else.
+last = [path("api/<rest:rest>", route(**_everywhere(missing)))]  # type: ignore[arg-type]

@@ -15,20 +15,11 @@ from hub.api.authentication import principal_of
 from hub.api.dispatch import Moved, View, by_method
 from hub.api.hf import errors
 from hub.api.json import json_response
-from hub.errors import Invalid
+from hub.api.kinds import PLURAL_OF, PLURALS
+from hub.errors import Invalid, Refusal
 from hub.repos import selectors as repos
+from hub.repos.errors import RepositoryGated
 from hub.repos.models import Kind, Repository
-
-PLURALS = {
-    "models": Kind.MODEL,
-    "datasets": Kind.DATASET,
-    "spaces": Kind.SPACE,
-    "kernels": Kind.KERNEL,
-    "codes": Kind.CODE,
-    "mcps": Kind.MCP,
-    "skills": Kind.SKILL,
-}
-PLURAL_OF = {kind: plural for plural, kind in PLURALS.items()}
 
 
 class Plural:
@@ -48,10 +39,24 @@ register_converter(Plural, "plural")
 
 def route(**methods: View) -> View:
     """One URL's view: `route(GET=…, POST=…)`."""
-    return by_method(methods, render=errors.render, not_allowed=_not_allowed, read_caller=principal_of)
+    return by_method(methods, render=_render, not_allowed=_not_allowed, read_caller=principal_of)
 
 
-def _not_allowed(request: HttpRequest) -> HttpResponse:
+def _render(refusal: Refusal, request: HttpRequest) -> HttpResponse:
+    """A gate's message names the page at which to ask for access; only here its address is known."""
+    if isinstance(refusal, RepositoryGated):
+        path = web_prefix(refusal.details["kind"]) + refusal.details["repo_id"]
+        refusal.details["page"] = f"{endpoint(request)}/{path}"
+    return errors.render(refusal, request)
+
+
+def _not_allowed(request: HttpRequest, **held: Any) -> HttpResponse:
+    """405, but for what is no repository: `DELETE /api/models/gpt2/like` reads as one on the id `gpt2/like`.
+
+    Raises: RepositoryNotFound, Moved.
+    """
+    if "kind" in held and "repo_id" in held:
+        repository(request, held["kind"], held["repo_id"])
     return json_response({"error": f"{request.method} is not allowed here."}, status=405)
 
 

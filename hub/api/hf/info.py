@@ -15,6 +15,7 @@ from hub.errors import Invalid
 from hub.repos import policies
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors
+from hub.revisions.facts.card import words
 from hub.revisions.models import RepositoryFacts
 
 COMMON = (
@@ -142,6 +143,11 @@ def _card(name: str) -> Callable[[Info], Any]:
     return lambda info: (info.facts.card_data or {}).get(name) if info.facts else None
 
 
+def _card_words(name: str) -> Callable[[Info], list[str] | None]:
+    """A card's field that lists names; one string is a list of one."""
+    return lambda info: words(_card(name)(info)) or None
+
+
 PROPERTIES: dict[str, Callable[[Info], Any]] = {
     "author": lambda info: info.repository.full_name.partition("/")[0],
     "sha": lambda info: info.sha,
@@ -171,8 +177,8 @@ PROPERTIES: dict[str, Callable[[Info], Any]] = {
         ((info.facts.config or {}).get("tokenizer_config") or {}).get("mask_token") if info.facts else None
     ),
     "sdk": _card("sdk"),
-    "models": _card("models"),
-    "datasets": _card("datasets"),
+    "models": _card_words("models"),
+    "datasets": _card_words("datasets"),
     "citation": _card("citation"),
     "paperswithcode_id": _card("paperswithcode_id"),
     "siblings": lambda info: info.siblings(blobs=False),

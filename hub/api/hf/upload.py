@@ -14,7 +14,7 @@ from django.urls import path
 from django.utils import timezone
 
 from hub.api.hf.http import actor, boolean, page_url, repository, route
-from hub.api.json import MalformedBody, json_body, json_response, list_of, path_of, text_of
+from hub.api.json import MalformedBody, json_body, json_response, list_of, names_sha256, path_of, text_of
 from hub.api.ndjson import Line, NdjsonReader
 from hub.community import policies as community_policies
 from hub.community import services as community
@@ -195,7 +195,7 @@ def _read_file(line: Line, staging: Staging) -> list[Operation]:
 
 def _read_lfs_file(line: Line, _staging: Staging) -> list[Operation]:
     oid, size = text_of(line.value, "oid").lower(), line.value.get("size")
-    if line.value.get("algo", "sha256") != "sha256":
+    if not names_sha256(line.value.get("algo", "sha256")):
         raise MalformedBody(reason="“algo” must be sha256")
     if len(oid) != 64 or not set(oid) <= OID:
         raise MalformedBody(reason="“oid” must be 64 hex digits")
@@ -207,7 +207,8 @@ def _read_lfs_file(line: Line, _staging: Staging) -> list[Operation]:
 READERS: dict[str, Callable[[Line, Staging], list[Operation]]] = {
     "file": _read_file,
     "lfsFile": _read_lfs_file,
-    "deletedFile": lambda line, _: [DeleteFile(path_of(line.value, "path"))],
+    # The Python client says "deletedFile" for every path without a slash at its end.
+    "deletedFile": lambda line, _: [DeleteFile(path_of(line.value, "path"), or_folder=True)],
     "deletedFolder": lambda line, _: [DeleteFolder(path_of(line.value, "path"))],
 }
 

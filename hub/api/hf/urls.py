@@ -21,7 +21,7 @@ from hub.api.hf import (
     xet_tokens,
 )
 
-urlpatterns: list[URLPattern | URLResolver] = [
+_served: list[URLPattern | URLResolver] = [
     # First, because Django tries one after the other and most requests are downloads.
     *resolve.urlpatterns,
     *account.urlpatterns,
@@ -39,3 +39,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *webhooks.urlpatterns,
     *fallback.urlpatterns,
 ]
+urlpatterns = [*_served, *fallback.bare_ids(_served), *fallback.last]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
 from hub.api.counting import count_download
-from hub.api.hf.http import PLURAL_OF, actor, boolean, endpoint, repository, route
+from hub.api.hf.http import actor, boolean, endpoint, repository, route
 from hub.api.json import json_response
+from hub.api.kinds import PLURAL_OF
+from hub.api.xet_access import access_headers, store_url
 from hub.repos.models import Kind, Repository
-from hub.xet import selectors, tokens
+from hub.xet import tokens
 from hub.xet.tokens import IssuedToken
 
 
@@ -36,19 +37,16 @@ def get_write_token(request: HttpRequest, *, kind: str, repo_id: str, revision: 
 
 def _render(request: HttpRequest, token: IssuedToken) -> HttpResponse:
     """Downloads read the headers, uploads the body."""
-    expires_s = int(token.expires_at.timestamp())
-    response = json_response({"accessToken": token.text, "exp": expires_s, "casUrl": store_url(request)})
-    response["X-Xet-Cas-Url"] = store_url(request)
-    response["X-Xet-Access-Token"] = token.text
-    response["X-Xet-Token-Expiration"] = str(expires_s)
+    headers = access_headers(token, store_url(request))
+    body = {
+        "accessToken": token.text,
+        "exp": int(token.expires_at.timestamp()),
+        "casUrl": headers["X-Xet-Cas-Url"],
+    }
+    response = json_response(body)
+    for name, value in headers.items():
+        response[name] = value
     return response
-
-
-def store_url(request: HttpRequest) -> str:
-    """The address of the Xet store, no slash at its end. Its number is raised to make clients forget."""
-    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    number = selectors.generation()
-    return f"{base}/xet/cas-{number}" if number else f"{base}/xet"
 
 
 def download_headers(request: HttpRequest, repo: Repository, commit: str, name: str) -> dict[str, str]:
@@ -67,11 +65,11 @@ def _plural(repo: Repository) -> str:
 
 urlpatterns: list[URLPattern] = [
     path(
-        "api/<plural:kind>/<repo_id:repo_id>/xet-read-token/<segment:revision>",
+        "api/<plural:kind>/<repo_id:repo_id>/xet-read-token/<rest:revision>",
         route(GET=get_read_token),
     ),
     path(
-        "api/<plural:kind>/<repo_id:repo_id>/xet-write-token/<segment:revision>",
+        "api/<plural:kind>/<repo_id:repo_id>/xet-write-token/<rest:revision>",
         route(GET=get_write_token),
     ),
 ]

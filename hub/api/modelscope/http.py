@@ -48,7 +48,7 @@ def route(render: Render = errors.render_legacy, **methods: View) -> View:
     return by_method(methods, render=render, not_allowed=_not_allowed, read_caller=actor)
 
 
-def _not_allowed(request: HttpRequest) -> HttpResponse:
+def _not_allowed(request: HttpRequest, **_: object) -> HttpResponse:
     return legacy(None, status=405, message=f"{request.method} is not allowed here.", success=False)
 
 

@@ -53,12 +53,6 @@ def _is_words(value: Any) -> str | None:
     return "must be a string or a list of strings"
 
 
-def _is_word_list(value: Any) -> str | None:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return None
-    return "must be a list of strings"
-
-
 def _is_flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
 
@@ -84,19 +78,19 @@ FIELDS: dict[str, Check] = {
     "license_name": _is_text,
     "license_link": _is_text,
     "language": _is_words,
-    "tags": _is_word_list,
+    "tags": _is_words,
     "pretty_name": _is_text,
     "library_name": _is_text,
     "pipeline_tag": _is_text,
     "base_model": _is_repo_ids,
     "base_model_relation": _is_relation,
     "datasets": _is_words,
-    "metrics": _is_word_list,
+    "metrics": _is_words,
     "inference": lambda value: None if isinstance(value, (bool, dict, str)) else "must be true or false",
-    "task_categories": _is_word_list,
-    "task_ids": _is_word_list,
+    "task_categories": _is_words,
+    "task_ids": _is_words,
     "size_categories": _is_words,
-    "models": _is_word_list,
+    "models": _is_words,
     "sdk": _is_text,
     "app_file": _is_text,
     "pinned": _is_flag,

@@ -184,6 +184,12 @@ def _delete_file(git: GitRepository, base: str, operation: DeleteFile, changes: 
         changes[path] = None
         return
     entry = git.find_entry(base, path)
+    if operation.or_folder and (
+        (entry is not None and entry.kind == "directory")
+        or any(name.startswith(f"{path}/") for name in changes)
+    ):
+        _delete_folder(git, base, path, changes)
+        return
     if entry is None or entry.kind == "directory":
         if operation.missing_ok:
             return

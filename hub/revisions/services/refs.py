@@ -83,12 +83,13 @@ def create_tag(
 ) -> str:
     """Tag a revision, annotated when there is a message; return the commit id.
 
-    Raises: RepositoryDenied, InvalidRefName, RefExists, RevisionNotFound.
+    A missing revision is told before a bad name: clients look for it.
+    Raises: RepositoryDenied, RevisionNotFound, InvalidRefName, RefExists.
     """
     policies.require_write(actor, repository)
+    commit = selectors.resolve(repository, revision)
     require_ref_name(name, what="tag")
     git, ref = selectors.git_of(repository), f"refs/tags/{name}"
-    commit = selectors.resolve(repository, revision)
     if git.target(ref) is not None:
         raise RefExists(ref=ref)
     target = commit

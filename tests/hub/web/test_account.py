@@ -59,9 +59,9 @@ class TestSignIn:
 class TestTokens:
     def test_shows_the_text_once(self, signed_in: Client) -> None:
         answer = signed_in.post("/settings/tokens", {"name": "ci", "scopes": ["read", "write"], "days": "30"})
-        assert "mbz_" in answer.content.decode()
+        assert "hf_" in answer.content.decode()
         assert answer["Cache-Control"] == "no-store"
-        assert "mbz_" not in signed_in.get("/settings/tokens").content.decode()
+        assert "hf_" not in signed_in.get("/settings/tokens").content.decode()
         assert AccessToken.objects.get().scopes == ["read", "write"]
 
     def test_can_reach_one_namespace_only(self, signed_in: Client, ada: User) -> None:

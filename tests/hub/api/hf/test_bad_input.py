@@ -64,7 +64,7 @@ class TestCommit:
             "a/../../b",
             ".git/config",
             "a/.GIT/x",
-            "..\\x",
+            "a\\.git\\config",
             "a\u0000b",
             "x" * 300,
             "a//b",

@@ -31,7 +31,7 @@ class TestValidateCard:
             "license: [mit",
             "license: {a: b}",
             "language: 5",
-            "tags: chat",
+            "tags: {a: b}",
             "tags: [[nested]]",
             "pipeline_tag: [a]",
             "base_model: ../../etc",
@@ -44,6 +44,13 @@ class TestValidateCard:
     )
     def test_refuses(self, block: str) -> None:
         assert errors_of(block)
+
+    @pytest.mark.parametrize(
+        "field",
+        ["tags", "metrics", "datasets", "models", "language", "task_categories", "task_ids", "license"],
+    )
+    def test_takes_one_string_for_a_list(self, field: str) -> None:
+        assert not errors_of(f"{field}: accuracy")
 
     def test_refuses_an_unknown_sdk_of_a_space_only(self) -> None:
         assert errors_of("sdk: cobol", "space")
