@@ -17,6 +17,8 @@ log = structlog.stdlib.get_logger("bazaar.access")
 USABLE_ID = re.compile(r"[\x21-\x7e]{1,200}")
 # Probes come every few seconds and say nothing.
 SILENT = frozenset({"/healthz", "/readyz", "/metrics"})
+# Their answers have no content, and a length of 0 would be that of the file that is not sent.
+BODILESS = frozenset({204, 304})
 
 
 class EdgeMiddleware:
@@ -40,7 +42,8 @@ class EdgeMiddleware:
         response = self.get_response(request)
         headers = response.headers
         headers["X-Request-Id"] = request_id
-        if "Content-Length" not in headers and isinstance(response, HttpResponse):
+        has_body = response.status_code not in BODILESS
+        if has_body and "Content-Length" not in headers and isinstance(response, HttpResponse):
             headers["Content-Length"] = str(len(response.content))
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if headers.get("Content-Type", "").startswith("text/html"):

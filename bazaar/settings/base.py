@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bazaar import hosts, logs, places
+from bazaar import cross_origin, hosts, logs, places
 from bazaar.settings import environment as env
 
 # Before anything is written: database, keys and private repositories are for the bazaar's own user alone.
@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_htmx",
     "template_partials",
+    "corsheaders",
     "bazaar",
     "hub.accounts",
     "hub.repos",
@@ -60,6 +61,7 @@ MIDDLEWARE = [
     "bazaar.edge.EdgeMiddleware",
     "bazaar.hosts.KnownHostMiddleware",
     "bazaar.middleware.RawPathMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "bazaar.security.ContentSecurityPolicyMiddleware",
     "bazaar.middleware.ChunkedBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -72,6 +74,16 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "bazaar.pages.RefusalPagesMiddleware",
 ]
+
+# ---- pages of other origins (bazaar/cross_origin.py) -----------------------------------------------
+# Whose scripts may read the wires for programs. They bring no cookies, so they see what their token may see.
+_origins = env.words("BAZAAR_CORS_ORIGINS", default="*")
+CORS_ALLOW_ALL_ORIGINS = "*" in _origins
+CORS_ALLOWED_ORIGINS = [] if CORS_ALLOW_ALL_ORIGINS else _origins
+CORS_ALLOW_CREDENTIALS = False
+CORS_URLS_REGEX = cross_origin.PROGRAM_PATHS
+CORS_ALLOW_HEADERS = cross_origin.ALLOWED_HEADERS
+CORS_EXPOSE_HEADERS = cross_origin.EXPOSED_HEADERS
 
 ROOT_URLCONF = "bazaar.urls"
 WSGI_APPLICATION = "bazaar.wsgi.application"

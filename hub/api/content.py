@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -11,8 +12,10 @@ from urllib.parse import quote
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
+from hub.accounts.models import Visibility
+from hub.api import byte_serving
+from hub.api.byte_serving import ByteRange
 from hub.api.counting import count_download
-from hub.api.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
 from hub.lfs.models import LfsObject
@@ -51,41 +54,90 @@ def describe(response: HttpResponseBase, path: str) -> None:
     response["Accept-Ranges"] = "bytes"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    # Nothing between here and the client may compress or rewrite it: sizes and tags would not match.
-    response["Cache-Control"] = "no-transform"
+
+
+# Nothing between here and the client may compress or rewrite content: sizes and tags would not match.
+ALWAYS_ASK = "no-cache, no-transform"
+ALWAYS_ASK_ALONE = f"private, {ALWAYS_ASK}"
+NEVER_CHANGES = "public, max-age=31536000, immutable, no-transform"
+
+
+def cache_control(repository: Repository, *, is_pinned: bool) -> str:
+    """How long caches may keep a file. `is_pinned`: the address names the commit by its whole id.
+
+    A branch moves, so its files are asked for each time (and answered by 304). What not everybody may read is
+    kept by the reader alone, who is asked for rights each time.
+    """
+    is_public = repository.visibility == Visibility.PUBLIC and not (
+        repository.gating or repository.is_disabled
+    )
+    if not is_public:
+        return ALWAYS_ASK_ALONE
+    return NEVER_CHANGES if is_pinned else ALWAYS_ASK
 
 
 def serve(
-    request: HttpRequest, repository: Repository, entry: Entry, *, may_redirect: bool = True
+    request: HttpRequest,
+    repository: Repository,
+    entry: Entry,
+    *,
+    etag: str,
+    is_pinned: bool = False,
+    may_redirect: bool = True,
 ) -> HttpResponseBase:
     """The content of a file, or the range of it that was asked for. HEAD gets the headers alone.
 
     Raises: EntryNotFound when an object's bytes are gone.
     """
-    size = entry.content_size
-    try:
-        wanted = parse_range(request.headers.get("Range"), size)
-    except RangeNotSatisfiable:
-        response: HttpResponseBase = HttpResponse(status=416)
-        response["Content-Range"] = f"bytes */{size}"
-        describe(response, entry.path)
-        return response
-    span = wanted or ByteRange(0, size)
-    if request.method == "HEAD":
-        response = HttpResponse()
-    elif entry.pointer is None:
-        response = _from_git(repository, entry, span)
-    else:
-        response = _from_store(repository, entry, span, may_redirect=may_redirect)
-    if request.method == "GET":
+    # A store knows the object by another tag than ours, so it cannot answer `If-Range`.
+    may_redirect = may_redirect and "If-Range" not in request.headers
+
+    def send(span: ByteRange) -> HttpResponseBase:
+        if entry.pointer is None:
+            return _from_git(repository, entry, span)
+        return _from_store(repository, entry, span, may_redirect=may_redirect)
+
+    response = byte_serving.respond(request, size=entry.content_size, etag=etag, send=send)
+    if request.method == "GET" and response.status_code in {200, 206, 302}:
         count_download(request, repository)
     if response.status_code == 302:
+        response["Cache-Control"] = "no-store"
         return response
-    if wanted is not None:
-        response.status_code = 206
-        response["Content-Range"] = span.content_range(size)
-    response["Content-Length"] = str(span.length)
-    describe(response, entry.path)
+    if response.status_code != 304:
+        describe(response, entry.path)
+    response["Cache-Control"] = cache_control(repository, is_pinned=is_pinned)
+    return response
+
+
+def serve_blob(
+    request: HttpRequest, repository: Repository, entry: Entry, *, is_pinned: bool = False
+) -> HttpResponseBase:
+    """As `serve`, of the blob as git has it: for an LFS file its pointer. It is no download."""
+    blob = replace(entry, pointer=None)
+    response = byte_serving.respond(
+        request, size=blob.size, etag=blob.oid, send=lambda span: _from_git(repository, blob, span)
+    )
+    if response.status_code != 304:
+        describe(response, blob.path)
+    response["Cache-Control"] = cache_control(repository, is_pinned=is_pinned)
+    return response
+
+
+def serve_object(request: HttpRequest, stored: LfsObject) -> HttpResponseBase:
+    """A large object by its sha256, at an address that is the permission."""
+    may_redirect = "If-Range" not in request.headers
+    response = byte_serving.respond(
+        request,
+        size=stored.size_bytes,
+        etag=stored.oid,
+        send=lambda span: stored_response(stored, span, stored.oid, may_redirect=may_redirect),
+    )
+    if response.status_code == 302:
+        response["Cache-Control"] = "no-store"
+        return response
+    if response.status_code != 304:
+        describe(response, stored.oid)
+    response["Cache-Control"] = ALWAYS_ASK_ALONE
     return response
 
 

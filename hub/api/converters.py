@@ -6,6 +6,8 @@ from urllib.parse import quote, unquote
 
 from django.urls import register_converter
 
+from hub.revisions.locations import RevisionPath
+
 
 def decoded(text: str) -> str:
     """Percent-decoded. Raises: ValueError (the route does not match) for what is not UTF-8, and for NUL."""
@@ -57,11 +59,28 @@ class Rest:
         return quote(value, safe="/")
 
 
+class RevisionAndPath:
+    """A revision and what may follow it (`hub.revisions.locations`)."""
+
+    regex = r".+"
+
+    def to_python(self, value: str) -> RevisionPath:
+        first, _, rest = value.partition("/")
+        if "%2F" in first.upper():
+            return RevisionPath(text=decoded(rest), revision=decoded(first))
+        return RevisionPath(text=decoded(value))
+
+    def to_url(self, value: RevisionPath) -> str:
+        path = quote(value.text, safe="/")
+        return f"{quote(value.revision, safe='')}/{path}" if value.revision else path
+
+
 def register() -> None:
     register_converter(RepoId, "repo_id")
     register_converter(Segment, "segment")
     register_converter(Name, "name")
     register_converter(Rest, "rest")
+    register_converter(RevisionAndPath, "revision_path")
 
 
 register()

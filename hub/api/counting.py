@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -10,8 +12,37 @@ from hub.api.requesters import requester_of
 from hub.downloads import services as downloads
 from hub.repos.models import Repository
 
+# What a person fetches by following a link, and what a script of another site fetches for its own use.
+FETCHED_BY_A_PERSON, FETCHED_BY_A_SCRIPT = "document", "empty"
+
 
 def count_download(request: HttpRequest, repository: Repository) -> None:
-    """Count one request for content, by whoever asks. HEAD is not one."""
+    """Count one request for content, by whoever asks. HEAD is not one, nor is what a page shows."""
+    if is_part_of_a_page(request):
+        return
     requester = requester_of(request, principal_of(request))
     downloads.record(repository_id=repository.pk, requester=requester, now=timezone.now())
+
+
+def is_part_of_a_page(request: HttpRequest) -> bool:
+    """Whether a browser fetches this to show a page: a picture in a card, what a script of our pages reads.
+
+    Browsers say so in `Sec-Fetch-Dest` and `Sec-Fetch-Site`, which pages cannot forge. They leave both out
+    over plain HTTP to a host that is not this machine. Then a request that our page caused, and that does not
+    ask for a page, is taken for a part of it. Programs send none of these headers.
+    """
+    headers = request.headers
+    destination = headers.get("Sec-Fetch-Dest")
+    if destination == FETCHED_BY_A_PERSON:
+        return False
+    if destination == FETCHED_BY_A_SCRIPT:
+        return headers.get("Sec-Fetch-Site") == "same-origin"
+    if destination is not None:
+        return True
+    referer = headers.get("Referer", "")
+    if not referer or "text/html" in headers.get("Accept", ""):
+        return False
+    try:
+        return urlsplit(referer).netloc == request.get_host()
+    except ValueError:
+        return False

@@ -18,6 +18,7 @@ from hub.repos import policies, selectors
 from hub.repos.errors import RepositoryGated
 from hub.repos.models import Repository
 from hub.revisions import selectors as revisions
+from hub.revisions.locations import locate
 from hub.web import links
 from hub.web.requests import actor_of
 
@@ -85,7 +86,8 @@ View = Callable[..., HttpResponse]
 def repository_page(view: Callable[..., HttpResponse]) -> View:
     """Find the repository that the address names; lead on to its new address when it has moved.
 
-    The view gets `(request, place, **rest)`. Raises: RepositoryNotFound.
+    The view gets `(request, place, **rest)`; `where` of an address becomes `revision` and `path`.
+    Raises: RepositoryNotFound, RevisionNotFound.
     """
 
     @wraps(view)
@@ -96,6 +98,10 @@ def repository_page(view: Callable[..., HttpResponse]) -> View:
         if request.method == "GET" and repository.full_name != repo_id:
             moved = request.get_full_path().replace(f"/{quote(repo_id)}", f"/{repository.full_name}", 1)
             return HttpResponsePermanentRedirect(moved)
+        where = rest.pop("where", None)
+        if where is not None:
+            at = locate(repository, where)
+            rest |= {"revision": at.revision, "path": at.path}
         return view(request, Place(request, repository, actor), **rest)
 
     return found

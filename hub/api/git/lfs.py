@@ -11,7 +11,6 @@ from hub.api.git import parse
 from hub.api.git.http import actor, base_url, repository
 from hub.api.git.render import Links, XetAction, download_entry, lfs_json, upload_entry, xet_entry
 from hub.api.json import json_body
-from hub.api.ranges import ByteRange, parse_range
 from hub.api.xet_access import access_headers, store_url, write_token_url
 from hub.errors import Unsupported
 from hub.lfs import grants, selectors, services
@@ -97,18 +96,7 @@ def fetch(request: HttpRequest, oid: str) -> HttpResponseBase:
     """GET of one object, whole or a range of it, by signed address alone."""
     grant = _grant(request, Action.FETCH, oid)
     stored = selectors.get_object(repository_id=grant.repository_id, oid=oid)
-    wanted = parse_range(request.headers.get("Range"), stored.size_bytes)
-    span = wanted or ByteRange(0, stored.size_bytes)
-    response = HttpResponse() if request.method == "HEAD" else content.stored_response(stored, span, oid)
-    if response.status_code == 302:
-        return response
-    if wanted is not None:
-        response.status_code = 206
-        response["Content-Range"] = span.content_range(stored.size_bytes)
-    response["Content-Length"] = str(span.length)
-    content.describe(response, oid)
-    response["ETag"] = f'"{oid}"'
-    return response
+    return content.serve_object(request, stored)
 
 
 def locks(request: HttpRequest, kind: str, repo_id: str, rest: str = "") -> HttpResponse:

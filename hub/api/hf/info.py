@@ -185,6 +185,8 @@ PROPERTIES: dict[str, Callable[[Info], Any]] = {
     "subdomain": lambda info: info.repository.full_name.replace("/", "-").replace(".", "-").lower(),
     # The hub runs no spaces; `stage` is what clients need to see that.
     "runtime": lambda _: RUNTIME,
+    # No provider runs models here.
+    "inferenceProviderMapping": lambda _: {},
 }
 
 
@@ -235,6 +237,5 @@ _repo = "api/<plural:kind>/<repo_id:repo_id>"
 urlpatterns = [
     path("api/spaces/<repo_id:repo_id>/runtime", route(GET=runtime)),
     path(_repo, route(GET=info)),
-    path(f"{_repo}/revision/<segment:revision>", route(GET=info)),
     path(f"{_repo}/revision/<rest:revision>", route(GET=info)),
 ]

@@ -67,6 +67,8 @@ OLD_FILTERS = {
     "license": "license:",
     "base_model": "base_model:",
 }
+# Filters that ask for models which a provider runs: here none does.
+INFERENCE_FILTERS = ("inference_provider", "inference")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMBT]?)", re.IGNORECASE)
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
@@ -79,6 +81,8 @@ class SortRefused(Invalid):
 def list_view(request: HttpRequest, kind: str) -> HttpResponse:
     fields = _fields(request, kind)
     query = parse(request, kind, fields)
+    if repeated(request, *INFERENCE_FILTERS):
+        return json_response([])
     page = selectors.list_repositories(actor=actor(request), kind=kind, query=query)
     fetchable = policies.fetchable(actor(request), page.items)
     rows = [

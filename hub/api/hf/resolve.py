@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import include, path
 
 from hub.api import content
@@ -12,6 +12,7 @@ from hub.gitstore import Entry, EntryNotFound
 from hub.lfs import selectors as lfs
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors
+from hub.revisions.locations import Location, RevisionPath, locate
 
 PREFIXES = (
     (Kind.MODEL, ""),
@@ -25,56 +26,48 @@ PREFIXES = (
 
 
 def find(
-    request: HttpRequest, kind: str, repo_id: str, revision: str, file: str
-) -> tuple[Repository, str, Entry]:
-    """The repository, the commit and the file that an address names.
+    request: HttpRequest, kind: str, repo_id: str, where: RevisionPath
+) -> tuple[Repository, Location, Entry]:
+    """The repository, the revision and the file that an address names.
 
     Raises: what the selectors raise. A missing file's answer names the commit too: clients keep it
     in mind that the file does not exist there.
     """
     found = repository(request, kind, repo_id)
-    commit = selectors.resolve(found, revision)
+    at = locate(found, where)
     try:
-        return (
-            found,
-            commit,
-            selectors.get_file(actor=actor(request), repository=found, commit=commit, path=file),
-        )
+        entry = selectors.get_file(actor=actor(request), repository=found, commit=at.commit, path=at.path)
     except EntryNotFound as refusal:
-        refusal.details["commit"] = commit
+        refusal.details["commit"] = at.commit
         raise
+    return found, at, entry
 
 
-def resolve(request: HttpRequest, kind: str, repo_id: str, revision: str, file: str) -> HttpResponseBase:
-    found, commit, entry = find(request, kind, repo_id, revision, file)
-    response = content.serve(request, found, entry)
-    response["X-Repo-Commit"] = commit
+def resolve(request: HttpRequest, kind: str, repo_id: str, where: RevisionPath) -> HttpResponseBase:
+    found, at, entry = find(request, kind, repo_id, where)
+    etag = entry.pointer.oid if entry.pointer is not None else entry.oid
+    response = content.serve(request, found, entry, etag=etag, is_pinned=at.revision == at.commit)
+    response["X-Repo-Commit"] = at.commit
     if entry.pointer is not None:
-        response["X-Linked-Etag"] = response["ETag"] = f'"{entry.pointer.oid}"'
-        names = lfs.xet_hashes(repository_id=found.pk, oids=[entry.pointer.oid])
+        response["X-Linked-Etag"] = response["ETag"] = f'"{etag}"'
+        names = lfs.xet_hashes(repository_id=found.pk, oids=[etag])
         for name in names.values():
-            for header, value in xet_tokens.download_headers(request, found, commit, name).items():
+            for header, value in xet_tokens.download_headers(request, found, at.commit, name).items():
                 response[header] = value
-    else:
-        response["ETag"] = f'"{entry.oid}"'
     response["X-Linked-Size"] = str(entry.content_size)
     return response
 
 
-def raw(request: HttpRequest, kind: str, repo_id: str, revision: str, file: str) -> HttpResponseBase:
+def raw(request: HttpRequest, kind: str, repo_id: str, where: RevisionPath) -> HttpResponseBase:
     """The blob as git has it: for an LFS file its pointer."""
-    found, commit, entry = find(request, kind, repo_id, revision, file)
-    data = selectors.git_of(found).read(entry.oid)
-    response = HttpResponse(data)
-    content.describe(response, file)
-    response["X-Repo-Commit"] = commit
-    response["ETag"] = f'"{entry.oid}"'
-    response["Content-Length"] = str(len(data))
+    found, at, entry = find(request, kind, repo_id, where)
+    response = content.serve_blob(request, found, entry, is_pinned=at.revision == at.commit)
+    response["X-Repo-Commit"] = at.commit
     return response
 
 
 _views = [
-    path(f"{word}/<segment:revision>/<rest:file>", route(GET=view))
+    path(f"{word}/<revision_path:where>", route(GET=view))
     for word, view in (("resolve", resolve), ("raw", raw))
 ]
 urlpatterns = [

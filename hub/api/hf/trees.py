@@ -16,6 +16,7 @@ from hub.gitstore import EntryNotFound
 from hub.lfs import services as lfs
 from hub.repos import policies
 from hub.revisions import selectors, services
+from hub.revisions.locations import RevisionPath, locate
 
 TREE_PAGE = 1000
 TREE_PAGE_EXPANDED = 100
@@ -24,9 +25,9 @@ COMMITS_PAGE = 50
 LFS_PAGE = 1000
 
 
-def tree(request: HttpRequest, kind: str, repo_id: str, revision: str, folder: str = "") -> HttpResponse:
+def tree(request: HttpRequest, kind: str, repo_id: str, where: RevisionPath) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    commit = selectors.resolve(found, revision)
+    _, commit, folder = locate(found, where)
     expand = boolean(request, "expand")
     start = cursors.read(request.GET.get("cursor"), size=TREE_PAGE_EXPANDED if expand else TREE_PAGE)
     limit = integer(request, "limit", default=start.limit, low=1, high=start.limit)
@@ -212,12 +213,10 @@ def compare(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Htt
 
 _repo = "api/<plural:kind>/<repo_id:repo_id>"
 urlpatterns = [
-    path(f"{_repo}/tree/<segment:revision>", route(GET=tree)),
-    path(f"{_repo}/tree/<segment:revision>/", route(GET=tree)),
-    path(f"{_repo}/tree/<segment:revision>/<rest:folder>", route(GET=tree)),
-    path(f"{_repo}/paths-info/<segment:revision>", route(POST=paths_info)),
+    path(f"{_repo}/tree/<revision_path:where>", route(GET=tree)),
+    path(f"{_repo}/paths-info/<rest:revision>", route(POST=paths_info)),
     path(f"{_repo}/refs", route(GET=refs)),
-    path(f"{_repo}/commits/<segment:revision>", route(GET=commits)),
+    path(f"{_repo}/commits/<rest:revision>", route(GET=commits)),
     path(f"{_repo}/branch/<rest:name>", route(POST=create_branch, DELETE=delete_branch)),
     path(f"{_repo}/tag/<rest:name>", route(POST=create_tag, DELETE=delete_tag)),
     path(f"{_repo}/super-squash/<rest:revision>", route(POST=super_squash)),

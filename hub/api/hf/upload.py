@@ -214,6 +214,6 @@ READERS: dict[str, Callable[[Line, Staging], list[Operation]]] = {
 
 _repo = "api/<plural:kind>/<repo_id:repo_id>"
 urlpatterns = [
-    path(f"{_repo}/preupload/<segment:revision>", route(POST=preupload)),
-    path(f"{_repo}/commit/<segment:revision>", route(POST=commit)),
+    path(f"{_repo}/preupload/<rest:revision>", route(POST=preupload)),
+    path(f"{_repo}/commit/<rest:revision>", route(POST=commit)),
 ]

@@ -107,10 +107,17 @@ def download(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
     commit = commit_of(found, request.GET.get("Revision"))
     name = request.GET.get("FilePath") or ""
     entry = selectors.get_file(actor=actor(request), repository=found, commit=commit, path=name)
-    # The hash must stand on the answer that carries the bytes, which a store's own would not have.
-    response = content.serve(request, found, entry, may_redirect=False)
     digest = render.sha256_of(found, entry)
-    response["X-Linked-ETag"] = response["ETag"] = f'"{digest}"'
+    # The hash must stand on the answer that carries the bytes, which a store's own would not have.
+    response = content.serve(
+        request,
+        found,
+        entry,
+        etag=digest,
+        is_pinned=request.GET.get("Revision") == commit,
+        may_redirect=False,
+    )
+    response["X-Linked-ETag"] = f'"{digest}"'
     response["X-Linked-Size"] = str(entry.content_size)
     return response
 

@@ -34,12 +34,11 @@ def write_access(request: HttpRequest) -> Access:
     return found
 
 
-def byte_range(request: HttpRequest) -> tuple[int, int | None] | None:
-    """The Range header as first byte and end (exclusive; None: to the end). None without one.
+def byte_range(text: str | None) -> tuple[int, int | None] | None:
+    """A Range header as first byte and end (exclusive; None: to the end). None without one.
 
     Raises InvalidRange.
     """
-    text = request.headers.get("Range")
     if text is None:
         return None
     match = RANGE.fullmatch(text.strip())

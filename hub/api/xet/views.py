@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils import timezone
 
 from hub import blobstore
-from hub.api import content
+from hub.api import byte_serving, content
+from hub.api.byte_serving import ByteRange
 from hub.api.dispatch import View, by_method
 from hub.api.json import json_bytes, json_response
-from hub.api.ranges import ByteRange
 from hub.api.xet import errors, parse, render
 from hub.errors import Denied, NotFound
 from hub.xet import reconstruction, selectors, services, tokens
@@ -118,7 +118,7 @@ def _plan(request: HttpRequest, name: str) -> reconstruction.Plan:
     file = selectors.get_file(
         actor=access.actor, repository=access.repository, name=selectors.hash_text(name)
     )
-    return reconstruction.plan(file, *(parse.byte_range(request) or (0, None)))
+    return reconstruction.plan(file, *(parse.byte_range(request.headers.get("Range")) or (0, None)))
 
 
 def _compressed(request: HttpRequest, value: Any) -> HttpResponse:
@@ -134,15 +134,19 @@ def _compressed(request: HttpRequest, value: Any) -> HttpResponse:
 def get_data(request: HttpRequest, *, name: str) -> HttpResponseBase:
     """A signed part of a stored xorb. The address is the permission; there is no token."""
     start, end = _signed_range(request, name)
-    first, stop = parse.byte_range(request) or (start, end)
+    if byte_serving.is_known(request, name):
+        return byte_serving.not_modified(name)
+    asked = byte_serving.range_header(request, name)
+    first, stop = parse.byte_range(asked) or (start, end)
     stop = end if stop is None else stop
     if first < start or stop > end:
         raise RangeNotSigned
-    response = _bytes(xorb_key(name), first, stop, is_ranged="Range" in request.headers)
+    response = _bytes(xorb_key(name), first, stop, is_ranged=asked is not None)
     response["Content-Type"] = "application/octet-stream"
     if "X-Accel-Redirect" not in response:
         response["Content-Length"] = str(stop - first)
         response["Content-Range"] = f"bytes {first}-{stop - 1}/*"
+    response["ETag"] = byte_serving.quoted(name)
     response["Cache-Control"] = "private, max-age=3600"
     return response
 

@@ -106,6 +106,26 @@ class TestTagsByType:
         assert "other" in rows(client, "/api/datasets-tags-by-type")
 
 
+class TestInference:
+    """No provider runs models here."""
+
+    @pytest.mark.parametrize(
+        "query",
+        ["inference_provider=all", "inference_provider=together&inference_provider=nebius", "inference=warm"],
+    )
+    def test_no_model_is_run_by_a_provider(self, client: Client, query: str) -> None:
+        add("Qwen/Qwen-72B")
+        assert rows(client, f"/api/models?{query}") == []
+        assert len(rows(client, "/api/models?inference_provider=")) == 1
+
+    def test_the_mapping_is_empty(self, client: Client) -> None:
+        add("Qwen/Qwen-72B")
+        one = rows(client, "/api/models/Qwen/Qwen-72B?expand=inferenceProviderMapping")
+        assert one["inferenceProviderMapping"] == {}
+        [listed] = rows(client, "/api/models?expand=inferenceProviderMapping")
+        assert listed["inferenceProviderMapping"] == {}
+
+
 class TestExpand:
     def test_tells_the_family_of_a_model(self, client: Client) -> None:
         add("Qwen/Qwen-72B")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.api.ranges import ByteRange, RangeNotSatisfiable, parse_range
+from hub.api.byte_serving import ByteRange, RangeNotSatisfiable, parse_range
 
 
 class TestParseRange:

@@ -1,0 +1,63 @@
+"""Addresses that end in a revision and a path: `main/README.md`, `refs/pr/1/b.bin`, `release/2/README.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hub.gitstore import GitRepository
+from hub.gitstore.repository import SHA
+from hub.repos.models import Repository
+from hub.revisions import selectors
+
+# A revision has at most so many segments; each one costs a look-up.
+SEGMENTS_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionPath:
+    """The end of an address, decoded. `revision` is given where the address itself marks its end: by an
+    escaped slash in the first segment (`refs%2Fpr%2F1/README.md`). Then `text` is the path alone.
+    """
+
+    text: str
+    revision: str = ""
+
+
+class Location(NamedTuple):
+    """The revision as it was named, the commit that it leads to, and the path; `""` is the root."""
+
+    revision: str
+    commit: str
+    path: str
+
+
+def locate(repository: Repository, where: RevisionPath) -> Location:
+    """Divide the end of an address: the longest branch, tag or full ref that is a prefix of it is the
+    revision, else its first segment is. Raises: RevisionNotFound.
+    """
+    if where.revision:
+        return Location(where.revision, selectors.resolve(repository, where.revision), where.text)
+    first, _, rest = where.text.partition("/")
+    if not SHA.fullmatch(first) and (found := _longest_ref(repository, where.text.split("/"))):
+        return found
+    return Location(first, selectors.resolve(repository, first), rest)
+
+
+def _longest_ref(repository: Repository, parts: list[str]) -> Location | None:
+    git = selectors.git_of(repository)
+    found: dict[str, Location] = {}
+    for number in range(1, min(len(parts), SEGMENTS_MAX) + 1):
+        name, rest = "/".join(parts[:number]), "/".join(parts[number:])
+        for folder in ("",) if name.startswith("refs/") else ("refs/heads/", "refs/tags/"):
+            # Git has no `a/b` beside `a` in one folder of refs, so one look-up may end the search there.
+            if folder not in found and (commit := _target(repository, git, folder, name)):
+                found[folder] = Location(name, commit, rest)
+                break
+    return min(found.values(), key=lambda location: len(location.path), default=None)
+
+
+def _target(repository: Repository, git: GitRepository, folder: str, name: str) -> str | None:
+    if folder == "refs/heads/" and name == repository.default_branch and repository.head_sha:
+        return repository.head_sha
+    return git.target(folder + name)
