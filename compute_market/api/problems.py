@@ -31,12 +31,7 @@ STATUSES: tuple[tuple[type[Refusal], int], ...] = (
 )
 
 # What the rooms call a field → what bodies call it.
-FIELDS = {
-    "extends_id": "extends",
-    "price_micros_per_gpu_hour": "limit_price",
-    "node_id": "node",
-    "lease_id": "lease",
-}
+FIELDS = {"price_micros_per_gpu_hour": "limit_price", "node_id": "node", "lease_id": "lease"}
 
 
 def handle(error: Exception, _: dict[str, Any]) -> Response | None:

@@ -99,11 +99,7 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 
 def buy(market: Market, out: Out, args: argparse.Namespace) -> None:
-    where: dict[str, Any] = {} if args.same_node is None else {"same_node": args.same_node}
-    if args.extends:
-        args.start = datetime.fromisoformat(market.lease(args.extends)["end"])
-        where = {"extends": args.extends}
-    _place(market, out, args, "buy", **where)
+    _place(market, out, args, "buy")
 
 
 def sell(market: Market, out: Out, args: argparse.Namespace) -> None:
@@ -111,7 +107,7 @@ def sell(market: Market, out: Out, args: argparse.Namespace) -> None:
     _place(market, out, args, "sell", **source)
 
 
-def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **where: Any) -> None:
+def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **source: int) -> None:
     is_now = args.start == "now"
     start = datetime.now(UTC) if is_now else args.start or _next_hour()
     end = start + timedelta(hours=args.hours)
@@ -124,7 +120,7 @@ def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **wher
         "limit_price": args.price,
         "time_in_force": args.time_in_force,
         "self_trade": args.self_trade,
-        **where,
+        **source,
     }
     if args.until:
         order["expires_at"] = args.until

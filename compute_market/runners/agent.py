@@ -7,6 +7,7 @@ with that work.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -19,16 +20,16 @@ from compute_market.runners.assignments import MalformedAssignment, read_assignm
 from compute_market.runners.base import Runner
 from compute_market.runners.clocks import boot_seconds
 from compute_market.runners.hub_link import HubError, HubLink, HubUnreachable
-from compute_market.runners.leftovers import end_leftovers
 from compute_market.runners.loops import RETRY_S, Loop, say
 from compute_market.runners.output import PIECE_BYTES, text_of, whole_characters
-from compute_market.runners.works import Task, Works
+from compute_market.runners.works import KILL_AFTER_S, Task, Works
 
 HEARTBEAT_TIMEOUT_S = 10.0
 HEARTBEAT_S_MAX = 60.0
 EVENTS_MAX = 100
 # A work sends at most so many pieces before it is the others' turn.
 PIECES_A_TURN = 8
+STOP_TICK_S = 0.1
 # The hub takes no more output of these works.
 OUTPUT_UNWANTED = frozenset({"stale_token", "work_over"})
 
@@ -42,6 +43,7 @@ class Agent:
         self.link = link
         self.works = Works(runners=runners, folder=folder, memory_bytes_max=memory_bytes_max)
         self.stopping = threading.Event()
+        self.is_retired = False
         # A lock could not be taken in a signal handler; a pipe can be written there.
         self._asked, self._ask = os.pipe()
         self.loops: list[Loop] = []
@@ -58,7 +60,7 @@ class Agent:
 
     def run(self, *, poll_s: float) -> None:
         """Work until asked to stop. The control thread has ended when this returns."""
-        end_leftovers(self.works.folder)
+        self.works.adopt()
         control = Loop("control", lambda: self.control(poll_s), stopping=self.stopping)
         for loop in (*self.loops, control):
             loop.start()
@@ -71,9 +73,17 @@ class Agent:
         os.write(self._ask, b"x")
 
     def stop_all(self, *, reason: str) -> None:
-        """End all work and tell the hub as far as it answers."""
+        """End all work, and tell the hub as far as it answers. Takes as long as the slowest work to end."""
+        deadline = boot_seconds() + 2 * KILL_AFTER_S
         for task in self.works.tasks.values():
             self.works.stop(task, reason=reason, state="failed")
+        while self.works.tasks and boot_seconds() < deadline:
+            self.works.follow()
+            with contextlib.suppress(HubUnreachable):
+                self.send_output()
+            if all(task.ending is not None for task in self.works.tasks.values()):
+                break
+            time.sleep(STOP_TICK_S)
         self.tell_endings()
 
     def heartbeat(self) -> float:
@@ -98,7 +108,7 @@ class Agent:
             say(f"the hub does not say what should run: {error}")
             poll_s = max(poll_s, RETRY_S)
             if isinstance(error, HubError) and error.code == "node_retired":
-                self.stop_all(reason="the node was retired")
+                self.is_retired = True
                 self.ask_to_stop()
         self.works.follow()
         self.tell(events)
@@ -149,16 +159,27 @@ class Agent:
             return False
         is_over = task.ending is not None
         for _ in range(PIECES_A_TURN):
-            piece = whole_characters(running.read(task.sent, PIECE_BYTES), final=is_over)
+            start, data = running.read(task.sent, PIECE_BYTES)
+            piece = whole_characters(data, final=is_over)
             if not piece:
                 task.is_output_sent = is_over
                 return False
-            body = {"token": task.token, "offset": task.sent, "size": len(piece), "text": text_of(piece)}
+            left_out = f"\n[{start - task.sent} bytes are left out here]\n" if start > task.sent else ""
+            body = {
+                "token": task.token,
+                "offset": start,
+                "size": len(piece),
+                "text": left_out + text_of(piece),
+            }
+            task.sent = start + len(piece)
             try:
-                self.link.call("logs", body)
+                # The hub may have more than this agent knows of, from the one before it.
+                task.sent = max(task.sent, int(self.link.call("logs", body)["expected"]))
+            except HubUnreachable:
+                task.sent = start
+                raise
             except HubError as error:
                 # Sent again it would be refused again: the piece is left out.
                 say(f"{task.token}: output was refused: {error}")
                 task.is_output_sent = error.code in OUTPUT_UNWANTED
-            task.sent += len(piece)
         return True

@@ -12,8 +12,17 @@ import sys
 from pathlib import Path
 
 MODULES = (
-    *("clocks", "loops", "base", "process", "gpu_flags", "container", "fake", "devices"),
-    *("hub_link", "assignments", "output", "leftovers", "works", "agent", "command_line"),
+    *("clocks", "loops", "base", "records", "descendants", "supervisor"),
+    *(
+        "supervised_process",
+        "supervised_container",
+        "supervised",
+        "process",
+        "gpu_flags",
+        "container",
+        "fake",
+    ),
+    *("devices", "hub_link", "assignments", "output", "works", "agent", "command_line"),
 )
 # Modules that are called by name where they are used keep it, as a namespace.
 NAMESPACES = ("devices",)

@@ -25,17 +25,40 @@ class Job:
     processes_max: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended. `exit_code` is None if it never ran or nobody saw its end; `reason` says why.
+
+    A process that a signal ended has the signal's negative number; container engines say 128 plus the number.
+    """
+
+    exit_code: int | None
+    reason: str = ""
+
+
 class Running(Protocol):
-    """A command that was started."""
+    """A command that was started. No method waits for it."""
 
-    def poll(self) -> int | None:
-        """The exit code, or None while it runs. A signal's death is its negative number."""
+    def has_begun(self) -> bool:
+        """Whether the command itself runs or ran; before that its image is fetched, for example."""
 
-    def read(self, offset: int, limit: int) -> bytes:
-        """Output (both streams, as they came) from a byte on; empty if there is no more yet."""
+    def poll(self) -> Ended | None:
+        """How it ended, or None while it, or a child of it, runs."""
 
-    def stop(self, grace_s: float) -> None:
-        """Ask it to end; after `grace_s` seconds end it. Returns when it and its children are gone."""
+    def read(self, offset: int, limit: int) -> tuple[int, bytes]:
+        """Output (both streams, as they came) from a byte on, and at which byte it begins.
+
+        That is later than asked for where the output was not kept; empty if there is no more yet.
+        """
+
+    def run_until(self, ends_at: float) -> None:
+        """When it is to end by itself (`clocks.boot_seconds`), even if nobody stops it."""
+
+    def stop(self) -> None:
+        """Ask it to end, with all its children. It is killed after its job's grace."""
+
+    def kill(self) -> None:
+        """End it and its children at once, by force."""
 
 
 class Runner(Protocol):
@@ -46,8 +69,14 @@ class Runner(Protocol):
     def is_available(self) -> bool:
         """Whether this machine has what the runner needs."""
 
-    def start(self, job: Job) -> Running:
-        """Start a command. Raises: RunnerError when it cannot even be started."""
+    def start(self, job: Job, *, ends_at: float) -> Running:
+        """Start a command that ends at a time (`clocks.boot_seconds`) at the latest.
+
+        Raises: RunnerError when it cannot even be tried, OSError.
+        """
+
+    def adopt(self, folder: Path, *, ends_at: float) -> Running | None:
+        """Take over what an agent before this one started in a folder; None if nothing is known of it."""
 
 
 class RunnerError(Exception):

@@ -19,6 +19,7 @@ from compute_market.runners.fake import FakeRunner
 from compute_market.runners.hub_link import HubError, HubLink, HubUnreachable
 from compute_market.runners.loops import say
 from compute_market.runners.process import ProcessRunner
+from compute_market.runners.supervised import SUPERVISE, supervise
 
 MEMORY_VARIABLE = "BAZAAR_AGENT_MEMORY_BYTES_MAX"
 EXIT_REFUSED = 1
@@ -31,7 +32,10 @@ class FolderInUse(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and work. Gives the exit code."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == [SUPERVISE]:
+        return supervise(words[1:])
+    options = _parser().parse_args(words)
     try:
         options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with hold_folder(options.folder):
@@ -94,6 +98,23 @@ def _parser() -> argparse.ArgumentParser:
         help="A device that containers are given, {gpu} standing for each GPU's index; 'none' for none. "
         "Needed only where the machine has other than NVIDIA, AMD, Hygon or Ascend devices.",
     )
+    parser.add_argument(
+        "--container-prefix",
+        default="",
+        metavar="WORDS",
+        help="Words before the engine's program, for machines that need it: 'sudo -n'.",
+    )
+    parser.add_argument(
+        "--container-args",
+        default="",
+        metavar="WORDS",
+        help="More options for each new container: '--cgroups=disabled --network none'.",
+    )
+    parser.add_argument(
+        "--stop-work",
+        action="store_true",
+        help="End all work when the agent ends. Without it work runs on, and the next agent takes it over.",
+    )
     parser.add_argument("--fake", action="store_true", help="Run nothing and behave as if: for demos.")
     parser.add_argument("--poll-seconds", type=float, default=2.0)
     parser.add_argument("--report-only", action="store_true", help="Enrol, report the hardware, and stop.")
@@ -101,9 +122,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _runners(options: argparse.Namespace) -> list[Runner]:
-    given = options.container_device
-    runners: list[Runner] = [ContainerRunner(name, devices=given) for name in ("podman", "docker")]
+    runners: list[Runner] = [
+        ContainerRunner(
+            name,
+            devices=options.container_device,
+            prefix=options.container_prefix,
+            arguments=options.container_args,
+        )
+        for name in ("podman", "docker")
+    ]
     if options.allow_processes:
+        if os.geteuid() == 0 and not options.run_as:
+            raise ValueError(
+                "As root, processes need --run-as USER (--run-as root lets them do whatever root may)."
+            )
         runners.append(ProcessRunner(run_as=options.run_as))
     if options.fake:
         runners.append(FakeRunner())
@@ -131,7 +163,11 @@ def _work(agent: Agent, options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.ask_to_stop())
     agent.run(poll_s=options.poll_seconds)
-    agent.stop_all(reason="the agent was stopped")
+    if agent.is_retired:
+        say("the node was retired")
+        agent.stop_all(reason="the node was retired")
+    elif options.stop_work:
+        agent.stop_all(reason="the agent was stopped")
     return 0
 
 

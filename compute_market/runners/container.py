@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from compute_market.runners.base import Job, RunnerError, visible_devices
+from compute_market.runners.base import Ended, Job, RunnerError, visible_devices
 from compute_market.runners.gpu_flags import gpu_flags
-from compute_market.runners.process import OUTPUT, private_folder
+from compute_market.runners.process import private_folder
+from compute_market.runners.records import read_state
+from compute_market.runners.supervised import Supervised, start_supervisor
+from compute_market.runners.supervisor import boot_id
 
 PIDS_MAX = 4096
 # Data loaders pass batches through shared memory; the engines' own 64 MB are soon full.
 SHARED_MEMORY = "8g"
-STOP_TIMEOUT_S = 30
 INFO_TIMEOUT_S = 20
+REMOVE_TIMEOUT_S = 60
+GRACE_S = 10.0
+ENGINE_SLACK_S = 10.0
+# A supervisor that is killed is replaced so often for one container.
+REPLACED_MAX = 5
 # What tells NVIDIA's runtime hook which GPUs to add: nobody but the engine may say it.
 HOOK_VARIABLE = "NVIDIA_VISIBLE_DEVICES"
 
@@ -24,87 +33,129 @@ HOOK_VARIABLE = "NVIDIA_VISIBLE_DEVICES"
 class ContainerRunner:
     """Podman or docker. Without capabilities, without privileges to gain, its folder mounted at /work."""
 
-    def __init__(self, program: str, *, devices: Sequence[str] = ()) -> None:
-        """`devices`: what containers are given instead of what the machine shows (`gpu_flags`)."""
+    def __init__(
+        self,
+        program: str,
+        *,
+        devices: Sequence[str] = (),
+        prefix: str = "",
+        arguments: str = "",
+        grace_s: float = GRACE_S,
+    ) -> None:
+        """`devices`: what containers are given instead of what the machine shows (`gpu_flags`).
+
+        For machines that need it: `prefix` are words before the engine's program, `arguments` options of each
+        new container. Both are split as a shell would, and no shell reads them.
+        """
         self.name = program
         self.devices = tuple(devices)
+        self.engine = [*shlex.split(prefix), program]
+        self.arguments = shlex.split(arguments)
+        self.grace_s = grace_s
 
     def is_available(self) -> bool:
         """Whether the program is there and its engine answers: a client without its service runs nothing."""
-        if shutil.which(self.name) is None:
+        if shutil.which(self.engine[0]) is None or shutil.which(self.name) is None:
             return False
-        return tell(self.name, "info", timeout_s=INFO_TIMEOUT_S)
+        return tell(self.engine, "info", timeout_s=INFO_TIMEOUT_S)
 
-    def start(self, job: Job) -> RunningContainer:
+    def start(self, job: Job, *, ends_at: float) -> RunningContainer:
         if not job.image or job.image.startswith("-"):
             raise RunnerError("A container needs an image.")
-        command = container_command(self.name, job, devices=self.devices)
-        # Where the same work begins again, or an agent died, its last container may still be there.
-        tell(self.name, "rm", "--force", job.name)
+        create = create_words(self.name, job, devices=self.devices, arguments=self.arguments)
         folder = private_folder(job.folder)
-        with (folder / OUTPUT).open("ab") as log:
-            try:
-                process = subprocess.Popen(  # noqa: S603 - running the holder's command is the purpose
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise RunnerError(f"{self.name}: {error.strerror}") from None
-        return RunningContainer(self.name, job.name, process, folder / OUTPUT)
+        process = self._supervise(folder, name=job.name, gpus=job.gpus, ends_at=ends_at, create=create)
+        return RunningContainer(folder, runner=self, process=process)
+
+    def adopt(self, folder: Path, *, ends_at: float) -> RunningContainer | None:
+        if not read_state(folder):
+            return None
+        running = RunningContainer(folder, runner=self)
+        running.run_until(ends_at)
+        return running
+
+    def resume(
+        self, folder: Path, *, name: str, gpus: Sequence[int], ends_at: float
+    ) -> subprocess.Popen[bytes]:
+        """A supervisor for a container whose own was killed. Raises: RunnerError, OSError."""
+        return self._supervise(folder, name=name, gpus=gpus, ends_at=ends_at, create=None)
+
+    def _supervise(
+        self, folder: Path, *, name: str, gpus: Sequence[int], ends_at: float, create: Sequence[str] | None
+    ) -> subprocess.Popen[bytes]:
+        return start_supervisor(
+            folder,
+            kind="container",
+            command={
+                "engine": self.engine,
+                "name": name,
+                "create": list(create or ()),
+                "grace_s": self.grace_s,
+                "is_adopted": create is None,
+            },
+            facts={"runner": self.name, "name": name, "gpus": list(gpus)},
+            # The engine's own stop comes first.
+            grace_s=self.grace_s + ENGINE_SLACK_S,
+            ends_at=ends_at,
+            environment=os.environ,
+        )
 
 
-class RunningContainer:
-    """A container, by the name it was given. Its exit code is the engine's: 125 for one that could not begin,
+class RunningContainer(Supervised):
+    """A container with its supervisor. Its exit code is the engine's: 125 for one that could not begin,
     128 and the signal's number for one that a signal ended.
     """
 
-    def __init__(self, program: str, name: str, process: subprocess.Popen[bytes], output: Path) -> None:
-        self.program = program
-        self.name = name
-        self.process = process
-        self.output = output
+    def __init__(
+        self, folder: Path, *, runner: ContainerRunner, process: subprocess.Popen[bytes] | None = None
+    ) -> None:
+        super().__init__(folder, process=process)
+        self.runner = runner
+        self._replaced = 0
+        self._killed = False
 
-    def poll(self) -> int | None:
-        return self.process.poll()
+    def kill(self) -> None:
+        self._killed = True
+        super().kill()
 
-    def read(self, offset: int, limit: int) -> bytes:
-        with self.output.open("rb") as file:
-            file.seek(offset)
-            return file.read(limit)
+    def clean_up(self) -> None:
+        if name := self.state.get("name"):
+            tell(self.runner.engine, "kill", str(name), timeout_s=REMOVE_TIMEOUT_S)
+            tell(self.runner.engine, "rm", "--force", str(name), timeout_s=REMOVE_TIMEOUT_S)
 
-    def stop(self, grace_s: float) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            # Refused while the image is still being fetched: then the client is all there is to end.
-            if self.poll() is None and tell(self.program, "stop", "-t", str(max(1, int(grace_s))), self.name):
-                self.process.wait(timeout=STOP_TIMEOUT_S)
-        self.process.kill()
-        self.process.wait()
-        # Whatever became of its client, no container of that name goes on.
-        tell(self.program, "rm", "--force", self.name)
+    def after_loss(self) -> Ended | None:
+        """The container does not need its supervisor, so a new one takes over while the machine runs."""
+        state = self.state
+        if self._killed or self._replaced >= REPLACED_MAX or state.get("boot") != boot_id():
+            return super().after_loss()
+        self._replaced += 1
+        gpus = [gpu for gpu in state.get("gpus", []) if type(gpu) is int]
+        with contextlib.suppress(RunnerError):
+            self.process = self.runner.resume(
+                self.folder, name=str(state["name"]), gpus=gpus, ends_at=self._ends_at
+            )
+        return None
 
 
-def tell(program: str, *arguments: str, timeout_s: float = STOP_TIMEOUT_S * 2) -> bool:
+def tell(engine: Sequence[str], *words: str, timeout_s: float) -> bool:
     """Give the engine an order; whether it was carried out."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         done = subprocess.run(  # noqa: S603
-            [program, *arguments], check=False, capture_output=True, timeout=timeout_s
+            [*engine, *words], check=False, capture_output=True, timeout=timeout_s, stdin=subprocess.DEVNULL
         )
         return done.returncode == 0
     return False
 
 
-def container_command(program: str, job: Job, *, devices: Sequence[str] = ()) -> Sequence[str]:
-    """The command line that starts the container. Every value of the holder's is an argument of its own.
+def create_words(
+    program: str, job: Job, *, devices: Sequence[str] = (), arguments: Sequence[str] = ()
+) -> list[str]:
+    """The words after the engine that create the container. Every value of the holder's is a word of its own.
 
     Raises: RunnerError when the machine has no devices that can be given to it.
     """
     command = [
-        program,
-        "run",
-        "--rm",
+        "create",
         "--name",
         job.name,
         "--cap-drop",
@@ -115,6 +166,9 @@ def container_command(program: str, job: Job, *, devices: Sequence[str] = ()) ->
         str(job.processes_max or PIDS_MAX),
         "--shm-size",
         SHARED_MEMORY,
+        # The supervisor keeps the newest output; the engine's own log would grow without end.
+        "--log-driver",
+        "none",
         # Z: where SELinux keeps containers from the machine's files, this folder is theirs.
         "--volume",
         f"{job.folder / 'work'}:/work:Z",
@@ -129,4 +183,4 @@ def container_command(program: str, job: Job, *, devices: Sequence[str] = ()) ->
     inside = {**visible_devices(range(len(job.gpus))), HOOK_VARIABLE: "void"}
     for name, value in {**job.environment, **inside}.items():
         command += ["--env", f"{name}={value}"]
-    return [*command, job.image, *job.command]
+    return [*command, *arguments, job.image, *job.command]

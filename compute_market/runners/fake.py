@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from compute_market.runners.base import Job, RunnerError
+from compute_market.runners.base import Ended, Job, RunnerError
 
 
 @dataclass
@@ -17,11 +18,14 @@ class FakeRunner:
     def is_available(self) -> bool:
         return True
 
-    def start(self, job: Job) -> FakeRunning:
+    def start(self, job: Job, *, ends_at: float) -> FakeRunning:
         if job.command[0] == "missing":
             raise RunnerError("missing: No such file or directory")
         self.jobs.append(job)
         return FakeRunning(job)
+
+    def adopt(self, folder: Path, *, ends_at: float) -> FakeRunning | None:
+        return None
 
 
 class FakeRunning:
@@ -32,12 +36,21 @@ class FakeRunning:
         self.output = f"GPUs {','.join(map(str, job.gpus))}: {shown}\n".encode()
         self.code = {"wait": None, "fail": 1}.get(job.command[0], 0)
 
-    def poll(self) -> int | None:
-        return self.code
+    def has_begun(self) -> bool:
+        return True
 
-    def read(self, offset: int, limit: int) -> bytes:
-        return self.output[offset : offset + limit]
+    def poll(self) -> Ended | None:
+        return None if self.code is None else Ended(self.code)
 
-    def stop(self, grace_s: float) -> None:
+    def read(self, offset: int, limit: int) -> tuple[int, bytes]:
+        return offset, self.output[offset : offset + limit]
+
+    def run_until(self, ends_at: float) -> None:
+        pass
+
+    def stop(self) -> None:
         if self.code is None:
             self.code = -15
+
+    def kill(self) -> None:
+        self.stop()

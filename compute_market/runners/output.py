@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 PIECE_BYTES = 48 * 1024
-# The hub keeps about as much of each work's output; what is older need not travel.
-NEWEST_BYTES = 1024 * 1024
 # Line ends, tabs, what progress bars and colours need. Other control characters are replaced.
 KEPT_CONTROLS = frozenset("\n\r\t\b\x1b")
 _REPLACED = {

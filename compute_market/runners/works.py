@@ -6,20 +6,26 @@ output reads tasks, and changes their `sent` and `is_output_sent` only.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from compute_market.runners.assignments import LeaseOrder, WorkOrder
-from compute_market.runners.base import Job, Runner, RunnerError, Running
+from compute_market.runners.base import Ended, Job, Runner, RunnerError, Running
 from compute_market.runners.clocks import boot_seconds
-from compute_market.runners.leftovers import remember
 from compute_market.runners.loops import printable, say
+from compute_market.runners.records import read_deadline, read_state
+from compute_market.runners.supervised import Supervised
 
-STOP_GRACE_S = 10.0
+# What was asked to stop has its grace (by its runner); if it is still there after this, it is killed.
+KILL_AFTER_S = 40.0
 # The end of a work is told after its output, but not later than this.
 OUTPUT_GRACE_S = 30.0
+# A work that was found at a start of the agent runs on so long, at least, until the hub answers.
+ADOPTED_S = 60.0
 REASON_MAX = 300
 
 
@@ -36,6 +42,10 @@ class Task:
         self.is_output_sent = False
         self.ending: dict[str, Any] | None = None
         self.ended_at = 0.0
+        # Why it was asked to stop, as the state and the reason to tell; or that it is to begin again.
+        self.stopping: tuple[str, str] | None = None
+        self.begins_again = False
+        self.kill_at = 0.0
 
     def end(self, state: str, *, exit_code: int | None = None, reason: str = "") -> None:
         """Note how it ended; what was noted first stays."""
@@ -58,9 +68,17 @@ class Works:
 
     def __init__(self, *, runners: Sequence[Runner], folder: Path, memory_bytes_max: int = 0) -> None:
         self.runners = {runner.name: runner for runner in runners if runner.is_available()}
-        self.folder = folder
+        self.folder = folder / "work"
         self.memory_bytes_max = memory_bytes_max
         self.tasks: dict[str, Task] = {}
+
+    def adopt(self) -> None:
+        """Take over the work that an agent before this one left: what runs, and what ended untold."""
+        for folder in sorted(self.folder.glob("*")) if self.folder.is_dir() else []:
+            token = folder.name
+            with contextlib.suppress(ValueError):
+                if str(uuid.UUID(token)) == token:
+                    self._adopt_one(token, folder)
 
     def bring_in_line(
         self, orders: Iterable[LeaseOrder], *, asked_at: float, is_all: bool
@@ -83,32 +101,30 @@ class Works:
         return events
 
     def follow(self) -> None:
-        """Notice what ended by itself; stop what is past its end, even if the hub says nothing."""
+        """Notice what ended; stop what is past its end, even if the hub says nothing."""
+        now = boot_seconds()
         for task in self.tasks.values():
-            if task.ending is None and boot_seconds() >= task.ends_at:
+            if task.ending is None and now >= task.ends_at:
                 self.stop(task, reason="the lease ended")
-            if task.ending is None and task.running is not None:
-                try:
-                    code = task.running.poll()
-                except OSError as error:
-                    task.end("failed", reason=f"the node could not follow it: {error.strerror}")
-                    continue
-                if code is not None:
-                    task.end("exited", exit_code=code)
+            with self._troubles_of(task):
+                if task.ending is None and task.running is not None:
+                    self._note_end(task, task.running.poll())
+                if task.ending is None and task.stopping and now >= task.kill_at and task.running is not None:
+                    task.kill_at = now + KILL_AFTER_S
+                    task.running.kill()
 
     def stop(self, task: Task, *, reason: str, state: str = "stopped") -> None:
-        """End a task now; an end of its own that came first is told as such."""
-        if task.ending is not None or task.running is None:
+        """Ask a task to end. An end of its own that came first is told as such."""
+        if task.ending is not None or (task.stopping and not task.begins_again):
             return
-        try:
-            code = task.running.poll()
-            if code is None:
-                task.running.stop(STOP_GRACE_S)
+        with self._troubles_of(task):
+            if task.running is None:
                 task.end(state, reason=reason)
+            elif (ended := task.running.poll()) is not None:
+                self._note_end(task, ended)
             else:
-                task.end("exited", exit_code=code)
-        except OSError as error:
-            task.end("failed", reason=f"the node could not stop it: {error.strerror}")
+                task.begins_again = False
+                self._ask_to_stop(task, state, reason)
 
     def forget(self, task: Task) -> None:
         """Remove what is over and was told, with its folder."""
@@ -116,41 +132,56 @@ class Works:
         self.tasks.pop(task.token, None)
         shutil.rmtree(task.folder, ignore_errors=True)
 
+    def _adopt_one(self, token: str, folder: Path) -> None:
+        state = read_state(folder)
+        if not state and not Supervised(folder).is_alive():
+            # Its supervisor never came so far as to start it.
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        ends_at = read_deadline(folder, boot_seconds() + ADOPTED_S)
+        gpus = [gpu for gpu in state.get("gpus", []) if type(gpu) is int]
+        task = Task(token=token, gpus=gpus, folder=folder, ends_at=ends_at)
+        self.tasks[token] = task
+        with self._troubles_of(task):
+            runner = self.runners.get(str(state.get("runner")))
+            task.running = (runner and runner.adopt(folder, ends_at=ends_at)) or Supervised(folder)
+            say(f"{token}: was left by an agent before, goes on")
+
     def _bring_work_in_line(self, lease: LeaseOrder, work: WorkOrder, ends_at: float) -> list[dict[str, Any]]:
         task = self.tasks.get(work.token)
         if task is None:
             task = self._take_on(lease, work, ends_at)
         task.ends_at = ends_at
+        with self._troubles_of(task):
+            if task.ending is None and task.running is not None:
+                task.running.run_until(ends_at)
+                if task.begins_again and task.running.poll() is not None:
+                    self._start(task, work, lease.gpus)
         if work.stop:
             self.stop(task, reason="its holder stopped it")
-        elif task.ending is None and task.running is not None and task.gpus != lease.gpus:
-            self._begin_again(task, lease, work)
-        if task.ending is None and work.state == "queued":
+        elif task.ending is None and task.gpus != lease.gpus and not task.stopping:
+            say(f"{task.token}: has GPUs {list(lease.gpus)} now, begins again")
+            with self._troubles_of(task):
+                task.begins_again = True
+                self._ask_to_stop(task, "failed", "it could not begin again on other GPUs")
+        if work.state == "queued" and task.ending is None and task.running and task.running.has_begun():
             return [{"token": task.token, "state": "running"}]
         return []
 
     def _take_on(self, lease: LeaseOrder, work: WorkOrder, ends_at: float) -> Task:
-        task = Task(
-            token=work.token, gpus=lease.gpus, folder=self.folder / "work" / work.token, ends_at=ends_at
-        )
+        task = Task(token=work.token, gpus=lease.gpus, folder=self.folder / work.token, ends_at=ends_at)
         self.tasks[work.token] = task
         if work.stop:
             task.end("stopped", reason="it did not run")
         elif work.state != "queued":
-            task.end("failed", reason="the agent was restarted")
+            task.end("failed", reason="the node has lost it")
         else:
-            self._start(task, work)
+            self._start(task, work, lease.gpus)
         return task
 
-    def _begin_again(self, task: Task, lease: LeaseOrder, work: WorkOrder) -> None:
-        say(f"{task.token}: has GPUs {list(lease.gpus)} now, begins again")
-        if task.running is not None:
-            task.running.stop(STOP_GRACE_S)
-        task.gpus = lease.gpus
-        self._start(task, work)
-
-    def _start(self, task: Task, work: WorkOrder) -> None:
-        try:
+    def _start(self, task: Task, work: WorkOrder, gpus: Sequence[int]) -> None:
+        task.stopping, task.begins_again, task.gpus = None, False, tuple(gpus)
+        with self._troubles_of(task):
             job = Job(
                 name=f"bazaar-{task.token}",
                 command=work.command,
@@ -160,14 +191,38 @@ class Works:
                 image=work.image,
                 memory_bytes_max=self.memory_bytes_max,
             )
-            task.running = self._runner_for(work.runner, task.gpus).start(job)
-            remember(task.folder, task.running)
+            task.running = self._runner_for(work.runner, task.gpus).start(job, ends_at=task.ends_at)
+            say(f"{task.token}: starts {work.command[0]} on GPUs {list(task.gpus)}")
+
+    def _ask_to_stop(self, task: Task, state: str, reason: str) -> None:
+        task.stopping = (state, reason)
+        task.kill_at = boot_seconds() + KILL_AFTER_S
+        if task.running is not None:
+            task.running.stop()
+
+    def _note_end(self, task: Task, ended: Ended | None) -> None:
+        if ended is None or task.begins_again:
+            return
+        if task.stopping is not None:
+            task.end(task.stopping[0], reason=task.stopping[1])
+        elif ended.exit_code is None:
+            task.end("failed", reason=ended.reason)
+        else:
+            task.end("exited", exit_code=ended.exit_code, reason=ended.reason)
+
+    @contextlib.contextmanager
+    def _troubles_of(self, task: Task) -> Iterator[None]:
+        """What goes wrong with one work on this machine fails that work, and nothing else."""
+        try:
+            yield
         except RunnerError as error:
             task.end("failed", reason=str(error))
         except OSError as error:
-            task.end("failed", reason=f"the node could not start it: {error.strerror}")
-        else:
-            say(f"{task.token}: runs {work.command[0]} on GPUs {list(task.gpus)}")
+            say(f"{task.token}: {error}")
+            task.end("failed", reason=f"trouble of the node: {error.strerror or error}")
+            if task.running is not None:
+                with contextlib.suppress(OSError):
+                    task.running.kill()
 
     def _runner_for(self, name: str, gpus: Sequence[int]) -> Runner:
         if name not in self.runners:

@@ -37,6 +37,11 @@ def node_state(name: str) -> str:
     return "tradable" if node.is_tradable(clock.database_now()) else node.state
 
 
+def heard(name: str) -> str:
+    """Which request of the node was the last that counted: it grows with every one."""
+    return str(Node.objects.get(name=name).last_nonce).rjust(20, "0")
+
+
 def lease(node: str, gpus: int) -> int:
     """A lease on the node that begins with this minute."""
     start = clock.floor_minute(clock.database_now())
@@ -66,11 +71,22 @@ def look(lease_id: int) -> dict[str, Any]:
     work = found.works.order_by("-pk").first()
     return {
         "state": found.state,
+        "minutes": found.delivered_minutes,
+        "works": found.works.count(),
         "work": work and work.state,
         "exit_code": work and work.exit_code,
         "reason": work and work.reason,
-        "log": selectors.read_log(work)[0] if work else "",
+        "log": _output(work) if work else "",
     }
+
+
+def _output(work: Work) -> str:
+    """All pages that are kept."""
+    pages, after = [], 0
+    while (page := selectors.read_log(work, after=after))[0]:
+        pages.append(page[0])
+        after = page[1]
+    return "".join(pages)
 
 
 def settle(lease_id: int) -> dict[str, Any]:

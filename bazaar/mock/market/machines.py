@@ -170,9 +170,8 @@ class Machines:
             if fnmatch.fnmatchcase(words, part.command):
                 return part.log, part.exit_code, part.minutes
         job = Job(name=str(work.pk), command=work.command, folder=Path(), gpus=gpus)
-        running = FakeRunner().start(job)
-        code = running.poll()
-        return running.output.decode(), code or 0, None if code is None else 0.0
+        running = FakeRunner().start(job, ends_at=0.0)
+        return running.output.decode(), running.code or 0, None if running.code is None else 0.0
 
 
 def _minutes(since: datetime, now: datetime) -> Iterator[datetime]:

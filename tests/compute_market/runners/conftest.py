@@ -1,24 +1,32 @@
-"""Machines for runners: with container engines that behave like the real ones."""
+"""Machines for runners: a real podman, and a stand-in for the docker that is not there."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.compute_market.runners.engines import Podman, make_podman, shown_cgroups
+
 FAKE = Path(__file__).with_name("fake_engine.py")
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    with shown_cgroups() as enter:
+        yield make_podman(tmp_path_factory.mktemp("podman"), enter)
 
 
 @pytest.fixture
 def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """`podman` and `docker` are on the path; gives the folder in which they keep what runs, by name."""
+    """A pretended `docker` is on the path; gives the folder in which it keeps what runs, by name."""
     programs, state = tmp_path / "bin", tmp_path / "engine"
     programs.mkdir()
     state.mkdir()
-    for name in ("podman", "docker"):
-        (programs / name).write_text(FAKE.read_text())
-        (programs / name).chmod(0o755)
+    (programs / "docker").write_text(FAKE.read_text())
+    (programs / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_ENGINE_STATE", str(state))
     return state

@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from compute_market.runners import leftovers
-from compute_market.runners.base import Job, RunnerError
-from compute_market.runners.container import ContainerRunner, RunningContainer, container_command
+from compute_market.runners.base import Ended, Job, RunnerError, Running
+from compute_market.runners.clocks import boot_seconds
+from compute_market.runners.container import ContainerRunner, RunningContainer, create_words
 from compute_market.runners.gpu_flags import gpu_flags
+from compute_market.runners.records import OUTPUT_BYTES, OUTPUT_FILE
+from compute_market.runners.works import Task, Works
+from tests.compute_market.runners.engines import IMAGE, Podman
+
+MEGABYTE = 1024 * 1024
+FLOOD = 256 * MEGABYTE
 
 
-def job(folder: Path, *command: str, **changes: object) -> Job:
+def job(folder: Path, *command: str, **changes: Any) -> Job:
     said = {"name": "bazaar-1", "folder": folder / "work" / "one", "gpus": [2, 5], "image": "pytorch:2.9"}
     return Job(**{"command": command, **said, **changes})
-
-
-def start(folder: Path, *command: str, **changes: object) -> RunningContainer:
-    return ContainerRunner("podman", devices=["none"]).start(job(folder, *command, **changes))
-
-
-def wait(running: RunningContainer) -> int:
-    return running.process.wait(timeout=20)
-
-
-def until_it_runs(state: Path, name: str = "bazaar-1") -> int:
-    """The process in the container."""
-    deadline = time.monotonic() + 20
-    file = state / f"{name}.json"
-    while not file.exists() or not file.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return int(json.loads(file.read_text())["pid"])
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except FileNotFoundError:
-        return False
 
 
 class TestTheCommandLine:
     def test_gives_every_word_of_the_holder_as_an_argument_of_its_own(self, tmp_path: Path) -> None:
         work = job(tmp_path, "train", "--x; rm", environment={"A": "b c"})
-        command = container_command("podman", work, devices=["nvidia.com/gpu={gpu}"])
+        command = create_words("podman", work, devices=["nvidia.com/gpu={gpu}"])
         assert command[-3:] == ["pytorch:2.9", "train", "--x; rm"]
         assert "A=b c" in command
         assert command[command.index("--cap-drop") + 1] == "all"
@@ -58,17 +41,21 @@ class TestTheCommandLine:
 
     def test_lets_nobody_ask_the_runtime_for_more_gpus(self, tmp_path: Path) -> None:
         work = job(tmp_path, "train", environment={"NVIDIA_VISIBLE_DEVICES": "all"})
-        command = container_command("docker", work, devices=["none"])
+        command = create_words("docker", work, devices=["none"])
         assert [word for word in command if "NVIDIA_VISIBLE_DEVICES" in word] == [
             "NVIDIA_VISIBLE_DEVICES=void"
         ]
 
     @pytest.mark.parametrize("image", ["", "--privileged"])
-    def test_has_an_image_and_not_an_option_in_its_place(
-        self, engines: Path, tmp_path: Path, image: str
-    ) -> None:
+    def test_has_an_image_and_not_an_option_in_its_place(self, tmp_path: Path, image: str) -> None:
         with pytest.raises(RunnerError, match="needs an image"):
-            start(tmp_path, "true", image=image)
+            ContainerRunner("podman").start(job(tmp_path, "true", image=image), ends_at=0)
+
+    def test_holds_what_the_provider_adds_before_the_image(self, tmp_path: Path) -> None:
+        command = create_words(
+            "podman", job(tmp_path, "train"), devices=["none"], arguments=["--network", "none"]
+        )
+        assert command[-4:] == ["--network", "none", "pytorch:2.9", "train"]
 
 
 class TestGpuFlags:
@@ -146,81 +133,205 @@ class TestAnEngine:
         assert not runner.is_available()
         assert not ContainerRunner("no-such-engine").is_available()
 
-    def test_says_in_the_output_why_a_container_could_not_begin(self, engines: Path, tmp_path: Path) -> None:
-        absent = start(tmp_path, "true", image="absent/image")
-        assert wait(absent) == 125
-        assert b"manifest unknown" in absent.read(0, 1000)
-        missing = start(tmp_path, "no-such-program")
-        assert wait(missing) == 127
-        assert b"not found in $PATH" in missing.read(0, 1000)
+
+def until(condition: Callable[[], Any], timeout_s: float = 60) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (seen := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return seen
+
+
+def until_over(running: Running) -> Ended:
+    ended: Ended = until(running.poll)
+    return ended
+
+
+def output(running: Running) -> str:
+    return running.read(0, MEGABYTE)[1].decode(errors="replace")
+
+
+class Machine:
+    """A folder for works and a real engine; what a test left is removed."""
+
+    def __init__(self, podman: Podman, folder: Path) -> None:
+        self.podman = podman
+        self.folder = folder
+        self.started: list[RunningContainer] = []
+
+    def start(self, *command: str, arguments: str = "", **changes: Any) -> RunningContainer:
+        number = len(self.started)
+        given = {"image": IMAGE, "name": f"bazaar-{self.folder.name}-{number}", "gpus": [0]} | changes
+        given["folder"] = self.folder / f"work{number}"
+        running = self.podman.runner(arguments=arguments).start(
+            Job(command=command, **given), ends_at=boot_seconds() + 300
+        )
+        self.started.append(running)
+        return running
+
+    def names(self) -> list[str]:
+        return [name for name in self.podman.names() if name.startswith(f"bazaar-{self.folder.name}-")]
+
+
+@pytest.fixture
+def machine(podman: Podman, tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(podman, tmp_path)
+    yield machine
+    for running in machine.started:
+        running.kill()
 
 
 class TestAContainer:
     def test_works_in_its_folder_with_its_holders_environment_and_no_other(
-        self, engines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("BAZAAR_AGENT_SECRET", "hidden")
-        running = start(tmp_path, "/bin/sh", "-c", "pwd; env", environment={"EPOCHS": "3"})
-        assert wait(running) == 0
-        output = running.read(0, 10_000).decode()
-        assert output.startswith(str(tmp_path / "work" / "one" / "work"))
-        assert "EPOCHS=3\n" in output
-        assert "hidden" not in output
-
-    def test_that_handles_its_signal_ends_in_time(self, engines: Path, tmp_path: Path) -> None:
-        program = (
-            "import signal, sys, time\n"
-            "signal.signal(15, lambda *_: sys.exit(9))\n"
-            "print(1, flush=True)\n"
-            "time.sleep(60)\n"
+        script = "pwd; env; cat /proc/self/status; echo here > file; exit 3"
+        running = machine.start(
+            "sh", "-c", script, environment={"EPOCHS": "3", "EMPTY": "", "WORDS": " a\nb "}
         )
-        running = start(tmp_path, "/usr/bin/env", "python3", "-c", program)
-        deadline = time.monotonic() + 20
-        while not running.read(0, 10):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        running.stop(10)
-        assert running.poll() == 9
+        assert until_over(running) == Ended(3)
+        seen = output(running)
+        assert seen.startswith("/work\n")
+        assert "EPOCHS=3\n" in seen
+        assert "WORDS= a\nb \n" in seen
+        assert "EMPTY=\n" in seen
+        assert "hidden" not in seen
+        assert "CapEff:\t0000000000000000\n" in seen
+        assert "NoNewPrivs:\t1\n" in seen
+        assert (running.folder / "work" / "file").read_text() == "here\n"
+        assert machine.names() == []
 
-    def test_can_be_stopped_while_its_image_is_fetched(self, engines: Path, tmp_path: Path) -> None:
-        running = start(tmp_path, "/bin/true", image="slow/image")
-        began = time.monotonic()
-        running.stop(10)
-        assert running.poll() == -signal.SIGKILL
-        assert time.monotonic() - began < 10
-        assert not list(engines.glob("*.json"))
+    def test_has_begun_when_its_program_runs_and_is_stopped_by_its_signal(self, machine: Machine) -> None:
+        script = "trap 'echo saved; exit 9' TERM; echo ready; sleep 600 & wait"
+        running = machine.start("sh", "-c", script)
+        assert not running.has_begun()
+        until(lambda: "ready" in output(running))
+        until(running.has_begun)
+        running.stop()
+        assert until_over(running) == Ended(9)
+        assert output(running) == "ready\nsaved\n"
+        assert machine.names() == []
 
-    def test_can_begin_again_under_its_name(self, engines: Path, tmp_path: Path) -> None:
-        first = start(tmp_path, "/bin/sleep", "600")
-        pid = until_it_runs(engines)
-        first.process.kill()  # the client alone: the container runs on
-        first.process.wait()
-        assert is_alive(pid)
-        second = start(tmp_path, "/bin/sh", "-c", "echo again")
-        assert wait(second) == 0
-        assert second.read(0, 1000).endswith(b"again\n")
-        assert not is_alive(pid)
+    def test_says_in_the_output_why_it_could_not_begin(self, machine: Machine) -> None:
+        missing = machine.start("no-such-program")
+        absent = machine.start("true", image="localhost/absent:1", arguments="--pull never")
+        assert until_over(missing).exit_code in {125, 127}
+        assert "not found in $PATH" in output(missing)
+        assert not missing.has_begun()
+        assert until_over(absent).exit_code == 125
+        assert "localhost/absent" in output(absent)
 
-    def test_is_gone_after_its_stop_even_if_its_client_was_killed(
-        self, engines: Path, tmp_path: Path
-    ) -> None:
-        running = start(tmp_path, "/bin/sleep", "600")
-        pid = until_it_runs(engines)
-        os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait()
-        running.stop(1)
-        assert not is_alive(pid)
-        assert not list(engines.glob("*.json"))
+    def test_ends_at_its_deadline_without_an_agent(self, machine: Machine) -> None:
+        running = machine.start("sleep", "600")
+        until(running.has_begun)
+        running.run_until(boot_seconds() + 600)
+        assert running.poll() is None
+        # The supervisor looks again when the time it knew of has come.
+        early = machine.podman.runner().start(
+            Job(
+                name=f"bazaar-{machine.folder.name}-early",
+                command=["sleep", "600"],
+                folder=machine.folder / "early",
+                gpus=[0],
+                image=IMAGE,
+            ),
+            ends_at=boot_seconds() + 3,
+        )
+        machine.started.append(early)
+        # Killed by its signal, or given up while it was still being created on a busy machine.
+        assert until_over(early).exit_code in {137, -9}
+        assert running.poll() is None
 
 
-class TestAnAgentThatWasKilled:
-    def test_leaves_a_container_that_the_next_one_removes(self, engines: Path, tmp_path: Path) -> None:
-        running = start(tmp_path, "/bin/sleep", "600")
-        leftovers.remember(tmp_path / "work" / "one", running)
-        pid = until_it_runs(engines)
-        running.process.kill()
-        running.process.wait()
-        assert is_alive(pid)
-        leftovers.end_leftovers(tmp_path)
-        assert not is_alive(pid)
-        assert not (tmp_path / "work" / "one").exists()
+class TestAdoption:
+    def test_by_the_next_agent_keeps_output_and_exit_code(self, machine: Machine) -> None:
+        left = machine.start("sh", "-c", "echo one; while [ ! -e go ]; do sleep 0.1; done; echo two; exit 7")
+        until(lambda: "one" in output(left))
+        adopted = machine.podman.runner().adopt(left.folder, ends_at=boot_seconds() + 300)
+        assert adopted is not None
+        assert adopted.poll() is None
+        assert adopted.has_begun()
+        (left.folder / "work" / "go").touch()
+        assert until_over(adopted) == Ended(7)
+        assert output(adopted) == "one\ntwo\n"
+
+    def test_survives_the_death_of_all_that_watched_it(self, machine: Machine) -> None:
+        left = machine.start("sh", "-c", "echo one; while [ ! -e go ]; do sleep 0.1; done; exit 7")
+        until(left.has_begun)
+        assert left.process is not None
+        os.killpg(left.process.pid, signal.SIGKILL)
+        left.process.wait()
+        adopted = machine.podman.runner().adopt(left.folder, ends_at=boot_seconds() + 300)
+        assert adopted is not None
+        machine.started.append(adopted)
+        assert adopted.poll() is None
+        until(adopted.has_begun)
+        (left.folder / "work" / "go").touch()
+        assert until_over(adopted) == Ended(7)
+        assert machine.names() == []
+
+    def test_of_a_container_that_somebody_removed_says_so(self, machine: Machine) -> None:
+        left = machine.start("sleep", "600")
+        until(left.has_begun)
+        assert left.process is not None
+        os.killpg(left.process.pid, signal.SIGKILL)
+        left.process.wait()
+        machine.podman("kill", *machine.names())
+        machine.podman("rm", "--force", *machine.names())
+        assert until_over(left) == Ended(None, "its container is gone")
+
+
+class TestAHostileImage:
+    def test_cannot_fork_without_end(self, machine: Machine) -> None:
+        script = "bomb() { bomb | bomb & }; bomb; sleep 1; echo alive; sleep 600"
+        running = machine.start("sh", "-c", script, processes_max=64)
+        until(running.has_begun)
+        # Whatever became of it, the machine can start processes, and the bomb ends with its container.
+        assert machine.names()
+        running.stop()
+        until_over(running)
+        assert machine.names() == []
+
+    def test_cannot_take_more_memory_than_it_may(self, machine: Machine) -> None:
+        script = "dd if=/dev/zero of=/dev/null bs=512M count=1 && echo fits"
+        running = machine.start("sh", "-c", script, memory_bytes_max=64 * MEGABYTE)
+        assert until_over(running).exit_code != 0
+        assert "fits" not in output(running)
+
+    def test_cannot_make_the_agent_follow_its_links(self, machine: Machine, tmp_path: Path) -> None:
+        secret = tmp_path / "secret"
+        secret.mkdir()
+        (secret / "identity.json").write_text("secret")
+        script = f"ln -s {secret} link; ln -s {secret}/identity.json file; chmod 0 . ; echo done"
+        running = machine.start("sh", "-c", script)
+        assert until_over(running) == Ended(0)
+        works = Works(runners=[], folder=tmp_path)
+        task = Task(token="t", gpus=[0], folder=running.folder, ends_at=0)
+        works.forget(task)
+        assert not running.folder.exists()
+        assert (secret / "identity.json").read_text() == "secret"
+
+    def test_cannot_fill_the_disk_with_output(self, machine: Machine) -> None:
+        running = machine.start("sh", "-c", f"head -c {FLOOD} /dev/zero; echo; echo last words")
+        peak = 0
+        stop = threading.Event()
+
+        def watch() -> None:
+            nonlocal peak
+            while not stop.wait(0.1):
+                assert running.process is not None
+                lines = Path(f"/proc/{running.process.pid}/status")
+                if lines.exists():
+                    rss = [line.split()[1] for line in lines.read_text().splitlines() if "VmRSS" in line]
+                    peak = max(peak, *(int(kilobytes) for kilobytes in rss), 0)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        assert until(running.poll, timeout_s=120) == Ended(0)
+        stop.set()
+        thread.join()
+        file = running.folder / OUTPUT_FILE
+        assert file.stat().st_size < OUTPUT_BYTES + 4096
+        assert running.read(FLOOD, 100) == (FLOOD, b"\nlast words\n")
+        assert 0 < peak < 64 * 1024, f"{peak} KiB"
