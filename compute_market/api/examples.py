@@ -112,6 +112,8 @@ ORDER = {
     "self_trade": "cancel_newest",
     "node": None,
     "lease": None,
+    "same_node": True,
+    "extends": None,
     "state": "partially_filled",
     "reason": "",
     "version": 2,

@@ -11,8 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, StrictInteger, moment
-from compute_market.api.orders import outcome, patience
-from compute_market.clock import HOUR
+from compute_market.api.orders import ClientOrderId, outcome, patience
 from compute_market.leases import selectors, services
 from compute_market.leases.models import Lease, Work
 from compute_market.matching import services as trading
@@ -62,18 +61,25 @@ def work_row(work: Work) -> dict[str, Any]:
 
 class RunBody(serializers.Serializer[Any]):
     command = serializers.ListField(
-        child=serializers.CharField(max_length=10_000), min_length=1, max_length=200
+        child=serializers.CharField(max_length=10_000, trim_whitespace=False, allow_blank=True),
+        min_length=1,
+        max_length=200,
+        help_text="The program and its arguments, each passed on as it is: blanks and newlines too.",
     )
-    environment = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
+    environment = serializers.DictField(
+        child=serializers.CharField(trim_whitespace=False, allow_blank=True), required=False
+    )
     image = serializers.CharField(required=False, allow_blank=True, default="", max_length=300)
     runner = serializers.CharField(required=False, allow_blank=True, default="", max_length=12)
 
 
 class SellBackBody(serializers.Serializer[Any]):
-    client_order_id = serializers.CharField(max_length=64)
+    client_order_id = ClientOrderId()
     gpus = StrictInteger(min_value=1)
     limit_price = StrictInteger(min_value=1)
-    start = Moment(required=False, allow_null=True, help_text="Left out: the next full hour.")
+    start = Moment(
+        required=False, allow_null=True, help_text="Left out: now, or when the lease begins if that is later."
+    )
 
 
 class NoticeBody(serializers.Serializer[Any]):
@@ -207,8 +213,6 @@ class SellBack(MarketView):
         """Offer what is left of a lease on the book: a sell order whose source is the lease."""
         body, wait = self.read(request.data, SellBackBody), patience(request)
         lease = selectors.get_held_lease(actor=self.actor, lease_id=lease_id)
-        now = self.now()
-        soon = now.replace(minute=0, second=0, microsecond=0) + HOUR
         namespace_id = lease.holder.namespace_id
         assert namespace_id is not None
         order = trading.place_order(
@@ -219,12 +223,12 @@ class SellBack(MarketView):
                 product=lease.product.slug,
                 side=Order.Side.SELL.value,
                 gpus=body["gpus"],
-                start=body.get("start") or max(soon, lease.starts_at),
+                start=body.get("start"),
                 end=lease.ends_at,
                 price_micros_per_gpu_hour=body["limit_price"],
                 lease_id=lease.pk,
             ),
-            now=now,
+            now=self.now(),
         )
         return outcome(order, wait=wait)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import connection
@@ -42,14 +42,25 @@ EXAMPLE = {
 }
 
 
+class ClientOrderId(serializers.CharField):
+    """A trader's own name for an order, taken as it is: blanks at its ends belong to it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64, trim_whitespace=False, **kwargs)
+
+
 class OrderBody(serializers.Serializer[Any]):
     """One new order. Prices are micro-credits per GPU-hour."""
 
-    client_order_id = serializers.CharField(max_length=64)
+    client_order_id = ClientOrderId()
     side = serializers.ChoiceField(choices=list(SIDES))
     product = serializers.CharField(max_length=80)
     gpus = StrictInteger(min_value=1, max_value=2**31 - 1)
-    start = Moment(required=False, allow_null=True, help_text="Left out: now, the next whole minute.")
+    start = Moment(
+        required=False,
+        allow_null=True,
+        help_text="Left out: now, the current minute; of an extension, the end of the lease.",
+    )
     end = Moment()
     limit_price = StrictInteger(min_value=1, help_text="Of a market order, the most (least) to pay (take).")
     type = serializers.ChoiceField(choices=["limit", "market"], default="limit")
@@ -59,6 +70,18 @@ class OrderBody(serializers.Serializer[Any]):
     self_trade = serializers.ChoiceField(choices=list(SELF_TRADE), default="cancel_newest")
     node = StrictInteger(required=False, allow_null=True, min_value=1)
     lease = StrictInteger(required=False, allow_null=True, min_value=1)
+    same_node = StrictBoolean(
+        required=False,
+        allow_null=True,
+        help_text="Of a buy: all GPUs from one node. Left out: true if the product has nodes as large as the"
+        " order, else false.",
+    )
+    extends = StrictInteger(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        help_text="Of a buy: the lease to carry on from its end, on its node, with as many GPUs.",
+    )
     account = serializers.CharField(
         required=False, max_length=96, help_text="A namespace you trade for; left out: your own."
     )
@@ -74,7 +97,9 @@ class AmendBody(serializers.Serializer[Any]):
 
 class BulkBody(serializers.Serializer[Any]):
     orders = serializers.ListField(child=serializers.DictField(), allow_empty=False)
-    account = serializers.CharField(required=False, max_length=96)
+    account = serializers.CharField(
+        required=False, max_length=96, help_text="The account of the orders that name none themselves."
+    )
 
 
 class CancelAllBody(serializers.Serializer[Any]):
@@ -101,6 +126,8 @@ def request_of(body: dict[str, Any]) -> OrderRequest:
         self_trade=SELF_TRADE[body["self_trade"]].value,
         node_id=body.get("node"),
         lease_id=body.get("lease"),
+        same_node=body.get("same_node"),
+        extends_id=body.get("extends"),
     )
 
 
@@ -134,10 +161,12 @@ def order_row(order: Order) -> dict[str, Any]:
         "self_trade": Order.SelfTrade(order.self_trade).name.lower(),
         "node": order.node_id,
         "lease": order.lease_id,
+        "same_node": order.same_node,
+        "extends": order.extends_id,
         "state": order.state,
         "reason": order.reason,
         "version": order.version,
-        "hold_micros": notional + fee if is_buy else 0,
+        "hold_micros": order.hold_micros if is_buy else 0,
         "fee_micros": fee,
         "worst_case_total_micros": notional + fee if is_buy else notional - fee,
         "placed_at": moment(order.placed_at),
@@ -242,44 +271,64 @@ class Bulk(MarketView):
 
     @extend_schema(tags=[TAG], operation_id="place_orders", request=BulkBody, responses={200: dict})
     def post(self, request: Request) -> Response:
-        """Up to 1,000 orders in one commit; `results` has an answer for each, in their order."""
+        """Up to 1,000 orders in one commit; `results` has an answer for each, in their order.
+
+        Each order is placed for the account that it names, else for that of the bulk.
+        """
         body = self.read(request.data, BulkBody)
         if len(body["orders"]) > limits.bulk_max():
             raise BulkTooLarge(limit=limits.bulk_max())
-        shaped = [self._shape(order) for order in body["orders"]]
-        good = [item for item in shaped if isinstance(item, OrderRequest)]
-        placed: Sequence[Order | Refusal] = ()
-        if good:
-            placed = services.place_orders(
-                actor=self.actor,
-                namespace_id=self.namespace_id(body.get("account")),
-                requests=good,
-                now=self.now(),
-            )
+        accounts = _Accounts(self, body.get("account"))
+        shaped = [self._shape(order, accounts) for order in body["orders"]]
+        good = [item for item in shaped if isinstance(item, services.Placing)]
+        placed = services.place_orders(actor=self.actor, orders=good, now=self.now()) if good else ()
         answers = iter(placed)
         return Response(
             {
                 "results": [
-                    self._answer(next(answers)) if isinstance(item, OrderRequest) else item for item in shaped
+                    self._answer(next(answers) if isinstance(item, services.Placing) else item)
+                    for item in shaped
                 ]
             }
         )
 
-    def _shape(self, data: dict[str, Any]) -> OrderRequest | dict[str, Any]:
+    def _shape(self, data: dict[str, Any], accounts: _Accounts) -> services.Placing | Exception:
+        """One order of the bulk, or why it is none."""
         try:
-            return request_of(self.read(data, OrderBody))
-        except serializers.ValidationError as error:
-            refused = problems.handle(error, {})
-            assert refused is not None
-            return {"error": refused.data}
+            body = self.read(data, OrderBody)
+            return services.Placing(accounts.find(body.get("account")), request_of(body))
+        except (serializers.ValidationError, Refusal) as error:
+            return error
 
     @staticmethod
-    def _answer(answer: Order | Refusal) -> dict[str, Any]:
+    def _answer(answer: Order | Exception) -> dict[str, Any]:
         if isinstance(answer, Order):
             return {"order": order_row(answer)}
         refused = problems.handle(answer, {})
         assert refused is not None
         return {"error": refused.data}
+
+
+class _Accounts:
+    """Namespace ids by the names that the orders of a bulk have; each name is looked up once."""
+
+    def __init__(self, view: MarketView, default: str | None) -> None:
+        self._view = view
+        self._default = default
+        self._found: dict[str | None, int | Refusal] = {}
+
+    def find(self, name: str | None) -> int:
+        """Raises: NamespaceNotFound, Unauthenticated."""
+        name = name or self._default
+        if name not in self._found:
+            try:
+                self._found[name] = self._view.namespace_id(name)
+            except Refusal as refusal:
+                self._found[name] = refusal
+        found = self._found[name]
+        if isinstance(found, Refusal):
+            raise found
+        return found
 
 
 class OneOrder(MarketView):

@@ -31,7 +31,12 @@ STATUSES: tuple[tuple[type[Refusal], int], ...] = (
 )
 
 # What the rooms call a field → what bodies call it.
-FIELDS = {"price_micros_per_gpu_hour": "limit_price", "node_id": "node", "lease_id": "lease"}
+FIELDS = {
+    "extends_id": "extends",
+    "price_micros_per_gpu_hour": "limit_price",
+    "node_id": "node",
+    "lease_id": "lease",
+}
 
 
 def handle(error: Exception, _: dict[str, Any]) -> Response | None:

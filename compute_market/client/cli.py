@@ -136,6 +136,16 @@ def _orders(verb: Verb) -> None:
             source = one.add_mutually_exclusive_group(required=True)
             source.add_argument("--node", type=count, help="a machine of yours: market nodes")
             source.add_argument("--lease", type=count, help="a lease to sell back: market leases")
+        else:
+            where = one.add_mutually_exclusive_group()
+            where.add_argument(
+                "--same-node",
+                action=argparse.BooleanOptionalAction,
+                help="all GPUs from one machine, or from any; left out: from one if they fit on one",
+            )
+            where.add_argument(
+                "--extends", type=count, metavar="LEASE", help="carry a lease on from its end, on its machine"
+            )
     one = verb("orders", verbs.orders, "Your orders.")
     one.add_argument("--all", action="store_true", help="also finished ones")
     one = verb("amend", verbs.amend, "Change an order's price or total of GPUs.")

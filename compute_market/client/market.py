@@ -60,6 +60,9 @@ class Market:
     def leases(self, **query: Any) -> Iterator[dict[str, Any]]:
         return self.pages("leases", query)
 
+    def lease(self, lease_id: int) -> dict[str, Any]:
+        return self.call("GET", f"leases/{lease_id}")
+
     def order(self, order_id: int) -> dict[str, Any]:
         return self.call("GET", f"orders/{order_id}")
 

@@ -99,7 +99,11 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 
 def buy(market: Market, out: Out, args: argparse.Namespace) -> None:
-    _place(market, out, args, "buy")
+    where: dict[str, Any] = {} if args.same_node is None else {"same_node": args.same_node}
+    if args.extends:
+        args.start = datetime.fromisoformat(market.lease(args.extends)["end"])
+        where = {"extends": args.extends}
+    _place(market, out, args, "buy", **where)
 
 
 def sell(market: Market, out: Out, args: argparse.Namespace) -> None:
@@ -107,7 +111,7 @@ def sell(market: Market, out: Out, args: argparse.Namespace) -> None:
     _place(market, out, args, "sell", **source)
 
 
-def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **source: int) -> None:
+def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **where: Any) -> None:
     is_now = args.start == "now"
     start = datetime.now(UTC) if is_now else args.start or _next_hour()
     end = start + timedelta(hours=args.hours)
@@ -120,7 +124,7 @@ def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **sour
         "limit_price": args.price,
         "time_in_force": args.time_in_force,
         "self_trade": args.self_trade,
-        **source,
+        **where,
     }
     if args.until:
         order["expires_at"] = args.until

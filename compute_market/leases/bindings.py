@@ -41,7 +41,8 @@ def rebind(*, node: LockedNode, leases: Sequence[Lease], devices: Sequence[int],
     short = [lease for lease in leases if wanted[lease.pk] > len(bound[lease.pk])]
     had = _had_before(short)
     new = []
-    for lease in sorted(short, key=lambda one: (one.starts_at, one.pk)):
+    # Those that carry on another lease's work come first: the GPUs it runs on must not go to a neighbour.
+    for lease in sorted(short, key=lambda one: (one.extends_id is None, one.starts_at, one.pk)):
         missing = wanted[lease.pk] - len(bound[lease.pk])
         before = had[lease.pk]
         free = sorted((gpu for gpu in devices if gpu not in taken), key=lambda gpu: (gpu not in before, gpu))

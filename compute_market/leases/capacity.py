@@ -8,15 +8,15 @@ Everything here runs under the lock of the node, which comes after accounts' and
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import NewType
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from compute_market import clock, rows
 from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
-from compute_market.leases.models import Lease
+from compute_market.leases.models import JoinedFill, Lease
 from compute_market.ledger.models import Account
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import GpuHold, Node
@@ -133,13 +133,23 @@ class Supply:
         holds = GpuHold.objects.open().filter(node_id__in=self.nodes, ends_at__gt=self.now)
         for hold in holds:
             self._taken[hold.node_id, hold.lease_number].append((hold.starts_at, hold.ends_at, hold.gpus))
-        unheld = Lease.objects.live().filter(
-            Q(hold__isnull=True) | Q(hold__released_at__isnull=False),
-            node_id__in=self.nodes,
-            ends_at__gt=self.now,
-        )
-        for lease in unheld:
-            self._taken[lease.node_id, lease.parent_id].append((lease.starts_at, lease.ends_at, lease.gpus))
+        leases = Lease.objects.live().filter(node_id__in=self.nodes, ends_at__gt=self.now)
+        for place, stretch in unheld(leases):
+            self._taken[place].append(stretch)
+
+
+def unheld(leases: QuerySet[Lease]) -> Iterator[tuple[tuple[int, int | None], Stretch]]:
+    """What leases have taken that no open hold stands for: ((node, lease it was sold from), stretch).
+
+    A lease of several fills may lean on several holds, and on some of them no more.
+    """
+    released = Q(hold__isnull=True) | Q(hold__released_at__isnull=False)
+    for lease in leases.filter(released):
+        own = lease.gpus - lease.joined_gpus
+        yield (lease.node_id, lease.parent_id), (lease.starts_at, lease.ends_at, own)
+    for fill in JoinedFill.objects.select_related("lease").filter(released, lease__in=leases):
+        lease = fill.lease
+        yield (lease.node_id, lease.parent_id), (lease.starts_at, lease.ends_at, fill.gpus)
 
 
 def find_holds(*, causes: Collection[str]) -> dict[str, int]:

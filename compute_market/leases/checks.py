@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, F, Q, Sum
 
-from compute_market.leases.capacity import Stretch, peak
+from compute_market.leases.capacity import Stretch, peak, unheld
 from compute_market.leases.models import Binding, Lease, LeaseEvent
 from compute_market.leases.states import NEXT, State
 from compute_market.ledger.models import Account
@@ -35,10 +35,9 @@ def _gpus_promised_once() -> Iterator[str]:
     promised: dict[tuple[int, int | None], list[Stretch]] = defaultdict(list)
     for hold in GpuHold.objects.open():
         promised[hold.node_id, hold.lease_number].append((hold.starts_at, hold.ends_at, hold.gpus))
-    standing = Q(hold__isnull=True) | Q(hold__released_at__isnull=False)
     leases = {lease.pk: lease for lease in Lease.objects.live()}
-    for lease in Lease.objects.live().filter(standing):
-        promised[lease.node_id, lease.parent_id].append((lease.starts_at, lease.ends_at, lease.gpus))
+    for place, stretch in unheld(Lease.objects.live()):
+        promised[place].append(stretch)
     gpus = dict(Node.objects.values_list("pk", "gpus"))
     for (node_id, lease_id), stretches in promised.items():
         if lease_id is not None and lease_id not in leases:

@@ -7,11 +7,13 @@ them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, NewType
 
-from compute_market import rows
-from compute_market.leases.models import Lease, LeaseEvent
+from django.db.models import F
+
+from compute_market import clock, rows
+from compute_market.leases.models import JoinedFill, Lease, LeaseEvent
 from compute_market.leases.signals import lease_moved, leases_opened
 from compute_market.leases.states import NEXT, OVER, State
 
@@ -20,12 +22,14 @@ LockedLease = NewType("LockedLease", Lease)
 
 
 class LeaseOpening(NamedTuple):
-    """What a trade says of the lease it makes. Accounts, orders and the trade by primary key.
+    """What a trade says of the lease it makes or joins. Accounts, orders and the trade by primary key.
 
-    `hold_id` is the sell order's hold; `parent_id` the lease that is sold back, if one is.
+    `hold_id` is the sell order's hold; `parent_id` the lease that is sold back, if one is. `is_first` says
+    that the buy had no fill before this commit, so that no earlier lease of it need be looked for.
     """
 
     trade_id: int
+    order_id: int
     shard: int
     product_id: int
     node_id: int
@@ -39,10 +43,28 @@ class LeaseOpening(NamedTuple):
     price_micros_per_gpu_hour: int
     notional_micros: int
     seller_fee_micros: int
+    is_first: bool
+
+    @property
+    def price_micros_per_minute(self) -> int:
+        """Ticks are multiples of 60, so it is whole."""
+        return self.gpus * (self.price_micros_per_gpu_hour // 60)
+
+
+class _Machine(NamedTuple):
+    """What fills must have in common to be one lease: the order, the machine, the window and the seller."""
+
+    order_id: int | None
+    node_id: int
+    seller_id: int
+    parent_id: int | None
+    start: datetime
+    end: datetime
 
 
 OPENED = (
     "trade_number",
+    "order_number",
     "shard",
     "product",
     "node",
@@ -51,13 +73,23 @@ OPENED = (
     "hold",
     "parent",
     "gpus",
+    "joined_gpus",
     "starts_at",
     "ends_at",
     "agreed_end_at",
     "price_micros_per_gpu_hour",
+    "price_micros_per_minute",
     "notional_micros",
     "seller_fee_micros",
     "metered_through",
+)
+GROWN = (
+    "gpus",
+    "joined_gpus",
+    "price_micros_per_gpu_hour",
+    "price_micros_per_minute",
+    "notional_micros",
+    "seller_fee_micros",
 )
 UNTOUCHED = {
     "state": State.PENDING.value,
@@ -73,26 +105,103 @@ UNTOUCHED = {
 def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list[int]:
     """Open the leases of a batch of trades, inside the commit that makes them; one statement for all.
 
-    The buyers' money is in the shard's escrow account already. Gives the leases' ids in the given order.
+    Fills of one order on one node and window, from one seller, are one lease: also with those of earlier
+    commits, as long as that lease is pending. The first minute of a lease that is opened in it is free (rule
+    M15). The buyers' money is in the shard's escrow account already. Gives the ids of the new
+    leases.
     """
     if not openings:
         return []
+    pending = _pending(openings)
+    groups: dict[_Machine, list[LeaseOpening]] = {}
+    for opening in openings:
+        groups.setdefault(_machine_of(opening), []).append(opening)
+    new = [fills for machine, fills in groups.items() if machine not in pending]
     lease_ids = rows.insert_rows(
         Lease,
         OPENED,
-        [
-            (
-                o.trade_id, o.shard, o.product_id, o.node_id, o.buyer_id, o.seller_id,
-                o.hold_id, o.parent_id, o.gpus, o.start, o.end, o.end,
-                o.price_micros_per_gpu_hour, o.notional_micros, o.seller_fee_micros, o.start,
-            )
-            for o in openings
-        ],
+        [_opened(fills, now) for fills in new],
         same={**UNTOUCHED, "opened_at": now},
-    )  # fmt: skip
+    )
+    joined = [(pk, fill) for pk, fills in zip(lease_ids, new, strict=True) for fill in fills[1:]]
+    for machine, lease in pending.items():
+        fills = groups.get(machine, [])
+        _grow(lease, fills)
+        joined += [(lease.pk, fill) for fill in fills]
+    rows.update_rows(
+        Lease, GROWN, [(lease.pk, *(getattr(lease, name) for name in GROWN)) for lease in pending.values()]
+    )
+    rows.add_rows(
+        JoinedFill,
+        ("lease", "trade_number", "hold", "gpus"),
+        [(pk, fill.trade_id, fill.hold_id, fill.gpus) for pk, fill in joined],
+    )
     starts_at = min(opening.start for opening in openings)
     leases_opened.send(sender=Lease, lease_ids=lease_ids, starts_at=starts_at, now=now)
     return lease_ids
+
+
+def _machine_of(fill: LeaseOpening) -> _Machine:
+    return _Machine(fill.order_id, fill.node_id, fill.seller_id, fill.parent_id, fill.start, fill.end)
+
+
+def _pending(openings: Sequence[LeaseOpening]) -> dict[_Machine, LockedLease]:
+    """Leases that earlier fills of these orders made and that have not begun, locked."""
+    later = [opening for opening in openings if not opening.is_first]
+    if not later:
+        return {}
+    found = (
+        Lease.objects.select_for_update()
+        .filter(
+            state=State.PENDING,
+            ends_at=F("agreed_end_at"),
+            node__in={opening.node_id for opening in later},
+            starts_at__in={opening.start for opening in later},
+            order_number__in=rows.listed({opening.order_id for opening in later}),
+        )
+        .exclude(state=State.SETTLED)  # as the index of live leases has it
+        .order_by("pk")
+    )
+    return {
+        _Machine(
+            lease.order_number,
+            lease.node_id,
+            lease.seller_id,
+            lease.parent_id,
+            lease.starts_at,
+            lease.ends_at,
+        ): LockedLease(lease)
+        for lease in found
+    }
+
+
+def _opened(fills: Sequence[LeaseOpening], now: datetime) -> tuple[object, ...]:
+    """The row of a new lease, as `OPENED`, made of the first fill and those that join it at once."""
+    first = fills[0]
+    gpus, minute_price = first.gpus, first.price_micros_per_minute
+    notional, fee = first.notional_micros, first.seller_fee_micros
+    for fill in fills[1:]:
+        gpus += fill.gpus
+        minute_price += fill.price_micros_per_minute
+        notional += fill.notional_micros
+        fee += fill.seller_fee_micros
+    free = clock.MINUTE if first.start < now < first.start + clock.MINUTE else timedelta(0)
+    return (
+        first.trade_id, first.order_id, first.shard, first.product_id, first.node_id, first.buyer_id,
+        first.seller_id, first.hold_id, first.parent_id, gpus, gpus - first.gpus, first.start, first.end,
+        first.end, minute_price * 60 // gpus, minute_price, notional, fee, first.start + free,
+    )  # fmt: skip
+
+
+def _grow(lease: LockedLease, fills: Sequence[LeaseOpening]) -> None:
+    """Add further fills to a pending lease, in memory."""
+    for fill in fills:
+        lease.gpus += fill.gpus
+        lease.joined_gpus += fill.gpus
+        lease.price_micros_per_minute += fill.price_micros_per_minute
+        lease.notional_micros += fill.notional_micros
+        lease.seller_fee_micros += fill.seller_fee_micros
+    lease.price_micros_per_gpu_hour = lease.price_micros_per_minute * 60 // lease.gpus
 
 
 def lock_lease(lease_id: int) -> LockedLease | None:

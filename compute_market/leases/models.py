@@ -34,13 +34,18 @@ class LeaseQuerySet(models.QuerySet["Lease"]):
 
 
 class Lease(models.Model):
-    """The right to run on so many GPUs of a node from start to end, bought in one trade.
+    """The right to run on so many GPUs of a node from start to end, bought by one order.
 
-    Its money lies in its shard's escrow account: what is metered goes to the seller, the rest back to the
-    holder. An early end moves `ends_at`; `metered_through` says up to which minute it was metered.
+    It begins with one trade; further fills of the order on that node and window, from the same seller, join
+    it while it is pending (`JoinedFill`, docs/adr/0163). Its money lies in its shard's escrow account: what
+    is metered goes to the seller, the rest back to the holder. An early end moves `ends_at`;
+    `metered_through` says up to which minute it was metered.
     """
 
-    trade_number = models.BigIntegerField(unique=True, help_text="The trade's primary key.")
+    trade_number = models.BigIntegerField(unique=True, help_text="Its first trade's primary key.")
+    order_number = models.BigIntegerField(
+        null=True, blank=True, help_text="The buy order's primary key; none of leases older than this column."
+    )
     shard = models.PositiveSmallIntegerField()
     # As its sell order has them, where the database checks them; it does not do so again (ADR 0130).
     product = models.ForeignKey(
@@ -55,7 +60,7 @@ class Lease(models.Model):
     seller = models.ForeignKey(
         "ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
-    # The sell order's hold. Until it is released it stands for this lease's GPUs as well.
+    # The first sell order's hold. Until it is released it stands for the GPUs of the first trade as well.
     hold = models.ForeignKey(
         "offers.GpuHold",
         on_delete=models.PROTECT,
@@ -83,10 +88,14 @@ class Lease(models.Model):
         help_text="The lease whose work goes on in this one.",
     )
     gpus = models.PositiveSmallIntegerField()
+    joined_gpus = models.PositiveSmallIntegerField(default=0, help_text="Those of fills that joined it.")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     agreed_end_at = models.DateTimeField(help_text="The end that was traded.")
-    price_micros_per_gpu_hour = models.BigIntegerField()
+    price_micros_per_gpu_hour = models.BigIntegerField(
+        help_text="Of several fills the average, rounded down."
+    )
+    price_micros_per_minute = models.BigIntegerField(help_text="What a minute of all its GPUs costs, exact.")
     notional_micros = models.BigIntegerField(help_text="What the holder paid in.")
     seller_fee_micros = models.BigIntegerField(help_text="Taken from the first that the seller earns.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
@@ -155,11 +164,6 @@ class Lease(models.Model):
         return f"lease {self.pk} ({self.state})"
 
     @property
-    def price_micros_per_minute(self) -> int:
-        """What a minute of all its GPUs costs. Ticks are multiples of 60, so it is whole."""
-        return self.gpus * (self.price_micros_per_gpu_hour // 60)
-
-    @property
     def escrow_micros(self) -> int:
         """What of its money is still in escrow."""
         return self.notional_micros - self.paid_micros - self.refunded_micros
@@ -167,6 +171,23 @@ class Lease(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state in LIVE
+
+
+class JoinedFill(models.Model):
+    """A further trade of a lease's order that joined it: more of its GPUs, perhaps under another hold."""
+
+    lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="joined_fills")
+    trade_number = models.BigIntegerField(unique=True, help_text="The trade's primary key.")
+    hold = models.ForeignKey(
+        "offers.GpuHold", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    gpus = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = (models.CheckConstraint(name="joined_fill_of_gpus", condition=Q(gpus__gte=1)),)
+
+    def __str__(self) -> str:
+        return f"{self.gpus} GPUs of lease {self.lease_id}"
 
 
 class LeaseEvent(models.Model):

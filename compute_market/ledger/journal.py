@@ -96,6 +96,19 @@ class Journal:
         self._touch(reservation)
         self._transfers.append((debit.pk, credit_id, amount_micros, kind, cause, reservation))
 
+    def shrink(self, *, reservation: Reservation | Promise, left_micros: int) -> None:
+        """Let a reservation promise only so much more; what it promised beyond that is available at once.
+
+        Raises: ReservationEnded when it has ended before, or promises less already.
+        """
+        released = reservation.amount_micros - reservation.drawn_micros - left_micros
+        if reservation.state != _OPEN or released < 0:
+            raise ReservationEnded(reservation_id=reservation.pk)
+        if released:
+            reservation.amount_micros -= released
+            self.accounts[reservation.account_id].held_micros -= released
+            self._touch(reservation)
+
     def end(self, *, reservation: Reservation | Promise, expired: bool = False) -> int:
         """End a reservation: posted if it was drawn on, else voided (or expired). Give what went back.
 
@@ -173,8 +186,11 @@ class Journal:
     def _send_reservations(self) -> None:
         changed = rows.update_rows(
             Reservation,
-            ("drawn_micros", "state", "ended_at"),
-            [(pk, row.drawn_micros, row.state, row.ended_at) for pk, row in self._touched.items()],
+            ("amount_micros", "drawn_micros", "state", "ended_at"),
+            [
+                (pk, row.amount_micros, row.drawn_micros, row.state, row.ended_at)
+                for pk, row in self._touched.items()
+            ],
             where="state = 'open'",
         )
         self._changed = changed, len(self._touched)

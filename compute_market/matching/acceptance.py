@@ -10,27 +10,33 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, IntegerField, Subquery
+from django.db.models import Exists, IntegerField, OuterRef, Subquery
+from django.utils.translation import gettext as _
 
 from compute_market import rows
 from compute_market.errors import Refusal
+from compute_market.leases.errors import LeaseNotFound
+from compute_market.leases.models import Lease
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Reservation
 from compute_market.matching import commandlog, limits, listings, quantities, supply, terms
-from compute_market.matching.errors import ClientOrderIdReused, TooManyOrders
+from compute_market.matching.engine.commands import ANY_ONE, New
+from compute_market.matching.errors import ClientOrderIdReused, OrderInvalid, TooManyOrders
 from compute_market.matching.models import Command, Listing, Order
 from compute_market.matching.terms import OrderRequest
+from compute_market.offers import selectors
 from compute_market.offers.errors import ProductNotFound
 from compute_market.offers.models import Product
+from compute_market.offers.selectors import NODE_SIZE_DEFAULT
 from hub.interface import Prepared
 
 COLUMNS = (
     "account", "client_order_id", "product", "side", "price_micros_per_gpu_hour", "gpus", "start", "end",
-    "node", "lease", "time_in_force", "is_market", "post_only", "self_trade", "expires_at", "maker_fee_bps",
-    "taker_fee_bps", "reservation", "state", "reason", "total_gpu_minutes", "filled_gpu_minutes",
-    "open_gpu_minutes", "cancelled_gpu_minutes", "version", "placed_at", "changed_at",
+    "node", "lease", "time_in_force", "is_market", "post_only", "self_trade", "same_node", "extends",
+    "expires_at", "maker_fee_bps", "taker_fee_bps", "reservation", "state", "reason", "total_gpu_minutes",
+    "filled_gpu_minutes", "open_gpu_minutes", "cancelled_gpu_minutes", "version", "placed_at", "changed_at",
 )  # fmt: skip
-FOREIGN = {"account", "product", "node", "lease", "reservation"}
+FOREIGN = {"account", "product", "node", "lease", "extends", "reservation"}
 ATTRIBUTES = tuple(f"{name}_id" if name in FOREIGN else name for name in COLUMNS)
 
 
@@ -46,6 +52,7 @@ _standing = Prepared(
         Listing.objects.select_related("product")
         .filter(product__slug=product)
         .annotate(
+            node_size=selectors.node_size(OuterRef("product")),
             live=_Counted(Order.objects.live().filter(account=account).order_by().values("pk")),
             is_known=Exists(
                 Command.objects.filter(kind=Command.Kind.NEW, account=account, client_order_id=name)
@@ -56,7 +63,7 @@ _standing = Prepared(
     product="?product",
     name="?name",
 )
-"""All that a single order is judged by: its product, the account's live orders, whether its id was used."""
+"""What a single order is judged by: its product and its nodes' size, live orders, whether its id was used."""
 
 
 class Batch:
@@ -79,22 +86,21 @@ class Batch:
     def write(self) -> set[int]:
         """Write what was accepted. Gives the shards whose bells should ring."""
         self.journal.write()
-        for order, _, reservation in self._fresh:
+        for order, _fingerprint, reservation in self._fresh:
             order.reservation_id = reservation.pk if reservation is not None else None
         pks = rows.insert_rows(
             Order,
             COLUMNS,
-            [tuple(getattr(order, name) for name in ATTRIBUTES) for order, _, _ in self._fresh],
+            [tuple(getattr(order, name) for name in ATTRIBUTES) for order, *_hold in self._fresh],
         )
         entries: dict[int, list[commandlog.Entry]] = defaultdict(list)
-        minute = quantities.to_minutes(self.now)
-        for pk, (order, fingerprint, _) in zip(pks, self._fresh, strict=True):
+        for pk, (order, fingerprint, _hold) in zip(pks, self._fresh, strict=True):
             order.pk = pk
             order._state.adding = False  # noqa: SLF001 - the row is there, though not by save()
             entries[order.product.shard_id].append(
                 commandlog.Entry(
                     kind="new",
-                    body=_body(order, minute),
+                    body=_body(order, self.now),
                     account_id=order.account_id,
                     client_order_id=order.client_order_id,
                     fingerprint=fingerprint,
@@ -130,12 +136,13 @@ class Acceptance:
         else:
             self._listings, live = {standing.product.slug: standing}, standing.live
         self._room = limits.open_orders_max() - live
+        self._extended = self._load_extended(requests)
 
     def take(self, request: OrderRequest) -> Order:
         """Accept one order, or give the one that was accepted under its key before.
 
         Raises: OrderInvalid, ClientOrderIdReused, ProductNotFound, ProductHalted, ProductClosed,
-        TooManyOrders, InsufficientFunds, NodeNotFound, NodeNotTradable, CapacityTaken.
+        TooManyOrders, InsufficientFunds, NodeNotFound, NodeNotTradable, CapacityTaken, LeaseNotFound.
         """
         fingerprint = request.fingerprint()
         if known := self._known.get(request.client_order_id):
@@ -145,7 +152,8 @@ class Acceptance:
         listing = self._listings.get(request.product)
         if listing is None:
             raise ProductNotFound(product=request.product)
-        window = terms.check(request, listing=listing, now=self.now)
+        source = self._source_of(request, listing)
+        window = terms.check(request, listing=listing, now=self.now, source=source)
         if self._room <= 0:
             raise TooManyOrders(limit=limits.open_orders_max())
         order = self._drawn_up(request, listing, window)
@@ -189,14 +197,44 @@ class Acceptance:
                 known[command.client_order_id] = (command.fingerprint, command.order)
         return known
 
+    def _load_extended(self, requests: Sequence[OrderRequest]) -> dict[int, Lease]:
+        """The account's own live leases that requests extend, by id."""
+        ids = {request.extends_id for request in requests if request.extends_id is not None}
+        return Lease.objects.live().filter(holder=self.account.pk).in_bulk(ids) if ids else {}
+
+    def _source_of(self, request: OrderRequest, listing: Listing) -> Lease | None:
+        """The lease that a sell offers or a buy extends. Raises: LeaseNotFound, OrderInvalid."""
+        if request.extends_id is None:
+            return self._sources.lease_of(request)
+        lease = self._extended.get(request.extends_id)
+        if lease is None or lease.product_id != listing.product_id:
+            raise LeaseNotFound
+        if lease.gpus != request.gpus:
+            reason = _("an extension is for as many GPUs as the lease has, {gpus}.").format(gpus=lease.gpus)
+            raise OrderInvalid(field="gpus", reason=reason)
+        if lease.ends_at != lease.agreed_end_at:
+            raise OrderInvalid(field="extends", reason=_("the lease is about to end early."))
+        return lease
+
     def _load_listings(self, slugs: set[str]) -> dict[str, Listing]:
-        found = {
+        sized = Listing.objects.annotate(node_size=selectors.node_size(OuterRef("product")))
+        found: dict[str, Listing] = {
             listing.product.slug: listing
-            for listing in Listing.objects.select_related("product").filter(product__slug__in=slugs)
+            for listing in sized.select_related("product").filter(product__slug__in=slugs)
         }
         for product in Product.objects.filter(slug__in=slugs - found.keys()):
             found[product.slug] = listings.ensure(product, now=self.now)
         return found
+
+    @staticmethod
+    def _wants_one_node(request: OrderRequest, listing: Listing) -> bool:
+        """As asked; if nothing was asked, whether the product has nodes as large as the order."""
+        if request.side == Order.Side.SELL:
+            return False
+        if request.same_node is not None or request.extends_id is not None:
+            return request.same_node is not False
+        size: int = getattr(listing, "node_size", None) or NODE_SIZE_DEFAULT
+        return request.gpus <= size
 
     def _drawn_up(self, request: OrderRequest, listing: Listing, window: terms.Window) -> Order:
         gpu_minutes = request.gpus * window.minutes
@@ -215,6 +253,8 @@ class Acceptance:
             is_market=request.is_market,
             post_only=request.post_only,
             self_trade=request.self_trade,
+            same_node=self._wants_one_node(request, listing),
+            extends=self._extended.get(request.extends_id or 0),
             expires_at=terms.expires_at(request, window),
             maker_fee_bps=limits.maker_fee_bps(),
             taker_fee_bps=limits.taker_fee_bps(),
@@ -225,20 +265,27 @@ class Acceptance:
         )
 
 
-def _body(order: Order, minute: int) -> tuple[int, ...]:
+def _body(order: Order, now: datetime) -> tuple[int, ...]:
     """The engine's `New` without its sequence."""
-    return (
-        order.pk,
-        order.account_id,
-        order.product_id,
-        int(order.side),
-        order.price_micros_per_gpu_hour,
-        order.gpus,
-        quantities.to_minutes(order.start),
-        quantities.to_minutes(order.end),
-        order.node_id or 0,
-        int(order.time_in_force),
-        int(order.post_only),
-        int(order.self_trade),
-        minute,
+    is_dated = order.time_in_force == Order.TimeInForce.GTD
+    one_node = ANY_ONE if order.same_node else 0
+    command = New(
+        sequence=0,
+        order=order.pk,
+        account=order.account_id,
+        product=order.product_id,
+        side=int(order.side),
+        price=order.price_micros_per_gpu_hour,
+        gpus=order.gpus,
+        start=quantities.to_minutes(order.start),
+        end=quantities.to_minutes(order.end),
+        node=order.node_id or 0,
+        time_in_force=int(order.time_in_force),
+        post_only=int(order.post_only),
+        self_trade=int(order.self_trade),
+        minute=quantities.to_minutes(now),
+        one_node=order.extends.node_id if order.extends is not None else one_node,
+        expires=quantities.to_milliseconds(order.expires_at) if is_dated else 0,
+        clock=quantities.to_milliseconds(now),
     )
+    return command[1:]

@@ -45,7 +45,14 @@ def draw_up(
         supply.enlarge(order=order, gpus=gpus, now=now)
     return commandlog.Entry(
         kind="amend",
-        body=(order.pk, price, gpus, version or 0, quantities.to_minutes(now)),
+        body=(
+            order.pk,
+            price,
+            gpus,
+            version or 0,
+            quantities.to_minutes(now),
+            quantities.to_milliseconds(now),
+        ),
         account_id=account.pk,
         order_id=order.pk,
         reservation_id=extra,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from compute_market.leases.models import Lease
+from compute_market.leases.models import JoinedFill, Lease
 from compute_market.ledger.models import Reservation
 from compute_market.matching import replay, supply
 from compute_market.matching.models import Command, Cursor, Order, Outcome, Trade
@@ -54,6 +54,12 @@ def _money_holds() -> Iterator[str]:
         yield f"The live buy {order.pk} holds no money."
     for order in buys.exclude(state__in=Order.LIVE).filter(reservation__state=Reservation.State.OPEN)[:20]:
         yield f"The finished buy {order.pk} still holds money."
+    for order in buys.live().select_related("reservation"):
+        if order.reservation is None:
+            continue
+        held = order.reservation.amount_micros - order.reservation.drawn_micros
+        if held != order.hold_micros:
+            yield f"The live buy {order.pk} holds {held}; what is open of it needs {order.hold_micros}."
     pending = Cursor.objects.filter(shard=OuterRef("shard"), sequence__gte=OuterRef("sequence"))
     extra = Command.objects.filter(Exists(pending), reservation__state=Reservation.State.OPEN)
     for command in extra[:20]:
@@ -79,7 +85,8 @@ def _gpu_holds() -> Iterator[str]:
 
 def _trades_without_lease() -> Iterator[str]:
     leased = Lease.objects.filter(trade_number=OuterRef("pk"))
-    for trade in Trade.objects.filter(~Exists(leased))[:20]:
+    joined = JoinedFill.objects.filter(trade_number=OuterRef("pk"))
+    for trade in Trade.objects.filter(~Exists(leased), ~Exists(joined))[:20]:
         yield f"The {trade} has no lease."
 
 

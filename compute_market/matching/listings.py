@@ -61,7 +61,8 @@ def configure(
     )
     if (trading, lowest, highest) != (listing.trading, listing.lowest_micros, listing.highest_micros):
         body = (product.pk, product.lot, product.tick_micros, lowest, highest, trading)
-        entry = commandlog.Entry(kind="configure", body=(*body, quantities.to_minutes(now)))
+        times = (quantities.to_minutes(now), quantities.to_milliseconds(now))
+        entry = commandlog.Entry(kind="configure", body=(*body, *times))
         commandlog.append(shard=product.shard_id, entries=[entry], now=now)
     listing.trading, listing.lowest_micros, listing.highest_micros = trading, lowest, highest
     listing.changed_at = now

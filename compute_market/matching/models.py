@@ -14,6 +14,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from compute_market.matching import quantities
+
 
 class Intake(models.Model):
     """The end of a shard's command log. Its row is locked for the moment in which numbers are given out."""
@@ -132,6 +134,16 @@ class Order(models.Model):
     is_market = models.BooleanField(default=False)
     post_only = models.BooleanField(default=False)
     self_trade = models.SmallIntegerField(choices=SelfTrade.choices, default=SelfTrade.CANCEL_NEWEST)
+    same_node = models.BooleanField(default=False, help_text="All fills of this buy come from one node.")
+    extends = models.ForeignKey(
+        "leases.Lease",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="The lease that this buy carries on, on the same node.",
+    )
     expires_at = models.DateTimeField(
         help_text="Its own time, or when nothing of its window can trade any more."
     )
@@ -184,6 +196,10 @@ class Order(models.Model):
                 name="order_sell_names_its_source",
                 condition=Q(side=1, node__isnull=True, lease__isnull=True) | Q(side=-1, node__isnull=False),
             ),
+            models.CheckConstraint(
+                name="order_one_node_of_a_buy",
+                condition=Q(side=1) | Q(side=-1, same_node=False, extends__isnull=True),
+            ),
         )
         indexes = (
             models.Index(
@@ -214,6 +230,15 @@ class Order(models.Model):
     @property
     def minutes(self) -> int:
         return int((self.end - self.start).total_seconds()) // 60
+
+    @property
+    def hold_micros(self) -> int:
+        """The most that the open rest of a buy can cost: what it holds, to the micro-credit (rule M16)."""
+        return quantities.hold_micros(
+            gpu_minutes=self.open_gpu_minutes,
+            price_micros_per_gpu_hour=self.price_micros_per_gpu_hour,
+            fee_bps=max(self.maker_fee_bps, self.taker_fee_bps),
+        )
 
     @property
     def filled_gpus(self) -> float:

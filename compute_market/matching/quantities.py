@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+MILLISECOND = timedelta(milliseconds=1)
 MINUTES_PER_HOUR = 60
 # A multiple of 60 keeps the price of a GPU-minute whole; so every tick is one.
 TICK_UNIT_MICROS = 60
@@ -14,6 +15,11 @@ TICK_UNIT_MICROS = 60
 def to_minutes(moment: datetime) -> int:
     """Minutes since the epoch; a moment within a minute belongs to the one it is in."""
     return (moment - EPOCH) // MINUTE
+
+
+def to_milliseconds(moment: datetime) -> int:
+    """Milliseconds since the epoch; a moment within a millisecond belongs to the one it is in."""
+    return (moment - EPOCH) // MILLISECOND
 
 
 def from_minutes(minutes: int) -> datetime:

@@ -17,6 +17,8 @@ SENTENCES = {
     Reason.WINDOW_PASSED: _("Its window had begun or passed."),
     Reason.WOULD_TRADE: _("It would have traded at once, and was to be post-only."),
     Reason.NOT_FILLABLE: _("It could not be filled whole at once."),
+    Reason.NOT_ON_ONE_NODE: _("No single node could fill it whole at once."),
+    Reason.WINDOW_BEGUN: _("Its window had begun; it took what one node could give."),
     Reason.NOT_OPEN: _("The order was not open any more."),
     Reason.VERSION_CHANGED: _("The order had changed meanwhile."),
     Reason.NOTHING_LEFT: _("Nothing was left to trade."),

@@ -18,7 +18,7 @@ def suspend_offers(sender: object, *, node_id: int, shard: int, now: datetime, *
 
 def return_offers(sender: object, *, node_id: int, shard: int, now: datetime, **_: object) -> None:
     """The node is back: its offers come back to their places."""
-    body = (node_id, quantities.to_minutes(now))
+    body = (node_id, quantities.to_minutes(now), quantities.to_milliseconds(now))
     commandlog.append(shard=shard, entries=[commandlog.Entry(kind="resume", body=body)], now=now)
     tasks.ring(shard)
 

@@ -32,6 +32,7 @@ from hub.interface import Principal
 
 __all__ = [
     "OrderRequest",
+    "Placing",
     "amend_order",
     "cancel_all",
     "cancel_order",
@@ -60,18 +61,30 @@ def place_order(*, actor: Principal, namespace_id: int, request: OrderRequest, n
     return answer
 
 
-def place_orders(
-    *, actor: Principal, namespace_id: int, requests: Sequence[OrderRequest], now: datetime
-) -> list[Order | Refusal]:
-    """Accept up to a thousand orders in one commit; each has its own answer, in the order of the requests.
+class Placing(NamedTuple):
+    """One order of a bulk, and the namespace that it is placed for."""
 
-    Raises: BulkTooLarge, NotAMember, TradeScopeMissing.
+    namespace_id: int
+    request: OrderRequest
+
+
+def place_orders(*, actor: Principal, orders: Sequence[Placing], now: datetime) -> list[Order | Refusal]:
+    """Accept up to a thousand orders in one commit; each has its own answer, in the order given.
+
+    An order for a namespace that the actor may not trade for is refused alone. Raises: BulkTooLarge.
     """
-    policies.require_spend(actor, namespace_id)
-    if not 0 < len(requests) <= limits.bulk_max():
+    if not 0 < len(orders) <= limits.bulk_max():
         raise BulkTooLarge(limit=limits.bulk_max())
+    denied: dict[int, Refusal] = {}
+    for namespace_id in {each.namespace_id for each in orders}:
+        try:
+            policies.require_spend(actor, namespace_id)
+        except Refusal as refusal:
+            denied[namespace_id] = refusal
+    allowed = [_Wanted(*each, now) for each in orders if each.namespace_id not in denied]
     with collector_paused():
-        return _accept([_Wanted(namespace_id, request, now) for request in requests])
+        answers = iter(_accept(allowed) if allowed else ())
+    return [denied.get(each.namespace_id) or next(answers) for each in orders]
 
 
 class _Wanted(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from compute_market import rows
 from compute_market.leases import capacity, lifecycle
@@ -37,11 +37,26 @@ WRITTEN = (
     "price_micros_per_gpu_hour", "gpus", "state", "total_gpu_minutes", "filled_gpu_minutes",
     "open_gpu_minutes", "cancelled_gpu_minutes", "version", "reservation", "reason",
 )  # fmt: skip
-TRADE_COLUMNS = (
-    "sequence", "product", "buy", "sell", "buyer", "seller", "node", "taker_side",
-    "price_micros_per_gpu_hour", "gpus", "start", "end", "notional_micros", "buy_fee_micros",
-    "sell_fee_micros",
-)  # fmt: skip
+
+
+class Traded(NamedTuple):
+    """The row of a trade, by the names of its columns."""
+
+    sequence: int
+    product: int
+    buy: int
+    sell: int
+    buyer: int
+    seller: int
+    node: int
+    taker_side: int
+    price_micros_per_gpu_hour: int
+    gpus: int
+    start: datetime
+    end: datetime
+    notional_micros: int
+    buy_fee_micros: int
+    sell_fee_micros: int
 
 
 class Tally:
@@ -52,6 +67,7 @@ class Tally:
         "cancelled",
         "client_order_id",
         "filled",
+        "filled_before",
         "gpus",
         "hold",
         "lease",
@@ -72,7 +88,17 @@ class Tally:
         (self.pk, self.account, self.side, self.price, self.gpus, self.state, self.total, self.filled,
          self.open, self.cancelled, self.version, self.reservation, self.maker_bps, self.taker_bps,
          self.lease, self.reason, self.client_order_id) = row  # fmt: skip
+        self.filled_before = self.filled
         self.hold: Reservation | ledger.Promise | None = None
+
+    @property
+    def hold_micros(self) -> int:
+        """What the open rest of a buy must hold."""
+        return quantities.hold_micros(
+            gpu_minutes=self.open,
+            price_micros_per_gpu_hour=self.price,
+            fee_bps=max(self.maker_bps, self.taker_bps),
+        )
 
     @property
     def cause(self) -> str:
@@ -106,7 +132,7 @@ class Settlement:
         self.logged = {entry.sequence: entry for entry in logged}
         self.tallies = self._load_tallies()
         self._load_money()
-        self.trades: list[tuple[Any, ...]] = []
+        self.trades: list[Traded] = []
         self.outcomes: dict[int, tuple[bool, str]] = {}
         self._ended: list[Tally] = []
         self._resized: dict[int, Tally] = {}
@@ -142,7 +168,7 @@ class Settlement:
         ]
         capacity.release(hold_ids=finished, now=now)
         at_shard = {"shard": self.shard}
-        self._trade_pks = rows.insert_rows(Trade, TRADE_COLUMNS, self.trades, same=at_shard | {"at": now})
+        self._trade_pks = rows.insert_rows(Trade, Traded._fields, self.trades, same=at_shard | {"at": now})
         self.journal.send()
         changed = [tally.row() for tally in self.tallies.values()]
         rows.update_rows(Order, WRITTEN, changed, same={"changed_at": now})
@@ -165,29 +191,27 @@ class Settlement:
 
     def open_leases(self) -> None:
         """Make leases of the trades that were written."""
-        openings = []
-        for trade_pk, trade in zip(self._trade_pks, self.trades, strict=True):
-            (_, product, _, sell_pk, buyer, seller, node, _, price, gpus, start, end, notional, _,
-             sell_fee) = trade  # fmt: skip
-            sell = self.tallies[sell_pk]
-            openings.append(
-                lifecycle.LeaseOpening(
-                    trade_pk,
-                    self.shard,
-                    product,
-                    node,
-                    buyer,
-                    seller,
-                    self._gpu_holds.get(sell.cause),
-                    sell.lease,
-                    gpus,
-                    start,
-                    end,
-                    price,
-                    notional,
-                    sell_fee,
-                )
+        openings = [
+            lifecycle.LeaseOpening(
+                trade_id=trade_pk,
+                order_id=trade.buy,
+                shard=self.shard,
+                product_id=trade.product,
+                node_id=trade.node,
+                buyer_id=trade.buyer,
+                seller_id=trade.seller,
+                hold_id=self._gpu_holds.get(self.tallies[trade.sell].cause),
+                parent_id=self.tallies[trade.sell].lease,
+                gpus=trade.gpus,
+                start=trade.start,
+                end=trade.end,
+                price_micros_per_gpu_hour=trade.price_micros_per_gpu_hour,
+                notional_micros=trade.notional_micros,
+                seller_fee_micros=trade.sell_fee_micros,
+                is_first=not self.tallies[trade.buy].filled_before,
             )
+            for trade_pk, trade in zip(self._trade_pks, self.trades, strict=True)
+        ]
         lifecycle.open_from_trades(openings, now=self.now)
 
     def order_news(self) -> dict[int, list[tuple[Any, ...]]]:
@@ -199,7 +223,7 @@ class Settlement:
 
     def _finished_or_sold(self) -> set[str]:
         """The causes of the GPUs that sells gave back or sold in this batch."""
-        sold = {trade[TRADE_COLUMNS.index("sell")] for trade in self.trades}
+        sold = {trade.sell for trade in self.trades}
         return {self.tallies[pk].cause for pk in sold} | {t.cause for t in self._ended if t.side != BUY}
 
     def _gpus_needed(self, tally: Tally) -> int:
@@ -267,9 +291,16 @@ class Settlement:
         tally.end(EXPIRED if event.reason == e.Reason.EXPIRED else CANCELLED, event.reason)
         tally.version += 1
         self._ended.append(tally)
-        if event.sequence not in self.outcomes and not self._is_new(event):
+        if self._is_by_the_way(event):
+            return
+        if event.sequence not in self.outcomes:
             self.outcomes[event.sequence] = (True, "")
             self._give_back_extra(event.sequence)
+
+    def _is_by_the_way(self, event: e.Cancelled) -> bool:
+        """Whether the end of an order says nothing of the command that it came with."""
+        kind = self.logged[event.sequence].kind
+        return kind == "new" or (kind != "expire" and event.reason == e.Reason.EXPIRED)
 
     def _done(self, event: e.Done | e.Configured) -> None:
         self.outcomes[event.sequence] = (True, "")
@@ -308,8 +339,9 @@ class Settlement:
             else:
                 tally.state = FILLED
                 self._ended.append(tally)
+        self._release_improvement(buy)
         self.trades.append(
-            (
+            Traded(
                 event.number,
                 event.product,
                 event.buy,
@@ -328,6 +360,11 @@ class Settlement:
             )
         )
 
+    def _release_improvement(self, buy: Tally) -> None:
+        """A better price than the limit, and a lower fee, are available again at the fill (rule M16)."""
+        if buy.open and buy.hold is not None:
+            self.journal.shrink(reservation=buy.hold, left_micros=buy.hold_micros)
+
     def _amended(self, event: e.Amended) -> None:
         tally = self.tallies[event.order]
         tally.price, tally.gpus, tally.open = event.price, event.gpus, event.gpu_minutes
@@ -341,11 +378,7 @@ class Settlement:
         self._give_back_extra(event.sequence)
         tally.hold = self.journal.reserve(
             account_id=tally.account,
-            amount_micros=quantities.hold_micros(
-                gpu_minutes=tally.open,
-                price_micros_per_gpu_hour=tally.price,
-                fee_bps=max(tally.maker_bps, tally.taker_bps),
-            ),
+            amount_micros=tally.hold_micros,
             cause=f"amend/{self.shard}/{event.sequence}",
         )
 
@@ -357,13 +390,14 @@ class Settlement:
 
 
 def product_news(
-    trades: Iterable[tuple[Any, ...]], levels: Iterable[tuple[tuple[int, int, int, int, int], int, int]]
+    trades: Iterable[Traded], levels: Iterable[tuple[tuple[int, int, int, int, int], int, int]]
 ) -> dict[int, dict[str, list[Any]]]:
     """Product → what its watchers see: trades, and levels of the book as they are now (0 GPUs: gone)."""
     news: dict[int, dict[str, list[Any]]] = defaultdict(lambda: {"trades": [], "levels": []})
-    for number, product, _, _, _, _, _, taker_side, price, gpus, start, end, *_ in trades:
-        news[product]["trades"].append(
-            (number, taker_side, price, gpus, quantities.to_minutes(start), quantities.to_minutes(end))
+    for trade in trades:
+        start, end = quantities.to_minutes(trade.start), quantities.to_minutes(trade.end)
+        news[trade.product]["trades"].append(
+            (trade.sequence, trade.taker_side, trade.price_micros_per_gpu_hour, trade.gpus, start, end)
         )
     for (product, side, price, start, end), gpus, count in levels:
         news[product]["levels"].append((side, price, start, end, gpus, count))

@@ -32,23 +32,27 @@ class Sources:
     ) -> None:
         self._account = account
         lease_ids = {request.lease_id for request in requests if request.lease_id is not None}
-        self._node_of_lease: dict[int, int] = {}
-        if lease_ids:
-            self._node_of_lease = dict(Lease.objects.filter(pk__in=lease_ids).values_list("pk", "node"))
+        self._leases: dict[int, Lease] = Lease.objects.in_bulk(lease_ids) if lease_ids else {}
         node_ids = {request.node_id for request in requests if request.node_id is not None}
-        node_ids |= set(self._node_of_lease.values())
+        node_ids |= {lease.node_id for lease in self._leases.values()}
         self._supply: capacity.Supply | None = None
         if node_ids:
             nodes = capacity.lock_nodes(ids=node_ids)
             self._supply = capacity.Supply(nodes=nodes.values(), lease_ids=lease_ids, now=now)
 
+    def lease_of(self, request: OrderRequest) -> Lease | None:
+        """The lease that a sell comes from, if it names one. Raises: LeaseNotFound."""
+        if request.lease_id is None:
+            return None
+        lease = self._leases.get(request.lease_id)
+        if lease is None or lease.holder_id != self._account.pk:
+            raise LeaseNotFound
+        return lease
+
     def node_of(self, request: OrderRequest) -> int | None:
         """The node that a sell comes from. Raises: LeaseNotFound."""
-        if request.lease_id is None:
-            return request.node_id
-        if request.lease_id not in self._node_of_lease:
-            raise LeaseNotFound
-        return self._node_of_lease[request.lease_id]
+        lease = self.lease_of(request)
+        return request.node_id if lease is None else lease.node_id
 
     def hold(self, order: Order) -> None:
         """Hold the GPUs of a sell. Raises: what `capacity.Supply.hold` raises."""

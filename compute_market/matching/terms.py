@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from compute_market.amounts import credits_of
-from compute_market.clock import HOUR, ceil_minute
+from compute_market.clock import HOUR, MINUTE, ceil_minute, floor_minute
 from compute_market.ledger.models import AMOUNT_MAX_MICROS
 from compute_market.matching import limits, quantities
 from compute_market.matching.errors import OrderInvalid, ProductClosed, ProductHalted
 from compute_market.matching.models import Order
 
 if TYPE_CHECKING:
+    from compute_market.leases.models import Lease
     from compute_market.matching.models import Listing
 
 PRICE_MAX_MICROS = 10**12
@@ -25,10 +26,11 @@ CLIENT_ORDER_ID_MAX = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A new order in the trader's own words. `start` None is now, the next whole minute.
+    """A new order in the trader's own words. `start` None is now, the current minute.
 
     `price_micros_per_gpu_hour` is the limit; of a market order, the cap. `node_id` or `lease_id`: what a sell
-    offers.
+    offers. `same_node` of a buy: whether all its GPUs must come from one node (rule M13); None: they must if
+    they fit on one. `extends_id`: the lease that a buy carries on from its end, on its node (rule M14).
     """
 
     client_order_id: str
@@ -45,10 +47,12 @@ class OrderRequest:
     self_trade: int = Order.SelfTrade.CANCEL_NEWEST.value
     node_id: int | None = None
     lease_id: int | None = None
+    same_node: bool | None = None
+    extends_id: int | None = None
 
     def fingerprint(self) -> str:
         """The same for the same request, and only then: what makes a retry a retry (rule M6)."""
-        said = (
+        said: tuple[object, ...] = (
             self.product,
             self.side,
             self.gpus,
@@ -63,6 +67,9 @@ class OrderRequest:
             self.node_id,
             self.lease_id,
         )
+        # Left out where they are not given, as before there were any: a retry stays a retry.
+        if self.same_node is not None or self.extends_id is not None:
+            said = (*said, self.same_node, self.extends_id)
         return sha256(repr(tuple(map(str, said))).encode()).hexdigest()[:32]
 
 
@@ -78,17 +85,18 @@ class Window:
         return quantities.to_minutes(self.end) - quantities.to_minutes(self.start)
 
 
-def check(request: OrderRequest, *, listing: Listing, now: datetime) -> Window:
+def check(request: OrderRequest, *, listing: Listing, now: datetime, source: Lease | None = None) -> Window:
     """Whether a product takes such an order now. Gives the window it would trade over.
 
-    Raises: OrderInvalid (with the field), ProductHalted, ProductClosed.
+    `source` is the lease that a sell offers or a buy extends. Raises: OrderInvalid (with the field),
+    ProductHalted, ProductClosed.
     """
     _check_identity(request)
     check_trading(listing)
     check_gpus(request.gpus, listing)
     check_price(request.price_micros_per_gpu_hour, listing)
     _check_force(request, now)
-    window = _window(request, listing.product.horizon_days, now)
+    window = _window(request, listing.product.horizon_days, now, source)
     cost = quantities.hold_micros(
         gpu_minutes=request.gpus * window.minutes,
         price_micros_per_gpu_hour=request.price_micros_per_gpu_hour,
@@ -148,6 +156,12 @@ def _check_identity(request: OrderRequest) -> None:
         raise OrderInvalid(field="node", reason=_("a sell names one node or one lease."))
     if request.side == Order.Side.BUY and sources:
         raise OrderInvalid(field="node", reason=_("a buy names neither node nor lease."))
+    if request.side == Order.Side.SELL:
+        for field, value in (("same_node", request.same_node), ("extends", request.extends_id)):
+            if value:
+                raise OrderInvalid(field=field, reason=_("belongs to a buy."))
+    if request.extends_id is not None and request.same_node is False:
+        raise OrderInvalid(field="same_node", reason=_("an extension takes GPUs of one node only."))
 
 
 def _check_force(request: OrderRequest, now: datetime) -> None:
@@ -165,14 +179,21 @@ def _check_force(request: OrderRequest, now: datetime) -> None:
         raise OrderInvalid(field="expires_at", reason=_("has passed."))
 
 
-def _window(request: OrderRequest, horizon_days: int, now: datetime) -> Window:
-    start = ceil_minute(now) if request.start is None else request.start
+def _window(request: OrderRequest, horizon_days: int, now: datetime, source: Lease | None) -> Window:
+    """The window, on whole minutes. A start of now is the current minute; what is over of it is free."""
+    soonest = floor_minute(now)
+    natural = soonest
+    if source is not None:
+        natural = source.ends_at if request.extends_id else max(soonest, source.starts_at)
+    start = natural if request.start is None else request.start
     for field, moment in (("start", request.start), ("end", request.end)):
         if moment is not None and (moment.utcoffset() is None or (moment - quantities.EPOCH) % HOUR):
             raise OrderInvalid(field=field, reason=_("must be a full hour, UTC."))
-    if start < now:
+    if request.extends_id and start != natural:
+        raise OrderInvalid(field="start", reason=_("an extension begins where the lease ends."))
+    if start < soonest:
         raise OrderInvalid(field="start", reason=_("has passed."))
-    if request.end <= start:
+    if request.end <= max(start, ceil_minute(now)):
         raise OrderInvalid(field="end", reason=_("must come after the start."))
     if request.end > now + timedelta(days=horizon_days):
         reason = _("must lie within {days} days.").format(days=horizon_days)
@@ -183,7 +204,8 @@ def _window(request: OrderRequest, horizon_days: int, now: datetime) -> Window:
 def expires_at(request: OrderRequest, window: Window) -> datetime:
     """When an order ends by itself: at its own time, or when its window can no longer be traded whole.
 
-    A buy is worth nothing once its window has begun; of an offer something is left until its end.
+    A buy is worth nothing once the minute is over in which its window begins; of an offer something is left
+    until its end.
     """
-    natural = window.start if request.side == Order.Side.BUY else window.end
+    natural = window.start + MINUTE if request.side == Order.Side.BUY else window.end
     return natural if request.expires_at is None else min(natural, request.expires_at)

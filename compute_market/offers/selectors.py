@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from compute_market.offers import policies
 from compute_market.offers.errors import NodeNotFound, ProductNotFound, ProviderNotFound
@@ -24,6 +24,16 @@ def get_product(slug: str) -> Product:
     if product is None:
         raise ProductNotFound(product=slug)
     return product
+
+
+NODE_SIZE_DEFAULT = 8
+"""What a product without a node is taken to have: as many GPUs as most machines."""
+
+
+def node_size(product: OuterRef) -> Subquery:
+    """The GPUs of a product's largest node that is not retired, as a value of a query; NULL without any."""
+    nodes = Node.objects.filter(product=product).exclude(state=Node.State.RETIRED)
+    return Subquery(nodes.order_by("-gpus").values("gpus")[:1])
 
 
 def get_provider(*, actor: Principal, namespace_id: int) -> Provider:

@@ -56,7 +56,7 @@ class TicketForm(forms.Form):
     """A buy. An empty start means now; what few change is folded away under `MORE`."""
 
     template_name = "market/product/ticket.html"
-    MORE = ("expires_at", "post_only", "self_trade")
+    MORE = ("same_node", "expires_at", "post_only", "self_trade")
 
     gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=100_000, initial=1)
     start = HourField(label=_("Start (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
@@ -69,6 +69,17 @@ class TicketForm(forms.Form):
             (Order.TimeInForce.GTC.value, _("wait on the book")),
             (Order.TimeInForce.IOC.value, _("take what there is, cancel the rest")),
             (Order.TimeInForce.FOK.value, _("all or nothing")),
+        ],
+    )
+    same_node = forms.TypedChoiceField(
+        label=_("GPUs come from"),
+        required=False,
+        coerce=lambda value: value == "one",
+        empty_value=None,
+        choices=[
+            ("", _("one machine if they fit on one")),
+            ("one", _("one machine")),
+            ("any", _("any machines")),
         ],
     )
     expires_at = MomentField(
@@ -132,7 +143,7 @@ class SellBackForm(forms.Form):
     """A sell of what is left of a lease."""
 
     gpus = forms.IntegerField(label=_("GPUs"), min_value=1)
-    start = HourField(label=_("From (UTC)"), required=False, help_text=_("Full hours. Empty: the next one."))
+    start = HourField(label=_("From (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
     price = CreditsField(label=_("Credits per GPU-hour"))
     client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)
 

@@ -9,7 +9,15 @@ from typing import Literal
 import pygit2
 from pygit2.enums import DeltaStatus, DiffFind, DiffOption, FileMode
 
-from hub.gitstore.values import POINTER_SIZE_MAX, POINTER_SIZE_MIN, Entry, FileChange, Pointer
+from hub.gitstore.errors import RevisionNotFound
+from hub.gitstore.values import (
+    POINTER_SIZE_MAX,
+    POINTER_SIZE_MIN,
+    Entry,
+    FileChange,
+    Pointer,
+    TreeItem,
+)
 
 STATUS: dict[int, Literal["added", "deleted", "modified", "renamed"]] = {
     DeltaStatus.ADDED: "added",
@@ -99,6 +107,24 @@ class DiffMixin:
                 )
             )
         return changes
+
+    def changed_items(self, old: str, new: str) -> list[tuple[str, TreeItem | None]]:
+        """(path, the file there now) for every file that differs; None: there is no file there any more.
+
+        Reads the trees that differ, and no file. Raises: RevisionNotFound.
+        """
+        for commit in (old, new):
+            if not isinstance(self.raw.get(commit), pygit2.Commit):
+                raise RevisionNotFound(revision=commit)
+        found: dict[str, TreeItem | None] = {}
+        for delta in self._raw_diff(old, new, renames=False).deltas:
+            side = delta.old_file if delta.status == DeltaStatus.DELETED else delta.new_file
+            path, mode = side.raw_path.decode(errors="replace"), int(side.mode)
+            if delta.status == DeltaStatus.DELETED or mode == FileMode.COMMIT:
+                found.setdefault(path, None)
+            else:
+                found[path] = TreeItem(path=path, kind="file", oid=str(side.id), mode=mode)
+        return list(found.items())
 
     def patch_text(self, old: str | None, new: str, *, bytes_max: int = 2_000_000) -> str:
         """The unified diff, as `git diff` prints it, cut at `bytes_max`.

@@ -49,7 +49,7 @@ def create_repository(
     author: Author,
     at: datetime,
 ) -> str:
-    """Make a repository whose first commit holds `files` (top-level names) and return that commit's id.
+    """Make a repository whose first commit holds `files` and return that commit's id.
 
     The folder is built under another name and renamed when whole, so a crash leaves no half of one.
     """
@@ -60,11 +60,11 @@ def create_repository(
     (building / "config").write_text(CONFIG)
     (building / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n")
     repo = pygit2.Repository(str(building))
-    builder = repo.TreeBuilder()
+    index = pygit2.Index()
     for name, content in files.items():
-        builder.insert(name, repo.create_blob(content), FileMode.BLOB)
+        index.add(pygit2.IndexEntry(name, repo.create_blob(content), FileMode.BLOB))
     signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
-    commit = repo.create_commit(None, signature, signature, message, builder.write(), [])
+    commit = repo.create_commit(None, signature, signature, message, index.write_tree(repo), [])
     repo.create_reference_direct(f"refs/heads/{default_branch}", commit, False)
     repo.free()
     building.rename(folder)

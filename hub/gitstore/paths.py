@@ -22,8 +22,8 @@ def _ignorable(character: str) -> bool:
 def require_path(path: str) -> str:
     """Return the path of a file inside a tree, if it can be stored and checked out everywhere.
 
-    A backslash is a character like any other, as in git; only `.git` is looked for behind one too, because
-    Windows takes it for a separator.
+    A backslash is a character like any other, as in git. But Windows takes it for a separator, so `.git` is
+    looked for behind one too, and a path that begins with `..` and a backslash is refused.
     Raises: InvalidPath for absolute and climbing paths, `.git` in any spelling, control characters, empty
     segments and over-long names.
     """
@@ -41,6 +41,8 @@ def require_path(path: str) -> str:
         raise refuse(f"it has more than {PATH_BYTES_MAX} bytes.")
     if any(unicodedata.category(character) == "Cc" for character in path):
         raise refuse("control characters are not allowed.")
+    if path.startswith("..\\"):
+        raise refuse("it must not climb, on Windows either.")
     for segment in path.split("/"):
         if segment in {"", ".", ".."}:
             raise refuse("it must be relative, without empty, “.” or “..” segments.")

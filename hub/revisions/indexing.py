@@ -23,6 +23,7 @@ from hub.revisions.facts import front_matter, gguf, safetensors
 from hub.revisions.facts import tags as tagging
 from hub.revisions.facts.ranges import ReadRange
 from hub.revisions.facts.tags import Tag
+from hub.revisions.file_lists import FileList
 from hub.revisions.models import RepositoryFacts, RepositoryTag
 from hub.revisions.signals import revision_indexed
 
@@ -65,14 +66,40 @@ class Facts:
 def read_facts(repository: Repository, commit: str) -> Facts:
     """Read what the files of a commit say. Malformed files give no facts; nothing is written.
 
-    Headers of weights whose blob the stored facts already know are not read again.
+    What the stored facts already know is not read again: files that are the same, and headers of weights.
     Raises: RevisionNotFound.
     """
-    git = gitstore.open_repository(repository.storage)
-    known = (
-        RepositoryFacts.objects.filter(repository=repository).values_list("headers", flat=True).first() or {}
-    )
-    return _Reading(repository.kind, git, commit, known).facts()
+    return FactsReader(repository).read(commit)
+
+
+class FactsReader:
+    """Reads the facts of one commit after another of a repository.
+
+    The index is asked once, at the first; from then on a commit costs what differs from the one before.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.git = gitstore.open_repository(repository.storage)
+        self.files: FileList | None = None
+        self.known: dict[str, Any] = {}
+
+    def read(self, commit: str) -> Facts:
+        """As `read_facts`. Raises: RevisionNotFound."""
+        if self.files is None:
+            self.files = self._remembered()
+        facts = _Reading(self.repository.kind, self.git, commit, self.files.at(commit), self.known).facts()
+        self.known |= facts.headers
+        return facts
+
+    def _remembered(self) -> FileList:
+        files = FileList(self.git)
+        rows = RepositoryFacts.objects.filter(repository=self.repository)
+        row = rows.values_list("commit_sha", "headers", "siblings").first()
+        if row is not None:
+            self.known = dict(row[1] or {})
+            files.remember(row[0], row[2])
+        return files
 
 
 class Source(Protocol):
@@ -84,20 +111,23 @@ class Source(Protocol):
 
 def facts_of(kind: str, source: Source, commit: str) -> Facts:
     """As `read_facts`, for a repository that has no row yet."""
-    return _Reading(kind, source, commit, {}).facts()
+    files = [entry for entry in source.entries(commit, recursive=True) if entry.is_file]
+    return _Reading(kind, source, commit, files, {}).facts()
 
 
 class _Reading:
     """One pass over one commit."""
 
-    def __init__(self, kind: str, git: Source, commit: str, known: Mapping[str, Any]) -> None:
+    def __init__(
+        self, kind: str, git: Source, commit: str, files: list[Entry], known: Mapping[str, Any]
+    ) -> None:
         self.kind = kind
         self.git = git
         self.commit = commit
         self.known = known
         self.headers: dict[str, Any] = {}
         self.headers_left, self.header_bytes_left = HEADERS_MAX, HEADER_BYTES_MAX
-        self.files = [entry for entry in git.entries(commit, recursive=True) if entry.is_file]
+        self.files = files
         # What decides about a repository lies at its root, or names its kind by its ending anywhere.
         self.root = {entry.path: entry for entry in self.files if "/" not in entry.path}
         self.names = frozenset(entry.path for entry in self.files[:SIBLINGS_MAX])

@@ -172,9 +172,7 @@ def measure_bulk_and_drain(size: int, *, profile: bool) -> Figures:
         for n in range(size // 1000):
             owner = floor.providers[n % 5]
             wanted = floor.requests(-1, 1000, 9.0, n % 5)
-            services.place_orders(
-                actor=owner, namespace_id=namespace_of(owner), requests=wanted, now=floor.now
-            )
+            services.place_orders(actor=owner, orders=exchange.for_account(owner, wanted), now=floor.now)
     figures["bulk_sells"] = meter.figure(size, "orders")
     with Meter() as meter:
         drained = jobs.drain_shard(shard=1, now=floor.now)
@@ -183,9 +181,7 @@ def measure_bulk_and_drain(size: int, *, profile: bool) -> Figures:
         for n in range(size // 1000):
             buyer = floor.buyers[n % 20]
             wanted = floor.requests(1, 1000, 12.0)
-            services.place_orders(
-                actor=buyer, namespace_id=namespace_of(buyer), requests=wanted, now=floor.now
-            )
+            services.place_orders(actor=buyer, orders=exchange.for_account(buyer, wanted), now=floor.now)
     figures["bulk_buys"] = meter.figure(size, "orders")
     before = Trade.objects.count()
     profiler = cProfile.Profile()
@@ -205,7 +201,7 @@ def measure_single(count: int) -> Figures:
     floor = Floor(shard=2)
     owner, buyer = floor.providers[0], floor.buyers[0]
     services.place_orders(
-        actor=owner, namespace_id=namespace_of(owner), now=floor.now, requests=floor.requests(-1, count, 9.0)
+        actor=owner, now=floor.now, orders=exchange.for_account(owner, floor.requests(-1, count, 9.0))
     )
     jobs.drain_shard(shard=2, now=floor.now)
     accepts, waits = [], []

@@ -36,7 +36,7 @@ from compute_market.matching.models import Order
 from compute_market.offers.models import Product
 from hub.repos.models import Repository
 from tests.factories import exchange
-from tests.factories.market import namespace_of, trader
+from tests.factories.market import trader
 
 TIMES = 15
 VISITS = 5
@@ -91,7 +91,7 @@ def place_orders(product: Product, wanted: int) -> None:
             requests.append(
                 exchange.request(product, 1, 1, price, start=start, end=start + timedelta(hours=1))
             )
-        services.place_orders(actor=buyer, namespace_id=namespace_of(buyer), requests=requests, now=now)
+        services.place_orders(actor=buyer, orders=exchange.for_account(buyer, requests), now=now)
     if missing > 0:
         jobs.drain_shard(shard=product.shard_id, now=now)
 

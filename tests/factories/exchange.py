@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -80,6 +81,11 @@ def request(traded: Product, side: int, gpus: int, price: float, **options: Any)
         price_micros_per_gpu_hour=round(price * CREDIT),
         **{**defaults, **options},
     )
+
+
+def for_account(who: Principal, requests: Iterable[OrderRequest]) -> list[services.Placing]:
+    """The orders of a bulk, all for a trader's own namespace."""
+    return [services.Placing(namespace_of(who), request) for request in requests]
 
 
 def buy(

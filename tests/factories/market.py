@@ -145,6 +145,7 @@ def lease(
         )
         opening = lifecycle.LeaseOpening(
             trade_id=number,
+            order_id=number,
             shard=of.product.shard_id,
             product_id=of.product_id,
             node_id=of.pk,
@@ -158,6 +159,7 @@ def lease(
             price_micros_per_gpu_hour=price,
             notional_micros=notional,
             seller_fee_micros=notional * seller_fee_bps // 10_000,
+            is_first=True,
         )
         (lease_id,) = lifecycle.open_from_trades([opening], now=NOON)
     return Lease.objects.get(pk=lease_id)

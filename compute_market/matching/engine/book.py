@@ -23,6 +23,9 @@ by_entry = attrgetter("entry")
 class Order:
     """An order the engine keeps. `entry` is its place in time, the sequence that put it in the queue.
 
+    `one_node` and `expires` are as in `commands.New`; the first fill of a buy that wants one node, whichever
+    it is, sets `one_node` to that node.
+
     `open` is the GPUs it can still trade; a sell that has sold parts of its window keeps `steps` instead,
     and `open` then means nothing.
     """
@@ -31,10 +34,12 @@ class Order:
         "account",
         "end",
         "entry",
+        "expires",
         "following",
         "gpus",
         "node",
         "number",
+        "one_node",
         "open",
         "post_only",
         "preceding",
@@ -76,6 +81,8 @@ class Order:
         self.post_only = post_only
         self.self_trade = self_trade
         self.entry = entry
+        self.one_node = 0
+        self.expires = 0
         self.version = 1
         self.steps: profile.Steps | None = None
         self.queue: Queue | None = None

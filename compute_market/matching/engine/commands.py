@@ -18,7 +18,7 @@ class Side(IntEnum):
 
 
 class TimeInForce(IntEnum):
-    """How long an order may wait (rule M3). GTD orders are ended by an `Expire` command."""
+    """How long an order may wait (rule M3)."""
 
     GTC = 0
     GTD = 1
@@ -32,6 +32,10 @@ class SelfTrade(IntEnum):
     CANCEL_NEWEST = 0
     CANCEL_OLDEST = 1
     CANCEL_BOTH = 2
+
+
+ANY_ONE = -1
+"""`New.one_node` of a buy that takes all its GPUs from one node, whichever that is (rule M13)."""
 
 
 class Trading(IntEnum):
@@ -56,12 +60,17 @@ class Configure(NamedTuple):
     highest: int
     trading: int
     minute: int
+    clock: int = 0
 
 
 class New(NamedTuple):
     """A new order: `gpus` of `product` over [start, end) at `price` micro-credits per GPU-hour or better.
 
-    `node` is the machine that a sell offers (0 for a buy); `minute` is when the order was accepted.
+    `node` is the machine that a sell offers (0 for a buy). `one_node` of a buy: 0 if its fills may come from
+    several nodes, `ANY_ONE` if all must come from one, else the number of the one node it may trade with.
+    `expires` is the moment from which the order no longer trades, 0 if its window alone ends it; `minute` and
+    `clock` are when it was accepted. `expires` and `clock` are milliseconds since the epoch. The defaults are
+    what commands mean that were logged before these fields existed.
     """
 
     sequence: int
@@ -78,6 +87,9 @@ class New(NamedTuple):
     post_only: int
     self_trade: int
     minute: int
+    one_node: int = 0
+    expires: int = 0
+    clock: int = 0
 
 
 class Amend(NamedTuple):
@@ -89,6 +101,7 @@ class Amend(NamedTuple):
     gpus: int
     version: int
     minute: int
+    clock: int = 0
 
 
 class Cancel(NamedTuple):
@@ -107,7 +120,10 @@ class CancelAll(NamedTuple):
 
 
 class Expire(NamedTuple):
-    """End an order whose time is up, by the database's clock."""
+    """End an order whose time is up, by the database's clock.
+
+    A later command with a `clock` ends it too, before it is carried out itself: whichever comes first.
+    """
 
     sequence: int
     order: int
@@ -126,6 +142,7 @@ class Resume(NamedTuple):
     sequence: int
     node: int
     minute: int
+    clock: int = 0
 
 
 Command = Configure | New | Amend | Cancel | CancelAll | Expire | Suspend | Resume

@@ -18,6 +18,8 @@ class Reason:
     WINDOW_PASSED = "window_passed"
     WOULD_TRADE = "would_trade"
     NOT_FILLABLE = "not_fillable"
+    NOT_ON_ONE_NODE = "not_on_one_node"
+    WINDOW_BEGUN = "window_begun"
     NOT_OPEN = "not_open"
     VERSION_CHANGED = "version_changed"
     NOTHING_LEFT = "nothing_left"

@@ -6,6 +6,7 @@ into batches; a shard's whole market can be rebuilt from its command log alone.
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from compute_market.matching.engine import commands as c
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 make = tuple.__new__
 OPEN, HALTED, CLOSED = (int(state) for state in c.Trading)
 IOC, FOK = int(c.TimeInForce.IOC), int(c.TimeInForce.FOK)
+# Deadlines of finished orders stay in the heap until their time comes, or until they outnumber what is open.
+SPARE_DEADLINES = 1000
 
 
 class OutOfSequence(Exception):
@@ -32,7 +35,9 @@ class OutOfSequence(Exception):
 class Engine:
     """The books of one shard.
 
-    `sequence` is the last command carried out, `number` the last event given.
+    `sequence` is the last command carried out, `number` the last event given. `deadlines` is a heap of
+    `(expires, order)`: before a command is carried out, every order whose time is up by that command's clock
+    ends (rule M15), so an expired order never trades however late it is swept.
     """
 
     def __init__(self) -> None:
@@ -41,6 +46,7 @@ class Engine:
         self.books: dict[int, Book] = {}
         self.orders: dict[int, Order] = {}
         self.suspended: set[int] = set()
+        self.deadlines: list[tuple[int, int]] = []
         self._events: list[e.Event] = []
         self._handlers: dict[type[c.Command], Callable[..., None]] = {
             c.New: self._new,
@@ -71,7 +77,9 @@ class Engine:
 
     def _new(self, command: c.New) -> None:
         (sequence, number, account, product, side, price, gpus, start, end, node, force, post_only,
-         self_trade, minute) = command  # fmt: skip
+         self_trade, minute, one_node, expires, clock) = command  # fmt: skip
+        if self.deadlines and self.deadlines[0][0] <= clock:
+            self._end_due(clock, sequence)
         book = self.books.get(product)
         if (
             book is None
@@ -84,6 +92,8 @@ class Engine:
         order = Order(
             number, account, product, side, price, gpus, start, end, node, post_only, self_trade, sequence
         )
+        if one_node or expires:
+            order.one_node, order.expires = one_node, expires
         if side > 0:
             own, opposite, key = book.bids, book.asks, price
         else:
@@ -100,25 +110,34 @@ class Engine:
             else:
                 self.orders[number] = order
                 own.join(order, key, (start, end))
+                if expires:
+                    self._watch(order)
             return
         met = plan_buy(book, order) if side > 0 else plan_sell(book, order, minute)
-        if post_only and (met.meetings or met.stopped):
-            self._reject(sequence, number, Reason.WOULD_TRADE)
-            return
-        if force == FOK and not met.filled:
-            self._reject(sequence, number, Reason.NOT_FILLABLE)
+        refusal = _refusal_of_plan(met, order, book, force)
+        if refusal:
+            self._reject(sequence, number, refusal)
             return
         self.number += 1
         self._events.append(make(e.Accepted, (self.number, sequence, number)))
-        self._carry_out(met, order, book, sequence)
+        self._carry_out(met, order, book, sequence, minute)
+        if not met.filled or met.stopped:
+            self._keep_rest(met, order, book, command)
+
+    def _keep_rest(self, met: Plan, order: Order, book: Book, command: c.New) -> None:
+        """Let what is left of a new order rest, unless its terms or what it met end it."""
+        sequence = command.sequence
         if met.stopped:
             self._end(order, sequence, Reason.SELF_TRADE)
-        elif force >= IOC:
-            if not met.filled:
-                self._end(order, sequence, Reason.IMMEDIATE)
-        elif not met.filled:
-            self.orders[number] = order
+        elif command.time_in_force >= IOC:
+            self._end(order, sequence, Reason.IMMEDIATE)
+        elif order.one_node > 0 and order.start <= command.minute and order.open < order.gpus:
+            self._end(order, sequence, Reason.WINDOW_BEGUN)
+        else:
+            self.orders[order.number] = order
             self._rest(order, book)
+            if order.expires:
+                self._watch(order)
 
     def _cancel(self, command: c.Cancel | c.Expire, reason: str = Reason.REQUESTED) -> None:
         sequence, number = command
@@ -137,7 +156,9 @@ class Engine:
         self._cancel(command, Reason.EXPIRED)
 
     def _amend(self, command: c.Amend) -> None:
-        sequence, number, price, gpus, version, minute = command
+        sequence, number, price, gpus, version, minute, clock = command
+        if self.deadlines and self.deadlines[0][0] <= clock:
+            self._end_due(clock, sequence)
         order = self.orders.get(number)
         if order is None:
             self._reject(sequence, number, Reason.NOT_OPEN)
@@ -198,7 +219,7 @@ class Engine:
         book.side(order.side).leave(order)
         order.entry = sequence
         self._amended(order, sequence)
-        self._settle(met, order, book, sequence)
+        self._settle(met, order, book, sequence, command.minute)
 
     def _cancel_all(self, command: c.CancelAll) -> None:
         sequence, account, product = command
@@ -223,7 +244,8 @@ class Engine:
 
     def _resume(self, command: c.Resume) -> None:
         """Offers come back oldest first; one that now meets a bid trades as the incoming side."""
-        sequence, node, minute = command
+        sequence, node, minute, clock = command
+        self._end_due(clock, sequence)
         self.suspended.discard(node)
         count = self._return(
             [order for order in self.orders.values() if order.node == node and order.queue is None],
@@ -234,7 +256,8 @@ class Engine:
         self._events.append(e.Done(self.number, sequence, count))
 
     def _configure(self, command: c.Configure) -> None:
-        sequence, product, lot, tick, lowest, highest, trading, minute = command
+        sequence, product, lot, tick, lowest, highest, trading, minute, clock = command
+        self._end_due(clock, sequence)
         book = self.books.get(product)
         if book is None:
             book = self.books[product] = Book(product)
@@ -251,8 +274,12 @@ class Engine:
 
     # ---- steps -------------------------------------------------------------------------------
 
-    def _carry_out(self, met: Plan, taker: Order, book: Book, sequence: int) -> None:
-        """Trade with every order of the plan, and cancel the own ones that give way."""
+    def _carry_out(self, met: Plan, taker: Order, book: Book, sequence: int, minute: int) -> None:
+        """Trade with every order of the plan, and cancel the own ones that give way.
+
+        What is left of a resting same-node buy ends with its fill if its window has begun: its lease starts
+        now and cannot grow any more.
+        """
         events = self._events
         product, taker_side = book.product, taker.side
         opposite = book.bids if taker_side < 0 else book.asks
@@ -271,10 +298,15 @@ class Engine:
             events.append(make(e.Trade, trade))
             taker.take(start, end, gpus)
             maker.take(start, end, gpus)
+            if buy.one_node:
+                buy.one_node = sell.node
             if maker.steps is None:
                 if not maker.open:
                     opposite.leave(maker)
                     del self.orders[maker.number]
+                elif maker.one_node and start <= minute:
+                    self._remove(maker)
+                    self._end(maker, sequence, Reason.WINDOW_BEGUN)
             elif (window := maker.window()) is None:
                 opposite.leave(maker)
                 del self.orders[maker.number]
@@ -294,19 +326,42 @@ class Engine:
                 del self.orders[order.number]
                 self._end(order, sequence, Reason.WOULD_TRADE)
             else:
-                self._settle(met, order, book, sequence)
+                self._settle(met, order, book, sequence, minute)
         return count
 
-    def _settle(self, met: Plan, order: Order, book: Book, sequence: int) -> None:
+    def _settle(self, met: Plan, order: Order, book: Book, sequence: int, minute: int) -> None:
         """Carry out the plan of an order that was on the book before, and put back what is left."""
-        self._carry_out(met, order, book, sequence)
+        left = order.open
+        self._carry_out(met, order, book, sequence, minute)
         if met.stopped:
             del self.orders[order.number]
             self._end(order, sequence, Reason.SELF_TRADE)
         elif met.filled:
             del self.orders[order.number]
+        elif order.one_node > 0 and order.start <= minute and order.open < left:
+            del self.orders[order.number]
+            self._end(order, sequence, Reason.WINDOW_BEGUN)
         else:
             self._rest(order, book)
+
+    def watch_deadlines(self) -> None:
+        """Make the heap of deadlines afresh from the open orders."""
+        self.deadlines = [(order.expires, order.number) for order in self.orders.values() if order.expires]
+        heapify(self.deadlines)
+
+    def _watch(self, order: Order) -> None:
+        if len(self.deadlines) > 2 * len(self.orders) + SPARE_DEADLINES:
+            self.watch_deadlines()
+        else:
+            heappush(self.deadlines, (order.expires, order.number))
+
+    def _end_due(self, clock: int, sequence: int) -> None:
+        """End every order whose time is up at this moment, in the order of their times."""
+        while self.deadlines and self.deadlines[0][0] <= clock:
+            order = self.orders.get(heappop(self.deadlines)[1])
+            if order is not None:
+                self._remove(order)
+                self._end(order, sequence, Reason.EXPIRED)
 
     def _rest(self, order: Order, book: Book) -> None:
         """Put an order with something left into the queue of its price and window."""
@@ -350,6 +405,22 @@ class Engine:
     def _reject(self, sequence: int, order: int, reason: str) -> None:
         self.number += 1
         self._events.append(make(e.Rejected, (self.number, sequence, order, reason)))
+
+
+def _refusal_of_plan(met: Plan, order: Order, book: Book, force: int) -> str:
+    """Why a new order is refused for what it would meet; empty if it is not."""
+    if order.post_only and (met.meetings or met.stopped):
+        return Reason.WOULD_TRADE
+    return _unfillable(book, order) if force == FOK and not met.filled else ""
+
+
+def _unfillable(book: Book, order: Order) -> str:
+    """Why a fill-or-kill order cannot be filled whole: for want of GPUs, or of GPUs on one node."""
+    if order.one_node:
+        elsewhere_too = plan_buy(book, order, one_node=0)
+        if elsewhere_too.filled:
+            return Reason.NOT_ON_ONE_NODE
+    return Reason.NOT_FILLABLE
 
 
 def _refusal(book: Book | None, price: int, gpus: int) -> str:

@@ -9,7 +9,11 @@ from typing import Any
 from compute_market.matching.engine.book import Book, Order
 from compute_market.matching.engine.exchange import Engine
 
-FORMAT = 1
+FORMAT = 2
+READABLE = {1, 2}
+"""In format 1 orders had neither `one_node` nor `expires`: both are 0 then."""
+TERMS = 12
+"""How many of an order's values its constructor takes."""
 
 
 def dump(engine: Engine) -> bytes:
@@ -34,11 +38,11 @@ def dump(engine: Engine) -> bytes:
 def restore(data: bytes) -> Engine:
     """The engine that `dump` was given.
 
-    Raises: ValueError for data that is no snapshot of this format.
+    Raises: ValueError for data that is no snapshot of a known format.
     """
     state: dict[str, Any] = json.loads(data)
-    if state.get("format") != FORMAT:
-        raise ValueError(f"This is no snapshot of format {FORMAT}.")
+    if state.get("format") not in READABLE:
+        raise ValueError(f"This is no snapshot of a format in {sorted(READABLE)}.")
     engine = Engine()
     engine.sequence, engine.number = state["sequence"], state["number"]
     engine.suspended = set(state["suspended"])
@@ -51,6 +55,7 @@ def restore(data: bytes) -> Engine:
         window = order.window()
         if is_resting and window is not None:
             engine.books[order.product].side(order.side).join(order, order.side * order.price, window)
+    engine.watch_deadlines()
     return engine
 
 
@@ -62,14 +67,16 @@ def state_hash(engine: Engine) -> str:
 def _order_row(order: Order) -> list[Any]:
     return [
         order.number, order.account, order.product, order.side, order.price, order.gpus, order.start,
-        order.end, order.node, order.post_only, order.self_trade, order.entry, order.version, order.open,
-        order.steps, int(order.queue is not None),
+        order.end, order.node, order.post_only, order.self_trade, order.entry, order.one_node,
+        order.expires, order.version, order.open, order.steps, int(order.queue is not None),
     ]  # fmt: skip
 
 
 def _order(row: list[Any]) -> Order:
     *terms, version, open_, steps, _ = row
-    order = Order(*terms)
+    order = Order(*terms[:TERMS])
+    if terms[TERMS:]:
+        order.one_node, order.expires = terms[TERMS:]
     order.version, order.open = version, open_
     order.steps = None if steps is None else tuple((since, sold) for since, sold in steps)
     return order

@@ -12,6 +12,8 @@ from compute_market.matching.engine import profile
 from compute_market.matching.engine.commands import SelfTrade
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from compute_market.matching.engine.book import Book, Order
 
 # As in `exchange`: its own name takes twice as long.
@@ -36,13 +38,20 @@ def plan(book: Book, order: Order, minute: int) -> Plan:
     return plan_buy(book, order) if order.side > 0 else plan_sell(book, order, minute)
 
 
-def plan_buy(book: Book, order: Order) -> Plan:
-    """A buy takes GPUs from every ask that can give some over its whole window."""
+def plan_buy(book: Book, order: Order, *, one_node: int | None = None) -> Plan:
+    """A buy takes GPUs from every ask that can give some over its whole window.
+
+    If it wants one node (rule M13), from the asks of that node only. `one_node` overrides the order's own.
+    """
     account, mode = order.account, order.self_trade
     start, end = order.start, order.end
     wanted = order.open
     meetings: list[tuple[Order, int]] = []
-    for ask in book.asks.covering(-order.price, start, end):
+    asks: Iterable[Order] = book.asks.covering(-order.price, start, end)
+    node = order.one_node if one_node is None else one_node
+    if node:
+        asks = best_node(asks, order) if node < 0 else [ask for ask in asks if ask.node == node]
+    for ask in asks:
         steps = ask.steps
         free = ask.open if steps is None else ask.gpus - profile.peak(steps, start, end)
         if free <= 0:
@@ -61,13 +70,85 @@ def plan_buy(book: Book, order: Order) -> Plan:
     return make(Plan, (meetings, False, False))
 
 
+class _Share:
+    """What one node would give to a buy: its asks as they would be met, the GPUs and what they cost.
+
+    `entry` is the place in time of the first ask that gives any. A share is `closed` when it gives all that
+    is wanted, or has met an own order at which the buy stops.
+    """
+
+    __slots__ = ("asks", "closed", "cost", "entry", "gpus")
+
+    def __init__(self) -> None:
+        self.asks: list[Order] = []
+        self.closed = False
+        self.gpus = self.cost = self.entry = 0
+
+    def rank(self) -> tuple[int, int, int]:
+        """The least is the best: most GPUs, then cheapest, then oldest."""
+        return (-self.gpus, self.cost, self.entry)
+
+    def may_beat(self, best: _Share, wanted: int, price: int) -> bool:
+        """Whether it could yet be better than one that gives all, if further asks cost at least `price`."""
+        at_least = self.cost + (wanted - self.gpus) * price
+        return not self.closed and self.gpus > 0 and (at_least, self.entry) < (best.cost, best.entry)
+
+
+def best_node(asks: Iterable[Order], order: Order) -> list[Order]:
+    """Of asks in price-time order, those of the node that a same-node buy trades with.
+
+    It is the node that gives the most GPUs, up to all that are wanted; of several the cheapest, and of those
+    the one with the older offer. If no node gives any, the own orders that the buy would meet.
+
+    The walk ends as soon as a node that gives all cannot be beaten: a node whose first ask comes later costs
+    more or, at the same price, is younger.
+    """
+    account, mode, wanted = order.account, order.self_trade, order.open
+    shares: dict[int, _Share] = {}
+    own: list[Order] = []
+    best: _Share | None = None
+    level = 0
+    for ask in asks:
+        price = ask.price
+        if best is not None and price != level:
+            if not any(share.may_beat(best, wanted, price) for share in shares.values()):
+                break
+            level = price
+        free = ask.available(order.start, order.end)
+        if free <= 0:
+            continue
+        share = shares.get(ask.node)
+        if share is None:
+            share = shares[ask.node] = _Share()
+        if share.closed:
+            continue
+        share.asks.append(ask)
+        if ask.account == account:
+            own.append(ask)
+            share.closed = mode != OLDEST
+            continue
+        gpus = min(free, wanted - share.gpus)
+        share.entry = share.entry or ask.entry
+        share.gpus += gpus
+        share.cost += gpus * price
+        if share.gpus == wanted:
+            share.closed = True
+            if best is None or share.rank() < best.rank():
+                best, level = share, 0
+    if best is None and shares:
+        best = min(shares.values(), key=_Share.rank)
+    return own if best is None or not best.gpus else best.asks
+
+
 def plan_sell(book: Book, order: Order, minute: int) -> Plan:
     """A sell gives GPUs to every bid whose window lies inside what it has left, from `minute` on."""
     account, mode = order.account, order.self_trade
-    gpus, since, until = order.gpus, order.start, order.end
+    gpus, since, until, node = order.gpus, order.start, order.end, order.node
     steps, left = order.steps, order.open  # `left` counts while nothing but whole windows are sold
     meetings: list[tuple[Order, int]] = []
     for bid in book.bids.within(order.price, max(since, minute), until):
+        if bid.one_node > 0 and bid.one_node != node:
+            continue
         start, end = bid.start, bid.end
         free = left if steps is None else gpus - profile.peak(steps, start, end)
         if free <= 0:

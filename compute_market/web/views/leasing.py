@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from compute_market.clock import HOUR, database_now
+from compute_market.clock import database_now
 from compute_market.leases import policies, selectors, services
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, RUNNING, State
@@ -136,16 +136,15 @@ def _log(work: Work) -> str:
 
 
 def _sell_back(request: HttpRequest, lease: Lease, data: dict[str, Any], now: datetime) -> Order:
-    """Offer what is left of a lease, in full hours, for its holder."""
+    """Offer what is left of a lease for its holder."""
     namespace_id = lease.holder.namespace_id
     assert namespace_id is not None
-    soon = now.replace(minute=0, second=0, microsecond=0) + HOUR
     asked = OrderRequest(
         client_order_id=data["client_order_id"],
         product=lease.product.slug,
         side=Order.Side.SELL,
         gpus=data["gpus"],
-        start=data["start"] or max(soon, lease.starts_at),
+        start=data["start"],
         end=lease.ends_at,
         price_micros_per_gpu_hour=data["price"],
         lease_id=lease.pk,

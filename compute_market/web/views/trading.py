@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compute_market.clock import HOUR, ceil_minute, database_now
+from compute_market.clock import HOUR, database_now, floor_minute
 from compute_market.matching import explain, marketdata, reasons, selectors, services
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
@@ -154,7 +154,7 @@ def _ticket(
     start, end = form.window(now)
     data = form.cleaned_data
     cost = board.worst_cost(
-        gpus=data["gpus"], start=start or ceil_minute(now), end=end, price_micros=data["price"]
+        gpus=data["gpus"], start=start or floor_minute(now), end=end, price_micros=data["price"]
     )
     if request.POST.get("act") != "place":
         return form, cost, None
@@ -170,6 +170,7 @@ def _ticket(
         expires_at=data["expires_at"],
         post_only=data["post_only"],
         self_trade=data["self_trade"] or Order.SelfTrade.CANCEL_NEWEST.value,
+        same_node=data["same_node"],
     )
     placed = submit(
         request,

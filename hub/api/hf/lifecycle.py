@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,12 +14,19 @@ from django.utils import timezone
 
 from hub.accounts.policies import require_signed_in
 from hub.api.hf.http import actor, page_url, repository, route
-from hub.api.json import MalformedBody, flag_of, json_body, json_response, text_of
+from hub.api.json import MalformedBody, flag_of, json_body, json_response, list_of, path_of, text_of
+from hub.gitstore.paths import require_path
+from hub.gitstore.wildmatch import Budget
 from hub.repos import selectors as repos
 from hub.repos import services
+from hub.repos.attributes import initial
 from hub.repos.errors import RepositoryExists, RepositoryNotFound
 from hub.repos.models import Gating, Kind, Repository
+from hub.revisions.attributes import is_lfs_by, parse
 from hub.revisions.services import duplicate as duplicate_repository
+
+INITIAL_FILES_MAX = 100
+LICENSE = re.compile(r"[A-Za-z0-9.-]{1,60}")
 
 
 def _kind(body: dict[str, Any]) -> str:
@@ -65,13 +76,40 @@ def create(request: HttpRequest) -> HttpResponse:
     return json_response(_described(request, found))
 
 
-def _initial_files(kind: str, body: dict[str, Any]) -> dict[str, bytes] | None:
-    """A space's first commit names its SDK, as its card must."""
-    sdk = body.get("sdk")
-    if kind != Kind.SPACE or not isinstance(sdk, str) or not sdk.isalnum():
-        return None
-    title = text_of(body, "name").rpartition("/")[2].replace('"', "")
-    return {"README.md": f'---\ntitle: "{title}"\nsdk: {sdk}\n---\n'.encode()}
+def _initial_files(kind: str, body: dict[str, Any]) -> dict[str, bytes]:
+    """Path → content of the first commit: a card, and the small files that the JavaScript client brings.
+
+    Raises: MalformedBody, InvalidPath.
+    """
+    files = _card(kind, body)
+    asked = list_of(body, "files", limit=INITIAL_FILES_MAX) if body.get("files") is not None else []
+    for each in asked:
+        if not isinstance(each, dict):
+            raise MalformedBody(reason="“files” holds objects")
+        path = require_path(path_of(each, "path"))
+        try:
+            files[path] = base64.b64decode(text_of(each, "content"), validate=True)
+        except (binascii.Error, ValueError):
+            raise MalformedBody(reason="a file's “content” must be base64") from None
+    attributes, budget = parse(files.get(".gitattributes", initial(kind))), Budget()
+    for path in files:
+        if is_lfs_by(attributes, path, budget):
+            raise MalformedBody(reason=f"“{path[:200]}” belongs in LFS: commit it to the new repository")
+        if any(parent in files for parent in map(str, list(PurePosixPath(path).parents)[:-1])):
+            raise MalformedBody(reason=f"“{path[:200]}” lies in a file")
+    return files
+
+
+def _card(kind: str, body: dict[str, Any]) -> dict[str, bytes]:
+    """A card with the license that the body names and, for a space, its SDK; nothing without either."""
+    license_id, sdk = body.get("license"), body.get("sdk") if kind == Kind.SPACE else None
+    lines = []
+    if isinstance(sdk, str) and sdk.isalnum():
+        title = text_of(body, "name").rpartition("/")[2].replace('"', "")
+        lines += [f'title: "{title}"', f"sdk: {sdk}"]
+    if isinstance(license_id, str) and LICENSE.fullmatch(license_id):
+        lines.append(f"license: {license_id}")
+    return {"README.md": "\n".join(["---", *lines, "---", ""]).encode()} if lines else {}
 
 
 def delete(request: HttpRequest) -> HttpResponse:

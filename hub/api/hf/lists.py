@@ -133,6 +133,8 @@ def _fields(request: HttpRequest, kind: str) -> list[str]:
             fields.remove("siblings")
     if boolean(request, "cardData") or (is_full and kind != Kind.MODEL):
         fields.append("cardData")
+    if kind == Kind.SPACE and boolean(request, "linked"):
+        fields += ["models", "datasets"]
     if boolean(request, "config"):
         fields.append("config")
     return fields

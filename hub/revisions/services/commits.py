@@ -27,7 +27,7 @@ from hub.revisions.errors import (
     NothingToDelete,
     TooManyOperations,
 )
-from hub.revisions.indexing import Facts
+from hub.revisions.indexing import Facts, FactsReader
 from hub.revisions.operations import (
     OPERATIONS_MAX,
     AddBlob,
@@ -100,6 +100,8 @@ def commit_to_ref(
         require_path(operation.path.rstrip("/") if isinstance(operation, DeleteFolder) else operation.path)
     git = selectors.git_of(repository)
     sizes = _require_objects(actor, repository, request.operations)
+    # One for all attempts: each reads only what the branch has gained since the one before.
+    reader = FactsReader(repository)
     for attempt in range(ATTEMPTS):
         base = git.target(ref)
         if base is None:
@@ -118,6 +120,7 @@ def commit_to_ref(
                 actor=actor,
                 repository=repository,
                 update=RefUpdate(ref=ref, old=base, new=oid),
+                reader=reader,
                 lfs_oids=list(sizes),
                 added_bytes=sum(op.size for op in request.operations if isinstance(op, AddBlob)),
                 now=now,
@@ -224,6 +227,7 @@ def move_ref(
     actor: Principal,
     repository: Repository,
     update: RefUpdate,
+    reader: FactsReader | None = None,
     lfs_oids: Sequence[str] = (),
     added_bytes: int = 0,
     now: datetime,
@@ -236,7 +240,7 @@ def move_ref(
     assert update.old is not None
     assert update.new is not None
     git = selectors.git_of(repository)
-    facts = _facts_for(repository, update)
+    facts = _facts_for(repository, update, reader or FactsReader(repository))
     with transaction.atomic(durable=True):
         locked = locking.lock_repository(repository.pk)
         if locked.is_disabled or locked.is_archived or locked.deleted_at is not None:
@@ -267,9 +271,9 @@ def _require_linked(repository: Repository, oids: Sequence[str]) -> None:
         raise LfsObjectMissing(oid=oid, path="")
 
 
-def _facts_for(repository: Repository, update: RefUpdate) -> Facts | None:
+def _facts_for(repository: Repository, update: RefUpdate, reader: FactsReader) -> Facts | None:
     if update.ref == f"refs/heads/{repository.default_branch}" and update.new is not None:
-        return indexing.read_facts(repository, update.new)
+        return reader.read(update.new)
     return None
 
 
@@ -323,7 +327,8 @@ def record_push(
     git moved the refs before we could lock the row, so somebody else may have moved them on since, and
     may have written the row already. Then theirs is the newer word on where the branch is.
     """
-    facts = next((found for update in updates if (found := _facts_for(repository, update))), None)
+    reader = FactsReader(repository)
+    facts = next((found for update in updates if (found := _facts_for(repository, update, reader))), None)
     git = selectors.git_of(repository)
     with transaction.atomic(durable=True):
         locked = locking.lock_repository(repository.pk)

@@ -128,9 +128,15 @@ class TestPlaceOrder:
         with pytest.raises(OrderInvalid, match="price band"):
             buy(user, product, 1, 13.26)
 
-    def test_now_is_the_next_whole_minute(self, user: Principal, machine: Node) -> None:
-        bid = buy(user, machine.product, 1, 12, start=None, now=NOON + timedelta(seconds=1))
-        assert bid.start == NOON + timedelta(minutes=1)
+    def test_now_is_the_current_minute(self, user: Principal, machine: Node) -> None:
+        bid = buy(user, machine.product, 1, 12, start=None, now=NOON + timedelta(seconds=59))
+        assert (bid.start, bid.expires_at) == (NOON, NOON + timedelta(minutes=1))
+
+    def test_now_needs_a_whole_minute(self, user: Principal, machine: Node) -> None:
+        late = NOON + timedelta(minutes=59, seconds=30)
+        with pytest.raises(OrderInvalid) as refusal:
+            buy(user, machine.product, 1, 12, start=None, end=NOON + timedelta(hours=1), now=late)
+        assert refusal.value.details["field"] == "end"
 
     def test_has_a_limit_of_open_orders(self, user: Principal, machine: Node, settings: Any) -> None:
         settings.MARKET_OPEN_ORDERS_MAX = 2
@@ -177,7 +183,7 @@ class TestBulk:
             exchange.request(machine.product, BUY, 1024, 600_000),
         ]
         first, invalid, same, reused, poor = services.place_orders(
-            actor=user, namespace_id=namespace_of(user), requests=wanted, now=NOON
+            actor=user, orders=exchange.for_account(user, wanted), now=NOON
         )
         assert isinstance(first, Order)
         assert isinstance(same, Order)
@@ -194,7 +200,7 @@ class TestBulk:
     def test_has_its_limits(self, user: Principal, machine: Node, count: int) -> None:
         wanted = [exchange.request(machine.product, BUY, 1, 12)] * count
         with pytest.raises(BulkTooLarge):
-            services.place_orders(actor=user, namespace_id=namespace_of(user), requests=wanted, now=NOON)
+            services.place_orders(actor=user, orders=exchange.for_account(user, wanted), now=NOON)
 
 
 class TestAGroup:

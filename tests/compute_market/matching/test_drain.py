@@ -20,7 +20,7 @@ from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import BUY, buy, sell
-from tests.factories.market import NOON, namespace_of
+from tests.factories.market import NOON
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def machine(provider: Principal) -> Node:
 
 def place_many(who: Principal, machine: Node, count: int) -> None:
     wanted = [exchange.request(machine.product, BUY, 1, 9, hours=(0, 1)) for _ in range(count)]
-    services.place_orders(actor=who, namespace_id=namespace_of(who), requests=wanted, now=NOON)
+    services.place_orders(actor=who, orders=exchange.for_account(who, wanted), now=NOON)
 
 
 class TestClaim:

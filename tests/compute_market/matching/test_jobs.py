@@ -10,14 +10,14 @@ import pytest
 from django.utils import timezone
 
 from compute_market.clock import database_now
-from compute_market.matching import jobs, listings, services, tasks
+from compute_market.matching import checks, jobs, listings, services, tasks
 from compute_market.matching.errors import (
     OrderInvalid,
 )
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
 from tests.factories import exchange
-from tests.factories.exchange import GTD, MIDNIGHT, again, buy, drain, sell
+from tests.factories.exchange import GTD, MIDNIGHT, again, buy, drain, purse, sell
 from tests.factories.market import CREDIT, NOON, operator
 
 pytestmark = pytest.mark.django_db
@@ -39,12 +39,44 @@ class TestExpiry:
         drain()
         assert (again(early).state, again(late).state) == ("expired", "open")
 
-    def test_a_bid_ends_when_its_window_begins(self, user: Principal, machine: Node) -> None:
+    def test_a_bid_ends_with_the_minute_in_which_its_window_begins(
+        self, user: Principal, machine: Node
+    ) -> None:
         bid = buy(user, machine.product, 1, 12)
         drain()
-        jobs.expire_orders(now=MIDNIGHT)
+        jobs.expire_orders(now=MIDNIGHT + timedelta(seconds=59))
+        drain()
+        assert again(bid).state == "open"
+        jobs.expire_orders(now=MIDNIGHT + timedelta(minutes=1))
         drain()
         assert again(bid).state == "expired"
+
+    def test_an_order_past_its_time_does_not_trade_though_nothing_sweeps(
+        self, provider: Principal, user: Principal, machine: Node
+    ) -> None:
+        until = NOON + timedelta(seconds=30)
+        bid = buy(user, machine.product, 1, 12, time_in_force=GTD, expires_at=until)
+        offer = sell(provider, machine, 1, 12, now=until)
+        drain()
+        assert (again(bid).state, again(bid).reason) == ("expired", "expired")
+        assert again(offer).state == "open"
+        assert purse(user).held_micros == 0
+        # What the sweep asks for afterwards is refused, and harmless.
+        jobs.expire_orders(now=until)
+        drain()
+        assert checks.audit() == []
+
+    def test_an_amendment_that_finds_its_order_expired_gives_its_hold_back(
+        self, user: Principal, machine: Node
+    ) -> None:
+        until = NOON + timedelta(seconds=30)
+        bid = buy(user, machine.product, 1, 12, time_in_force=GTD, expires_at=until)
+        drain()
+        services.amend_order(actor=user, order_id=bid.pk, price_micros_per_gpu_hour=18 * CREDIT, now=until)
+        drain()
+        assert again(bid).state == "expired"
+        assert purse(user).held_micros == 0
+        assert checks.audit() == []
 
 
 class TestClocks:

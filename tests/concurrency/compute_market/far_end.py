@@ -106,7 +106,7 @@ def fill_book(floor: dict[str, Any], count: int) -> None:
             )
             for number in range(begin, min(count, begin + 1000))
         ]
-        services.place_orders(actor=who, namespace_id=namespace_of(who), requests=wanted, now=now)
+        services.place_orders(actor=who, orders=exchange.for_account(who, wanted), now=now)
 
 
 def open_orders() -> int:

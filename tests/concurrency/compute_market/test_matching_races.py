@@ -81,8 +81,7 @@ class Floor:
             owner = (self.buyers if side == BUY else self.sellers)[number]
             services.place_orders(
                 actor=owner,
-                namespace_id=namespace_of(owner),
-                requests=[self.wanted(side, chance, number) for _ in range(10)],
+                orders=exchange.for_account(owner, [self.wanted(side, chance, number) for _ in range(10)]),
                 now=self.now,
             )
             live = Order.objects.live().filter(account__namespace=namespace_of(owner)).first()

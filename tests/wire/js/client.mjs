@@ -39,7 +39,8 @@ const scenarios = {
 
   async repository() {
     assert.equal(await hub.repoExists(here), false);
-    const made = await hub.createRepo(here);
+    const files = [{ path: "notes.txt", content: text("hello") }];
+    const made = await hub.createRepo({ ...here, license: "mit", files });
     assert.equal(made.repoUrl, `${hubUrl}/${name}`);
     assert.equal(await hub.repoExists(here), true);
     await hub.checkRepoAccess(here);
@@ -50,7 +51,7 @@ const scenarios = {
     const listed = await all(hub.listModels({ ...access, search: { owner } }));
     assert.ok(listed.some((model) => model.name === name));
     const paths = (await all(hub.listFiles(here))).map((entry) => entry.path);
-    assert.ok(paths.includes(".gitattributes"), paths.join());
+    assert.deepEqual(paths.sort(), [".gitattributes", "README.md", "notes.txt"]);
     await hub.deleteRepo(here);
     const error = await refusal(hub.checkRepoAccess(here));
     assert.equal(error.statusCode, 404);

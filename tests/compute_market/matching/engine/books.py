@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compute_market.matching.engine import Engine
@@ -14,6 +14,7 @@ TICK = 60
 SIDES = {"buy": 1, "sell": -1}
 FORCES = {"gtc": 0, "gtd": 1, "ioc": 2, "fok": 3}
 MODES = {"newest": 0, "oldest": 1, "both": 2}
+MINUTE_MS = 60_000
 
 
 class Market:
@@ -36,7 +37,10 @@ class Market:
         return self.send(c.Configure, product, lot, TICK, lowest * TICK, highest * TICK, trading, 0)
 
     def new(self, number: int, side: str, gpus: int, price: int, **options: Any) -> list[e.Event]:
-        """A new order; options: hours=(0, 24), account, product, node, force, post_only, mode, minute."""
+        """A new order; options: hours=(0, 24), account, product, node, force, post_only, mode, minute.
+
+        And `one_node` (-1: any one), `expires` and `clock` in minutes.
+        """
         start, end = options.get("hours", (0, 24))
         return self.send(
             c.New,
@@ -53,10 +57,13 @@ class Market:
             int(options.get("post_only", False)),
             MODES[options.get("mode", "newest")],
             options.get("minute", 0),
+            options.get("one_node", 0),
+            options.get("expires", 0) * MINUTE_MS,
+            options.get("clock", 0) * MINUTE_MS,
         )
 
-    def amend(self, number: int, gpus: int, price: int, *, version: int = 0) -> list[e.Event]:
-        return self.send(c.Amend, number, price * TICK, gpus, version, 0)
+    def amend(self, number: int, gpus: int, price: int, *, version: int = 0, clock: int = 0) -> list[e.Event]:
+        return self.send(c.Amend, number, price * TICK, gpus, version, clock, clock * MINUTE_MS)
 
     def open(self) -> dict[int, int]:
         """GPU-hours still open, by order."""
@@ -74,7 +81,7 @@ def market(drawing: str, **options: Any) -> Market:
         row: dict[str, Any] = dict(zip(columns, line, strict=True))
         if "hours" in row:
             row["hours"] = tuple(int(hour) for hour in row["hours"].split("-"))
-        whole = {"order", "gpus", "price", "account", "node", "product"}
+        whole = {"order", "gpus", "price", "account", "node", "product", "one_node", "expires"}
         row = {name: int(value) if name in whole else value for name, value in row.items()}
         result.new(row.pop("order"), row.pop("side"), row.pop("gpus"), row.pop("price"), **row)
     return result
@@ -121,7 +128,12 @@ class Ask:
 
 @dataclass
 class Bid(Ask):
-    """A buy: the same table, filled to the same height in every hour."""
+    """A buy: the same table, filled to the same height in every hour.
+
+    `fixed` is the one node that it may trade with, once that is known.
+    """
+
+    fixed: int = 0
 
 
 class NaiveMarket:
@@ -133,9 +145,14 @@ class NaiveMarket:
     def __init__(self) -> None:
         self.live: dict[int, Ask] = {}
         self.suspended: set[int] = set()
+        self.minute = 0
         self.happened: list[tuple[Any, ...]] = []
 
     def apply(self, command: c.Command) -> None:
+        self.minute = getattr(command, "minute", 0)
+        due = [o for o in self.live.values() if 0 < o.command.expires <= getattr(command, "clock", 0)]
+        for order in sorted(due, key=lambda o: (o.command.expires, o.command.order)):
+            self.end(order, "expired")
         getattr(self, type(command).__name__.lower())(command)
 
     def configure(self, command: c.Configure) -> None:
@@ -149,13 +166,40 @@ class NaiveMarket:
         if isinstance(order, Bid):
             good = [o for o in others if o.price <= order.price]
             return sorted(good, key=lambda o: (o.price, o.entry))
+        others = [o for o in others if o.command.start >= self.minute]
         return sorted((o for o in others if o.price >= order.price), key=lambda o: (-o.price, o.entry))
 
     def sweep(self, order: Ask) -> tuple[list[tuple[Any, ...]], str]:
         """Dry run on copies. Returns steps and how it ended: `filled`, `stopped` or `dry`."""
+        others = self.opposite(order)
+        if isinstance(order, Bid) and order.fixed:
+            return self.sweep_over(order, [o for o in others if o.command.node == order.fixed])
+        if isinstance(order, Bid) and order.command.one_node:
+            return self.best_of_nodes(order, others)
+        return self.sweep_over(
+            order, [o for o in others if getattr(o, "fixed", 0) in {0, order.command.node}]
+        )
+
+    def best_of_nodes(self, order: Bid, others: list[Ask]) -> tuple[list[tuple[Any, ...]], str]:
+        """Sweep each node by itself and compare: most GPUs, then least money, then the older offer."""
+        found = []
+        for node in {o.command.node for o in others}:
+            steps, ended = self.sweep_over(order, [o for o in others if o.command.node == node])
+            trades = [step for step in steps if step[0] == "trade"]
+            if trades:
+                gpus = sum(step[-1] for step in trades)
+                cost = sum(step[-1] * step[1].price for step in trades)
+                found.append(((-gpus, cost, trades[0][1].entry), steps, ended))
+        if not found:
+            return self.sweep_over(order, others)
+        _, steps, ended = min(found)
+        return steps, ended
+
+    def sweep_over(self, order: Ask, others: list[Ask]) -> tuple[list[tuple[Any, ...]], str]:
+        """The sweep of an order over these others, in their order."""
         mine = dict(order.sold)
         steps: list[tuple[Any, ...]] = []
-        for other in self.opposite(order):
+        for other in others:
             bid, ask = (order, other) if isinstance(order, Bid) else (other, order)
             hours = bid.hours
             trial = Ask(order.command, order.price, order.gpus, 0, mine)
@@ -182,6 +226,8 @@ class NaiveMarket:
                 self.end(other, "self_trade")
                 continue
             bid, ask, hours, gpus = rest
+            if bid.command.one_node:
+                bid.fixed = ask.command.node
             for order in (bid, ask):
                 order.version += 1
                 for hour in hours:
@@ -191,6 +237,8 @@ class NaiveMarket:
             self.happened.append(("trade", *names, other.price, gpus, *window))
             if other.left() == 0:
                 del self.live[other.command.order]
+            elif isinstance(other, Bid) and other.fixed and other.command.start <= self.minute:
+                self.end(other, "window_begun")
 
     def end(self, order: Ask, reason: str) -> None:
         self.live.pop(order.command.order, None)
@@ -202,6 +250,8 @@ class NaiveMarket:
     def new(self, command: c.New) -> None:
         kind = Bid if command.side > 0 else Ask
         order = kind(command, command.price, command.gpus, command.sequence)
+        if isinstance(order, Bid):
+            order.fixed = max(0, command.one_node)
         if not self.is_on_book(order):
             self.refuse(command.order, "node_suspended")
             return
@@ -210,15 +260,24 @@ class NaiveMarket:
             self.refuse(command.order, "would_trade")
             return
         if command.time_in_force == FORCES["fok"] and ended != "filled":
-            self.refuse(command.order, "not_fillable")
+            _, anywhere = self.sweep_over(order, self.opposite(order))
+            is_split = command.one_node and anywhere == "filled"
+            self.refuse(command.order, "not_on_one_node" if is_split else "not_fillable")
             return
         self.carry_out(steps)
         if ended == "stopped":
             self.end(order, "self_trade")
         elif ended == "dry" and command.time_in_force >= FORCES["ioc"]:
             self.end(order, "immediate_or_cancel")
+        elif ended == "dry" and self.is_too_late(order, steps):
+            self.end(order, "window_begun")
         elif ended == "dry":
             self.live[command.order] = order
+
+    def is_too_late(self, order: Ask, steps: list[tuple[Any, ...]]) -> bool:
+        """A buy of one node that has got GPUs in the minute in which its window begins gets no more."""
+        traded = any(step[0] == "trade" for step in steps)
+        return isinstance(order, Bid) and order.fixed > 0 and traded and order.command.start <= self.minute
 
     def cancel(self, command: c.Cancel, reason: str = "requested") -> None:
         if command.order in self.live:
@@ -242,11 +301,14 @@ class NaiveMarket:
         if command.version not in {0, order.version}:
             self.refuse(command.order, "version_changed")
             return
-        trial = type(order)(order.command, command.price, command.gpus, order.entry, order.sold)
+        keeps_place = command.price == order.price and command.gpus <= order.gpus
+        if isinstance(order, Bid) and order.command.start < self.minute and not keeps_place:
+            self.refuse(command.order, "window_passed")
+            return
+        trial = replace(order, price=command.price, gpus=command.gpus)
         if trial.left() == 0:
             self.end(order, "nothing_left")
             return
-        keeps_place = command.price == order.price and command.gpus <= order.gpus
         if keeps_place or not self.is_on_book(order):
             order.price, order.gpus = command.price, command.gpus
             order.entry = order.entry if keeps_place else command.sequence
@@ -272,6 +334,8 @@ class NaiveMarket:
             self.end(order, "self_trade")
         elif ended == "filled":
             del self.live[order.command.order]
+        elif self.is_too_late(order, steps):
+            self.end(order, "window_begun")
 
     def suspend(self, command: c.Suspend) -> None:
         self.suspended.add(command.node)

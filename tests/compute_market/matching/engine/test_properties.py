@@ -14,7 +14,7 @@ from compute_market.matching.engine import Engine, dump, restore, state_hash
 from compute_market.matching.engine import commands as c
 from compute_market.matching.engine import events as e
 
-from .books import HOUR, TICK, NaiveMarket, plainly
+from .books import HOUR, MINUTE_MS, TICK, NaiveMarket, plainly
 
 BATCHES = (1, 7, 100, 5000)
 
@@ -127,6 +127,62 @@ def busy_log(size: int, seed: int) -> list[c.Command]:
     return log
 
 
+def crowded_log(chance: random.Random, size: int) -> list[c.Command]:
+    """Few accounts, nodes, prices and windows; buys that want one node, expiries, a clock that goes on."""
+    log: list[c.Command] = [c.Configure(1, 1, 1, TICK, TICK, 99 * TICK, 0, 0)]
+    minute = 0
+    while len(log) < size:
+        sequence = len(log) + 1
+        minute += chance.choice((0, 0, 0, 0, 1, 5))
+        clock = minute * MINUTE_MS
+        dice = chance.random()
+        if dice < 0.7 or sequence < 5:
+            side = chance.choice((1, -1))
+            start = -(-minute // HOUR) + chance.choice((0, 0, 0, 1))
+            new = c.New(
+                sequence,
+                sequence,
+                account=chance.randrange(1, 7),
+                product=1,
+                side=side,
+                price=chance.randrange(5, 9) * TICK,
+                gpus=chance.randrange(1, 5) if side < 0 else chance.randrange(1, 9),
+                start=start * HOUR,
+                end=(start + chance.choice((1, 1, 2))) * HOUR,
+                node=0 if side > 0 else chance.randrange(1, 4),
+                time_in_force=chance.choice((0, 0, 0, 0, 2, 3)),
+                post_only=int(chance.random() < 0.05),
+                self_trade=chance.randrange(3),
+                minute=minute,
+                one_node=chance.choice((0, c.ANY_ONE, c.ANY_ONE, c.ANY_ONE, 2)) if side > 0 else 0,
+                expires=clock + chance.randrange(1, 60) * MINUTE_MS if chance.random() < 0.2 else 0,
+                clock=clock,
+            )
+            log.append(new)
+        elif dice < 0.85:
+            order, price = chance.randrange(2, sequence), chance.randrange(5, 9) * TICK
+            log.append(c.Amend(sequence, order, price, chance.randrange(1, 9), 0, minute, clock))
+        elif dice < 0.92:
+            log.append(c.Cancel(sequence, chance.randrange(2, sequence)))
+        elif dice < 0.96:
+            log.append(c.Suspend(sequence, chance.randrange(1, 4)))
+        else:
+            log.append(c.Resume(sequence, chance.randrange(1, 4), minute, clock))
+    return log
+
+
+def assert_one_node_and_in_time(log: list[c.Command], events: list[e.Event]) -> None:
+    """No buy that wants one node has fills from two, and nothing trades after its time."""
+    news = {command.order: command for command in log if isinstance(command, c.New)}
+    nodes: dict[int, set[int]] = defaultdict(set)
+    for event in events:
+        if isinstance(event, e.Trade):
+            nodes[event.buy].add(event.node)
+            clock = log[event.sequence - 1].clock
+            assert all(news[n].expires == 0 or news[n].expires > clock for n in (event.buy, event.sell))
+    assert all(len(used) == 1 or not news[order].one_node for order, used in nodes.items())
+
+
 class TestAgainstTheNaiveMarket:
     @settings(max_examples=400, deadline=None)
     @given(logs(products=2))
@@ -142,6 +198,30 @@ class TestAgainstTheNaiveMarket:
             assert {number: order.open_minutes() for number, order in engine.orders.items()} == {
                 number: order.left() * HOUR for number, order in naive.live.items()
             }
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_orders_of_one_node_and_expiries_happen_alike(self, seed: int) -> None:
+        chance = random.Random(seed)
+        kinds: dict[str, int] = defaultdict(int)
+        for _ in range(100):
+            log = crowded_log(chance, 80)
+            naive, engine = NaiveMarket(), Engine()
+            for command in log:
+                naive.apply(command)
+            events = engine.apply(log)
+            assert plainly(events) == naive.happened
+            assert {number: order.open_minutes() for number, order in engine.orders.items()} == {
+                number: order.left() * HOUR for number, order in naive.live.items()
+            }
+            assert_one_node_and_in_time(log, events)
+            again, restored = replayed(log, 7)
+            assert again == events
+            assert state_hash(restored) == state_hash(engine)
+            for event in events:
+                kinds[getattr(event, "reason", type(event).__name__)] += 1
+        # The logs are crowded enough for every rule to be met.
+        wanted = {"Trade", "window_begun", "not_on_one_node", "expired", "self_trade", "would_trade"}
+        assert wanted <= kinds.keys()
 
     @settings(max_examples=200, deadline=None)
     @given(logs())

@@ -65,6 +65,7 @@ class TestCommit:
             ".git/config",
             "a/.GIT/x",
             "a\\.git\\config",
+            "..\\x",
             "a\u0000b",
             "x" * 300,
             "a//b",

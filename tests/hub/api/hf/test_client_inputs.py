@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -203,6 +204,41 @@ class TestCommits:
         assert client.get("/alice/model/blob/main/folder/..%5C..%5Cfile.txt").status_code == 200
 
 
+class TestCreate:
+    def test_takes_files_and_a_license(self, client: Client, headers: Mapping[str, str]) -> None:
+        attributes = "*.html filter=lfs diff=lfs merge=lfs -text"
+        files = [
+            {"path": ".gitattributes", "content": b64encode(attributes.encode()).decode()},
+            {"path": "folder/a.txt", "content": "aGk="},
+        ]
+        body = {"name": "new", "license": "mit", "files": files}
+        assert send(client, headers, "post", "/api/repos/create", body).status_code == 200
+        made = Repository.objects.get()
+        assert paths(made) == [".gitattributes", "README.md", "folder/a.txt"]
+        assert client.get("/alice/new/resolve/main/.gitattributes").content.decode() == attributes
+        assert "license:mit" in client.get("/api/models/alice/new").json()["tags"]
+
+    @pytest.mark.parametrize(
+        ("files", "status"),
+        [
+            ("x", 400),
+            ([1], 400),
+            ([{"path": "a"}], 400),
+            ([{"path": "a", "content": "***"}], 400),
+            ([{"path": "../a", "content": "aGk="}], 422),
+            ([{"path": "model.safetensors", "content": "aGk="}], 400),
+            ([{"path": "a", "content": "aGk="}, {"path": "a/b", "content": "aGk="}], 400),
+            ([{"path": f"f{number}", "content": ""} for number in range(101)], 400),
+        ],
+    )
+    def test_refuses_files_that_make_no_commit(
+        self, client: Client, headers: Mapping[str, str], files: Any, status: int
+    ) -> None:
+        answer = send(client, headers, "post", "/api/repos/create", {"name": "new", "files": files})
+        assert answer.status_code == status
+        assert not Repository.objects.exists()
+
+
 class TestTags:
     @pytest.mark.parametrize("tag", ["v1", "bad name", "a..b"])
     def test_on_a_missing_revision_say_so_whatever_their_name(
@@ -232,5 +268,9 @@ class TestCards:
     def test_of_a_space_list_what_it_uses(self, client: Client, alice: User) -> None:
         card = b"---\nsdk: gradio\nmodels: acme/m\ndatasets: [acme/d]\n---\n"
         make.repository(alice, "app", kind=Kind.SPACE, files={"README.md": card})
+        [brief] = client.get("/api/spaces?author=alice").json()
+        assert "models" not in brief
+        [row] = client.get("/api/spaces?author=alice&linked=true").json()
+        assert (row["models"], row["datasets"]) == (["acme/m"], ["acme/d"])
         row = client.get("/api/spaces/alice/app?expand=models&expand=datasets").json()
         assert (row["models"], row["datasets"]) == (["acme/m"], ["acme/d"])
