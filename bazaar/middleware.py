@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 PATH_SAFE = "/:@!$&'()*+,;=~-._"
 
@@ -39,10 +39,11 @@ class RawPathMiddleware:
 
 
 class ChunkedBodyMiddleware:
-    """Let views read a body that came without a length.
+    """Let views read a body that came without a length, and answer for bodies that end before their time.
 
     Django gives every request as many bytes as its Content-Length says, so none to a chunked one.
     A server that ends the input where the body ends says so; then the input itself can be read.
+    A client that hangs up, or breaks the coding, is no crash of ours; the server adds the reason.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -54,3 +55,8 @@ class ChunkedBodyMiddleware:
         if is_chunked and not meta.get("CONTENT_LENGTH") and meta.get("wsgi.input_terminated"):
             request._stream = meta["wsgi.input"]  # noqa: SLF001
         return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, UnreadablePostError):
+            return HttpResponse("The body could not be read.\n", status=400, content_type="text/plain")
+        return None

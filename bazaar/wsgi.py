@@ -5,11 +5,10 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from bazaar.server.bodies import received_directly
-from bazaar.server.worker import letting_connections_go
+from bazaar.server.http.answering import WsgiApplication
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
-application = received_directly(letting_connections_go(get_wsgi_application()))
+application: WsgiApplication = get_wsgi_application()
 if settings.MOCK:
     from celery.app.task import Task
 

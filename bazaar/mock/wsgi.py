@@ -161,7 +161,7 @@ class _CutInput:
 
 
 def _cut() -> ConnectionResetError:
-    # Gunicorn takes it for a client that went away: it closes the connection and logs nothing.
+    # The server takes it for a client that went away: it closes the connection and logs nothing.
     return ConnectionResetError(errno.ECONNRESET, "cut by a fault")
 
 

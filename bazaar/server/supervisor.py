@@ -202,7 +202,7 @@ class Supervisor:
 
     def _start_web(self) -> subprocess.Popen[bytes]:
         assert self.listener is not None
-        argv = [sys.executable, "-m", "gunicorn", "-c", "python:bazaar.server.gunicorn"]
+        argv = [sys.executable, "-m", "bazaar.server.web"]
         return self._spawn("web", argv, pass_fds=(self.listener.fileno(),))
 
     def _web_answers(self) -> bool:

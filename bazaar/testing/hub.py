@@ -235,7 +235,7 @@ class Server:
             if address.exists():
                 url = address.read_text()
                 parts = urlsplit(url)
-                # The socket listens already: the question waits until gunicorn takes it up.
+                # The socket listens already: the question waits until the web process takes it up.
                 if processes.answers_http(parts.hostname or "", parts.port or 0, "/_mock/about"):
                     return url
             time.sleep(0.02)

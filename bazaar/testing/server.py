@@ -1,7 +1,7 @@
 """`python -m bazaar.testing.server FOLDER`: a hub in mock mode, on SQLite, with a Redis of its own.
 
-One process: the settings are made, the database is copied from one that was migrated before, and
-gunicorn runs in here, so that Django is loaded once. Ends with its parent on Linux, and by SIGTERM.
+The settings are made, the database is copied from one that was migrated before, and the web process is
+forked from this one, so that Django is loaded once. Ends with its parent on Linux, and by SIGTERM.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import hashlib
 import os
 import shutil
 import socket
-import sys
 import tempfile
 from pathlib import Path
 
-from bazaar.server import processes, redis
+from bazaar.server import processes, redis, web
 from hub.accounts.token_text import new_token_text
 
 ADDRESS = "address"  # the file that says where the server is, once it listens
@@ -38,7 +37,6 @@ def _serve(folder: Path, host: str, port: int) -> None:
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     listener = socket.create_server((host, port), backlog=1024)
-    listener.set_inheritable(True)
     for name in ("DATABASE_URL", "REDIS_URL", "BAZAAR_S3_BUCKET", "BAZAAR_S3_ENDPOINT"):
         os.environ.pop(name, None)
     os.environ.update(
@@ -46,26 +44,20 @@ def _serve(folder: Path, host: str, port: int) -> None:
         BAZAAR_MOCK="yes",
         BAZAAR_MOCK_TOKEN=new_token_text(),
         BAZAAR_DATA_DIR=str(data),
-        BAZAAR_BIND=f"fd://{listener.fileno()}",
         BAZAAR_GRACEFUL_SECONDS="1",
         BAZAAR_LOG_LEVEL="warning",
         BAZAAR_PORT=str(listener.getsockname()[1]),
     )
     path = redis.socket_path(data)
     server = redis.start(socket_path=path, folder=data / "redis", durable=False, quiet=True)
-    own = os.getpid()
     try:
         _prepare(data)
         processes.wait_until(lambda: redis.answers(path), what="Redis", process=server)
         (folder / "address.new").write_text(f"http://{host}:{listener.getsockname()[1]}")
         (folder / "address.new").rename(folder / ADDRESS)
-        from gunicorn.app.wsgiapp import WSGIApplication
-
-        sys.argv = ["gunicorn", "-c", "python:bazaar.server.gunicorn"]
-        WSGIApplication("%(prog)s", prog="gunicorn").run()
+        web.run(listener, 1, web.limits_of(1))
     finally:
-        if os.getpid() == own:  # not in a worker that was forked from here
-            processes.stop(server, patience_seconds=2.0)
+        processes.stop(server, patience_seconds=2.0)
 
 
 def _prepare(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""The market through its whole stack: gunicorn, PostgreSQL, Redis, a Celery worker, and a client over HTTP.
+"""The market through its whole stack: web server, PostgreSQL, Redis, a Celery worker, and a client over HTTP.
 
 `script/bench market_http [seconds]` starts all of it in a temporary folder; `script/bench market` does too.
 The client is one thread with sockets that stay open, so that it takes little of what it measures.

@@ -1,4 +1,4 @@
-"""A whole bazaar, live: gunicorn, Redis, perhaps a Celery worker, with a data folder of its own."""
+"""A whole bazaar, live: web processes, Redis, perhaps a Celery worker, with a data folder of its own."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ class LiveBazaar:
         return process
 
     def start_web(self) -> subprocess.Popen[bytes]:
-        """Start gunicorn on the socket, which stays open over restarts: requests wait meanwhile."""
+        """Start the web processes on the socket, which stays open over restarts: requests wait meanwhile."""
         process = processes.spawn(
-            [sys.executable, "-m", "gunicorn", "-c", "python:bazaar.server.gunicorn"],
+            [sys.executable, "-m", "bazaar.server.web"],
             output=self._log,
             env=self.env,
             cwd=ROOT,
@@ -116,13 +116,13 @@ class LiveBazaar:
         self._web = process
         processes.wait_until(
             lambda: processes.answers_http("127.0.0.1", self.port, "/healthz"),
-            what=f"gunicorn ({self.log_path})",
+            what=f"the web processes ({self.log_path})",
             process=process,
         )
         return process
 
     def stop_web(self) -> None:
-        """Stop gunicorn as an operator does, and wait until it is gone."""
+        """Stop the web processes as an operator does, and wait until they are gone."""
         assert self._web is not None
         processes.stop(self._web)
 
@@ -160,7 +160,7 @@ class LiveBazaar:
 
     @property
     def web_pid(self) -> int:
-        """The process that gunicorn's workers are children of."""
+        """The process that the web processes are children of."""
         assert self._web is not None
         return self._web.pid
 

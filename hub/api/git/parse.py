@@ -19,7 +19,7 @@ from hub.blobstore import Part, refusing_when_full
 from hub.errors import Unsupported
 from hub.lfs.services import BATCH_MAX, Wanted, require_wanted
 
-# gunicorn copies what it has received ahead once for every read: few large ones are cheap.
+# One read is one call to the kernel: few large ones are cheap.
 CHUNK_BYTES = 1024 * 1024
 # git compresses only the short lists of commits that a fetch sends.
 INFLATED_BYTES_MAX = 64 * 1024 * 1024

@@ -133,7 +133,7 @@ class TestServer:
     def test_starts_a_part_again_that_was_killed(self, serve: Callable[..., Server]) -> None:
         server = serve()
         url = server.url
-        for word, name in (("gunicorn", "web"), ("redis", "redis")):
+        for word, name in (("bazaar.server.web", "web"), ("redis", "redis")):
             server.children(word)[0].kill()
             server.until(f"{name} ended with code -9; starting it again")
         assert comes_alive(url)

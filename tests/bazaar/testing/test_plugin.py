@@ -12,7 +12,7 @@ from tests.servers.remote import ROOT
 
 BLOCKED = """
 import sys
-for name in ("django", "celery", "gunicorn", "redis"):
+for name in ("django", "celery", "httptools", "redis"):
     sys.modules[name] = None
 import bazaar.testing.plugin
 """

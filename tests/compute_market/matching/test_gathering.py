@@ -94,7 +94,7 @@ class TestGathering:
             nonlocal ended
             if len(items) > 1 and not ended:
                 ended = True
-                raise SystemExit  # what gunicorn raises in a worker that must go
+                raise SystemExit  # what ends a process that must go
             return shop.work(items)
 
         shop = Workshop()

@@ -174,7 +174,7 @@ class TestRecord:
         one = add("a/one")
         services.record(repository_id=one.pk, requester="u1", now=NOW)
         with warnings.catch_warnings():
-            # Newer Pythons warn of what gunicorn's workers do, too: fork beside a thread.
+            # Newer Pythons warn of what the web processes do, too: fork beside a thread.
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if not child:

@@ -1,0 +1,136 @@
+"""Sends what is left of responses to clients that read slowly: a thread with an event loop of its own.
+
+It is not the loop that reads requests, because a file that must come from the disk would make that one wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from bazaar.server.http.connections import Connection, State, send_now
+from bazaar.server.http.files import FileSpan
+from bazaar.server.http.limits import Limits
+from bazaar.server.http.pollers import SystemPoller
+
+SWEEP_SECONDS = 1.0
+
+
+class GiveBack(Protocol):
+    """How a connection returns to the loop."""
+
+    def __call__(self, connection: Connection, *, keeps_alive: bool) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Rest:
+    """What one client has yet to read."""
+
+    connection: Connection
+    pieces: list[memoryview]
+    span: FileSpan | None
+    keeps_alive: bool
+    moved_at: float
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(len(piece) for piece in self.pieces)
+
+
+class Sender:
+    """Calls `give_back` from its thread when a client has been sent everything, or is gone."""
+
+    def __init__(self, limits: Limits, give_back: GiveBack) -> None:
+        self.limits, self.give_back = limits, give_back
+        self._poller = SystemPoller()
+        self._rests: dict[int, _Rest] = {}
+        self._wake_read, self._wake_write = socket.socketpair()
+        for end in (self._wake_read, self._wake_write):
+            end.setblocking(False)
+        self._poller.arm(self._wake_read.fileno(), is_new=True)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_stopping = False
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self._rests
+
+    def take(
+        self,
+        connection: Connection,
+        pieces: list[memoryview],
+        span: FileSpan | None,
+        *,
+        keeps_alive: bool,
+    ) -> None:
+        """Send the pieces, then the part of a file, from now on."""
+        connection.change(State.SENDING)
+        rest = _Rest(connection, pieces, span, keeps_alive, time.monotonic())
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="http-sender", daemon=True)
+                self._thread.start()
+            self._rests[connection.number] = rest
+        self._poller.arm(connection.number, for_writing=True, is_new=True)
+
+    def stop(self) -> None:
+        """End the thread; whoever has not read all of its response is cut off."""
+        self._is_stopping = True
+        with contextlib.suppress(BlockingIOError):
+            self._wake_write.send(b"\0")
+        if self._thread is not None:
+            self._thread.join()
+        for rest in list(self._rests.values()):
+            self._end(rest, is_sent=False)
+        self._poller.close()
+        self._wake_read.close()
+        self._wake_write.close()
+
+    def _run(self) -> None:
+        swept = time.monotonic()
+        while not self._is_stopping:
+            for number in self._poller.wait(SWEEP_SECONDS):
+                rest = self._rests.get(number)
+                if rest is not None:
+                    self._send(rest)
+            if time.monotonic() - swept >= SWEEP_SECONDS:
+                swept = time.monotonic()
+                self._sweep(swept)
+
+    def _send(self, rest: _Rest) -> None:
+        connection = rest.connection
+        rest.moved_at = time.monotonic()
+        try:
+            rest.pieces = send_now(connection.socket, rest.pieces)
+            is_sent = not rest.pieces and (rest.span is None or rest.span.send_step(connection.number))
+        except OSError:
+            self._end(rest, is_sent=False)
+            return
+        if is_sent:
+            self._end(rest, is_sent=True)
+        else:
+            self._poller.arm(connection.number, for_writing=True)
+
+    def _sweep(self, now: float) -> None:
+        """End what stands still, and the slowest of what takes too much memory."""
+        rests = sorted(self._rests.values(), key=lambda rest: rest.moved_at)
+        held = sum(rest.held_bytes for rest in rests)
+        for rest in rests:
+            if now - rest.moved_at > self.limits.send_stall_seconds:
+                self._end(rest, is_sent=False)
+            elif held > self.limits.unsent_total_bytes and rest.pieces:
+                held -= rest.held_bytes
+                self._end(rest, is_sent=False)
+
+    def _end(self, rest: _Rest, *, is_sent: bool) -> None:
+        connection = rest.connection
+        del self._rests[connection.number]
+        self._poller.forget(connection.number)
+        if rest.span is not None:
+            rest.span.close()
+        self.give_back(connection, keeps_alive=is_sent and rest.keeps_alive)

@@ -1,0 +1,129 @@
+"""`python -m bazaar.server.web`: the web processes, with their limits from the environment.
+
+The application is loaded once; the processes are forked from the one that loaded it and share its memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import socket
+import sys
+from pathlib import Path
+
+from bazaar.server.http.limits import Limits
+from bazaar.server.http.processes import Hooks, Processes, Seat
+from bazaar.server.http.server import Server
+from bazaar.settings import environment as env
+
+BACKLOG = 2048
+# What a process needs besides connections: files, databases, pipes to git.
+OTHER_FILES = 512
+
+
+def main() -> int:
+    """Serve until a signal says to stop."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
+    # The mock mode keeps its rules in memory: one process for everybody.
+    count = 1 if env.flag("BAZAAR_MOCK") else env.integer("BAZAAR_WEB_WORKERS", default=2)
+    limits = limits_of(count)
+    listener = listen(os.environ.get("BAZAAR_BIND", "127.0.0.1:8000"))
+    run(listener, count, limits)
+    return 0
+
+
+def run(listener: socket.socket, count: int, limits: Limits) -> None:
+    """Load the application, and serve it on the socket with so many processes."""
+    from bazaar.wsgi import application
+
+    _preload()
+
+    def make_server(seat: Seat) -> Server:
+        return Server(listener, application, limits, peers=seat, at_thread_end=_close_connections)
+
+    hooks = Hooks(begin=_close_connections, finish=_send_downloads, ended=_forget_gauges)
+    Processes(count, make_server, hooks, graceful_seconds=limits.graceful_seconds).run()
+
+
+def limits_of(count: int) -> Limits:
+    """The limits of each of `count` processes. Raises: ImproperlyConfigured."""
+    usual = Limits()
+    each_address = env.integer("BAZAAR_WEB_CONNECTIONS_PER_ADDRESS", default=512)
+    return Limits(
+        threads=max(1, env.integer("BAZAAR_WEB_THREADS", default=usual.threads)),
+        transfers=max(1, env.integer("BAZAAR_WEB_TRANSFERS", default=usual.transfers)),
+        connections=_room_for(env.integer("BAZAAR_WEB_CONNECTIONS", default=usual.connections)),
+        connections_per_address=-(-each_address // count),
+        head_seconds=env.integer("BAZAAR_WEB_HEAD_SECONDS", default=int(usual.head_seconds)),
+        idle_seconds=env.integer("BAZAAR_WEB_IDLE_SECONDS", default=int(usual.idle_seconds)),
+        trusted_proxies=frozenset(env.words("BAZAAR_TRUSTED_PROXIES", default="127.0.0.1,::1")),
+        head_dispatch_prefixes=("/leases/",),
+        graceful_seconds=env.integer("BAZAAR_GRACEFUL_SECONDS", default=int(usual.graceful_seconds)),
+    )
+
+
+def _room_for(connections: int) -> int:
+    """As many connections as the system lets a process have; the limit is raised as far as may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return max(64, min(connections, max(soft, allowed) - OTHER_FILES))
+
+
+def listen(bind: str) -> socket.socket:
+    """A listening socket for `HOST:PORT`, `[IPV6]:PORT`, `unix:PATH` or `fd://NUMBER` (inherited).
+
+    Raises: OSError, ValueError.
+    """
+    if bind.startswith("fd://"):
+        return socket.socket(fileno=int(bind.removeprefix("fd://")))
+    if bind.startswith("unix:"):
+        path = Path(bind.removeprefix("unix:"))
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(os.fspath(path))
+        listener.listen(BACKLOG)
+        return listener
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+
+
+def _preload() -> None:
+    """Load what the first request would, and keep garbage collection off the memory that is shared."""
+    from django.urls import get_resolver
+
+    assert get_resolver().url_patterns
+    gc.collect()
+    gc.freeze()
+
+
+def _close_connections() -> None:
+    """Two processes, or a thread that has ended, must not keep a database connection."""
+    from django.db import connections
+
+    connections.close_all()
+
+
+def _send_downloads() -> None:
+    """Tell Redis what the last requests fetched."""
+    from hub.downloads import buffer
+
+    buffer.send_last()
+
+
+def _forget_gauges(process: int) -> None:
+    """Take the ended process's gauges out of the sums; its counts stay."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
