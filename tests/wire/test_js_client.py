@@ -101,3 +101,6 @@ class TestCommits:
 
     def test_on_a_branch_with_a_slash(self, scenario: Scenario) -> None:
         scenario("branch")
+
+    def test_lists_the_files_and_commits_of_a_branch_with_a_slash(self, scenario: Scenario) -> None:
+        scenario("branchLists")

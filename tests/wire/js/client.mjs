@@ -129,6 +129,15 @@ const scenarios = {
     await hub.deleteBranch({ ...here, branch: revision });
   },
 
+  // These two calls send the slash as it is, the others as %2F.
+  async branchLists() {
+    const revision = "feat/x";
+    await hub.createBranch({ ...here, branch: revision });
+    const paths = (await all(hub.listFiles({ ...here, revision }))).map((entry) => entry.path);
+    assert.deepEqual(paths, [".gitattributes"]);
+    assert.equal((await all(hub.listCommits({ ...here, revision }))).length, 1);
+  },
+
   async download() {
     const expected = readFileSync(file);
     for (const xet of [true, false]) {
