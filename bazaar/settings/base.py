@@ -248,6 +248,8 @@ XET_KEEP_DAYS = env.integer("BAZAAR_XET_KEEP_DAYS", default=28)
 XET_QUARANTINE_DAYS = env.integer("BAZAAR_XET_QUARANTINE_DAYS", default=7)
 # Every stored byte is read and verified again in about so many days.
 XET_SCRUB_DAYS = env.integer("BAZAAR_XET_SCRUB_DAYS", default=30)
+# How many bytes of a user's uploads are read back and hashed within an hour; repeated ones count four times.
+XET_VERIFY_BYTES_PER_HOUR = env.integer("BAZAAR_XET_VERIFY_BYTES_PER_HOUR", default=1024**4)
 # Cut large files that came by LFS into chunks, so that Xet clients download them as such.
 XET_CONVERT_LFS = env.flag("BAZAAR_XET_CONVERT_LFS", default=False)
 

@@ -25,7 +25,8 @@ TAG = "market data"
 DEPTH_MAX = 500
 # `h100,a100:80GB..:8`: GPUs, memory, how many.
 COMPACT = re.compile(
-    r"(?P<gpus>[a-z0-9,-]+)(?::(?P<low>\d+)GB)?(?P<open>\.\.)?(?:(?P<high>\d+)GB)?(?::(?P<count>\d+))?",
+    r"(?P<gpus>[a-z0-9,-]+)(?::(?P<low>\d{1,9})GB)?(?P<open>\.\.)?"
+    r"(?:(?P<high>\d{1,9})GB)?(?::(?P<count>\d{1,9}))?",
     re.IGNORECASE,
 )
 

@@ -15,7 +15,8 @@ from django.utils.http import parse_etags
 
 from hub.errors import Refusal
 
-_RANGE = re.compile(r"bytes=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
+# White space is bounded: two unbounded runs side by side would be divided in every possible way.
+_RANGE = re.compile(r"bytes=\s{0,8}(\d*)\s{0,8}-\s{0,8}(\d*)\s*", re.IGNORECASE)
 
 
 class RangeNotSatisfiable(Refusal):

@@ -1,7 +1,8 @@
 """Newline-delimited JSON commits, read as a stream.
 
 A line may hold a file of many megabytes as base64. Lines are never held whole: the few bytes before
-`"content"` are, and the base64 text goes on piece by piece (contract huggingface 5.4).
+`"content"` are, and the base64 text goes on piece by piece (contract huggingface 5.4). Content that comes
+before its path waits in a temporary file.
 """
 
 from __future__ import annotations
@@ -9,18 +10,26 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import orjson
+from django.conf import settings
 
-from hub.api.json import MalformedBody
+from hub.api.json import BodyTooLarge, MalformedBody
+from hub.blobstore import refusing_when_full
 
 PIECE = 1 << 16
 # What a line may hold besides file content.
 LINE_BYTES_MAX = 1 << 20
+# All lines together, without content.
+TEXT_BYTES_MAX = 64 << 20
 LINES_MAX = 100_000
+# Content that waits for its path is in memory up to this size.
+MEMORY_BYTES_MAX = 1 << 20
 _CONTENT = re.compile(rb'"content"\s*:\s*"')
 
 
@@ -36,12 +45,17 @@ class Line:
 
 
 class NdjsonReader:
-    """Reads lines off `read(n)`. Raises: MalformedBody for anything that is not such a stream."""
+    """Reads lines off `read(n)`.
+
+    Raises: MalformedBody for anything that is not such a stream, BodyTooLarge above the size of a push.
+    """
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self._read = read
         self._buffer = bytearray()
         self._ended = False
+        self._bytes_left = settings.GIT_PUSH_BYTES_MAX
+        self._text_left = TEXT_BYTES_MAX
 
     def _fill(self) -> bool:
         if self._ended:
@@ -50,6 +64,9 @@ class NdjsonReader:
         if not piece:
             self._ended = True
             return False
+        self._bytes_left -= len(piece)
+        if self._bytes_left < 0:
+            raise BodyTooLarge(limit=settings.GIT_PUSH_BYTES_MAX)
         self._buffer += piece
         return True
 
@@ -83,6 +100,9 @@ class NdjsonReader:
             self._fill()
 
     def _parse(self, text: bytes) -> Line:
+        self._text_left -= len(text)
+        if self._text_left < 0:
+            raise MalformedBody(reason=f"the lines have more than {TEXT_BYTES_MAX} bytes besides content")
         try:
             parsed = orjson.loads(text)
         except orjson.JSONDecodeError as error:
@@ -106,13 +126,21 @@ class NdjsonReader:
         if before is not None and isinstance(before.value.get("path"), str):
             before.content = self._content(head, before)
             return before
-        # The path comes after the content (any order is legal JSON); then it is held in memory.
-        held = b"".join(self._base64())
-        line = self._parse(head + b'"' + self._rest_of_line())
-        line.content = iter([_decode(held)])
+        # The path comes after the content (any order is legal JSON): the content waits in a file.
+        file = _waiting(self._decoded())
+        try:
+            line = self._parse(head + b'"' + self._rest_of_line())
+        except BaseException:
+            file.close()
+            raise
+        line.content = _pieces(file)
         return line
 
     def _content(self, head: bytes, line: Line) -> Iterator[bytes]:
+        yield from self._decoded()
+        line.value |= self._parse(head + b'"' + self._rest_of_line()).value
+
+    def _decoded(self) -> Iterator[bytes]:
         carry = b""
         for piece in self._base64():
             text = carry + piece
@@ -122,7 +150,6 @@ class NdjsonReader:
                 yield _decode(text[:usable])
         if carry:
             yield _decode(carry)
-        line.value |= self._parse(head + b'"' + self._rest_of_line()).value
 
     def _base64(self) -> Iterator[bytes]:
         """The raw text up to the closing quote."""
@@ -160,6 +187,30 @@ def _partial(head: bytes) -> Line | None:
             if isinstance(parsed.get("key"), str):
                 return Line(key=parsed["key"], value=parsed["value"])
     return None
+
+
+def _waiting(pieces: Iterator[bytes]) -> IO[bytes]:
+    """The pieces in a file of no name, at its beginning. Raises: StorageFull."""
+    folder = Path(settings.TEMP_ROOT)
+    folder.mkdir(parents=True, exist_ok=True)
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - the caller's to close
+        MEMORY_BYTES_MAX, dir=str(folder)
+    )
+    try:
+        with refusing_when_full():
+            for piece in pieces:
+                file.write(piece)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 def _decode(text: bytes) -> bytes:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -17,10 +20,12 @@ from hub.lfs.models import LfsLink, LfsObject, LfsUpload
 from hub.repos import locking
 from hub.repos.models import Repository
 from hub.xet import packing
+from hub.xet.intake import TEMPORARY_PREFIX
 from hub.xet.jobs import Doomed
 
 BATCH = 200
 CONVERTED_AT_ONCE = 1000
+UNFINISHED_AFTER = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +38,30 @@ def collect(*, now: datetime) -> dict[str, int]:
         "links": drop_unpushed(before=before),
         "objects": drop_unlinked(before=before),
         "blobs": drop_strays(before=before),
+        "temporary": drop_unfinished(now=now),
     }
+
+
+def drop_unfinished(*, now: datetime) -> int:
+    """Remove temporary files and folders that nothing has written to for a day; return how many.
+
+    Whoever made them removes them too, unless it was killed. The Xet store sweeps its own.
+    """
+    count = 0
+    for path in _unfinished(now):
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            count += 1
+    return count
+
+
+def _unfinished(now: datetime) -> Iterator[Path]:
+    folder = Path(settings.TEMP_ROOT)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileNotFoundError):
+            is_old = path.stat().st_mtime < (now - UNFINISHED_AFTER).timestamp()
+            if is_old and not path.name.startswith(TEMPORARY_PREFIX):
+                yield path
 
 
 def doomed(*, now: datetime) -> Iterator[Doomed]:
@@ -49,6 +77,8 @@ def doomed(*, now: datetime) -> Iterator[Doomed]:
         yield Doomed("lfs object", stored.oid, size, "no repository has it")
     for blob in _strays(before):
         yield Doomed("stray blob", blob.key, blob.size_bytes, "no row names it")
+    for path in _unfinished(now):
+        yield Doomed("temporary", path.name, path.stat().st_size, "left behind by a process that was killed")
 
 
 def convert(*, now: datetime, limit: int = CONVERTED_AT_ONCE) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Invalid, NotFound, Unavailable
+from hub.errors import Exhausted, Invalid, NotFound, Unavailable
 
 
 class InvalidXorb(Invalid):
@@ -69,3 +69,15 @@ class XorbDamaged(Unavailable):
 
     code = "xorb_damaged"
     message = _("The stored bytes of xorb {xorb} are damaged. The operator has been told by name.")
+
+
+class VerificationBusy(Unavailable):
+    """Another shard of the caller, or as many as this server takes at once, are being verified."""
+
+    code = "xet_verification_busy"
+    message = _("Other uploads are being verified right now. Send it again in a moment.")
+
+
+class VerificationBudgetSpent(Exhausted):
+    code = "xet_verification_budget_spent"
+    message = _("More than {limit} bytes of your uploads were verified within this hour. Try again later.")

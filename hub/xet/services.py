@@ -15,10 +15,11 @@ from hub import blobstore
 from hub.accounts.principals import Principal
 from hub.repos import locking, quotas
 from hub.repos.models import Repository
-from hub.xet import jobs, policies, registration, selectors, verification
+from hub.xet import budget, jobs, policies, registration, selectors, verification
 from hub.xet.codec import shards, xorbs
 from hub.xet.codec.errors import Malformed
 from hub.xet.codec.hashes import to_text
+from hub.xet.codec.shards import ShardFile
 from hub.xet.codec.xorbs import Read
 from hub.xet.errors import InvalidShard, InvalidXorb, UnknownXorb
 from hub.xet.intake import kept, spool_shard, temporary_file
@@ -69,7 +70,8 @@ def register_shard(
     """Verify what a shard announces, then register its files for the repository, all or none.
 
     Gives signs of life while bytes are read, and at the end `Registered`.
-    Raises: InvalidShard, UnknownXorb, XorbDamaged, StorageQuotaExceeded, what `require_upload` raises.
+    Raises: InvalidShard, UnknownXorb, XorbDamaged, StorageQuotaExceeded, VerificationBusy,
+    VerificationBudgetSpent, what `require_upload` raises.
     """
     policies.require_upload(actor, repository)
     with temporary_file() as file:
@@ -78,13 +80,14 @@ def register_shard(
             shard = shards.read_shard(data)
         except Malformed as error:
             raise InvalidShard(reason=error) from error
+        budget.require_plausible(shard)
         names = verification.named_xorbs(shard)
         _require_nameable(actor, names)
         layouts = Layouts()
         verification.check_structure(shard, layouts)
         unknown = registration.unverified(shard.files)
         _require_room(repository, sum(file.size for file in unknown))
-        yield from verification.check_content(unknown, layouts)
+        yield from _verify(actor, unknown, layouts, now=now)
         row = registration.keep_shard(digest, file, now=now) if unknown else None
     with transaction.atomic(durable=True):
         locked = locking.lock_for_bytes(repository.pk)
@@ -94,6 +97,23 @@ def register_shard(
         gained = registration.count_unlinked([file.pk for file in files], repository.pk)
         files_registered.send(XetFile, files=files, repository=locked, actor=actor, now=now)
     yield Registered(is_new=gained > 0)
+
+
+def _verify(
+    actor: Principal, files: list[ShardFile], layouts: Layouts, *, now: datetime
+) -> Iterator[Progress]:
+    """Read files back, paid for and, if that takes long, when it is the actor's turn."""
+    if not files:
+        return
+    price = budget.price_of(files, layouts)
+    budget.spend(actor, price, now=now)
+    if price <= budget.SHORT_PRICE:
+        yield from verification.check_content(files, layouts)
+        return
+    with budget.turns.turn(actor.user_id or 0) as turn:
+        while not turn.begin(verification.HEARTBEAT_S):
+            yield Progress(0, sum(file.size for file in files))
+        yield from verification.check_content(files, layouts)
 
 
 def answer_chunk_query(*, actor: Principal, chunk: str, now: datetime) -> bytes:

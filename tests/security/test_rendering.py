@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import threading
 import time
@@ -19,13 +18,9 @@ SLOW_CODE, SLOW_LANGUAGE = " " * 39_000 + "x", "adl"
 
 
 @pytest.fixture(autouse=True)
-def _cold() -> Iterator[None]:
-    """As in a renderer: nothing cached, no garbage collection within a text."""
+def _uncached() -> Iterator[None]:
     render.cache.clear()
-    gc.collect()
-    gc.disable()
     yield
-    gc.enable()
     render.cache.clear()
 
 

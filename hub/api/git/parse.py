@@ -18,6 +18,7 @@ from hub.api.json import BodyTooLarge, MalformedBody, json_body, list_of, names_
 from hub.blobstore import Part, refusing_when_full
 from hub.errors import Unsupported
 from hub.lfs.services import BATCH_MAX, Wanted, require_wanted
+from hub.lfs.storing import require_room_on_disk
 
 # One read is one call to the kernel: few large ones are cheap.
 CHUNK_BYTES = 1024 * 1024
@@ -26,6 +27,10 @@ INFLATED_BYTES_MAX = 64 * 1024 * 1024
 PARTS_MAX = 10_000
 # Clients that name "xet" and are given plain LFS all the same (ADR 0153).
 KEPT_ON_LFS = re.compile(r"\b(?:git-lfs|hf_hub)/")
+# A fetch names commits, 50 bytes each: this is 300,000 of them.
+FETCH_BYTES_MAX = 16 * 1024 * 1024
+# How often the room on the disk is looked at while a body comes in.
+ROOM_CHECKED_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +97,28 @@ def parts(body: dict[str, Any]) -> list[Part]:
     return found
 
 
-def spooled(request: HttpRequest) -> BinaryIO:
-    """The body in a file that git can read by itself, unpacked if it came as gzip.
+def fetch_body(request: HttpRequest) -> BinaryIO:
+    """The body of a fetch: what a client has and wants, which is short. Anybody may send one.
 
-    Raises: BodyTooLarge before more than the limit is on disk, MalformedBody, StorageFull.
+    Raises: BodyTooLarge, MalformedBody, StorageFull, Unsupported.
+    """
+    return _spooled(request, limit=FETCH_BYTES_MAX, inflated_limit=FETCH_BYTES_MAX)
+
+
+def push_body(request: HttpRequest) -> BinaryIO:
+    """The body of a push, which holds a pack. Raises: as `fetch_body`."""
+    return _spooled(request, limit=settings.GIT_PUSH_BYTES_MAX, inflated_limit=INFLATED_BYTES_MAX)
+
+
+def _spooled(request: HttpRequest, *, limit: int, inflated_limit: int) -> BinaryIO:
+    """The body in a file that git can read by itself, unpacked if it came as gzip. Nothing has its name, so
+    nothing is left of it when this process ends.
     """
     encoding = request.headers.get("Content-Encoding", "").lower()
     if encoding in {"gzip", "x-gzip"}:
-        chunks = inflated(_chunks(request), limit=INFLATED_BYTES_MAX)
+        chunks = inflated(_chunks(request), limit=inflated_limit)
     elif encoding in {"", "identity"}:
-        chunks = _bounded(_chunks(request), limit=settings.GIT_PUSH_BYTES_MAX)
+        chunks = _bounded(_chunks(request), limit=limit)
     else:
         raise Unsupported(feature=f"Content-Encoding {encoding[:40]}")
     folder = Path(settings.TEMP_ROOT)
@@ -109,7 +126,7 @@ def spooled(request: HttpRequest) -> BinaryIO:
     file = tempfile.TemporaryFile(dir=folder, prefix="git-")  # noqa: SIM115 - the caller's to close
     try:
         with refusing_when_full():
-            for chunk in chunks:
+            for chunk in _with_room(chunks):
                 file.write(chunk)
             file.flush()
     except BaseException:
@@ -117,6 +134,17 @@ def spooled(request: HttpRequest) -> BinaryIO:
         raise
     file.seek(0)
     return file
+
+
+def _with_room(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same, as long as the disk keeps some room for everybody else. Raises: StorageFull."""
+    unchecked = ROOM_CHECKED_BYTES
+    for chunk in chunks:
+        unchecked += len(chunk)
+        if unchecked >= ROOM_CHECKED_BYTES:
+            require_room_on_disk(2 * ROOM_CHECKED_BYTES)
+            unchecked = 0
+        yield chunk
 
 
 def asks_for_objects(body: BinaryIO) -> bool:

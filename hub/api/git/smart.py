@@ -46,7 +46,7 @@ def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 def upload_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
     found = repository(request, kind, repo_id)
     policies.require_content(actor(request), found)
-    body = parse.spooled(request)
+    body = parse.fetch_body(request)
     if parse.asks_for_objects(body):
         count_download(request, found)
     answer = serving.upload_pack(found.storage, body, protocol=_protocol(request))
@@ -58,7 +58,7 @@ def receive_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseB
     proposals = _own_proposals(request, found)
     # Asked before the body is read: a stranger's gigabytes are not taken in.
     pushes.require_push(actor(request), found, proposals)
-    body = parse.spooled(request)
+    body = parse.push_body(request)
     answer = services.receive_push(
         actor=actor(request),
         repository=found,

@@ -98,6 +98,9 @@ def _load(block: str) -> Any:
     """Raises: Refused, yaml.YAMLError, and what PyYAML lets through."""
     if len(block) > BYTES_MAX:
         raise Refused(f"the metadata has more than {BYTES_MAX} characters.")
+    # Each value ends a line or stands before a comma or a bracket: so many are not even parsed.
+    if sum(map(block.count, ("\n", ",", "[", "{"))) > NODES_MAX:
+        raise Refused(f"the metadata has more than {NODES_MAX} values.")
     _require_flat(block)
     loader = _Loader(block)
     try:

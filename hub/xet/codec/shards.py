@@ -82,6 +82,12 @@ class Terms:
         """Uncompressed bytes of all of them."""
         return int(self.table["raw"].sum(dtype=np.uint64))
 
+    @property
+    def chunks(self) -> int:
+        """Chunks of all of them; a run that ends before it begins has none."""
+        lengths = self.table["end"].astype(np.int64) - self.table["first"]
+        return int(np.clip(lengths, 0, CHUNKS_MAX).sum())
+
 
 @dataclass(frozen=True, slots=True)
 class ShardFile:

@@ -4,13 +4,15 @@ import base64
 import io
 import json
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
 
-from hub.api.json import MalformedBody
+from hub.api.json import BodyTooLarge, MalformedBody
 from hub.api.ndjson import NdjsonReader
 
 
@@ -85,9 +87,19 @@ class TestNdjsonReader:
         with pytest.raises(MalformedBody):
             read(data)
 
-    def test_holds_a_large_file_in_flat_memory(self) -> None:
+    @pytest.mark.parametrize(
+        ("before", "behind"),
+        [(b'"path": "a", ', b""), (b"", b', "path": "a"')],
+        ids=["path first", "path last"],
+    )
+    def test_holds_a_large_file_in_flat_memory(
+        self, before: bytes, behind: bytes, settings: Settings, tmp_path: Path
+    ) -> None:
+        settings.TEMP_ROOT = tmp_path
         encoded = base64.b64encode(b"x" * 30_000_000)
-        stream = io.BytesIO(b'{"key": "file", "value": {"path": "a", "content": "' + encoded + b'"}}\n')
+        stream = io.BytesIO(
+            b'{"key": "file", "value": {' + before + b'"content": "' + encoded + b'"' + behind + b"}}\n"
+        )
         tracemalloc.start()
         try:
             total = sum(len(piece) for line in NdjsonReader(stream.read) for piece in line.content or ())
@@ -95,4 +107,14 @@ class TestNdjsonReader:
         finally:
             tracemalloc.stop()
         assert total == 30_000_000
-        assert peak < 2_000_000
+        assert peak < 4_000_000
+        assert not list(tmp_path.iterdir())
+
+    def test_refuses_more_than_a_push_and_more_text_than_it_may_hold(self, settings: Settings) -> None:
+        settings.GIT_PUSH_BYTES_MAX = 1_000_000
+        with pytest.raises(BodyTooLarge):
+            read(body(file_line("a", b"x" * 2_000_000)))
+        settings.GIT_PUSH_BYTES_MAX = 1 << 30
+        lines = body(*[{"key": "deletedFile", "value": {"path": "b" * 900_000}}] * 80)
+        with pytest.raises(MalformedBody):
+            read(lines)

@@ -61,7 +61,8 @@ class TestCollect:
     def test_may_run_twice(self) -> None:
         send(factories.repository(factories.actor()), DATA)
         jobs.collect(now=LATER)
-        assert jobs.collect(now=LATER) == {"uploads": 0, "links": 0, "objects": 0, "blobs": 0}
+        counts = {"uploads": 0, "links": 0, "objects": 0, "blobs": 0, "temporary": 0}
+        assert jobs.collect(now=LATER) == counts
 
     def test_does_not_remove_bytes_that_came_again_after_the_row_was_doomed(self) -> None:
         repository = factories.repository(factories.actor())
@@ -91,3 +92,18 @@ class TestCollect:
         os.utime(path, (NOW.timestamp(), NOW.timestamp()))
         assert jobs.collect(now=LATER)["blobs"] == 1
         assert not path.exists()
+
+    def test_removes_what_a_killed_process_left_in_the_temporary_folder(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        settings.TEMP_ROOT = tmp_path
+        old, new = tmp_path / "lfs-old", tmp_path / "lfs-new"
+        pipes = tmp_path / "push-old"
+        pipes.mkdir()
+        for path in (old, new, pipes / "ask"):
+            path.write_bytes(DATA)
+        for path in (old, pipes):
+            os.utime(path, times=(NOW.timestamp(), NOW.timestamp()))
+        os.utime(new, times=(LATER.timestamp(), LATER.timestamp()))
+        assert jobs.drop_unfinished(now=LATER) == 2
+        assert list(tmp_path.iterdir()) == [new]
