@@ -97,17 +97,4 @@ CODE: dict[str, Maker] = {
         "lines": "\ta\n",
     }.items()
 }
-LANGUAGES = (
-    "python",
-    "javascript",
-    "typescript",
-    "json",
-    "yaml",
-    "bash",
-    "c",
-    "cpp",
-    "html",
-    "css",
-    "sql",
-    "rust",
-)
+LANGUAGES = ("python", "javascript", "json", "html", "c", "bash")
