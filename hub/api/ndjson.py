@@ -30,6 +30,7 @@ TEXT_BYTES_MAX = 64 << 20
 LINES_MAX = 100_000
 # Content that waits for its path is in memory up to this size.
 MEMORY_BYTES_MAX = 1 << 20
+CUT_BYTES = 1024
 _CONTENT = re.compile(rb'"content"\s*:\s*"')
 
 
@@ -82,9 +83,10 @@ class NdjsonReader:
         raise MalformedBody(reason=f"more than {LINES_MAX} lines")
 
     def _line(self) -> Line | None:
+        searched = 0
         while True:
-            end = self._buffer.find(b"\n")
-            match = _CONTENT.search(self._buffer, 0, end if end >= 0 else len(self._buffer))
+            end = self._buffer.find(b"\n", searched)
+            match = _CONTENT.search(self._buffer, searched, end if end >= 0 else len(self._buffer))
             if match is not None:
                 return self._with_content(match)
             if end >= 0 or self._ended:
@@ -94,9 +96,12 @@ class NdjsonReader:
                     return self._parse(text)
                 if end < 0:
                     return None
+                searched = 0
                 continue
             if len(self._buffer) > LINE_BYTES_MAX:
                 raise MalformedBody(reason=f"a line has more than {LINE_BYTES_MAX} bytes before its content")
+            # The next search begins where a match may have been cut.
+            searched = max(0, len(self._buffer) - CUT_BYTES)
             self._fill()
 
     def _parse(self, text: bytes) -> Line:
