@@ -254,6 +254,11 @@ class TestRefs:
             refused(RevisionNotFoundError, api.create_branch, repo, branch="x", revision="nope")
             data = os.urandom(5000)
             api.upload_file(path_or_fileobj=data, path_in_repo="w.bin", repo_id=repo, revision="dev/一")
+            [row] = api.get_paths_info(repo, ["w.bin"], revision="dev/一", expand=True)
+            assert row.last_commit.oid == api.list_repo_commits(repo, revision="dev/一")[0].commit_id
+            assert list(api.list_models(author=me, inference_provider="all")) == []
+            info = api.model_info(repo, expand=["inferenceProviderMapping"])
+            assert info.inference_provider_mapping == []
             api.create_tag(repo, tag="v1", revision="dev/一", tag_message="First")
             refused(HfHubHTTPError, api.create_tag, repo, tag="v1")
             refs = api.list_repo_refs(repo)

@@ -60,6 +60,22 @@ class TestDefaultRoute:
         csg(live_bazaar, "download", repo_id, "-ld", target, user=alice)
         assert same(folder, target)
 
+    def test_downloads_a_revision_with_slashes(
+        self, live_bazaar: LiveBazaar, repo_id: str, folder: Path, tmp_path: Path
+    ) -> None:
+        """The client leaves the slashes as they are."""
+        alice = live_bazaar.alice
+        csg(live_bazaar, "upload", repo_id, folder, user=alice)
+        made = httpx.post(
+            f"{live_bazaar.url}/api/models/{repo_id}/branch/release%2F1",
+            json={},
+            headers={"Authorization": f"Bearer {alice.token}"},
+        )
+        assert made.status_code == 200, made.text
+        target = tmp_path / "down"
+        csg(live_bazaar, "download", repo_id, "-r", "release/1", "-ld", target, user=alice)
+        assert same(folder, target)
+
     def test_tells_a_stranger_of_a_private_one_nothing(
         self, live_bazaar: LiveBazaar, repo_id: str, folder: Path
     ) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hub.accounts.principals import ANONYMOUS
+from hub.blobstore.s3 import S3BlobStore, S3Options
 from hub.repos.models import Repository
 from hub.revisions import services
 from hub.revisions.operations import AddBlob, AddLfs
@@ -22,6 +23,7 @@ from hub.revisions.staging import Staging
 from hub.xet import tokens
 from tests.factories import hub as make
 from tests.hub.xet import uploads, vectors
+from tests.servers.s3 import ObjectStore
 
 pytestmark = pytest.mark.django_db
 
@@ -234,3 +236,34 @@ class TestCacheControl:
         answer = read(client.get(address, headers={"If-None-Match": etag}))
         assert answer.status_code in {401, 404}
         assert "Cache-Control" not in answer or "immutable" not in answer["Cache-Control"]
+
+
+class TestObjectStore:
+    """Where the bytes are in S3, the hub redirects to the store's own signed address."""
+
+    @pytest.fixture
+    def world(self, client: Client, settings: Settings, tmp_path: Path, s3_store: ObjectStore) -> World:
+        settings.TEMP_ROOT = tmp_path / "tmp"
+        settings.S3 = {
+            "bucket": "doors-of-bytes",
+            "endpoint": s3_store.endpoint,
+            "access_key": s3_store.access_key,
+            "secret_key": s3_store.secret_key,
+        }
+        S3BlobStore(S3Options(**settings.S3)).make_bucket()
+        return World(client)
+
+    def test_a_redirect_is_kept_by_no_cache(self, client: Client, world: World) -> None:
+        for revision in ("main", world.repository.head_sha):
+            answer = client.get(f"/alice/model/resolve/{revision}/large.bin")
+            assert (answer.status_code, answer["Cache-Control"]) == (302, "no-store")
+            assert answer["ETag"] == f'"{LARGE_OID}"'
+
+    def test_conditions_are_answered_here(self, client: Client, world: World) -> None:
+        """The store knows the object by another tag."""
+        address, etag = "/alice/model/resolve/main/large.bin", f'"{LARGE_OID}"'
+        assert client.get(address, headers={"If-None-Match": etag}).status_code == 304
+        same = read(client.get(address, headers={"Range": "bytes=10-29", "If-Range": etag}))
+        assert (same.status_code, same.body) == (206, LARGE[10:30])
+        stale = read(client.get(address, headers={"Range": "bytes=10-29", "If-Range": '"old"'}))
+        assert (stale.status_code, stale.body) == (200, LARGE)
