@@ -14,8 +14,10 @@ from django.views.decorators.http import require_POST
 
 from bazaar.context import THEMES
 from bazaar.security import PAGES
+from foundation import inputs
 from hub import errors
 
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 YEAR_S = 365 * 24 * 3600
 
 # Kind of refusal → status, heading, icon. The order matters only for readers.
@@ -52,6 +54,21 @@ class RefusalPagesMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
+    def process_view(
+        self, request: HttpRequest, view: object, args: object, kwargs: object
+    ) -> HttpResponse | None:
+        """Refuse a query or form that no page can mean, before the page's view."""
+        match = request.resolver_match
+        if match is None or match.app_name not in PAGES:
+            return None
+        problem = inputs.query_problem(request)
+        if not problem and request.content_type in FORMS:
+            problem = inputs.form_problem(request)
+        if not problem:
+            return None
+        status, heading, icon = KINDS[errors.Invalid]
+        return refusal_page(request, status=status, heading=heading, icon=icon, reason=problem)
+
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         match = request.resolver_match
         if not isinstance(exception, errors.Refusal) or match is None or match.app_name not in PAGES:
@@ -64,13 +81,21 @@ class RefusalPagesMiddleware:
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:
     is_fragment = bool(getattr(request, "htmx", False))
-    came_from = request.htmx.current_url_abs_path if is_fragment else request.get_full_path()  # type: ignore[attr-defined]
+    came_from = _current_page(request) if is_fragment else request.get_full_path()
     if request.method != "GET" and not is_fragment:
         came_from = request.headers.get("Referer", "/")
     address = f"{settings.LOGIN_URL}?{urlencode({'next': came_from or '/'})}"
     if is_fragment:
         return HttpResponse(status=204, headers={"HX-Redirect": address})
     return HttpResponseRedirect(address)
+
+
+def _current_page(request: HttpRequest) -> str:
+    """The address that htmx says the person is on; empty where it is none of this host."""
+    try:
+        return request.htmx.current_url_abs_path or ""  # type: ignore[attr-defined]
+    except ValueError:  # an address that cannot be parsed
+        return ""
 
 
 def refusal_page(

@@ -70,11 +70,8 @@ class Statement(MarketView):
     )
     def get(self, request: Request) -> Response:
         """Movements, newest first; go on with `before=<next>`."""
-        before = request.query_params.get("before", "")
-        if before and not before.isdecimal():
-            raise serializers.ValidationError({"before": "A whole number is needed."})
         lines, following = selectors.statement(
-            account=self.account(request), before=int(before[:18]) if before else None
+            account=self.account(request), before=self.number(request, "before")
         )
         return Response(
             {

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from compute_market.api import problems
 from compute_market.clock import database_now
 from compute_market.errors import Invalid
-from foundation import rate_limits
+from foundation import inputs, rate_limits
 from foundation.rate_limits import Limit
 from hub.interface import ANONYMOUS, Principal, Unauthenticated, User, get_namespace, principal_for_token
 
@@ -34,6 +34,10 @@ RATE_WINDOW_SECONDS = 60
 class CursorInvalid(Invalid):
     code = "cursor_invalid"
     message = "The cursor is not one that this route gave."
+
+
+class MalformedQuery(Invalid):
+    code = "malformed_query"
 
 
 class StrictInteger(serializers.IntegerField):
@@ -121,6 +125,8 @@ class MarketView(APIView):
         super().initial(request, *args, **kwargs)
         self.actor = principal_of(request)
         self._limit(request)
+        if problem := inputs.query_problem(request._request):  # noqa: SLF001 - DRF's own way to it
+            raise MalformedQuery(reason=problem)
 
     def _limit(self, request: Request) -> None:
         """Count the call for its user or, without credentials, for its address. Raises: Throttled."""
@@ -172,10 +178,17 @@ class MarketView(APIView):
 
     @staticmethod
     def _page_limit(request: Request) -> int:
-        text = request.query_params.get("limit", "")
-        if text and not text.isdecimal():
-            raise serializers.ValidationError({"limit": "A whole number is needed."})
-        return max(1, min(PAGE_MAX, int(text[:6]) if text else PAGE_DEFAULT))
+        limit = MarketView.number(request, "limit")
+        return max(1, min(PAGE_MAX, PAGE_DEFAULT if limit is None else limit))
+
+    @staticmethod
+    def number(request: Request, name: str) -> int | None:
+        """A number from the query; None where it is missing or empty. Raises: ValidationError."""
+        text = request.query_params.get(name, "")
+        found = inputs.whole_number(text)
+        if text and found is None:
+            raise serializers.ValidationError({name: "A whole number is needed."})
+        return found
 
 
 def _render_cursor(pk: int) -> str:

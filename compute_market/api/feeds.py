@@ -27,6 +27,7 @@ from compute_market.matching.bells import CHANNEL
 from compute_market.matching.models import Order
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
+from foundation.inputs import whole_number
 from foundation.redis_connection import connection
 
 SNAPSHOT_LEVELS = 200
@@ -97,11 +98,12 @@ class Stream(MarketView):
         """
         product = offers.get_product(slug)
         text = request.headers.get("Last-Event-ID") or request.query_params.get("last_event_id") or ""
-        if text and not (text.isdecimal() and len(text) < 19):
+        asked = whole_number(text)
+        if text and asked is None:
             raise serializers.ValidationError({"Last-Event-ID": "A whole number is needed."})
         newest = marketdata.last_news(product)
-        resumes = bool(text) and int(text) <= newest
-        after = int(text) if resumes else newest
+        resumes = asked is not None and asked <= newest
+        after = asked if asked is not None and resumes else newest
         first = b"" if resumes else self._snapshot(product, newest).render()
         take = request.environ.get("bazaar.take_connection")  # type: ignore[attr-defined]
         if take is None:

@@ -164,12 +164,10 @@ class Logs(MarketView):
     )
     def get(self, request: Request, lease_id: int) -> Response:
         """The output of what runs, or ran last; ask again with `next`."""
-        text = request.query_params.get("after") or "0"
-        if not text.isdecimal():
-            raise serializers.ValidationError({"after": "A whole number is needed."})
+        after = self.number(request, "after") or 0
         lease = selectors.get_held_lease(actor=self.actor, lease_id=lease_id)
         work = selectors.newest_work(lease)
-        output, following = selectors.read_log(work, after=int(text[:18]))
+        output, following = selectors.read_log(work, after=after)
         return Response({"work": work_row(work), "text": output, "next": following})
 
 
@@ -235,12 +233,12 @@ class SellBack(MarketView):
 
 urlpatterns = [
     path("leases", Leases.as_view()),
-    path("leases/<int:lease_id>", OneLease.as_view()),
-    path("leases/<int:lease_id>/events", Events.as_view()),
-    path("leases/<int:lease_id>/work", Run.as_view()),
-    path("leases/<int:lease_id>/logs", Logs.as_view()),
-    path("leases/<int:lease_id>/end", End.as_view()),
-    path("leases/<int:lease_id>/notice", Notice.as_view()),
-    path("leases/<int:lease_id>/reclaim", Reclaim.as_view()),
-    path("leases/<int:lease_id>/sell-back", SellBack.as_view()),
+    path("leases/<row_id:lease_id>", OneLease.as_view()),
+    path("leases/<row_id:lease_id>/events", Events.as_view()),
+    path("leases/<row_id:lease_id>/work", Run.as_view()),
+    path("leases/<row_id:lease_id>/logs", Logs.as_view()),
+    path("leases/<row_id:lease_id>/end", End.as_view()),
+    path("leases/<row_id:lease_id>/notice", Notice.as_view()),
+    path("leases/<row_id:lease_id>/reclaim", Reclaim.as_view()),
+    path("leases/<row_id:lease_id>/sell-back", SellBack.as_view()),
 ]

@@ -453,6 +453,6 @@ urlpatterns = [
     path("orders", Orders.as_view()),
     path("orders/bulk", Bulk.as_view()),
     path("orders/cancel-all", CancelAll.as_view()),
-    path("orders/<int:order_id>", OneOrder.as_view()),
-    path("orders/<int:order_id>/explain", Explain.as_view()),
+    path("orders/<row_id:order_id>", OneOrder.as_view()),
+    path("orders/<row_id:order_id>/explain", Explain.as_view()),
 ]

@@ -119,7 +119,7 @@ class Resume(MarketView):
 urlpatterns = [
     path("providers", Providers.as_view()),
     path("nodes", Nodes.as_view()),
-    path("nodes/<int:node_id>", OneNode.as_view()),
+    path("nodes/<row_id:node_id>", OneNode.as_view()),
     path("halt", Halt.as_view()),
     path("resume", Resume.as_view()),
 ]

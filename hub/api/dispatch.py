@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
+from foundation import inputs
 from hub.accounts.principals import Principal
 from hub.api.rates import require_rate
 from hub.errors import Invalid, Refusal
@@ -47,8 +48,8 @@ def by_method(
         try:
             if read_caller is not None:
                 require_rate(request, read_caller(request))
-            if "%00" in request.META.get("QUERY_STRING", ""):
-                raise Invalid(reason="The query holds a NUL, which is no text.")
+            if problem := inputs.query_problem(request):
+                raise Invalid(reason=problem)
             view = views.get(request.method or "")
             if view is None:
                 response = not_allowed(request, **kwargs)

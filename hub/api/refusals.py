@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from django.http import HttpResponse
@@ -24,6 +25,8 @@ CODES: dict[str, int] = {
     "storage_quota_exceeded": 403,
     "storage_full": 507,
 }
+# C0, DEL and C1: a header that holds one is refused by servers and clients.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 NONE: Mapping[str, int] = {}
 
 
@@ -46,5 +49,6 @@ def say_when_to_return(response: HttpResponse, refusal: errors.Refusal) -> None:
 
 
 def header_safe(text: object) -> str:
-    """Header values are one line of Latin-1."""
-    return " ".join(str(text).split()).encode("latin-1", "replace").decode("latin-1")[:500]
+    """Text for a header's value: one line of Latin-1 without control characters, at most 500 of them."""
+    line = " ".join(CONTROL.sub(" ", str(text)).split())
+    return line.encode("latin-1", "replace").decode("latin-1")[:500]

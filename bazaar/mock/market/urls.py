@@ -9,7 +9,7 @@ urlpatterns = [
     path("deposits", views.deposits),
     path("offers", views.offers),
     path("bids", views.bids),
-    path("nodes/<int:node_id>", views.node),
+    path("nodes/<row_id:node_id>", views.node),
     path("commands", views.commands),
     path("halt", views.halt),
     path("audit", views.audit),

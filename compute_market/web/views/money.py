@@ -18,6 +18,7 @@ from compute_market.matching import selectors as orders
 from compute_market.matching.models import Order
 from compute_market.web.forms import MoneyForm
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
+from foundation.inputs import whole_number
 from hub.interface import Namespace, get_namespace
 
 LINES_SHOWN = 40
@@ -70,9 +71,8 @@ def _lines(request: HttpRequest, namespace: Namespace) -> tuple[list[selectors.S
     account = Account.objects.filter(namespace=namespace, kind=Account.Kind.MAIN).first()
     if account is None:
         return [], None
-    before = request.GET.get("before", "")
     return selectors.statement(
-        account=account, before=int(before) if before.isdecimal() else None, limit=LINES_SHOWN
+        account=account, before=whole_number(request.GET.get("before")), limit=LINES_SHOWN
     )
 
 

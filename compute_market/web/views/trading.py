@@ -21,6 +21,7 @@ from compute_market.offers.models import Product
 from compute_market.web import board, charts
 from compute_market.web.forms import AmendForm, QuoteForm, TicketForm, amount_of
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
+from foundation.inputs import whole_number
 
 TRADES_SHOWN = 30
 TRADES_CHARTED = 1_500
@@ -115,8 +116,8 @@ def _live(request: HttpRequest, traded: Product, *, now: datetime) -> dict[str, 
     # The number comes first: news between it and the book is told twice rather than never.
     sequence = marketdata.last_news(traded)
     start = now.replace(minute=0, second=0, microsecond=0) + HOUR
-    asked = request.GET.get("hours", "")
-    hours = int(asked) if asked.isdecimal() and 0 < int(asked) <= HOURS_MAX else HOURS_SHOWN
+    hours = whole_number(request.GET.get("hours")) or HOURS_SHOWN
+    hours = hours if hours <= HOURS_MAX else HOURS_SHOWN
     book = board.book(traded, start=start, end=start + hours * HOUR)
     [row] = board.rows([traded], now=now)
     return {

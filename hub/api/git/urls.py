@@ -46,7 +46,7 @@ _of_a_repository = [
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("lfs/objects/<oid:oid>", route(render_json, GET=lfs.fetch, PUT=lfs.receive)),
-    path("lfs/objects/<oid:oid>/parts/<int:number>", route(render_json, PUT=lfs.receive_part)),
+    path("lfs/objects/<oid:oid>/parts/<row_id:number>", route(render_json, PUT=lfs.receive_part)),
     path("lfs/objects/<oid:oid>/complete", route(render_json, POST=lfs.complete)),
     path("lfs/objects/<oid:oid>/verify", route(render_json, POST=lfs.verify)),
     *(

@@ -263,11 +263,11 @@ def hide_comment(request: HttpRequest, kind: str, repo_id: str, number: int, key
 _threads = "api/<plural:kind>/<repo_id:repo_id>/discussions"
 urlpatterns = [
     path(_threads, route(GET=index, POST=create)),
-    path(f"{_threads}/<int:number>", route(GET=detail)),
-    path(f"{_threads}/<int:number>/comment", route(POST=comment)),
-    path(f"{_threads}/<int:number>/title", route(POST=rename)),
-    path(f"{_threads}/<int:number>/status", route(POST=change_status)),
-    path(f"{_threads}/<int:number>/merge", route(POST=merge)),
-    path(f"{_threads}/<int:number>/comment/<segment:key>/edit", route(POST=edit_comment)),
-    path(f"{_threads}/<int:number>/comment/<segment:key>/hide", route(POST=hide_comment)),
+    path(f"{_threads}/<row_id:number>", route(GET=detail)),
+    path(f"{_threads}/<row_id:number>/comment", route(POST=comment)),
+    path(f"{_threads}/<row_id:number>/title", route(POST=rename)),
+    path(f"{_threads}/<row_id:number>/status", route(POST=change_status)),
+    path(f"{_threads}/<row_id:number>/merge", route(POST=merge)),
+    path(f"{_threads}/<row_id:number>/comment/<segment:key>/edit", route(POST=edit_comment)),
+    path(f"{_threads}/<row_id:number>/comment/<segment:key>/hide", route(POST=hide_comment)),
 ]

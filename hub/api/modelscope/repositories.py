@@ -38,7 +38,7 @@ def create(request: HttpRequest, kind: str) -> HttpResponse:
         raise MalformedBody(reason="“Path” (or “Owner”) and “Name” must be strings")
     try:
         level = int(body.get("Visibility") or render.PUBLIC)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise MalformedBody(reason="“Visibility” is 1 (private), 3 (internal) or 5 (public)") from None
     new = services.NewRepository(
         kind=kind,

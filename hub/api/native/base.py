@@ -13,12 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from foundation import inputs
 from hub.accounts.models import User
 from hub.accounts.policies import require_signed_in
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.native import errors
 from hub.api.rates import require_rate
+from hub.errors import Invalid
 
 Row = TypeVar("Row", bound=Model)
 PAGE_MAX = 100
@@ -52,6 +54,8 @@ class NativeView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if problem := inputs.query_problem(request._request):  # noqa: SLF001 - as above
+            raise Invalid(reason=problem)
         require_rate(request._request, self.actor)  # noqa: SLF001 - as above
 
     @property

@@ -7,6 +7,7 @@ import re
 from django.http import HttpRequest
 from django.utils import timezone
 
+from foundation.inputs import saturated
 from hub.errors import Invalid
 from hub.xet import tokens
 from hub.xet.tokens import Access
@@ -44,7 +45,7 @@ def byte_range(text: str | None) -> tuple[int, int | None] | None:
     match = RANGE.fullmatch(text.strip())
     if match is None:
         raise InvalidRange
-    first, last = int(match[1]), match[2]
-    if last and int(last) < first:
+    first, last = saturated(match[1]), match[2]
+    if last and saturated(last) < first:
         raise InvalidRange
-    return first, int(last) + 1 if last else None
+    return first, saturated(last) + 1 if last else None

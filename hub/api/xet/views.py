@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 
+from foundation.inputs import whole_number
 from hub import blobstore
 from hub.api import byte_serving, content
 from hub.api.byte_serving import ByteRange
@@ -169,11 +170,11 @@ def _bytes(key: str, start: int, end: int, *, is_ranged: bool) -> HttpResponseBa
 
 def _signed_range(request: HttpRequest, name: str) -> tuple[int, int]:
     """Raises RangeNotSigned."""
-    start, _, end = request.GET.get("bytes", "").partition("-")
-    expires = request.GET.get("expires", "")
-    if not (start.isdecimal() and end.isdecimal() and expires.isdecimal() and len(expires) < 12):
+    first, _, last = request.GET.get("bytes", "").partition("-")
+    start, end, expires = map(whole_number, (first, last, request.GET.get("expires")))
+    if start is None or end is None or expires is None:
         raise RangeNotSigned
-    signed = tokens.SignedRange(name, int(start), int(end), int(expires))
+    signed = tokens.SignedRange(name, start, end, expires)
     if not signed.is_valid(request.GET.get("signature", ""), timezone.now()):
         raise RangeNotSigned
     return signed.start, signed.end

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from foundation.inputs import whole_number
 from hub.accounts import policies, selectors
 from hub.accounts.models import Role
 from hub.community.selectors import collections
@@ -82,7 +83,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
         chosen = request.POST.getlist("id")
         acts.mark_notifications(
             actor=actor,
-            ids=[int(pk) for pk in chosen if pk.isdecimal()] if chosen else None,
+            ids=[pk for text in chosen if (pk := whole_number(text)) is not None] if chosen else None,
             is_read=request.POST.get("read") == "1",
         )
         return HttpResponseRedirect(request.get_full_path())

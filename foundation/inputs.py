@@ -1,0 +1,87 @@
+"""Checks of what callers send, before any view works with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import IO, Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+# The largest number that a database column of ours holds.
+INT64_MAX = 2**63 - 1
+# Percent-encoded control characters, but for tab and line ends.
+CONTROL_IN_QUERY = re.compile(r"%(?:0[0-8bce-f]|1[0-9a-f]|7f)", re.IGNORECASE)
+
+
+def whole_number(text: str | None) -> int | None:
+    """The number that ASCII digits say, if a database can hold it; None for any other text.
+
+    Its work is bounded. `int` takes time that grows with the square of the digits, and refuses thousands.
+    """
+    if text is None or not text.isascii() or not text.isdecimal() or len(text.lstrip("0")) > 19:
+        return None
+    number = int(text)
+    return number if number <= INT64_MAX else None
+
+
+def saturated(digits: str) -> int:
+    """The number that these decimal digits say, or INT64_MAX where it is larger. For sizes and positions."""
+    found = whole_number(digits)
+    return INT64_MAX if found is None else found
+
+
+def query_problem(request: HttpRequest) -> str:
+    """Why no view should see this query; empty when nothing is wrong.
+
+    Control characters mean nothing in any parameter, and PostgreSQL refuses to compare with a NUL.
+    """
+    if CONTROL_IN_QUERY.search(request.META.get("QUERY_STRING", "")):
+        return "The query holds a control character."
+    return ""
+
+
+def form_problem(request: HttpRequest) -> str:
+    """Why no view should see this form; empty when nothing is wrong. Reads the form."""
+    for name, values in request.POST.lists():
+        if "\0" in name or any("\0" in value for value in values):
+            return "The form holds a NUL character."
+    return ""
+
+
+class StrictJSONParser(JSONParser):
+    """JSON (RFC 8259) as the APIs take it.
+
+    It refuses nesting deeper than 1,024, `NaN` and the like, a name that stands twice in one object (parsers
+    disagree which one counts), lone surrogates, and a body over DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+    """
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None
+    ) -> dict[str, Any]:
+        """Raises: ParseError, which is answered by 400."""
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise ParseError(f"The body has more than {limit} bytes.")
+        try:
+            # Quick, and bounded in depth; but it keeps the last of two values, and rounds large numbers.
+            orjson.loads(data)
+            found: dict[str, Any] = json.loads(data, object_pairs_hook=_once)
+        except ValueError as error:
+            raise ParseError(f"The body is not JSON: {error}.") from None
+        return found
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"“{name[:100]}” stands twice in one object")
+        found[name] = value
+    return found
