@@ -28,6 +28,7 @@ from hub.interface import ANONYMOUS, Principal, Unauthenticated, User, get_names
 
 PAGE_DEFAULT, PAGE_MAX = 50, 500
 INT64_MAX = 2**63 - 1
+YEAR_MIN, YEAR_MAX = 2000, 2200
 RATE_WINDOW_SECONDS = 60
 
 
@@ -74,6 +75,11 @@ class Moment(serializers.DateTimeField):
         if not isinstance(value, str):
             raise serializers.ValidationError("An ISO 8601 time is needed.", code="not_a_time")
         moment = super().to_internal_value(value)
+        # Within these years sums of times and periods stay inside what Python and databases can hold.
+        if not YEAR_MIN <= moment.year <= YEAR_MAX:
+            raise serializers.ValidationError(
+                f"A time in the years {YEAR_MIN} to {YEAR_MAX} is needed.", code="time_out_of_range"
+            )
         return moment.astimezone(UTC)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -53,6 +55,9 @@ def handle(error: Exception, _: dict[str, Any]) -> Response | None:
         if wait is not None:
             answer["Retry-After"] = str(max(1, round(wait)))
         return answer
+    if isinstance(error, RequestDataTooBig):
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return problem(413, code="body_too_large", detail=f"The body has more than {limit} bytes.")
     if isinstance(error, exceptions.APIException):
         return problem(error.status_code, code=str(error.default_code), detail=str(error.detail))
     return None

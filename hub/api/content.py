@@ -38,7 +38,7 @@ def content_type(path: str) -> str:
 
 
 # A quoted header value holds no quote and no backslash; `encode` has put `?` for what is not ASCII.
-PLAIN_NAME = str.maketrans({'"': "'", "\\": "_", "?": "_"})
+PLAIN_NAME = str.maketrans({'"': "'", "\\": "_", "?": "_"} | dict.fromkeys((*range(32), 127), "_"))
 
 
 def disposition(path: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 import pygit2
 from pygit2.enums import DeltaStatus, DiffFind, DiffOption, FileMode
 
+from hub.gitstore import names
 from hub.gitstore.errors import RevisionNotFound
 from hub.gitstore.values import (
     POINTER_SIZE_MAX,
@@ -95,8 +96,8 @@ class DiffMixin:
                     patch = (piece.data or b"").decode(errors="replace")
             changes.append(
                 FileChange(
-                    path=delta.new_file.path,
-                    old_path=delta.old_file.path,
+                    path=names.shown(delta.new_file.path),
+                    old_path=names.shown(delta.old_file.path),
                     status=status,
                     old=None if status == "added" else self._side(delta.old_file),
                     new=None if status == "deleted" else self._side(delta.new_file),
@@ -137,7 +138,9 @@ class DiffMixin:
         for number, delta in enumerate(diff.deltas):
             if left <= 0:
                 return "".join(found)[:bytes_max] + "\n[diff cut]\n"
-            text = TOO_LARGE.format(old=delta.old_file.path, new=delta.new_file.path)
+            text = TOO_LARGE.format(
+                old=names.shown(delta.old_file.path), new=names.shown(delta.new_file.path)
+            )
             if max(self._size(delta.old_file), self._size(delta.new_file)) <= PATCH_FILE_BYTES_MAX:
                 piece = diff[number]
                 text = (piece.data or b"").decode(errors="replace") if piece is not None else ""
@@ -148,14 +151,19 @@ class DiffMixin:
 
     def _side(self, file: pygit2.DiffFile) -> Entry:
         if int(file.mode) == FileMode.COMMIT:
-            return Entry(path=file.path, kind="submodule", oid=str(file.id), mode=int(file.mode))
+            return Entry(path=names.shown(file.path), kind="submodule", oid=str(file.id), mode=int(file.mode))
         _, size = self.raw.odb.read_header(file.id)
         pointer = None
         if POINTER_SIZE_MIN < size <= POINTER_SIZE_MAX:
             blob = self.raw[file.id]
             pointer = Pointer.parse(blob.data) if isinstance(blob, pygit2.Blob) else None
         return Entry(
-            path=file.path, kind="file", oid=str(file.id), size=size, mode=int(file.mode), pointer=pointer
+            path=names.shown(file.path),
+            kind="file",
+            oid=str(file.id),
+            size=size,
+            mode=int(file.mode),
+            pointer=pointer,
         )
 
     def conflicts(self, ours: str, theirs: str) -> list[str]:
@@ -163,7 +171,9 @@ class DiffMixin:
         index = self.raw.merge_commits(ours, theirs)
         if index.conflicts is None:
             return []
-        paths = {side.path for conflict in index.conflicts for side in conflict if side is not None}
+        paths = {
+            names.shown(side.path) for conflict in index.conflicts for side in conflict if side is not None
+        }
         return sorted(paths)
 
 

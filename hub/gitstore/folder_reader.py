@@ -54,8 +54,7 @@ class FolderReader:
 
 
 def _child(tree: pygit2.Tree, name: bytes) -> pygit2.Object | None:
-    """What has this name; libgit2's binding takes names that are UTF-8 alone."""
     try:
-        return tree[name.decode()] if name else None
-    except (KeyError, UnicodeDecodeError):
+        return tree[name.decode("utf-8", "surrogateescape")] if name else None
+    except KeyError:
         return None

@@ -9,10 +9,12 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import ObjectType
 
+from hub.gitstore import names
 from hub.gitstore.folders import folder_of
 from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 
 COMMITS_SEARCHED_MAX = 2_000
+NAMES_LISTED_MAX = 5
 POINTER_SIZE_MIN = 100
 
 
@@ -23,6 +25,8 @@ class Contents:
     pointers: dict[str, Pointer] = field(default_factory=dict)
     large: dict[str, int] = field(default_factory=dict)
     blob_bytes: int = 0
+    # Names that no file of the hub may have, as text → why.
+    bad_names: dict[str, names.Problem] = field(default_factory=dict)
 
 
 class Incoming:
@@ -46,7 +50,11 @@ class Incoming:
             return found
         for oid in self._new:
             kind, size = self._new.read_header(oid)
-            if kind != ObjectType.BLOB or oid in self._known:
+            if oid in self._known:
+                continue
+            if kind == ObjectType.TREE:
+                self._look_at_names(self._new.read(oid)[1], found)
+            if kind != ObjectType.BLOB:
                 continue
             found.blob_bytes += size
             if size > large_above:
@@ -56,6 +64,13 @@ class Incoming:
                 if pointer := Pointer.parse(data):
                     found.pointers[str(oid)] = pointer
         return found
+
+    @staticmethod
+    def _look_at_names(tree: bytes, found: Contents) -> None:
+        for name in names.names_in(tree):
+            problem = names.problem_of(name)
+            if problem is not None and len(found.bad_names) < NAMES_LISTED_MAX:
+                found.bad_names[names.quoted(name)] = problem
 
     def is_commit(self, oid: str) -> bool:
         """Whether an object is a commit, or an annotated tag of one."""

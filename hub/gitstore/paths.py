@@ -12,7 +12,10 @@ SEGMENT_BYTES_MAX = 255
 # Names that some file system takes for `.git` (git's own fsck list: dot-less, short and ignorable forms).
 _GIT_FOLDER = re.compile(r"^(\.git|git~\d+)[ .]*(:.*)?$", re.IGNORECASE)
 # https://git-scm.com/docs/git-check-ref-format
-_REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|\.$|/$|^/|^@$|^-")
+_REF_FORBIDDEN = re.compile(
+    # U+FFFD stands for bytes that are not UTF-8.
+    r"[\x00-\x20\x7f~^:?*\[\\\ufffd]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|\.$|/$|^/|^@$|^-"
+)
 
 
 def _ignorable(character: str) -> bool:

@@ -13,7 +13,7 @@ from typing import cast
 import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
-from hub.gitstore import diffs, last_commits, rewriting, writing
+from hub.gitstore import diffs, last_commits, names, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, RevisionNotFound
 from hub.gitstore.folders import folder_of
 from hub.gitstore.values import (
@@ -171,7 +171,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
         if not path:
             return Entry(path="", kind="directory", oid=str(tree.id), mode=FileMode.TREE)
         try:
-            found = tree[path]
+            found = names.find(tree, path)
         except (KeyError, ValueError, pygit2.GitError):
             raise EntryNotFound(path=path) from None
         return self.sized(self._item(found, path))
@@ -194,7 +194,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
         tree = self._tree(commit)
         if path:
             try:
-                found = tree[path]
+                found = names.find(tree, path)
             except (KeyError, ValueError, pygit2.GitError):
                 raise EntryNotFound(path=path) from None
             if not isinstance(found, pygit2.Tree):
@@ -206,7 +206,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
         for item in tree:
             raw_name = item.raw_name
             assert raw_name is not None
-            found = self._item(item, prefix + raw_name.decode(errors="replace"))
+            found = self._item(item, prefix + names.shown(raw_name))
             yield found
             if recursive and found.kind == "directory":
                 yield from self._walk(cast(pygit2.Tree, item), f"{found.path}/", recursive=True)

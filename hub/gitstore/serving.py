@@ -181,7 +181,7 @@ def _verdict(reasons: Sequence[str]) -> bytes:
 
 
 def _parse(question: bytes) -> tuple[str, Push]:
-    hook, objects, *lines = question.decode(errors="replace").removesuffix("end\n").splitlines()
+    hook, objects, *lines = question.decode(errors="replace").removesuffix("\nend\n").split("\n")
     changes = []
     for line in lines:
         old, new, ref = line.split(" ", 2)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import FileMode, ObjectType
 
+from hub.gitstore import names
 from hub.gitstore.errors import InvalidPath, RefChanged, RefExists, RevisionNotFound
 from hub.gitstore.values import Author
 
@@ -65,10 +66,11 @@ class WritingMixin:
     def _edited(self, tree: pygit2.Tree | None, edit: TreeEdit, prefix: str) -> pygit2.Oid | None:
         """The tree after the edit, or None when nothing is left in it."""
         builder = self.raw.TreeBuilder(tree) if tree is not None else self.raw.TreeBuilder()
-        for name, change in edit.below.items():
+        for shown, change in edit.below.items():
+            name = names.stored(tree, shown) or shown if tree is not None else shown
             existing = tree[name] if tree is not None and name in tree else None
             folder = existing if isinstance(existing, pygit2.Tree) else None
-            path = prefix + name
+            path = prefix + shown
             if change.deletes and not change.below:
                 if existing is not None:
                     builder.remove(name)
@@ -77,10 +79,14 @@ class WritingMixin:
             if change.blob is not None:
                 if written is not None:
                     raise InvalidPath(path=path, reason="a folder of that name is in the way.")
-                builder.insert(name, pygit2.Oid(hex=change.blob[0]), change.blob[1])
+                if name != shown:
+                    builder.remove(name)
+                builder.insert(shown, pygit2.Oid(hex=change.blob[0]), change.blob[1])
             elif written is not None:
                 if existing is not None and folder is None and not change.deletes:
                     raise InvalidPath(path=path, reason="a file is in the way of a folder of that name.")
+                if name != shown:
+                    raise InvalidPath(path=path, reason="its name is not UTF-8; delete the folder.")
                 builder.insert(name, written, FileMode.TREE)
             elif folder is not None:
                 builder.remove(name)

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from hub.accounts.principals import Principal
+from hub.gitstore import names
 from hub.gitstore.errors import InvalidRefName
 from hub.gitstore.incoming import Contents, Incoming
 from hub.gitstore.paths import require_ref_name
@@ -65,6 +66,7 @@ def reasons_against(
         return reasons, Contents()
     contents = incoming.contents(large_above=settings.LFS_THRESHOLD_BYTES)
     reasons = [
+        *_about_names(contents),
         *_about_large_files(incoming, contents, tips),
         *_about_pointers(actor, current, incoming, contents, tips),
     ]
@@ -123,6 +125,19 @@ def _about_refs(
             except InvalidRefName as refusal:
                 reasons.append(str(refusal))
     return reasons
+
+
+def _about_names(contents: Contents) -> list[str]:
+    """File names that no client could ask for."""
+    if not contents.bad_names:
+        return []
+    reasons = [
+        _("The file name “%(name)s” is not UTF-8.") % {"name": name}
+        if problem == names.Problem.NOT_UTF8
+        else _("The file name “%(name)s” holds a control character.") % {"name": name}
+        for name, problem in contents.bad_names.items()
+    ]
+    return [*reasons, _("Rename it in every commit that is pushed, then push again.")]
 
 
 def _about_large_files(incoming: Incoming, contents: Contents, tips: Sequence[str]) -> list[str]:

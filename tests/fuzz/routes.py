@@ -78,17 +78,18 @@ def _parts(pattern: URLPattern | URLResolver) -> Iterator[Part]:
     found = pattern.pattern
     if isinstance(found, RegexPattern):
         # The few regular expressions: a fixed beginning, or everything that is left.
-        yield "cas-1/" if "cas-" in str(found._regex) else Variable("rest", "rest")
+        yield "cas-1/" if "cas-" in str(found) else Variable("rest", "rest")
         return
     assert isinstance(found, RoutePattern)
+    route = str(found)
     at = 0
-    for match in VARIABLE.finditer(str(found._route)):
-        if literal := str(found._route)[at : match.start()]:
+    for match in VARIABLE.finditer(route):
+        if literal := route[at : match.start()]:
             yield literal
         at = match.end()
         converter = found.converters[match["name"]]
         yield Variable(match["name"], match["converter"] or "str", _choices(converter.regex))
-    if literal := str(found._route)[at:]:
+    if literal := route[at:]:
         yield literal
 
 

@@ -365,3 +365,22 @@ def api_commit(bazaar: LiveBazaar, repo_id: str, user: LiveUser, path: str) -> i
         timeout=60,
     )
     return answer.status_code
+
+
+class TestFileNames:
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            (b"one-\xe9.txt", r"one-\xe9.txt” is not UTF-8"),
+            (b"nl\nx.txt", r"nl\x0ax.txt” holds a control character"),
+        ],
+    )
+    def test_that_no_client_could_ask_for_are_refused_with_the_reason(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder, name: bytes, said: str
+    ) -> None:
+        before = refs_of(bazaar, repo_id), info(bazaar, repo_id)["sha"]
+        (work.folder / os.fsdecode(name)).write_text("x")
+        work.git("add", "--all")
+        work.git("commit", "--quiet", "--message", "odd")
+        assert said in work.git("push", fails=True).err
+        assert (refs_of(bazaar, repo_id), info(bazaar, repo_id)["sha"]) == before

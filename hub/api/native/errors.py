@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -16,6 +18,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """The exception handler of every view here. What is neither a refusal nor DRF's stays a crash."""
     if isinstance(error, errors.Refusal):
         return _refused(error)
+    if isinstance(error, RequestDataTooBig):
+        error = exceptions.ParseError(f"The body has more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
     response = exception_handler(error, context)
     if response is None:
         return None

@@ -14,7 +14,7 @@ from pygit2.enums import FileMode
 
 from hub.accounts.principals import Principal
 from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RevisionNotFound
-from hub.gitstore.paths import require_path
+from hub.gitstore.paths import path_bytes, require_path
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos.models import Repository
@@ -97,7 +97,11 @@ def commit_to_ref(
     if len(request.operations) > OPERATIONS_MAX:
         raise TooManyOperations(limit=OPERATIONS_MAX)
     for operation in request.operations:
-        require_path(operation.path.rstrip("/") if isinstance(operation, DeleteFolder) else operation.path)
+        if isinstance(operation, DeleteFile | DeleteFolder):
+            # A name that could not be made any more can still be deleted.
+            path_bytes(operation.path)
+        else:
+            require_path(operation.path)
     git = selectors.git_of(repository)
     sizes = _require_objects(actor, repository, request.operations)
     # One for all attempts: each reads only what the branch has gained since the one before.

@@ -1,0 +1,80 @@
+"""Names of files that are not UTF-8 text.
+
+Git keeps a name as bytes. Above this room a name is text, in which `U+FFFD` stands for bytes that are not
+UTF-8. So such a file is shown, served and deleted by that text. Two names that differ only in such bytes look
+the same; the first one is meant.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from enum import Enum
+
+import pygit2
+
+REPLACEMENT = "\ufffd"
+
+
+def shown(name: str | bytes) -> str:
+    """The name as text. The git library gives bytes, or text with surrogates for bytes that are not UTF-8."""
+    raw = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
+    return raw.decode(errors="replace")
+
+
+def stored(tree: pygit2.Tree, name: str) -> str | None:
+    """The name, as the git library takes it, of the entry that is shown as `name`; None without one."""
+    if name in tree:
+        return name
+    if REPLACEMENT in name:
+        for item in tree:
+            assert item.raw_name is not None
+            if shown(item.raw_name) == name:
+                return item.raw_name.decode("utf-8", "surrogateescape")
+    return None
+
+
+def find(tree: pygit2.Tree, path: str) -> pygit2.Object:
+    """What is at a path that is shown like this. Raises: KeyError, ValueError, pygit2.GitError."""
+    if REPLACEMENT not in path:
+        return tree[path]
+    found: pygit2.Object = tree
+    for segment in path.split("/"):
+        name = stored(found, segment) if isinstance(found, pygit2.Tree) else None
+        if name is None:
+            raise KeyError(path)
+        assert isinstance(found, pygit2.Tree)
+        found = found[name]
+    return found
+
+
+class Problem(Enum):
+    """Why a new file must not have a name."""
+
+    NOT_UTF8 = 1
+    CONTROL_CHARACTER = 2
+
+
+def problem_of(name: bytes) -> Problem | None:
+    """Why a new file must not have this name; None when it may."""
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        return Problem.NOT_UTF8
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        return Problem.CONTROL_CHARACTER
+    return None
+
+
+def quoted(name: bytes) -> str:
+    r"""The name for a message: bytes that are no printable text as `\xe9`, at most 200 characters."""
+    text = name.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)[:200]
+
+
+def names_in(tree: bytes) -> Iterator[bytes]:
+    """The names in a tree object: `mode SP name NUL`, then 20 bytes of an id (gitformat: "tree object")."""
+    at = 0
+    while (blank := tree.find(b" ", at)) >= 0 and (end := tree.find(b"\0", blank)) >= 0:
+        yield tree[blank + 1 : end]
+        at = end + 21
