@@ -169,6 +169,17 @@ class TestHistory:
         assert (changes["changed"].additions, changes["changed"].deletions) == (1, 1)
         assert "-2\n+3\n" in changes["changed"].patch
 
+    def test_says_of_large_files_only_that_they_differ(self, repo: GitRepository) -> None:
+        old = put(repo, "old", large=b"1\n" * 600_000, small=b"1\n")
+        new = put(repo, "new", large=b"2\n" * 600_000, small=b"2\n")
+        changes = {change.path: change for change in repo.diff(old, new, with_patch=True)}
+        assert changes["large"].patch == ""
+        assert "-1\n+2\n" in changes["small"].patch
+        patch = repo.patch_text(old, new)
+        assert "Binary files a/large and b/large differ" in patch
+        assert "-1\n+2\n" in patch
+        assert "[diff cut]" in repo.patch_text(old, new, bytes_max=50)
+
     def test_lists_conflicts_and_merges_what_has_none(self, repo: GitRepository) -> None:
         base = put(repo, "base", same=b"1\n")
         ours = put(repo, "ours", same=b"2\n")

@@ -15,6 +15,7 @@ from hub.revisions import indexing
 from hub.revisions.facts import safetensors
 from hub.revisions.models import RepositoryFacts, RepositoryTag
 from hub.revisions.signals import revision_indexed
+from tests.hub.revisions.facts.test_headers import gguf_file
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CARD = b"""---
@@ -133,3 +134,28 @@ class TestReadAndStore:
         assert heard == [repository.head_sha, "b" * 40]
         values = set(RepositoryTag.objects.filter(repository=repository).values_list("value", flat=True))
         assert values == {tag.value for tag in kept}
+
+
+class TestGguf:
+    def test_facts_are_of_the_model_in_folders_and_shards(self) -> None:
+        llama = {"general.architecture": "llama"}
+        repository = make(
+            **{
+                "mmproj-F16.gguf": gguf_file({"general.architecture": "clip"}, {"c": [7]}),
+                "lora.gguf": gguf_file(llama | {"general.type": "adapter"}, {"a": [9]}),
+            }
+        )
+        git = gitstore.open_repository(repository.storage)
+        shards = {
+            "Q8_0/m-00001-of-00002.gguf": gguf_file(llama, {"w": [100]}),
+            "Q8_0/m-00002-of-00002.gguf": gguf_file({}, {"w": [300]}),
+        }
+        changes = {path: (git.write_blob(data), 0o100644) for path, data in shards.items()}
+        tree = git.write_tree(repository.head_sha, changes)
+        author = gitstore.Author("a", "a@example.org")
+        commit = git.write_commit(
+            tree=tree, parents=[repository.head_sha], message="m", author=author, at=NOW
+        )
+        facts = indexing.read_facts(repository, commit)
+        assert facts.gguf == {"total": 400, "architecture": "llama"}
+        assert facts.parameters_total == 400

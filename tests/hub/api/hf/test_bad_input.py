@@ -402,6 +402,24 @@ class TestPreupload:
         assert len(answer["files"][0]["oid"]) == 40
         assert answer["files"][1]["oid"] is None
 
+    def test_matches_hostile_patterns_at_once_and_refuses_too_many(
+        self, client: Client, headers: Mapping[str, str], repo: Repository
+    ) -> None:
+        def ask(files: list[str], **patterns: str) -> Any:
+            body = {"files": [{"path": path, "size": 1} for path in files], **patterns}
+            return client.post(
+                "/api/models/alice/model/preupload/main",
+                json.dumps(body),
+                content_type="application/json",
+                headers=dict(headers),
+            )
+
+        hostile = {"gitIgnore": "**/" * 8 + "x", "gitAttributes": "*a*a*a*a*b filter=lfs"}
+        assert ask(["a/" * 30 + "a", "a" * 200], **hostile).status_code == 200
+        many = ask([f"{n}/" + "a" * 200 for n in range(1000)], gitIgnore="**/*a*a*b/c\n" * 20_000)
+        assert many.status_code == 400
+        assert "too many or too long" in many.json()["error"]
+
     @pytest.mark.parametrize(
         "body",
         [
