@@ -219,6 +219,8 @@ LFS_GRACE_HOURS = env.integer("BAZAAR_LFS_GRACE_HOURS", default=48)
 GIT_PUSH_BYTES_MAX = env.integer("BAZAAR_GIT_PUSH_BYTES_MAX", default=4 * 1024**3)
 # Quotas of a new namespace; 0 means no limit.
 DEFAULT_STORAGE_QUOTA_BYTES = env.integer("BAZAAR_STORAGE_QUOTA_BYTES", default=0)
+# What one user may have proposed to repositories of others that no branch there holds yet; 0: no limit.
+PROPOSED_BYTES_MAX = env.integer("BAZAAR_PROPOSED_BYTES_MAX", default=10 * 1024**3)
 DEFAULT_REPOSITORY_QUOTA = env.integer("BAZAAR_REPOSITORY_QUOTA", default=0)
 REPOSITORY_RESTORE_DAYS = env.integer("BAZAAR_REPOSITORY_RESTORE_DAYS", default=30)
 # What new access tokens begin with.

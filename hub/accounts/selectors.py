@@ -72,6 +72,20 @@ def principal_for_token(secret: str, *, now: datetime) -> Principal:
     return Principal(user=token.user, token=token)
 
 
+def principal_by_ids(*, user_id: int | None, token_id: int | None, now: datetime) -> Principal | None:
+    """Whoever a signed claim was made for, with the rights of now; anonymous without a user.
+
+    None when the user is not active any more, or the token has expired or was revoked.
+    """
+    if user_id is None:
+        return Principal()
+    user = User.objects.select_related("namespace").filter(pk=user_id, is_active=True).first()
+    token = AccessToken.objects.live(now).filter(pk=token_id, user_id=user_id).first() if token_id else None
+    if user is None or (token_id and token is None):
+        return None
+    return Principal(user=user, token=token)
+
+
 def organizations_of(user: User) -> QuerySet[Membership]:
     return user.memberships.select_related("organization").order_by("organization__key")
 

@@ -37,6 +37,8 @@ def _read(request: HttpRequest, cookie: str | None) -> Principal:
     secret = bearer_secret(request)
     if secret is None and cookie:
         secret = request.COOKIES.get(cookie) or None
+        if secret is not None and request.method not in SAFE_METHODS:
+            _require_no_form(request)
     if secret is not None:
         return selectors.principal_for_token(secret, now=timezone.now())
     user = getattr(request, "user", None)
@@ -45,6 +47,16 @@ def _read(request: HttpRequest, cookie: str | None) -> Principal:
     if request.method not in SAFE_METHODS and not getattr(request, "csrf_processing_done", False):
         _require_csrf(request)
     return Principal(user=user)
+
+
+def _require_no_form(request: HttpRequest) -> None:
+    """A browser sends cookies along with forms of other sites: then only JSON counts, which no form can be.
+
+    Programs send neither header, and may send files as a form. Raises: Denied.
+    """
+    is_browser = "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+    if is_browser and request.content_type != "application/json":
+        raise Denied(reason="A call by cookie must have the content type application/json.")
 
 
 def bearer_secret(request: HttpRequest) -> str | None:

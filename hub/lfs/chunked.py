@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from hub.accounts.models import User
 from hub.lfs import links
 from hub.lfs.models import LfsObject
 from hub.repos import quotas
@@ -13,8 +14,14 @@ from hub.xet import registration
 from hub.xet.models import XetFile
 
 
-def record_files(*, repository: LockedRepository, files: Iterable[XetFile], now: datetime) -> None:
-    """Let a repository use objects that arrived as Xet files. Its owner's row is held as well.
+def record_files(
+    *,
+    repository: LockedRepository,
+    files: Iterable[XetFile],
+    now: datetime,
+    proposer: User | None = None,
+) -> None:
+    """Let a repository use objects that arrived as Xet files. The row of who pays is held as well.
 
     Raises: StorageQuotaExceeded.
     """
@@ -22,7 +29,7 @@ def record_files(*, repository: LockedRepository, files: Iterable[XetFile], now:
     for oids in links.batches(sorted(by_oid)):
         known = links.usable(repository.pk, None, oids)
         needed = sum(by_oid[oid].size for oid in oids if oid not in known)
-        quotas.require_room_for_bytes(repository.namespace, needed)
+        quotas.require_room_to_bring(proposer, repository, needed)
         # One statement that inserts or locks: the collector cannot take a row from under us.
         LfsObject.objects.bulk_create(
             [_object(by_oid[oid], now) for oid in oids],
@@ -33,7 +40,7 @@ def record_files(*, repository: LockedRepository, files: Iterable[XetFile], now:
         for stored in LfsObject.objects.filter(pk__in=oids).order_by("pk"):
             if stored.xet_file_id is None or registration.is_damaged(stored.xet_file_id):
                 switch(stored, by_oid[stored.oid])
-            links.link_received(repository, stored, now)
+            links.link_received(repository, stored, now, proposer=proposer)
 
 
 def switch(stored: LfsObject, file: XetFile) -> None:

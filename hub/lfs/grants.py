@@ -30,7 +30,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one signed address allows. `expires_at` is in Unix seconds."""
+    """What one signed address allows, to whom it was given. `expires_at` is in Unix seconds.
+
+    The address is a claim, not a permission: whether that user (with that token) may is asked at every use.
+    """
 
     action: Action
     repository_id: int
@@ -38,6 +41,7 @@ class Grant:
     size_bytes: int
     expires_at: int
     user_id: int | None = None
+    token_id: int | None = None
     upload_id: str = ""
     part: int = 0
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 
 from django.db.models import F, Q
 from django.utils.translation import ngettext
 
+from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.lfs.errors import ObjectsMissing
 from hub.lfs.models import LfsLink, LfsObject
 from hub.repos import policies as repository_policies
+from hub.repos import quotas
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.xet import registration
@@ -57,10 +59,14 @@ def require_stored(repository_id: int, actor: Principal | None, oids: Collection
     return found
 
 
-def link(repository: LockedRepository, oids: Iterable[str], now: datetime) -> int:
+def link(
+    repository: LockedRepository, oids: Iterable[str], now: datetime, *, proposer: User | None = None
+) -> int:
     """Let a repository use objects that a commit of its names; return the bytes this adds to it.
 
-    Objects that are not stored are passed over: ask `require_stored` first.
+    With a proposer the commit is a proposal: new links count against them. Without one the repository
+    takes over what others proposed before. Objects that are not stored are passed over: ask
+    `require_stored` first. Raises: StorageQuotaExceeded, when there is no room to take over.
     """
     added = 0
     for batch in batches(sorted(set(oids))):
@@ -70,24 +76,53 @@ def link(repository: LockedRepository, oids: Iterable[str], now: datetime) -> in
         mine.filter(pushed_at=None).update(pushed_at=now)
         new = [oid for oid in stored if oid not in known]
         LfsLink.objects.bulk_create(
-            LfsLink(repository=repository, object_id=oid, created_at=now, pushed_at=now) for oid in new
+            LfsLink(repository=repository, object_id=oid, created_at=now, pushed_at=now, proposer=proposer)
+            for oid in new
         )
         LfsObject.objects.filter(pk__in=stored).update(touched_at=now)
         registration.link_files(_chunked(new), repository.pk)
-        added += sum(stored[oid] for oid in new)
+        if proposer is None:
+            added += sum(stored[oid] for oid in new) + _take_over(repository, stored)
     _grow(repository, added)
     return added
 
 
-def link_received(repository: LockedRepository, stored: LfsObject, now: datetime) -> None:
-    """Let a repository use an object, held too, whose bytes its writer has just sent."""
+def _take_over(repository: LockedRepository, stored: Mapping[str, int]) -> int:
+    """Step: charge the repository with what was a proposal; return the bytes.
+
+    Raises: StorageQuotaExceeded.
+    """
+    proposals = LfsLink.objects.filter(repository=repository, object_id__in=stored).exclude(proposer=None)
+    size = sum(stored[oid] for oid in proposals.values_list("object_id", flat=True))
+    if size:
+        quotas.require_room_for_bytes(repository.namespace, size)
+        proposals.update(proposer=None)
+    return size
+
+
+def proposed_in(repository: Repository) -> frozenset[str]:
+    """The oids that count against those who proposed them."""
+    proposals = LfsLink.objects.filter(repository=repository).exclude(proposer=None)
+    return frozenset(proposals.values_list("object_id", flat=True))
+
+
+def link_received(
+    repository: LockedRepository, stored: LfsObject, now: datetime, *, proposer: User | None = None
+) -> None:
+    """Let a repository use an object, held too, whose bytes were just sent: by a writer, or by a proposer,
+    against whom they count then.
+    """
     _, created = LfsLink.objects.get_or_create(
-        repository=repository, object=stored, defaults={"created_at": now}
+        repository=repository, object=stored, defaults={"created_at": now, "proposer": proposer}
     )
     if stored.xet_file_id is not None:
         registration.link_files([stored.xet_file_id], repository.pk)
+    if proposer is not None:
+        return
     if created:
         _grow(repository, stored.size_bytes)
+    else:
+        _grow(repository, _take_over(repository, {stored.pk: stored.size_bytes}))
 
 
 def unlink(repository: LockedRepository, oids: Iterable[str]) -> int:
@@ -99,7 +134,7 @@ def unlink(repository: LockedRepository, oids: Iterable[str]) -> int:
     for batch in batches(sorted(set(oids))):
         stored = _lock_objects(batch)
         gone = LfsLink.objects.filter(repository=repository, object_id__in=stored)
-        freed += sum(stored[oid] for oid in gone.values_list("object_id", flat=True))
+        freed += sum(stored[oid] for oid in gone.filter(proposer=None).values_list("object_id", flat=True))
         registration.unlink_files(_chunked(stored), repository.pk)
         gone.delete()
     _grow(repository, -freed)

@@ -65,6 +65,14 @@ class LfsLink(models.Model):
     object = models.ForeignKey(LfsObject, on_delete=models.PROTECT, related_name="links")
     created_at = models.DateTimeField(db_default=Now())
     pushed_at = models.DateTimeField(null=True, help_text="When a commit first named it.")
+    proposer = models.ForeignKey(
+        "accounts.User",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="proposed_links",
+        help_text="Who brought it without write access. It counts against them until a branch names it.",
+    )
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["repository", "object"], name="lfs_link_once"),)
@@ -89,7 +97,7 @@ class LfsUpload(models.Model):
 
     id = models.CharField(max_length=32, primary_key=True, default=upload_key)
     repository = models.ForeignKey("repos.Repository", on_delete=models.CASCADE, related_name="+")
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+", null=True)
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="lfs_uploads", null=True)
     oid = models.CharField(max_length=64)
     size_bytes = models.BigIntegerField()
     part_bytes = models.BigIntegerField(help_text="Size of each part but the last; 0: it comes whole.")

@@ -10,11 +10,13 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
+from hub.accounts import selectors as accounts
 from hub.accounts.principals import Principal
 from hub.blobstore import Part, UploadMissing, get_store
 from hub.errors import Refusal
 from hub.lfs import links, storing
 from hub.lfs.errors import (
+    GrantRefused,
     HashMismatch,
     InvalidOid,
     InvalidSize,
@@ -101,7 +103,8 @@ def negotiate_upload(
         raise TooManyObjects(limit=BATCH_MAX, count=len(wanted))
     known = links.usable(repository.pk, actor, [each.oid for each in wanted])
     fresh = {each.oid: each.size_bytes for each in wanted if each.oid not in known}
-    quotas.require_room_for_bytes(repository.namespace, sum(fresh.values()))
+    proposer = quotas.proposer_of(actor, repository)
+    quotas.require_room_to_bring(proposer, repository, sum(fresh.values()))
     # One answer names one way of sending, so one large object puts all the others into parts too.
     parts = always_in_parts or (
         in_parts and any(size > settings.LFS_PARTS_ABOVE_BYTES for size in fresh.values())
@@ -200,9 +203,10 @@ def negotiate_download(*, actor: Principal, repository: Repository, wanted: Sequ
 def receive_object(*, grant: Grant, read: Callable[[int], bytes], now: datetime) -> LfsObject:
     """Take in the bytes of one object. Nothing is kept of what does not hash to its oid.
 
-    Raises: RepositoryNotFound, StorageQuotaExceeded, SizeMismatch, HashMismatch, StorageFull.
+    Raises: GrantRefused, what `require_bring` raises, StorageQuotaExceeded, SizeMismatch, HashMismatch,
+    StorageFull.
     """
-    _require_repository(grant)
+    repository = _require_repository(grant, now)
     storing.require_room_on_disk(grant.size_bytes)
     with storing.temporary_file() as path:
         storing.receive(read, path, oid=grant.oid, size_bytes=grant.size_bytes)
@@ -212,15 +216,16 @@ def receive_object(*, grant: Grant, read: Callable[[int], bytes], now: datetime)
             oid=grant.oid,
             size_bytes=grant.size_bytes,
             now=now,
+            proposer=quotas.proposer_of(_holder(grant, now), repository),
         )
 
 
-def receive_part(*, grant: Grant, read: Callable[[int], bytes]) -> Part:
+def receive_part(*, grant: Grant, read: Callable[[int], bytes], now: datetime) -> Part:
     """Take in one part of an upload; its hash is checked when the whole is there.
 
-    Raises: UploadMissing, RepositoryNotFound, SizeMismatch, StorageFull.
+    Raises: UploadMissing, GrantRefused, what `require_bring` raises, SizeMismatch, StorageFull.
     """
-    _require_repository(grant)
+    _require_repository(grant, now)
     upload = LfsUpload.objects.filter(pk=grant.upload_id, oid=grant.oid).first()
     if upload is None or not 1 <= grant.part <= upload.parts_count:
         raise UploadMissing
@@ -242,9 +247,10 @@ def receive_part(*, grant: Grant, read: Callable[[int], bytes]) -> Part:
 def complete_upload(*, grant: Grant, parts: Sequence[Part], now: datetime) -> LfsObject:
     """Join the parts of an upload into the object. Completing it again does no harm.
 
-    Raises: UploadMissing, InvalidPart, SizeMismatch, HashMismatch, StorageQuotaExceeded.
+    Raises: UploadMissing, InvalidPart, GrantRefused, what `require_bring` raises, SizeMismatch,
+    HashMismatch, StorageQuotaExceeded.
     """
-    _require_repository(grant)
+    _require_repository(grant, now)
     upload = LfsUpload.objects.filter(pk=grant.upload_id, oid=grant.oid).first()
     if upload is None:
         return _finished_before(grant)
@@ -259,11 +265,12 @@ def complete_upload(*, grant: Grant, parts: Sequence[Part], now: datetime) -> Lf
 def verify_object(*, grant: Grant, now: datetime) -> LfsObject:
     """Confirm that an object is stored. One sent straight to the store is read and checked here.
 
-    Raises: ObjectNotFound, SizeMismatch, HashMismatch, StorageQuotaExceeded.
+    Raises: ObjectNotFound, GrantRefused, what `require_bring` raises, SizeMismatch, HashMismatch,
+    StorageQuotaExceeded.
     """
+    _require_repository(grant, now)
     upload = LfsUpload.objects.filter(pk=grant.upload_id, oid=grant.oid).first() if grant.upload_id else None
     if upload is not None and get_store().exists(upload.staging_key):
-        _require_repository(grant)
         return _finish(upload, now)
     return _finished_before(grant)
 
@@ -292,6 +299,7 @@ def _finish(upload: LfsUpload, now: datetime) -> LfsObject:
         size_bytes=upload.size_bytes,
         blob_key=key,
         now=now,
+        proposer=quotas.proposer_of(Principal(user=upload.user), upload.repository),
     )
     upload.delete()
     return stored
@@ -333,21 +341,48 @@ def share_objects(
     repository_policies.require_bring(actor, target)
     sizes = links.usable(source.pk, None, oids)
     known = links.usable(target.pk, None, list(sizes))
-    quotas.require_room_for_bytes(
-        target.namespace, sum(size for oid, size in sizes.items() if oid not in known)
-    )
+    proposer = quotas.proposer_of(actor, target)
+    needed = sum(size for oid, size in sizes.items() if oid not in known)
     with transaction.atomic(durable=True):
-        locked = locking.lock_repository(target.pk)
+        locked = locking.lock_for_bytes(target.pk, proposer=proposer)
+        quotas.require_room_to_bring(proposer, target, needed)
         for stored in LfsObject.objects.select_for_update().filter(pk__in=sizes).order_by("pk"):
-            links.link_received(locked, stored, now)
+            links.link_received(locked, stored, now, proposer=proposer)
     return [oid for oid in oids if oid not in sizes]
 
 
-def _require_repository(grant: Grant) -> Repository:
-    """The grant's repository may have been deleted, archived or filled since. Raises: RepositoryNotFound."""
-    repository = storing.repository_for_upload(grant.repository_id)
+def fetch_object(*, grant: Grant, now: datetime) -> LfsObject:
+    """The object that a signed address leads to, if its holder may still fetch it.
+
+    Raises: GrantRefused, what `require_content` raises, ObjectNotFound.
+    """
+    repository = Repository.objects.live().with_owner().filter(pk=grant.repository_id).first()
     if repository is None:
         raise RepositoryNotFound(repo_id=str(grant.repository_id))
+    repository_policies.require_content(_holder(grant, now), repository)
+    return get_object(repository_id=repository.pk, oid=grant.oid)
+
+
+def _holder(grant: Grant, now: datetime) -> Principal:
+    """Raises: GrantRefused when the user or the token is gone."""
+    actor = accounts.principal_by_ids(user_id=grant.user_id, token_id=grant.token_id, now=now)
+    if actor is None:
+        raise GrantRefused
+    return actor
+
+
+def _require_repository(grant: Grant, now: datetime) -> Repository:
+    """The repository of an upload's grant, if its holder may still bring bytes and there is room.
+
+    It may have been deleted, hidden, archived or filled since, and the holder's rights taken away.
+    Raises: GrantRefused, what `require_bring` raises, StorageQuotaExceeded.
+    """
+    repository = Repository.objects.live().with_owner().filter(pk=grant.repository_id).first()
+    if repository is None:
+        raise RepositoryNotFound(repo_id=str(grant.repository_id))
+    holder = _holder(grant, now)
+    repository_policies.require_bring(holder, repository)
     if grant.oid not in links.usable(repository.pk, None, [grant.oid]):
-        quotas.require_room_for_bytes(repository.namespace, grant.size_bytes)
+        proposer = quotas.proposer_of(holder, repository)
+        quotas.require_room_to_bring(proposer, repository, grant.size_bytes)
     return repository

@@ -17,13 +17,12 @@ from typing import Self
 from django.conf import settings
 from django.db import transaction
 
+from hub.accounts.models import User
 from hub.blobstore import StorageFull, get_store, refusing_when_full
 from hub.lfs import links
 from hub.lfs.errors import HashMismatch, SizeMismatch
 from hub.lfs.models import LfsObject, upload_key
 from hub.repos import locking, quotas
-from hub.repos.locking import LockedRepository
-from hub.repos.models import Repository
 
 CHUNK_BYTES = 1024 * 1024
 CHUNKS_BEHIND_MAX = 4
@@ -118,7 +117,15 @@ def new_blob_key(oid: str) -> str:
     return f"lfs/{oid[:2]}/{oid[2:4]}/{oid}.{upload_key()[:8]}"
 
 
-def keep_file(*, repository_id: int, path: Path, oid: str, size_bytes: int, now: datetime) -> LfsObject:
+def keep_file(
+    *,
+    repository_id: int,
+    path: Path,
+    oid: str,
+    size_bytes: int,
+    now: datetime,
+    proposer: User | None = None,
+) -> LfsObject:
     """Keep a local file whose hash is known to be `oid`, and let a repository use it.
 
     The file is taken away. Call it outside a transaction: bytes first, then the rows.
@@ -126,19 +133,37 @@ def keep_file(*, repository_id: int, path: Path, oid: str, size_bytes: int, now:
     """
     key = new_blob_key(oid)
     get_store().put_file(key, path)
-    return record(repository_id=repository_id, oid=oid, size_bytes=size_bytes, blob_key=key, now=now)
+    return record(
+        repository_id=repository_id,
+        oid=oid,
+        size_bytes=size_bytes,
+        blob_key=key,
+        now=now,
+        proposer=proposer,
+    )
 
 
-def record(*, repository_id: int, oid: str, size_bytes: int, blob_key: str, now: datetime) -> LfsObject:
+def record(
+    *,
+    repository_id: int,
+    oid: str,
+    size_bytes: int,
+    blob_key: str,
+    now: datetime,
+    proposer: User | None = None,
+) -> LfsObject:
     """Write down an object whose bytes lie under `blob_key`, and let a repository use it.
+
+    With a proposer they count against that user, not against the repository's owner.
 
     When another upload of the same bytes was first, its copy stays and this one goes.
     Raises: StorageQuotaExceeded; then the bytes under `blob_key` are gone too.
     """
     try:
         with transaction.atomic():
-            repository = locking.lock_for_bytes(repository_id)
-            _require_quota(repository, oid, size_bytes)
+            repository = locking.lock_for_bytes(repository_id, proposer=proposer)
+            if not links.usable(repository.pk, None, [oid]):
+                quotas.require_room_to_bring(proposer, repository, size_bytes)
             # One statement that inserts or locks: the collector cannot take the row from under us.
             LfsObject.objects.bulk_create(
                 [
@@ -155,26 +180,10 @@ def record(*, repository_id: int, oid: str, size_bytes: int, blob_key: str, now:
                 stored.blob_key = blob_key
             stored.verified_at = now
             stored.save(update_fields=["blob_key", "verified_at"])
-            links.link_received(repository, stored, now)
+            links.link_received(repository, stored, now, proposer=proposer)
     except BaseException:
         get_store().delete(blob_key)
         raise
     if stored.blob_key != blob_key:
         get_store().delete(blob_key)
     return stored
-
-
-def _require_quota(repository: LockedRepository, oid: str, size_bytes: int) -> None:
-    """Check the owner's quota, unless the repository has the object already."""
-    if not links.usable(repository.pk, None, [oid]):
-        quotas.require_room_for_bytes(repository.namespace, size_bytes)
-
-
-def repository_for_upload(repository_id: int) -> Repository | None:
-    """Return the repository if it still is one that can be written to."""
-    return (
-        Repository.objects.live()
-        .with_owner()
-        .filter(pk=repository_id, is_archived=False, is_disabled=False)
-        .first()
-    )

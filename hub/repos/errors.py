@@ -84,6 +84,11 @@ class StorageQuotaExceeded(Exhausted):
     message = _("{namespace} stores {used} bytes and may store {limit}; this needs {needed} more.")
 
 
+class ProposalsFull(Exhausted):
+    code = "proposals_full"
+    message = _("Your open proposals hold {used} bytes and may hold {limit}; this needs {needed} more.")
+
+
 class NotGated(Invalid):
     code = "not_gated"
     message = _("{repo_id} is not gated.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NewType
 
-from hub.accounts.models import Namespace
+from hub.accounts.models import Namespace, User
 from hub.repos.models import Repository
 
 LockedRepository = NewType("LockedRepository", Repository)
@@ -19,7 +19,13 @@ def lock_repository(pk: int) -> LockedRepository:
     return LockedRepository(held.with_owner().get(pk=pk))
 
 
-def lock_for_bytes(pk: int) -> LockedRepository:
-    """The same, its owner's row first, so that no two uploads take the last room of one namespace."""
-    list(Namespace.objects.select_for_update(no_key=True).filter(repositories=pk).values_list("pk"))
+def lock_for_bytes(pk: int, *, proposer: User | None = None) -> LockedRepository:
+    """The same, first the row of the namespace whose room is taken: the owner's, or a proposer's.
+
+    So no two uploads take the last room of one namespace.
+    """
+    payers = Namespace.objects.filter(pk=proposer.namespace_id) if proposer else None
+    if payers is None:
+        payers = Namespace.objects.filter(repositories=pk)
+    list(payers.select_for_update(no_key=True).values_list("pk"))
     return lock_repository(pk)

@@ -123,6 +123,27 @@ class RepositoryRedirect(models.Model):
         return f"{self.namespace_key}/{self.key} → {self.repository_id}"
 
 
+class ProposedBytes(models.Model):
+    """Bytes of small files that somebody without write access put on the ref of a pull request.
+
+    They count against that user until a branch of the repository holds them. Large files: `LfsLink.proposer`.
+    """
+
+    repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="proposed_bytes")
+    ref = models.CharField(max_length=40, help_text="refs/pr/N")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="proposed_bytes")
+    size_bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "proposed bytes"
+        constraints = (
+            models.UniqueConstraint(fields=["repository", "ref", "user"], name="proposed_bytes_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.size_bytes} by {self.user_id} on {self.repository_id} {self.ref}"
+
+
 class Collaborator(models.Model):
     """A user's role in one repository, beside what the organization gives."""
 

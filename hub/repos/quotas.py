@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
-from hub.accounts.models import Namespace
-from hub.repos.errors import RepositoryQuotaExceeded, StorageQuotaExceeded
-from hub.repos.models import Repository
+from hub.accounts.models import Namespace, User
+from hub.accounts.principals import Principal
+from hub.repos import policies
+from hub.repos.errors import ProposalsFull, RepositoryQuotaExceeded, StorageQuotaExceeded
+from hub.repos.models import ProposedBytes, Repository
 
 
 def repository_limit(namespace: Namespace) -> int:
@@ -23,7 +25,50 @@ def storage_limit_bytes(namespace: Namespace) -> int:
 
 
 def storage_used_bytes(namespace: Namespace) -> int:
-    return Repository.objects.filter(namespace=namespace).aggregate(total=Sum("size_bytes"))["total"] or 0
+    """What its repositories hold, and what its user proposes to others."""
+    own = Repository.objects.filter(namespace=namespace).aggregate(total=Sum("size_bytes"))["total"] or 0
+    user = None if namespace.is_organization else User.objects.filter(namespace=namespace).first()
+    return own + (proposed_bytes(user) if user is not None else 0)
+
+
+def proposer_of(actor: Principal, repository: Repository) -> User | None:
+    """The user whose room the bytes take that the actor brings; None: the repository's owner's.
+
+    Who may write brings bytes for the owner. All others only propose them.
+    """
+    if actor.user is None or policies.can_write(actor, repository):
+        return None
+    return actor.user
+
+
+def proposed_bytes(user: User) -> int:
+    """What a user brought to repositories of others that no branch there holds yet."""
+    small = ProposedBytes.objects.filter(user=user).aggregate(total=Sum("size_bytes"))["total"] or 0
+    large = User.objects.filter(pk=user.pk).aggregate(total=Sum("proposed_links__object__size_bytes"))
+    return small + (large["total"] or 0)
+
+
+def require_room_to_bring(proposer: User | None, repository: Repository, needed: int) -> None:
+    """Check the owner's room, or for a proposal the proposer's and the limit of all their proposals.
+
+    Raises: StorageQuotaExceeded, ProposalsFull.
+    """
+    if proposer is None:
+        require_room_for_bytes(repository.namespace, needed)
+        return
+    limit = settings.PROPOSED_BYTES_MAX
+    if limit and needed > 0:
+        # Uploads that are not finished lie in the store already.
+        begun = User.objects.filter(pk=proposer.pk).aggregate(
+            total=Sum(
+                "lfs_uploads__size_bytes",
+                filter=~Q(lfs_uploads__repository__namespace=proposer.namespace_id),
+            )
+        )
+        used = proposed_bytes(proposer)
+        if used + max(needed, begun["total"] or 0) > limit:
+            raise ProposalsFull(used=used, limit=limit, needed=needed)
+    require_room_for_bytes(proposer.namespace, needed)
 
 
 def require_room_for_repository(namespace: Namespace) -> None:

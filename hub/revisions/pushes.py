@@ -18,7 +18,7 @@ from hub.gitstore.paths import require_ref_name
 from hub.gitstore.serving import Push, RefChange
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
-from hub.repos.errors import StorageQuotaExceeded
+from hub.repos.errors import ProposalsFull, StorageQuotaExceeded
 from hub.repos.models import Repository
 
 PULL_REQUEST = re.compile(r"refs/pr/[1-9][0-9]{0,8}")
@@ -70,15 +70,16 @@ def reasons_against(
         *_about_large_files(incoming, contents, tips),
         *_about_pointers(actor, current, incoming, contents, tips),
     ]
+    proposer = quotas.proposer_of(actor, current)
     if not reasons:
         try:
-            quotas.require_room_for_bytes(current.namespace, contents.blob_bytes)
-        except StorageQuotaExceeded as refusal:
+            quotas.require_room_to_bring(proposer, current, contents.blob_bytes)
+        except (StorageQuotaExceeded, ProposalsFull) as refusal:
             reasons = [str(refusal)]
     if not reasons and contents.pointers:
         named = {pointer.oid for pointer in contents.pointers.values()}
         with transaction.atomic(durable=True):
-            links.link(locking.lock_repository(current.pk), named, now)
+            links.link(locking.lock_repository(current.pk), named, now, proposer=proposer)
             linked = links.usable(current.pk, None, named)
         if lost := named - linked.keys():
             # The collector took one between our look and our link; then it must be sent again.

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.conf import settings
 
 from hub import gitstore
+from hub.accounts.models import User
 from hub.gitstore.paths import require_path
 from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 from hub.lfs import storing
@@ -28,9 +29,19 @@ MEMORY_BYTES_MAX = 1 << 20
 class Staging:
     """Takes the content of the files of one coming commit, one after another, as streams of bytes."""
 
-    def __init__(self, *, repository: Repository, commit: str | None, now: datetime) -> None:
-        """`commit` is where the `.gitattributes` that decide about LFS are read; None: a new one's."""
-        self.repository, self.commit, self.now = repository, commit, now
+    def __init__(
+        self,
+        *,
+        repository: Repository,
+        commit: str | None,
+        now: datetime,
+        proposer: User | None = None,
+    ) -> None:
+        """`commit` is where the `.gitattributes` that decide about LFS are read; None: a new one's.
+
+        With a proposer (`quotas.proposer_of`) the bytes count against that user, not the owner.
+        """
+        self.repository, self.commit, self.now, self.proposer = repository, commit, now, proposer
         self.git = gitstore.open_repository(repository.storage)
         self._attributes = AttributesAt(self.git, commit)
 
@@ -67,11 +78,16 @@ class Staging:
                     digest.update(chunk)
                     size += len(chunk)
                     file.write(chunk)
-            quotas.require_room_for_bytes(self.repository.namespace, size)
+            quotas.require_room_to_bring(self.proposer, self.repository, size)
             if self._goes_to_lfs(path, size):
                 oid = digest.hexdigest()
                 storing.keep_file(
-                    repository_id=self.repository.pk, path=temporary, oid=oid, size_bytes=size, now=self.now
+                    repository_id=self.repository.pk,
+                    path=temporary,
+                    oid=oid,
+                    size_bytes=size,
+                    now=self.now,
+                    proposer=self.proposer,
                 )
                 return AddLfs(path=path, oid=oid, size=size)
             return AddBlob(path=path, blob=self.git.write_blob_from(temporary), size=size)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from hub import blobstore
+from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.repos import locking, quotas
 from hub.repos.models import Repository
@@ -86,11 +87,12 @@ def register_shard(
         layouts = Layouts()
         verification.check_structure(shard, layouts)
         unknown = registration.unverified(shard.files)
-        _require_room(repository, sum(file.size for file in unknown))
+        proposer = quotas.proposer_of(actor, repository)
+        _require_room(proposer, repository, sum(file.size for file in unknown))
         yield from _verify(actor, unknown, layouts, now=now)
         row = registration.keep_shard(digest, file, now=now) if unknown else None
     with transaction.atomic(durable=True):
-        locked = locking.lock_for_bytes(repository.pk)
+        locked = locking.lock_for_bytes(repository.pk, proposer=proposer)
         registration.lock_xorbs(names, now=now)
         saved = registration.record_shard(row) if row else None
         files = registration.record_files(shard, saved, layouts, now=now)
@@ -139,7 +141,7 @@ def begin_generation() -> int:
     return row.number
 
 
-def _require_room(repository: Repository, size_bytes: int) -> None:
+def _require_room(proposer: User | None, repository: Repository, size_bytes: int) -> None:
     """Before anything is read: a short shard can describe a file of any length.
 
     Raises InvalidShard, StorageQuotaExceeded.
@@ -147,7 +149,7 @@ def _require_room(repository: Repository, size_bytes: int) -> None:
     limit = settings.LFS_OBJECT_BYTES_MAX
     if size_bytes > limit:
         raise InvalidShard(reason=f"Its new files have {size_bytes} bytes; {limit} may come at once.")
-    quotas.require_room_for_bytes(repository.namespace, size_bytes)
+    quotas.require_room_to_bring(proposer, repository, size_bytes)
 
 
 def _require_nameable(actor: Principal, names: Iterable[str]) -> None:

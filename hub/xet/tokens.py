@@ -14,7 +14,7 @@ from django.core import signing
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
-from hub.accounts.models import AccessToken, User
+from hub.accounts import selectors as accounts
 from hub.accounts.principals import Principal
 from hub.errors import Denied, Unauthenticated
 from hub.repos import policies as repository_policies
@@ -109,36 +109,46 @@ def read_token(text: str, *, now: datetime) -> Access:
     repository = Repository.objects.live().with_owner().filter(pk=claim["r"]).first()
     if repository is None:
         raise InvalidXetToken
-    return Access(_principal(claim["u"], claim["t"], now), repository, claim["w"])
-
-
-def _principal(user_id: int | None, token_id: int | None, now: datetime) -> Principal:
-    if user_id is None:
-        return Principal()
-    user = User.objects.select_related("namespace").filter(pk=user_id, is_active=True).first()
-    token = AccessToken.objects.live(now).filter(pk=token_id, user_id=user_id).first() if token_id else None
-    if user is None or (token_id and token is None):
+    actor = accounts.principal_by_ids(user_id=claim["u"], token_id=claim["t"], now=now)
+    if actor is None:
         raise InvalidXetToken
-    return Principal(user=user, token=token)
+    return Access(actor, repository, claim["w"])
 
 
 @dataclass(frozen=True, slots=True)
 class SignedRange:
-    """Permission to fetch bytes start..end (exclusive) of a stored xorb until a moment (Unix seconds)."""
+    """Permission to fetch bytes start..end (exclusive) of a stored xorb until a moment (Unix seconds).
+
+    It was given to somebody (0: anonymous) for a file of a repository, and holds while they may fetch
+    from it.
+    """
 
     xorb: str
     start: int
     end: int
     expires_s: int
+    repository_id: int
+    user_id: int = 0
+    token_id: int = 0
 
     @property
     def signature(self) -> str:
         """Over all of it."""
         return signing.Signer(salt=RANGE_SALT).signature(
             f"{self.xorb}.{self.start}.{self.end}.{self.expires_s}"
+            f".{self.repository_id}.{self.user_id}.{self.token_id}"
         )
 
     def is_valid(self, signature: str, now: datetime) -> bool:
-        """Whether it was signed by this hub and has not ended."""
+        """Whether it was signed by this hub, has not ended, and its holder may still fetch."""
         moment = datetime.fromtimestamp(self.expires_s, UTC)
-        return constant_time_compare(signature, self.signature) and now < moment
+        return constant_time_compare(signature, self.signature) and now < moment and self._may_fetch(now)
+
+    def _may_fetch(self, now: datetime) -> bool:
+        actor = accounts.principal_by_ids(
+            user_id=self.user_id or None, token_id=self.token_id or None, now=now
+        )
+        repository = Repository.objects.live().with_owner().filter(pk=self.repository_id).first()
+        return (
+            actor is not None and repository is not None and repository_policies.can_fetch(actor, repository)
+        )

@@ -13,7 +13,7 @@ from hub.api.git.render import Links, XetAction, download_entry, lfs_json, uploa
 from hub.api.json import json_body
 from hub.api.xet_access import access_headers, store_url, write_token_url
 from hub.errors import Unsupported
-from hub.lfs import grants, selectors, services
+from hub.lfs import grants, services
 from hub.lfs.errors import GrantRefused
 from hub.lfs.grants import Action, Grant
 from hub.xet.tokens import find_write_token
@@ -24,7 +24,7 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     asked = parse.batch(request)
     now = timezone.now()
-    links = Links(base=base_url(request), repository_id=found.pk, user_id=actor(request).user_id, now=now)
+    links = Links(base=base_url(request), repository_id=found.pk, actor=actor(request), now=now)
     if not asked.is_upload:
         objects = services.negotiate_download(actor=actor(request), repository=found, wanted=asked.wanted)
         count_download(request, found)
@@ -70,7 +70,7 @@ def receive_part(request: HttpRequest, oid: str, number: int) -> HttpResponse:
     grant = _grant(request, Action.SEND_PART, oid)
     if grant.part != number:
         raise GrantRefused
-    part = services.receive_part(grant=grant, read=request.read)
+    part = services.receive_part(grant=grant, read=request.read, now=timezone.now())
     response = HttpResponse()
     response["ETag"] = f'"{part.etag}"'
     return response
@@ -95,7 +95,7 @@ def verify(request: HttpRequest, oid: str) -> HttpResponse:
 def fetch(request: HttpRequest, oid: str) -> HttpResponseBase:
     """GET of one object, whole or a range of it, by signed address alone."""
     grant = _grant(request, Action.FETCH, oid)
-    stored = selectors.get_object(repository_id=grant.repository_id, oid=oid)
+    stored = services.fetch_object(grant=grant, now=timezone.now())
     return content.serve_object(request, stored)
 
 

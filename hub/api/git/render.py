@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import HttpResponse
 
+from hub.accounts.principals import Principal
 from hub.api.json import json_bytes
 from hub.lfs.grants import Action, Grant
 from hub.lfs.selectors import presigned_url
@@ -25,8 +26,8 @@ def lfs_json(value: Any, *, status: int = 200) -> HttpResponse:
 class Links:
     """Makes the addresses of one batch answer, all for one repository and signed."""
 
-    def __init__(self, *, base: str, repository_id: int, user_id: int | None, now: datetime) -> None:
-        self.base, self.repository_id, self.user_id = base, repository_id, user_id
+    def __init__(self, *, base: str, repository_id: int, actor: Principal, now: datetime) -> None:
+        self.base, self.repository_id, self.actor = base, repository_id, actor
         self.expires_at = int(now.timestamp()) + settings.LFS_GRANT_SECONDS
 
     def href(self, path: str, action: Action, wanted: Wanted, upload_id: str = "", part: int = 0) -> str:
@@ -36,7 +37,8 @@ class Links:
             oid=wanted.oid,
             size_bytes=wanted.size_bytes,
             expires_at=self.expires_at,
-            user_id=self.user_id,
+            user_id=self.actor.user_id,
+            token_id=self.actor.token.pk if self.actor.token else None,
             upload_id=upload_id,
             part=part,
         )

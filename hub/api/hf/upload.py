@@ -19,7 +19,7 @@ from hub.api.ndjson import Line, NdjsonReader
 from hub.community import policies as community_policies
 from hub.community import services as community
 from hub.gitstore import RevisionNotFound
-from hub.repos import policies
+from hub.repos import policies, quotas
 from hub.repos.models import Repository
 from hub.revisions import ignoring, selectors, services
 from hub.revisions.attributes import NONE, AttributesAt, is_lfs_by, parse
@@ -152,7 +152,8 @@ def read_commit(request: HttpRequest, found: Repository, revision: str) -> NewCo
     base = selectors.git_of(found).target(selectors.branch_ref(found, revision))
     if base is None:
         raise RevisionNotFound(revision=revision)
-    staging = Staging(repository=found, commit=base, now=timezone.now())
+    proposer = quotas.proposer_of(actor(request), found)
+    staging = Staging(repository=found, commit=base, now=timezone.now(), proposer=proposer)
     lines = iter(NdjsonReader(request.read))
     header = next(lines, None)
     if header is None or header.key != "header":

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from hub.accounts import policies, selectors
 from hub.api.json import json_body, text_of
-from hub.api.modelscope.http import SESSION_COOKIE, actor, legacy, open_route, opened, route
+from hub.api.modelscope.http import MOUNT, SESSION_COOKIE, actor, legacy, open_route, opened, route
 
 COOKIE_SECONDS = 30 * 24 * 3600
 
@@ -20,7 +20,13 @@ def login(request: HttpRequest) -> HttpResponse:
     assert principal.user is not None
     response = legacy({"AccessToken": secret, "Username": principal.user.name, "Email": principal.user.email})
     response.set_cookie(
-        SESSION_COOKIE, secret, max_age=COOKIE_SECONDS, path="/", secure=request.is_secure(), httponly=True
+        SESSION_COOKIE,
+        secret,
+        max_age=COOKIE_SECONDS,
+        path=MOUNT,
+        secure=request.is_secure(),
+        httponly=True,
+        samesite="Strict",
     )
     return response
 

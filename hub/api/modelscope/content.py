@@ -132,16 +132,17 @@ def acceleration(_request: HttpRequest) -> HttpResponse:
 
 def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     """Which objects shall be sent, and where. The client sends its token along, so only ever to us."""
-    require_signed_in(actor(request))
+    caller = actor(request)
+    require_signed_in(caller)
     found = repository(request, kind, repo_id)
-    policies.require_write(actor(request), found)
+    policies.require_write(caller, found)
     wanted = [
         lfs.require_wanted(item.get("oid"), item.get("size")) if isinstance(item, dict) else _refuse_item()
         for item in list_of(json_body(request), "objects", limit=lfs.BATCH_MAX)
     ]
     now = timezone.now()
     slots = lfs.negotiate_upload(
-        actor=actor(request), repository=found, wanted=wanted, in_parts=False, only_here=True, now=now
+        actor=caller, repository=found, wanted=wanted, in_parts=False, only_here=True, now=now
     )
     expires_at = int(now.timestamp()) + settings.LFS_GRANT_SECONDS
     objects = []
@@ -156,7 +157,8 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
                 oid=slot.wanted.oid,
                 size_bytes=slot.wanted.size_bytes,
                 expires_at=expires_at,
-                user_id=actor(request).user_id,
+                user_id=caller.user_id,
+                token_id=caller.token.pk if caller.token else None,
             )
             query = urlencode({"grant": grant.sign()})
             row["actions"] = {

@@ -17,6 +17,7 @@ from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors as revisions
 
+MOUNT = "/modelscope"
 SESSION_COOKIE = "m_session_id"
 DEFAULT_REVISION = "master"
 KINDS = {
@@ -92,4 +93,4 @@ def branch_of(found: Repository, revision: str | None) -> str:
 def base_url(request: HttpRequest) -> str:
     """The address under which the client reached this dialect."""
     root = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    return f"{root}/modelscope"
+    return f"{root}{MOUNT}"

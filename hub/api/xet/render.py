@@ -16,6 +16,7 @@ from hub.xet import tokens
 from hub.xet.models import xorb_key
 from hub.xet.reconstruction import Fetch, Plan
 from hub.xet.services import Registered
+from hub.xet.tokens import Access
 from hub.xet.verification import Progress
 
 Event = Progress | Registered
@@ -27,7 +28,8 @@ class Addresses:
     Each range has an address of its own: old clients take two fetches with one address for the same.
     """
 
-    def __init__(self, request: HttpRequest) -> None:
+    def __init__(self, request: HttpRequest, access: Access) -> None:
+        self._access = access
         self._base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
         self._expires_s = int(timezone.now().timestamp()) + settings.XET_RANGE_SECONDS
         self._store = blobstore.get_store()
@@ -39,9 +41,20 @@ class Addresses:
         )
         if signed is not None:
             return signed
-        ours = tokens.SignedRange(xorb, start, end, self._expires_s)
-        query = f"bytes={start}-{end}&expires={self._expires_s}&signature={ours.signature}"
-        return f"{self._base}/xet/data/{xorb}?{query}"
+        actor, repository = self._access.actor, self._access.repository
+        ours = tokens.SignedRange(
+            xorb=xorb,
+            start=start,
+            end=end,
+            expires_s=self._expires_s,
+            repository_id=repository.pk,
+            user_id=actor.user_id or 0,
+            token_id=actor.token.pk if actor.token else 0,
+        )
+        return (
+            f"{self._base}/xet/data/{xorb}?bytes={start}-{end}&expires={self._expires_s}"
+            f"&for={ours.repository_id}-{ours.user_id}-{ours.token_id}&signature={ours.signature}"
+        )
 
 
 def plan_v1(plan: Plan, addresses: Addresses) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from hub.xet.models import xorb_key
 from hub.xet.services import Registered
 
 GZIP_FROM_BYTES = 4096
+# In a signed address: the range, its end in time, the repository, the user, the token.
+SIGNED_NUMBERS = 6
 
 
 class NoSuchCall(NotFound):
@@ -107,19 +109,20 @@ def get_chunk(request: HttpRequest, *, prefix: str, name: str) -> HttpResponse:
 
 
 def get_reconstruction_v1(request: HttpRequest, *, name: str) -> HttpResponse:
-    return _compressed(request, render.plan_v1(_plan(request, name), render.Addresses(request)))
+    return _compressed(request, render.plan_v1(*_plan(request, name)))
 
 
 def get_reconstruction_v2(request: HttpRequest, *, name: str) -> HttpResponse:
-    return _compressed(request, render.plan_v2(_plan(request, name), render.Addresses(request)))
+    return _compressed(request, render.plan_v2(*_plan(request, name)))
 
 
-def _plan(request: HttpRequest, name: str) -> reconstruction.Plan:
+def _plan(request: HttpRequest, name: str) -> tuple[reconstruction.Plan, render.Addresses]:
     access = parse.access(request)
     file = selectors.get_file(
         actor=access.actor, repository=access.repository, name=selectors.hash_text(name)
     )
-    return reconstruction.plan(file, *(parse.byte_range(request.headers.get("Range")) or (0, None)))
+    plan = reconstruction.plan(file, *(parse.byte_range(request.headers.get("Range")) or (0, None)))
+    return plan, render.Addresses(request, access)
 
 
 def _compressed(request: HttpRequest, value: Any) -> HttpResponse:
@@ -171,10 +174,12 @@ def _bytes(key: str, start: int, end: int, *, is_ranged: bool) -> HttpResponseBa
 def _signed_range(request: HttpRequest, name: str) -> tuple[int, int]:
     """Raises RangeNotSigned."""
     first, _, last = request.GET.get("bytes", "").partition("-")
-    start, end, expires = map(whole_number, (first, last, request.GET.get("expires")))
-    if start is None or end is None or expires is None:
+    numbers = [first, last, request.GET.get("expires"), *request.GET.get("for", "").split("-")]
+    values = [value for text in numbers if (value := whole_number(text)) is not None]
+    if len(numbers) != SIGNED_NUMBERS or len(values) != SIGNED_NUMBERS:
         raise RangeNotSigned
-    signed = tokens.SignedRange(name, start, end, expires)
+    start, end, expires, repository_id, user_id, token_id = values
+    signed = tokens.SignedRange(name, start, end, expires, repository_id, user_id, token_id)
     if not signed.is_valid(request.GET.get("signature", ""), timezone.now()):
         raise RangeNotSigned
     return signed.start, signed.end

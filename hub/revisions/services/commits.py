@@ -19,7 +19,7 @@ from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos.models import Repository
 from hub.repos.services import git_author
-from hub.revisions import indexing, selectors
+from hub.revisions import indexing, proposals, selectors
 from hub.revisions.errors import (
     BranchBusy,
     LfsObjectMissing,
@@ -37,6 +37,7 @@ from hub.revisions.operations import (
     DeleteFolder,
     Operation,
 )
+from hub.revisions.proposals import RefUpdate
 from hub.revisions.signals import revision_committed
 
 ATTEMPTS = 60
@@ -217,15 +218,6 @@ def _delete_folder(git: GitRepository, base: str, path: str, changes: Changes) -
                 changes[held.path] = None
 
 
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
-    """One ref that moves. `old` None: it comes to be; `new` None: it goes."""
-
-    ref: str
-    old: str | None
-    new: str | None
-
-
 def move_ref(
     *,
     actor: Principal,
@@ -249,10 +241,12 @@ def move_ref(
         locked = locking.lock_repository(repository.pk)
         if locked.is_disabled or locked.is_archived or locked.deleted_at is not None:
             policies.require_write(actor, locked)
+        bill = proposals.bill_of(actor, locked, [update])
         if added_bytes:
-            quotas.require_room_for_bytes(locked.namespace, added_bytes)
-        links.link(locked, lfs_oids, now)
+            quotas.require_room_to_bring(bill.proposer, locked, added_bytes)
+        links.link(locked, [*lfs_oids, *bill.adopted], now, proposer=bill.proposer)
         _require_linked(locked, lfs_oids)
+        added_bytes = proposals.settle(bill, locked, added_bytes)
         follow(
             actor=actor,
             repository=locked,
@@ -337,7 +331,9 @@ def record_push(
     with transaction.atomic(durable=True):
         locked = locking.lock_repository(repository.pk)
         is_overtaken = facts is not None and facts.commit != git.target(f"refs/heads/{locked.default_branch}")
-        links.link(locked, lfs_oids, now)
+        bill = proposals.bill_of(actor, locked, updates)
+        links.link(locked, [*lfs_oids, *bill.adopted], now, proposer=bill.proposer)
+        added_bytes = proposals.settle(bill, locked, added_bytes)
         follow(
             actor=actor,
             repository=locked,

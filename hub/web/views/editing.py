@@ -15,7 +15,7 @@ from hub.accounts.models import Role
 from hub.accounts.policies import role_in
 from hub.community import services as community
 from hub.markup import markdown, render
-from hub.repos import policies
+from hub.repos import policies, quotas
 from hub.repos import services as repos
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors as revisions
@@ -104,7 +104,8 @@ def upload(request: HttpRequest, place: Place, revision: str, path: str = "") ->
 
 def _upload_form(request: HttpRequest, place: Place, revision: str, commit: str, folder: str) -> HttpResponse:
     """The way without scripts: all files in one request, staged as they were received."""
-    staging = Staging(repository=place.repository, commit=commit, now=timezone.now())
+    proposer = quotas.proposer_of(place.actor, place.repository)
+    staging = Staging(repository=place.repository, commit=commit, now=timezone.now(), proposer=proposer)
     prefix = f"{folder}/" if folder else ""
     operations: list[Operation] = [
         staging.add(prefix + str(file.name), file.chunks()) for file in request.FILES.getlist("files")
@@ -149,7 +150,8 @@ def edit(request: HttpRequest, place: Place, revision: str, path: str = "") -> H
     def save(data: dict[str, Any]) -> str:
         target = data["path"].strip().strip("/")
         text = data["content"].replace("\r\n", "\n")
-        staging = Staging(repository=place.repository, commit=commit, now=timezone.now())
+        proposer = quotas.proposer_of(place.actor, place.repository)
+        staging = Staging(repository=place.repository, commit=commit, now=timezone.now(), proposer=proposer)
         operations: list[Operation] = [staging.add(target, [text.encode()])]
         if not is_new and target != path:
             operations.append(DeleteFile(path, missing_ok=True))

@@ -27,7 +27,7 @@ def grant(repository: Repository, data: bytes, action: Action = Action.SEND, **f
         oid=oid_of(data),
         size_bytes=len(data),
         expires_at=int((NOW + timedelta(hours=1)).timestamp()),
-        **fields,
+        **{"user_id": repository.created_by_id} | fields,
     )
 
 

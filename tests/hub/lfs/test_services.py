@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import resource
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -217,13 +218,7 @@ class TestReceive:
         read = pytest.fail
         with pytest.raises(StorageFull):
             services.receive_object(
-                grant=type(huge)(
-                    action=huge.action,
-                    repository_id=huge.repository_id,
-                    oid=huge.oid,
-                    size_bytes=10**18,
-                    expires_at=huge.expires_at,
-                ),
+                grant=replace(huge, size_bytes=10**18),
                 read=read,
                 now=NOW,
             )
@@ -256,7 +251,7 @@ class TestParts:
     def put(self, repository: Repository, upload: LfsUpload, number: int, data: bytes = DATA) -> Part:
         piece = data[(number - 1) * PART : number * PART]
         given = grant(repository, data, Action.SEND_PART, upload_id=upload.pk, part=number)
-        return services.receive_part(grant=given, read=io.BytesIO(piece).read)
+        return services.receive_part(grant=given, read=io.BytesIO(piece).read, now=NOW)
 
     def begin(self) -> tuple[Repository, LfsUpload]:
         alice = factories.actor()
@@ -305,13 +300,15 @@ class TestParts:
         given = grant(repository, DATA, Action.SEND_PART, upload_id=upload.pk, part=1)
         for sent in (b"short", bytes(PART + 1)):
             with pytest.raises(SizeMismatch):
-                services.receive_part(grant=given, read=io.BytesIO(sent).read)
+                services.receive_part(grant=given, read=io.BytesIO(sent).read, now=NOW)
 
     def test_that_do_not_hash_to_the_oid_are_thrown_away(self, tmp_path: Path) -> None:
         repository, upload = self.begin()
         parts = [self.put(repository, upload, number) for number in (1, 2)]
         other = grant(repository, DATA, Action.SEND_PART, upload_id=upload.pk, part=3)
-        parts.append(services.receive_part(grant=other, read=io.BytesIO(bytes(len(DATA) - 2 * PART)).read))
+        parts.append(
+            services.receive_part(grant=other, read=io.BytesIO(bytes(len(DATA) - 2 * PART)).read, now=NOW)
+        )
         with pytest.raises(HashMismatch):
             services.complete_upload(
                 grant=grant(repository, DATA, Action.COMPLETE, upload_id=upload.pk), parts=parts, now=NOW
