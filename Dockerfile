@@ -10,7 +10,8 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends git \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --create-home bazaar \
- && install --directory --owner bazaar --group bazaar /data /run/bazaar
+ && install --directory --owner bazaar --group bazaar /data /run/bazaar \
+ && install --directory --mode 700 --owner bazaar --group bazaar /run/leases
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY manage.py pyproject.toml ./

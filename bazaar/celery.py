@@ -59,6 +59,11 @@ app.conf.beat_schedule = {
         "schedule": 5,
         "options": {"expires": 5},
     },
+    "count-bytes-of-leases": {
+        "task": "compute_market.leases.tasks.count_traffic",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
     "mark-silent-nodes": {"task": "compute_market.offers.tasks.mark_silent_nodes", "schedule": 5},
     "keep-the-demo-market-alive": {"task": "compute_market.demo.tasks.tend", "schedule": 20},
     "trade-in-the-demo-market": {"task": "compute_market.demo.tasks.trade", "schedule": 60},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.accounts import policies as _policies
 from hub.accounts import selectors as _accounts
 from hub.accounts import services as _services
+from hub.accounts import ssh_keys as _ssh_keys
 from hub.accounts.errors import NamespaceNotFound
 from hub.accounts.models import Namespace, Role, User
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
@@ -25,6 +26,8 @@ from hub.prepared import Prepared, pipelined, prepared_cursor
 create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
 principal_for_token = _accounts.principal_for_token
+principal_for_ssh_key = _accounts.principal_for_ssh_key
+ssh_fingerprint = _ssh_keys.fingerprint
 require_scope = _policies.require_scope
 require_role = _policies.require_role
 role_in = _policies.role_in
@@ -53,9 +56,11 @@ __all__ = [
     "page",
     "pipelined",
     "prepared_cursor",
+    "principal_for_ssh_key",
     "principal_for_token",
     "require_role",
     "require_scope",
     "role_in",
+    "ssh_fingerprint",
     "submit",
 ]

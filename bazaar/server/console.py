@@ -7,8 +7,8 @@ import sys
 import threading
 from typing import IO
 
-WIDTH = 6
-COLOURS = {"web": 36, "worker": 33, "beat": 35, "redis": 31, "bazaar": 32}
+WIDTH = 7
+COLOURS = {"web": 36, "tunnels": 34, "worker": 33, "beat": 35, "redis": 31, "bazaar": 32}
 
 
 class Console:

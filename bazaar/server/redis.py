@@ -55,10 +55,10 @@ def socket_path(data: Path) -> Path:
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
         return path
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    return _private_folder() / f"{name}.sock"
+    return private_folder() / f"{name}.sock"
 
 
-def _private_folder() -> Path:
+def private_folder() -> Path:
     """A folder that this user alone can enter, with a short path. Raises PermissionError."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     fits = runtime and len(os.fsencode(runtime)) <= RUNTIME_PATH_BYTES_MAX

@@ -1,4 +1,4 @@
-"""Runs web, worker, beat and Redis as one: starts them in order, restarts what falls, stops all."""
+"""Runs web, worker, beat, tunnels and Redis as one: starts them in order, restarts what falls, stops all."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from bazaar.server import processes, redis
 from bazaar.server.console import Console
 from bazaar.server.options import Options
 from bazaar.server.processes import ProcessFailed
+from bazaar.server.sockets import tunnel_socket
 
 # A child that falls this often within the window is not going to recover by being started again.
 FALLS_MAX = 4
@@ -64,6 +65,8 @@ class Supervisor:
         self.options = options
         self.console = console
         self.listener: socket.socket | None = None
+        self.leases_listener: socket.socket | None = None
+        self.ssh_listener: socket.socket | None = None
         self.children: list[Child] = []
         self.env = {
             **os.environ,
@@ -160,6 +163,11 @@ class Supervisor:
         assert self.listener is not None
         self.env["BAZAAR_BIND"] = f"fd://{self.listener.fileno()}"
         self.env["BAZAAR_PORT"] = str(self.listener.getsockname()[1])
+        self._listen_for_leases()
+        self._add(Child("tunnels", self._start_tunnels, ready=tunnel_socket(self.options.data).exists))
+        self._listen_for_ssh()
+        if self.ssh_listener is not None:
+            self._add(Child("ssh", self._start_ssh))
         self._add(Child("worker", self._start_worker))
         self._add(Child("web", self._start_web, ready=self._web_answers))
 
@@ -199,6 +207,44 @@ class Supervisor:
         argv += ["-c", self.env.get("BAZAAR_WORKER_PROCESSES") or "2", "-s", str(self.options.data / "beat")]
         # Asked politely, an orphan would wait for a Redis that has gone with us, busily and for ever.
         return self._spawn("worker", argv, orphaned=signal.SIGQUIT)
+
+    def _listen_for_leases(self) -> None:
+        """Give ports of leases an origin of their own: hosts below `localhost`, which browsers find here.
+
+        Where others reach this server, it takes a domain, which the operator names (BAZAAR_LEASES_URL).
+        """
+        host, port = self.options.host, int(self.env["BAZAAR_PORT"])
+        if self.env.get("BAZAAR_TUNNELS_BIND") or host not in {"127.0.0.1", "::1", "localhost"}:
+            return
+        self.leases_listener = _listen(host, port + 1) or _listen(host, 0)
+        if self.leases_listener is not None:
+            self.leases_listener.set_inheritable(True)
+            self.env["BAZAAR_TUNNELS_BIND"] = f"fd://{self.leases_listener.fileno()}"
+            self.env.setdefault(
+                "BAZAAR_LEASES_URL", f"http://localhost:{self.leases_listener.getsockname()[1]}"
+            )
+
+    def _listen_for_ssh(self) -> None:
+        """Hold the socket for ssh clients. Where its port is taken there is no ssh, and that is said."""
+        port = int(self.env.get("BAZAAR_SSH_PORT") or (2222 if self.options.port else 0))
+        self.ssh_listener = _listen(self.options.host, port) if port >= 0 else None
+        if self.ssh_listener is None:
+            self.console.say(f"No ssh to leases: port {port} is taken (BAZAAR_SSH_PORT).")
+            self.env["BAZAAR_SSH_PORT"] = "0"
+            return
+        self.ssh_listener.set_inheritable(True)
+        self.env["BAZAAR_SSH_BIND"] = f"fd://{self.ssh_listener.fileno()}"
+        self.env["BAZAAR_SSH_PORT"] = str(self.ssh_listener.getsockname()[1])
+
+    def _start_ssh(self) -> subprocess.Popen[bytes]:
+        assert self.ssh_listener is not None
+        argv = [sys.executable, "-m", "compute_market.ssh"]
+        return self._spawn("ssh", argv, pass_fds=(self.ssh_listener.fileno(),))
+
+    def _start_tunnels(self) -> subprocess.Popen[bytes]:
+        tunnel_socket(self.options.data).unlink(missing_ok=True)
+        inherited = (self.leases_listener.fileno(),) if self.leases_listener is not None else ()
+        return self._spawn("tunnels", [sys.executable, "-m", "bazaar.server.tunnels"], pass_fds=inherited)
 
     def _start_web(self) -> subprocess.Popen[bytes]:
         assert self.listener is not None
@@ -250,3 +296,12 @@ class Supervisor:
 
 
 WORKER = ["-l", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+
+
+def _listen(host: str, port: int) -> socket.socket | None:
+    """A listening socket there, or None where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=4096)
+    except (OSError, OverflowError):
+        return None

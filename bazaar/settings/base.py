@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from bazaar import cross_origin, hosts, logs, places
+from bazaar.server import sockets
 from bazaar.settings import environment as env
 
 # Before anything is written: database, keys and private repositories are for the bazaar's own user alone.
@@ -273,6 +274,13 @@ MARKET_METER_GRACE_SECONDS = env.integer("BAZAAR_MARKET_METER_GRACE_SECONDS", de
 MARKET_CREDIT_BPS = env.integer("BAZAAR_MARKET_CREDIT_BPS", default=1000)
 MARKET_PREEMPT_NOTICE_MINUTES = env.integer("BAZAAR_MARKET_PREEMPT_NOTICE_MINUTES", default=5)
 MARKET_LOG_BYTES_MAX = env.integer("BAZAAR_MARKET_LOG_BYTES_MAX", default=1024 * 1024)
+# Where the tunnels take connections over from the web server, and the address below which each port of a
+# lease has a host of its own: https://leases.example.org gives https://17--8888.leases.example.org. Empty:
+# ports are reached below /leases/ of the hub only.
+MARKET_TUNNEL_SOCKET = sockets.tunnel_socket(DATA_DIR)
+# The port at which ssh clients reach leases, as they are told; 0: there is none.
+MARKET_SSH_PORT = env.integer("BAZAAR_SSH_PORT", default=2222)
+MARKET_LEASES_URL = os.environ.get("BAZAAR_LEASES_URL", "").rstrip("/")
 # The exchange's share of a trade, in hundredths of a percent, from the resting and from the incoming side.
 MARKET_MAKER_FEE_BPS = env.integer("BAZAAR_MARKET_MAKER_FEE_BPS", default=5)
 MARKET_TAKER_FEE_BPS = env.integer("BAZAAR_MARKET_TAKER_FEE_BPS", default=10)

@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 from compute_market import clock
 from compute_market.api import problems
 from compute_market.errors import Refusal
+from compute_market.leases import access
 from compute_market.leases import selectors as leases
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Work
@@ -238,11 +239,11 @@ def _assignment(job: leases.Assignment, now: datetime) -> dict[str, Any]:
         "gpus": job.gpus,
         "run_until": job.run_until,
         "seconds_left": max(0.0, (job.run_until - now).total_seconds()),
-        "work": None if job.work is None else _work(job.work),
+        "work": None if job.work is None else _work(job, job.work, now),
     }
 
 
-def _work(work: Work) -> dict[str, Any]:
+def _work(job: leases.Assignment, work: Work, now: datetime) -> dict[str, Any]:
     return {
         "token": work.token,
         "state": work.state,
@@ -251,6 +252,8 @@ def _work(work: Work) -> dict[str, Any]:
         "command": work.command,
         "environment": work.environment,
         "stop": work.state == Work.State.STOPPING,
+        "serves": work.serves,
+        "tunnel": access.ticket_for(job, now=now),
     }
 
 

@@ -158,6 +158,14 @@ WORK = {
     "reason": "",
     "log_bytes": 4096,
     "requested_at": NOON,
+    "serves": [{"port": 8888, "name": "notebook"}],
+}
+PORT = {
+    "port": 8888,
+    "socket": None,
+    "name": "notebook",
+    "url": "https://17--notebook.leases.example.org",
+    "path": "/leases/17/ports/8888",
 }
 BALANCE = {
     "kind": "main",
@@ -207,6 +215,13 @@ ANSWERS: dict[str, Any] = {
     "run_work": WORK,
     "stop_work": WORK,
     "lease_logs": {"work": WORK, "text": "epoch 1 …\n", "next": 4096},
+    "lease_ports": {
+        "ports": [PORT],
+        "ssh": {"host": "hub.example.org", "port": 2222, "user": "17", "host_keys": ["ssh-ed25519 AAAA…"]},
+        "until": NOON,
+    },
+    "lease_port": {**PORT, "until": NOON},
+    "link_port": {"url": f"{PORT['url']}/?bazaar-grant=eyJ…"},
     "end_lease": LEASE,
     "give_notice": LEASE,
     "reclaim": {"id": 17, "state": "reclaimed", "reason": "abuse"},

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, StrictInteger, moment
 from compute_market.api.orders import ClientOrderId, outcome, patience
-from compute_market.leases import selectors, services
+from compute_market.leases import selectors, services, serving
 from compute_market.leases.models import Lease, Work
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
@@ -56,6 +56,7 @@ def work_row(work: Work) -> dict[str, Any]:
         "reason": work.reason,
         "log_bytes": work.log_bytes,
         "requested_at": moment(work.requested_at),
+        "serves": work.serves,
     }
 
 
@@ -71,6 +72,12 @@ class RunBody(serializers.Serializer[Any]):
     )
     image = serializers.CharField(required=False, allow_blank=True, default="", max_length=300)
     runner = serializers.CharField(required=False, allow_blank=True, default="", max_length=12)
+    serves = serializers.ListField(
+        child=serializers.DictField(),
+        required=False,
+        max_length=serving.SERVED_MAX,
+        help_text='Reached from outside: [{"port": 8888, "name": "notebook"}, {"socket": "engine.sock"}].',
+    )
 
 
 class SellBackBody(serializers.Serializer[Any]):
@@ -145,6 +152,7 @@ class Run(MarketView):
             environment=body.get("environment"),
             image=body["image"],
             runner=body["runner"],
+            serves=body.get("serves", ()),
             now=self.now(),
         )
         return Response(work_row(work), status=202)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from compute_market.api import accounts, feeds, leases, orders, products, supply
+from compute_market.api import accounts, feeds, leases, orders, ports, products, supply
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("compute_market.api.agent")),
@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *feeds.urlpatterns,
     *orders.urlpatterns,
     *leases.urlpatterns,
+    *ports.urlpatterns,
     *accounts.urlpatterns,
     *supply.urlpatterns,
 ]

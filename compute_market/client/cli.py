@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from compute_market.amounts import MICROS_PER_CREDIT
-from compute_market.client import verbs
+from compute_market.client import verbs, ways
 from compute_market.client.market import Market, MarketError
 from compute_market.client.shown import Out, progress
 
@@ -22,6 +22,9 @@ EXAMPLES = """examples:
   market buy h100-sxm-80g.cn-east.reserved.ib 8 24 12.60 --start +3h
   market explain 42                               why has order 42 not filled?
   market run 17 python train.py                   in lease 17; then: market logs 17 --follow
+
+  market run 17 --serve 8888=notebook jupyter lab --port 8888
+  market forward 17 8888                          the port on this machine; market ssh 17 for a shell
 
 Prices are credits per GPU-hour. The hub is BAZAAR_URL, the token (scope `trade`) BAZAAR_TOKEN."""
 
@@ -167,11 +170,35 @@ def _leases(verb: Verb) -> None:
     one.add_argument("--all", action="store_true", help="also finished ones")
     one = verb("run", verbs.run, "Run a program in a lease.")
     one.add_argument("--image", default="", help="the container's, where the node runs containers")
+    one.add_argument(
+        "--serve",
+        action="append",
+        default=[],
+        type=ways.served,
+        metavar="PORT[=NAME]",
+        help="a port to reach from outside, or a socket in its folder; may be repeated",
+    )
     one.add_argument("lease", type=count)
     one.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM …")
     one = verb("logs", verbs.logs, "What a lease's program printed.")
     one.add_argument("lease", type=count)
     one.add_argument("--follow", "-f", action="store_true", help="until it ends")
+    verb("ports", ways.ports, "What a lease serves, and where.").add_argument("lease", type=count)
+    one = verb("link", ways.link, "An address that opens a lease's port for whoever has it.")
+    one.add_argument("lease", type=count)
+    one.add_argument("port", help="its number or name")
+    one.add_argument("--hours", type=count, default=1)
+    one = verb("forward", ways.forward, "A lease's port on this machine.")
+    one.add_argument("lease", type=count)
+    one.add_argument("port", help="its number or name")
+    one.add_argument("--local", type=int, help="the port here; left out: the same, or a free one")
+    one = verb("ssh", ways.shell, "A shell or a command in a lease, by OpenSSH.")
+    one.add_argument("lease", type=count)
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND …")
+    one = verb("cp", ways.copy, "Copy files: market cp 17:results/ . and market cp data.bin 17:")
+    one.add_argument("--recursive", "-r", action="store_true")
+    one.add_argument("sources", nargs="+", metavar="FROM")
+    one.add_argument("target", metavar="TO")
     verb("stop", verbs.stop, "Stop what runs in a lease.").add_argument("lease", type=count)
     verb("end", verbs.end, "End a lease now.").add_argument("lease", type=count)
 

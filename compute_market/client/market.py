@@ -88,6 +88,13 @@ class Market:
     def logs(self, lease_id: int, after: int = 0) -> dict[str, Any]:
         return self.call("GET", f"leases/{lease_id}/logs", query={"after": after})
 
+    def ports(self, lease_id: int) -> dict[str, Any]:
+        """What runs in a lease serves, where it is reached, and how to log in by ssh."""
+        return self.call("GET", f"leases/{lease_id}/ports")
+
+    def port(self, lease_id: int, port: str) -> dict[str, Any]:
+        return self.call("GET", f"leases/{lease_id}/ports/{port}")
+
     def pages(self, path: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Every row of a paged list."""
         cursor: str | None = None
@@ -120,6 +127,10 @@ class Market:
 
     def run(self, lease_id: int, command: list[str], **options: Any) -> dict[str, Any]:
         return self.call("POST", f"leases/{lease_id}/work", body={"command": command, **options})
+
+    def link(self, lease_id: int, port: str, *, hours: int = 1) -> dict[str, Any]:
+        """An address that opens the port for some hours for whoever has it."""
+        return self.call("POST", f"leases/{lease_id}/ports/{port}/links", body={"hours": hours})
 
     def stop(self, lease_id: int) -> dict[str, Any]:
         """Stop what runs in a lease; the lease goes on."""

@@ -241,7 +241,9 @@ def leases(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 
 def run(market: Market, out: Out, args: argparse.Namespace) -> None:
-    options = {"image": args.image} if args.image else {}
+    options: dict[str, Any] = {"image": args.image} if args.image else {}
+    if args.serve:
+        options["serves"] = args.serve
     row = market.run(args.lease, args.words, **options)
     where = f"Queued on {row['runner']}: {' '.join(row['command'])}"
     out.say(row, where, f"Its output: market logs {args.lease} --follow")

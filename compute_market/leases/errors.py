@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from compute_market.errors import Conflict, Denied, Exhausted, Invalid, NotFound
+from compute_market.errors import Conflict, Denied, Exhausted, Invalid, NotFound, Unavailable
 
 
 class LeaseNotFound(NotFound):
@@ -48,6 +48,16 @@ class WorkOver(Conflict):
 class WorkInvalid(Invalid):
     code = "work_invalid"
     message = _("{field}: {reason}")
+
+
+class PortNotServed(NotFound):
+    code = "port_not_served"
+    message = _("What runs in the lease does not serve “{port}”.")
+
+
+class TunnelsUnavailable(Unavailable):
+    code = "tunnels_unavailable"
+    message = _("The way into leases is not available right now.")
 
 
 class RunnerNotAllowed(Denied):

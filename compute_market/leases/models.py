@@ -271,6 +271,11 @@ class Work(models.Model):
     image = models.CharField(max_length=300, blank=True, default="")
     command = models.JSONField(help_text="The program and its arguments, as a list.")
     environment = models.JSONField(default=dict)
+    serves = models.JSONField(
+        default=list,
+        db_default=[],
+        help_text="Ports and sockets to reach from outside, as a list.",
+    )
     token = models.UUIDField(unique=True, help_text="What the agent reports about it carries this.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
     exit_code = models.IntegerField(null=True, blank=True)
@@ -291,6 +296,27 @@ class Work(models.Model):
 
     def __str__(self) -> str:
         return f"work {self.pk} of lease {self.lease_id} ({self.state})"
+
+
+class LeaseTraffic(models.Model):
+    """What has passed through a lease's tunnels, in bytes: `in` towards what runs in it."""
+
+    lease = models.OneToOneField(Lease, on_delete=models.CASCADE, related_name="traffic", primary_key=True)
+    bytes_in = models.BigIntegerField(default=0)
+    bytes_out = models.BigIntegerField(default=0)
+    streams = models.BigIntegerField(default=0)
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="lease_traffic_positive",
+                condition=Q(bytes_in__gte=0, bytes_out__gte=0, streams__gte=0),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"traffic of lease {self.lease_id}"
 
 
 class LogChunk(models.Model):

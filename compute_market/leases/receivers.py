@@ -5,8 +5,10 @@ from datetime import datetime
 from django.db import transaction
 from django.dispatch import receiver
 
-from compute_market.leases import tasks
-from compute_market.leases.signals import leases_opened
+from compute_market.leases import selectors, tasks, traffic
+from compute_market.leases.models import Lease
+from compute_market.leases.signals import lease_moved, leases_opened
+from compute_market.leases.states import OVER, State
 
 
 @receiver(leases_opened)
@@ -14,3 +16,19 @@ def start_what_begins_now(*, starts_at: datetime, now: datetime, **_: object) ->
     """A bell that nobody hears is made up for by the sweep, and never undoes the trades."""
     if starts_at <= now:
         transaction.on_commit(lambda: tasks.advance_leases.apply_async(retry=False), robust=True)
+
+
+@receiver(lease_moved)
+def end_its_streams(*, lease_id: int, state: str, now: datetime, **_: object) -> None:
+    """What runs on in the lease that extends it is reached on; else nothing passes any more."""
+    if state not in {State.DRAINING, State.SOLD, *OVER}:
+        return
+    lease = Lease.objects.get(pk=lease_id)
+    if state in {State.DRAINING, State.ENDED} and goes_on(lease, now):
+        return
+    traffic.tell_over(lease_id)
+
+
+def goes_on(lease: Lease, now: datetime) -> bool:
+    """Whether another lease continues this one's work."""
+    return selectors.run_until(lease) > now or Lease.objects.filter(extends=lease).exists()

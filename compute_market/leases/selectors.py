@@ -128,11 +128,11 @@ def assignments(*, node: Node, now: datetime) -> list[Assignment]:
     for lease in usable:
         work = lease.works.filter(state__in=Work.OPEN).first()
         gpus = bindings.gpus_of(lease, now=now)
-        found.append(Assignment(lease=lease, gpus=gpus, run_until=_run_until(lease), work=work))
+        found.append(Assignment(lease=lease, gpus=gpus, run_until=run_until(lease), work=work))
     return found
 
 
-def _run_until(lease: Lease) -> datetime:
+def run_until(lease: Lease) -> datetime:
     """The end of a lease, or of the one that extends it: work need not stop in between."""
     following = Lease.objects.filter(
         node_id=lease.node_id,

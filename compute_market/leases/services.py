@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from compute_market import clock
-from compute_market.leases import jobs, metering, policies, selectors
+from compute_market.leases import jobs, metering, policies, selectors, serving
 from compute_market.leases.errors import (
     LeaseNotFound,
     LeaseNotRunning,
@@ -56,14 +56,18 @@ def run_work(
     environment: Mapping[str, str] | None = None,
     image: str = "",
     runner: str = "",
+    serves: Sequence[Mapping[str, Any]] = (),
 ) -> Work:
     """Run a command in a lease: a program and its arguments, never a line for a shell.
+
+    `serves`: the ports that may be reached from outside (`leases.serving`).
 
     Raises: LeaseNotFound, LeaseNotRunning, WorkRunning, WorkInvalid, RunnerNotAllowed.
     """
     _require_command(command)
     environment = dict(environment or {})
     _require_environment(environment)
+    served = serving.checked(serves)
     if image and not IMAGE.fullmatch(image):
         raise WorkInvalid(field="image", reason="this is no name of an image")
     selectors.get_held_lease(actor=actor, lease_id=lease_id)
@@ -80,6 +84,7 @@ def run_work(
             image=image,
             command=list(command),
             environment=environment,
+            serves=served,
             token=uuid4(),
             requested_at=now,
         )

@@ -3,10 +3,16 @@
 from celery import shared_task
 
 from compute_market import clock
-from compute_market.leases import jobs
+from compute_market.leases import jobs, traffic
 
 
 @shared_task(acks_late=True, soft_time_limit=300)
 def advance_leases(**_: object) -> None:
     """Start, meter, end and settle what is due."""
     jobs.advance(now=clock.database_now())
+
+
+@shared_task(acks_late=True, soft_time_limit=60)
+def count_traffic(**_: object) -> None:
+    """Add what the tunnels counted to the leases."""
+    traffic.write_down(now=clock.database_now())

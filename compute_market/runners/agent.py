@@ -22,6 +22,7 @@ from compute_market.runners.clocks import boot_seconds
 from compute_market.runners.hub_link import HubError, HubLink, HubUnreachable
 from compute_market.runners.loops import RETRY_S, Loop, say
 from compute_market.runners.output import PIECE_BYTES, text_of, whole_characters
+from compute_market.runners.reach import WaysIn
 from compute_market.runners.works import KILL_AFTER_S, Task, Works
 
 HEARTBEAT_TIMEOUT_S = 10.0
@@ -42,6 +43,7 @@ class Agent:
     ) -> None:
         self.link = link
         self.works = Works(runners=runners, folder=folder, memory_bytes_max=memory_bytes_max)
+        self.ways_in = WaysIn(link.url, say=say)
         self.stopping = threading.Event()
         self.is_retired = False
         # A lock could not be taken in a signal handler; a pipe can be written there.
@@ -67,6 +69,7 @@ class Agent:
         os.read(self._asked, 1)
         self.stopping.set()
         control.join()
+        self.ways_in.close()
 
     def ask_to_stop(self) -> None:
         """Have `run` return. Safe in a signal handler and from any thread."""
@@ -75,6 +78,7 @@ class Agent:
     def stop_all(self, *, reason: str) -> None:
         """End all work, and tell the hub as far as it answers. Takes as long as the slowest work to end."""
         deadline = boot_seconds() + 2 * KILL_AFTER_S
+        self.ways_in.close()
         for task in self.works.tasks.values():
             self.works.stop(task, reason=reason, state="failed")
         while self.works.tasks and boot_seconds() < deadline:
@@ -104,6 +108,7 @@ class Agent:
             for reason in refused:
                 say(f"an assignment was not understood: {reason}")
             events = self.works.bring_in_line(orders, asked_at=asked_at, is_all=not refused)
+            self.ways_in.bring_in_line(orders, self.works)
         except (HubUnreachable, HubError, MalformedAssignment) as error:
             say(f"the hub does not say what should run: {error}")
             poll_s = max(poll_s, RETRY_S)
@@ -111,6 +116,7 @@ class Agent:
                 self.is_retired = True
                 self.ask_to_stop()
         self.works.follow()
+        self.ways_in.end_what_is_over(self.works)
         self.tell(events)
         self.tell_endings()
         return poll_s

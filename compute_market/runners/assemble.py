@@ -22,7 +22,8 @@ MODULES = (
         "container",
         "fake",
     ),
-    *("devices", "hub_link", "assignments", "output", "works", "agent", "command_line"),
+    *("devices", "hub_link", "assignments", "output", "works", "tunnels", "sessions", "sftp", "reach"),
+    *("agent", "command_line"),
 )
 # Modules that are called by name where they are used keep it, as a namespace.
 NAMESPACES = ("devices",)

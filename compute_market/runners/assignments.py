@@ -6,6 +6,7 @@ The hub's answer is trusted no further than needed: identifiers must be UUIDs or
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,33 @@ WORDS_MAX = 1024
 WORDS_BYTES_MAX = 512 * 1024
 NAME_MAX = 300
 GPU_INDEX_MAX = 1023
+PORT_MAX = 65535
+SOCKET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+# It stands in a header: no blank and no line end.
+SIGNED_WORD = re.compile(r"[\x21-\x7e]{1,8192}")
 YEAR_S = 366 * 24 * 3600.0
 
 
 class MalformedAssignment(Exception):
     """The hub sent something that this agent does not carry out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPort:
+    """A TCP port, or a Unix socket in the work's folder (`port` 0), that is reached under its key."""
+
+    key: str
+    port: int
+    socket: str
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelTicket:
+    """What proves to the hub's tunnels that this agent runs a work until then."""
+
+    ticket: str
+    secret: str
+    until: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +56,8 @@ class WorkOrder:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     stop: bool
+    serves: tuple[ServedPort, ...] = ()
+    tunnel: TunnelTicket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +122,30 @@ def _read_work(work: Mapping[str, Any]) -> WorkOrder:
         command=command,
         environment=dict(zip(names, _texts(list(environment.values())), strict=True)),
         stop=work["stop"] is True,
+        serves=tuple(_read_served(entry) for entry in work.get("serves") or ()),
+        tunnel=_read_tunnel(work.get("tunnel")),
     )
+
+
+def _read_served(entry: Mapping[str, Any]) -> ServedPort:
+    if "port" in entry:
+        port = _integer(entry["port"])
+        if not 1 <= port <= PORT_MAX:
+            raise MalformedAssignment(f"there is no port {port}")
+        return ServedPort(key=str(port), port=port, socket="")
+    name = _text(entry["socket"])
+    if not SOCKET_NAME.fullmatch(name):
+        raise MalformedAssignment("a socket is no name of a file")
+    return ServedPort(key=_text(entry["name"]), port=0, socket=name)
+
+
+def _read_tunnel(value: object) -> TunnelTicket | None:
+    if not isinstance(value, Mapping):
+        return None
+    words = _texts([value["ticket"], value["secret"], value["until"]])
+    if not all(SIGNED_WORD.fullmatch(word) for word in words):
+        raise MalformedAssignment("the ticket is no word")
+    return TunnelTicket(*words)
 
 
 def _token(value: object) -> str:

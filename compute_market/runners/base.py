@@ -5,7 +5,7 @@ A runner starts one command and tells how it goes. It knows nothing of leases, o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ class Job:
     image: str = ""
     memory_bytes_max: int = 0
     processes_max: int = 0
+    ports: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,19 @@ class Ended:
 
     exit_code: int | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """How one more command is run where a work runs: with its rights, in its folder, in its container.
+
+    `before` is called in the new process, just before it becomes the command.
+    """
+
+    words: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path | None = None
+    before: Callable[[], None] | None = None
 
 
 class Running(Protocol):
@@ -74,6 +88,14 @@ class Runner(Protocol):
 
         Raises: RunnerError when it cannot even be tried, OSError.
         """
+
+    def address(self, job: Job, port: int) -> tuple[str, int]:
+        """Where on this machine a port of the running command is reached. Raises: OSError while it is not."""
+
+    def inside(
+        self, job: Job, words: Sequence[str], *, environment: Mapping[str, str], has_terminal: bool
+    ) -> Inside:
+        """How a command is run beside the running one, with these variables more. Raises: OSError."""
 
     def adopt(self, folder: Path, *, ends_at: float) -> Running | None:
         """Take over what an agent before this one started in a folder; None if nothing is known of it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compute_market.runners.base import Ended, Job, RunnerError, visible_devices
+from compute_market.runners.base import Ended, Inside, Job, RunnerError, visible_devices
 from compute_market.runners.gpu_flags import gpu_flags
 from compute_market.runners.process import private_folder
 from compute_market.runners.records import read_state
@@ -22,10 +23,13 @@ PIDS_MAX = 4096
 SHARED_MEMORY = "8g"
 INFO_TIMEOUT_S = 20
 REMOVE_TIMEOUT_S = 60
-GRACE_S = 10.0
+CONTAINER_GRACE_S = 10.0
 ENGINE_SLACK_S = 10.0
 # A supervisor that is killed is replaced so often for one container.
 REPLACED_MAX = 5
+# What `port` prints of a published port, and where an engine says which network a container is in.
+PUBLISHED = re.compile(r"^127\.0\.0\.1:(\d+)$", re.MULTILINE)
+NETWORK = "{{.HostConfig.NetworkMode}}"
 # What tells NVIDIA's runtime hook which GPUs to add: nobody but the engine may say it.
 HOOK_VARIABLE = "NVIDIA_VISIBLE_DEVICES"
 
@@ -40,7 +44,7 @@ class ContainerRunner:
         devices: Sequence[str] = (),
         prefix: str = "",
         arguments: str = "",
-        grace_s: float = GRACE_S,
+        grace_s: float = CONTAINER_GRACE_S,
     ) -> None:
         """`devices`: what containers are given instead of what the machine shows (`gpu_flags`).
 
@@ -52,6 +56,7 @@ class ContainerRunner:
         self.engine = [*shlex.split(prefix), program]
         self.arguments = shlex.split(arguments)
         self.grace_s = grace_s
+        self._addresses: dict[tuple[str, int], int] = {}
 
     def is_available(self) -> bool:
         """Whether the program is there and its engine answers: a client without its service runs nothing."""
@@ -66,6 +71,26 @@ class ContainerRunner:
         folder = private_folder(job.folder)
         process = self._supervise(folder, name=job.name, gpus=job.gpus, ends_at=ends_at, create=create)
         return RunningContainer(folder, runner=self, process=process)
+
+    def address(self, job: Job, port: int) -> tuple[str, int]:
+        """The loopback port at which the engine publishes the container's."""
+        known = self._addresses.get((job.name, port))
+        if known is None:
+            shown = answer(self.engine, "port", job.name, f"{port}/tcp")
+            found = PUBLISHED.search(shown)
+            if found is None and answer(self.engine, "inspect", "--format", NETWORK, job.name) != "host":
+                raise ConnectionRefusedError(f"port {port} is not published yet")
+            known = self._addresses[job.name, port] = int(found[1]) if found else port
+        return "127.0.0.1", known
+
+    def inside(
+        self, job: Job, words: Sequence[str], *, environment: Mapping[str, str], has_terminal: bool
+    ) -> Inside:
+        """In the container, by its engine's `exec`; the engine's client has the agent's environment."""
+        variables = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
+        mode = "-it" if has_terminal else "-i"
+        start = [*self.engine, "exec", mode, "--workdir", "/work", *variables, job.name]
+        return Inside(words=[*start, *words], environment=os.environ)
 
     def adopt(self, folder: Path, *, ends_at: float) -> RunningContainer | None:
         if not read_state(folder):
@@ -137,6 +162,21 @@ class RunningContainer(Supervised):
         return None
 
 
+def answer(engine: Sequence[str], *words: str) -> str:
+    """What the engine says to a question; empty where it says nothing."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(  # noqa: S603
+            [*engine, *words],
+            check=False,
+            capture_output=True,
+            timeout=INFO_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+    return ""
+
+
 def tell(engine: Sequence[str], *words: str, timeout_s: float) -> bool:
     """Give the engine an order; whether it was carried out."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
@@ -175,6 +215,9 @@ def create_words(
         "--workdir",
         "/work",
     ]
+    for port in job.ports:
+        # On a free port of the loopback: neighbours on other machines see nothing of it.
+        command += ["--publish", f"127.0.0.1::{port}"]
     if job.memory_bytes_max:
         command += ["--memory", str(job.memory_bytes_max)]
     if job.gpus:

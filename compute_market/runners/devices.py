@@ -82,17 +82,17 @@ def _by_nvml() -> list[dict[str, Any]]:
 
     pynvml.nvmlInit()
     try:
-        driver = _text(pynvml.nvmlSystemGetDriverVersion())
+        driver = _decoded(pynvml.nvmlSystemGetDriverVersion())
         devices = []
         for index in range(pynvml.nvmlDeviceGetCount()):
             handle = pynvml.nvmlDeviceGetHandleByIndex(index)
             devices.append(
                 {
                     "index": index,
-                    "model": _text(pynvml.nvmlDeviceGetName(handle)),
+                    "model": _decoded(pynvml.nvmlDeviceGetName(handle)),
                     "memory_mb": pynvml.nvmlDeviceGetMemoryInfo(handle).total // MEGABYTE,
                     "driver": driver,
-                    "uuid": _text(pynvml.nvmlDeviceGetUUID(handle)),
+                    "uuid": _decoded(pynvml.nvmlDeviceGetUUID(handle)),
                 }
             )
         return devices
@@ -177,5 +177,5 @@ def _output(program: str, *arguments: str) -> str:
     return done.stdout
 
 
-def _text(value: str | bytes) -> str:
+def _decoded(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value

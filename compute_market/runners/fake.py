@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compute_market.runners.base import Ended, Job, RunnerError
+from compute_market.runners.base import Ended, Inside, Job, RunnerError
 
 
 @dataclass
@@ -23,6 +24,14 @@ class FakeRunner:
             raise RunnerError("missing: No such file or directory")
         self.jobs.append(job)
         return FakeRunning(job)
+
+    def address(self, job: Job, port: int) -> tuple[str, int]:
+        raise ConnectionRefusedError("nothing runs here")
+
+    def inside(
+        self, job: Job, words: Sequence[str], *, environment: Mapping[str, str], has_terminal: bool
+    ) -> Inside:
+        raise ConnectionRefusedError("nothing runs here")
 
     def adopt(self, folder: Path, *, ends_at: float) -> FakeRunning | None:
         return None

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from compute_market.runners.base import Job, RunnerError, visible_devices
+from compute_market.runners.base import Inside, Job, RunnerError, visible_devices
 from compute_market.runners.descendants import Cgroup, end_strays
 from compute_market.runners.records import read_state
 from compute_market.runners.supervised import Supervised, start_supervisor
+from compute_market.runners.supervised_process import join_work
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OPEN_FILES_MAX = 4096
@@ -70,6 +72,22 @@ class ProcessRunner:
             environment={"PATH": PATH, "LC_ALL": "C.UTF-8"},
         )
         return RunningProcess(folder, process=process)
+
+    def address(self, job: Job, port: int) -> tuple[str, int]:
+        """Processes share this machine's loopback: a port is the machine's."""
+        return "127.0.0.1", port
+
+    def inside(
+        self, job: Job, words: Sequence[str], *, environment: Mapping[str, str], has_terminal: bool
+    ) -> Inside:
+        """The work's own user, folder, environment, limits and cgroup, so that it ends with the work."""
+        home = job.folder / "work"
+        return Inside(
+            words=words,
+            environment={**clean_environment(job, home=home), **environment},
+            folder=home,
+            before=partial(join_work, job.name, self._limits(job), self.run_as),
+        )
 
     def adopt(self, folder: Path, *, ends_at: float) -> RunningProcess | None:
         return RunningProcess(folder) if read_state(folder) else None

@@ -125,6 +125,31 @@ class ProcessCommand:
         os.execvpe(self.words[0], self.words, self.environment)  # noqa: S606 - no shell is the purpose
 
 
+def join_work(group: str, limits: Mapping[str, int], run_as: str) -> None:
+    """In a new process: give up what the agent has and a work has not, and join the work's group.
+
+    Raises: OSError, CannotStart.
+    """
+    user = find_user(run_as) if run_as else None
+    cgroup = Cgroup.make(group)
+    if cgroup is not None:
+        with contextlib.suppress(OSError):
+            cgroup.enter()
+    for name, value in limits.items():
+        kind = getattr(resource, name)
+        _, most = resource.getrlimit(kind)
+        bounded = value if most == resource.RLIM_INFINITY else min(value, most)
+        resource.setrlimit(kind, (bounded, bounded))
+    os.umask(0o077)
+    if user is not None and user.pw_uid != os.geteuid():
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    # A session does not outlive the agent whose connection it is.
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def find_user(name: str) -> pwd.struct_passwd:
     """The account of that name. Raises: CannotStart."""
     try:

@@ -35,7 +35,7 @@ IDLE_TICK_S = 5.0
 DRAIN_S = 2.0
 # How long after its grace a command may take to be gone before the supervisor uses force, again and again.
 FORCE_AGAIN_S = 10.0
-REASON_MAX = 300
+ENDED_REASON_MAX = 300
 VERSION = 1
 
 
@@ -98,7 +98,7 @@ class Supervisor:
             ended = Ended(None, f"the node could not start it: {error.strerror or error}")
         else:
             ended = self._follow(reader, output, state)
-        state.update(phase="over", exit_code=ended.exit_code, reason=ended.reason[:REASON_MAX])
+        state.update(phase="over", exit_code=ended.exit_code, reason=ended.reason[:ENDED_REASON_MAX])
 
     def _listen(self) -> None:
         os.set_blocking(self._wake_writer, False)

@@ -182,17 +182,22 @@ class Works:
     def _start(self, task: Task, work: WorkOrder, gpus: Sequence[int]) -> None:
         task.stopping, task.begins_again, task.gpus = None, False, tuple(gpus)
         with self._troubles_of(task):
-            job = Job(
-                name=f"bazaar-{task.token}",
-                command=work.command,
-                folder=task.folder,
-                gpus=task.gpus,
-                environment=work.environment,
-                image=work.image,
-                memory_bytes_max=self.memory_bytes_max,
-            )
-            task.running = self._runner_for(work.runner, task.gpus).start(job, ends_at=task.ends_at)
+            runner = self._runner_for(work.runner, task.gpus)
+            task.running = runner.start(self.job_of(task, work), ends_at=task.ends_at)
             say(f"{task.token}: starts {work.command[0]} on GPUs {list(task.gpus)}")
+
+    def job_of(self, task: Task, work: WorkOrder) -> Job:
+        """What a runner is told of a work."""
+        return Job(
+            name=f"bazaar-{task.token}",
+            command=work.command,
+            folder=task.folder,
+            gpus=task.gpus,
+            environment=work.environment,
+            image=work.image,
+            memory_bytes_max=self.memory_bytes_max,
+            ports=[served.port for served in work.serves if served.port],
+        )
 
     def _ask_to_stop(self, task: Task, state: str, reason: str) -> None:
         task.stopping = (state, reason)

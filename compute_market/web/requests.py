@@ -32,6 +32,7 @@ FIELDS = {
             "name",
             "image",
             "command",
+            "serves",
         )
     },
 }

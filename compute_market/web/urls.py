@@ -1,10 +1,11 @@
 """The pages of the market."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 
-from compute_market.web.views import leasing, money, supply, trading
+from compute_market.web.views import leasing, money, ports, supply, trading
 
 app_name = "market_web"
+PORT = r"^leases/(?P<lease_id>[1-9]\d{0,17})/ports/(?P<port>[a-z0-9][a-z0-9-]{0,40})(?:/.*)?$"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("market", trading.index),
@@ -21,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("market/leases", leasing.index),
     path("market/leases/<row_id:lease_id>", leasing.show),
     path("market/leases/<row_id:lease_id>/act", leasing.act),
+    re_path(PORT, ports.visit),
     path("market/provider", supply.console),
     path("market/provider/register", supply.register),
     path("market/provider/processes", supply.allow_processes),

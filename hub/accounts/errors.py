@@ -81,6 +81,21 @@ class TokenTaken(Conflict):
     message = _("This access token belongs to another user.")
 
 
+class SshKeyInvalid(Invalid):
+    code = "ssh_key_invalid"
+    message = _("This is no key that can be used: {reason}.")
+
+
+class SshKeyTaken(Conflict):
+    code = "ssh_key_taken"
+    message = _("This key is in use already; a key belongs to one account.")
+
+
+class SshKeyNotFound(NotFound):
+    code = "ssh_key_not_found"
+    message = _("There is no such key.")
+
+
 class NamespaceInUse(Conflict):
     code = "namespace_in_use"
     message = _("“{name}” still owns repositories; delete or transfer them first.")

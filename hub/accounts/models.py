@@ -190,6 +190,21 @@ class AccessToken(models.Model):
         return f"{self.name} (…{self.hint})"
 
 
+class SshKey(models.Model):
+    """A public key that logs its user in to the leases that the user holds."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="ssh_keys")
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=40, help_text="The key's type, as ssh-ed25519.")
+    body = models.TextField(help_text="The public key in base64.")
+    fingerprint = models.CharField(max_length=64, unique=True, help_text="SHA256:… of the key.")
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint})"
+
+
 class TokenGrant(models.Model):
     """What a fine-grained token reaches: a namespace, or one repository in it."""
 

@@ -17,7 +17,7 @@ RESERVED_NAMES = frozenset(
     _mock about abuse account accounts admin administrator agent agents all anonymous api app apps
     archive assets auth avatars blob blog bucket buckets code codes collections community compute contact
     csg dashboard dataset datasets doc docs download downloads error explore favicon.ico feed files
-    git healthz help hf home hub internal jobs join kernel kernels legal lfs login logout market mcp
+    git healthz help hf home hub internal jobs join kernel kernels leases legal lfs login logout market mcp
     mcps mcpservers me media metrics model models modelscope ms new none notifications null oauth
     openapi organization organizations orgs owner password payouts preferences pricing privacy
     providers raw readyz resolve robots.txt root search security settings sign-in sign-up signin

@@ -9,7 +9,7 @@ from django.db.models import F, Q, QuerySet
 
 from hub.accounts import policies
 from hub.accounts.errors import InvalidToken, NamespaceNotFound
-from hub.accounts.models import AccessToken, Membership, Namespace, User, name_key
+from hub.accounts.models import AccessToken, Membership, Namespace, SshKey, User, name_key
 from hub.accounts.principals import Principal
 from hub.prepared import Prepared
 
@@ -104,3 +104,20 @@ def tokens_of(*, actor: Principal) -> QuerySet[AccessToken]:
     assert actor.user is not None
     grants = actor.user.access_tokens.prefetch_related("grants__namespace", "grants__repository__namespace")
     return grants.order_by("-id")
+
+
+def ssh_keys_of(*, actor: Principal) -> QuerySet[SshKey]:
+    """One's own keys, newest first. Raises: Unauthenticated, ScopeMissing, Denied."""
+    policies.require_account_owner(actor)
+    policies.require_signed_in(actor)
+    return SshKey.objects.filter(user=actor.user).order_by("-pk")
+
+
+def principal_for_ssh_key(fingerprint: str, *, now: datetime) -> Principal | None:
+    """Whoever has this key, as a session of theirs; None where nobody active has it."""
+    key = SshKey.objects.select_related("user__namespace").filter(fingerprint=fingerprint).first()
+    if key is None or not key.user.is_active:
+        return None
+    if key.last_used_at is None or now - key.last_used_at > LAST_USED_RESOLUTION:
+        SshKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return Principal(user=key.user)

@@ -7,5 +7,7 @@ namespace_renamed = Signal()  # namespace, old_name, actor
 member_set = Signal()  # organization, user, role, actor
 member_removed = Signal()  # organization, user, actor
 password_changed = Signal()  # user, actor
+ssh_key_added = Signal()  # user, fingerprint, actor
+ssh_key_removed = Signal()  # user, fingerprint, actor
 token_created = Signal()  # user, label, scopes, actor
 token_revoked = Signal()  # user, label, actor

@@ -53,6 +53,16 @@ def _token_revoked(user: User, label: str, actor: Principal, **_: Any) -> None:
     record(actor=actor, action="token_revoked", subject=f"user {user.name}", label=label)
 
 
+@receiver(accounts.ssh_key_added)
+def _ssh_key_added(user: User, fingerprint: str, actor: Principal, **_: Any) -> None:
+    record(actor=actor, action="ssh_key_added", subject=f"user {user.name}", fingerprint=fingerprint)
+
+
+@receiver(accounts.ssh_key_removed)
+def _ssh_key_removed(user: User, fingerprint: str, actor: Principal, **_: Any) -> None:
+    record(actor=actor, action="ssh_key_removed", subject=f"user {user.name}", fingerprint=fingerprint)
+
+
 @receiver(accounts.password_changed)
 def _password_changed(user: User, actor: Principal, **_: Any) -> None:
     record(actor=actor, action="password_changed", subject=f"user {user.name}")

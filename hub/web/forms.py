@@ -94,6 +94,18 @@ LIFETIMES: tuple[tuple[str, str | Promise], ...] = (
 )
 
 
+class SshKeyForm(forms.Form):
+    text = forms.CharField(
+        label=_("Public key"),
+        max_length=16 * 1024,
+        widget=forms.Textarea(
+            attrs={"rows": 4, "class": "mono", "spellcheck": "false", "placeholder": "ssh-ed25519 AAAA…"}
+        ),
+        help_text=_("The line of ~/.ssh/id_ed25519.pub; “ssh-keygen -t ed25519” makes one."),
+    )
+    name = forms.CharField(label=_("Name"), max_length=80, required=False)
+
+
 class TokenForm(forms.Form):
     name = forms.CharField(
         label=_("Name"), max_length=80, widget=forms.TextInput(attrs={"placeholder": _("laptop, ci, …")})

@@ -40,6 +40,8 @@ of_accounts: list[URLPattern | URLResolver] = [
     path("logout", account.sign_out),
     path("settings/profile", settings.profile),
     path("settings/password", settings.password),
+    path("settings/ssh-keys", settings.ssh_keys),
+    path("settings/ssh-keys/<row_id:key_id>/remove", settings.remove_ssh_key),
     path("settings/tokens", settings.tokens),
     path("settings/tokens/<row_id:token_id>/revoke", settings.revoke_token),
     path("settings/organizations", settings.organizations),

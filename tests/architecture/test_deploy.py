@@ -20,8 +20,8 @@ from tests.servers import ports
 from tests.servers.live import LiveBazaar
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = {"postgres", "redis", "objects", "prepare", "web", "worker", "beat", "front"}
-OURS = {"prepare", "web", "worker", "beat"}
+SERVICES = {"postgres", "redis", "objects", "prepare", "web", "tunnels", "worker", "beat", "front"}
+OURS = {"prepare", "web", "tunnels", "worker", "beat"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ class TestCompose:
     def test_nothing_that_is_kept_lives_in_a_container(self, compose: dict[str, Any]) -> None:
         kept = {name: compose["services"][name]["volumes"] for name in SERVICES - {"front"}}
         named = {volume.split(":")[0] for volumes in kept.values() for volume in volumes}
-        assert named == set(compose["volumes"]) == {"data", "postgres", "redis", "objects"}
+        assert named == set(compose["volumes"]) == {"data", "postgres", "redis", "objects", "run"}
 
     def test_all_our_parts_are_the_same_image_on_the_same_stores(self, compose: dict[str, Any]) -> None:
         parts = [compose["services"][name] for name in OURS]
@@ -69,7 +69,11 @@ class TestCompose:
 
     def test_reads_only_variables_that_the_settings_or_the_example_know(self) -> None:
         text = (ROOT / "docker-compose.yml").read_text()
-        sources = [*(ROOT / "bazaar" / "settings").glob("*.py"), *(ROOT / "bazaar" / "server").glob("*.py")]
+        sources = [
+            ROOT / "bazaar" / "places.py",
+            *(ROOT / "bazaar" / "settings").glob("*.py"),
+            *(ROOT / "bazaar" / "server").glob("*.py"),
+        ]
         known = "".join(path.read_text() for path in sources)
         for name in re.findall(r"^ +(BAZAAR_\w+):", text, re.MULTILINE):
             assert f'"{name}"' in known, name
@@ -97,7 +101,8 @@ def front(live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[str]:
     (port,) = ports.free_ports(1)
     text = (ROOT / "deploy" / "nginx.conf").read_text()
     text = text.replace("server web:8000;", f"server 127.0.0.1:{live_sqlite.port};")
-    text = text.replace("listen 80;", f"listen 127.0.0.1:{port};")
+    text = text.replace("server tunnels:8001;", f"server 127.0.0.1:{live_sqlite.leases_port};")
+    text = text.replace("listen 80", f"listen 127.0.0.1:{port}")
     config = tmp_path / "nginx.conf"
     config.write_text(f"pid {tmp_path}/pid;\n" + text)
     with (tmp_path / "log").open("wb") as log:

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from bazaar.server import processes, redis
+from bazaar.server import processes, redis, sockets
 from bazaar.server.processes import ProcessFailed
 from hub.accounts.token_text import new_token_text
 from tests.servers import ports
@@ -71,6 +71,19 @@ class LiveBazaar:
         self._redis: subprocess.Popen[bytes] | None = None
         self._web: subprocess.Popen[bytes] | None = None
         self._worker: subprocess.Popen[bytes] | None = None
+        self._tunnels: subprocess.Popen[bytes] | None = None
+        self._ssh: subprocess.Popen[bytes] | None = None
+        self._ssh_listener = ports.listening_socket()
+        self.ssh_port = int(self._ssh_listener.getsockname()[1])
+        self._leases_listener = ports.listening_socket()
+        self.leases_port = int(self._leases_listener.getsockname()[1])
+        self.env.update(
+            BAZAAR_PORT=str(self.port),
+            BAZAAR_TUNNELS_BIND=f"fd://{self._leases_listener.fileno()}",
+            BAZAAR_LEASES_URL=f"http://localhost:{self.leases_port}",
+            BAZAAR_SSH_BIND=f"fd://{self._ssh_listener.fileno()}",
+            BAZAAR_SSH_PORT=str(self.ssh_port),
+        )
         self.remote = Remote(self.env)
 
     def __enter__(self) -> Self:
@@ -89,10 +102,12 @@ class LiveBazaar:
     def close(self) -> None:
         """Stop what runs, the last started first."""
         self.remote.close()
-        for process in (self._worker, self._web, self._redis):
+        for process in (self._worker, self._ssh, self._tunnels, self._web, self._redis):
             if process is not None:
                 processes.stop(process)
         self._listener.close()
+        self._leases_listener.close()
+        self._ssh_listener.close()
         self._log.close()
 
     # ---- its processes, for tests that kill and restart them ------------------------------------
@@ -125,6 +140,35 @@ class LiveBazaar:
         """Stop the web processes as an operator does, and wait until they are gone."""
         assert self._web is not None
         processes.stop(self._web)
+
+    def start_tunnels(self) -> subprocess.Popen[bytes]:
+        """Start the process that joins connections to leases', unless it runs."""
+        if self._tunnels is None or self._tunnels.poll() is not None:
+            path = sockets.tunnel_socket(self.data)
+            path.unlink(missing_ok=True)
+            self._tunnels = processes.spawn(
+                [sys.executable, "-m", "bazaar.server.tunnels"],
+                output=self._log,
+                env=self.env,
+                cwd=ROOT,
+                pass_fds=[self._leases_listener.fileno()],
+            )
+            processes.wait_until(path.exists, what=f"tunnels ({self.log_path})", process=self._tunnels)
+        return self._tunnels
+
+    def start_ssh(self) -> subprocess.Popen[bytes]:
+        """Start the ssh server to leases, unless it runs."""
+        if self._ssh is None or self._ssh.poll() is not None:
+            self._ssh = processes.spawn(
+                [sys.executable, "-m", "compute_market.ssh"],
+                output=self._log,
+                env=self.env,
+                cwd=ROOT,
+                pass_fds=[self._ssh_listener.fileno()],
+            )
+            key = self.data / "ssh" / "host_ed25519"
+            processes.wait_until(key.exists, what=f"ssh ({self.log_path})", process=self._ssh)
+        return self._ssh
 
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a Celery worker, unless one runs. On a shared bazaar use `worker`, which stops it again."""

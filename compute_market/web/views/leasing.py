@@ -5,19 +5,21 @@ from __future__ import annotations
 import shlex
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from compute_market.clock import database_now
-from compute_market.leases import policies, selectors, services
-from compute_market.leases.models import Lease, Work
+from compute_market.leases import access, policies, selectors, services, serving, starters
+from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.states import LIVE, RUNNING, State
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
@@ -46,11 +48,29 @@ class RunForm(forms.Form):
         help_text=gettext_lazy("Only where the node runs containers."),
     )
 
+    serves = forms.CharField(
+        label=gettext_lazy("Ports to reach"),
+        max_length=400,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "mono", "placeholder": "8888=notebook"}),
+        help_text=gettext_lazy("Numbers, with names if you like, or sockets in its folder; blanks between."),
+    )
+
+    def clean_serves(self) -> list[dict[str, Any]]:
+        return [_served(word) for word in str(self.cleaned_data["serves"]).split()]
+
     def clean_command(self) -> list[str]:
         try:
             return shlex.split(str(self.cleaned_data["command"]))
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
+
+
+def _served(word: str) -> dict[str, Any]:
+    """`8888`, `8888=notebook` or `engine.sock`, as a work declares it."""
+    place, _, name = word.partition("=")
+    entry: dict[str, Any] = {"port": int(place)} if place.isdecimal() else {"socket": place}
+    return {**entry, "name": name} if name else entry
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -87,9 +107,17 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         request,
         run_form,
         lambda data: services.run_work(
-            actor=actor, lease_id=lease_id, command=data["command"], image=data["image"], now=now
+            actor=actor,
+            lease_id=lease_id,
+            command=data["command"],
+            image=data["image"],
+            serves=data["serves"],
+            now=now,
         ),
     )
+    if act == "start":
+        wanted = starters.work_of(request.POST.get("starter", ""), lease.node)
+        ran = services.run_work(actor=actor, lease_id=lease_id, now=now, **wanted)
     sold = submit(request, sell_form, lambda data: _sell_back(request, lease, data, now))
     notice_form = NoticeForm(request.POST if act == "notice" else None, auto_id="notice_%s")
     noticed = submit(
@@ -122,11 +150,43 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         "notice_form": notice_form,
         "run_form": run_form,
         "sell_form": sell_form,
+        **_ways_in(request, lease, works),
         "left": max(lease.ends_at - max(now, lease.starts_at), now - now),
         "now": now,
     }
     sent = {"run": run_form, "notice": notice_form}.get(act or "", sell_form)
     return page(request, "market/lease.html", context, fragment="live", form=sent)
+
+
+def _ways_in(request: HttpRequest, lease: Lease, works: list[Work]) -> dict[str, Any]:
+    """How the lease is reached, and what may be started in it."""
+    language = get_language() or "en"
+    running = next((work for work in works if work.state in Work.OPEN), None)
+    host = urlsplit(settings.PUBLIC_URL or f"//{request.get_host()}").hostname
+    return {
+        "open_work": running,
+        "ways": [
+            {
+                "key": serving.key_of(entry),
+                "name": entry["name"] or serving.key_of(entry),
+                "path": access.path_of(lease.pk, entry["name"] or serving.key_of(entry)),
+                "url": access.address_of(lease.pk, serving.key_of(entry)),
+            }
+            for entry in (running.serves if running else ())
+        ],
+        "ssh": {"host": host, "port": settings.MARKET_SSH_PORT} if settings.MARKET_SSH_PORT else None,
+        "traffic": LeaseTraffic.objects.filter(lease=lease).first(),
+        "starters": [
+            {
+                "id": starter.id,
+                "icon": starter.icon,
+                "name": starter.name(language),
+                "about": starter.about(language),
+            }
+            for starter in starters.all_starters()
+            if starter.work_on(lease.node) is not None
+        ],
+    }
 
 
 def _log(work: Work) -> str:

@@ -16,11 +16,13 @@ from hub.accounts.services.people import (
     sign_in,
     sign_up,
 )
+from hub.accounts.services.ssh_keys import add_ssh_key, remove_ssh_key
 from hub.accounts.services.tokens import Grant, create_token, ensure_token, revoke_token
 
 __all__ = [
     "Grant",
     "Profile",
+    "add_ssh_key",
     "change_password",
     "create_organization",
     "create_token",
@@ -30,6 +32,7 @@ __all__ = [
     "ensure_token",
     "ensure_user",
     "remove_member",
+    "remove_ssh_key",
     "rename_namespace",
     "require_strong",
     "revoke_token",

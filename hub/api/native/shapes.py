@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from hub.accounts.models import AccessToken, Membership, Namespace, Role, User, Visibility
+from hub.accounts.models import AccessToken, Membership, Namespace, Role, SshKey, User, Visibility
 from hub.api.native.base import ID_MAX
 from hub.community.models import Notification
 from hub.repos.models import Collaborator, Kind, Repository
@@ -150,6 +150,17 @@ class Grant(Shape):
         if grant.repository is None:
             return None
         return grant.repository.full_name if can_see(self.context["actor"], grant.repository) else ""
+
+
+class NewSshKey(Shape):
+    text = serializers.CharField(max_length=16 * 1024, help_text="A line as of id_ed25519.pub.")
+    name = serializers.CharField(max_length=80, required=False, default="", allow_blank=True)
+
+
+class SshKeyRow(serializers.ModelSerializer[SshKey]):
+    class Meta:
+        model = SshKey
+        fields = ("id", "name", "kind", "fingerprint", "last_used_at", "created_at")
 
 
 class Token(serializers.ModelSerializer[AccessToken]):

@@ -11,6 +11,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("session", accounts.SessionView.as_view()),
     path("profile", accounts.ProfileView.as_view()),
     path("profile/password", accounts.Password.as_view()),
+    path("ssh-keys", accounts.SshKeys.as_view()),
+    path("ssh-keys/<row_id:key_id>", accounts.SshKeyView.as_view()),
     path("tokens", accounts.Tokens.as_view()),
     path("tokens/<row_id:token_id>", accounts.TokenView.as_view()),
     path("organizations", organizations.Organizations.as_view()),

@@ -17,7 +17,7 @@ from hub.accounts.models import AccessToken, Namespace, Role
 from hub.accounts.principals import Principal
 from hub.accounts.services import Grant, Profile
 from hub.repos import policies as repos
-from hub.web.forms import MemberForm, OrganizationForm, PasswordForm, ProfileForm, TokenForm
+from hub.web.forms import MemberForm, OrganizationForm, PasswordForm, ProfileForm, SshKeyForm, TokenForm
 from hub.web.requests import actor_of, page, signed_in, submit
 
 
@@ -66,6 +66,25 @@ def _reach_of(actor: Principal, token: AccessToken) -> str:
         for grant in grants
         if grant.repository is None or repos.can_see(actor, grant.repository)
     )
+
+
+def ssh_keys(request: HttpRequest) -> HttpResponse:
+    """The keys that log in to leases, and the form for another."""
+    signed_in(request)
+    actor = actor_of(request)
+    form = SshKeyForm(request.POST or None)
+    if submit(request, form, lambda data: services.add_ssh_key(actor=actor, **data)):
+        messages.success(request, _("The key is added."))
+        return HttpResponseRedirect("/settings/ssh-keys")
+    context = {"form": form, "keys": selectors.ssh_keys_of(actor=actor), "tab": "ssh-keys"}
+    return page(request, "hub/settings/ssh_keys.html", context, form=form)
+
+
+@require_POST
+def remove_ssh_key(request: HttpRequest, key_id: int) -> HttpResponse:
+    services.remove_ssh_key(actor=actor_of(request), key_id=key_id)
+    messages.success(request, _("The key is removed; it opens nothing any more."))
+    return HttpResponseRedirect("/settings/ssh-keys")
 
 
 def tokens(request: HttpRequest) -> HttpResponse:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from compute_market.runners import devices
-from compute_market.runners.assemble import assemble
+from compute_market.runners.assemble import MODULES, assemble
 from compute_market.runners.output import whole_characters
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,3 +93,25 @@ class TestOutput:
     def test_is_cut_between_characters(self, piece: bytes, whole: bytes) -> None:
         assert whole_characters(piece, final=False) == whole
         assert whole_characters(piece, final=True) == piece
+
+
+class TestNames:
+    def test_no_two_modules_define_the_same(self) -> None:
+        """In the one file the second would replace the first."""
+        owners: dict[str, set[str]] = {}
+        for module in MODULES:
+            tree = ast.parse((ROOT / "compute_market" / "runners" / f"{module}.py").read_text())
+            for name in defined(tree):
+                owners.setdefault(name, set()).add(module)
+        assert {name: modules for name, modules in owners.items() if len(modules) > 1} == {}
+
+
+def defined(tree: ast.Module) -> set[str]:
+    """The names that a module's own statements bind, imports aside."""
+    found: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            found.add(statement.name)
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        found |= {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return found

@@ -116,6 +116,27 @@ def _grant(actor: Principal, asked: dict[str, Any]) -> services.Grant:
     return services.Grant(namespace.pk, can_write=asked["can_write"])
 
 
+class SshKeys(NativeView):
+    @extend_schema(responses=shapes.SshKeyRow(many=True))
+    def get(self, request: Request) -> Response:
+        """The keys with which you log in to leases, newest first."""
+        return Response(shapes.SshKeyRow(selectors.ssh_keys_of(actor=self.actor), many=True).data)
+
+    @extend_schema(request=shapes.NewSshKey, responses={201: shapes.SshKeyRow})
+    def post(self, request: Request) -> Response:
+        """Add a public key. A token needs the scope `trade` besides `write`: keys open leases."""
+        key = services.add_ssh_key(actor=self.actor, **self.valid(shapes.NewSshKey))
+        return Response(shapes.SshKeyRow(key).data, status=201)
+
+
+class SshKeyView(NativeView):
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, key_id: int) -> Response:
+        """Remove a key; it opens nothing any more."""
+        services.remove_ssh_key(actor=self.actor, key_id=key_id)
+        return Response(status=204)
+
+
 class TokenView(NativeView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, token_id: int) -> Response:

@@ -1,0 +1,141 @@
+"""The way into leases: what a lease serves, links to it, raw streams, and the agents' spare connections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.urls import path
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute_market.api import problems
+from compute_market.api.agent import AgentView
+from compute_market.api.base import MarketView, StrictInteger, moment
+from compute_market.leases import access, serving
+from compute_market.leases.errors import TunnelsUnavailable
+from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
+
+TAG = "leases"
+UPGRADE = "bazaar-tcp/1"
+AGENT_UPGRADE = "bazaar-work/1"
+
+
+class LinkBody(serializers.Serializer[Any]):
+    hours = StrictInteger(min_value=1, max_value=access.LINK_HOURS_MAX, required=False, default=1)
+
+
+def port_row(lease_id: int, entry: dict[str, Any]) -> dict[str, Any]:
+    """One port of a work, with the addresses at which it is reached."""
+    key = serving.key_of(entry)
+    return {
+        "port": entry.get("port"),
+        "socket": entry.get("socket"),
+        "name": entry["name"],
+        "url": access.address_of(lease_id, entry["name"] or key) or None,
+        "path": access.path_of(lease_id, key),
+    }
+
+
+def ssh_row(host: str, lease_id: int) -> dict[str, Any] | None:
+    """How to log in to a lease, with the host's keys for who checks them; None where there is no ssh."""
+    if not settings.MARKET_SSH_PORT:
+        return None
+    name = urlsplit(settings.PUBLIC_URL or f"//{host}").hostname
+    key = Path(settings.DATA_DIR) / "ssh" / "host_ed25519.pub"
+    known = [" ".join(key.read_text().split()[:2])] if key.exists() else []
+    return {"host": name, "port": settings.MARKET_SSH_PORT, "user": str(lease_id), "host_keys": known}
+
+
+class Ports(MarketView):
+    @extend_schema(tags=[TAG], operation_id="lease_ports", responses={200: dict})
+    def get(self, request: Request, lease_id: int) -> Response:
+        """What runs in the lease serves, where, and how to log in by ssh."""
+        work, until = access.running_work(actor=self.actor, lease_id=lease_id, now=self.now())
+        return Response(
+            {
+                "ports": [port_row(lease_id, entry) for entry in work.serves],
+                "ssh": ssh_row(request.get_host(), lease_id),
+                "until": moment(until),
+            }
+        )
+
+
+class OnePort(MarketView):
+    @extend_schema(tags=[TAG], operation_id="lease_port", responses={200: dict})
+    def get(self, request: Request, lease_id: int, port: str) -> Response:
+        """Whether you may reach this port, and where."""
+        way = access.way_to(actor=self.actor, lease_id=lease_id, port=port, now=self.now())
+        entry = next(entry for entry in way.work.serves if serving.find([entry], port))
+        return Response({**port_row(lease_id, entry), "until": moment(way.until)})
+
+
+class Link(MarketView):
+    @extend_schema(tags=[TAG], operation_id="link_port", request=LinkBody, responses={201: dict})
+    def post(self, request: Request, lease_id: int, port: str) -> Response:
+        """A link with which anybody reaches the port for some hours, never beyond the lease's end."""
+        hours = self.read(request.data, LinkBody)["hours"]
+        now = self.now()
+        way = access.way_to(actor=self.actor, lease_id=lease_id, port=port, now=now)
+        word = access.grant_for(way, now=now, hours=hours)
+        base = access.address_of(lease_id, port)
+        if not base:
+            base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+            base += access.path_of(lease_id, port)
+        return Response({"url": f"{base}/?bazaar-grant={word}"}, status=201)
+
+
+class Pipe(MarketView):
+    @extend_schema(
+        tags=[TAG],
+        operation_id="pipe_port",
+        responses={101: OpenApiResponse(description="Bytes both ways.")},
+    )
+    def get(self, request: Request, lease_id: int, port: str) -> Response:
+        """A raw connection to a port: `Upgrade: bazaar-tcp/1`, then bytes both ways."""
+        way = access.way_to(actor=self.actor, lease_id=lease_id, port=port, now=self.now())
+        if request.headers.get("Upgrade", "").lower() != UPGRADE:
+            return _upgrade_needed(UPGRADE)
+        return _give(request, Handover(kind="pipe", lease=way.lease.pk, port=port))
+
+
+class AgentTunnel(AgentView):
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        """An agent's spare connection. Its ticket is proved where it is going to wait."""
+        if request.headers.get("Upgrade", "").lower() != AGENT_UPGRADE:
+            return _upgrade_needed(AGENT_UPGRADE)
+        return _give(request, Handover(kind="agent"))
+
+
+def _give(request: Request, handover: Handover) -> Response:
+    """Raises: TunnelsUnavailable."""
+    try:
+        give_away(
+            request.environ,  # type: ignore[attr-defined]
+            handover,
+            path=access.socket_path(),
+            key=access.signing_key(),
+        )
+    except TunnelsAway:
+        raise TunnelsUnavailable from None
+    return Response()
+
+
+def _upgrade_needed(protocol: str) -> Response:
+    answer = problems.problem(426, code="upgrade_needed", detail=f"Ask with “Upgrade: {protocol}”.")
+    answer["Upgrade"] = protocol
+    return answer
+
+
+urlpatterns = [
+    path("agent/tunnel", AgentTunnel.as_view()),
+    path("leases/<row_id:lease_id>/ports", Ports.as_view()),
+    path("leases/<row_id:lease_id>/ports/<slug:port>", OnePort.as_view()),
+    path("leases/<row_id:lease_id>/ports/<slug:port>/links", Link.as_view()),
+    path("leases/<row_id:lease_id>/ports/<slug:port>/pipe", Pipe.as_view()),
+]

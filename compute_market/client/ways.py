@@ -1,0 +1,202 @@
+"""The verbs that go into a lease: its ports on this machine, a shell, files. OpenSSH does what is ssh's."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from compute_market.client.market import Market, MarketError
+from compute_market.client.shown import Column, Out
+
+PIPE_PROTOCOL = "bazaar-tcp/1"
+PIECE_BYTES = 256 * 1024
+HEAD_BYTES_MAX = 64 * 1024
+CONNECT_SECONDS = 30
+
+
+def served(text: str) -> dict[str, Any]:
+    """`8888`, `8888=notebook` or `engine.sock` of the command line, as a work declares it."""
+    place, _, name = text.partition("=")
+    entry: dict[str, Any] = {"port": int(place)} if place.isdecimal() else {"socket": place}
+    if name:
+        entry["name"] = name
+    return entry
+
+
+def ports(market: Market, out: Out, args: argparse.Namespace) -> None:
+    """What a lease serves, and at which addresses."""
+    found = market.ports(args.lease)
+    if out.as_json:
+        out.say(found)
+        return
+    columns = [
+        Column("port", "at"),
+        Column("name", "name"),
+        Column("in the browser", "url"),
+        Column("for programs", "path"),
+    ]
+    rows = [{**row, "at": str(row["port"] or row["socket"])} for row in found["ports"]]
+    out.rows(rows, columns, empty="What runs serves no ports: market run --serve 8888=notebook …")
+    if login := found["ssh"]:
+        print(f"\nssh -p {login['port']} {login['user']}@{login['host']}")
+
+
+def link(market: Market, out: Out, args: argparse.Namespace) -> None:
+    """An address that opens a port for whoever has it."""
+    row = market.link(args.lease, args.port, hours=args.hours)
+    out.say(row, row["url"])
+
+
+def forward(market: Market, out: Out, args: argparse.Namespace) -> None:
+    """Listen on this machine and pass every connection on to a port of the lease, until interrupted."""
+    market.port(args.lease, args.port)  # tells now what would be refused later
+    wanted = args.local if args.local is not None else int(args.port) if args.port.isdecimal() else 0
+    with listener(wanted) as listening:
+        at = listening.getsockname()[1]
+        out.say(
+            {"local": at},
+            f"http://127.0.0.1:{at}/ is port {args.port} of lease {args.lease}. Ctrl-C ends it.",
+        )
+        sys.stdout.flush()
+        while True:
+            connection, _ = listening.accept()
+            worker = (market, args.lease, args.port, connection)
+            threading.Thread(target=_pass_on, args=worker, daemon=True).start()
+
+
+def listener(port: int) -> socket.socket:
+    """A socket on this machine's loopback; another port where the wanted one is taken or not allowed."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0))
+
+
+def _pass_on(market: Market, lease: int, port: str, connection: socket.socket) -> None:
+    with connection:
+        try:
+            with pipe(market, lease, port) as far:
+                join(connection, far)
+        except (MarketError, OSError) as error:
+            print(f"market: {error}", file=sys.stderr)
+
+
+def pipe(market: Market, lease: int, port: str) -> socket.socket:
+    """A raw connection to a port of a lease. Raises: MarketError, OSError."""
+    parts = urlsplit(market.url)
+    host = parts.hostname or ""
+    far = socket.create_connection(
+        (host, parts.port or (443 if parts.scheme == "https" else 80)), CONNECT_SECONDS
+    )
+    try:
+        if parts.scheme == "https":
+            far = ssl.create_default_context().wrap_socket(far, server_hostname=host)
+        head = (
+            f"GET {parts.path}/leases/{lease}/ports/{port}/pipe HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            f"Authorization: Bearer {market.token}\r\nConnection: Upgrade\r\nUpgrade: {PIPE_PROTOCOL}\r\n\r\n"
+        )
+        far.sendall(head.encode())
+        answer = b""
+        while b"\r\n\r\n" not in answer and len(answer) < HEAD_BYTES_MAX:
+            # Byte by byte at the end: what follows the head belongs to the port.
+            piece = far.recv(1)
+            if not piece:
+                break
+            answer += piece
+        status = answer.split(b"\r\n", 1)[0].decode("latin-1")
+        require_upgraded(status)
+        far.settimeout(None)
+    except BaseException:
+        far.close()
+        raise
+    return far
+
+
+def require_upgraded(status: str) -> None:
+    """Raises: MarketError unless the hub's status line says that bytes pass from here on."""
+    if " 101 " not in f"{status} ":
+        code = int(status.split(" ")[1]) if status.startswith("HTTP/1.1 ") else 0
+        raise MarketError(code, "", f"the port cannot be reached: {status or 'no answer'}", {})
+
+
+def join(first: socket.socket, second: socket.socket) -> None:
+    """Bytes both ways until both directions are over."""
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(PIECE_BYTES):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    back = threading.Thread(target=copy, args=(second, first), daemon=True)
+    back.start()
+    copy(first, second)
+    back.join()
+
+
+def shell(market: Market, out: Out, args: argparse.Namespace) -> None:
+    """OpenSSH, told where the lease is and by which key its host is known."""
+    login = _login(market, args.lease)
+    with known_hosts(login) as options:
+        words = [_program("ssh"), "-p", str(login["port"]), *options]
+        done = subprocess.run([*words, f"{login['user']}@{login['host']}", *args.words], check=False)  # noqa: S603
+    sys.exit(done.returncode)
+
+
+def copy(market: Market, out: Out, args: argparse.Namespace) -> None:
+    """`scp` between this machine and leases: a lease's path is written as `17:path`."""
+    paths = [*args.sources, args.target]
+    leases = {int(path.partition(":")[0]) for path in paths if is_remote(path)}
+    if len(leases) != 1:
+        raise ValueError("one of the paths is a lease's, as 17:results/; copy between leases by way of here")
+    login = _login(market, leases.pop())
+    there = [f"{login['user']}@{login['host']}:{p.partition(':')[2]}" if is_remote(p) else p for p in paths]
+    with known_hosts(login) as options:
+        recursive = ["-r"] if args.recursive else []
+        words = [_program("scp"), "-P", str(login["port"]), *options, *recursive, "--", *there]
+        done = subprocess.run(words, check=False)  # noqa: S603
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def is_remote(path: str) -> bool:
+    return path.partition(":")[0].isdecimal() and ":" in path
+
+
+def _login(market: Market, lease: int) -> dict[str, Any]:
+    login = market.ports(lease)["ssh"]
+    if login is None:
+        raise ValueError("this hub has no ssh")
+    return dict(login)
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise ValueError(f"{name} is not installed on this machine (OpenSSH has it)")
+    return found
+
+
+@contextlib.contextmanager
+def known_hosts(login: dict[str, Any]) -> Iterator[list[str]]:
+    """Options by which ssh trusts exactly the keys that the hub told over its own address."""
+    keys = login["host_keys"]
+    if not keys:
+        yield []
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "known_hosts"
+        path.write_text("".join(f"[{login['host']}]:{login['port']} {key}\n" for key in keys))
+        yield ["-o", f"UserKnownHostsFile={path}", "-o", "StrictHostKeyChecking=yes"]

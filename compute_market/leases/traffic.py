@@ -1,0 +1,61 @@
+"""What passes by Redis between the hub and its tunnels: leases that are over, and counts of bytes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from datetime import datetime
+from functools import cache
+
+import redis
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from compute_market.leases.models import Lease, LeaseTraffic
+from compute_market.tunnels.bookkeeping import CHANNEL, TRAFFIC
+
+BATCHES_MAX = 500
+log = logging.getLogger(__name__)
+
+
+@cache
+def _connection() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1)
+
+
+def tell_over(lease_id: int) -> None:
+    """Tell the tunnels, once this transaction has committed, that a lease's streams end."""
+
+    def publish() -> None:
+        try:
+            _connection().publish(f"{settings.REDIS_PREFIX}:{CHANNEL}", str(lease_id))
+        except redis.RedisError as error:
+            log.warning("the tunnels were not told that lease %s is over: %s", lease_id, error)
+
+    transaction.on_commit(publish, robust=True)
+
+
+def write_down(*, now: datetime) -> int:
+    """Add the bytes that were counted to their leases; gives how many leases.
+
+    A batch is taken before it is written: a crash in between loses it, and never counts it twice.
+    """
+    taken = _connection().lpop(f"{settings.REDIS_PREFIX}:{TRAFFIC}", BATCHES_MAX)
+    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for batch in taken if isinstance(taken, list) else ():
+        for lease, counts in json.loads(batch).items():
+            sums[int(lease)] = [have + more for have, more in zip(sums[int(lease)], counts, strict=True)]
+    known = set(Lease.objects.filter(pk__in=sums).values_list("pk", flat=True))
+    with transaction.atomic(durable=True):
+        for lease_id in sorted(known):
+            received, sent, streams = sums[lease_id]
+            LeaseTraffic.objects.get_or_create(lease_id=lease_id, defaults={"counted_at": now})
+            LeaseTraffic.objects.filter(lease_id=lease_id).update(
+                bytes_in=F("bytes_in") + received,
+                bytes_out=F("bytes_out") + sent,
+                streams=F("streams") + streams,
+                counted_at=now,
+            )
+    return len(known)

@@ -1,0 +1,32 @@
+"""`python -m compute_market.ssh`: serves until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+import django
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
+    django.setup()
+    from django.conf import settings
+
+    from compute_market.ssh.server import host_key, serve
+
+    async def run() -> None:
+        over = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, over.set)
+        bind = os.environ.get("BAZAAR_SSH_BIND", "127.0.0.1:2222")
+        await serve(bind, keys=[host_key(settings.DATA_DIR)], over=over)
+
+    asyncio.run(run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

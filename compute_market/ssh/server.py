@@ -1,0 +1,201 @@
+"""The ssh server: who logs in is decided by the hub's database, what runs is run by the lease's agent.
+
+The user's name is the lease's number and the key an account's. Nothing is executed here: each session is a
+stream to the agent through the tunnels, and so is each forwarded port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncssh
+from django.db import close_old_connections
+
+from compute_market.clock import database_now
+from compute_market.errors import Refusal
+from compute_market.leases import access, serving
+from compute_market.leases.models import Work
+from compute_market.ssh import relay
+from hub.interface import Principal, principal_for_ssh_key, ssh_fingerprint
+
+# The host's own names, as people write them for "where I am logged in".
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1", ""})
+LOGIN_SECONDS = 30
+KEEPALIVE_SECONDS = 30
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Login(asyncssh.SSHServer):
+    """One connection: whose key it is, and which lease it is about."""
+
+    def __init__(self) -> None:
+        self.lease = 0
+        self.actor: Principal | None = None
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether the key's owner may act on the lease. The signature is checked after that."""
+        lease = username.removeprefix("lease-")
+        if not (lease.isascii() and lease.isdecimal() and len(lease) < 19):
+            return False
+        self.lease = int(lease)
+        fingerprint = ssh_fingerprint(key.public_data)
+        self.actor = await in_thread(partial(allowed, fingerprint, self.lease))
+        return self.actor is not None
+
+    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
+        return Channel(partial(session, self))
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]:
+        """`ssh -L`: to ports that the work declared, and nowhere else."""
+        if dest_host not in LOCAL:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "only ports of the lease itself are reached"
+            )
+        return partial(self.forward, str(dest_port))
+
+    async def forward(
+        self, port: str, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]
+    ) -> None:
+        try:
+            work = await self.work()
+            if serving.find(work.serves, port) is None:
+                log.info("lease %s: port %s is not declared", self.lease, port)
+                return
+            await relay.pipe(relay.stream(self.lease, port), reader, writer)
+        except (Refusal, OSError, relay.TunnelsAway) as error:
+            log.info("lease %s: port %s: %s", self.lease, port, error)
+        finally:
+            writer.close()
+
+    async def work(self) -> Work:
+        """What runs in the lease now. Raises: Refusal, also when rights ended since the login."""
+        assert self.actor is not None
+        return await in_thread(partial(running, self.actor, self.lease))
+
+
+class Channel(asyncssh.SSHServerProcess[bytes]):
+    """A session channel that gives `sftp` to its factory, too: the library would serve the hub's files."""
+
+    def __init__(self, factory: Callable[[asyncssh.SSHServerProcess[bytes]], Awaitable[None]]) -> None:
+        super().__init__(factory, None, 3, False)
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        return subsystem == "sftp"
+
+    def session_started(self) -> None:
+        if self._chan.get_subsystem() != "sftp":
+            super().session_started()
+            return
+        streams = (asyncssh.SSHReader(self, self._chan), asyncssh.SSHWriter(self, self._chan))
+        errors = asyncssh.SSHWriter(self, self._chan, asyncssh.EXTENDED_DATA_STDERR)
+        started = self._start_process(*streams, errors)
+        assert self._conn is not None
+        assert started is not None
+        self._conn.create_task(started)
+
+
+def allowed(fingerprint: str, lease: int) -> Principal | None:
+    """The account of a key, if it may act on what runs in the lease."""
+    actor = principal_for_ssh_key(fingerprint, now=database_now())
+    if actor is None:
+        return None
+    try:
+        running(actor, lease)
+    except Refusal:
+        return None
+    return actor
+
+
+def running(actor: Principal, lease: int) -> Work:
+    """Raises: LeaseNotFound, LeaseNotRunning, WorkNotFound."""
+    fresh = Principal(user=actor.user)  # roles are read anew: membership may have ended
+    return access.running_work(actor=fresh, lease_id=lease, now=database_now())[0]
+
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """Ask the database without holding up the other connections."""
+
+    def run() -> T:
+        close_old_connections()
+        try:
+            return call()
+        finally:
+            close_old_connections()
+
+    return await asyncio.to_thread(run)
+
+
+async def session(login: Login, process: asyncssh.SSHServerProcess[bytes]) -> None:
+    """A shell, a command, or files."""
+    try:
+        await login.work()
+        if process.subsystem == "sftp":
+            await relay.pipe(relay.stream(login.lease, relay.FILES), process.stdin, process.stdout)
+            process.exit(0)
+        else:
+            await relay.command(relay.stream(login.lease, relay.SESSION), process)
+    except (Refusal, OSError, relay.TunnelsAway) as error:
+        process.stderr.write(f"{error}\r\n".encode())
+        process.exit(255)
+    except asyncssh.ConnectionLost:
+        pass
+
+
+def host_key(data: Path) -> asyncssh.SSHKey:
+    """The host's key, made once for a data folder; its public half lies beside it for those who check it."""
+    path = data / "ssh" / "host_ed25519"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        key = asyncssh.generate_private_key("ssh-ed25519", comment="model-bazaar")
+        partial_path = path.with_suffix(".new")
+        partial_path.touch(mode=0o600)
+        key.write_private_key(partial_path)
+        key.write_public_key(path.with_suffix(".pub"))
+        partial_path.replace(path)
+    return asyncssh.read_private_key(path)
+
+
+def listening(bind: str) -> socket.socket:
+    """A listening socket: `fd://7` for one that was inherited, or `host:port`."""
+    if bind.startswith("fd://"):
+        return socket.socket(fileno=int(bind.removeprefix("fd://")))
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, int(port)), family=family, backlog=256)
+
+
+async def serve(bind: str, *, keys: list[asyncssh.SSHKey], over: asyncio.Event) -> None:
+    """Accept connections until `over` is set."""
+    asyncssh.set_log_level(logging.WARNING)
+
+    options: dict[str, Any] = {
+        "server_host_keys": keys,
+        "encoding": None,
+        "line_editor": False,
+        "allow_scp": False,
+        "agent_forwarding": False,
+        "x11_forwarding": False,
+        "login_timeout": LOGIN_SECONDS,
+        "keepalive_interval": KEEPALIVE_SECONDS,
+        "server_version": "ModelBazaar",
+    }
+    server = await asyncssh.listen(sock=listening(bind), server_factory=Login, **options)
+    await over.wait()
+    server.close()
+    await server.wait_closed()

@@ -1,0 +1,235 @@
+"""Streams through the tunnels and a real agent's ends: many at once, dead spares, slow readers, ends."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from compute_market.runners.tunnels import TunnelEnds, tcp_target, unix_target
+from compute_market.tunnels import ends as hub_ends
+from compute_market.tunnels.grants import proof, ticket_secret
+from compute_market.tunnels.works import NotServed
+from tests.compute_market.tunnels.conftest import KEY, EchoServer, Hub, ticket, wait
+
+
+def say_and_hear(end: socket.socket, line: bytes) -> bytes:
+    with end:
+        end.sendall(line)
+        end.shutdown(socket.SHUT_WR)
+        heard = b""
+        while piece := end.recv(65536):
+            heard += piece
+    return heard
+
+
+@pytest.mark.usefixtures("agent")
+class TestStreams:
+    def test_a_thousand_at_once_lose_nothing(self, hub: Hub, echo: EchoServer) -> None:
+        """All are open at the same time before any of them says its line."""
+        count = 1000
+        with ExitStack() as stack:
+            streams = [stack.enter_context(contextlib.closing(hub.pipe())) for _ in range(count)]
+            for number, stream in enumerate(streams):
+                stream.sendall(b"first %d\n" % number)
+            for number, stream in enumerate(streams):
+                assert stream.makefile("rb").readline() == b"first %d\n" % number
+            work = hub.tunnels.works.by_token["work-17"]
+            assert hub.tell(lambda: len(work.streams)) == count
+            for number, stream in enumerate(streams):
+                stream.sendall(b"second %d\n" % number)
+            for number, stream in enumerate(streams):
+                assert stream.makefile("rb").readline() == b"second %d\n" % number
+        assert echo.served == 2 * count
+        wait(lambda: hub.tell(lambda: len(work.streams)) == 0)
+
+    def test_half_closed_ones_still_hear(self, hub: Hub) -> None:
+        assert say_and_hear(hub.pipe(), b"a\nb\n") == b"a\nb\n"
+
+    def test_bytes_are_counted_for_the_lease(self, hub: Hub) -> None:
+        say_and_hear(hub.pipe(), b"x" * 999 + b"\n")
+        assert hub.tell(hub.tunnels.works.counted) == {17: (1000, 1000, 1)}
+        assert hub.tell(hub.tunnels.works.counted) == {}
+
+    def test_a_port_that_nothing_listens_on_is_told(self, hub: Hub, stack: ExitStack) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        ends = hub.agent({str(port): tcp_target(port)}, lease=18, work="work-18")
+        stack.callback(ends.close)
+        status, _, body = hub.get("/", lease=18)
+        assert status == 502
+        assert b"refused" in body
+        assert hub.get("/", lease=99)[0] == 503
+
+    def test_a_reader_that_takes_nothing_is_cut_off_and_holds_little(
+        self, hub: Hub, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hub_ends, "STALLED_SECONDS", 1.0)
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        sent = 0
+
+        def pour() -> None:
+            nonlocal sent
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                while True:
+                    sent += connection.send(bytes(65536))
+
+        thread = threading.Thread(target=pour)
+        thread.start()
+        port = listener.getsockname()[1]
+        ends = hub.agent({str(port): tcp_target(port)}, lease=19, work="work-19")
+        stack.callback(ends.close)
+        deaf = hub.pipe(lease=19)
+        thread.join(60)
+        assert not thread.is_alive()
+        assert sent < 32 * 1024 * 1024
+        deaf.close()
+
+
+class TestDeadSpares:
+    def test_cost_a_retry_and_nothing_else(self, hub: Hub, echo: EchoServer, stack: ExitStack) -> None:
+        """Connections that prove their ticket and then never answer: each is given up after a second."""
+        word = ticket(ports=[str(echo.port)])
+        dead = [greeted(hub, word) for _ in range(2)]
+        for end in dead:
+            stack.callback(end.close)
+        hub.wait_for_spares(count=2)
+        pipe = stack.enter_context(hub.pipe())
+        pipe.sendall(b"kept\n")
+        time.sleep(0.1)
+        ends = TunnelEnds(hub.url, say=print)
+        stack.callback(ends.close)
+        target = {str(echo.port): tcp_target(echo.port)}
+        ends.serve("work-17", ticket=word, secret=ticket_secret(KEY, word), until=1, targets=target)
+        assert pipe.recv(100) == b"kept\n"
+        assert echo.served == 1
+
+
+class TestEnds:
+    def test_of_a_lease_ends_its_streams_and_refuses_new_ones(
+        self, hub: Hub, agent: TunnelEnds, echo: EchoServer
+    ) -> None:
+        stream = hub.pipe()
+        stream.sendall(b"on\n")
+        assert stream.recv(100) == b"on\n"
+        hub.tell(lambda: hub.tunnels.works.close_lease(17))
+        assert ended(stream)
+        with pytest.raises(NotServed, match="over"):
+            hub.tunnels.works.find(17, "web")
+        # The same ticket, as a replay after the end, is not taken in again.
+        assert ended(greeted(hub, ticket(ports=["1"])))
+
+    def test_by_the_ticket_comes_without_any_bell(self, hub: Hub, echo: EchoServer, stack: ExitStack) -> None:
+        ends = hub.agent({str(echo.port): tcp_target(echo.port)}, lease=20, work="work-20", until=2.5)
+        stack.callback(ends.close)
+        stream = hub.pipe(lease=20)
+        stream.sendall(b"on\n")
+        assert stream.recv(100) == b"on\n"
+        assert ended(stream)
+
+    def test_an_extension_carries_streams_on(self, hub: Hub, agent: TunnelEnds, echo: EchoServer) -> None:
+        """The work goes on in lease 21: the agent's next ticket says so, then lease 17 ends."""
+        stream = hub.pipe()
+        stream.sendall(b"on\n")
+        assert stream.recv(100) == b"on\n"
+        word = ticket(lease=21, ports=[str(echo.port)], until=7200)
+        target = {str(echo.port): tcp_target(echo.port)}
+        agent.serve("work-17", ticket=word, secret=ticket_secret(KEY, word), until=2, targets=target)
+        wait(lambda: hub.tell(lambda: 21 in hub.tunnels.works.token_of))
+        hub.tell(lambda: hub.tunnels.works.close_lease(17))
+        stream.sendall(b"still\n")
+        assert stream.recv(100) == b"still\n"
+        assert say_and_hear(hub.pipe(lease=21), b"new\n") == b"new\n"
+        stream.close()
+
+    def test_of_the_work_ends_them_from_the_agents_side(self, hub: Hub, agent: TunnelEnds) -> None:
+        stream = hub.pipe()
+        stream.sendall(b"on\n")
+        assert stream.recv(100) == b"on\n"
+        agent.forget("work-17")
+        assert ended(stream)
+
+
+class TestProof:
+    def test_a_ticket_alone_a_forged_one_and_an_old_one_are_refused(self, hub: Hub) -> None:
+        good = ticket(ports=["1"])
+        assert ended(greeted(hub, good, secret="guessed"))
+        for word in (ticket(ports=["1"], key=b"other"), ticket(ports=["1"], expires=-1), "nonsense"):
+            end, answer = asked(hub, word)
+            assert b" 401 " in answer
+            end.close()
+        wait(lambda: not hub.tunnels.works.by_token)
+
+    def test_a_recorded_connection_cannot_be_played_again(self, hub: Hub) -> None:
+        word = ticket(ports=["1"])
+        end, answer = asked(hub, word)
+        answered = answer_to(answer, word)
+        end.sendall(answered)
+        hub.wait_for_spares(count=1)
+        again, _ = asked(hub, word)
+        again.sendall(answered)
+        assert ended(again)
+        end.close()
+
+    def test_a_handover_that_the_hub_did_not_sign_is_dropped(self, hub: Hub, agent: TunnelEnds) -> None:
+        assert ended(hub.pipe(key=b"not the hub's"))
+
+    def test_the_agent_reaches_only_what_was_declared(
+        self, hub: Hub, stack: ExitStack, echo: EchoServer
+    ) -> None:
+        """Even a hub that asks for another port gets none."""
+        word = ticket(ports=[str(echo.port), "22"])
+        ends = TunnelEnds(hub.url, say=print)
+        stack.callback(ends.close)
+        target = {str(echo.port): tcp_target(echo.port)}
+        ends.serve("work-17", ticket=word, secret=ticket_secret(KEY, word), until=1, targets=target)
+        hub.wait_for_spares()
+        assert ended(hub.pipe(port="22"))
+        assert echo.served == 0
+
+    def test_a_socket_is_not_followed_out_of_its_folder(self, tmp_path: Path) -> None:
+        real = tmp_path / "real.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(real))
+            listener.listen()
+            unix_target(str(real))().close()
+            (tmp_path / "link.sock").symlink_to(real)
+            with pytest.raises(OSError, match="not a socket"):
+                unix_target(str(tmp_path / "link.sock"))()
+
+
+def asked(hub: Hub, word: str) -> tuple[socket.socket, bytes]:
+    """An agent's request, and the hub's answer to it."""
+    end = socket.create_connection(("127.0.0.1", hub.port), timeout=30)
+    head = f"GET /api/market/v1/agent/tunnel HTTP/1.1\r\nHost: hub\r\nX-Work-Ticket: {word}\r\n"
+    end.sendall(f"{head}Connection: Upgrade\r\nUpgrade: bazaar-work/1\r\n\r\n".encode())
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += end.recv(4096)
+    return end, answer
+
+
+def answer_to(answer: bytes, word: str, secret: str | None = None) -> bytes:
+    challenge = answer.lower().partition(b"x-work-challenge: ")[2].partition(b"\r\n")[0].decode()
+    return f"PROOF {proof(secret or ticket_secret(KEY, word), challenge)}\n".encode()
+
+
+def greeted(hub: Hub, word: str, *, secret: str | None = None) -> socket.socket:
+    """A connection that has given its proof."""
+    end, answer = asked(hub, word)
+    end.sendall(answer_to(answer, word, secret))
+    return end
+
+
+def ended(end: socket.socket) -> bool:
+    """Whether the other side closes, within the socket's time; lines that keep it alive are passed over."""
+    with end, contextlib.suppress(ConnectionError):
+        while end.recv(4096):
+            pass
+    return True

@@ -1,0 +1,63 @@
+"""What the tests of tunnels do at the live server's end: calls with JSON values (`LiveBazaar.remote`)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from compute_market import clock
+from compute_market.leases import jobs
+from compute_market.leases import services as leasing
+from compute_market.leases.models import Lease, LeaseTraffic, Work
+from hub.accounts.models import Namespace
+from hub.interface import Principal, User
+
+
+def holder(lease_id: int) -> str:
+    """The name of the lease's holder."""
+    namespace = Lease.objects.select_related("holder__namespace").get(pk=lease_id).holder.namespace
+    assert isinstance(namespace, Namespace)
+    return namespace.name
+
+
+def serve(
+    lease_id: int, command: list[str], serves: list[dict[str, Any]], environment: dict[str, str]
+) -> str:
+    """Run a command that serves ports; the work's token."""
+    work = leasing.run_work(
+        actor=_holder(lease_id),
+        lease_id=lease_id,
+        command=command,
+        environment=environment,
+        serves=serves,
+        now=clock.database_now(),
+    )
+    return str(work.token)
+
+
+def end(lease_id: int) -> None:
+    """Let the lease end with the minute that runs, and that minute pass."""
+    now = clock.database_now()
+    leasing.end_early(actor=_holder(lease_id), lease_id=lease_id, now=now)
+    jobs.advance(now=now + timedelta(minutes=2))
+
+
+def end_at(lease_id: int, seconds: float) -> None:
+    """Move a lease's end to soon, as an early end does."""
+    Lease.objects.filter(pk=lease_id).update(ends_at=clock.database_now() + timedelta(seconds=seconds))
+
+
+def traffic(lease_id: int) -> dict[str, int]:
+    """What was counted of a lease."""
+    row = LeaseTraffic.objects.filter(lease=lease_id).first()
+    return {"in": row.bytes_in, "out": row.bytes_out, "streams": row.streams} if row else {}
+
+
+def state(lease_id: int) -> dict[str, Any]:
+    work = Work.objects.filter(lease=lease_id).order_by("-pk").first()
+    return {"work": work and work.state, "reason": work and work.reason}
+
+
+def _holder(lease_id: int) -> Principal:
+    namespace = Lease.objects.get(pk=lease_id).holder.namespace_id
+    return Principal(user=User.objects.get(namespace_id=namespace))

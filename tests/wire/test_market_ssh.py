@@ -1,0 +1,208 @@
+"""A real OpenSSH client on a lease: commands, a terminal, files, forwarded ports, and who is let in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bazaar.server import processes
+from tests.servers import ports
+from tests.servers.live import LiveBazaar
+from tests.wire.test_market_agent import AgentProcess
+from tests.wire.test_market_tunnels import Tenant, ask
+
+
+class Client:
+    """Somebody's ssh client, with a key of their own."""
+
+    def __init__(self, tenant: Tenant, folder: Path) -> None:
+        for name in ("ssh", "ssh-keygen", "sftp", "scp"):
+            ports.require_tool(name)
+        folder.mkdir()
+        self.tenant, self.folder = tenant, folder
+        self.key = folder / "id_ed25519"
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "a test", "-f", self.key], check=True
+        )
+
+    def add_key(self, token: str) -> int:
+        """Give the account of the token this client's key; the answer's status."""
+        body = json.dumps({"text": self.key.with_suffix(".pub").read_text()})
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        status, _, _ = ask(
+            self.tenant.bazaar.port, "/api/hub/v1/ssh-keys", method="POST", body=body, headers=headers
+        )
+        return status
+
+    def options(self, port_letter: str = "-p") -> list[str]:
+        return [
+            *(port_letter, str(self.tenant.bazaar.ssh_port), "-i", str(self.key), "-F", "none"),
+            *("-o", "StrictHostKeyChecking=accept-new", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
+            *("-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}", "-o", "LogLevel=ERROR"),
+        ]
+
+    @property
+    def there(self) -> str:
+        return f"{self.tenant.lease}@127.0.0.1"
+
+    def run(self, *words: str, data: bytes = b"", options: tuple[str, ...] = ()) -> tuple[int, bytes, bytes]:
+        done = subprocess.run(
+            ["ssh", *self.options(), *options, self.there, *words],
+            input=data,
+            capture_output=True,
+            timeout=90,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def tenant(live_sqlite: LiveBazaar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    live_sqlite.start_tunnels()
+    live_sqlite.start_ssh()
+    agent = AgentProcess(live_sqlite, tmp_path_factory.mktemp("agent"))
+    try:
+        tenant = Tenant(live_sqlite, agent)
+        tenant.serve()
+        yield tenant
+    finally:
+        if agent.process is not None and agent.process.poll() is None:
+            agent.stop(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def client(tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    client = Client(tenant, tmp_path_factory.mktemp("ssh") / "holder")
+    assert client.add_key(tenant.token) == 201
+    return client
+
+
+class TestCommands:
+    def test_run_beside_the_work_with_its_environment(self, client: Client) -> None:
+        code, out, err = client.run("echo out; echo err >&2; pwd; echo GPUs $CUDA_VISIBLE_DEVICES; exit 7")
+        assert (code, err) == (7, b"err\n")
+        lines = out.decode().splitlines()
+        assert lines[0] == "out"
+        assert lines[1].endswith("/work")
+        assert lines[2] == "GPUs 0"
+        assert b"swordfish" not in client.run("env")[1]
+
+    def test_get_their_input_whole_and_tell_how_they_ended(self, client: Client) -> None:
+        data = bytes(range(256)) * 8192
+        assert client.run("cat", data=data)[:2] == (0, data)
+        assert client.run("kill -9 $$")[0] == 137
+        assert client.run("no-such-program")[0] == 127
+
+    def test_have_a_terminal(self, client: Client) -> None:
+        code, out, _ = client.run("tty; stty size; echo $TERM", options=("-tt",))
+        assert code == 0
+        assert b"/dev/pts/" in out
+
+    def test_a_shell_by_itself(self, client: Client) -> None:
+        code, out, _ = client.run(data=b"echo $((40 + 2))\nexit 3\n")
+        assert (code, out.strip()) == (3, b"42")
+
+
+class TestFiles:
+    def test_by_sftp_and_scp_both_ways(self, client: Client) -> None:
+        folder = client.folder
+        data = bytes(range(256)) * 4096
+        (folder / "up.bin").write_bytes(data)
+        batch = folder / "batch"
+        lines = [
+            f"put {folder / 'up.bin'} a.bin",
+            "mkdir d",
+            "rename a.bin d/b.bin",
+            f"get d/b.bin {folder / 'down.bin'}",
+            "ls -l d",
+            "chmod 600 d/b.bin",
+            "-rm nothing",
+        ]
+        batch.write_text("\n".join(lines) + "\n")
+        words = ["sftp", "-b", str(batch), *client.options("-P"), client.there]
+        done = subprocess.run(words, capture_output=True, timeout=90, check=False)
+        assert done.returncode == 0, done.stderr
+        assert (folder / "down.bin").read_bytes() == data
+        assert b"b.bin" in done.stdout
+        assert client.run("stat -c %a d/b.bin")[1] == b"600\n"
+        for source, target in (
+            (f"{client.there}:d/b.bin", str(folder / "again.bin")),
+            (str(folder / "again.bin"), f"{client.there}:c.bin"),
+        ):
+            words = ["scp", *client.options("-P"), source, target]
+            done = subprocess.run(words, capture_output=True, timeout=90, check=False)
+            assert done.returncode == 0, done.stderr
+        assert client.run("cmp c.bin d/b.bin && rm -r d c.bin && echo same")[1] == b"same\n"
+
+    def test_links_lead_nowhere_outside(self, client: Client) -> None:
+        """A link of the tenant's to a file of the machine's is seen and not followed."""
+        client.run("ln -s /etc/passwd link; ln -s / root; mkfifo pipe")
+        for path in ("link", "root/etc/passwd", "../../../../etc/passwd", "pipe"):
+            batch = client.folder / "batch"
+            batch.write_text(f"get {path} {client.folder / 'stolen'}\n")
+            words = ["sftp", "-b", str(batch), *client.options("-P"), client.there]
+            assert subprocess.run(words, capture_output=True, timeout=60, check=False).returncode != 0
+            assert not (client.folder / "stolen").exists()
+        client.run("rm link root pipe")
+
+
+class TestForwarding:
+    def test_reaches_declared_ports_and_no_others(self, client: Client) -> None:
+        declared, undeclared = ports.free_ports(2)
+        tenant = client.tenant
+        process = processes.spawn(
+            [
+                *("ssh", *client.options(), "-N"),
+                *("-L", f"{declared}:localhost:{tenant.port}"),
+                *("-L", f"{undeclared}:localhost:{tenant.bazaar.port}"),
+                client.there,
+            ]
+        )
+        try:
+            processes.wait_until(lambda: listens(declared), what="ssh -L", process=process)
+            status, _, body = ask(declared, "/through", headers={})
+            assert (status, json.loads(body)["path"]) == (200, "/through")
+            with pytest.raises((OSError, ConnectionError)):
+                ask(undeclared, "/healthz", headers={})
+        finally:
+            processes.stop(process)
+
+
+class TestWhoIsLetIn:
+    def test_a_strangers_key_and_an_unknown_one_are_not(self, client: Client, tmp_path: Path) -> None:
+        other = Client(client.tenant, tmp_path / "stranger")
+        assert b"Permission denied" in other.run("true")[2]
+        stranger = client.tenant.bazaar.user(scopes="write,trade")
+        assert other.add_key(stranger.token) == 201
+        assert b"Permission denied" in other.run("true")[2]
+        # A key is one account's, and adding one takes the right to trade.
+        assert other.add_key(client.tenant.token) == 409
+        narrow = client.tenant.bazaar.user(scopes="write")
+        assert Client(client.tenant, tmp_path / "narrow").add_key(narrow.token) == 403
+
+    def test_the_session_ends_with_the_lease(self, client: Client) -> None:
+        """The last test of this module: it ends the lease."""
+        tenant = client.tenant
+        words = ["ssh", *client.options(), client.there, "echo on; sleep 600"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"on\n"
+            tenant.far("end_at", seconds=-1)
+            began = time.monotonic()
+            assert process.wait(timeout=60) != 0
+            assert time.monotonic() - began < 30
+        assert b"Permission denied" in client.run("true")[2]
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
