@@ -52,6 +52,10 @@ class Budget:
     def __init__(self, steps: int = STEPS_MAX) -> None:
         self.left = steps
 
+    def add(self, steps: int) -> None:
+        """More work may be done: for a request that brings more than questions."""
+        self.left += steps
+
     def spend(self, steps: int) -> None:
         self.left -= steps
         if self.left < 0:

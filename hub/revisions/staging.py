@@ -24,6 +24,8 @@ from hub.revisions.operations import AddBlob, AddLfs
 
 # Content up to this size is kept in memory on its way into git.
 MEMORY_BYTES_MAX = 1 << 20
+# A commit may have any number of files: each brings the work of some hundred patterns.
+PATTERN_STEPS_A_FILE = 100_000
 
 
 class Staging:
@@ -66,6 +68,7 @@ class Staging:
         return AddBlob(path=path, blob=self.git.write_blob(data), size=len(data))
 
     def _goes_to_lfs(self, path: str, size: int) -> bool:
+        self._attributes.budget.add(PATTERN_STEPS_A_FILE)
         return size > settings.LFS_THRESHOLD_BYTES or self._attributes.is_lfs(path)
 
     def _add_large(self, path: str, first: bytes, rest: Iterable[bytes]) -> AddBlob | AddLfs:
