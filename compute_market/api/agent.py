@@ -135,11 +135,15 @@ class AgentView(APIView):
 
     def node(self, request: Request, *, now: datetime) -> Node:
         """The node whose agent signed this request. Raises: AgentRefused, AgentReplayed, AgentElsewhere."""
+        return offers.authenticate_agent(request=self.signed(request), now=now)
+
+    def signed(self, request: Request) -> SignedRequest:
+        """What the request says of itself. Raises: AgentRefused when it says nothing."""
         headers = request.headers
         timestamp, nonce = headers.get("X-Agent-Timestamp", ""), headers.get("X-Agent-Nonce", "")
         if not (timestamp.isdecimal() and nonce.isdecimal() and len(timestamp) < 16 and len(nonce) < 20):
             raise AgentRefused(reason="it is not signed")
-        signed = SignedRequest(
+        return SignedRequest(
             key_id=headers.get("X-Agent-Key-Id", ""),
             timestamp=int(timestamp),
             nonce=min(int(nonce), 2**63 - 1),
@@ -149,7 +153,6 @@ class AgentView(APIView):
             path=request.path_info,
             body_digest=hashlib.sha256(request.body).hexdigest(),
         )
-        return offers.authenticate_agent(request=signed, now=now)
 
 
 class Enrol(AgentView):
@@ -188,8 +191,8 @@ class HeartbeatView(AgentView):
     def post(self, request: Request) -> Response:
         """Say that the node is there. Nodes without fresh heartbeats stop trading."""
         now = clock.database_now()
-        node = self.node(request, now=now)
-        heard = offers.hear(node=node, **self.read(request, HeartbeatBody), now=now)
+        signed = self.signed(request)
+        heard = offers.hear_request(request=signed, **self.read(request, HeartbeatBody), now=now)
         return Response({"now": now, **_standing(heard)})
 
 

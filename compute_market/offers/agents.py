@@ -81,6 +81,16 @@ def authenticate(request: SignedRequest, *, now: datetime) -> Node:
     Raises: AgentRefused (unknown key, wrong signature), NodeRetired, AgentClockOff, AgentElsewhere,
     AgentReplayed.
     """
+    node = recognize(request, now=now)
+    spend_nonce(node, request.nonce)
+    return node
+
+
+def recognize(request: SignedRequest, *, now: datetime) -> Node:
+    """The node whose agent signed this. Its nonce is not looked at: the caller must spend it.
+
+    Raises: as `authenticate`, but for AgentReplayed.
+    """
     node = Node.objects.select_related("provider").filter(agent_key_id=request.key_id).first()
     if node is None or not hmac.compare_digest(sign(request).encode(), request.signature.encode()):
         raise AgentRefused(reason="the key or the signature is wrong")
@@ -90,21 +100,20 @@ def authenticate(request: SignedRequest, *, now: datetime) -> Node:
         raise AgentClockOff(now=now.isoformat())
     if not hmac.compare_digest(node.instance.encode(), request.instance.encode()):
         raise AgentElsewhere
-    _spend_nonce(node, request.nonce)
     return node
 
 
-def _spend_nonce(node: Node, nonce: int) -> None:
-    """Note the nonce as used. Another request of the node may do so at the same moment: then look again.
+def spend_nonce(node: Node, nonce: int, **changes: object) -> None:
+    """Note the nonce as used, and other changes of the node in the same statement.
 
-    Raises: AgentReplayed.
+    Another request of the node may do so at the same moment: then look again. Raises: AgentReplayed.
     """
     for _ in range(SPEND_TRIES):
         spent = spend(nonce, last=node.last_nonce, seen=node.nonces_seen)
         if spent is None:
             break
         unchanged = Node.objects.filter(pk=node.pk, last_nonce=node.last_nonce, nonces_seen=node.nonces_seen)
-        if unchanged.update(last_nonce=spent[0], nonces_seen=spent[1]):
+        if unchanged.update(last_nonce=spent[0], nonces_seen=spent[1], **changes):
             node.last_nonce, node.nonces_seen = spent
             return
         node.refresh_from_db(fields=["last_nonce", "nonces_seen"])

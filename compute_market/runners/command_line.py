@@ -122,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _runners(options: argparse.Namespace) -> list[Runner]:
+    if options.run_as:
+        # The way to its own folder is open to that user; the files here are for the agent's user alone.
+        for folder in (options.folder, options.folder / "work"):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o711)
     runners: list[Runner] = [
         ContainerRunner(
             name,

@@ -11,6 +11,7 @@ from compute_market.leases import jobs, selectors
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, Work
 from compute_market.ledger import checks as ledger_checks
+from compute_market.offers import agents
 from compute_market.offers import services as offers
 from compute_market.offers.models import Node
 from hub.interface import Principal, User
@@ -107,3 +108,10 @@ def audit() -> list[str]:
 def _holder(lease_id: int) -> Principal:
     namespace = Lease.objects.get(pk=lease_id).holder.namespace_id
     return Principal(user=User.objects.get(namespace_id=namespace))
+
+
+def many_nodes(count: int) -> list[tuple[str, str, str]]:
+    """So many nodes of one provider: the two halves of each agent's key, and the machine's fingerprint."""
+    owner, now = market.trader(), clock.database_now()
+    nodes = [market.node(owner, now=now) for _ in range(count)]
+    return [(node.agent_key_id, agents.agent_key(node.agent_key_id), node.instance) for node in nodes]
