@@ -9,7 +9,7 @@ request are composed once here, and kept by the database's session (docs/perform
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -177,14 +177,14 @@ class Prepared(Generic[M]):
         with prepared_cursor(using=using) as cursor:
             cursor.execute(plan.sql, plan.fill(values))
             row = cursor.fetchone()
-        return None if row is None else plan.instance(row)
+        return None if row is None else plan.instances([row])[0]
 
     def all(self, *, using: str = "default", **values: str | int) -> list[M]:
         """All rows for these values, likewise."""
         plan = self._plan(using, is_single=False)
         with prepared_cursor(using=using) as cursor:
             cursor.execute(plan.sql, plan.fill(values))
-            return [plan.instance(row) for row in cursor.fetchall()]
+            return plan.instances(cursor.fetchall())
 
     def _plan(self, using: str, *, is_single: bool) -> _Plan:
         key = (connections[using].vendor, is_single)
@@ -222,9 +222,12 @@ class _Plan:
     def fill(self, values: dict[str, str | int]) -> list[Any]:
         return [values[name] if name else constant for name, constant in self.params]
 
-    def instance(self, row: tuple[Any, ...]) -> Any:
-        if self.converters:
-            (row,) = self.apply_converters([row], self.converters)
+    def instances(self, rows: list[tuple[Any, ...]]) -> list[Any]:
+        """The objects that the rows stand for."""
+        converted = self.apply_converters(rows, self.converters) if self.converters else rows
+        return [self._instance(row) for row in converted]
+
+    def _instance(self, row: Sequence[Any]) -> Any:
         made = self.model.from_db(self.using, self.names, row[self.span])
         for populator in self.populators:
             populator.populate(row, made)

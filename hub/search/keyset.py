@@ -67,6 +67,31 @@ class Among(Func):
         return listed, [*parameters, json.dumps(self.ids)]
 
 
+class Listed(Func):
+    """The same for ids as `listed` writes them: a query with it can be prepared (`hub.prepared`)."""
+
+    output_field = models.BooleanField()
+    conditional = True
+
+    def __init__(self, field: str, ids: str) -> None:
+        super().__init__(F(field))
+        self.ids = ids
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
+    ) -> tuple[str, list[Any]]:
+        column, parameters = compiler.compile(self.get_source_expressions()[0])
+        if connection.vendor == "postgresql":
+            return f"{column} = ANY(%s::text::bigint[])", [*parameters, self.ids]
+        return f"{column} IN (SELECT value FROM json_each(%s))", [*parameters, self.ids]  # noqa: S608
+
+
+def listed(ids: list[int], *, vendor: str) -> str:
+    """Ids as one text: an array of PostgreSQL's, elsewhere one of JSON."""
+    text = json.dumps(ids)
+    return f"{{{text[1:-1]}}}" if vendor == "postgresql" else text
+
+
 def _field_of(value: Any) -> models.Field[Any, Any]:
     if isinstance(value, datetime):
         return models.DateTimeField()

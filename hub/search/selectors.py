@@ -8,8 +8,9 @@ is full, which is soon, since no filter leaves out much. Neither way depends on 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from django.db import connection
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Value
@@ -19,6 +20,7 @@ from django.db.models.lookups import Exact
 
 from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
+from hub.prepared import Prepared
 from hub.repos import policies
 from hub.repos.models import Gating, Kind, Repository
 from hub.revisions.models import RepositoryFacts, RepositoryTag
@@ -247,19 +249,39 @@ def _rows(
     sort: Sort,
     position: Position | None,
     limit: int,
-) -> Iterator[Repository]:
+) -> list[Repository]:
     candidates = _candidates(narrowings)
     if candidates.used is not None and not candidates.ids:
-        return iter(())
+        return []
     found = _matching(actor, kind, query, narrowings, candidates)
     if position is not None:
         found = found.filter(keyset.After(sort.field, position.value, position.pk))
-    left_out = [f"facts__{column}" for column in WIDE - query.wide]
-    return (
-        found.select_related("namespace", "facts")
-        .defer(*left_out)
-        .order_by(f"-{sort.field}", "-pk")[:limit]
-        .iterator(chunk_size=limit)
+    ids = list(found.order_by(f"-{sort.field}", "-pk").values_list("pk", flat=True)[:limit])
+    return _loaded(ids, query.wide)
+
+
+def _loaded(ids: list[int], wide: frozenset[str]) -> list[Repository]:
+    """The repositories with these ids, in their order, each with its namespace and facts.
+
+    Composing this query takes Django longer than answering it takes the database, so it is prepared.
+    """
+    if not ids:
+        return []
+    rows = _of_ids(wide).all(ids=keyset.listed(ids, vendor=connection.vendor))
+    by_id = {row.pk: row for row in rows}
+    return [by_id[pk] for pk in ids if pk in by_id]
+
+
+@cache
+def _of_ids(wide: frozenset[str]) -> Prepared[Repository]:
+    left_out = [f"facts__{column}" for column in WIDE - wide]
+    return Prepared(
+        lambda ids: (
+            Repository.objects.filter(keyset.Listed("pk", str(ids)))
+            .select_related("namespace", "facts")
+            .defer(*left_out)
+        ),
+        ids="?ids",
     )
 
 

@@ -1,6 +1,8 @@
 """How fast the web answers: against an empty view, and large files against nginx; starts and memory.
 
-    script/bench web [--rounds 7] [--requests 300] [--mebibytes 1024]
+    script/bench web [--rounds 7] [--requests 300] [--mebibytes 1024] [--quick]
+
+`--quick`: eight connections alone.
 
 The empty view is /healthz: the same server, settings and middleware, and a view that does nothing.
 """
@@ -10,13 +12,16 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
+import re
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -30,6 +35,7 @@ from tests.servers.live import LiveBazaar, unique
 
 ROOT = Path(__file__).resolve().parents[2]
 CHUNK = 1 << 20
+SECONDS = 2
 
 
 def per_second(bazaar: LiveBazaar, path: str, requests: int) -> float:
@@ -63,6 +69,117 @@ def small_answers(bazaar: LiveBazaar, repo_id: str, rounds: int, requests: int) 
         print(f"{name:<28} {figure:8.0f}/s   {ratio:.2f} x an empty view")
 
 
+def eight_at_once(bazaar: LiveBazaar, repo_id: str, small: Path, rounds: int) -> None:
+    """Requests a second of eight connections, beside nginx with the same file and a bare WSGI application.
+
+    The processor time that the web processes and the client take for a request says what two cores could
+    answer that have nothing else to do, also on a machine that is busy.
+    """
+    wrk = ports.require_tool("wrk")
+    family = psutil.Process(bazaar.web_pid).children()
+
+    def spent() -> float:
+        """Processor seconds of the web processes and of all clients so far."""
+        clients_spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        of_clients = clients_spent.ru_utime + clients_spent.ru_stime
+        return of_clients + sum(sum(process.cpu_times()[:2]) for process in family)
+
+    def rate(port: int, path: str) -> float:
+        command = [wrk, "-t1", "-c8", f"-d{SECONDS}", f"http://127.0.0.1:{port}{path}"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "Non-2xx" not in said, said
+        found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+        assert found is not None, said
+        return float(found[1])
+
+    def measure(path: str) -> tuple[float, float]:
+        """(requests a second, processor seconds a request)."""
+        before = spent()
+        answered = rate(bazaar.port, path)
+        return answered, (spent() - before) / (answered * SECONDS)
+
+    paths = {
+        "empty view": "/healthz",
+        "resolve of a 10 KiB file": f"/{repo_id}/resolve/main/small.txt",
+        "info of a model": f"/api/models/{repo_id}",
+        "list of 20 models": "/api/models?limit=20",
+    }
+    with nginx_serving(small.parent) as control, bare_application() as bare:
+        rate(control, f"/{small.name}")
+        figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in paths}
+        controls: list[tuple[float, float]] = []
+        for _ in range(rounds):
+            controls.append((rate(control, f"/{small.name}"), rate(bare, "/")))
+            for name, path in paths.items():
+                figures[name].append((*measure(path), controls[-1][1]))
+    nginx, wsgi = (statistics.median(each) for each in zip(*controls, strict=True))
+    print(f"{'eight connections: nginx, the file':<40} {nginx:8.0f}/s")
+    print(f"{'a bare WSGI application, our server':<40} {wsgi:8.0f}/s")
+    for name, rounds_of in figures.items():
+        ours = statistics.median(mine for mine, _, _ in rounds_of)
+        ratio = statistics.median(mine / theirs for mine, _, theirs in rounds_of)
+        seconds = statistics.median(seconds for _, seconds, _ in rounds_of)
+        print(f"{name:<40} {ours:8.0f}/s   {ratio:.3f} x the bare application", end="")
+        print(f"   {seconds * 1000:.2f} ms of processor: {2 / seconds:.0f}/s on two idle cores")
+
+
+@contextmanager
+def nginx_serving(root: Path) -> Iterator[int]:
+    """nginx with the files of a folder; gives its port."""
+    nginx = ports.require_tool("nginx")
+    (port,) = ports.free_ports(1)
+    folder = Path(tempfile.mkdtemp(prefix="bench-nginx-"))
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"pid {folder}/pid;\nerror_log stderr;\nuser root;\nworker_processes 2;\nevents {{}}\n"
+        f"http {{ access_log off; sendfile on; server {{"
+        f" listen 127.0.0.1:{port}; root {root}; }} }}\n"
+    )
+    with (folder / "log").open("wb") as log:
+        server = processes.spawn([nginx, "-p", folder, "-c", config, "-g", "daemon off;"], output=log)
+    try:
+        ready: Callable[[], bool] = lambda: processes.answers_http("127.0.0.1", port, "/")  # noqa: E731
+        processes.wait_until(ready, what="nginx", process=server)
+        yield port
+    finally:
+        processes.stop(server)
+        shutil.rmtree(folder)
+
+
+BARE = """
+import socket, sys
+from bazaar.server.http.limits import Limits
+from bazaar.server.http.processes import Hooks, Processes
+from bazaar.server.http.server import Server
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
+    return [b"ok\\n"]
+
+def nothing(*_):
+    pass
+
+listener = socket.socket(fileno=int(sys.argv[1]))
+make = lambda seat: Server(listener, application, Limits(), peers=seat)
+Processes(2, make, Hooks(nothing, nothing, nothing), graceful_seconds=1).run()
+"""
+
+
+@contextmanager
+def bare_application() -> Iterator[int]:
+    """Our server with two processes and an application that does nothing; gives its port."""
+    with ports.listening_socket() as listener:
+        port = int(listener.getsockname()[1])
+        command = [sys.executable, "-c", BARE, str(listener.fileno())]
+        server = processes.spawn(command, cwd=ROOT, pass_fds=[listener.fileno()])
+        try:
+            ready: Callable[[], bool] = lambda: processes.answers_http("127.0.0.1", port, "/")  # noqa: E731
+            processes.wait_until(ready, what="the bare application", process=server)
+            yield port
+        finally:
+            processes.stop(server)
+
+
 def seconds_to_read(url_port: int, path: str) -> float:
     connection = http.client.HTTPConnection("127.0.0.1", url_port, timeout=120)
     started = time.perf_counter()
@@ -77,28 +194,12 @@ def seconds_to_read(url_port: int, path: str) -> float:
 
 
 def large_file(bazaar: LiveBazaar, repo_id: str, source: Path, rounds: int) -> None:
-    nginx = ports.require_tool("nginx")
-    (port,) = ports.free_ports(1)
-    folder = Path(tempfile.mkdtemp(prefix="bench-nginx-"))
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"pid {folder}/pid;\nerror_log stderr;\nuser root;\nevents {{}}\n"
-        f"http {{ access_log off; sendfile on; server {{"
-        f" listen 127.0.0.1:{port}; root {source.parent}; }} }}\n"
-    )
-    with (folder / "log").open("wb") as log:
-        server = processes.spawn([nginx, "-p", folder, "-c", config, "-g", "daemon off;"], output=log)
-    try:
-        ready: Callable[[], bool] = lambda: processes.answers_http("127.0.0.1", port, "/")  # noqa: E731
-        processes.wait_until(ready, what="nginx", process=server)
+    with nginx_serving(source.parent) as port:
         ours = f"/{repo_id}/resolve/main/{source.name}"
         pairs = [
             (seconds_to_read(bazaar.port, ours), seconds_to_read(port, f"/{source.name}"))
             for _ in range(rounds)
         ]
-    finally:
-        processes.stop(server)
-        shutil.rmtree(folder)
     ratio = statistics.median(mine / theirs for mine, theirs in pairs)
     print(
         f"{'download of a large file':<28} {statistics.median(pairs)[0]:8.2f} s   {ratio:.2f} x nginx's time"
@@ -165,6 +266,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--mebibytes", type=int, default=1024)
+    parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-web-"))
     try:
@@ -182,6 +284,10 @@ def main() -> None:
                     env=env,
                     timeout_seconds=600,
                 )
+            bazaar.manage("seed", "--models", "100")
+            eight_at_once(bazaar, repo_id, folder / "small.txt", chosen.rounds)
+            if chosen.quick:
+                return
             small_answers(bazaar, repo_id, chosen.rounds, chosen.requests)
             client_calls(bazaar, chosen.rounds)
             large_file(bazaar, repo_id, source, chosen.rounds)

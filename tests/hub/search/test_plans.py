@@ -26,12 +26,14 @@ INDEXES = {
 }
 
 
-def plan(query: ListQuery, actor: Principal = ANONYMOUS) -> str:
-    """The plan of the last and largest query."""
+def plan(query: ListQuery, actor: Principal = ANONYMOUS, *, loads: bool = False) -> str:
+    """The plan of the last query for ids in the list's order, or of the one that loads their rows."""
     with CaptureQueriesContext(connection) as captured:
         selectors.list_repositories(actor=actor, kind="model", query=query)
+    statements = [each["sql"] for each in captured.captured_queries]
+    chosen = [sql for sql in statements if ("ORDER BY" in sql) is not loads]
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN QUERY PLAN " + captured.captured_queries[-1]["sql"])
+        cursor.execute("EXPLAIN QUERY PLAN " + chosen[-1])
         return "\n".join(row[-1] for row in cursor.fetchall())
 
 
@@ -53,6 +55,9 @@ class TestPlans:
             found = plan(ListQuery(sort=sort, cursor=cursor), actor)
             assert f"USING INDEX {INDEXES[sort]} (kind=?" in found
             assert "TEMP B-TREE" not in found
+
+    def test_loads_the_rows_of_a_page_by_their_ids(self, some: None) -> None:
+        assert "SEARCH repos_repository USING INTEGER PRIMARY KEY (rowid=?)" in plan(ListQuery(), loads=True)
 
     def test_begins_a_page_at_its_place_in_the_index(self, some: None) -> None:
         page = selectors.list_repositories(actor=ANONYMOUS, kind="model", query=ListQuery(limit=5))
