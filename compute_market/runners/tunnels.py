@@ -139,6 +139,11 @@ class TunnelEnds:
         """The tokens of the works that are served."""
         return set(self._works)
 
+    @property
+    def spares(self) -> int:
+        """How many connections wait."""
+        return sum(len(work.spares) for work in list(self._works.values()))
+
     def close(self) -> None:
         """End everything."""
         self._is_over = True

@@ -20,8 +20,8 @@ from tests.servers import ports
 from tests.servers.live import LiveBazaar
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = {"postgres", "redis", "objects", "prepare", "web", "tunnels", "worker", "beat", "front"}
-OURS = {"prepare", "web", "tunnels", "worker", "beat"}
+SERVICES = {"postgres", "redis", "objects", "prepare", "web", "tunnels", "ssh", "worker", "beat", "front"}
+OURS = {"prepare", "web", "tunnels", "ssh", "worker", "beat"}
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,9 @@ class TestCompose:
             assert re.search(rf"\$\{{{name}:\?", text), name
             assert re.search(rf"^{name}=$", (ROOT / ".env.example").read_text(), re.MULTILINE), name
 
-    def test_only_the_front_server_is_reached_from_outside(self, compose: dict[str, Any]) -> None:
-        assert [name for name, service in compose["services"].items() if "ports" in service] == ["front"]
+    def test_only_the_front_server_and_ssh_are_reached_from_outside(self, compose: dict[str, Any]) -> None:
+        open_to_all = {name for name, service in compose["services"].items() if "ports" in service}
+        assert open_to_all == {"front", "ssh"}
 
     def test_reads_only_variables_that_the_settings_or_the_example_know(self) -> None:
         text = (ROOT / "docker-compose.yml").read_text()

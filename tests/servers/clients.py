@@ -96,6 +96,19 @@ def old_huggingface_environment() -> Path:
     pytest.skip(f"{folder} is missing: script/setup --dev makes it")
 
 
+def jupyter_environment() -> Path:
+    """The folder of the environment that holds JupyterLab (requirements-jupyter.txt).
+
+    Skips where nobody made it; `script/setup --dev` does.
+    """
+    folder = Path(os.environ.get("BAZAAR_JUPYTER_ENV") or ROOT / ".venv-jupyter")
+    if (folder / "bin" / "jupyter").exists():
+        return folder
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{folder} is missing, and CI must have it")
+    pytest.skip(f"{folder} is missing: script/setup --dev makes it")
+
+
 def node_client(script: str) -> list[str | Path]:
     """The command that runs a script of `tests/wire/js` with the npm packages of its package-lock.json.
 

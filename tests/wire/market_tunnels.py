@@ -9,6 +9,7 @@ from compute_market import clock
 from compute_market.leases import jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, LeaseTraffic, Work
+from compute_market.leases.traffic import write_down
 from hub.accounts.models import Namespace
 from hub.interface import Principal, User
 
@@ -61,3 +62,9 @@ def state(lease_id: int) -> dict[str, Any]:
 def _holder(lease_id: int) -> Principal:
     namespace = Lease.objects.get(pk=lease_id).holder.namespace_id
     return Principal(user=User.objects.get(namespace_id=namespace))
+
+
+def counted(lease_id: int) -> dict[str, int]:
+    """What is written of a lease's bytes once what was told of them is taken in."""
+    write_down(now=clock.database_now())
+    return traffic(lease_id)

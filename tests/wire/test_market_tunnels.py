@@ -133,18 +133,18 @@ class Tenant:
         given = {"Host": self.host} | {name.replace("_", "-"): text for name, text in headers.items()}
         return ask(self.bazaar.leases_port, rest, method=method, body=body, headers=given)
 
-    def link(self) -> str:
+    def link(self, port: str = "web") -> str:
         """The path and query of a signed link."""
         status, _, body = ask(
             self.bazaar.port,
-            f"/api/market/v1/leases/{self.lease}/ports/web/links",
+            f"/api/market/v1/leases/{self.lease}/ports/{port}/links",
             method="POST",
             body=json.dumps({"hours": 1}),
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         assert status == 201, body
         parts = urlsplit(json.loads(body)["url"])
-        assert parts.netloc == self.host
+        assert parts.netloc == self.host.replace("--web.", f"--{port}.")
         return f"{parts.path}?{parts.query}"
 
 
