@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 
 from compute_market import clock, rows
 from compute_market.leases import bindings, capacity, metering, money
-from compute_market.leases.lifecycle import LockedLease, lock_leases, move, move_all
+from compute_market.leases.lifecycle import LockedLease, lock_leases, move, move_all, tell_of_work
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, OVER, RUNNING, State
 from compute_market.offers.models import HardwareReport, Node
@@ -145,7 +145,7 @@ def end_leases(*, now: datetime) -> int:
         elif lease.state in RUNNING:
             move(lease, State.DRAINING, now=now)
             bindings.release(lease, now=now)
-            _ask_to_stop(lease)
+            _ask_to_stop(lease, now=now)
             _end_if_quiet(lease, now)
 
     # Heartbeats of the last minute are given the same grace as those of any other.
@@ -254,14 +254,18 @@ def _meter_to_the_end(lease: LockedLease) -> None:
     metering.write(metering.meter(lease, evidence, until=lease.ends_at))
 
 
-def _ask_to_stop(lease: Lease) -> None:
-    lease.works.filter(state__in=[Work.State.QUEUED, Work.State.RUNNING]).update(state=Work.State.STOPPING)
+def _ask_to_stop(lease: Lease, *, now: datetime) -> None:
+    for work in lease.works.filter(state__in=[Work.State.QUEUED, Work.State.RUNNING]):
+        work.state = Work.State.STOPPING
+        work.save(update_fields=["state"])
+        tell_of_work(work, now=now)
 
 
 def _stop_work(lease: Lease, *, now: datetime, reason: str) -> None:
-    lease.works.filter(state__in=Work.OPEN).update(
-        state=Work.State.STOPPED, reason=reason[:300], finished_at=now
-    )
+    for work in lease.works.filter(state__in=Work.OPEN):
+        work.state, work.reason, work.finished_at = Work.State.STOPPED, reason[:300], now
+        work.save(update_fields=["state", "reason", "finished_at"])
+        tell_of_work(work, now=now)
 
 
 def _take_over_work(lease: LockedLease, neighbours: Sequence[Lease]) -> None:

@@ -13,8 +13,8 @@ from typing import NamedTuple, NewType
 from django.db.models import F
 
 from compute_market import clock, rows
-from compute_market.leases.models import JoinedFill, Lease, LeaseEvent
-from compute_market.leases.signals import lease_moved, leases_opened
+from compute_market.leases.models import JoinedFill, Lease, LeaseEvent, Work
+from compute_market.leases.signals import lease_moved, leases_opened, work_moved
 from compute_market.leases.states import NEXT, OVER, State
 
 LockedLease = NewType("LockedLease", Lease)
@@ -279,6 +279,11 @@ def move(lease: LockedLease, state: State, *, now: datetime, reason: str = "") -
     lease.save()
     LeaseEvent.objects.create(lease=lease, state=state, reason=lease.reason, at=now)
     lease_moved.send(sender=Lease, lease_id=lease.pk, state=state.value, now=now)
+
+
+def tell_of_work(work: Work, *, now: datetime) -> None:
+    """Announce that a work has another state, inside the transaction that gave it that state."""
+    work_moved.send(sender=Work, work_id=work.pk, lease_id=work.lease_id, state=work.state, now=now)
 
 
 def _require_way(lease: Lease, state: State) -> None:

@@ -12,6 +12,7 @@ from compute_market.leases import bindings, policies
 from compute_market.leases.errors import LeaseNotFound, WorkNotFound
 from compute_market.leases.models import Lease, LeaseQuerySet, LogChunk, Work
 from compute_market.leases.states import State
+from compute_market.ledger import budgets
 from compute_market.offers.models import Node
 from hub.interface import Principal
 
@@ -29,15 +30,22 @@ class Assignment:
 
 
 def leases(*, actor: Principal) -> LeaseQuerySet:
-    """Leases that the actor may see, held or supplied. Raises: Unauthenticated, TradeScopeMissing."""
-    policies.require_trade_scope(actor)
-    mine = policies.readable_namespaces(actor)
-    return (
-        Lease.objects.filter(
+    """Leases that the actor may see, held or supplied; of a capped token those it bought.
+
+    Raises: Unauthenticated, TradeScopeMissing.
+    """
+    policies.require_market_scope(actor)
+    mine = policies.buying_namespaces(actor)
+    if policies.is_capped(actor):
+        seen = Q(holder__namespace__in=mine, order_number__in=budgets.order_numbers(actor))
+    else:
+        seen = (
             Q(holder__namespace__in=mine)
             | Q(seller__namespace__in=mine)
             | Q(node__provider__namespace__in=mine)
         )
+    return (
+        Lease.objects.filter(seen)
         .select_related("product", "node", "holder__namespace", "seller__namespace")
         .order_by("-pk")
     )
@@ -93,7 +101,12 @@ def get_held_lease(*, actor: Principal, lease_id: int) -> Lease:
 
 def held_leases(*, actor: Principal) -> LeaseQuerySet:
     """Leases that the actor holds. Raises: Unauthenticated, TradeScopeMissing."""
-    return leases(actor=actor).filter(holder__namespace__in=policies.readable_namespaces(actor))
+    return leases(actor=actor).filter(holder__namespace__in=policies.buying_namespaces(actor))
+
+
+def leases_of_order(*, actor: Principal, order_id: int) -> LeaseQuerySet:
+    """The leases that a buy order brought, newest first. Raises: Unauthenticated, TradeScopeMissing."""
+    return held_leases(actor=actor).filter(order_number=order_id)
 
 
 def newest_work(lease: Lease) -> Work:

@@ -25,7 +25,7 @@ from compute_market.leases.errors import (
     WorkOver,
     WorkRunning,
 )
-from compute_market.leases.lifecycle import LockedLease, lock_lease, move
+from compute_market.leases.lifecycle import LockedLease, lock_lease, move, tell_of_work
 from compute_market.leases.models import Lease, LogChunk, Work
 from compute_market.leases.states import LIVE, NEXT, RUNNING, State
 from compute_market.offers.models import GpuHold, Node
@@ -78,7 +78,7 @@ def run_work(
         if lease.works.filter(state__in=Work.OPEN).exists():
             raise WorkRunning
         node = Node.objects.select_related("provider").get(pk=lease.node_id)
-        return Work.objects.create(
+        work = Work.objects.create(
             lease=lease,
             runner=_choose_runner(node, runner, image),
             image=image,
@@ -88,6 +88,8 @@ def run_work(
             token=uuid4(),
             requested_at=now,
         )
+        tell_of_work(work, now=now)
+    return work
 
 
 def stop_work(*, actor: Principal, lease_id: int, now: datetime) -> Work:
@@ -106,6 +108,7 @@ def stop_work(*, actor: Principal, lease_id: int, now: datetime) -> Work:
         else:
             work.state = Work.State.STOPPING
         work.save(update_fields=["state", "finished_at"])
+        tell_of_work(work, now=now)
     return work
 
 
@@ -223,6 +226,7 @@ def report_work(
             work.state, work.finished_at = Work.State(state), now
             work.exit_code, work.reason = exit_code, storable(reason)[:REASON_MAX]
         work.save()
+        tell_of_work(work, now=now)
     return work
 
 

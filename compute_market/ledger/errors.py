@@ -49,6 +49,21 @@ class TradeScopeMissing(Denied):
     message = _("This access token lacks the scope “trade”, or does not reach this namespace.")
 
 
+class CapReached(Exhausted):
+    code = "cap_reached"
+    message = _("The token may spend {cap} credits in all; {left} are left, and {needed} are needed.")
+
+    def __init__(self, *, cap_micros: int, left_micros: int, needed_micros: int) -> None:
+        super().__init__(
+            cap_micros=cap_micros,
+            left_micros=left_micros,
+            needed_micros=needed_micros,
+            cap=credits_of(cap_micros),
+            left=credits_of(left_micros),
+            needed=credits_of(needed_micros),
+        )
+
+
 class NotAMember(Denied):
     code = "namespace_denied"
     message = _("You may not spend for this namespace.")

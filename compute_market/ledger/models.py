@@ -195,3 +195,22 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.amount_micros} from {self.debit_id} to {self.credit_id}"
+
+
+class TokenBudget(models.Model):
+    """An access token that bought under a cap. Its row is locked while a purchase is compared with it."""
+
+    token_number = models.BigIntegerField(unique=True, help_text="The access token's primary key.")
+
+    def __str__(self) -> str:
+        return f"budget of token {self.token_number}"
+
+
+class TokenPurchase(models.Model):
+    """A buy order that was placed with a token that buys under a cap."""
+
+    budget = models.ForeignKey(TokenBudget, on_delete=models.PROTECT, related_name="purchases")
+    order_number = models.BigIntegerField(unique=True, help_text="The buy order's primary key.")
+
+    def __str__(self) -> str:
+        return f"order {self.order_number} of token budget {self.budget_id}"

@@ -72,8 +72,8 @@ def balances(*, actor: Principal, namespace_id: int) -> list[Balance]:
 
     Raises: Unauthenticated, AccountNotFound.
     """
-    policies.require_trade_scope(actor)
-    if not policies.may_spend(actor, namespace_id):
+    policies.require_market_scope(actor)
+    if not policies.may_buy(actor, namespace_id):
         raise AccountNotFound
     known = {account.kind: account for account in Account.objects.filter(namespace_id=namespace_id)}
     return [

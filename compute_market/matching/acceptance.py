@@ -79,6 +79,11 @@ class Batch:
         """An order with what it is known again by, and the money it holds."""
         self._fresh.append((order, fingerprint, reservation))
 
+    @property
+    def order_ids(self) -> list[int]:
+        """The keys of the orders that it wrote."""
+        return [order.pk for order, *_hold in self._fresh]
+
     def add_sources(self, sources: supply.Sources) -> None:
         """Where an account's sells hold their GPUs."""
         self._sources.append(sources)

@@ -1,5 +1,21 @@
 """Who may trade for a namespace, and who may stop the market: the ledger's rules, by the market's names."""
 
-from compute_market.ledger.policies import readable_namespaces, require_operator, require_spend
+from compute_market.ledger.policies import (
+    buying_namespaces,
+    is_capped,
+    readable_namespaces,
+    require_buy,
+    require_market_scope,
+    require_operator,
+    require_spend,
+)
 
-__all__ = ["readable_namespaces", "require_operator", "require_spend"]
+__all__ = [
+    "buying_namespaces",
+    "is_capped",
+    "readable_namespaces",
+    "require_buy",
+    "require_market_scope",
+    "require_operator",
+    "require_spend",
+]

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from compute_market import rows
+from compute_market.ledger import budgets
 from compute_market.matching import policies, reasons
 from compute_market.matching.errors import OrderNotFound
 from compute_market.matching.models import Command, Cursor, Intake, Level, Order, Outcome, Trade
@@ -17,10 +18,16 @@ from hub.interface import Prepared, Principal, prepared_cursor
 
 
 def orders(*, actor: Principal) -> QuerySet[Order]:
-    """Orders of the namespaces that the actor trades for, newest first."""
+    """Orders of the namespaces that the actor trades for, newest first; of a capped token those it placed.
+
+    Raises: Unauthenticated, TradeScopeMissing.
+    """
+    policies.require_market_scope(actor)
     mine = Order.objects.select_related("account__namespace", "product", "node")
     if not actor.is_system:
-        mine = mine.filter(account__namespace__in=policies.readable_namespaces(actor))
+        mine = mine.filter(account__namespace__in=policies.buying_namespaces(actor))
+    if policies.is_capped(actor):
+        mine = mine.filter(pk__in=budgets.order_numbers(actor))
     return mine.order_by("-pk")
 
 

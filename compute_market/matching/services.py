@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from compute_market.errors import Refusal
+from compute_market.ledger import budgets
 from compute_market.ledger import postings as ledger
 from compute_market.matching import (
     acceptance,
@@ -19,6 +20,7 @@ from compute_market.matching import (
     listings,
     policies,
     selectors,
+    spending,
     tasks,
 )
 from compute_market.matching.errors import BulkTooLarge, OrderNotOpen
@@ -48,10 +50,15 @@ def place_order(*, actor: Principal, namespace_id: int, request: OrderRequest, n
 
     The same request under the same client order id gives the order it gave the first time (rule M6).
 
-    Raises: NotAMember, TradeScopeMissing, and what `acceptance.Acceptance.take` raises.
+    Raises: NotAMember, TradeScopeMissing, CapReached, and what `acceptance.Acceptance.take` raises.
     """
-    policies.require_spend(actor, namespace_id)
+    _require_may_place(actor, namespace_id, request)
     wanted = _Wanted(namespace_id, request, now)
+    if policies.is_capped(actor):
+        bought = _accept([wanted], buyer=actor)[0]
+        if isinstance(bought, Refusal):
+            raise bought
+        return bought
     # A sell locks nodes, which would come out of their order in a group; and nobody else can commit what
     # belongs to a transaction that has begun.
     is_alone = request.side == Order.Side.SELL or transaction.get_connection().in_atomic_block
@@ -75,6 +82,8 @@ def place_orders(*, actor: Principal, orders: Sequence[Placing], now: datetime) 
     """
     if not 0 < len(orders) <= limits.bulk_max():
         raise BulkTooLarge(limit=limits.bulk_max())
+    if policies.is_capped(actor):
+        return [_placed_or_refused(actor, each, now) for each in orders]
     denied: dict[int, Refusal] = {}
     for namespace_id in {each.namespace_id for each in orders}:
         try:
@@ -87,6 +96,22 @@ def place_orders(*, actor: Principal, orders: Sequence[Placing], now: datetime) 
     return [denied.get(each.namespace_id) or next(answers) for each in orders]
 
 
+def _placed_or_refused(actor: Principal, order: Placing, now: datetime) -> Order | Refusal:
+    """One order of a capped token's bulk: each is compared with the cap by itself."""
+    try:
+        return place_order(actor=actor, namespace_id=order.namespace_id, request=order.request, now=now)
+    except Refusal as refusal:
+        return refusal
+
+
+def _require_may_place(actor: Principal, namespace_id: int, request: OrderRequest) -> None:
+    """Raises: Unauthenticated, NotAMember, TradeScopeMissing."""
+    if request.side == Order.Side.BUY:
+        policies.require_buy(actor, namespace_id)
+    else:
+        policies.require_spend(actor, namespace_id)
+
+
 class _Wanted(NamedTuple):
     """An order that somebody may place for a namespace."""
 
@@ -95,13 +120,17 @@ class _Wanted(NamedTuple):
     now: datetime
 
 
-def _accept(wanted: Sequence[_Wanted]) -> list[Order | Refusal]:
-    """Accept orders of any namespaces in one commit, at the latest of their times; one answer for each."""
+def _accept(wanted: Sequence[_Wanted], buyer: Principal | None = None) -> list[Order | Refusal]:
+    """Accept orders of any namespaces in one commit, at the latest of their times; one answer for each.
+
+    `buyer`: who buys under a cap. Raises: CapReached.
+    """
     now = max(each.now for each in wanted)
     of: dict[int, list[OrderRequest]] = defaultdict(list)
     for each in wanted:
         of[each.namespace_id].append(each.request)
     with transaction.atomic(durable=True):
+        budget = budgets.lock_budget(buyer) if buyer is not None else None
         accounts = ledger.lock_main_accounts(namespace_ids=of, now=now)
         batch = acceptance.Batch(accounts=accounts.values(), now=now)
         taking = {
@@ -110,6 +139,8 @@ def _accept(wanted: Sequence[_Wanted]) -> list[Order | Refusal]:
         }
         answers = [taking[each.namespace_id].answer(each.request) for each in wanted]
         shards = batch.write()
+        if budget is not None and buyer is not None:
+            spending.charge(budget, cap_micros=buyer.spend_cap_micros or 0, order_ids=batch.order_ids)
         for shard in shards:
             tasks.ring(shard)
         if not shards:  # refusals change nothing, not even by the way
@@ -133,10 +164,11 @@ def amend_order(
     """Ask for a new price or a new total of GPUs (rule M8); gives the order as it is until that is decided.
 
     Raises: OrderNotFound, OrderNotOpen, VersionChanged, AmendmentPending, OrderInvalid, ProductHalted,
-    ProductClosed, InsufficientFunds, CapacityTaken.
+    ProductClosed, InsufficientFunds, CapacityTaken, CapReached.
     """
     namespace_id, shard = _owner(actor, order_id)
     with transaction.atomic(durable=True):
+        budget = budgets.lock_budget(actor)
         account = ledger.lock_account(namespace_id=namespace_id, now=now)
         order = Order.objects.select_related("product").get(pk=order_id)
         entry = amendments.draw_up(
@@ -150,6 +182,8 @@ def amend_order(
             now=now,
         )
         commandlog.append(shard=shard, entries=[entry], now=now)
+        if budget is not None:
+            spending.charge(budget, cap_micros=actor.spend_cap_micros or 0)
         tasks.ring(shard)
     return order
 

@@ -171,20 +171,32 @@ class AccessToken(models.Model):
         READ = "read", _("read repositories")
         WRITE = "write", _("write repositories")
         TRADE = "trade", _("trade on the compute market")
+        DEPLOY = "deploy", _("buy GPU time up to a cap, and run work on it")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_tokens")
     name = models.CharField(max_length=80)
     digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the token, hex.")
     hint = models.CharField(max_length=8, help_text="The last characters, to tell tokens apart.")
-    scopes = models.JSONField(default=list, help_text="A list of read, write, trade.")
+    scopes = models.JSONField(default=list, help_text="A list of read, write, trade, deploy.")
     is_fine_grained = models.BooleanField(
         default=False, help_text="Reaches only what its grants name, besides what is public."
+    )
+    spend_cap_micros = models.BigIntegerField(
+        null=True, blank=True, help_text="With the scope deploy: the most it may spend in all, micro-credits."
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = AccessTokenQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="access_token_cap_positive",
+                condition=Q(spend_cap_micros__isnull=True) | Q(spend_cap_micros__gt=0),
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.hint})"

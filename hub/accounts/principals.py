@@ -10,6 +10,12 @@ from hub.accounts.models import AccessToken, Role
 if TYPE_CHECKING:
     from hub.accounts.models import User
 
+# A scope → the one that includes it.
+WIDER_SCOPES = {
+    AccessToken.Scope.READ.value: AccessToken.Scope.WRITE.value,
+    AccessToken.Scope.DEPLOY.value: AccessToken.Scope.TRADE.value,
+}
+
 
 @dataclass(slots=True)
 class Principal:
@@ -41,7 +47,7 @@ class Principal:
         if self.token is None:
             return not self.is_anonymous
         scopes = self.token.scopes
-        return scope in scopes or (scope == AccessToken.Scope.READ and AccessToken.Scope.WRITE in scopes)
+        return scope in scopes or WIDER_SCOPES.get(scope) in scopes
 
     @property
     def roles(self) -> dict[int, Role]:
@@ -71,6 +77,11 @@ class Principal:
     @property
     def is_fine_grained(self) -> bool:
         return self.token is not None and self.token.is_fine_grained
+
+    @property
+    def spend_cap_micros(self) -> int | None:
+        """The most that the token may spend in all, if it buys under a cap (scope `deploy`, not `trade`)."""
+        return self.token.spend_cap_micros if self.token is not None else None
 
     def is_granted(self, *, namespace_id: int, repository_id: int | None, write: bool) -> bool:
         """Whether the credentials, apart from the user's own rights, reach this place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -115,6 +116,14 @@ class TokenForm(forms.Form):
         choices=AccessToken.Scope.choices,
         initial=[AccessToken.Scope.READ],
         widget=forms.CheckboxSelectMultiple,
+    )
+    spend_cap = forms.DecimalField(
+        label=_("Spends at most (credits)"),
+        required=False,
+        min_value=Decimal("0.000001"),
+        max_digits=17,
+        decimal_places=6,
+        help_text=_("With “deploy”, and without “trade”: all that the token may ever spend."),
     )
     reach = forms.ChoiceField(
         label=_("Reaches"),

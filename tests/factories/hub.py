@@ -36,13 +36,14 @@ def organization(name: str = "", members: Mapping[User, Role] | None = None) -> 
     return made
 
 
-def token(owner: User, *scopes: str, secret: str = "") -> str:
-    """The text of a new token."""
+def token(owner: User, *scopes: str, secret: str = "", cap_micros: int | None = None) -> str:
+    """The text of a new token; `cap_micros` belongs to the scope deploy."""
     _, text = accounts.create_token(
         actor=Principal(user=owner),
         name="test",
         scopes=scopes or [AccessToken.Scope.WRITE],
         secret=secret or None,
+        spend_cap_micros=cap_micros,
     )
     return text
 

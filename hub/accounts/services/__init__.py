@@ -17,9 +17,16 @@ from hub.accounts.services.people import (
     sign_up,
 )
 from hub.accounts.services.ssh_keys import add_ssh_key, remove_ssh_key
-from hub.accounts.services.tokens import Grant, create_token, ensure_token, revoke_token
+from hub.accounts.services.tokens import (
+    SPEND_CAP_MAX_MICROS,
+    Grant,
+    create_token,
+    ensure_token,
+    revoke_token,
+)
 
 __all__ = [
+    "SPEND_CAP_MAX_MICROS",
     "Grant",
     "Profile",
     "add_ssh_key",

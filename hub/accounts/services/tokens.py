@@ -15,10 +15,11 @@ from hub.accounts.models import AccessToken, TokenGrant, User
 from hub.accounts.principals import Principal
 from hub.accounts.signals import token_created, token_revoked
 from hub.accounts.token_text import new_token_text
-from hub.errors import Invalid
+from hub.errors import Denied, Invalid
 
 TOKENS_MAX = 100
 SECRET_CHARS_MIN = 8
+SPEND_CAP_MAX_MICROS = 10**17
 GIVEN_TOKEN_NAME = "given by the operator"  # noqa: S105 - a label
 
 
@@ -39,10 +40,12 @@ def create_token(
     expires_at: datetime | None = None,
     grants: Iterable[Grant] = (),
     secret: str | None = None,
+    spend_cap_micros: int | None = None,
 ) -> tuple[AccessToken, str]:
     """Make a token and return it with its text, which is kept nowhere.
 
-    A token cannot make one that reaches further than itself.
+    A token cannot make one that reaches further than itself. `spend_cap_micros` belongs to the scope
+    `deploy`: the most that the token may spend in all, in micro-credits.
     Raises: Unauthenticated, Denied, ScopeMissing, Invalid.
     """
     policies.require_account_owner(actor)
@@ -50,6 +53,7 @@ def create_token(
     chosen = _valid_scopes(scopes)
     for scope in chosen:
         policies.require_scope(actor, scope)
+    _require_cap(actor, chosen, spend_cap_micros)
     grants = list(grants)
     for grant in grants:
         if policies.role_in(actor, grant.namespace_id) is None:
@@ -68,6 +72,7 @@ def create_token(
             scopes=chosen,
             is_fine_grained=bool(grants),
             expires_at=expires_at,
+            spend_cap_micros=spend_cap_micros,
         )
         TokenGrant.objects.bulk_create(
             TokenGrant(
@@ -98,8 +103,9 @@ def ensure_token(*, actor: Principal, user: User, secret: str, scopes: Collectio
     if known.user_id != user.pk:
         raise TokenTaken
     known.scopes = _valid_scopes(scopes)
-    known.expires_at = None
-    known.save(update_fields=["scopes", "expires_at"])
+    _require_cap(actor, known.scopes, None)
+    known.expires_at = known.spend_cap_micros = None
+    known.save(update_fields=["scopes", "expires_at", "spend_cap_micros"])
     return known
 
 
@@ -108,6 +114,23 @@ def _valid_scopes(scopes: Collection[str]) -> list[str]:
     if not scopes or not set(scopes) <= known:
         raise Invalid(reason=f"Scopes are some of {', '.join(sorted(known))}.")
     return sorted(set(scopes))
+
+
+def _require_cap(actor: Principal, scopes: Collection[str], spend_cap_micros: int | None) -> None:
+    """Require a cap of a token that may buy but not trade, and of no other. Raises: Invalid, Denied."""
+    scope = AccessToken.Scope
+    is_capped = scope.DEPLOY in scopes and scope.TRADE not in scopes
+    if is_capped != (spend_cap_micros is not None):
+        raise Invalid(
+            field="spend_cap_micros",
+            reason="A token with the scope deploy and without trade needs a cap; others have none.",
+        )
+    if spend_cap_micros is not None and not 0 < spend_cap_micros <= SPEND_CAP_MAX_MICROS:
+        raise Invalid(
+            field="spend_cap_micros", reason=f"A cap is from 1 to {SPEND_CAP_MAX_MICROS} micro-credits."
+        )
+    if is_capped and actor.spend_cap_micros is not None:
+        raise Denied(reason="A token with a cap cannot make another one: each would have a cap of its own.")
 
 
 def revoke_token(*, actor: Principal, token_id: int) -> None:

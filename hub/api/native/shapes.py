@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from hub.accounts.models import AccessToken, Membership, Namespace, Role, SshKey, User, Visibility
+from hub.accounts.services import SPEND_CAP_MAX_MICROS
 from hub.api.native.base import ID_MAX
 from hub.community.models import Notification
 from hub.repos.models import Collaborator, Kind, Repository
@@ -134,9 +135,17 @@ class NewGrant(Shape):
 class NewToken(Shape):
     name = serializers.CharField(max_length=80)
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=AccessToken.Scope.choices), allow_empty=False, max_length=3
+        child=serializers.ChoiceField(choices=AccessToken.Scope.choices), allow_empty=False, max_length=4
     )
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    spend_cap_micros = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=1,
+        max_value=SPEND_CAP_MAX_MICROS,
+        help_text="With the scope deploy: the most that the token may spend in all, in micro-credits.",
+    )
     grants = NewGrant(many=True, required=False, default=list)
 
 
@@ -175,6 +184,7 @@ class Token(serializers.ModelSerializer[AccessToken]):
             "scopes",
             "is_fine_grained",
             "grants",
+            "spend_cap_micros",
             "expires_at",
             "last_used_at",
             "created_at",

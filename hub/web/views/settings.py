@@ -99,13 +99,14 @@ def tokens(request: HttpRequest) -> HttpResponse:
     def create(data: dict[str, Any]) -> tuple[Any, str]:
         writes = "write" in data["scopes"]
         grants = [Grant(namespace_id=int(data["reach"]), can_write=writes)] if data["reach"] else []
-        days = int(data["days"]) if data["days"] else None
+        days, cap = int(data["days"]) if data["days"] else None, data["spend_cap"]
         return services.create_token(
             actor=actor,
             name=data["name"],
             scopes=data["scopes"],
             expires_at=timezone.now() + timedelta(days=days) if days else None,
             grants=grants,
+            spend_cap_micros=int(cap * 1_000_000) if cap is not None else None,
         )
 
     made = submit(request, form, create)

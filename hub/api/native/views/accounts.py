@@ -59,7 +59,7 @@ def _session(principal: Principal) -> dict[str, Any]:
         "organizations": (
             shapes.OrganizationOfUser(selectors.organizations_of(user), many=True).data if user else []
         ),
-        "scopes": [scope for scope in ("read", "write", "trade") if principal.has_scope(scope)],
+        "scopes": [scope for scope in ("read", "write", "trade", "deploy") if principal.has_scope(scope)],
         "is_fine_grained": principal.is_fine_grained,
     }
 

@@ -1,0 +1,99 @@
+"""The one module of the market that houses above it may import: use cases, reads and facts.
+
+Every use case takes the actor and asks for its rights itself. Amounts are micro-credits, prices micro-credits
+per GPU-hour, times aware datetimes. Signals are sent inside the transaction in which the fact becomes true.
+"""
+
+from __future__ import annotations
+
+from compute_market.clock import database_now
+from compute_market.errors import Refusal
+from compute_market.leases import selectors as _leases
+from compute_market.leases import services as _leasing
+from compute_market.leases.errors import LeaseNotFound, LeaseNotRunning, RunnerNotAllowed, WorkNotFound
+from compute_market.leases.models import Lease, Work
+from compute_market.leases.signals import lease_moved, leases_opened, work_moved
+from compute_market.leases.states import State as LeaseState
+from compute_market.ledger import selectors as _ledger
+from compute_market.ledger.errors import CapReached, InsufficientFunds, NotAMember, TradeScopeMissing
+from compute_market.ledger.selectors import Balance
+from compute_market.matching import marketdata as _marketdata
+from compute_market.matching import selectors as _orders
+from compute_market.matching import services as _trading
+from compute_market.matching.errors import OrderInvalid, OrderNotFound, OrderNotOpen
+from compute_market.matching.marketdata import Quote
+from compute_market.matching.models import Order
+from compute_market.matching.services import OrderRequest
+from compute_market.matching.signals import shard_drained
+from compute_market.offers import selectors as _offers
+from compute_market.offers.models import Product
+
+# Orders
+place_order = _trading.place_order
+amend_order = _trading.amend_order
+cancel_order = _trading.cancel_order
+orders = _orders.orders
+get_order = _orders.get_order
+get_order_by_client_id = _orders.get_order_by_client_id
+quotes = _marketdata.quotes
+products = _offers.products
+get_product = _offers.get_product
+balances = _ledger.balances
+
+# Leases
+held_leases = _leases.held_leases
+get_held_lease = _leases.get_held_lease
+leases_of_order = _leases.leases_of_order
+end_early = _leasing.end_early
+
+# Works
+run_work = _leasing.run_work
+stop_work = _leasing.stop_work
+newest_work = _leases.newest_work
+read_log = _leases.read_log
+
+__all__ = [
+    "Balance",
+    "CapReached",
+    "InsufficientFunds",
+    "Lease",
+    "LeaseNotFound",
+    "LeaseNotRunning",
+    "LeaseState",
+    "NotAMember",
+    "Order",
+    "OrderInvalid",
+    "OrderNotFound",
+    "OrderNotOpen",
+    "OrderRequest",
+    "Product",
+    "Quote",
+    "Refusal",
+    "RunnerNotAllowed",
+    "TradeScopeMissing",
+    "Work",
+    "WorkNotFound",
+    "amend_order",
+    "balances",
+    "cancel_order",
+    "database_now",
+    "end_early",
+    "get_held_lease",
+    "get_order",
+    "get_order_by_client_id",
+    "get_product",
+    "held_leases",
+    "lease_moved",
+    "leases_of_order",
+    "leases_opened",
+    "newest_work",
+    "orders",
+    "place_order",
+    "products",
+    "quotes",
+    "read_log",
+    "run_work",
+    "shard_drained",
+    "stop_work",
+    "work_moved",
+]
