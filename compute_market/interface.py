@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from compute_market.clock import database_now
 from compute_market.errors import Refusal
+from compute_market.leases import access as _access
 from compute_market.leases import selectors as _leases
 from compute_market.leases import services as _leasing
-from compute_market.leases.errors import LeaseNotFound, LeaseNotRunning, RunnerNotAllowed, WorkNotFound
+from compute_market.leases.access import Way
+from compute_market.leases.errors import (
+    LeaseNotFound,
+    LeaseNotRunning,
+    PortNotServed,
+    RunnerNotAllowed,
+    WorkNotFound,
+)
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.signals import lease_moved, leases_opened, work_moved
 from compute_market.leases.states import State as LeaseState
@@ -52,6 +60,12 @@ stop_work = _leasing.stop_work
 newest_work = _leases.newest_work
 read_log = _leases.read_log
 
+# Tunnels: the way to a port that a work serves, a signed grant for its bearer, and where it is
+way_to = _access.way_to
+grant_for = _access.grant_for
+address_of = _access.address_of
+path_of = _access.path_of
+
 __all__ = [
     "Balance",
     "CapReached",
@@ -66,13 +80,16 @@ __all__ = [
     "OrderNotFound",
     "OrderNotOpen",
     "OrderRequest",
+    "PortNotServed",
     "Product",
     "Quote",
     "Refusal",
     "RunnerNotAllowed",
     "TradeScopeMissing",
+    "Way",
     "Work",
     "WorkNotFound",
+    "address_of",
     "amend_order",
     "balances",
     "cancel_order",
@@ -82,12 +99,14 @@ __all__ = [
     "get_order",
     "get_order_by_client_id",
     "get_product",
+    "grant_for",
     "held_leases",
     "lease_moved",
     "leases_of_order",
     "leases_opened",
     "newest_work",
     "orders",
+    "path_of",
     "place_order",
     "products",
     "quotes",
@@ -95,5 +114,6 @@ __all__ = [
     "run_work",
     "shard_drained",
     "stop_work",
+    "way_to",
     "work_moved",
 ]

@@ -27,6 +27,7 @@ def test_from_an_order_to_output() -> None:
     node.runners = ["fake"]
     node.save(update_fields=["runners"])
     exchange.sell(seller, node, 8, 12, start=NOON)
+    exchange.drain()
     heard: list[tuple[int, str]] = []
 
     def hear(work_id: int, state: str, **_: Any) -> None:
