@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from typing import Any
 
 from django.db import connection
@@ -19,7 +21,7 @@ from compute_market.errors import Refusal
 from compute_market.matching import explain, limits, quantities, selectors, services
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.models import Order
-from compute_market.matching.terms import OrderRequest
+from compute_market.matching.terms import CLIENT_ORDER_ID_MAX, OrderRequest
 
 TAG = "orders"
 WAIT_SECONDS_MAX = 30.0
@@ -211,9 +213,17 @@ class Orders(MarketView):
     def post(self, request: Request) -> Response:
         """Place an order. 202 while it is pending; with `?wait=` up to that long for the outcome (200).
 
-        The same body under the same client_order_id gives the first answer again; another body is 409.
+        The same body under the same client_order_id gives the first answer again, also if that was a refusal;
+        another body is 409.
         """
-        body, wait = self.read(request.data, OrderBody), patience(request)
+        wait = patience(request)
+        try:
+            body = self.read(request.data, OrderBody)
+        except serializers.ValidationError:
+            (reused,) = _use_up_ids(self, [request.data], _Accounts(self, None))
+            if reused is not None:
+                raise reused from None
+            raise
         order = services.place_order(
             actor=self.actor,
             namespace_id=self.namespace_id(body.get("account")),
@@ -280,6 +290,9 @@ class Bulk(MarketView):
             raise BulkTooLarge(limit=limits.bulk_max())
         accounts = _Accounts(self, body.get("account"))
         shaped = [self._shape(order, accounts) for order in body["orders"]]
+        bad = [n for n, item in enumerate(shaped) if isinstance(item, serializers.ValidationError)]
+        for n, reused in zip(bad, _use_up_ids(self, [body["orders"][n] for n in bad], accounts), strict=True):
+            shaped[n] = reused or shaped[n]
         good = [item for item in shaped if isinstance(item, services.Placing)]
         placed = services.place_orders(actor=self.actor, orders=good, now=self.now()) if good else ()
         answers = iter(placed)
@@ -329,6 +342,31 @@ class _Accounts:
         if isinstance(found, Refusal):
             raise found
         return found
+
+
+def _use_up_ids(view: MarketView, bodies: Sequence[Any], accounts: _Accounts) -> list[Refusal | None]:
+    """Remember the ids of bodies that are no orders; for each, why its id was not free, or None.
+
+    Bodies that name no id, or an account that the caller does not trade for, use nothing up.
+    """
+    answers: list[Refusal | None] = [None] * len(bodies)
+    malformed: dict[int, services.Malformed] = {}
+    for number, data in enumerate(bodies):
+        name = data.get("client_order_id") if isinstance(data, dict) else None
+        if not isinstance(name, str) or not 0 < len(name) <= CLIENT_ORDER_ID_MAX or not name.isprintable():
+            continue
+        account = data.get("account")
+        try:
+            namespace_id = accounts.find(account if isinstance(account, str) else None)
+            said = sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]
+            malformed[number] = services.Malformed(namespace_id, name, said)
+        except Refusal:
+            continue
+    if malformed:
+        found = services.use_up_ids(actor=view.actor, bodies=list(malformed.values()), now=view.now())
+        for number, answer in zip(malformed, found, strict=True):
+            answers[number] = answer
+    return answers
 
 
 class OneOrder(MarketView):

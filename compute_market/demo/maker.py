@@ -5,6 +5,7 @@ then a small deal. Order ids are made from the time, so a lost or doubled bell p
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import sin
 from zlib import crc32
@@ -46,12 +47,15 @@ def trade(*, now: datetime) -> int:
 
 
 def _place(namespace_id: int, request: OrderRequest, *, now: datetime) -> int:
-    """Place an order unless it was placed before; the market may refuse, and that is its right."""
-    known = Order.objects.filter(
-        account__namespace=namespace_id, client_order_id=request.client_order_id
-    ).exists()
-    if known:
+    """Place an order unless it was placed before; the market may refuse, and that is its right.
+
+    A refused order uses its id up, so each minute's attempt has an id of its own.
+    """
+    name = request.client_order_id
+    known = Order.objects.filter(account__namespace=namespace_id, client_order_id__startswith=f"{name}.")
+    if known.exists():
         return 0
+    request = replace(request, client_order_id=f"{name}.{int(now.timestamp()) // 60}")
     try:
         services.place_order(actor=SYSTEM, namespace_id=namespace_id, request=request, now=now)
     except Refusal:

@@ -19,10 +19,10 @@ from compute_market.leases.errors import LeaseNotFound
 from compute_market.leases.models import Lease
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Reservation
-from compute_market.matching import commandlog, limits, listings, quantities, supply, terms
+from compute_market.matching import commandlog, limits, listings, quantities, refusals, supply, terms
 from compute_market.matching.engine.commands import ANY_ONE, New
 from compute_market.matching.errors import ClientOrderIdReused, OrderInvalid, TooManyOrders
-from compute_market.matching.models import Command, Listing, Order
+from compute_market.matching.models import Command, Listing, Order, RefusedOrder
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers import selectors
 from compute_market.offers.errors import ProductNotFound
@@ -57,6 +57,7 @@ _standing = Prepared(
             is_known=Exists(
                 Command.objects.filter(kind=Command.Kind.NEW, account=account, client_order_id=name)
             ),
+            was_refused=Exists(RefusedOrder.objects.filter(account=account, client_order_id=name)),
         )
     ),
     account=987_654_321,
@@ -74,6 +75,16 @@ class Batch:
         self.journal = ledger.Journal(accounts=accounts, now=now)
         self._fresh: list[tuple[Order, str, Reservation | None]] = []
         self._sources: list[supply.Sources] = []
+        self._refused: list[refusals.Refused] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self._fresh and not self._refused
+
+    def refuse(self, refused: refusals.Refused) -> None:
+        """An order that was refused, to be known again."""
+        self._refused.append(refused)
 
     def add(self, order: Order, fingerprint: str, reservation: Reservation | None) -> None:
         """An order with what it is known again by, and the money it holds."""
@@ -89,7 +100,11 @@ class Batch:
         self._sources.append(sources)
 
     def write(self) -> set[int]:
-        """Write what was accepted. Gives the shards whose bells should ring."""
+        """Write what was accepted or refused. Gives the shards whose bells should ring."""
+        if self._refused:
+            refusals.write(self._refused, now=self.now)
+        if not self._fresh:
+            return set()
         self.journal.write()
         for order, _fingerprint, reservation in self._fresh:
             order.reservation_id = reservation.pk if reservation is not None else None
@@ -130,8 +145,12 @@ class Acceptance:
         self.now = batch.now
         self._known: dict[str, tuple[str, Order]] = {}
         standing = self._standing_of(requests[0]) if len(requests) == 1 else None
+        self._refused: dict[str, refusals.Refused] = {}
+        names = {request.client_order_id for request in requests}
         if standing is None or standing.is_known:
-            self._known = self._load_known({request.client_order_id for request in requests})
+            self._known = self._load_known(names)
+        if standing is None or standing.was_refused:
+            self._refused = refusals.find(account_id=account.pk, names=names)
         # Nodes before listings: a product's first listing appends to a log, and that lock comes last.
         self._sources = supply.Sources(account=account, requests=requests, now=self.now)
         batch.add_sources(self._sources)
@@ -146,14 +165,31 @@ class Acceptance:
     def take(self, request: OrderRequest) -> Order:
         """Accept one order, or give the one that was accepted under its key before.
 
-        Raises: OrderInvalid, ClientOrderIdReused, ProductNotFound, ProductHalted, ProductClosed,
-        TooManyOrders, InsufficientFunds, NodeNotFound, NodeNotTradable, CapacityTaken, LeaseNotFound.
+        What was refused under its key before is refused again. Raises: OrderInvalid, ClientOrderIdReused,
+        ProductNotFound, ProductHalted, ProductClosed, TooManyOrders, InsufficientFunds, NodeNotFound,
+        NodeNotTradable, CapacityTaken, LeaseNotFound.
         """
         fingerprint = request.fingerprint()
         if known := self._known.get(request.client_order_id):
             if known[0] != fingerprint:
                 raise ClientOrderIdReused(client_order_id=request.client_order_id)
             return known[1]
+        if refused := self._refused.get(request.client_order_id):
+            if refused.fingerprint != fingerprint:
+                raise ClientOrderIdReused(client_order_id=request.client_order_id)
+            raise refused.refusal
+        try:
+            return self._take_new(request, fingerprint)
+        except Refusal as refusal:
+            if refusals.is_remembered(refusal):
+                self._refused[request.client_order_id] = refusals.Refused(
+                    self.account.pk, request.client_order_id, fingerprint, refusal
+                )
+                self.batch.refuse(self._refused[request.client_order_id])
+            raise
+
+    def _take_new(self, request: OrderRequest, fingerprint: str) -> Order:
+        """Accept an order whose id is new. Raises: as `take()`, but for ClientOrderIdReused."""
         listing = self._listings.get(request.product)
         if listing is None:
             raise ProductNotFound(product=request.product)

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from compute_market.clock import database_now
-from compute_market.matching import books, commandlog, drain, limits, listings, marks
-from compute_market.matching.models import Command, Cursor, Listing, Order, Outbox, Snapshot
+from compute_market.matching import books, commandlog, drain, limits, listings, marks, refusals
+from compute_market.matching.models import Command, Cursor, Listing, Order, Outbox, RefusedOrder, Snapshot
 
 DRAIN_SECONDS = 30
 INDEX_SPAN = timedelta(hours=24)
@@ -86,8 +86,10 @@ def update_bands(*, now: datetime) -> set[int]:
 
 
 def prune(*, now: datetime) -> int:
-    """Let go of news that everybody has heard, and of all but the newest snapshots. The log stays whole."""
+    """Let go of old news and refusals, and of all but the newest snapshots. The log stays whole."""
     gone, _ = Outbox.objects.filter(at__lt=now - NEWS_KEPT).delete()
+    forgotten, _ = RefusedOrder.objects.filter(refused_at__lt=now - refusals.KEPT).delete()
+    gone += forgotten
     for shard in Cursor.objects.values_list("shard", flat=True):
         snapshots = Snapshot.objects.filter(shard=shard)
         newest = list(snapshots.order_by("-sequence").values_list("pk", flat=True)[:SNAPSHOTS_KEPT])

@@ -318,6 +318,28 @@ class Command(models.Model):
         return f"{self.kind} {self.shard_id}/{self.sequence}"
 
 
+class RefusedOrder(models.Model):
+    """An order that was refused at once: its client order id is used up for a while (rule M6).
+
+    It has no order and no command. `fingerprint` is a digest of what was asked; the body is not kept.
+    """
+
+    account = models.ForeignKey("ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False)
+    client_order_id = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=32)
+    code = models.CharField(max_length=40, help_text="Of the refusal.")
+    details = models.JSONField(default=dict, help_text="What fills the refusal's message.")
+    refused_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["account", "client_order_id"], name="refused_once_an_id"),
+        )
+
+    def __str__(self) -> str:
+        return f"refused order {self.client_order_id} of account {self.account_id}"
+
+
 class Outcome(models.Model):
     """What became of a command that is no new order (a new order's outcome is its state)."""
 

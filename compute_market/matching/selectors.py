@@ -47,6 +47,12 @@ def is_pending(order_id: int) -> bool:
         return cursor.fetchone() is not None
 
 
+def is_placed(account_id: int, client_order_id: str) -> bool:
+    """Whether an account placed an order under that id."""
+    placed = Command.objects.filter(kind=Command.Kind.NEW, account=account_id)
+    return placed.filter(client_order_id=client_order_id).exists()
+
+
 _by_id = Prepared(
     lambda pk: Order.objects.select_related("account__namespace", "product", "node").filter(pk=pk),
     pk=987_654_321,

@@ -19,11 +19,12 @@ from compute_market.matching import (
     limits,
     listings,
     policies,
+    refusals,
     selectors,
     spending,
     tasks,
 )
-from compute_market.matching.errors import BulkTooLarge, OrderNotOpen
+from compute_market.matching.errors import BulkTooLarge, ClientOrderIdReused, OrderNotOpen
 from compute_market.matching.gathering import Gathering
 from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Listing, Order
@@ -112,6 +113,47 @@ def _require_may_place(actor: Principal, namespace_id: int, request: OrderReques
         policies.require_spend(actor, namespace_id)
 
 
+class Malformed(NamedTuple):
+    """A body that is no order, by the id it names; `said` is a digest of all of it."""
+
+    namespace_id: int
+    client_order_id: str
+    said: str
+
+
+def use_up_ids(*, actor: Principal, bodies: Sequence[Malformed], now: datetime) -> list[Refusal | None]:
+    """Remember the ids of bodies that are no orders (rule M6); for each, why its id was not free, or None.
+
+    The same body again is no reuse of its id; another body, or an order, is. Bodies of namespaces that the
+    actor may not trade for use nothing up.
+    """
+    spendable = {pk for pk in {body.namespace_id for body in bodies} if policies.may_spend(actor, pk)}
+    if not spendable:
+        return [None] * len(bodies)
+    answers: list[Refusal | None] = []
+    fresh: dict[tuple[int, str], refusals.Refused] = {}
+    with transaction.atomic(durable=True):
+        accounts = ledger.lock_main_accounts(namespace_ids=spendable, now=now)
+        for body in bodies:
+            if body.namespace_id not in spendable:
+                answers.append(None)
+                continue
+            account_id, name = accounts[body.namespace_id].pk, body.client_order_id
+            known = fresh.get((account_id, name)) or refusals.find(account_id=account_id, names=[name]).get(
+                name
+            )
+            if (known and known.fingerprint != body.said) or selectors.is_placed(account_id, name):
+                answers.append(ClientOrderIdReused(client_order_id=name))
+                continue
+            answers.append(None)
+            if known is None:
+                fresh[account_id, name] = refusals.Refused(
+                    account_id, name, body.said, refusals.OrderMalformed()
+                )
+        refusals.write(list(fresh.values()), now=now)
+    return answers
+
+
 class _Wanted(NamedTuple):
     """An order that somebody may place for a namespace."""
 
@@ -143,7 +185,7 @@ def _accept(wanted: Sequence[_Wanted], buyer: Principal | None = None) -> list[O
             spending.charge(budget, cap_micros=buyer.spend_cap_micros or 0, order_ids=batch.order_ids)
         for shard in shards:
             tasks.ring(shard)
-        if not shards:  # refusals change nothing, not even by the way
+        if batch.is_empty:  # what is refused changes nothing, not even by the way
             transaction.set_rollback(True)
     return answers
 

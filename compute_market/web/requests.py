@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from django.forms import BaseForm
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from compute_market.ledger import policies
 from hub.interface import Namespace, actor_of, page
 from hub.interface import submit as submit_form
 
-__all__ = ["actor_of", "page", "submit", "traders", "trading_as"]
+__all__ = ["actor_of", "page", "renew_id", "submit", "traders", "trading_as"]
 
 T = TypeVar("T")
 # What the rooms call a field → what it is called in forms.
@@ -29,6 +30,7 @@ FIELDS = {
             "time_in_force",
             "expires_at",
             "post_only",
+            "same_node",
             "name",
             "image",
             "command",
@@ -54,6 +56,13 @@ def trading_as(request: HttpRequest) -> Namespace:
     mine = traders(request)
     asked = request.POST.get("as") or request.GET.get("as")
     return next((namespace for namespace in mine if namespace.name == asked), mine[0])
+
+
+def renew_id(form: BaseForm) -> None:
+    """Give a form whose order was refused another client order id: the refused one is used up."""
+    if form.is_bound and form.errors:
+        form.data = form.data.copy()  # type: ignore[attr-defined]
+        form.data["client_order_id"] = f"web-{uuid4().hex}"  # type: ignore[index]
 
 
 def submit(request: HttpRequest, form: BaseForm, use_case: Callable[[dict[str, Any]], T]) -> T | None:

@@ -25,7 +25,7 @@ from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
-from compute_market.web.requests import actor_of, page, submit, traders
+from compute_market.web.requests import actor_of, page, renew_id, submit, traders
 
 LEASES_PAGE = 40
 WORKS_SHOWN = 10
@@ -119,6 +119,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         wanted = starters.work_of(request.POST.get("starter", ""), lease.node)
         ran = services.run_work(actor=actor, lease_id=lease_id, now=now, **wanted)
     sold = submit(request, sell_form, lambda data: _sell_back(request, lease, data, now))
+    renew_id(sell_form)
     notice_form = NoticeForm(request.POST if act == "notice" else None, auto_id="notice_%s")
     noticed = submit(
         request,

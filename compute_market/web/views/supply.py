@@ -23,7 +23,7 @@ from compute_market.matching.terms import OrderRequest
 from compute_market.offers import selectors, services
 from compute_market.offers.models import Node, Product, Provider
 from compute_market.web.forms import BondForm, EnrolForm, OfferForm
-from compute_market.web.requests import actor_of, page, submit, traders, trading_as
+from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
 from hub.interface import Namespace
 
 ORDERS_SHOWN = 40
@@ -42,6 +42,7 @@ def console(request: HttpRequest) -> HttpResponse:
     if submit(request, forms.offer, forms.place_offer) is not None:
         messages.success(request, _("The offer is accepted."))
         return _back(namespace)
+    renew_id(forms.offer)
     if submit(request, forms.bond, forms.post_bond) is not None:
         messages.success(request, _("The bond is posted."))
         return _back(namespace)

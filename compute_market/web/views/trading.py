@@ -20,7 +20,7 @@ from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
 from compute_market.web import board, charts
 from compute_market.web.forms import AmendForm, QuoteForm, TicketForm, amount_of
-from compute_market.web.requests import actor_of, page, submit, traders, trading_as
+from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
 from foundation.inputs import whole_number
 
 TRADES_SHOWN = 30
@@ -180,6 +180,7 @@ def _ticket(
             actor=actor_of(request), namespace_id=namespace.pk, request=asked, now=now
         ),
     )
+    renew_id(form)
     return form, cost, placed
 
 

@@ -8,6 +8,7 @@ from compute_market.clock import database_now
 from compute_market.leases import checks as leases
 from compute_market.ledger import checks as ledger
 from compute_market.matching import checks as matching
+from compute_market.read_snapshot import read_snapshot
 
 
 class Command(BaseCommand):
@@ -15,11 +16,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = 0
-        for room, findings in (
-            ("ledger", ledger.audit()),
-            ("leases", leases.audit(now=database_now())),
-            ("matching", matching.audit()),
-        ):
+        with read_snapshot():
+            audited = (
+                ("ledger", ledger.audit()),
+                ("leases", leases.audit(now=database_now())),
+                ("matching", matching.audit()),
+            )
+        for room, findings in audited:
             self.stdout.write(f"{room}: {'right' if not findings else f'{len(findings)} findings'}")
             for finding in findings:
                 self.stderr.write(f"  {finding}")

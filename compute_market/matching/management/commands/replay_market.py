@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from compute_market.matching import replay
 from compute_market.matching.books import REPLAY_BATCH
 from compute_market.matching.models import Cursor
+from compute_market.read_snapshot import read_snapshot
 
 
 class Command(BaseCommand):
@@ -23,7 +24,8 @@ class Command(BaseCommand):
             shards = shards.filter(shard=options["shard"])
         different = 0
         for shard in shards:
-            again = replay.replay(shard=shard, batch=max(1, options["batch"]))
+            with read_snapshot():
+                again = replay.replay(shard=shard, batch=max(1, options["batch"]))
             self.stdout.write(
                 f"shard {shard}: {again.matcher.sequence} commands, {again.matcher.number} events,"
                 f" {again.trades} trades, state {again.state_hash}"
