@@ -85,6 +85,7 @@ QUOTE = {
     "gpus": 8,
     "start": NOON,
     "end": NEXT_NOON,
+    "same_node": True,
     "limit_micros_per_gpu_hour": 12_060_000,
     "notional_micros": 2_315_520_000,
     "fee_micros": 2_315_520,

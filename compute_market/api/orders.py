@@ -459,8 +459,9 @@ class Explain(MarketView):
     def get(self, request: Request, order_id: int) -> Response:
         """Why it has not filled: the nearest misses, by price, by window and by product.
 
-        `what` is `dearer`, `later`, `earlier`, `shorter`, `region`, `tier`, `interconnect` or `gpu` of a buy;
-        `cheaper`, `longer` or `sold` of a sell; `halted` or `node` where it cannot trade at all now.
+        `what` is `several`, `dearer`, `later`, `earlier`, `shorter`, `region`, `tier`, `interconnect` or
+        `gpu` of a buy; `cheaper`, `longer` or `sold` of a sell; `halted` or `node` where it cannot trade at
+        all now.
         """
         order = selectors.get_order(actor=self.actor, order_id=order_id)
         return Response(

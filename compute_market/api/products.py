@@ -290,6 +290,12 @@ class QuoteQuery(Search):
     gpus = serializers.IntegerField(min_value=1, max_value=100_000)
     hours = serializers.IntegerField(min_value=1, max_value=24 * 90)
     within_days = serializers.IntegerField(min_value=1, max_value=30, default=7)
+    same_node = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Only on one node, or wherever it is cheapest; left out: on one node where one has all.",
+    )
 
 
 class Quote(MarketView):
@@ -297,7 +303,10 @@ class Quote(MarketView):
 
     @extend_schema(tags=[TAG], operation_id="quote", parameters=[QuoteQuery], responses={200: dict})
     def get(self, request: Request) -> Response:
-        """The cheapest ways to get N GPUs for H hours within some days. Nothing is reserved."""
+        """The cheapest ways to get N GPUs for H hours within some days. Nothing is reserved.
+
+        `same_node` of an item is what an order must say to cost as much: whether all GPUs are on one node.
+        """
         query = self.read(request.query_params.dict(), QuoteQuery)
         found = marketdata.quotes(
             list(matching_products(query)),
@@ -305,6 +314,7 @@ class Quote(MarketView):
             hours=query["hours"],
             within_days=query["within_days"],
             now=self.now(),
+            same_node=query["same_node"],
         )
         return Response(
             {
@@ -314,6 +324,7 @@ class Quote(MarketView):
                         "gpus": quote.gpus,
                         "start": moment(quote.start),
                         "end": moment(quote.end),
+                        "same_node": quote.same_node,
                         "limit_micros_per_gpu_hour": quote.limit_micros,
                         "notional_micros": quote.cost.notional_micros,
                         "fee_micros": quote.cost.fee_micros,

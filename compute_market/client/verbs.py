@@ -81,6 +81,7 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
         Column("product", "product"),
         Column("GPUs", "gpus", number),
         Column("from (UTC)", "start", moment),
+        Column("on one node", "same_node", lambda one: "yes" if one else "no"),
         Column("limit", "limit_micros_per_gpu_hour", credits_of),
         Column("fee", "fee_micros", credits_of),
         Column("in all", "total_micros", credits_of),
@@ -92,7 +93,8 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
         best = found[0]
         when = best["start"].replace("+00:00", "Z")
         limit = credits_of(best["limit_micros_per_gpu_hour"]).replace(",", "")
-        print(f"\nmarket buy {best['product']} {best['gpus']} {args.hours} {limit} --start {when}")
+        several = "" if best["same_node"] else " --no-same-node"
+        print(f"\nmarket buy {best['product']} {best['gpus']} {args.hours} {limit} --start {when}{several}")
 
 
 # ---- orders ------------------------------------------------------------------------------------------

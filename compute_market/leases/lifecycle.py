@@ -73,7 +73,6 @@ OPENED = (
     "hold",
     "parent",
     "gpus",
-    "joined_gpus",
     "starts_at",
     "ends_at",
     "agreed_end_at",
@@ -93,6 +92,7 @@ GROWN = (
 )
 UNTOUCHED = {
     "state": State.PENDING.value,
+    "joined_gpus": 0,
     "reason": "",
     "delivered_minutes": 0,
     "used_micros": 0,
@@ -123,7 +123,9 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list
         [_opened(fills, now) for fills in new],
         same={**UNTOUCHED, "opened_at": now},
     )
-    joined = [(pk, fill) for pk, fills in zip(lease_ids, new, strict=True) for fill in fills[1:]]
+    several = [(pk, fills[1:]) for pk, fills in zip(lease_ids, new, strict=True) if len(fills) > 1]
+    rows.update_rows(Lease, ("joined_gpus",), [(pk, sum(f.gpus for f in fills)) for pk, fills in several])
+    joined = [(pk, fill) for pk, fills in several for fill in fills]
     for machine, lease in pending.items():
         fills = groups.get(machine, [])
         _grow(lease, fills)
@@ -178,18 +180,20 @@ def _pending(openings: Sequence[LeaseOpening]) -> dict[_Machine, LockedLease]:
 def _opened(fills: Sequence[LeaseOpening], now: datetime) -> tuple[object, ...]:
     """The row of a new lease, as `OPENED`, made of the first fill and those that join it at once."""
     first = fills[0]
-    gpus, minute_price = first.gpus, first.price_micros_per_minute
+    gpus, minute_price = first.gpus, first.gpus * (first.price_micros_per_gpu_hour // 60)
     notional, fee = first.notional_micros, first.seller_fee_micros
-    for fill in fills[1:]:
-        gpus += fill.gpus
-        minute_price += fill.price_micros_per_minute
-        notional += fill.notional_micros
-        fee += fill.seller_fee_micros
+    price = first.price_micros_per_gpu_hour
+    if len(fills) > 1:
+        gpus = sum(fill.gpus for fill in fills)
+        minute_price = sum(fill.price_micros_per_minute for fill in fills)
+        notional = sum(fill.notional_micros for fill in fills)
+        fee = sum(fill.seller_fee_micros for fill in fills)
+        price = minute_price * 60 // gpus
     free = clock.MINUTE if first.start < now < first.start + clock.MINUTE else timedelta(0)
     return (
         first.trade_id, first.order_id, first.shard, first.product_id, first.node_id, first.buyer_id,
-        first.seller_id, first.hold_id, first.parent_id, gpus, gpus - first.gpus, first.start, first.end,
-        first.end, minute_price * 60 // gpus, minute_price, notional, fee, first.start + free,
+        first.seller_id, first.hold_id, first.parent_id, gpus, first.start, first.end,
+        first.end, price, minute_price, notional, fee, first.start + free,
     )  # fmt: skip
 
 

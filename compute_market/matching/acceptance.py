@@ -72,6 +72,8 @@ class Batch:
 
     def __init__(self, *, accounts: Iterable[ledger.LockedAccount], now: datetime) -> None:
         self.now = now
+        # Read once: each look at the settings costs as much as a check of an order.
+        self.maker_bps, self.taker_bps = limits.maker_fee_bps(), limits.taker_fee_bps()
         self.journal = ledger.Journal(accounts=accounts, now=now)
         self._fresh: list[tuple[Order, str, Reservation | None]] = []
         self._sources: list[supply.Sources] = []
@@ -114,13 +116,14 @@ class Batch:
             [tuple(getattr(order, name) for name in ATTRIBUTES) for order, *_hold in self._fresh],
         )
         entries: dict[int, list[commandlog.Entry]] = defaultdict(list)
+        minute, clock = quantities.to_minutes(self.now), quantities.to_milliseconds(self.now)
         for pk, (order, fingerprint, _hold) in zip(pks, self._fresh, strict=True):
             order.pk = pk
             order._state.adding = False  # noqa: SLF001 - the row is there, though not by save()
             entries[order.product.shard_id].append(
                 commandlog.Entry(
                     kind="new",
-                    body=_body(order, self.now),
+                    body=_body(order, minute, clock),
                     account_id=order.account_id,
                     client_order_id=order.client_order_id,
                     fingerprint=fingerprint,
@@ -205,7 +208,7 @@ class Acceptance:
                 amount_micros=quantities.hold_micros(
                     gpu_minutes=order.total_gpu_minutes,
                     price_micros_per_gpu_hour=order.price_micros_per_gpu_hour,
-                    fee_bps=limits.fee_bps_max(),
+                    fee_bps=max(self.batch.maker_bps, self.batch.taker_bps),
                 ),
                 cause=supply.cause_of(account_id=self.account.pk, client_order_id=request.client_order_id),
             )
@@ -295,10 +298,10 @@ class Acceptance:
             post_only=request.post_only,
             self_trade=request.self_trade,
             same_node=self._wants_one_node(request, listing),
-            extends=self._extended.get(request.extends_id or 0),
+            extends=None if request.extends_id is None else self._extended[request.extends_id],
             expires_at=terms.expires_at(request, window),
-            maker_fee_bps=limits.maker_fee_bps(),
-            taker_fee_bps=limits.taker_fee_bps(),
+            maker_fee_bps=self.batch.maker_bps,
+            taker_fee_bps=self.batch.taker_bps,
             total_gpu_minutes=gpu_minutes,
             open_gpu_minutes=gpu_minutes,
             placed_at=self.now,
@@ -306,10 +309,11 @@ class Acceptance:
         )
 
 
-def _body(order: Order, now: datetime) -> tuple[int, ...]:
-    """The engine's `New` without its sequence."""
-    is_dated = order.time_in_force == Order.TimeInForce.GTD
+def _body(order: Order, minute: int, clock: int) -> tuple[int, ...]:
+    """The engine's `New` without its sequence, accepted in that minute at that millisecond."""
     one_node = ANY_ONE if order.same_node else 0
+    if order.extends_id is not None and order.extends is not None:
+        one_node = order.extends.node_id
     command = New(
         sequence=0,
         order=order.pk,
@@ -324,9 +328,9 @@ def _body(order: Order, now: datetime) -> tuple[int, ...]:
         time_in_force=int(order.time_in_force),
         post_only=int(order.post_only),
         self_trade=int(order.self_trade),
-        minute=quantities.to_minutes(now),
-        one_node=order.extends.node_id if order.extends is not None else one_node,
-        expires=quantities.to_milliseconds(order.expires_at) if is_dated else 0,
-        clock=quantities.to_milliseconds(now),
+        minute=minute,
+        one_node=one_node,
+        expires=quantities.to_milliseconds(order.expires_at) if order.time_in_force == terms.GTD else 0,
+        clock=clock,
     )
     return command[1:]

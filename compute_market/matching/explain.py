@@ -6,17 +6,20 @@ order like it would meet today.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from compute_market.amounts import credits_of
-from compute_market.clock import HOUR
+from compute_market.clock import HOUR, floor_minute
+from compute_market.matching import node_offers
 from compute_market.matching.models import Level, Listing, Order
+from compute_market.matching.node_offers import Offered, most_of_one_node
 from compute_market.offers.models import Product
 
 PRICES_SHOWN = 3
@@ -32,7 +35,8 @@ class Miss:
 
     `dearer`, `cheaper`: the price, by `difference_micros` per GPU-hour. `later`, `earlier`: the window, moved
     by `hours`; `shorter`: only so many of its hours; `longer`: so many more; `sold`: they are sold already.
-    `region`, `tier`, `interconnect`, `gpu`: the product. `node`, `halted`: nothing of the order's own.
+    `several`: the one node that it wants, or has begun with. `region`, `tier`, `interconnect`, `gpu`: the
+    product. `node`, `halted`: nothing of the order's own.
 
     `gpus` could be had (or sold) there, over [start, end), at the price.
     """
@@ -55,9 +59,16 @@ def misses(order: Order, *, now: datetime) -> list[Miss]:
     found = list(_stopped(order, now))
     if order.side == Order.Side.SELL:
         return [*found, *_lower_prices(order), *_other_windows_of_bids(order, now)]
-    if order.start < now:
+    if order.start < floor_minute(now):
         return found
-    return [*found, *_higher_prices(order), *_other_windows(order, now), *_other_products(order)]
+    asks = _asks_for(order, now)
+    return [
+        *found,
+        *_several_nodes(order, asks),
+        *_higher_prices(order, asks),
+        *_other_windows(order, asks, now),
+        *_other_products(order),
+    ]
 
 
 def _stopped(order: Order, now: datetime) -> Iterator[Miss]:
@@ -78,15 +89,60 @@ def _asks() -> QuerySet[Level]:
     return Level.objects.filter(side=Order.Side.SELL).order_by("price_micros_per_gpu_hour", "start")
 
 
-def _higher_prices(order: Order) -> Iterator[Miss]:
+def _asks_for(order: Order, now: datetime) -> list[Offered]:
+    """What a buy may trade with, at any price and over any hours, the cheapest first.
+
+    A buy that wants one node sees each node by itself, and once it has fills only the node that they are on.
+    """
+    if not order.same_node:
+        levels = _asks().filter(product=order.product_id)[:LEVELS_READ_MAX]
+        return [
+            Offered(0, level.price_micros_per_gpu_hour, level.start, level.end, level.gpus)
+            for level in levels
+        ]
+    node = order.trades_as_buy.values_list("node", flat=True).first()
+    if node is None and order.extends is not None:
+        node = order.extends.node_id
+    offered = node_offers.of_products([order.product_id], now=now).get(order.product_id, [])
+    return [each for each in offered if node in {None, each.node}]
+
+
+def _several_nodes(order: Order, asks: Sequence[Offered]) -> Iterator[Miss]:
+    """Whether more could be had at its price if it took from several nodes."""
+    if not order.same_node:
+        return
+    limit, wanted = order.price_micros_per_gpu_hour, _unfilled_gpus(order)
+    affordable = [each for each in asks if each.price_micros_per_gpu_hour <= limit]
+    of_one = most_of_one_node(affordable, order.start, order.end)
+    covering = _asks().filter(
+        product=order.product_id,
+        start__lte=order.start,
+        end__gte=order.end,
+        price_micros_per_gpu_hour__lte=limit,
+    )
+    of_several = min(wanted, covering.aggregate(gpus=Sum("gpus", default=0))["gpus"])
+    if of_several > of_one:
+        text = _("{gpus} at your price from several nodes, with same_node false.")
+        yield Miss(
+            "several",
+            text.format(gpus=_gpus(of_several)),
+            order.product.slug,
+            of_several,
+            limit,
+            start=order.start,
+            end=order.end,
+        )
+
+
+def _higher_prices(order: Order, asks: Sequence[Offered]) -> Iterator[Miss]:
     """How much more would bring how many GPUs, until all that is wanted could be had."""
     limit, wanted = order.price_micros_per_gpu_hour, _unfilled_gpus(order)
-    covering = _asks().filter(product=order.product_id, start__lte=order.start, end__gte=order.end)
     by_price: dict[int, int] = {}
-    total = 0
-    for level in covering[:LEVELS_READ_MAX]:
-        total += level.gpus
-        by_price[level.price_micros_per_gpu_hour] = min(total, wanted)
+    by_node: dict[int, int] = defaultdict(int)
+    for ask in asks:
+        if ask.start <= order.start and ask.end >= order.end:
+            by_node[ask.node] += ask.gpus
+            by_price[ask.price_micros_per_gpu_hour] = min(max(by_node.values()), wanted)
     dearer = [(price, gpus) for price, gpus in by_price.items() if price > limit]
     enough = next((place for place, (_price, gpus) in enumerate(dearer) if gpus == wanted), len(dearer))
     for price, gpus in dearer[: min(enough + 1, PRICES_SHOWN)]:
@@ -103,13 +159,12 @@ def _higher_prices(order: Order) -> Iterator[Miss]:
         )
 
 
-def _other_windows(order: Order, now: datetime) -> Iterator[Miss]:
+def _other_windows(order: Order, asks: Sequence[Offered], now: datetime) -> Iterator[Miss]:
     """As many hours later or earlier, or some of the hours, for no more than the limit."""
+    if order.extends_id is not None:
+        return
     limit, soonest = order.price_micros_per_gpu_hour, _next_hour(now)
-    affordable = _asks().filter(
-        product=order.product_id, price_micros_per_gpu_hour__lte=limit, end__gt=soonest
-    )
-    levels = list(affordable[:LEVELS_READ_MAX])
+    levels = [each for each in asks if each.price_micros_per_gpu_hour <= limit and each.end > soonest]
     length, wanted = order.end - order.start, _unfilled_gpus(order)
     later = sorted({_hour_from(level.start) for level in levels if level.start > order.start})
     ends = {level.end - length for level in levels}
@@ -118,7 +173,7 @@ def _other_windows(order: Order, now: datetime) -> Iterator[Miss]:
         ("later", later, _("{gpus} at your price, starting {hours} later: {start} UTC.")),
         ("earlier", earlier, _("{gpus} at your price, starting {hours} earlier: {start} UTC.")),
     ):
-        offered = [(start, _covering(levels, start, start + length)) for start in starts]
+        offered = [(start, most_of_one_node(levels, start, start + length)) for start in starts]
         fitting = [(start, gpus) for start, gpus in offered if gpus]
         if fitting:
             start, gpus = next((one for one in fitting if one[1] >= wanted), fitting[0])
@@ -137,7 +192,7 @@ def _other_windows(order: Order, now: datetime) -> Iterator[Miss]:
     yield from _some_of_the_hours(order, levels)
 
 
-def _some_of_the_hours(order: Order, levels: Sequence[Level]) -> Iterator[Miss]:
+def _some_of_the_hours(order: Order, levels: Sequence[Offered]) -> Iterator[Miss]:
     """The longest part of the window that is offered, if no offer covers the whole."""
     parts = {
         (_hour_from(max(level.start, order.start)), min(level.end, order.end))
@@ -147,8 +202,8 @@ def _some_of_the_hours(order: Order, levels: Sequence[Level]) -> Iterator[Miss]:
     whole = [(start, end) for start, end in parts if end - start >= HOUR]
     if not whole:
         return
-    start, end = max(whole, key=lambda part: (part[1] - part[0], _covering(levels, *part)))
-    gpus = min(_covering(levels, start, end), _unfilled_gpus(order))
+    start, end = max(whole, key=lambda part: (part[1] - part[0], most_of_one_node(levels, *part)))
+    gpus = min(most_of_one_node(levels, start, end), _unfilled_gpus(order))
     hours = (end - start) // HOUR
     text = _("{gpus} at your price for only {hours}: {start} – {end} UTC.")
     yield Miss(
@@ -282,11 +337,6 @@ def _hours_outside(order: Order, level: Level) -> int:
 
 def _unfilled_gpus(order: Order) -> int:
     return -(-(order.total_gpu_minutes - order.filled_gpu_minutes) // order.minutes)
-
-
-def _covering(levels: Sequence[Level], start: datetime, end: datetime) -> int:
-    """GPUs that can be had over the whole of a window: layers of one book add up."""
-    return sum(level.gpus for level in levels if level.start <= start and level.end >= end)
 
 
 def _next_hour(now: datetime) -> datetime:

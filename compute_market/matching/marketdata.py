@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from compute_market.clock import HOUR
-from compute_market.matching import limits, quantities, selectors
+from compute_market.matching import limits, node_offers, quantities, selectors
 from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
 from compute_market.offers.models import Product
 from hub.interface import Prepared
 
 DAY = timedelta(days=1)
-STARTS_STEP_H = 1
 LEVELS_MAX = 100_000
 
 
@@ -59,7 +58,10 @@ def worst_cost(*, gpus: int, start: datetime, end: datetime, price_micros: int) 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The cheapest way found to get the GPUs in one product. Nothing is reserved."""
+    """The cheapest way found to get the GPUs in one product. Nothing is reserved.
+
+    `same_node`: all of them on one node; an order must say the same to cost the same.
+    """
 
     product: Product
     start: datetime
@@ -67,6 +69,7 @@ class Quote:
     gpus: int
     limit_micros: int
     cost: Cost
+    same_node: bool
 
     @property
     def hours(self) -> int:
@@ -74,55 +77,86 @@ class Quote:
 
 
 def quotes(
-    products: Sequence[Product], *, gpus: int, hours: int, within_days: int, now: datetime
+    products: Sequence[Product],
+    *,
+    gpus: int,
+    hours: int,
+    within_days: int,
+    now: datetime,
+    same_node: bool | None = None,
 ) -> list[Quote]:
-    """For each product the cheapest full-hour start, the cheapest first. One query.
+    """For each product the cheapest full-hour start, the cheapest first.
 
-    The cost is exact for what rests now: levels are taken from the cheapest up. The limit is the dearest
-    level that is needed, and is what an order would have to name.
+    With `same_node` on one node only, with False wherever it is cheapest; None: on one node where one has
+    them all, else on several. The cost is exact for what rests now, taken from the cheapest up. The limit is
+    the dearest that is needed, and is what an order would have to name.
     """
-    by_product: dict[int, list[tuple[int, int, datetime, datetime]]] = defaultdict(list)
     first = now.replace(minute=0, second=0, microsecond=0) + HOUR
-    asks = Level.objects.filter(
-        product__in=[product.pk for product in products], side=Order.Side.SELL, end__gte=first + hours * HOUR
-    ).order_by("price_micros_per_gpu_hour")
-    for level in asks.iterator():
-        by_product[level.product_id].append(
-            (level.price_micros_per_gpu_hour, level.gpus, level.start, level.end)
-        )
+    last = first + (within_days * 24 - 1) * HOUR
+    anywhere = _levels(products, ending_from=first + hours * HOUR)
+    on_nodes = {}
+    if same_node is not False:
+        on_nodes = node_offers.of_products([product.pk for product in products], now=now)
     found = []
     for product in products:
-        lots_gpus = -(-gpus // product.lot) * product.lot
-        candidates = [
-            quote
-            for number in range(0, within_days * 24, STARTS_STEP_H)
-            if (quote := _at(product, by_product[product.pk], lots_gpus, first + number * HOUR, hours))
-        ]
-        if candidates:
-            found.append(min(candidates, key=lambda quote: (quote.cost.total_micros, quote.start)))
+        lots = -(-gpus // product.lot) * product.lot
+        quote = None
+        if same_node is not False:
+            quote = _cheapest(
+                product, on_nodes.get(product.pk, []), lots, hours, (first, last), same_node=True
+            )
+        if quote is None and not same_node:
+            quote = _cheapest(product, anywhere[product.pk], lots, hours, (first, last), same_node=False)
+        if quote is not None:
+            found.append(quote)
     return sorted(found, key=lambda quote: quote.cost.total_micros)
 
 
-def _at(
-    product: Product,
-    levels: list[tuple[int, int, datetime, datetime]],
-    gpus: int,
-    start: datetime,
-    hours: int,
-) -> Quote | None:
-    end, left, notional, limit = start + hours * HOUR, gpus, 0, 0
-    for price, offered, level_start, level_end in levels:
-        if level_start > start or level_end < end:
-            continue
-        taken = min(left, offered)
-        notional += quantities.notional_micros(
-            gpu_minutes=taken * hours * 60, price_micros_per_gpu_hour=price
+def _levels(products: Sequence[Product], *, ending_from: datetime) -> dict[int, list[node_offers.Offered]]:
+    """Product → what is offered on any nodes together, the cheapest first."""
+    by_product: dict[int, list[node_offers.Offered]] = defaultdict(list)
+    asks = Level.objects.filter(
+        product__in=[product.pk for product in products], side=Order.Side.SELL, end__gte=ending_from
+    ).order_by("price_micros_per_gpu_hour")
+    for level in asks.iterator():
+        by_product[level.product_id].append(
+            node_offers.Offered(0, level.price_micros_per_gpu_hour, level.start, level.end, level.gpus)
         )
-        left, limit = left - taken, price
-        if not left:
+    return by_product
+
+
+def _cheapest(
+    product: Product,
+    offered: list[node_offers.Offered],
+    gpus: int,
+    hours: int,
+    starts: tuple[datetime, datetime],
+    *,
+    same_node: bool,
+) -> Quote | None:
+    """The cheapest start between two hours, the earliest of those that cost the same.
+
+    More can be had only where an offer begins, so no other hours are looked at.
+    """
+    first, last = starts
+    begins = {_hour_from(each.start) for each in offered}
+    found = []
+    for start in sorted({first, *(begin for begin in begins if first < begin <= last)}):
+        end = start + hours * HOUR
+        cheapest = node_offers.cheapest_node(offered, gpus=gpus, start=start, end=end)
+        if cheapest is not None:
+            hourly, limit = cheapest
+            notional = hourly * hours
             fee = quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max())
-            return Quote(product, start, end, gpus, limit, Cost(gpus * hours * 60, notional, fee))
-    return None
+            cost = Cost(gpus * hours * quantities.MINUTES_PER_HOUR, notional, fee)
+            found.append(Quote(product, start, end, gpus, limit, cost, same_node))
+    return min(found, key=lambda quote: (quote.cost.total_micros, quote.start), default=None)
+
+
+def _hour_from(moment: datetime) -> datetime:
+    """The full hour at or after a moment."""
+    floor = moment.replace(minute=0, second=0, microsecond=0)
+    return floor if floor == moment else floor + HOUR
 
 
 @dataclass(frozen=True, slots=True)

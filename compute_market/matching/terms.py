@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 PRICE_MAX_MICROS = 10**12
 CLIENT_ORDER_ID_MAX = 64
+# Django's choices work their values out anew each time they are asked.
+SIDES = frozenset(Order.Side.values)
+SELF_TRADES = frozenset(Order.SelfTrade.values)
+FORCES = frozenset(Order.TimeInForce.values)
+BUY, SELL = Order.Side.BUY.value, Order.Side.SELL.value
+GTD, IMMEDIATE = Order.TimeInForce.GTD.value, {Order.TimeInForce.IOC.value, Order.TimeInForce.FOK.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,16 +153,16 @@ def _check_identity(request: OrderRequest) -> None:
     if not 0 < len(name) <= CLIENT_ORDER_ID_MAX or not name.isprintable():
         reason = _("must have 1 to {limit} printable characters.").format(limit=CLIENT_ORDER_ID_MAX)
         raise OrderInvalid(field="client_order_id", reason=reason)
-    if request.side not in Order.Side.values:
+    if request.side not in SIDES:
         raise OrderInvalid(field="side", reason=_("must be buy or sell."))
-    if request.self_trade not in Order.SelfTrade.values:
+    if request.self_trade not in SELF_TRADES:
         raise OrderInvalid(field="self_trade", reason=_("is not a known mode."))
     sources = (request.node_id is not None) + (request.lease_id is not None)
-    if request.side == Order.Side.SELL and sources != 1:
+    if request.side == SELL and sources != 1:
         raise OrderInvalid(field="node", reason=_("a sell names one node or one lease."))
-    if request.side == Order.Side.BUY and sources:
+    if request.side == BUY and sources:
         raise OrderInvalid(field="node", reason=_("a buy names neither node nor lease."))
-    if request.side == Order.Side.SELL:
+    if request.side == SELL:
         for field, value in (("same_node", request.same_node), ("extends", request.extends_id)):
             if value:
                 raise OrderInvalid(field=field, reason=_("belongs to a buy."))
@@ -166,14 +172,14 @@ def _check_identity(request: OrderRequest) -> None:
 
 def _check_force(request: OrderRequest, now: datetime) -> None:
     force = request.time_in_force
-    immediate = force in {Order.TimeInForce.IOC, Order.TimeInForce.FOK}
-    if force not in Order.TimeInForce.values:
+    immediate = force in IMMEDIATE
+    if force not in FORCES:
         raise OrderInvalid(field="time_in_force", reason=_("is not a known one."))
     if request.is_market and not immediate:
         raise OrderInvalid(field="time_in_force", reason=_("a market order is IOC or FOK."))
     if request.post_only and immediate:
         raise OrderInvalid(field="post_only", reason=_("an immediate order cannot be post-only."))
-    if (force == Order.TimeInForce.GTD) != (request.expires_at is not None):
+    if (force == GTD) != (request.expires_at is not None):
         raise OrderInvalid(field="expires_at", reason=_("belongs to a GTD order, and to no other."))
     if request.expires_at is not None and request.expires_at <= now:
         raise OrderInvalid(field="expires_at", reason=_("has passed."))
@@ -193,7 +199,7 @@ def _window(request: OrderRequest, horizon_days: int, now: datetime, source: Lea
         raise OrderInvalid(field="start", reason=_("an extension begins where the lease ends."))
     if start < soonest:
         raise OrderInvalid(field="start", reason=_("has passed."))
-    if request.end <= max(start, ceil_minute(now)):
+    if request.end <= start or (start <= now and request.end <= ceil_minute(now)):
         raise OrderInvalid(field="end", reason=_("must come after the start."))
     if request.end > now + timedelta(days=horizon_days):
         reason = _("must lie within {days} days.").format(days=horizon_days)
@@ -207,5 +213,5 @@ def expires_at(request: OrderRequest, window: Window) -> datetime:
     A buy is worth nothing once the minute is over in which its window begins; of an offer something is left
     until its end.
     """
-    natural = window.start + MINUTE if request.side == Order.Side.BUY else window.end
+    natural = window.start + MINUTE if request.side == BUY else window.end
     return natural if request.expires_at is None else min(natural, request.expires_at)

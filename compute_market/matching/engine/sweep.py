@@ -104,6 +104,7 @@ def best_node(asks: Iterable[Order], order: Order) -> list[Order]:
     more or, at the same price, is younger.
     """
     account, mode, wanted = order.account, order.self_trade, order.open
+    start, end = order.start, order.end
     shares: dict[int, _Share] = {}
     own: list[Order] = []
     best: _Share | None = None
@@ -114,9 +115,11 @@ def best_node(asks: Iterable[Order], order: Order) -> list[Order]:
             if not any(share.may_beat(best, wanted, price) for share in shares.values()):
                 break
             level = price
-        free = ask.available(order.start, order.end)
+        free = ask.open if ask.steps is None else ask.gpus - profile.peak(ask.steps, start, end)
         if free <= 0:
             continue
+        if not shares and free >= wanted and ask.account != account:
+            return [ask]  # the cheapest and oldest has them all
         share = shares.get(ask.node)
         if share is None:
             share = shares[ask.node] = _Share()

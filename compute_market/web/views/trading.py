@@ -82,6 +82,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "hours": request.GET.get("hours", 24),
         "start": request.GET.get("start"),
         "price": request.GET.get("price", "").replace(",", "") or amount_of(best),
+        "same_node": request.GET.get("machines", ""),
         "client_order_id": f"web-{uuid4().hex}",
     }
     form, review, placed = _ticket(request, found, initial)

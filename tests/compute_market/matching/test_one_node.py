@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +16,10 @@ from compute_market.leases.errors import LeaseNotFound
 from compute_market.leases.models import Binding, Lease
 from compute_market.leases.states import State
 from compute_market.ledger.models import Account
-from compute_market.matching import checks, services
+from compute_market.matching import checks, explain, marketdata, services
 from compute_market.matching.errors import OrderInvalid
 from compute_market.matching.models import Order, Trade
-from compute_market.offers.models import GpuHold, Node
+from compute_market.offers.models import GpuHold, Node, Product
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import FOK, MIDNIGHT, again, buy, drain, purse, rich, sell
@@ -286,6 +287,72 @@ class TestExtensions:
     def test_belong_to_buys(self, provider: Principal, machine: Node) -> None:
         with pytest.raises(OrderInvalid):
             sell(provider, machine, 1, 9, same_node=True)
+
+
+class TestQuotes:
+    def quotes(self, product: Product, gpus: int, **options: Any) -> list[tuple[bool, int]]:
+        found = marketdata.quotes([product], gpus=gpus, hours=2, within_days=2, now=NOON, **options)
+        return [(quote.same_node, quote.cost.notional_micros // CREDIT) for quote in found]
+
+    def test_are_of_one_node_where_one_has_all(
+        self, provider: Principal, user: Principal, machine: Node, neighbour: Node
+    ) -> None:
+        sell(provider, machine, 4, 9)
+        sell(provider, neighbour, 8, 12)
+        drain()
+        assert self.quotes(machine.product, 4) == [(True, 4 * 2 * 9)]
+        assert self.quotes(machine.product, 6) == [(True, 6 * 2 * 12)]
+        assert self.quotes(machine.product, 6, same_node=False) == [(False, 2 * (4 * 9 + 2 * 12))]
+        assert self.quotes(machine.product, 10) == [(False, 2 * (4 * 9 + 6 * 12))]
+        assert self.quotes(machine.product, 10, same_node=True) == []
+        # What is sold is quoted no more, and a silent node's offers neither.
+        buy(user, machine.product, 4, 9, hours=(0, 23))
+        drain()
+        assert self.quotes(machine.product, 4) == [(True, 4 * 2 * 12)]
+        Node.objects.filter(pk=neighbour.pk).update(is_stale=True)
+        assert self.quotes(machine.product, 4, same_node=True) == []
+
+    def test_cost_what_the_order_then_costs(
+        self, provider: Principal, user: Principal, machine: Node, neighbour: Node
+    ) -> None:
+        chance = random.Random(1)
+        for node in [machine, neighbour] * 4:
+            sell(provider, node, 2, chance.randrange(9, 13))
+        drain()
+        [quote] = marketdata.quotes([machine.product], gpus=5, hours=2, within_days=2, now=NOON)
+        limit = quote.limit_micros / CREDIT
+        bid = buy(user, machine.product, 5, limit, start=quote.start, end=quote.end, time_in_force=FOK)
+        drain()
+        assert sum(trade.notional_micros for trade in Trade.objects.filter(buy=bid)) == (
+            quote.cost.notional_micros
+        )
+
+
+class TestExplanations:
+    def told(self, order: Order) -> dict[str, int]:
+        return {miss.what: miss.gpus for miss in explain.misses(again(order), now=NOON)}
+
+    def test_tell_what_several_nodes_would_give(
+        self, provider: Principal, user: Principal, machine: Node, neighbour: Node
+    ) -> None:
+        sell(provider, machine, 4, 9)
+        sell(provider, neighbour, 4, 9)
+        drain()
+        bid = buy(user, machine.product, 8, 9, time_in_force=FOK)
+        drain()
+        assert self.told(bid) == {"several": 8}
+
+    def test_look_at_the_node_of_the_first_fill_only(
+        self, provider: Principal, user: Principal, machine: Node, neighbour: Node
+    ) -> None:
+        sell(provider, machine, 4, 9)
+        bid = buy(user, machine.product, 8, 9)
+        drain()
+        sell(provider, machine, 2, 12)
+        sell(provider, neighbour, 8, 10.2)
+        drain()
+        [dearer] = [miss for miss in explain.misses(again(bid), now=NOON) if miss.what == "dearer"]
+        assert (dearer.gpus, dearer.price_micros) == (2, 12 * CREDIT)
 
 
 class TestFirstMinute:
