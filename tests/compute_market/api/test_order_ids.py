@@ -170,7 +170,7 @@ class TestSellBack:
         answers = []
         try:
             for minutes in (70, 118):  # both in its last hour
-                keep_time_by(lambda minutes=minutes: start + timedelta(minutes=minutes))  # type: ignore[misc]
+                keep_time_by(lambda minutes=minutes: start + timedelta(minutes=minutes))
                 Node.objects.filter(pk=node.pk).update(last_heartbeat_at=start + timedelta(minutes=minutes))
                 answers.append(holder("post", f"leases/{lease.pk}/sell-back", body))
         finally:

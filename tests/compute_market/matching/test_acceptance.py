@@ -12,7 +12,6 @@ from compute_market.errors import Refusal
 from compute_market.leases.errors import CapacityTaken
 from compute_market.leases.models import Lease
 from compute_market.ledger.errors import InsufficientFunds, NotAMember
-from compute_market.ledger.models import Account
 from compute_market.matching import checks, selectors, services
 from compute_market.matching.errors import (
     BulkTooLarge,
@@ -20,7 +19,7 @@ from compute_market.matching.errors import (
     OrderInvalid,
     TooManyOrders,
 )
-from compute_market.matching.models import Command, Order, Trade
+from compute_market.matching.models import Command, Order, RefusedOrder, Trade
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
@@ -248,10 +247,10 @@ class TestAGroup:
         assert isinstance(stranger, ClientOrderIdReused)
         assert Order.objects.count() == 1
 
-    def test_of_refusals_leaves_nothing(self, machine: Node) -> None:
+    def test_of_refusals_leaves_their_ids_and_no_order(self, machine: Node) -> None:
         wanted = exchange.request(machine.product, BUY, 1, 12)
-        accounts = Account.objects.count()
         answers = self.accept((trader(), wanted), (trader(), wanted))
         assert [type(answer).__name__ for answer in answers] == ["InsufficientFunds"] * 2
-        assert not Command.objects.exists()
-        assert Account.objects.count() == accounts
+        assert not Command.objects.filter(kind="new").exists()
+        assert not Order.objects.exists()
+        assert RefusedOrder.objects.filter(client_order_id=wanted.client_order_id).count() == 2

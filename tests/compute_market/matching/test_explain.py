@@ -193,5 +193,5 @@ class TestCost:
         order = buy(user, machine.product, 4, 12)
         drain()
         order = Order.objects.select_related("product", "node").get(side=BUY)
-        with django_assert_max_num_queries(4):  # type: ignore[operator]
+        with django_assert_max_num_queries(6):  # type: ignore[operator]
             assert explain.misses(order, now=NOON)[0].price_micros == round(12.6 * CREDIT)

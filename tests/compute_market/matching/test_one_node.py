@@ -317,7 +317,7 @@ class TestQuotes:
     ) -> None:
         chance = random.Random(1)
         for node in [machine, neighbour] * 4:
-            sell(provider, node, 2, chance.randrange(9, 13))
+            sell(provider, node, 2, chance.choice((9, 9.6, 10.2, 12)))
         drain()
         [quote] = marketdata.quotes([machine.product], gpus=5, hours=2, within_days=2, now=NOON)
         limit = quote.limit_micros / CREDIT

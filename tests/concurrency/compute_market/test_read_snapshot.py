@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from threading import Event, Thread
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection, connections
 
+from compute_market.clock import database_now
 from compute_market.ledger.models import Transfer
 from compute_market.matching import books, jobs, services
 from compute_market.read_snapshot import read_snapshot
 from tests.concurrency.races import race
 from tests.factories import exchange
 from tests.factories.exchange import BUY, SELL
-from tests.factories.market import NOON, fund, namespace_of
+from tests.factories.market import fund, namespace_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +44,10 @@ class TestAudits:
     def test_give_no_false_alarm_while_people_trade(self, settings: Any) -> None:
         settings.MARKET_SNAPSHOT_COMMANDS = 20
         provider, buyer = exchange.rich(), exchange.rich()
-        node = exchange.node(provider, exchange.product(shard=1), gpus=200)
+        now = database_now()
+        node = exchange.node(provider, exchange.product(shard=1), gpus=200, now=now)
+        start = (now + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+        window = {"start": start, "end": start + timedelta(hours=1)}
         done, failures = Event(), []
 
         def trade() -> None:
@@ -50,11 +55,12 @@ class TestAudits:
                 while not done.is_set():
                     for who, side, source in ((provider, SELL, node.pk), (buyer, BUY, None)):
                         wanted = [
-                            exchange.request(node.product, side, 1, 9, node_id=source) for _ in range(4)
+                            exchange.request(node.product, side, 1, 9, node_id=source, **window)
+                            for _ in range(4)
                         ]
                         orders = exchange.for_account(who, wanted)
-                        services.place_orders(actor=who, orders=orders, now=NOON)
-                        jobs.drain_shard(shard=1, now=NOON)
+                        services.place_orders(actor=who, orders=orders, now=now)
+                        jobs.drain_shard(shard=1, now=now)
             except OperationalError as error:
                 failures.append(error)
             finally:
