@@ -2,14 +2,17 @@
 
 import gc
 import os
+import signal
 import warnings
 from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
-from celery.signals import worker_before_create_process
+from celery.signals import beat_embedded_init, worker_before_create_process, worker_process_init
 from django.conf import settings
 from kombu import Queue
+
+from bazaar.server.processes import end_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
 
@@ -31,6 +34,13 @@ def _share_memory(**_: Any) -> None:
     """Keep garbage collection off what is loaded, so that worker processes go on sharing it."""
     gc.collect()
     gc.freeze()
+
+
+@worker_process_init.connect
+@beat_embedded_init.connect
+def _end_with_worker(**_: Any) -> None:
+    """No process of a worker outlives it. What it was doing is found again by a sweep."""
+    end_with_parent(signal.SIGKILL)
 
 
 # One line a sweep: the name says what it does, the number how many seconds lie between two runs.

@@ -24,9 +24,12 @@ class ProcessFailed(RuntimeError):
     """A child ended, or did not become ready in time; the message says which and why."""
 
 
-def _die_with_parent(by: signal.Signals) -> None:
-    # Linux ends the child when the thread that started it ends, even by SIGKILL. Elsewhere a
-    # supervisor that was killed leaves children, which the next start finds by their socket.
+def end_with_parent(by: signal.Signals) -> None:
+    """Have the kernel send this process the signal when the thread that started it ends, even by SIGKILL.
+
+    Does nothing where the system is not Linux: there a supervisor that was killed leaves children, which the
+    next start finds by their socket.
+    """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, by)
 
@@ -57,7 +60,7 @@ def spawn(
         cwd=cwd,
         pass_fds=pass_fds,
         start_new_session=True,
-        preexec_fn=partial(_die_with_parent, orphaned),  # noqa: PLW1509 - one system call, nothing that takes a lock
+        preexec_fn=partial(end_with_parent, orphaned),  # noqa: PLW1509 - one system call, nothing that takes a lock
         user=user,
         group=user,
         extra_groups=[] if user is not None else None,

@@ -205,8 +205,8 @@ class Supervisor:
         # Beat is forked from the worker (-B) and shares its memory: a process of its own costs 80 MB.
         argv = [sys.executable, "-m", "celery", "-A", "bazaar", "--quiet", "worker", "-B", *WORKER]
         argv += ["-c", self.env.get("BAZAAR_WORKER_PROCESSES") or "2", "-s", str(self.options.data / "beat")]
-        # Asked politely, an orphan would wait for a Redis that has gone with us, busily and for ever.
-        return self._spawn("worker", argv, orphaned=signal.SIGQUIT)
+        # A worker without its Redis tries to reach it for ever, whichever signal asks it to end.
+        return self._spawn("worker", argv, orphaned=signal.SIGKILL)
 
     def _listen_for_leases(self) -> None:
         """Give ports of leases an origin of their own: hosts below `localhost`, which browsers find here.

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
-from tests.fuzz import values
+from tests.fuzz import described, values
 from tests.fuzz.routes import Groups, Route, Variable
 from tests.fuzz.world import World
 
 METHODS = ("GET", "GET", "GET", "POST", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 BROKEN_BYTES = (b"\xff", b"\xed\xa0\x80", b"\xc0\xaf", b"\x00", b"\x1b", b"\x0a", b"\xe2\x80\xa8")
 DEEP = 100_000
+DESCRIBED_SHARE = 0.35
+IN_BRACES = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Call:
 def make(seed: int, groups: Groups, world: World) -> Call:
     """The call of this seed: the same seed gives the same call."""
     random = Random(seed)
+    if random.random() < DESCRIBED_SHARE:
+        return _described(random, world)
     route = random.choice(random.choice(groups))
     method = random.choice(METHODS)
     content_type, body = _body(random, world, route.modules) if method not in {"GET", "HEAD"} else ("", b"")
@@ -54,6 +60,45 @@ def make(seed: int, groups: Groups, world: World) -> Call:
         user=random.choice(["", "alice", "alice", "mallory"]),
         by_session=random.random() < 0.3,
     )
+
+
+def _described(random: Random, world: World) -> Call:
+    """A call of the OpenAPI description."""
+    operation = random.choice(described.operations())
+    is_broken = random.random() < 0.6
+    path = IN_BRACES.sub(lambda found: _described_segment(random, found[1], world), operation.path)
+    pieces = []
+    for parameter in operation.query:
+        if random.random() < 0.4:
+            text = _as_text(random, parameter["schema"], world, is_broken=is_broken)
+            pieces.append(f"{parameter['name']}={quote(text[:6000])}")
+    body = b""
+    if operation.body is not None:
+        value = described.sample(random, operation.body, world.known)
+        body = json.dumps(described.break_one(random, value, world.known) if is_broken else value).encode()
+    return Call(
+        method=operation.method,
+        path=path,
+        query="&".join(pieces),
+        headers=_headers(random, world) if random.random() < 0.2 else {},
+        content_type="application/json",
+        body=body,
+        user=random.choice(["", "alice", "alice", "alice", "mallory"]),
+        by_session=random.random() < 0.2,
+    )
+
+
+def _described_segment(random: Random, name: str, world: World) -> str:
+    if random.random() < 0.1:
+        return _odd_segment(random)
+    return quote(_fitting(random, Variable(name, "int" if name.endswith("_id") else "str"), world), safe="/")
+
+
+def _as_text(random: Random, schema: dict[str, Any], world: World, *, is_broken: bool) -> str:
+    if is_broken and random.random() < 0.5:
+        return values.text(random, world.known)
+    found = described.sample(random, schema, world.known)
+    return found if isinstance(found, str) else json.dumps(found)
 
 
 def _path(random: Random, route: Route, world: World) -> str:
@@ -78,6 +123,8 @@ def _fitting(random: Random, part: Variable, world: World) -> str:
         return random.choice(["1", "2", "0", "9" * 19, "9" * 30])
     if "namespace" in part.name or part.name in {"owner", "user"}:
         return random.choice(["alice", "mallory", "acme"])
+    if part.name in {"slug", "product"}:
+        return random.choice([world.product, "none"])
     if part.name in {"name", "repo"}:
         return random.choice(["model-1", "dataset-1", "space-1", "none"])
     if "revision" in part.name or part.name in {"rev", "ref", "branch"}:

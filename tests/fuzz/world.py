@@ -31,6 +31,7 @@ class World:
     users: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     known: list[str] = field(default_factory=list)
+    product: str = ""
 
 
 def build() -> World:
@@ -48,6 +49,7 @@ def build() -> World:
         )
     product = market.product()
     market.node(of=product)
+    world.product = product.slug
     world.known = [
         *("alice", "mallory", "acme", "main", "feat/x", "refs/pr/1", "1", "2", "a.txt", "README.md", "model"),
         *(

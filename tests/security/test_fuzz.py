@@ -1,4 +1,7 @@
-"""Random calls over every route of the urlconf; `script/fuzz` makes a hundred thousand."""
+"""Random calls over every route of the urlconf and every operation of the OpenAPI description.
+
+`script/fuzz` makes a hundred thousand.
+"""
 
 from __future__ import annotations
 
