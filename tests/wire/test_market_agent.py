@@ -42,6 +42,9 @@ class AgentProcess:
         permit = self.far("enrolment_key", gpus=2)
         self.key, self.node = permit["key"], permit["name"]
         self.process: subprocess.Popen[bytes] | None = None
+        # The hub's address as the machine knows it, and words before the program: a machine may be elsewhere.
+        self.hub = bazaar.url
+        self.prefix: list[str] = []
 
     @property
     def log(self) -> Path:
@@ -53,13 +56,13 @@ class AgentProcess:
     def start(self, *options: str, declare: str = "h100-sxm-80g", program: tuple[str, ...] = ()) -> None:
         """The secret in its environment must never reach what it runs."""
         words = [
-            *("--hub", self.bazaar.url, "--key", self.key, "--folder", str(self.folder)),
+            *("--hub", self.hub, "--key", self.key, "--folder", str(self.folder)),
             *("--declare", declare, "--gpus", "2", "--allow-processes", "--poll-seconds", "0.2"),
             *(*RUN_AS, *options),
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *program, str(AGENT), *words],
+                [*self.prefix, sys.executable, *program, str(AGENT), *words],
                 env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "AGENT_SECRET": "swordfish"},
                 stderr=log,
             )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +21,8 @@ from tests.servers import ports
 from tests.servers.live import LiveBazaar
 from tests.wire.test_market_agent import AgentProcess
 from tests.wire.test_market_tunnels import Tenant, ask
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Client:
@@ -172,6 +177,74 @@ class TestForwarding:
             assert (status, json.loads(body)["path"]) == (200, "/through")
             with pytest.raises((OSError, ConnectionError)):
                 ask(undeclared, "/healthz", headers={})
+        finally:
+            processes.stop(process)
+
+
+class TestCommandLine:
+    """`market ports`, `ssh`, `cp` and `forward`, as people type them."""
+
+    def market(self, client: Client, *words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "compute_market.client", *words],
+            input=data,
+            capture_output=True,
+            timeout=90,
+            check=False,
+            cwd=client.folder,
+            env=self.environment(client),
+        )
+
+    def environment(self, client: Client) -> dict[str, str]:
+        """A home whose only key is the client's, under the name that ssh looks for."""
+        home = client.folder / "home"
+        (home / ".ssh").mkdir(parents=True, exist_ok=True)
+        shutil.copy(client.key, home / ".ssh" / "id_ed25519")
+        tenant = client.tenant
+        return {
+            **tenant.bazaar.client_env(home=home),
+            "PYTHONPATH": str(ROOT),
+            "BAZAAR_URL": tenant.bazaar.url,
+            "BAZAAR_TOKEN": tenant.token,
+            # OpenSSH asks the system for the home, not the environment.
+            "PATH": f"{self.programs(client, home)}:{os.environ['PATH']}",
+        }
+
+    def programs(self, client: Client, home: Path) -> Path:
+        folder = client.folder / "bin"
+        folder.mkdir(exist_ok=True)
+        for name in ("ssh", "scp"):
+            path = folder / name
+            real = ports.require_tool(name)
+            path.write_text(f'#!/bin/sh\nexec {real} -i {home}/.ssh/id_ed25519 -F none "$@"\n')
+            path.chmod(0o755)
+        return folder
+
+    def test_shows_ways_and_goes_them(self, client: Client) -> None:
+        lease = str(client.tenant.lease)
+        shown = self.market(client, "ports", lease).stdout.decode()
+        assert str(client.tenant.port) in shown
+        assert f"ssh -p {client.tenant.bazaar.ssh_port} {lease}@127.0.0.1" in shown
+        done = self.market(client, "ssh", lease, "cat; exit 5", data=b"hello")
+        assert (done.returncode, done.stdout) == (5, b"hello"), done.stderr
+        (client.folder / "here.txt").write_text("copied")
+        assert self.market(client, "cp", "here.txt", f"{lease}:there.txt").returncode == 0
+        assert self.market(client, "cp", f"{lease}:there.txt", "back.txt").returncode == 0
+        assert (client.folder / "back.txt").read_text() == "copied"
+        refused = self.market(client, "forward", lease, "22")
+        assert refused.returncode == 1
+        assert b"port_not_served" in refused.stderr
+
+    def test_forwards_a_port_to_this_machine(self, client: Client) -> None:
+        (local,) = ports.free_ports(1)
+        words = ["forward", str(client.tenant.lease), "web", "--local", str(local)]
+        process = processes.spawn(
+            [sys.executable, "-m", "compute_market.client", *words], env=self.environment(client)
+        )
+        try:
+            processes.wait_until(lambda: listens(local), what="market forward", process=process)
+            status, _, body = ask(local, "/by/forward", headers={})
+            assert (status, json.loads(body)["path"]) == (200, "/by/forward")
         finally:
             processes.stop(process)
 

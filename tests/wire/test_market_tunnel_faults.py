@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from collections.abc import Iterator
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.servers import ports
 from tests.servers.live import LiveBazaar
+from tests.wire.lossy_link import FAR, NEAR
 from tests.wire.test_market_agent import AgentProcess, wait_for
 from tests.wire.test_market_tunnels import Tenant
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -70,6 +78,72 @@ class TestKilled:
             lambda seen: bool(seen) and seen["out"] >= 1_000_000 and seen["streams"] >= 1,
             tenant.agent.folder / "log",
         )
+
+
+class FarAgent(AgentProcess):
+    """An agent in a network namespace behind a slow link that loses packets and lets nobody in."""
+
+    DELAY_MS, LOSS_PERCENT = 50, 1
+
+    def __init__(self, bazaar: LiveBazaar, folder: Path) -> None:
+        super().__init__(bazaar, folder)
+        self.namespace = f"bazaar-{os.getpid()}"
+        subprocess.run(["ip", "netns", "add", self.namespace], check=True)
+        self.helpers: list[subprocess.Popen[str]] = []
+        inside = ["ip", "netns", "exec", self.namespace]
+        self.helper(str(HERE / "lossy_link.py"), self.namespace, str(self.DELAY_MS), str(self.LOSS_PERCENT))
+        near = self.helper(str(HERE / "relay.py"), NEAR[0], "0", "127.0.0.1", str(bazaar.port))
+        # The agent speaks http with its loopback only, so the hub's address is brought there.
+        far = self.helper(str(HERE / "relay.py"), "127.0.0.1", "0", NEAR[0], near, before=inside)
+        self.prefix, self.hub = inside, f"http://127.0.0.1:{far}"
+
+    def helper(self, *words: str, before: Sequence[str] = ()) -> str:
+        """Start a helper; gives the first line that it prints."""
+        process = subprocess.Popen([*before, sys.executable, *words], stdout=subprocess.PIPE, text=True)
+        self.helpers.append(process)
+        assert process.stdout is not None
+        return process.stdout.readline().strip()
+
+    def close(self) -> None:
+        for process in reversed(self.helpers):
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+        subprocess.run(["ip", "netns", "del", self.namespace], check=True)
+
+
+class TestFarAway:
+    """100 ms there and back, one packet of a hundred lost, no connection inwards."""
+
+    @pytest.fixture
+    def far(self, live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[Tenant]:
+        ports.require_tool("ip")
+        if os.geteuid() != 0 or not Path("/dev/net/tun").exists():
+            pytest.skip("network namespaces and TUN devices take root and a kernel that has them")
+        live_sqlite.start_tunnels()
+        folder = tmp_path / "agent"
+        folder.mkdir()
+        agent = FarAgent(live_sqlite, folder)
+        try:
+            tenant = Tenant(live_sqlite, agent)
+            tenant.serve()
+            yield tenant
+        finally:
+            if agent.process is not None and agent.process.poll() is None:
+                agent.stop(signal.SIGTERM)
+            agent.close()
+
+    @pytest.mark.timeout(400)
+    def test_machines_are_reached_and_nothing_is_lost(self, far: Tenant) -> None:
+        with pytest.raises(OSError):
+            socket.create_connection((FAR[0], 22), timeout=3)
+        status, _, body = far.by_path("/big/1000001")
+        assert (status, len(body)) == (200, 1_000_001)
+        with ThreadPoolExecutor(40) as pool:
+            asked = [pool.submit(far.by_path, f"/many/{number}") for number in range(40)]
+            paths = [json.loads(answer.result()[2])["path"] for answer in asked]
+        assert paths == [f"/many/{number}" for number in range(40)]
 
 
 def failed_or(call: object) -> bool | str:

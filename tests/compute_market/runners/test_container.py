@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from compute_market.runners import sessions
 from compute_market.runners.base import Ended, Job, RunnerError, Running
 from compute_market.runners.clocks import boot_seconds
-from compute_market.runners.container import ContainerRunner, RunningContainer, create_words
+from compute_market.runners.container import PUBLISHED, ContainerRunner, RunningContainer, create_words
 from compute_market.runners.gpu_flags import gpu_flags
 from compute_market.runners.records import OUTPUT_BYTES, OUTPUT_FILE
+from compute_market.runners.sessions import session_target
+from compute_market.runners.tunnels import tcp_target
 from compute_market.runners.works import Task, Works
 from tests.compute_market.runners.engines import IMAGE, Podman
 
@@ -280,6 +287,68 @@ class TestAdoption:
         machine.podman("kill", *machine.names())
         machine.podman("rm", "--force", *machine.names())
         assert until_over(left) == Ended(None, "its container is gone")
+
+
+class TestWaysIn:
+    def test_a_session_runs_in_the_container_and_tells_how_it_ended(self, machine: Machine) -> None:
+        running = machine.start("sleep", "300", environment={"OWN": "kept"})
+        until(running.has_begun)
+        runner, made = running.runner, Job(command=["sleep"], folder=running.folder, **facts(running))
+        connect = session_target(partial(runner.inside, made))
+        script = "id -u; pwd; echo $OWN $ASKED; cat; echo trouble >&2; exit 9"
+        assert said(connect(), script, data=b"given", environment={"ASKED": "too"}) == (
+            b"0\n/work\nkept too\ngiven",
+            b"trouble\n",
+            9,
+        )
+        # What is not there says so, as a shell does.
+        assert said(connect(), "no-such-program")[2] == 127
+
+    def test_a_port_is_found_where_the_engine_says_it_is(self, machine: Machine) -> None:
+        """Here the container shares the machine's network; else the engine tells the port it published."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        words = ("httpd", "-f", "-p", f"127.0.0.1:{port}", "-h", "/work")
+        running = machine.start(*words, arguments="--network host")
+        until(running.has_begun)
+        made = Job(command=words, folder=running.folder, **facts(running))
+        assert running.runner.address(made, port) == ("127.0.0.1", port)
+        (running.folder / "work" / "hello").write_text("there")
+
+        def fetched() -> bytes:
+            with contextlib.suppress(OSError), tcp_target(port)() as end:
+                end.sendall(b"GET /hello HTTP/1.0\r\n\r\n")
+                return end.makefile("rb").read()
+            return b""
+
+        assert until(fetched).endswith(b"there")
+
+    def test_published_ports_are_on_the_loopback_alone(self, tmp_path: Path) -> None:
+        words = create_words("podman", job(tmp_path, "serve", ports=[8888]), devices=["none"])
+        assert words[words.index("--publish") + 1] == "127.0.0.1::8888"
+        assert PUBLISHED.search("127.0.0.1:40123\n")
+        assert PUBLISHED.search("0.0.0.0:40123") is None
+
+
+def facts(running: RunningContainer) -> dict[str, Any]:
+    return {"name": running.state["name"], "gpus": running.state["gpus"], "image": IMAGE}
+
+
+def said(
+    connection: socket.socket, command: str, *, data: bytes = b"", environment: dict[str, str] | None = None
+) -> tuple[bytes, bytes, int]:
+    """What a session writes, to its outputs, and its exit code."""
+    seen = {sessions.STDOUT: b"", sessions.STDERR: b""}
+    with connection, connection.makefile("rb") as stream:
+        asked = {"command": command, "terminal": None, "environment": environment or {}}
+        connection.sendall(json.dumps(asked).encode() + b"\n")
+        connection.sendall(sessions.frame(sessions.STDIN, data) + sessions.frame(sessions.STDIN_END, b""))
+        while True:
+            head = stream.read(5)
+            content = stream.read(int.from_bytes(head[1:], "big"))
+            if head[0] == sessions.EXIT:
+                return seen[sessions.STDOUT], seen[sessions.STDERR], int(content)
+            seen[head[0]] += content
 
 
 class TestAHostileImage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -275,6 +276,52 @@ class TestALease:
         running.refresh_from_db()
         assert running.state == "preempt_notice"
         assert "Save your work." in client_of(holder).get(address).content.decode()
+
+    def test_starts_a_notebook_with_one_button_and_shows_the_ways_in(
+        self, machine: Node, settings: Any
+    ) -> None:
+        settings.MARKET_LEASES_URL = "https://leases.example.org"
+        holder = self.with_processes(machine)
+        running = self.running(machine, holder)
+        address = f"/market/leases/{running.pk}"
+        browser = client_of(holder)
+        assert "JupyterLab" in browser.get(address).content.decode()
+        assert "一键启动" in browser.get(address, headers={"Accept-Language": "zh-CN"}).content.decode()
+        assert browser.post(address, {"act": "start", "starter": "nonsense"}).status_code == 400
+        assert browser.post(address, {"act": "start", "starter": "jupyterlab"}).status_code == 302
+        page = browser.get(address).content.decode()
+        path = f"/leases/{running.pk}/ports/notebook"
+        assert f'href="{path}/"' in page
+        assert f"ssh -p {settings.MARKET_SSH_PORT} {running.pk}@testserver" in page
+        sent_on = browser.get(f"{path}/lab?x=1")
+        own = f"https://{running.pk}--notebook.leases.example.org/lab?x=1&bazaar-grant="
+        assert (sent_on.status_code, sent_on["Location"].startswith(own)) == (302, True)
+        # A page of another site's cannot make the browser go there, nor change anything.
+        assert browser.get(f"{path}/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert browser.post(f"{path}/").status_code == 403
+        assert client_of(rich()).get(f"{path}/").status_code == 404
+        settings.MARKET_LEASES_URL = ""
+        assert "market forward" in browser.get(address).content.decode()
+
+    def with_processes(self, machine: Node) -> Principal:
+        """Let the machine run processes; somebody who can pay for it."""
+        machine.runners = ["process"]
+        machine.save()
+        machine.provider.allows_processes = True
+        machine.provider.save()
+        return rich()
+
+    def test_takes_ports_with_a_command(self, machine: Node) -> None:
+        holder = self.with_processes(machine)
+        running = self.running(machine, holder)
+        browser, address = client_of(holder), f"/market/leases/{running.pk}"
+        form = {"act": "run", "command": "serve --all", "serves": "8888=web engine.sock"}
+        assert browser.post(address, {**form, "serves": "99999"}).status_code == 422
+        assert browser.post(address, form).status_code == 302
+        assert running.works.get().serves == [
+            {"port": 8888, "name": "web"},
+            {"socket": "engine.sock", "name": "engine"},
+        ]
 
 
 class TestTheConsole:
