@@ -219,6 +219,7 @@ ANSWERS: dict[str, Any] = {
     "lease_ports": {
         "ports": [PORT],
         "ssh": {"host": "hub.example.org", "port": 2222, "user": "17", "host_keys": ["ssh-ed25519 AAAA…"]},
+        "traffic": {"bytes_in": 2048, "bytes_out": 1_048_576, "streams": 12},
         "until": NOON,
     },
     "lease_port": {**PORT, "until": NOON},

@@ -18,6 +18,7 @@ from compute_market.api.agent import AgentView
 from compute_market.api.base import MarketView, StrictInteger, moment
 from compute_market.leases import access, serving
 from compute_market.leases.errors import TunnelsUnavailable
+from compute_market.leases.models import LeaseTraffic
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 
 TAG = "leases"
@@ -51,6 +52,12 @@ def ssh_row(host: str, lease_id: int) -> dict[str, Any] | None:
     return {"host": name, "port": settings.MARKET_SSH_PORT, "user": str(lease_id), "host_keys": known}
 
 
+def traffic_row(lease_id: int) -> dict[str, int]:
+    """Bytes towards what runs in the lease and back, and streams, as counted so far."""
+    row = LeaseTraffic.objects.filter(lease=lease_id).first() or LeaseTraffic()
+    return {"bytes_in": row.bytes_in, "bytes_out": row.bytes_out, "streams": row.streams}
+
+
 class Ports(MarketView):
     @extend_schema(tags=[TAG], operation_id="lease_ports", responses={200: dict})
     def get(self, request: Request, lease_id: int) -> Response:
@@ -60,6 +67,7 @@ class Ports(MarketView):
             {
                 "ports": [port_row(lease_id, entry) for entry in work.serves],
                 "ssh": ssh_row(request.get_host(), lease_id),
+                "traffic": traffic_row(lease_id),
                 "until": moment(until),
             }
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import threading
 import time
@@ -154,6 +155,71 @@ class TestEnds:
         assert stream.recv(100) == b"on\n"
         agent.forget("work-17")
         assert ended(stream)
+
+
+class TestHostileNodes:
+    """An agent that is what its provider made of it."""
+
+    def taken(self, hub: Hub, answer: bytes) -> tuple[int, bytes]:
+        """What a visitor gets when the agent answers `TAKE` with these bytes."""
+        end = greeted(hub, ticket(ports=["1"]))
+        hub.wait_for_spares(count=1)
+        got: list[tuple[int, bytes]] = []
+
+        def visit() -> None:
+            try:
+                status, _, body = hub.get("/")
+            except http.client.IncompleteRead as cut:
+                status, body = 0, cut.partial
+            got.append((status, body))
+
+        thread = threading.Thread(target=visit)
+        thread.start()
+        with end:
+            heard = b""
+            while b"TAKE 1\n" not in heard:
+                heard += end.recv(4096)
+            with contextlib.suppress(OSError):
+                end.sendall(answer)
+                end.shutdown(socket.SHUT_WR)
+            thread.join(60)
+        assert not thread.is_alive()
+        return got[0]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"OK\nnot http at all\r\n\r\n",
+            b"OK\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"OK\nHTTP/1.1 200 OK\r\nA: b\nSet-Cookie: smuggled=1\r\n\r\n",
+            b"OK\nHTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000,
+        ],
+    )
+    def test_that_give_no_proper_answer_are_told_as_such(self, hub: Hub, answer: bytes) -> None:
+        status, body = self.taken(hub, answer)
+        assert status in {502, 504}
+        assert b"smuggled" not in body
+
+    def test_that_cut_an_answer_do_not_make_it_look_whole(self, hub: Hub) -> None:
+        status, body = self.taken(hub, b"OK\nHTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort")
+        assert (status, body) == (0, b"short")
+
+    def test_cannot_write_lines_into_refusals(self, hub: Hub) -> None:
+        status, body = self.taken(hub, b"NO <script>\r\x1b[2J\n")
+        assert status == 502
+        assert b"\r" not in body
+
+    def test_that_flood_a_spare_connection_fill_no_memory(self, hub: Hub) -> None:
+        with greeted(hub, ticket(ports=["1"])) as end:
+            hub.wait_for_spares(count=1)
+            end.settimeout(2)
+            sent = 0
+            with contextlib.suppress(OSError):
+                while sent < 64 * 1024 * 1024:
+                    sent += end.send(bytes(65536))
+            (spare,) = hub.tunnels.works.by_token["work-17"].spares
+            assert len(spare.received) < 2 * 1024 * 1024
+            assert sent < 32 * 1024 * 1024
 
 
 class TestProof:
