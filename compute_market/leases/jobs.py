@@ -35,6 +35,7 @@ def meter_grace() -> timedelta:
 
 def advance(*, now: datetime) -> None:
     """Everything that is due, in the order in which one thing leads to the next."""
+    lose_leases_of_retired_nodes(now=now)
     end_leases(now=now)
     start_leases(now=now)
     fail_unprovisioned(now=now)
@@ -105,6 +106,16 @@ def lose_leases(*, now: datetime) -> int:
     return lost + _each(
         orphans,
         lambda part: break_off(part, State.LOST, now=now, reason="the lease it was a part of is over"),
+    )
+
+
+def lose_leases_of_retired_nodes(*, now: datetime) -> int:
+    """Give up every lease of a node that was retired, also those whose time has not come."""
+    retired = Node.objects.filter(state=Node.State.RETIRED).values("pk")
+    # Settled ones are excluded in the words of the index of live leases.
+    promised = Lease.objects.exclude(state=State.SETTLED).live().filter(node__in=retired, ends_at__gt=now)
+    return _each(
+        promised, lambda lease: break_off(lease, State.LOST, now=now, reason="its provider retired the node")
     )
 
 

@@ -1,4 +1,9 @@
-"""Which minutes of a lease its node delivered: its heartbeats by the database's clock are the evidence."""
+"""Which minutes of a lease its node delivered, by the database's clock.
+
+A minute is delivered if the node was heard in it, and unless the node let a command of the holder's wait all
+through it: asked for before the minute began, and not told as started before the minute was over. A lease in
+which nothing was asked for is delivered by being there.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+
 from compute_market import clock, rows
 from compute_market.leases.lifecycle import LockedLease
-from compute_market.leases.models import UsageSample
+from compute_market.leases.models import Lease, UsageSample, Work
 from compute_market.leases.states import State
 from compute_market.offers.models import Heartbeat
 
@@ -17,22 +25,41 @@ METERED = (State.ACTIVE, State.PREEMPT_NOTICE, State.DRAINING, State.SOLD)
 
 
 class Evidence:
-    """The minutes in which the nodes of some leases were heard, read in one statement."""
+    """When the nodes of some leases were heard, and when commands waited in the leases: three statements."""
 
     def __init__(self, leases: Sequence[LockedLease], *, until: datetime) -> None:
         self._minutes: dict[int, set[datetime]] = defaultdict(set)
+        # Lease id → from when to when a command waited; to None if it waits still.
+        self._waits: dict[int, list[tuple[datetime, datetime | None]]] = defaultdict(list)
         if not leases:
             return
+        since = min(lease.metered_through for lease in leases)
         heard = Heartbeat.objects.filter(
-            node_id__in={lease.node_id for lease in leases},
-            minute__gte=min(lease.metered_through for lease in leases),
-            minute__lt=until,
+            node_id__in={lease.node_id for lease in leases}, minute__gte=since, minute__lt=until
         )
         for node_id, minute in heard.values_list("node_id", "minute"):
             self._minutes[node_id].add(minute)
+        self._read_waits([lease.pk for lease in leases], since=since, until=until)
 
-    def has(self, node_id: int, minute: datetime) -> bool:
-        return minute in self._minutes[node_id]
+    def delivers(self, lease: LockedLease, minute: datetime) -> bool:
+        """Whether the lease's node was heard in this minute and let no command wait all through it."""
+        over = minute + clock.MINUTE
+        return minute in self._minutes[lease.node_id] and not any(
+            asked <= minute and (started is None or started >= over)
+            for asked, started in self._waits[lease.pk]
+        )
+
+    def _read_waits(self, ids: Sequence[int], *, since: datetime, until: datetime) -> None:
+        """A command that is over and never was told as started waited until its end."""
+        # Work that goes on in a lease that extends another one may have waited in that one.
+        extended = dict(Lease.objects.filter(extends__in=ids).values_list("pk", "extends"))
+        works = Work.objects.filter(lease__in=[*ids, *extended], requested_at__lt=until)
+        waits = works.annotate(waited_until=Coalesce("started_at", "finished_at")).filter(
+            Q(waited_until=None) | Q(waited_until__gt=since)
+        )
+        for lease_id, asked, started in waits.values_list("lease", "requested_at", "waited_until"):
+            for pk in {lease_id, extended.get(lease_id, lease_id)}:
+                self._waits[pk].append((asked, started))
 
 
 def meter(lease: LockedLease, evidence: Evidence, *, until: datetime) -> list[UsageSample]:
@@ -46,7 +73,7 @@ def meter(lease: LockedLease, evidence: Evidence, *, until: datetime) -> list[Us
     samples = []
     minute, end = lease.metered_through, min(clock.floor_minute(until), lease.ends_at)
     while minute < end:
-        delivered = evidence.has(lease.node_id, minute)
+        delivered = evidence.delivers(lease, minute)
         samples.append(
             UsageSample(
                 lease_id=lease.pk,

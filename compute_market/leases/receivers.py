@@ -9,13 +9,20 @@ from compute_market.leases import selectors, tasks, traffic
 from compute_market.leases.models import Lease
 from compute_market.leases.signals import lease_moved, leases_opened
 from compute_market.leases.states import OVER, State
+from compute_market.offers.signals import node_retired
 
 
 @receiver(leases_opened)
 def start_what_begins_now(*, starts_at: datetime, now: datetime, **_: object) -> None:
     """A bell that nobody hears is made up for by the sweep, and never undoes the trades."""
     if starts_at <= now:
-        transaction.on_commit(lambda: tasks.advance_leases.apply_async(retry=False), robust=True)
+        _ring()
+
+
+@receiver(node_retired)
+def end_what_a_retired_node_promised(**_: object) -> None:
+    """The sweep finds the leases of a retired node by the rows, and settles them."""
+    _ring()
 
 
 @receiver(lease_moved)
@@ -32,3 +39,7 @@ def end_its_streams(*, lease_id: int, state: str, now: datetime, **_: object) ->
 def goes_on(lease: Lease, now: datetime) -> bool:
     """Whether another lease continues this one's work."""
     return selectors.run_until(lease) > now or Lease.objects.filter(extends=lease).exists()
+
+
+def _ring() -> None:
+    transaction.on_commit(lambda: tasks.advance_leases.apply_async(retry=False), robust=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from compute_market.leases.states import OVER
 from compute_market.matching import commandlog, listings, quantities, tasks
-from compute_market.matching.models import Order
+from compute_market.matching.models import Order, OrderQuerySet
 from compute_market.offers.models import Product
 
 
@@ -23,20 +23,28 @@ def return_offers(sender: object, *, node_id: int, shard: int, now: datetime, **
     tasks.ring(shard)
 
 
+def cancel_offers(sender: object, *, node_id: int, now: datetime, **_: object) -> None:
+    """A node was retired: nothing of it can be had any more."""
+    _cancel(Order.objects.live().filter(node=node_id), now)
+
+
 def cancel_sell_backs(sender: object, *, lease_id: int, state: str, now: datetime, **_: object) -> None:
     """A lease is over: what of it was still offered can no longer be had."""
     if state not in OVER:
         return
-    offered = Order.objects.live().filter(lease=lease_id).order_by("product__shard", "pk")
-    for order in offered.select_related("product"):
-        entry = commandlog.Entry(
-            kind="cancel", body=(order.pk,), account_id=order.account_id, order_id=order.pk
-        )
-        commandlog.append(shard=order.product.shard_id, entries=[entry], now=now)
-        tasks.ring(order.product.shard_id)
+    _cancel(Order.objects.live().filter(lease=lease_id), now)
 
 
 def change_listing(sender: object, *, product_id: int, shard: int, now: datetime, **_: object) -> None:
     """A product was listed, or its terms or state were changed."""
     listings.configure(Product.objects.get(pk=product_id), now=now)
     tasks.ring(shard)
+
+
+def _cancel(orders: OrderQuerySet, now: datetime) -> None:
+    for order in orders.order_by("product__shard", "pk").select_related("product"):
+        entry = commandlog.Entry(
+            kind="cancel", body=(order.pk,), account_id=order.account_id, order_id=order.pk
+        )
+        commandlog.append(shard=order.product.shard_id, entries=[entry], now=now)
+        tasks.ring(order.product.shard_id)

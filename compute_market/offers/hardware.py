@@ -10,6 +10,8 @@ from compute_market.offers.errors import ReportInvalid
 from compute_market.offers.models import GPUS_A_NODE_MAX, HardwareReport, Node, Product
 
 TEXT_MAX = 120
+# What tools print where a device has no identity of its own.
+NO_IDENTITY = frozenset({"0", "0x0", "n/a", "none", "unknown"})
 # What a device says it has may lie this far below or above the round figure it is sold by.
 MEMORY_TOLERANCE_PERCENT = 12
 
@@ -23,6 +25,7 @@ class Device:
     memory_mb: int
     driver: str
     uuid: str
+    """Empty where it has none."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -91,6 +94,8 @@ def _device(field: str, value: object) -> Device:
                 field=f"{field}.{name}", reason=f"a text of at most {TEXT_MAX} characters is wanted"
             )
         texts[name] = text
+    uuid = texts["uuid"].strip()
+    texts["uuid"] = "" if uuid.lower() in NO_IDENTITY else uuid
     return Device(index=index, memory_mb=memory, **texts)
 
 

@@ -211,6 +211,19 @@ class HardwareReport(models.Model):
         return self.method != HardwareReport.Method.DECLARED
 
 
+class DeviceClaim(models.Model):
+    """A physical device belongs to a node. Made by an accepted report, deleted when the node is retired."""
+
+    identity = models.CharField(
+        max_length=280, unique=True, help_text="Its UUID, or its place in a machine (offers/devices.py)."
+    )
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="device_claims")
+    claimed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.identity} of node {self.node_id}"
+
+
 class Heartbeat(models.Model):
     """A minute in which a node's agent was heard: the evidence that the minute was delivered."""
 

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from compute_market import clock
 from compute_market.offers import agents, hardware, policies, selectors
+from compute_market.offers import devices as claims
 from compute_market.offers.errors import (
     EnrolmentRefused,
     NodeFieldInvalid,
@@ -28,7 +29,7 @@ from compute_market.offers.models import (
     Product,
     Provider,
 )
-from compute_market.offers.signals import node_returned, node_suspended, product_changed
+from compute_market.offers.signals import node_retired, node_returned, node_suspended, product_changed
 from hub.interface import Principal
 
 ENROLMENT_LIFETIME = timedelta(days=7)
@@ -151,7 +152,8 @@ def report_hardware(
 ) -> HardwareReport:
     """Keep what an agent found. If it is not what the node enrolled with, the node is suspended.
 
-    A suspended node returns when a later report is as enrolled. Raises: ReportInvalid.
+    So it is if a device belongs to another node that is not retired (rule M18). A suspended node returns when
+    a later report is right. Raises: ReportInvalid.
     """
     if method not in HardwareReport.Method.values:
         raise ReportInvalid(
@@ -161,6 +163,7 @@ def report_hardware(
     with transaction.atomic(durable=True):
         locked = _lock(node.pk)
         reason = hardware.verdict(locked, locked.product, found, method)
+        reason = reason or claims.claim(locked, found, method=method, now=now)
         report = HardwareReport.objects.create(
             node=locked,
             method=method,
@@ -225,7 +228,10 @@ def _note_minute(node: Node, now: datetime) -> None:
 
 
 def retire_node(*, actor: Principal, node_id: int, now: datetime) -> Node:
-    """Take a node out of the market for good; its agent's key stops working, its offers are suspended.
+    """Take a node out of the market for good: its agent's key stops working and its offers are cancelled.
+
+    Its leases, running or future, are lost to their holders: they are paid back at once, with the credit from
+    the provider's bond.
 
     Raises: Unauthenticated, TradeScopeMissing, NodeNotFound.
     """
@@ -234,6 +240,8 @@ def retire_node(*, actor: Principal, node_id: int, now: datetime) -> Node:
         node = _lock(node_id)
         if node.state != Node.State.RETIRED:
             _suspend(node, reason="It was retired by its provider.", now=now, state=Node.State.RETIRED)
+            claims.let_go(node)
+            node_retired.send(sender=Node, node_id=node.pk, shard=node.product.shard_id, now=now)
     return node
 
 

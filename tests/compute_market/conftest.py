@@ -10,11 +10,13 @@ from compute_market.leases import checks as lease_checks
 from compute_market.ledger import checks as ledger_checks
 from compute_market.matching import books
 from compute_market.matching import checks as matching_checks
+from compute_market.offers import checks as supply_checks
 
 AUDITS: list[Callable[[], list[str]]] = [
     ledger_checks.audit,
     lease_checks.audit,
     matching_checks.audit,
+    supply_checks.audit,
 ]
 
 

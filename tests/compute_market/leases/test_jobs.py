@@ -12,7 +12,7 @@ from compute_market.leases.states import NEXT, State
 from compute_market.ledger import services as ledger
 from compute_market.ledger.models import Account
 from compute_market.offers.models import Heartbeat, Node
-from compute_market.offers.services import hear
+from compute_market.offers.services import hear, retire_node
 from hub.interface import Principal
 from tests.factories import market
 from tests.factories.market import CREDIT, NOON, namespace_of, trader
@@ -130,6 +130,88 @@ class TestAMinuteWithoutHeartbeat:
         assert lease.refunded_micros == 2 * HOUR // 60
 
 
+class TestWorkThatWaits:
+    """Delivery is proved by the work: minutes that a queued command waits all through are not billed."""
+
+    @staticmethod
+    def heard(node: Node, minutes: tuple[int, int]) -> None:
+        """The node's agent is heard, and does nothing else; nor does the sweep."""
+        for minute in range(*minutes):
+            hear(node=node, runners=["fake"], now=at(minute) + GRACE)
+
+    def begun(self, node: Node, holder: Principal) -> Lease:
+        """A lease of an hour that is active, its node heard all the time."""
+        lease = market.lease(node, holder=holder)
+        live(node, minutes=(0, 1))
+        self.heard(node, (1, 61))
+        return lease
+
+    @staticmethod
+    def settled(lease: Lease) -> Lease:
+        jobs.advance(now=at(62) + GRACE)
+        lease.refresh_from_db()
+        assert lease.state == State.SETTLED
+        return lease
+
+    def test_is_not_paid_for_until_it_is_told_as_started(self, node: Node, owner: Principal) -> None:
+        holder = trader(funds=100)
+        lease = self.begun(node, holder)
+        work = market.run(lease, holder, "train", now=at(10.5))
+        services.report_work(node=node, token=work.token, state="running", now=at(25.5))
+        self.settled(lease)
+        # It was asked for within minute 10 and began within minute 25: those two count.
+        waited = set(UsageSample.objects.filter(is_delivered=False).values_list("minute", flat=True))
+        assert waited == {at(minute) for minute in range(11, 25)}
+        assert (lease.delivered_minutes, lease.refunded_micros) == (46, 14 * HOUR // 60)
+        assert balance(owner) == 100 * CREDIT + lease.used_micros - lease.seller_fee_micros
+
+    def test_that_begins_at_once_costs_nobody_a_minute(self, node: Node) -> None:
+        holder = trader(funds=100)
+        lease = self.begun(node, holder)
+        # Across the edge of a minute, as it may well happen; and one that was over when it was first told.
+        work = market.run(lease, holder, "a", now=at(9.99))
+        services.report_work(node=node, token=work.token, state="running", now=at(10.05))
+        services.report_work(node=node, token=work.token, state="exited", exit_code=0, now=at(10.1))
+        work = market.run(lease, holder, "b", now=at(10.2))
+        services.report_work(node=node, token=work.token, state="exited", exit_code=0, now=at(11.9))
+        assert self.settled(lease).delivered_minutes == 60
+
+    @pytest.mark.parametrize("withdrawn", [True, False])
+    def test_that_is_never_taken_up_is_free_while_it_is_asked_for(self, node: Node, withdrawn: bool) -> None:
+        holder = trader(funds=100)
+        lease = self.begun(node, holder)
+        market.run(lease, holder, "train", now=at(10))
+        if withdrawn:
+            services.stop_work(actor=holder, lease_id=lease.pk, now=at(30))
+        jobs.advance(now=at(61) + GRACE)
+        assert self.settled(lease).delivered_minutes == (40 if withdrawn else 10)
+
+    def test_is_metered_the_same_however_often_and_late(self, node: Node) -> None:
+        holder = trader(funds=200)
+        idle = market.lease(node, holder=holder)
+        lease = self.begun(node, holder)
+        work = market.run(lease, holder, "train", now=at(10))
+        jobs.meter_leases(now=at(15) + GRACE)
+        services.report_work(node=node, token=work.token, state="running", now=at(20))
+        for _ in range(3):
+            jobs.meter_leases(now=at(30) + GRACE)
+        for found, delivered in ((lease, 20), (idle, 30)):
+            found.refresh_from_db()
+            assert (found.delivered_minutes, found.metered_through) == (delivered, at(30))
+
+    def test_waits_in_the_lease_that_is_extended_as_well(self, node: Node) -> None:
+        holder = trader(funds=200)
+        lease = self.begun(node, holder)
+        market.run(lease, holder, "train", now=at(50))
+        longer = market.lease(node, holder=holder, start=at(60))
+        live(node, minutes=(60, 62))
+        self.heard(node, (62, 65))
+        jobs.meter_leases(now=at(65) + GRACE)
+        assert self.settled(lease).delivered_minutes == 50
+        longer.refresh_from_db()
+        assert (longer.delivered_minutes, longer.metered_through) == (0, at(65))
+
+
 class TestEarlyEnd:
     def test_gives_back_what_was_not_used_and_frees_the_gpus(self, node: Node) -> None:
         holder = trader(funds=100)
@@ -181,6 +263,31 @@ class TestLoss:
         jobs.advance(now=at(1))
         jobs.advance(now=at(4))
         assert balance(holder) == 100 * CREDIT
+
+
+class TestRetiredNode:
+    def test_loses_its_leases_at_once_with_the_credit_and_tells_the_holders(
+        self, node: Node, owner: Principal
+    ) -> None:
+        namespace_id = namespace_of(owner)
+        ledger.post_bond(actor=owner, namespace_id=namespace_id, amount_micros=50 * CREDIT, key="b", now=NOON)
+        elsewhere = market.lease(market.node(owner), start=at(600))
+        running, coming = trader(funds=100), trader(funds=100)
+        first = market.lease(node, holder=running)
+        second = market.lease(node, holder=coming, gpus=2, start=at(60 * 24 * 30))
+        live(node, minutes=(0, 15))
+        retire_node(actor=owner, node_id=node.pk, now=at(15))
+        jobs.advance(now=at(15) + GRACE)
+        for lease in (first, second):
+            assert state(lease) == State.SETTLED
+            told = lease.events.get(state=State.LOST)
+            assert told.reason == "its provider retired the node"
+        unused = HOUR * 45 // 60
+        assert balance(running) == 100 * CREDIT - HOUR + unused + unused // 10
+        assert balance(coming) == 100 * CREDIT + 2 * HOUR // 10
+        assert state(elsewhere) == State.PENDING
+        jobs.advance(now=at(16))
+        assert balance(coming) == 100 * CREDIT + 2 * HOUR // 10
 
 
 class TestProvisioning:

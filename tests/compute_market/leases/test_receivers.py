@@ -11,6 +11,8 @@ from celery.signals import before_task_publish
 from compute_market.leases import tasks
 from compute_market.leases.models import Lease
 from compute_market.leases.signals import leases_opened
+from compute_market.offers.models import Node
+from compute_market.offers.signals import node_retired
 from tests.factories.market import NOON
 
 pytestmark = pytest.mark.django_db
@@ -44,3 +46,15 @@ class TestStartWhatBeginsNow:
         with django_capture_on_commit_callbacks(execute=True):
             leases_opened.send(sender=Lease, lease_ids=[1], starts_at=starts_at, now=NOON)
         assert rung == [tasks.advance_leases.name] * bells
+
+
+class TestEndWhatARetiredNodePromised:
+    def test_rings_for_the_sweep_once_the_node_is_retired(
+        self,
+        rung: list[str],
+        django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]],
+    ) -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            node_retired.send(sender=Node, node_id=1, shard=1, now=NOON)
+            assert rung == []
+        assert rung == [tasks.advance_leases.name]

@@ -6,18 +6,37 @@ from datetime import timedelta
 
 import pytest
 
+from compute_market.leases import jobs as leasing
 from compute_market.matching import explain, marketdata, services
 from compute_market.matching.models import Command, Level, Order, Trade
 from compute_market.offers import jobs as offers
 from compute_market.offers import services as supply
 from compute_market.offers.errors import NodeNotTradable
-from compute_market.offers.models import Node, Product
+from compute_market.offers.models import GpuHold, Node, Product
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import IOC, MIDNIGHT, again, buy, drain, sell
 from tests.factories.market import CREDIT, NOON
 
 pytestmark = pytest.mark.django_db
+
+
+class TestARetiredNode:
+    def test_sells_nothing_more_and_what_it_sold_is_paid_back(
+        self, provider: Principal, user: Principal, machine: Node
+    ) -> None:
+        offer, other = sell(provider, machine, 8, 9), sell(provider, machine, 8, 9, hours=(24, 48))
+        bought = buy(user, machine.product, 8, 9, hours=(0, 12))
+        drain()
+        before = exchange.purse(user).balance_micros
+        supply.retire_node(actor=provider, node_id=machine.pk, now=NOON)
+        drain()
+        assert [again(order).state for order in (offer, other)] == ["cancelled", "cancelled"]
+        assert again(offer).filled_gpu_minutes == 8 * 12 * 60
+        assert not GpuHold.objects.open().exists()
+        leasing.advance(now=NOON)
+        assert again(bought).state == "filled"
+        assert exchange.purse(user).balance_micros - before == 8 * 12 * 9 * CREDIT
 
 
 class TestASilentNode:

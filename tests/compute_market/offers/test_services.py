@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.dispatch import Signal
 
-from compute_market.offers import agents, jobs, services
+from compute_market.offers import agents, checks, jobs, services
 from compute_market.offers.errors import (
     AgentElsewhere,
     AgentRefused,
@@ -22,7 +22,7 @@ from compute_market.offers.errors import (
     NodeNotFound,
     ReportInvalid,
 )
-from compute_market.offers.models import Heartbeat, Node, Product
+from compute_market.offers.models import DeviceClaim, Heartbeat, Node, Product
 from compute_market.offers.signals import node_returned, node_suspended, node_went_stale
 from hub.interface import Principal
 from tests.factories import market
@@ -214,6 +214,80 @@ class TestHardwareReport:
         with pytest.raises(ReportInvalid):
             self.report(node, found)
         assert Node.objects.get().state == "enrolled"
+
+
+class TestDevice:
+    """Rule M18: a physical device belongs to one node that is not retired."""
+
+    def node(self, owner: Principal, name: str, *, instance: str = "machine-a") -> Node:
+        key = enrolment_key(owner, name=name)
+        return services.enrol(key=key, instance=instance, runners=[], now=NOON).node
+
+    def report(self, node: Node, found: object, method: str = "nvml") -> Node:
+        services.report_hardware(node=node, method=method, devices=found, host={}, now=NOON)
+        return Node.objects.get(pk=node.pk)
+
+    def test_is_refused_to_a_second_node_which_is_told_who_has_it(self, owner: Principal) -> None:
+        first = self.report(self.node(owner, "one"), devices())
+        # Of another provider, on what says it is another machine, beside a device of its own, in capitals.
+        found = [devices()[0] | {"uuid": "GPU-9"}, devices()[1] | {"uuid": "gpu-1"}]
+        second = self.report(self.node(trader(), "two", instance="machine-b"), found)
+        assert (first.state, second.state) == ("ready", "suspended")
+        name = first.provider.namespace.name
+        assert second.state_reason == f"Device 1 belongs to node {first.pk} of {name}, which is not retired."
+        assert not second.device_claims.exists()
+        # The device beside it was not taken by the refused report.
+        assert self.report(self.node(owner, "three"), devices(uuid="GPU-9")[:1]).state == "suspended"
+        assert checks.audit() == []
+
+    @pytest.mark.parametrize("method", ["npu-smi", "declared"])
+    def test_without_an_identity_is_known_by_its_machine_and_index(
+        self, owner: Principal, method: str
+    ) -> None:
+        model = "h100-sxm-80g" if method == "declared" else "H100"
+        # What a declaration says of identities counts for nothing: it cannot take another's device.
+        self.report(self.node(owner, "measured"), devices())
+        found = devices(model=model) if method == "declared" else devices(model=model, uuid="N/A")
+        first = self.report(self.node(owner, "one"), found, method)
+        assert self.report(self.node(owner, "two"), found, method).state == "suspended"
+        other = self.report(self.node(owner, "three", instance="machine-b"), found, method)
+        assert (first.state, other.state) == ("ready", "ready")
+
+    def test_may_be_reported_by_another_node_once_the_first_is_retired(self, owner: Principal) -> None:
+        first, second = self.node(owner, "one"), self.node(owner, "two")
+        self.report(first, devices())
+        assert self.report(second, devices()).state == "suspended"
+        services.retire_node(actor=owner, node_id=first.pk, now=NOON)
+        assert self.report(second, devices()).state == "ready"
+
+    def test_that_was_exchanged_is_free_for_another_node(self, owner: Principal) -> None:
+        first, second = self.node(owner, "one"), self.node(owner, "two")
+        self.report(first, devices())
+        swapped = [device | {"uuid": f"GPU-new-{device['index']}"} for device in devices()]
+        assert self.report(first, swapped).state == "ready"
+        assert self.report(second, devices()).state == "ready"
+        assert self.report(first, swapped).state == "ready"
+
+    def test_belongs_to_one_node_by_the_database(self, owner: Principal) -> None:
+        first = self.report(self.node(owner, "one"), devices())
+        taken = first.device_claims.first()
+        assert taken is not None
+        with pytest.raises(IntegrityError), transaction.atomic():
+            DeviceClaim.objects.create(identity=taken.identity, node=market.node(), claimed_at=NOON)
+
+    @pytest.mark.breaks_the_books
+    def test_that_two_ready_nodes_report_is_found_by_the_audit(self, owner: Principal) -> None:
+        first = self.report(self.node(owner, "one"), devices())
+        second = self.report(self.node(owner, "two"), devices())
+        second.hardware_reports.update(is_accepted=True)
+        Node.objects.filter(pk=second.pk).update(state=Node.State.READY)
+        Node.objects.filter(pk=first.pk).update(state=Node.State.RETIRED)
+        assert [finding.split("(")[0] for finding in checks.audit()] == [
+            f"Device 0 of node {second.pk} ",
+            f"Device 1 of node {second.pk} ",
+            f"The retired node {first.pk} still has uuid:gpu-0.",
+            f"The retired node {first.pk} still has uuid:gpu-1.",
+        ]
 
 
 class TestHeartbeat:

@@ -16,8 +16,9 @@ from compute_market.leases.states import State
 from compute_market.ledger import checks as ledger_checks
 from compute_market.ledger.models import Account, Transfer
 from compute_market.offers import agents
+from compute_market.offers import checks as supply_checks
 from compute_market.offers import services as offers
-from compute_market.offers.models import GpuHold, Node
+from compute_market.offers.models import DeviceClaim, GpuHold, Node
 from hub.interface import Principal
 from tests.concurrency.races import kinds, race
 from tests.factories import market
@@ -152,6 +153,25 @@ class TestEnrolment:
         outcomes = race(*[partial(enrol, f"machine-{number}") for number in range(3)])
         assert kinds(outcomes) == ["Enrolment", "EnrolmentRefused", "EnrolmentRefused"]
         assert Node.objects.count() == 1
+
+
+class TestDevice:
+    def test_reported_by_many_nodes_at_once_becomes_that_of_one(self) -> None:
+        nodes = [market.node(gpus=4) for _ in range(4)]
+        found = [
+            {"index": index, "model": "H100", "memory_mb": 81559, "uuid": f"GPU-{index}"}
+            for index in range(4)
+        ]
+
+        def report(node: Node, devices: list[dict[str, object]]) -> object:
+            reported = offers.report_hardware(node=node, method="nvml", devices=devices, host={}, now=NOON)
+            return reported.is_accepted
+
+        # Each names the devices in another order.
+        outcomes = race(*[partial(report, node, found[n:] + found[:n]) for n, node in enumerate(nodes)])
+        assert sorted(outcomes) == [False, False, False, True]  # type: ignore[type-var]
+        assert DeviceClaim.objects.values("node").distinct().count() == 1
+        assert supply_checks.audit() == []
 
 
 class TestNonce:

@@ -8,6 +8,7 @@ from compute_market.clock import database_now
 from compute_market.leases import checks as leases
 from compute_market.ledger import checks as ledger
 from compute_market.matching import checks as matching
+from compute_market.offers import checks as offers
 from compute_market.read_snapshot import read_snapshot
 
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
                 ("ledger", ledger.audit()),
                 ("leases", leases.audit(now=database_now())),
                 ("matching", matching.audit()),
+                ("supply", offers.audit()),
             )
         for room, findings in audited:
             self.stdout.write(f"{room}: {'right' if not findings else f'{len(findings)} findings'}")

@@ -1,0 +1,55 @@
+"""Which node has which physical device: one device belongs to one node that is not retired (rule M18)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from compute_market.offers.hardware import Device
+from compute_market.offers.models import DeviceClaim, HardwareReport, Node
+
+
+def identity(device: Device, *, instance: str, method: str) -> str:
+    """What a device is known by across all nodes.
+
+    A measured device is known by its UUID. One without a UUID, and one that is only declared, is known by its
+    place: the fingerprint of the machine, what the device is, and its index.
+    """
+    if method == HardwareReport.Method.DECLARED or not device.uuid:
+        return f"machine:{instance}/{device.model}/{device.index}"
+    return f"uuid:{device.uuid.lower()}"
+
+
+def claim(node: Node, devices: Sequence[Device], *, method: str, now: datetime) -> str:
+    """Note that these devices, and no others, are the node's. Gives why not, as one sentence; empty if so.
+
+    The caller holds the node's lock. If another node has one of the devices, nothing changes.
+    """
+    wanted = {identity(device, instance=node.instance, method=method): device for device in devices}
+    mine = set(DeviceClaim.objects.filter(node=node).values_list("identity", flat=True))
+    # In one order for everybody, and before anything is let go, so that no two reports wait for each other.
+    new = sorted(wanted.keys() - mine)
+    DeviceClaim.objects.bulk_create(
+        [DeviceClaim(identity=name, node=node, claimed_at=now) for name in new], ignore_conflicts=True
+    )
+    elsewhere = (
+        DeviceClaim.objects.filter(identity__in=new)
+        .exclude(node=node)
+        .select_related("node__provider__namespace")
+        .order_by("identity")
+        .first()
+    )
+    if elsewhere is not None:
+        DeviceClaim.objects.filter(node=node, identity__in=new).delete()
+        other = elsewhere.node
+        return (
+            f"Device {wanted[elsewhere.identity].index} belongs to node {other.pk}"
+            f" of {other.provider.namespace.name}, which is not retired."
+        )
+    DeviceClaim.objects.filter(node=node, identity__in=mine - wanted.keys()).delete()
+    return ""
+
+
+def let_go(node: Node) -> None:
+    """A retired node has no devices: another may report them."""
+    DeviceClaim.objects.filter(node=node).delete()
