@@ -58,7 +58,7 @@ class Evidence:
             Q(waited_until=None) | Q(waited_until__gt=since)
         )
         for lease_id, asked, started in waits.values_list("lease", "requested_at", "waited_until"):
-            for pk in {lease_id, extended.get(lease_id, lease_id)}:
+            for pk in {lease_id, extended.get(lease_id) or lease_id}:
                 self._waits[pk].append((asked, started))
 
 

@@ -73,14 +73,20 @@ def expire_orders(*, now: datetime, limit: int = 1000) -> set[int]:
 
 
 def update_bands(*, now: datetime) -> set[int]:
-    """Let each product's price band follow its index. Gives the shards that have work now."""
+    """Let each product's price band follow its index, and tell the engine what else it has not been told.
+
+    Gives the shards that have work now.
+    """
     changed: set[int] = set()
     for listing in Listing.objects.select_related("product").order_by("pk"):
         index = listings.index_micros(listing, since=now - INDEX_SPAN)
-        if abs(index - listing.index_micros) * listings.BASIS < listing.index_micros * listings.QUIET_BPS:
+        is_quiet = (
+            abs(index - listing.index_micros) * listings.BASIS < listing.index_micros * listings.QUIET_BPS
+        )
+        if is_quiet and listings.is_in_line(listing, now=now):
             continue
         with transaction.atomic(durable=True):
-            listings.configure(listing.product, now=now, index_micros=index)
+            listings.configure(listing.product, now=now, index_micros=None if is_quiet else index)
         changed.add(listing.product.shard_id)
     return changed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from compute_market.matching import commandlog, quantities
-from compute_market.matching.engine.commands import Trading
+from compute_market.matching.engine.commands import Configure, Trading
 from compute_market.matching.models import Listing, Trade
 from compute_market.matching.terms import PRICE_MAX_MICROS
 from compute_market.offers.models import Product
@@ -14,6 +14,8 @@ BASIS = 10_000
 # How far an index may move at once, and how little is not worth telling the engine.
 STEP_BPS = 500
 QUIET_BPS = 50
+ABOUT_THE_COMMAND = frozenset({"sequence", "minute", "clock"})
+"""Fields of `Configure` that say nothing of the product."""
 
 
 def band(*, index_micros: int, band_bps: int, tick_micros: int) -> tuple[int, int]:
@@ -37,13 +39,15 @@ def configure(
 ) -> Listing:
     """Bring a listing in line with its product, with a halt or a new index, and tell the engine by the log.
 
-    Locks the listing; appends nothing if nothing changed.
+    A new reference price of the product is the index from then on. Locks the listing; appends nothing if the
+    engine has been told the same terms.
     """
     Listing.objects.get_or_create(
         product=product,
         defaults={
             "trading": -1,
             "index_micros": product.reference_price_micros,
+            "reference_micros": product.reference_price_micros,
             "lowest_micros": 1,
             "highest_micros": 1,
             "changed_at": now,
@@ -55,19 +59,52 @@ def configure(
         listing.is_stopped = is_stopped
     if index_micros is not None:
         listing.index_micros = index_micros
-    trading = _trading(product, listing)
-    lowest, highest = band(
-        index_micros=listing.index_micros, band_bps=product.band_bps, tick_micros=product.tick_micros
-    )
-    if (trading, lowest, highest) != (listing.trading, listing.lowest_micros, listing.highest_micros):
-        body = (product.pk, product.lot, product.tick_micros, lowest, highest, trading)
-        times = (quantities.to_minutes(now), quantities.to_milliseconds(now))
-        entry = commandlog.Entry(kind="configure", body=(*body, *times))
+    if listing.reference_micros not in {None, product.reference_price_micros}:
+        listing.index_micros = product.reference_price_micros
+    listing.reference_micros = product.reference_price_micros
+    command = _command(listing, now)
+    if _terms(command) != listing.told:
+        entry = commandlog.Entry(kind="configure", body=command[1:])
         commandlog.append(shard=product.shard_id, entries=[entry], now=now)
-    listing.trading, listing.lowest_micros, listing.highest_micros = trading, lowest, highest
+    listing.told = _terms(command)
+    listing.trading, listing.lowest_micros, listing.highest_micros = (
+        command.trading,
+        command.lowest,
+        command.highest,
+    )
     listing.changed_at = now
     listing.save()
     return listing
+
+
+def is_in_line(listing: Listing, *, now: datetime) -> bool:
+    """Whether the engine has been told the terms that the product has now."""
+    is_same_reference = listing.reference_micros in {None, listing.product.reference_price_micros}
+    return is_same_reference and listing.told == _terms(_command(listing, now))
+
+
+def _command(listing: Listing, now: datetime) -> Configure:
+    """What the engine is to know of a product, as a command without its number."""
+    product = listing.product
+    lowest, highest = band(
+        index_micros=listing.index_micros, band_bps=product.band_bps, tick_micros=product.tick_micros
+    )
+    return Configure(
+        sequence=0,
+        product=product.pk,
+        lot=product.lot,
+        tick=product.tick_micros,
+        lowest=lowest,
+        highest=highest,
+        trading=_trading(product, listing),
+        minute=quantities.to_minutes(now),
+        clock=quantities.to_milliseconds(now),
+    )
+
+
+def _terms(command: Configure) -> dict[str, int]:
+    """All that a command says but for its number and its time: what two of them differ in, if they do."""
+    return {name: value for name, value in command._asdict().items() if name not in ABOUT_THE_COMMAND}
 
 
 def index_micros(listing: Listing, *, since: datetime) -> int:

@@ -42,8 +42,12 @@ class Listing(models.Model):
     trading = models.SmallIntegerField(default=0, help_text="As engine.commands.Trading.")
     is_stopped = models.BooleanField(default=False, help_text="Halted by the kill switch or a breaker.")
     index_micros = models.BigIntegerField()
+    reference_micros = models.BigIntegerField(
+        null=True, help_text="The product's reference price that the index began from."
+    )
     lowest_micros = models.BigIntegerField()
     highest_micros = models.BigIntegerField()
+    told = models.JSONField(default=dict, help_text="The terms in the last command about it, by name.")
     changed_at = models.DateTimeField()
 
     class Meta:

@@ -30,6 +30,10 @@ class ProductAdmin(admin.ModelAdmin):
         now = clock.database_now()
         product_changed.send(sender=Product, product_id=obj.pk, shard=obj.shard_id, now=now)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """A product stays in the shard whose log its orders are on, and what it is called stays its name."""
+        return () if obj is None else ("shard", "slug")
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 

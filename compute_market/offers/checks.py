@@ -24,11 +24,12 @@ def _devices_of_ready_nodes_are_theirs() -> Iterator[str]:
         node__state=Node.State.READY, pk=Subquery(newest.values("pk")[:1])
     ).select_related("node")
     for report in reports.order_by("node"):
-        for found in report.devices:
-            name = devices.identity(Device(**found), instance=report.node.instance, method=report.method)
+        found = [Device(**device) for device in report.devices]
+        known = devices.identities(found, instance=report.node.instance, method=report.method)
+        for name, device in known.items():
             if owner.get(name) != report.node_id:
                 yield (
-                    f"Device {found['index']} of node {report.node_id} ({name})"
+                    f"Device {device.index} of node {report.node_id} ({name})"
                     f" belongs to node {owner.get(name)}."
                 )
 

@@ -1,23 +1,31 @@
-"""Which node has which physical device: one device belongs to one node that is not retired (rule M18)."""
+"""Which node has which physical device: one device belongs to one node that is not retired (rule M18).
+
+What is only declared was never seen, so there is no device to tell from others: bonds stand for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from compute_market.offers.hardware import Device
 from compute_market.offers.models import DeviceClaim, HardwareReport, Node
 
 
-def identity(device: Device, *, instance: str, method: str) -> str:
-    """What a device is known by across all nodes.
+def identities(devices: Iterable[Device], *, instance: str, method: str) -> dict[str, Device]:
+    """What the devices of a report are known by across all nodes → the device.
 
-    A measured device is known by its UUID. One without a UUID, and one that is only declared, is known by its
-    place: the fingerprint of the machine, what the device is, and its index.
+    A measured device is known by its UUID; one without a UUID by its place: the fingerprint of the machine,
+    what the device is, and its index. A declared one is not known.
     """
-    if method == HardwareReport.Method.DECLARED or not device.uuid:
-        return f"machine:{instance}/{device.model}/{device.index}"
-    return f"uuid:{device.uuid.lower()}"
+    if method == HardwareReport.Method.DECLARED:
+        return {}
+    return {
+        f"uuid:{device.uuid.lower()}"
+        if device.uuid
+        else f"machine:{instance}/{device.model}/{device.index}": device
+        for device in devices
+    }
 
 
 def claim(node: Node, devices: Sequence[Device], *, method: str, now: datetime) -> str:
@@ -25,7 +33,7 @@ def claim(node: Node, devices: Sequence[Device], *, method: str, now: datetime) 
 
     The caller holds the node's lock. If another node has one of the devices, nothing changes.
     """
-    wanted = {identity(device, instance=node.instance, method=method): device for device in devices}
+    wanted = identities(devices, instance=node.instance, method=method)
     mine = set(DeviceClaim.objects.filter(node=node).values_list("identity", flat=True))
     # In one order for everybody, and before anything is let go, so that no two reports wait for each other.
     new = sorted(wanted.keys() - mine)

@@ -15,13 +15,14 @@ def claim_reported_devices(apps: Any, schema_editor: Any) -> None:
     report_model = apps.get_model("offers", "HardwareReport")
     claim_model = apps.get_model("offers", "DeviceClaim")
     now = timezone.now()
+    accepted = report_model.objects.filter(is_accepted=True).order_by("-pk")
     for node in node_model.objects.exclude(state="retired").order_by("pk").iterator():
-        report = report_model.objects.filter(node=node, is_accepted=True).order_by("-pk").first()
+        report = accepted.filter(node=node).first()
         claims = []
-        for device in report.devices if report is not None else []:
+        for device in report.devices if report is not None and report.method != "declared" else []:
             uuid = str(device.get("uuid", "")).strip().lower()
             identity = f"uuid:{uuid}"
-            if report.method == "declared" or uuid in NO_IDENTITY:
+            if uuid in NO_IDENTITY:
                 identity = f"machine:{node.instance}/{device.get('model', '')}/{device.get('index')}"
             claims.append(claim_model(identity=identity, node=node, claimed_at=now))
         claim_model.objects.bulk_create(claims, ignore_conflicts=True)

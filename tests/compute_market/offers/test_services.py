@@ -240,18 +240,17 @@ class TestDevice:
         assert self.report(self.node(owner, "three"), devices(uuid="GPU-9")[:1]).state == "suspended"
         assert checks.audit() == []
 
-    @pytest.mark.parametrize("method", ["npu-smi", "declared"])
-    def test_without_an_identity_is_known_by_its_machine_and_index(
-        self, owner: Principal, method: str
-    ) -> None:
-        model = "h100-sxm-80g" if method == "declared" else "H100"
-        # What a declaration says of identities counts for nothing: it cannot take another's device.
-        self.report(self.node(owner, "measured"), devices())
-        found = devices(model=model) if method == "declared" else devices(model=model, uuid="N/A")
-        first = self.report(self.node(owner, "one"), found, method)
-        assert self.report(self.node(owner, "two"), found, method).state == "suspended"
-        other = self.report(self.node(owner, "three", instance="machine-b"), found, method)
+    def test_without_an_identity_is_known_by_its_machine_and_index(self, owner: Principal) -> None:
+        found = devices(uuid="N/A")
+        first = self.report(self.node(owner, "one"), found, "npu-smi")
+        assert self.report(self.node(owner, "two"), found, "npu-smi").state == "suspended"
+        other = self.report(self.node(owner, "three", instance="machine-b"), found, "npu-smi")
         assert (first.state, other.state) == ("ready", "ready")
+
+    def test_that_is_declared_takes_none_from_its_node(self, owner: Principal) -> None:
+        declared = self.report(self.node(owner, "one"), devices(model="h100-sxm-80g"), "declared")
+        assert (declared.state, declared.device_claims.count()) == ("ready", 0)
+        assert self.report(self.node(owner, "two"), devices()).state == "ready"
 
     def test_may_be_reported_by_another_node_once_the_first_is_retired(self, owner: Principal) -> None:
         first, second = self.node(owner, "one"), self.node(owner, "two")

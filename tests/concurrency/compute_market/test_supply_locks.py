@@ -159,7 +159,7 @@ class TestDevice:
     def test_reported_by_many_nodes_at_once_becomes_that_of_one(self) -> None:
         nodes = [market.node(gpus=4) for _ in range(4)]
         found = [
-            {"index": index, "model": "H100", "memory_mb": 81559, "uuid": f"GPU-{index}"}
+            {"index": index, "model": "NVIDIA H100 80GB HBM3", "memory_mb": 81559, "uuid": f"GPU-{index}"}
             for index in range(4)
         ]
 
