@@ -31,13 +31,12 @@ class Handover:
     """A connection whose request has been read and whose rights have been decided.
 
     kind: `visit` (an HTTP request that is passed on), `pipe` (bytes both ways after an upgrade), `raw` (bytes
-    both ways at once), `agent` (an agent's spare connection). `until` bounds it besides the lease's end.
+    both ways at once), `agent` (an agent's spare connection).
     """
 
     kind: str
     lease: int = 0
     port: str = ""
-    until: float = 0
     method: str = "GET"
     target: str = "/"
     prefix: str = ""

@@ -15,13 +15,13 @@ from typing import Any
 from compute_market.tunnels import heads
 from compute_market.tunnels.ends import End, EndClosed, TooLong
 from compute_market.tunnels.heads import Answer, BadHead, Place, Request
+from compute_market.tunnels.words import told
 from compute_market.tunnels.works import NotServed, Work, Works
 
 CHUNK_LINE_MAX = 4096
 # A head that does not come is not waited for without end; long computations answer late.
 ANSWER_SECONDS = 3600.0
 NO_BODY = frozenset({204, 304})
-WAITING_TITLE = "Not there yet"
 
 
 class Visitor:
@@ -135,9 +135,12 @@ def refusal_bytes(request: Request, refusal: NotServed, *, is_last: bool) -> byt
     headers = [("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
     if request.is_navigation:
         again = '<meta http-equiv="refresh" content="3">' if refusal.status in {502, 503, 504} else ""
+        sentence = html.escape(
+            told(refusal.code, str(refusal), heads.value(request.headers, "accept-language"))
+        )
         text = (
-            f'<!doctype html><meta charset="utf-8">{again}<title>{WAITING_TITLE}</title>'
-            f'<body style="font:16px sans-serif;margin:3rem"><p>{html.escape(str(refusal))}</p>'
+            f'<!doctype html><meta charset="utf-8">{again}<title>{sentence}</title>'
+            f'<body style="font:16px sans-serif;margin:3rem"><p>{sentence}</p>'
         )
         body = text.encode()
         headers += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from compute_market.runners.tunnels import TunnelEnds, tcp_target, unix_target
 from compute_market.tunnels import ends as hub_ends
+from compute_market.tunnels import words
 from compute_market.tunnels.grants import proof, ticket_secret
 from compute_market.tunnels.works import NotServed
 from tests.compute_market.tunnels.conftest import KEY, EchoServer, Hub, ticket, wait
@@ -66,6 +68,9 @@ class TestStreams:
         assert status == 502
         assert b"refused" in body
         assert hub.get("/", lease=99)[0] == 503
+        shown = hub.get("/", lease=99, **{"Accept": "text/html", "Accept-Language": "zh-CN,zh;q=0.9"})
+        assert "租约的机器尚未连接" in shown[2].decode()
+        assert "script" not in shown[2].decode()
 
     def test_a_reader_that_takes_nothing_is_cut_off_and_holds_little(
         self, hub: Hub, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
@@ -299,3 +304,13 @@ def ended(end: socket.socket) -> bool:
         while end.recv(4096):
             pass
     return True
+
+
+class TestWords:
+    def test_every_refusal_has_its_sentence_in_chinese(self) -> None:
+        """The codes are read from the sources, so that a new one cannot be forgotten."""
+        folder = Path(words.__file__).parent
+        sources = "".join(path.read_text() for path in folder.glob("*.py"))
+        codes = set(re.findall(r'NotServed\(\s*\d+,\s*"(\w+)"', sources))
+        # These two are told to programs alone.
+        assert codes - {"ticket_refused", "bad_request"} == set(words.CHINESE)
