@@ -125,8 +125,10 @@ def request_of(environ: Mapping[str, Any]) -> dict[str, Any]:
     headers = [
         (name[5:].replace("_", "-").lower(), str(value))
         for name, value in environ.items()
-        if name.startswith("HTTP_")
+        if name.startswith("HTTP_") and name != "HTTP_X_FORWARDED_FOR"
     ]
+    # Who calls is the web server's to say, and not the caller's.
+    headers.append(("x-forwarded-for", str(environ.get("REMOTE_ADDR", ""))))
     headers += [
         (name.replace("_", "-").lower(), str(environ[name]))
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH")

@@ -185,9 +185,14 @@ class TestAddresses:
     def by_path(self, tenant: Tenant) -> None:
         """Nothing of the hub's goes in, nothing that could act as the hub comes out."""
         status, headers, body = tenant.by_path(
-            "/a/b?c=%2F&d=1", method="POST", body="hello", Cookie="sessionid=secret; csrftoken=x"
+            "/a/b?c=%2F&d=1",
+            method="POST",
+            body="hello",
+            Cookie="sessionid=secret; csrftoken=x",
+            X_Forwarded_For="192.0.2.66",
         )
         seen = json.loads(body)
+        assert seen["headers"]["X-Forwarded-For"] == "127.0.0.1"
         assert (status, seen["path"], seen["body"]) == (200, "/a/b?c=%2F&d=1", "hello")
         names = {name.lower() for name in seen["headers"]}
         assert not names & {"cookie", "authorization", "x-bazaar-token"}
