@@ -51,7 +51,7 @@ def node(now: datetime, tmp_path: Path) -> Node:
     offers.report_hardware(node=node, method="cpu", devices=found, host={}, now=now)
     node.refresh_from_db()
     offers.hear(node=node, runners=["process"], now=now)
-    assert node.state == Node.State.READY, node.reason
+    assert node.state == Node.State.READY
     return node
 
 
