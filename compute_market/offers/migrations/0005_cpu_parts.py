@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('offers', '0003_agent_nonces'),
+        ('offers', '0004_device_belongs_to_one_node'),
     ]
 
     operations = [
