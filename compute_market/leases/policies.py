@@ -3,7 +3,6 @@
 from compute_market.ledger.policies import (
     buying_namespaces,
     is_capped,
-    may_buy,
     may_spend,
     readable_namespaces,
     require_market_scope,
@@ -14,7 +13,6 @@ from compute_market.ledger.policies import (
 __all__ = [
     "buying_namespaces",
     "is_capped",
-    "may_buy",
     "may_spend",
     "readable_namespaces",
     "require_market_scope",

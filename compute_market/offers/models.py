@@ -84,10 +84,6 @@ class Provider(models.Model):
         default=False,
         help_text="Leases may run commands as plain processes on this provider's nodes: for trusted pools.",
     )
-    processes_for_members = models.BooleanField(
-        default=False,
-        help_text="Plain processes run only for those who may spend for this provider itself.",
-    )
     is_demo = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
@@ -194,7 +190,6 @@ class HardwareReport(models.Model):
         NVIDIA_SMI = "nvidia-smi", "nvidia-smi"
         ROCM_SMI = "rocm-smi", "rocm-smi"
         NPU_SMI = "npu-smi", "npu-smi"
-        CPU = "cpu", "CPU"
         DECLARED = "declared", _("declared, not measured")
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="hardware_reports")

@@ -25,9 +25,11 @@ def ask_access(
     """Ask to use a gated repository. Granted at once where gating is `auto`; asking again changes nothing.
 
     The owner sees the user's e-mail address, so credentials that reach less than the account cannot ask.
-    Raises: Unauthenticated, ScopeMissing, Denied (a fine-grained token), NotGated, Invalid.
+    Raises: Unauthenticated, ScopeMissing, Denied (a fine-grained token), RepositoryNotFound,
+    RepositoryDisabled, NotGated, Invalid.
     """
     require_account_owner(actor)
+    policies.require_open(actor, repository)
     user = actor.user
     assert user is not None
     _require_gated(repository)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,8 @@ def tenant(live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[Tenant]:
     try:
         yield Tenant(live_sqlite, agent)
     finally:
-        agent.close()
+        if agent.process is not None and agent.process.poll() is None:
+            agent.stop(signal.SIGTERM)
 
 
 class TestNotebook:

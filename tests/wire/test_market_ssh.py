@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -78,7 +79,8 @@ def tenant(live_sqlite: LiveBazaar, tmp_path_factory: pytest.TempPathFactory) ->
         tenant.serve()
         yield tenant
     finally:
-        agent.close()
+        if agent.process is not None and agent.process.poll() is None:
+            agent.stop(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")

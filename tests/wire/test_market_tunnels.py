@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import sys
 import textwrap
@@ -170,7 +171,8 @@ def tenant(live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[Tenant]:
         tenant.serve()
         yield tenant
     finally:
-        agent.close()
+        if agent.process is not None and agent.process.poll() is None:
+            agent.stop(signal.SIGTERM)
 
 
 class TestAddresses:
