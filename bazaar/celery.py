@@ -63,6 +63,10 @@ app.conf.beat_schedule = {
     "score-trending": {"task": "hub.search.tasks.score_trending", "schedule": 900},
     "follow-prices-with-bands": {"task": "compute_market.matching.tasks.update_bands", "schedule": 300},
     "let-go-of-old-market-news": {"task": "compute_market.matching.tasks.prune", "schedule": 3600},
+    "offer-cancelled-hours-again": {
+        "task": "compute_market.matching.tasks.relist_cancelled",
+        "schedule": 30,
+    },
     "drain-forgotten-shards": {"task": "compute_market.matching.tasks.sweep_shards", "schedule": 2},
     "advance-leases": {
         "task": "compute_market.leases.tasks.advance_leases",

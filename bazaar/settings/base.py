@@ -272,6 +272,8 @@ MARKET_PROVISION_SECONDS = env.integer("BAZAAR_MARKET_PROVISION_SECONDS", defaul
 MARKET_METER_GRACE_SECONDS = env.integer("BAZAAR_MARKET_METER_GRACE_SECONDS", default=5)
 # A provider that breaks a lease off pays this share of what it did not deliver, from its bond.
 MARKET_CREDIT_BPS = env.integer("BAZAAR_MARKET_CREDIT_BPS", default=1000)
+# Credits that a provider must have posted as a bond for each GPU that is declared and not measured.
+MARKET_DECLARED_BOND = env.integer("BAZAAR_MARKET_DECLARED_BOND", default=100)
 MARKET_PREEMPT_NOTICE_MINUTES = env.integer("BAZAAR_MARKET_PREEMPT_NOTICE_MINUTES", default=5)
 MARKET_LOG_BYTES_MAX = env.integer("BAZAAR_MARKET_LOG_BYTES_MAX", default=1024 * 1024)
 # Where the tunnels take connections over from the web server, and the address below which each port of a

@@ -27,6 +27,8 @@ PRODUCT = {
     "state": "open",
     "maker_fee_bps": 5,
     "taker_fee_bps": 10,
+    "cancel_free_hours": 0,
+    "cancel_fee_bps": 10,
 }
 TICKERS = {
     "product": PRODUCT_SLUG,
@@ -53,6 +55,16 @@ TICKER = {
     "band_high_micros": 22_800_000,
     "is_halted": False,
 }
+SUPPLIER = {
+    "provider": "gpu-east",
+    "hardware": "measured",
+    "is_demo": False,
+    "bond_micros": 5_000_000_000,
+    "leases_30d": 240,
+    "broken_leases_30d": 1,
+    "sold_minutes_30d": 345_600,
+    "delivered_minutes_30d": 345_210,
+}
 OFFER = {
     "product": PRODUCT_SLUG,
     "price_micros_per_gpu_hour": 12_060_000,
@@ -60,6 +72,7 @@ OFFER = {
     "orders": 2,
     "start": NOON,
     "end": NEXT_NOON,
+    "suppliers": [SUPPLIER],
 }
 TRADE = {
     "id": 17,
@@ -90,6 +103,7 @@ QUOTE = {
     "notional_micros": 2_315_520_000,
     "fee_micros": 2_315_520,
     "total_micros": 2_317_835_520,
+    "suppliers": [SUPPLIER],
 }
 ORDER = {
     "id": 42,
@@ -126,12 +140,15 @@ ORDER = {
 }
 AMENDED = {
     **ORDER,
+    "suppliers": [SUPPLIER],
     "amendment": {"limit_price": 12_060_000, "gpus": 8, "state": "refused", "reason": "would_trade"},
 }
 LEASE = {
     "id": 17,
     "product": PRODUCT_SLUG,
     "node": "rack-1",
+    "provider": "gpu-east",
+    "hardware": "measured",
     "gpus": 8,
     "start": NOON,
     "end": NEXT_NOON,
@@ -141,6 +158,7 @@ LEASE = {
     "used_micros": 96_000_000,
     "refunded_micros": 0,
     "credited_micros": 0,
+    "cancel_fee_micros": 0,
     "delivered_minutes": 60,
     "state": "active",
     "reason": "",
@@ -211,7 +229,11 @@ ANSWERS: dict[str, Any] = {
     "cancel_order": ORDER,
     "cancel_all": {"cancelling": 3},
     "leases": {"items": [LEASE], "next": CURSOR},
-    "lease": LEASE,
+    "lease": {
+        **LEASE,
+        "supplier": SUPPLIER,
+        "cancel": {"free_until": NOON, "fee_micros": 2_304_000},
+    },
     "lease_events": {"items": [EVENT]},
     "run_work": WORK,
     "stop_work": WORK,
@@ -230,7 +252,7 @@ ANSWERS: dict[str, Any] = {
     "sell_back": {**ORDER, "side": "sell", "lease": 17},
     "balance": {"items": [BALANCE]},
     "statement": {"items": [LINE], "next": 4},
-    "register_provider": {"provider": 2, "allows_processes": False},
+    "register_provider": {"provider": 2, "allows_processes": False, "relists_cancelled": False},
     "nodes": {"items": [NODE]},
     "enrolment_key": {"key": "mbe_…", "name": "rack-1"},
     "node": NODE,

@@ -12,8 +12,10 @@ from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, StrictInteger, moment
 from compute_market.api.orders import ClientOrderId, outcome, patience
-from compute_market.leases import selectors, services, serving
+from compute_market.api.suppliers import supplier_rows
+from compute_market.leases import cancellation, selectors, services, serving
 from compute_market.leases.models import Lease, Work
+from compute_market.matching import offering
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
@@ -26,6 +28,8 @@ def lease_row(lease: Lease) -> dict[str, Any]:
         "id": lease.pk,
         "product": lease.product.slug,
         "node": lease.node.name,
+        "provider": lease.node.provider.namespace.name,
+        "hardware": offering.hardware_of(lease.node),
         "gpus": lease.gpus,
         "start": moment(lease.starts_at),
         "end": moment(lease.ends_at),
@@ -35,6 +39,7 @@ def lease_row(lease: Lease) -> dict[str, Any]:
         "used_micros": lease.used_micros,
         "refunded_micros": lease.refunded_micros,
         "credited_micros": lease.credited_micros,
+        "cancel_fee_micros": lease.cancel_fee_micros,
         "delivered_minutes": lease.delivered_minutes,
         "state": lease.state,
         "reason": lease.reason,
@@ -116,7 +121,11 @@ class Leases(MarketView):
 class OneLease(MarketView):
     @extend_schema(tags=[TAG], operation_id="lease", responses={200: dict})
     def get(self, request: Request, lease_id: int) -> Response:
-        return Response(lease_row(selectors.get_lease(actor=self.actor, lease_id=lease_id)))
+        lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
+        [supplier] = supplier_rows(offering.of_nodes([lease.node], now=self.now()))
+        terms = cancellation.of_lease(lease)
+        cancel = {"free_until": moment(terms.free_until), "fee_micros": terms.fee_micros}
+        return Response({**lease_row(lease), "supplier": supplier, "cancel": cancel})
 
 
 class Events(MarketView):

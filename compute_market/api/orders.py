@@ -17,8 +17,10 @@ from rest_framework.response import Response
 
 from compute_market.api import problems
 from compute_market.api.base import MarketView, Moment, StrictBoolean, StrictInteger, moment
+from compute_market.api.suppliers import supplier_rows
+from compute_market.clock import database_now
 from compute_market.errors import Refusal
-from compute_market.matching import explain, limits, quantities, selectors, services
+from compute_market.matching import explain, limits, offering, quantities, selectors, services
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.models import Order
 from compute_market.matching.terms import CLIENT_ORDER_ID_MAX, OrderRequest
@@ -267,13 +269,18 @@ def outcome(order: Order, *, wait: float) -> Response:
 
 
 def order_detail(order: Order) -> dict[str, Any]:
-    """One order, with the change that was last asked of it and what became of that."""
+    """One order, the change that was last asked of it, and who supplies it or could."""
+    suppliers = supplier_rows(offering.of_order(order, now=database_now()))
+    return {**order_row(order), "suppliers": suppliers, "amendment": _amendment(order)}
+
+
+def _amendment(order: Order) -> dict[str, Any] | None:
     amendment = selectors.newest_amendment(order)
     if amendment is None:
-        return {**order_row(order), "amendment": None}
+        return None
     decided = {None: "pending", True: "accepted", False: "refused"}[amendment.accepted]
     asked = {"limit_price": amendment.price_micros, "gpus": amendment.gpus}
-    return {**order_row(order), "amendment": {**asked, "state": decided, "reason": amendment.reason}}
+    return {**asked, "state": decided, "reason": amendment.reason}
 
 
 class Bulk(MarketView):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, moment
+from compute_market.api.suppliers import supplier_rows
 from compute_market.clock import HOUR
-from compute_market.matching import limits, marketdata, overview, selectors
+from compute_market.matching import limits, marketdata, offering, overview, selectors
 from compute_market.matching.models import Level, Order, Trade
 from compute_market.offers import selectors as offers
-from compute_market.offers.models import Product
+from compute_market.offers.models import CancellationTerm, Product
 
 TAG = "market data"
 DEPTH_MAX = 500
@@ -31,7 +33,7 @@ COMPACT = re.compile(
 )
 
 
-def product_row(product: Product) -> dict[str, Any]:
+def product_row(product: Product, term: CancellationTerm) -> dict[str, Any]:
     return {
         "product": product.slug,
         "vendor": product.vendor,
@@ -49,7 +51,16 @@ def product_row(product: Product) -> dict[str, Any]:
         "state": product.state,
         "maker_fee_bps": limits.maker_fee_bps(),
         "taker_fee_bps": limits.taker_fee_bps(),
+        "cancel_free_hours": term.free_hours,
+        "cancel_fee_bps": term.fee_bps,
     }
+
+
+def product_rows(products: Iterable[Product], *, now: datetime) -> list[dict[str, Any]]:
+    """Products with the terms by which leases of them that are bought now can be cancelled."""
+    products = list(products)
+    terms = offers.cancellation_terms([product.pk for product in products], at=now)
+    return [product_row(product, terms[product.pk]) for product in products]
 
 
 def trade_row(trade: Trade) -> dict[str, Any]:
@@ -129,13 +140,14 @@ class Products(MarketView):
     def get(self, request: Request) -> Response:
         """Products, narrowed by `?gpu=h100&memory_gb__gte=80&price__lte=…` or `?spec=h100,a100:80GB..:8`."""
         query = self.read(request.query_params.dict(), Search)
-        return Response({"items": [product_row(product) for product in matching_products(query)]})
+        return Response({"items": product_rows(matching_products(query), now=self.now())})
 
 
 class OneProduct(MarketView):
     @extend_schema(tags=[TAG], operation_id="product", responses={200: dict})
     def get(self, request: Request, slug: str) -> Response:
-        return Response(product_row(offers.get_product(slug)))
+        [row] = product_rows([offers.get_product(slug)], now=self.now())
+        return Response(row)
 
 
 class Offers(MarketView):
@@ -148,7 +160,16 @@ class Offers(MarketView):
         )
         if price := query.get("price__lte"):
             levels = levels.filter(price_micros_per_gpu_hour__lte=price)
-        levels = levels.select_related("product").order_by("price_micros_per_gpu_hour", "start")
+        shown = list(
+            levels.select_related("product").order_by("price_micros_per_gpu_hour", "start")[:DEPTH_MAX]
+        )
+        wanted = [
+            offering.Wanted(
+                level.product_id, level.start, level.end, level.price_micros_per_gpu_hour, at_price=True
+            )
+            for level in shown
+        ]
+        offered = offering.offerings(wanted, now=self.now())
         return Response(
             {
                 "items": [
@@ -159,8 +180,9 @@ class Offers(MarketView):
                         "orders": level.orders,
                         "start": moment(level.start),
                         "end": moment(level.end),
+                        "suppliers": supplier_rows(offerings),
                     }
-                    for level in levels[:DEPTH_MAX]
+                    for level, offerings in zip(shown, offered, strict=True)
                 ]
             }
         )
@@ -316,6 +338,7 @@ class Quote(MarketView):
             now=self.now(),
             same_node=query["same_node"],
         )
+        offered = offering.of_quotes(found, now=self.now())
         return Response(
             {
                 "items": [
@@ -329,8 +352,9 @@ class Quote(MarketView):
                         "notional_micros": quote.cost.notional_micros,
                         "fee_micros": quote.cost.fee_micros,
                         "total_micros": quote.cost.total_micros,
+                        "suppliers": supplier_rows(offerings),
                     }
-                    for quote in found
+                    for quote, offerings in zip(found, offered, strict=True)
                 ]
             }
         )

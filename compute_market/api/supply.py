@@ -38,6 +38,9 @@ def node_row(node: Node) -> dict[str, Any]:
 class ProviderBody(serializers.Serializer[Any]):
     account = serializers.CharField(required=False, max_length=96)
     allows_processes = StrictBoolean(required=False)
+    relists_cancelled = StrictBoolean(
+        required=False, help_text="Offer hours again that a holder gives back before they begin."
+    )
 
 
 class NodeBody(serializers.Serializer[Any]):
@@ -61,7 +64,15 @@ class Providers(MarketView):
         )
         if (allowed := body.get("allows_processes")) is not None:
             provider = services.allow_processes(actor=self.actor, provider=provider, allowed=allowed)
-        return Response({"provider": provider.pk, "allows_processes": provider.allows_processes})
+        if (relists := body.get("relists_cancelled")) is not None:
+            provider = services.relist_cancelled(actor=self.actor, provider=provider, relists=relists)
+        return Response(
+            {
+                "provider": provider.pk,
+                "allows_processes": provider.allows_processes,
+                "relists_cancelled": provider.relists_cancelled,
+            }
+        )
 
 
 class Nodes(MarketView):

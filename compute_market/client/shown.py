@@ -27,6 +27,11 @@ def percent(bps: int) -> str:
     return f"{bps / 100:+.2f} %"
 
 
+def providers(suppliers: list[Mapping[str, Any]]) -> str:
+    """Who supplies, each with how its hardware is known."""
+    return ", ".join(f"{supplier['provider']} ({supplier['hardware']})" for supplier in suppliers)
+
+
 class Column:
     """One column of a table: its title, the field it shows, and how. Figures stand to the right."""
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from compute_market.amounts import credits_of
 from compute_market.client.market import Market
-from compute_market.client.shown import Column, Out, moment, number, percent, progress
+from compute_market.client.shown import Column, Out, moment, number, percent, progress, providers
 
 ROWS_MAX = 50
 LEVELS_SHOWN = 10
@@ -85,6 +85,7 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
         Column("limit", "limit_micros_per_gpu_hour", credits_of),
         Column("fee", "fee_micros", credits_of),
         Column("in all", "total_micros", credits_of),
+        Column("providers", "suppliers", providers),
     ]
     out.rows(
         found, columns, empty="Nothing covers that: fewer GPUs or hours, more --days, or a bid that waits."

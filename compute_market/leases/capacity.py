@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import NewType
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from compute_market import clock, rows
+from compute_market.amounts import credits_of
 from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
 from compute_market.leases.models import JoinedFill, Lease
 from compute_market.ledger.models import Account
+from compute_market.offers.bonds import bond_of
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import GpuHold, Node
 from hub.interface import prepared_cursor
@@ -44,7 +46,7 @@ def peak(stretches: Iterable[Stretch], start: datetime, end: datetime) -> int:
             changes[max(since, start)] += gpus
             changes[until] -= gpus
     taken = most = 0
-    for moment in sorted(changes):
+    for moment in sorted(moment for moment in changes if moment < end):
         taken += changes[moment]
         most = max(most, taken)
     return most
@@ -98,6 +100,8 @@ class Supply:
         else:
             self._require_lease(lease_id, account, node, product_id, start, end)
         self._require_tradable(node, product_id)
+        if lease_id is None and node.is_declared:
+            self._require_bond(node)
         free = self.free(node_id=node_id, lease_id=lease_id, start=start, end=end)
         if gpus > free:
             whole = node.gpus if lease_id is None else self.leases[lease_id].gpus
@@ -129,6 +133,14 @@ class Supply:
             )
             raise NodeNotTradable(node=node.name, reason=reason)
 
+    @staticmethod
+    def _require_bond(node: Node) -> None:
+        bond = bond_of(node.provider)
+        if not bond.suffices:
+            needed, posted = credits_of(bond.needed_micros), credits_of(bond.posted_micros)
+            reason = f"declared hardware needs a bond of {needed} credits, and {posted} are posted"
+            raise NodeNotTradable(node=node.name, reason=reason)
+
     def _read(self) -> None:
         holds = GpuHold.objects.open().filter(node_id__in=self.nodes, ends_at__gt=self.now)
         for hold in holds:
@@ -136,6 +148,24 @@ class Supply:
         leases = Lease.objects.live().filter(node_id__in=self.nodes, ends_at__gt=self.now)
         for place, stretch in unheld(leases):
             self._taken[place].append(stretch)
+        for place, stretch in given_back(Lease.objects.filter(node_id__in=self.nodes), now=self.now):
+            self._taken[place].append(stretch)
+
+
+def given_back(leases: QuerySet[Lease], *, now: datetime) -> Iterator[tuple[tuple[int, int | None], Stretch]]:
+    """What open holds stand for as sold although it is free again, as stretches of fewer than no GPUs.
+
+    A hold stands for all that its order has sold; a lease that ended before its agreed end needs no more of
+    it.
+    """
+    cut = leases.filter(ends_at__lt=F("agreed_end_at"), agreed_end_at__gt=now)
+    is_open = Q(hold__isnull=False, hold__released_at__isnull=True)
+    for lease in cut.filter(is_open):
+        own = lease.gpus - lease.joined_gpus
+        yield (lease.node_id, lease.parent_id), (lease.ends_at, lease.agreed_end_at, -own)
+    for fill in JoinedFill.objects.select_related("lease").filter(is_open, lease__in=cut):
+        lease = fill.lease
+        yield (lease.node_id, lease.parent_id), (lease.ends_at, lease.agreed_end_at, -fill.gpus)
 
 
 def unheld(leases: QuerySet[Lease]) -> Iterator[tuple[tuple[int, int | None], Stretch]]:

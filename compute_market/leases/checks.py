@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count, F, Q, Sum
 
-from compute_market.leases.capacity import Stretch, peak, unheld
+from compute_market.leases.capacity import Stretch, given_back, peak, unheld
 from compute_market.leases.models import Binding, Lease, LeaseEvent
 from compute_market.leases.states import NEXT, State
 from compute_market.ledger.models import Account
@@ -37,6 +37,8 @@ def _gpus_promised_once() -> Iterator[str]:
         promised[hold.node_id, hold.lease_number].append((hold.starts_at, hold.ends_at, hold.gpus))
     leases = {lease.pk: lease for lease in Lease.objects.live()}
     for place, stretch in unheld(Lease.objects.live()):
+        promised[place].append(stretch)
+    for place, stretch in given_back(Lease.objects.all(), now=datetime.min.replace(tzinfo=UTC)):
         promised[place].append(stretch)
     gpus = dict(Node.objects.values_list("pk", "gpus"))
     for (node_id, lease_id), stretches in promised.items():

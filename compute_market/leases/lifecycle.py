@@ -99,6 +99,7 @@ UNTOUCHED = {
     "paid_micros": 0,
     "refunded_micros": 0,
     "credited_micros": 0,
+    "cancel_fee_micros": 0,
 }
 
 

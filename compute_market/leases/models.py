@@ -109,6 +109,9 @@ class Lease(models.Model):
     paid_micros = models.BigIntegerField(default=0, help_text="What has left escrow for the seller.")
     refunded_micros = models.BigIntegerField(default=0)
     credited_micros = models.BigIntegerField(default=0, help_text="From the provider's bond to the holder.")
+    cancel_fee_micros = models.BigIntegerField(
+        default=0, help_text="From the holder, who gave it back before its start, to the seller."
+    )
     opened_at = models.DateTimeField()
     provisioning_since = models.DateTimeField(null=True, blank=True)
     preempt_at = models.DateTimeField(null=True, blank=True)
@@ -135,6 +138,10 @@ class Lease(models.Model):
                 & Q(refunded_micros__lte=F("notional_micros") - F("paid_micros")),
             ),
             models.CheckConstraint(
+                name="lease_cancel_fee_within_notional",
+                condition=Q(cancel_fee_micros__gte=0, cancel_fee_micros__lte=F("notional_micros")),
+            ),
+            models.CheckConstraint(
                 name="lease_settled_to_the_last_micro",
                 condition=~Q(state="settled")
                 | Q(
@@ -157,6 +164,14 @@ class Lease(models.Model):
             ),
             models.Index(fields=["holder", "-id"], name="lease_of_holder"),
             models.Index(fields=["seller", "-id"], name="lease_of_seller"),
+            models.Index(
+                fields=["node", "agreed_end_at"],
+                name="lease_cut_short",
+                condition=Q(ends_at__lt=F("agreed_end_at")),
+            ),
+            models.Index(
+                fields=["node", "over_at"], name="lease_over_on_node", condition=Q(over_at__isnull=False)
+            ),
             models.Index(fields=["parent"], name="lease_resold", condition=Q(parent__isnull=False)),
         )
 

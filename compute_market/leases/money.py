@@ -96,6 +96,8 @@ def pay_used_hours(journal: ledger.Journal, lease: LockedLease, purse: Purse) ->
 def divide(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:
     """Divide what is left of an ended lease: to the seller what was used, to the holder the rest.
 
+    Who gave it back late pays the fee out of what came back.
+
     If the provider broke it off, the holder gets a credit from the provider's bond as well, as far as that
     goes: a share of the price of what was not delivered.
     """
@@ -109,6 +111,14 @@ def divide(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:
             amount_micros=refund,
             kind=Transfer.Kind.REFUND.value,
             cause=f"lease/{lease.pk}/refund",
+        )
+    if lease.cancel_fee_micros and purse.holder != purse.seller:
+        journal.transfer(
+            debit_id=purse.holder,
+            credit_id=purse.seller,
+            amount_micros=lease.cancel_fee_micros,
+            kind=Transfer.Kind.CANCELLATION.value,
+            cause=f"lease/{lease.pk}/cancellation",
         )
     if lease.state in BROKEN_BY_PROVIDER and purse.bond is not None:
         promised = refund * settings.MARKET_CREDIT_BPS // BASIS

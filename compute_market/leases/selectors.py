@@ -46,7 +46,7 @@ def leases(*, actor: Principal) -> LeaseQuerySet:
         )
     return (
         Lease.objects.filter(seen)
-        .select_related("product", "node", "holder__namespace", "seller__namespace")
+        .select_related("product", "node__provider__namespace", "holder__namespace", "seller__namespace")
         .order_by("-pk")
     )
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from compute_market import clock
-from compute_market.leases import jobs, metering, policies, selectors, serving
+from compute_market.leases import cancellation, jobs, metering, policies, selectors, serving
 from compute_market.leases.errors import (
     LeaseNotFound,
     LeaseNotRunning,
@@ -115,6 +115,8 @@ def stop_work(*, actor: Principal, lease_id: int, now: datetime) -> Work:
 def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
     """End a lease with the minute that runs; what was not used is paid back when it is settled.
 
+    One that has not begun is given back whole. Its seller gets the product's fee for that, if it comes late.
+
     Doing it twice is the same as once. Raises: LeaseNotFound, LeaseNotRunning, LeaseResold.
     """
     selectors.get_held_lease(actor=actor, lease_id=lease_id)
@@ -129,6 +131,7 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
             raise LeaseResold
         lease.ends_at = min(lease.ends_at, max(lease.starts_at, clock.ceil_minute(now)))
         if lease.ends_at == lease.starts_at and lease.state == State.PENDING:
+            lease.cancel_fee_micros = cancellation.of_lease(lease).fee_at(now)
             move(lease, State.ENDED, now=now, reason="ended early")
         else:
             lease.save(update_fields=["ends_at"])

@@ -156,6 +156,7 @@ class Transfer(models.Model):
         USAGE = "usage", _("metered use")
         REFUND = "refund", _("refund")
         CREDIT = "credit", _("credit for a broken lease")
+        CANCELLATION = "cancel_fee", _("fee for a cancelled lease")
         CORRECTION = "correction", _("correction")
 
     # Whoever writes it holds both accounts' rows, so the database does not look for them again (ADR 0130).

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.db import transaction
 
 from compute_market.clock import database_now
-from compute_market.matching import jobs, marks, selectors
+from compute_market.matching import jobs, marks, relisting, selectors
 
 # Other work waits for the worker's processes too, so the listening goes through the queue again after this.
 LISTEN_SECONDS = 2.0
@@ -35,6 +35,13 @@ def sweep_shards(**_: object) -> None:
 def update_bands(**_: object) -> None:
     """Let price bands follow what is paid."""
     for shard in jobs.update_bands(now=database_now()):
+        ring(shard)
+
+
+@shared_task(acks_late=True, soft_time_limit=60)
+def relist_cancelled(**_: object) -> None:
+    """Offer hours again that were given back."""
+    for shard in relisting.relist_cancelled(now=database_now()):
         ring(shard)
 
 

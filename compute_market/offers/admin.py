@@ -1,5 +1,7 @@
 """Supply in the operator's pages. Products may be edited; nodes and reports are looked at."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Model
 from django.forms import ModelForm
@@ -7,8 +9,23 @@ from django.http import HttpRequest
 
 from compute_market import clock
 from compute_market.ledger.admin import ReadOnlyAdmin, in_credits
-from compute_market.offers.models import HardwareReport, Node, Product, Provider
+from compute_market.offers.models import CancellationTerm, HardwareReport, Node, Product, Provider
 from compute_market.offers.signals import product_changed
+
+
+class CancellationTermInline(admin.TabularInline):
+    """Terms stand as they are, for the leases that were bought under them; a new one is added."""
+
+    model = CancellationTerm
+    extra = 0
+    fields = ("free_hours", "fee_bps", "since")
+    readonly_fields = ("since",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
 
 @admin.register(Product)
@@ -22,6 +39,7 @@ class ProductAdmin(admin.ModelAdmin):
         "band_bps",
     )
     list_filter = ("state", "vendor", "region", "tier")
+    inlines = (CancellationTermInline,)
     search_fields = ("slug",)
 
     def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:  # noqa: FBT001
@@ -29,6 +47,12 @@ class ProductAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
         now = clock.database_now()
         product_changed.send(sender=Product, product_id=obj.pk, shard=obj.shard_id, now=now)
+
+    def save_formset(self, request: HttpRequest, form: ModelForm, formset: Any, change: bool) -> None:  # noqa: FBT001
+        """A term stands from the moment at which it is added."""
+        for term in formset.save(commit=False):
+            term.since = clock.database_now()
+            term.save()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """A product stays in the shard whose log its orders are on, and what it is called stays its name."""

@@ -76,6 +76,35 @@ class Product(models.Model):
         return self.slug
 
 
+class CancellationTerm(models.Model):
+    """Until when a product's future leases may be given back free, and what that costs afterwards (rule M17).
+
+    A lease goes by the term that stood when it was bought, so rows are added and never changed. A product
+    without one has the defaults.
+    """
+
+    FREE_HOURS = 0
+    FEE_BPS = 10
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="cancellation_terms")
+    free_hours = models.PositiveSmallIntegerField(
+        default=FREE_HOURS, help_text="A lease is given back free until so many hours before its start."
+    )
+    fee_bps = models.PositiveSmallIntegerField(
+        default=FEE_BPS, help_text="After that the seller gets this share of its price, in basis points."
+    )
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["product", "since"], name="cancellation_term_once"),
+            models.CheckConstraint(name="cancellation_fee_is_a_share", condition=Q(fee_bps__lte=10_000)),
+        )
+
+    def __str__(self) -> str:
+        return f"free until {self.free_hours} h before, then {self.fee_bps} bps"
+
+
 class Provider(models.Model):
     """A namespace that supplies GPUs."""
 
@@ -83,6 +112,10 @@ class Provider(models.Model):
     allows_processes = models.BooleanField(
         default=False,
         help_text="Leases may run commands as plain processes on this provider's nodes: for trusted pools.",
+    )
+    relists_cancelled = models.BooleanField(
+        default=False,
+        help_text="Hours that a holder gives back before they begin are offered again by themselves.",
     )
     is_demo = models.BooleanField(default=False)
     created_at = models.DateTimeField()
@@ -126,6 +159,9 @@ class Node(models.Model):
         default=(1 << NONCE_WINDOW) - 1, help_text="A bitmap: which of the numbers just below it were used."
     )
     runners = models.JSONField(default=list, help_text="What the agent says it can run work with.")
+    hardware = models.CharField(
+        max_length=12, blank=True, default="", help_text="The method of its last accepted hardware report."
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.ENROLLED)
     state_reason = models.CharField(max_length=300, blank=True)
     is_stale = models.BooleanField(default=False)
@@ -145,6 +181,11 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether nobody has measured its hardware: it is what its provider says."""
+        return self.hardware == HardwareReport.Method.DECLARED
 
     def is_tradable(self, now: datetime) -> bool:
         """Whether it may be offered: an accepted hardware report and a fresh heartbeat."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from compute_market.offers import policies
 from compute_market.offers.errors import NodeNotFound, ProductNotFound, ProviderNotFound
-from compute_market.offers.models import HardwareReport, Node, Product, Provider
+from compute_market.offers.models import CancellationTerm, HardwareReport, Node, Product, Provider
 from hub.interface import Prepared, Principal
 
 
@@ -34,6 +37,14 @@ def node_size(product: OuterRef) -> Subquery:
     """The GPUs of a product's largest node that is not retired, as a value of a query; NULL without any."""
     nodes = Node.objects.filter(product=product).exclude(state=Node.State.RETIRED)
     return Subquery(nodes.order_by("-gpus").values("gpus")[:1])
+
+
+def cancellation_terms(product_ids: Iterable[int], *, at: datetime) -> dict[int, CancellationTerm]:
+    """Product id → the term by which leases that are bought at a moment can be cancelled, in one query."""
+    ids = list(product_ids)
+    terms = {pk: CancellationTerm(product_id=pk, since=at) for pk in ids}
+    stood = CancellationTerm.objects.filter(product__in=ids, since__lte=at).order_by("since")
+    return {**terms, **{term.product_id: term for term in stood}}
 
 
 def get_provider(*, actor: Principal, namespace_id: int) -> Provider:

@@ -22,6 +22,7 @@ from compute_market.offers.errors import (
 )
 from compute_market.offers.models import (
     GPUS_A_NODE_MAX,
+    CancellationTerm,
     EnrolmentKey,
     HardwareReport,
     Heartbeat,
@@ -68,6 +69,33 @@ def allow_processes(*, actor: Principal, provider: Provider, allowed: bool) -> P
         Provider.objects.filter(pk=provider.pk).update(allows_processes=allowed)
     provider.allows_processes = allowed
     return provider
+
+
+def relist_cancelled(*, actor: Principal, provider: Provider, relists: bool) -> Provider:
+    """Let hours that a holder gives back before they begin be offered again by themselves, or stop that.
+
+    Raises: Unauthenticated, TradeScopeMissing, NotAMember.
+    """
+    policies.require_spend(actor, provider.namespace_id)
+    with transaction.atomic(durable=True):
+        Provider.objects.filter(pk=provider.pk).update(relists_cancelled=relists)
+    provider.relists_cancelled = relists
+    return provider
+
+
+def set_cancellation_term(
+    *, actor: Principal, product: Product, free_hours: int, fee_bps: int, now: datetime
+) -> CancellationTerm:
+    """Say how future leases that are bought from now on can be cancelled, by an operator.
+
+    Raises: Unauthenticated, OperatorOnly, ValidationError.
+    """
+    policies.require_operator(actor)
+    term = CancellationTerm(product=product, free_hours=free_hours, fee_bps=fee_bps, since=now)
+    with transaction.atomic(durable=True):
+        term.full_clean()
+        term.save()
+    return term
 
 
 def issue_enrolment_key(
@@ -175,7 +203,10 @@ def report_hardware(
         )
         if reason:
             _suspend(locked, reason=reason, now=now)
-        elif locked.state in {Node.State.ENROLLED, Node.State.SUSPENDED}:
+            return report
+        locked.hardware = method
+        locked.save(update_fields=["hardware"])
+        if locked.state in {Node.State.ENROLLED, Node.State.SUSPENDED}:
             locked.state, locked.state_reason = Node.State.READY, ""
             locked.save(update_fields=["state", "state_reason"])
             if locked.is_tradable(now):

@@ -26,5 +26,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("market/provider", supply.console),
     path("market/provider/register", supply.register),
     path("market/provider/processes", supply.allow_processes),
+    path("market/provider/relisting", supply.relist_cancelled),
     path("market/provider/nodes/<row_id:node_id>/retire", supply.retire_node),
 ]

@@ -104,6 +104,7 @@ class TestProviding:
         owner, buyer = live_sqlite.user(), live_sqlite.user()
         live_sqlite.remote.call("tests.web.scenery:listed")
         live_sqlite.remote.call("tests.web.scenery:fund", buyer.name, 1_000)
+        live_sqlite.remote.call("tests.web.scenery:fund", owner.name, 200)
         visitor = visit(language=language, scripts=scripts)
         page = visitor.page
         visitor.sign_in(owner.name, owner.password)
@@ -125,6 +126,11 @@ class TestProviding:
                 time.sleep(0.3)
             assert "rack-1" in page.inner_text("#nodes")
 
+            # The machine declares its GPUs, so they are offered only with a bond.
+            assert page.locator(".notice.warning").count() == 1
+            page.fill("#bond_amount", "200")
+            visitor.press("button[value=bond]")
+            assert page.locator(".notice.warning").count() == 0
             page.fill("#offer_gpus", "2")
             page.fill("#offer_price", price)
             visitor.press("button[value=offer]")

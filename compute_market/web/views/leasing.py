@@ -18,9 +18,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from compute_market.clock import database_now
-from compute_market.leases import access, policies, selectors, services, serving, starters
+from compute_market.leases import access, cancellation, policies, selectors, services, serving, starters
 from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.states import LIVE, RUNNING, State
+from compute_market.matching import offering
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
@@ -139,6 +140,8 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
     works = list(lease.works.order_by("-pk")[:WORKS_SHOWN])
     context = {
         "lease": lease,
+        "cancel": cancellation.of_lease(lease),
+        "offerings": offering.of_nodes([lease.node], now=now),
         "is_holder": is_holder,
         "can_run": is_holder and lease.state in RUNNING,
         "can_end": is_holder and lease.is_live,

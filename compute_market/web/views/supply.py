@@ -21,6 +21,7 @@ from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers import selectors, services
+from compute_market.offers.bonds import bond_of
 from compute_market.offers.models import Node, Product, Provider
 from compute_market.web.forms import BondForm, EnrolForm, OfferForm
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
@@ -49,6 +50,7 @@ def console(request: HttpRequest) -> HttpResponse:
     context = {
         **_seen(request, namespace, forms.nodes),
         "provider": provider,
+        "declared_bond": bond_of(provider),
         "enrol_form": forms.enrol,
         "offer_form": forms.offer,
         "bond_form": forms.bond,
@@ -158,6 +160,16 @@ def allow_processes(request: HttpRequest) -> HttpResponse:
     provider = selectors.get_provider(actor=actor, namespace_id=namespace.pk)
     allowed = request.POST.get("allowed") == "yes"
     services.allow_processes(actor=actor, provider=provider, allowed=allowed)
+    messages.success(request, _("Saved."))
+    return _back(namespace)
+
+
+@require_POST
+def relist_cancelled(request: HttpRequest) -> HttpResponse:
+    """Offer hours again that holders give back before they begin, or no longer."""
+    namespace, actor = trading_as(request), actor_of(request)
+    provider = selectors.get_provider(actor=actor, namespace_id=namespace.pk)
+    services.relist_cancelled(actor=actor, provider=provider, relists=request.POST.get("relists") == "yes")
     messages.success(request, _("Saved."))
     return _back(namespace)
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from compute_market.clock import HOUR, database_now, floor_minute
-from compute_market.matching import explain, marketdata, reasons, selectors, services
+from compute_market.matching import explain, marketdata, offering, reasons, selectors, services
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers import selectors as offers
@@ -29,6 +29,7 @@ ORDERS_PAGE = 40
 PRODUCTS_PAGE = 60
 TICKER_PRODUCTS = 8
 BOOK_LEVELS = 12
+QUOTES_SHOWN = 20
 HOURS_SHOWN, HOURS_MAX = 24, 24 * 366
 
 
@@ -99,6 +100,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "trades": trades[:TRADES_SHOWN],
         "form": form,
         "review": review,
+        "offerings": _offerings(found, form, now=now) if review and not form.errors else [],
         "namespaces": traders(request) if request.user.is_authenticated else [],
     }
     return page(request, "market/product.html", context, form=form)
@@ -185,11 +187,19 @@ def _ticket(
     return form, cost, placed
 
 
+def _offerings(traded: Product, form: TicketForm, *, now: datetime) -> list[offering.Offering]:
+    """Who offers what a reviewed ticket asks for."""
+    start, end = form.window(now)
+    wanted = offering.Wanted(traded.pk, start or floor_minute(now), end, form.cleaned_data["price"])
+    return offering.offerings([wanted], now=now)[0]
+
+
 def quote(request: HttpRequest) -> HttpResponse:
     """The cheapest start for so many GPUs and hours."""
     products = list(offers.products().filter(state=Product.State.OPEN))
     form = QuoteForm(request.GET if "gpus" in request.GET else None, products=products)
     found: list[board.Quote] = []
+    now = database_now()
     if form.is_bound and form.is_valid():
         data = form.cleaned_data
         fitting = [
@@ -200,11 +210,11 @@ def quote(request: HttpRequest) -> HttpResponse:
             and p.memory_gb >= (data["memory_gb"] or 0)
         ]
         found = board.quotes(
-            fitting, gpus=data["gpus"], hours=data["hours"], within_days=data["days"], now=database_now()
+            fitting, gpus=data["gpus"], hours=data["hours"], within_days=data["days"], now=now
         )
-    return page(
-        request, "market/quote.html", {"form": form, "quotes": found[:20]}, fragment="quotes", form=form
-    )
+    shown = found[:QUOTES_SHOWN]
+    quotes = list(zip(shown, offering.of_quotes(shown, now=now), strict=True))
+    return page(request, "market/quote.html", {"form": form, "quotes": quotes}, fragment="quotes", form=form)
 
 
 def orders(request: HttpRequest) -> HttpResponse:
@@ -254,6 +264,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
         "reason": reasons.sentence(found.reason),
         "amendment": selectors.newest_amendment(found),
         "misses": explain.misses(found, now=database_now()),
+        "offerings": offering.of_order(found, now=database_now()),
     }
     return page(request, "market/order.html", context, fragment="state", form=form)
 
