@@ -27,6 +27,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HOP_BY_HOP = frozenset(
     "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade".split()
 )
+# What says where a message ends: never for one connection alone.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 _FORWARDED = frozenset(
     "forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-prefix x-real-ip".split()
 )
@@ -125,6 +127,9 @@ def body_length(headers: Headers) -> int | None:
     """Bytes of the body; -1 where it comes in chunks, None where nothing says. Raises: BadHead."""
     lengths = {text.strip() for name, text in headers if name == "content-length"}
     codings = [text.strip().lower() for name, text in headers if name == "transfer-encoding"]
+    if words(headers, "connection") & _FRAMING:
+        # It would be left out of what is passed on, and the next reader would find another end.
+        raise BadHead("the body's length")
     if codings:
         if lengths or codings != ["chunked"]:
             raise BadHead("the body's length")
@@ -197,6 +202,9 @@ def render(line: str, headers: Sequence[tuple[str, str]]) -> bytes:
 
 def _parse(data: bytes) -> tuple[str, Headers]:
     line, *lines = data[:-4].decode("latin-1").split("\r\n")
+    if not _VALUE.fullmatch(line):
+        # Browsers end a line at a bare line feed, too: the rest would be headers, or a page, of the hub's.
+        raise BadHead("the first line")
     headers: Headers = []
     for text in lines:
         name, colon, content = text.partition(":")

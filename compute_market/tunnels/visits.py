@@ -22,6 +22,8 @@ CHUNK_LINE_MAX = 4096
 # A head that does not come is not waited for without end; long computations answer late.
 ANSWER_SECONDS = 3600.0
 NO_BODY = frozenset({204, 304})
+# Answers such as "100 Continue" before the final one.
+INTERIM_MAX = 16
 
 
 class Visitor:
@@ -85,7 +87,7 @@ class Visitor:
         end.write(head)
         sending = asyncio.ensure_future(self._send_body(request, end, count))
         try:
-            answer = await self._answer(end, place, port)
+            answer = await self._answer(request, end, place, port)
             if answer.status == 101:
                 sending.cancel()
                 self.client.write(heads.answer_out(answer, place, port=port, is_last=False))
@@ -109,13 +111,19 @@ class Visitor:
         finally:
             sending.cancel()
 
-    async def _answer(self, end: End, place: Place, port: str) -> Answer:
+    async def _answer(self, request: Request, end: End, place: Place, port: str) -> Answer:
+        """The final answer; interim ones before it are passed on. Raises: BadHead, EndClosed, TooLong."""
         async with asyncio.timeout(ANSWER_SECONDS):
-            while True:
+            for _ in range(INTERIM_MAX):
                 answer = await heads.read_answer(end)
-                if answer.status >= 200 or answer.status == 101:
+                if answer.status >= 200:
                     return answer
-                self.client.write(heads.answer_out(answer, place, port=port, is_last=False))
+                if answer.status == 101:
+                    if not request.is_upgrade:
+                        raise BadHead("another protocol, which nobody asked for")
+                    return answer
+                await self.client.send(heads.answer_out(answer, place, port=port, is_last=False))
+        raise BadHead("interim answers without end")
 
     async def _send_body(self, request: Request, end: End, count: Callable[[int], None]) -> None:
         length = heads.body_length(request.headers)

@@ -51,11 +51,24 @@ class TestReading:
             "G@T / HTTP/1.1\r\n\r\n",
             "GET / HTTP/2.0\r\n\r\n",
             "\r\n\r\n",
+            "GET / HTTP/1.1\r\nConnection: Content-Length\r\nContent-Length: 3\r\n\r\n",
+            "GET / HTTP/1.1\r\nConnection: close, transfer-encoding\r\nTransfer-Encoding: chunked\r\n\r\n",
         ],
     )
     def test_refuses_what_could_be_read_in_two_ways(self, text: str) -> None:
         with pytest.raises(BadHead):
             read(text.encode("latin-1"))
+
+    @pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x1b", "\x0b", "\x7f"])
+    def test_no_line_of_an_answer_has_control_characters(self, character: str) -> None:
+        for text in (
+            f"HTTP/1.1 200 OK{character}Set-Cookie: a=b\r\n\r\n",
+            f"HTTP/1.1 200 OK{character}{character}<script>\r\n\r\n",
+            f"HTTP/1.1 200 OK\r\nA: b{character}Set-Cookie: a=b\r\n\r\n",
+            f"HTTP/1.1 200 OK\r\nA{character}Set-Cookie: a=b\r\n\r\n",
+        ):
+            with pytest.raises(BadHead):
+                read(text.encode("latin-1"), answer=True)
 
     def test_bounds_a_head_and_notices_its_end(self) -> None:
         with pytest.raises(TooLong):

@@ -197,6 +197,10 @@ class TestHostileNodes:
             b"OK\nnot http at all\r\n\r\n",
             b"OK\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"OK\nHTTP/1.1 200 OK\r\nA: b\nSet-Cookie: smuggled=1\r\n\r\n",
+            b"OK\nHTTP/1.1 200 OK\nSet-Cookie: smuggled=1\r\nContent-Length: 0\r\n\r\n",
+            b"OK\nHTTP/1.1 200 OK\nContent-Type: text/html\n\n<p>smuggled\r\n\r\n",
+            b"OK\nHTTP/1.1 200 OK\r\nConnection: content-length\r\nContent-Length: 8\r\n\r\nsmuggled",
+            b"OK\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\n\r\nsmuggled",
             b"OK\nHTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000,
         ],
     )
@@ -208,6 +212,13 @@ class TestHostileNodes:
     def test_that_cut_an_answer_do_not_make_it_look_whole(self, hub: Hub) -> None:
         status, body = self.taken(hub, b"OK\nHTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort")
         assert (status, body) == (0, b"short")
+
+    def test_that_answer_with_interim_answers_only_are_cut_off(self, hub: Hub) -> None:
+        interim = b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n"
+        final = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
+        assert self.taken(hub, b"OK\n" + interim * 3 + final) == (200, b"yes")
+        status, _ = self.taken(hub, b"OK\n" + interim * 2000 + final)
+        assert status == 502
 
     def test_cannot_write_lines_into_refusals(self, hub: Hub) -> None:
         status, body = self.taken(hub, b"NO <script>\r\x1b[2J\n")
