@@ -17,6 +17,8 @@ log = structlog.stdlib.get_logger("bazaar.access")
 USABLE_ID = re.compile(r"[\x21-\x7e]{1,200}")
 # Probes come every few seconds and say nothing.
 SILENT = frozenset({"/healthz", "/readyz", "/metrics"})
+# What every agent asks each second or two: told only when it fails.
+ROUTINE = frozenset({"/api/market/v1/agent/poll", "/api/market/v1/agent/heartbeat"})
 # Their answers have no content, and a length of 0 would be that of the file that is not sent.
 BODILESS = frozenset({204, 304})
 
@@ -53,7 +55,8 @@ class EdgeMiddleware:
         metrics.observe(
             method=request.method or "", status=response.status_code, door=door_of(request), seconds=seconds
         )
-        if self.logs_access and request.path not in SILENT:
+        is_routine = request.path in ROUTINE and response.status_code < 400
+        if self.logs_access and request.path not in SILENT and not is_routine:
             log.info(
                 "%s %s",
                 request.method,

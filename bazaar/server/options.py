@@ -17,6 +17,7 @@ class Options:
     port: int
     data: Path
     empty: bool
+    local_node: bool = True
 
 
 def parse(argv: Sequence[str] | None = None) -> Options:
@@ -46,8 +47,20 @@ def parse(argv: Sequence[str] | None = None) -> Options:
     parser.add_argument(
         "--empty", action="store_true", help="on the first start, make no catalogue and no demo account"
     )
+    parser.add_argument(
+        "--no-local-node",
+        action="store_false",
+        dest="local_node",
+        help="do not offer this machine's processors on the market (BAZAAR_MARKET_LOCAL_NODE=no)",
+    )
     chosen = parser.parse_args(argv)
-    return Options(host=chosen.host, port=chosen.port, data=chosen.data.resolve(), empty=chosen.empty)
+    return Options(
+        host=chosen.host,
+        port=chosen.port,
+        data=chosen.data.resolve(),
+        empty=chosen.empty,
+        local_node=chosen.local_node,
+    )
 
 
 def _port(text: str) -> int:

@@ -14,7 +14,7 @@ import django
 from bazaar.server import demo
 
 # What fills a new bazaar, in order; each can be run again and goes on where it stopped.
-CATALOGUE = ("seed", "seed_market", "demo_market")
+CATALOGUE = ("seed", "seed_market", "demo_market", "local_node")
 MARKER = "prepared"
 
 
@@ -58,8 +58,22 @@ def fill(data: Path) -> None:
     sign_in = demo.load(data) or demo.make(data, token_prefix=settings.TOKEN_PREFIX)
     words = ["--password", sign_in.password, "--token", sign_in.token, "--scopes", "write,trade"]
     call_command("create_user", sign_in.name, "--full-name", "Demo", *words)
+    _own_this_machine(sign_in.name)
     if "deposit" in get_commands():
         call_command("deposit", sign_in.name, "10000", "--key", "first-start")
+
+
+def _own_this_machine(name: str) -> None:
+    """Make the newcomer one of the provider's own people, for whom this machine runs plain processes."""
+    from compute_market.demo import local
+    from compute_market.offers.models import Provider
+    from hub.accounts.models import Role, User
+    from hub.accounts.principals import SYSTEM
+    from hub.accounts.services import ensure_member
+
+    if Provider.objects.filter(namespace__name=local.PROVIDER).exists():
+        user = User.objects.get(namespace__name=name)
+        ensure_member(actor=SYSTEM, organization_name=local.PROVIDER, user=user, role=Role.ADMIN)
 
 
 if __name__ == "__main__":

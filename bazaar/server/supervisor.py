@@ -19,7 +19,7 @@ from types import FrameType
 
 from bazaar import places
 from bazaar.places import ROOT
-from bazaar.server import processes, redis
+from bazaar.server import local_node, processes, redis
 from bazaar.server.console import Console
 from bazaar.server.options import Options
 from bazaar.server.processes import ProcessFailed
@@ -49,6 +49,7 @@ class Child:
     ready: Callable[[], bool] | None = None
     process: subprocess.Popen[bytes] | None = None
     falls: deque[float] = field(default_factory=deque)
+    is_needed: bool = True
 
     def is_hopeless(self, now: float) -> bool:
         """Note a fall; true when there were too many in the window."""
@@ -170,6 +171,8 @@ class Supervisor:
             self._add(Child("ssh", self._start_ssh))
         self._add(Child("worker", self._start_worker))
         self._add(Child("web", self._start_web, ready=self._web_answers))
+        if self.options.local_node and local_node.is_wanted(self.options.data):
+            self._add(Child("node", self._start_node, is_needed=False))
 
     def _add(self, child: Child) -> None:
         self.children.append(child)
@@ -251,11 +254,21 @@ class Supervisor:
         argv = [sys.executable, "-m", "bazaar.server.web"]
         return self._spawn("web", argv, pass_fds=(self.listener.fileno(),))
 
+    def _start_node(self) -> subprocess.Popen[bytes]:
+        """The agent of this machine's own node, which works for this hub alone."""
+        host, port = self._local_address()
+        name = f"[{host}]" if ":" in host else host
+        argv = local_node.words(self.options.data, hub=f"http://{name}:{port}")
+        return self._spawn("node", argv)
+
     def _web_answers(self) -> bool:
+        return processes.answers_http(*self._local_address(), "/healthz")
+
+    def _local_address(self) -> tuple[str, int]:
+        """Where the web server answers on this machine."""
         assert self.listener is not None
         host, port = self.listener.getsockname()[:2]
-        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-        return processes.answers_http(local, port, "/healthz")
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
 
     def _spawn(
         self,
@@ -284,6 +297,10 @@ class Supervisor:
                 if child.process is None or (code := child.process.poll()) is None:
                     continue
                 if child.is_hopeless(time.monotonic()):
+                    if not child.is_needed:
+                        self.console.say(f"{child.name} ended again and again; going on without it.")
+                        child.process = None
+                        continue
                     raise ProcessFailed(f"{child.name} ended again and again (last code {code}); giving up.")
                 self.console.say(f"{child.name} ended with code {code}; starting it again.")
                 self._launch(child)

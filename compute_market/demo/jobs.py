@@ -6,13 +6,17 @@ from datetime import datetime
 
 from django.conf import settings
 
-from compute_market.demo import agent, maker
+from compute_market.demo import agent, local, maker
 
 
 def tend(*, now: datetime) -> None:
-    """Keep the demo's nodes alive, unless the demo is turned off: then they fall silent like any others."""
+    """Keep the demo's nodes alive and this machine on offer, unless the demo is turned off.
+
+    The nodes then fall silent like any others.
+    """
     if settings.MARKET_DEMO:
         agent.tend(now=now)
+        local.offer(now=now)
 
 
 def trade(*, now: datetime) -> None:

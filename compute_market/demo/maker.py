@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import sin
 from zlib import crc32
 
 from compute_market.clock import HOUR
 from compute_market.demo import cast
+from compute_market.demo.weeks import EPOCH, WEEK
 from compute_market.errors import Refusal
 from compute_market.matching import listings, services
 from compute_market.matching.models import Level, Order
@@ -19,8 +20,6 @@ from compute_market.matching.terms import OrderRequest
 from compute_market.offers.models import Node, Product
 from hub.interface import SYSTEM
 
-WEEK = timedelta(days=7)
-EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
 # What asks lie above the price, and bids below it, in hundredths of a percent.
 ASK_STEPS_BPS = (50, 150)
 BID_STEPS_BPS = (100, 250, 500)

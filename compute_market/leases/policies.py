@@ -3,6 +3,7 @@
 from compute_market.ledger.policies import (
     buying_namespaces,
     is_capped,
+    may_buy,
     may_spend,
     readable_namespaces,
     require_market_scope,
@@ -13,6 +14,7 @@ from compute_market.ledger.policies import (
 __all__ = [
     "buying_namespaces",
     "is_capped",
+    "may_buy",
     "may_spend",
     "readable_namespaces",
     "require_market_scope",

@@ -80,7 +80,7 @@ def run_work(
         node = Node.objects.select_related("provider").get(pk=lease.node_id)
         work = Work.objects.create(
             lease=lease,
-            runner=_choose_runner(node, runner, image),
+            runner=_choose_runner(node, runner, image, actor=actor),
             image=image,
             command=list(command),
             environment=environment,
@@ -315,12 +315,23 @@ def _require_environment(environment: Mapping[Any, Any]) -> None:
             raise WorkInvalid(field="environment", reason=f"the value of {name} is not a text")
 
 
-def _choose_runner(node: Node, wanted: str, image: str) -> str:
-    """The runner asked for, or the most isolated one the node has. An image needs a container."""
+def _takes_processes(node: Node, actor: Principal) -> bool:
+    """Whether the node runs plain processes for the actor: for all, or for its provider's own people."""
+    provider = node.provider
+    if not provider.allows_processes:
+        return False
+    return not provider.processes_for_members or policies.may_buy(actor, provider.namespace_id)
+
+
+def _choose_runner(node: Node, wanted: str, image: str, *, actor: Principal) -> str:
+    """The runner asked for, or the most isolated one the node has. An image needs a container.
+
+    Raises: WorkInvalid, RunnerNotAllowed.
+    """
     if wanted and wanted not in RUNNERS_BY_PREFERENCE:
         raise WorkInvalid(field="runner", reason=f"one of {', '.join(RUNNERS_BY_PREFERENCE)} is wanted")
     for name in [wanted] if wanted else RUNNERS_BY_PREFERENCE:
-        has_it = name in node.runners and (name != "process" or node.provider.allows_processes)
+        has_it = name in node.runners and (name != "process" or _takes_processes(node, actor))
         takes_it = name in {"podman", "docker"} if image else name not in {"podman", "docker"}
         if has_it and (takes_it or name == "fake"):
             return name

@@ -13,7 +13,7 @@ CREDIT_MICROS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One kind of GPU (or NPU, DCU, …) as it is sold.
+    """One kind of GPU (or NPU, DCU, …) as it is sold; or a part of a CPU: `cpu2` has two cores.
 
     `fragments`: what a device's own name holds, in lower case; each group is a way to say it, and all words
     of a group must be there.
@@ -82,5 +82,11 @@ cambricon    mlu590     oam   80   rdma    1  5.20   mlu590
 kunlun       p800       oam   96   rdma    1  5.60   p800
 metax        c500       pcie  64   eth     1  4.40   c500
 iluvatar     bi150      pcie  64   eth     1  4.00   bi-v150|bi150
+x86          cpu1       x86   2    eth     1  0.12   cpu1-x86-2g
+x86          cpu2       x86   4    eth     1  0.24   cpu2-x86-4g
+x86          cpu4       x86   16   eth     1  0.60   cpu4-x86-16g
+x86          cpu8       x86   32   eth     1  1.20   cpu8-x86-32g
+arm          cpu1       arm   2    eth     1  0.12   cpu1-arm-2g
+arm          cpu4       arm   16   eth     1  0.60   cpu4-arm-16g
 """.strip().splitlines()
 )

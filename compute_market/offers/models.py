@@ -117,6 +117,10 @@ class Provider(models.Model):
         default=False,
         help_text="Hours that a holder gives back before they begin are offered again by themselves.",
     )
+    processes_for_members = models.BooleanField(
+        default=False,
+        help_text="Plain processes run only for those who may spend for this provider itself.",
+    )
     is_demo = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
@@ -231,6 +235,7 @@ class HardwareReport(models.Model):
         NVIDIA_SMI = "nvidia-smi", "nvidia-smi"
         ROCM_SMI = "rocm-smi", "rocm-smi"
         NPU_SMI = "npu-smi", "npu-smi"
+        CPU = "cpu", "CPU"
         DECLARED = "declared", _("declared, not measured")
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="hardware_reports")

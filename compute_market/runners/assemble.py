@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 MODULES = (
-    *("clocks", "loops", "base", "records", "descendants", "supervisor"),
+    *("clocks", "loops", "base", "cpu_slices", "records", "descendants", "supervisor"),
     *(
         "supervised_process",
         "supervised_container",

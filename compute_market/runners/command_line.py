@@ -15,6 +15,7 @@ from compute_market.runners import devices
 from compute_market.runners.agent import Agent
 from compute_market.runners.base import Runner
 from compute_market.runners.container import ContainerRunner
+from compute_market.runners.cpu_slices import cpu_slices
 from compute_market.runners.fake import FakeRunner
 from compute_market.runners.hub_link import HubError, HubLink, HubUnreachable
 from compute_market.runners.loops import say
@@ -83,7 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", help="The one-time enrolment key; only for the first start.")
     parser.add_argument("--folder", type=Path, default=Path.home() / ".bazaar-agent")
     parser.add_argument("--declare", metavar="DEVICE", help="Where no tool can measure: h100-sxm-80g")
-    parser.add_argument("--gpus", type=int, default=1, help="How many devices are declared.")
+    parser.add_argument(
+        "--cpu",
+        metavar="PART",
+        help="Let parts of this machine's processors and memory instead of GPUs: cpu2-x86-4g",
+    )
+    parser.add_argument("--gpus", type=int, default=1, help="How many devices are declared, or parts let.")
     parser.add_argument(
         "--allow-processes",
         action="store_true",
@@ -122,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _runners(options: argparse.Namespace) -> list[Runner]:
+    cpu = cpu_slices(options.cpu) if options.cpu else None
     if options.run_as:
         # The way to its own folder is open to that user; the files here are for the agent's user alone.
         for folder in (options.folder, options.folder / "work"):
@@ -133,6 +140,7 @@ def _runners(options: argparse.Namespace) -> list[Runner]:
             devices=options.container_device,
             prefix=options.container_prefix,
             arguments=options.container_args,
+            cpu=cpu,
         )
         for name in ("podman", "docker")
     ]
@@ -141,7 +149,7 @@ def _runners(options: argparse.Namespace) -> list[Runner]:
             raise ValueError(
                 "As root, processes need --run-as USER (--run-as root lets them do whatever root may)."
             )
-        runners.append(ProcessRunner(run_as=options.run_as))
+        runners.append(ProcessRunner(run_as=options.run_as, cpu=cpu))
     if options.fake:
         runners.append(FakeRunner())
     return runners
@@ -155,7 +163,11 @@ def _work(agent: Agent, options: argparse.Namespace) -> int:
             return EXIT_USAGE
         node = link.enrol(key=options.key, runners=sorted(agent.works.runners))
         say(f"enrolled as node {node['node']} ({node['name']})")
-    method, found = devices.probe()
+    if options.cpu:
+        slices = cpu_slices(options.cpu)
+        method, found = "cpu", slices.devices(options.gpus, fingerprint=devices.machine_fingerprint())
+    else:
+        method, found = devices.probe()
     if not found:
         method, found = (
             "declared",

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compute_market.runners.base import Ended, Inside, Job, RunnerError, visible_devices
+from compute_market.runners.cpu_slices import CpuSlices
 from compute_market.runners.gpu_flags import gpu_flags
 from compute_market.runners.process import private_folder
 from compute_market.runners.records import read_state
@@ -32,6 +33,7 @@ PUBLISHED = re.compile(r"^127\.0\.0\.1:(\d+)$", re.MULTILINE)
 NETWORK = "{{.HostConfig.NetworkMode}}"
 # What tells NVIDIA's runtime hook which GPUs to add: nobody but the engine may say it.
 HOOK_VARIABLE = "NVIDIA_VISIBLE_DEVICES"
+NO_CGROUPS = "--cgroups=disabled"
 
 
 class ContainerRunner:
@@ -45,8 +47,10 @@ class ContainerRunner:
         prefix: str = "",
         arguments: str = "",
         grace_s: float = CONTAINER_GRACE_S,
+        cpu: CpuSlices | None = None,
     ) -> None:
-        """`devices`: what containers are given instead of what the machine shows (`gpu_flags`).
+        """`devices`: what containers are given instead of what the machine shows (`gpu_flags`). `cpu`: the
+        parts of this machine that they are given instead of GPUs.
 
         For machines that need it: `prefix` are words before the engine's program, `arguments` options of each
         new container. Both are split as a shell would, and no shell reads them.
@@ -56,6 +60,7 @@ class ContainerRunner:
         self.engine = [*shlex.split(prefix), program]
         self.arguments = shlex.split(arguments)
         self.grace_s = grace_s
+        self.cpu = cpu
         self._addresses: dict[tuple[str, int], int] = {}
 
     def is_available(self) -> bool:
@@ -67,7 +72,7 @@ class ContainerRunner:
     def start(self, job: Job, *, ends_at: float) -> RunningContainer:
         if not job.image or job.image.startswith("-"):
             raise RunnerError("A container needs an image.")
-        create = create_words(self.name, job, devices=self.devices, arguments=self.arguments)
+        create = create_words(self.name, job, devices=self.devices, arguments=self.arguments, cpu=self.cpu)
         folder = private_folder(job.folder)
         process = self._supervise(folder, name=job.name, gpus=job.gpus, ends_at=ends_at, create=create)
         return RunningContainer(folder, runner=self, process=process)
@@ -188,7 +193,12 @@ def tell(engine: Sequence[str], *words: str, timeout_s: float) -> bool:
 
 
 def create_words(
-    program: str, job: Job, *, devices: Sequence[str] = (), arguments: Sequence[str] = ()
+    program: str,
+    job: Job,
+    *,
+    devices: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+    cpu: CpuSlices | None = None,
 ) -> list[str]:
     """The words after the engine that create the container. Every value of the holder's is a word of its own.
 
@@ -218,12 +228,17 @@ def create_words(
     for port in job.ports:
         # On a free port of the loopback: neighbours on other machines see nothing of it.
         command += ["--publish", f"127.0.0.1::{port}"]
-    if job.memory_bytes_max:
+    if cpu is not None:
+        # An engine without cgroups can bound nothing, and refuses to be asked.
+        command += [] if NO_CGROUPS in arguments else cpu.container_flags(job.gpus)
+    elif job.memory_bytes_max:
         command += ["--memory", str(job.memory_bytes_max)]
-    if job.gpus:
+    if job.gpus and cpu is None:
         command += gpu_flags(program, job.gpus, templates=devices)
     # Inside, the given devices are counted from nought.
-    inside = {**visible_devices(range(len(job.gpus))), HOOK_VARIABLE: "void"}
-    for name, value in {**job.environment, **inside}.items():
+    given = range(0 if cpu is not None else len(job.gpus))
+    inside = {**visible_devices(given), HOOK_VARIABLE: "void"}
+    threads = cpu.environment(job.gpus) if cpu is not None else {}
+    for name, value in {**threads, **job.environment, **inside}.items():
         command += ["--env", f"{name}={value}"]
     return [*command, *arguments, job.image, *job.command]

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from compute_market.runners.base import Inside, Job, RunnerError, visible_devices
+from compute_market.runners.cpu_slices import CpuSlices
 from compute_market.runners.descendants import Cgroup, end_strays
 from compute_market.runners.records import read_state
 from compute_market.runners.supervised import Supervised, start_supervisor
@@ -34,8 +36,12 @@ class ProcessRunner:
 
     name = "process"
 
-    def __init__(self, *, run_as: str = "", grace_s: float = GRACE_S) -> None:
-        """`run_as` names another user to run commands as, so that they cannot read the agent's own files."""
+    def __init__(self, *, run_as: str = "", grace_s: float = GRACE_S, cpu: CpuSlices | None = None) -> None:
+        """`run_as` names another user to run commands as, so that they cannot read the agent's own files.
+
+        `cpu`: the parts of this machine that jobs are given instead of GPUs.
+        """
+        self.cpu = cpu
         self.run_as = run_as
         self.grace_s = grace_s
 
@@ -53,13 +59,14 @@ class ProcessRunner:
                 raise RunnerError(f"The node has no user {self.run_as}.") from None
         command: dict[str, Any] = {
             "words": list(job.command),
-            "environment": clean_environment(job, home=folder / "work"),
+            "environment": self._environment(job, home=folder / "work"),
             "run_as": self.run_as,
             "limits": self._limits(job),
+            "processors": self.cpu.processors_of(job.gpus) if self.cpu else [],
             "group": job.name,
             "group_limits": {
                 "pids.max": job.processes_max or PROCESSES_MAX,
-                **({"memory.max": job.memory_bytes_max} if job.memory_bytes_max else {}),
+                **({"memory.max": memory} if (memory := self._memory(job)) else {}),
             },
         }
         process = start_supervisor(
@@ -82,15 +89,27 @@ class ProcessRunner:
     ) -> Inside:
         """The work's own user, folder, environment, limits and cgroup, so that it ends with the work."""
         home = job.folder / "work"
+        processors = self.cpu.processors_of(job.gpus) if self.cpu else []
         return Inside(
             words=words,
-            environment={**clean_environment(job, home=home), **environment},
+            environment={**self._environment(job, home=home), **environment},
             folder=home,
-            before=partial(join_work, job.name, self._limits(job), self.run_as),
+            before=partial(join_work, job.name, self._limits(job), self.run_as, processors),
         )
 
     def adopt(self, folder: Path, *, ends_at: float) -> RunningProcess | None:
         return RunningProcess(folder) if read_state(folder) else None
+
+    def _environment(self, job: Job, *, home: Path) -> Mapping[str, str]:
+        if self.cpu is None:
+            return clean_environment(job, home=home)
+        # The machine may have GPUs as well; they are not let with its processors.
+        without = replace(job, gpus=())
+        return {**self.cpu.environment(job.gpus), **clean_environment(without, home=home)}
+
+    def _memory(self, job: Job) -> int:
+        """How many bytes the work and its children may have in all; 0 for no bound."""
+        return job.memory_bytes_max or (self.cpu.memory_of(job.gpus) if self.cpu else 0)
 
     def _limits(self, job: Job) -> dict[str, int]:
         limits = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": OPEN_FILES_MAX, "RLIMIT_FSIZE": FILE_BYTES_MAX}

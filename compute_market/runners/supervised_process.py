@@ -40,11 +40,13 @@ class ProcessCommand:
         limits: Mapping[str, int],
         group_limits: Mapping[str, int],
         group: str,
+        processors: Sequence[int] = (),
     ) -> None:
         self.folder = folder
         self.words = list(words)
         self.environment = dict(environment)
         self.run_as = run_as
+        self.processors = list(processors)
         self.user: pwd.struct_passwd | None = None
         self.limits = [(getattr(resource, name), value) for name, value in limits.items()]
         self.cgroup = Cgroup.make(group)
@@ -102,6 +104,7 @@ class ProcessCommand:
         if self.cgroup is not None:
             with contextlib.suppress(OSError):
                 self.cgroup.enter()
+        keep_to(self.processors)
         for kind, value in self.limits:
             _, most = resource.getrlimit(kind)
             bounded = value if most == resource.RLIM_INFINITY else min(value, most)
@@ -125,7 +128,7 @@ class ProcessCommand:
         os.execvpe(self.words[0], self.words, self.environment)  # noqa: S606 - no shell is the purpose
 
 
-def join_work(group: str, limits: Mapping[str, int], run_as: str) -> None:
+def join_work(group: str, limits: Mapping[str, int], run_as: str, processors: Sequence[int] = ()) -> None:
     """In a new process: give up what the agent has and a work has not, and join the work's group.
 
     Raises: OSError, CannotStart.
@@ -135,6 +138,7 @@ def join_work(group: str, limits: Mapping[str, int], run_as: str) -> None:
     if cgroup is not None:
         with contextlib.suppress(OSError):
             cgroup.enter()
+    keep_to(processors)
     for name, value in limits.items():
         kind = getattr(resource, name)
         _, most = resource.getrlimit(kind)
@@ -148,6 +152,12 @@ def join_work(group: str, limits: Mapping[str, int], run_as: str) -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     # A session does not outlive the agent whose connection it is.
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def keep_to(processors: Sequence[int]) -> None:
+    """Let this process run on some processors only; none named: on all. Raises: OSError."""
+    if processors and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, processors)
 
 
 def find_user(name: str) -> pwd.struct_passwd:

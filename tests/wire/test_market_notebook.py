@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +27,7 @@ def tenant(live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[Tenant]:
     try:
         yield Tenant(live_sqlite, agent)
     finally:
-        if agent.process is not None and agent.process.poll() is None:
-            agent.stop(signal.SIGTERM)
+        agent.close()
 
 
 class TestNotebook:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -79,8 +78,7 @@ def tenant(live_sqlite: LiveBazaar, tmp_path_factory: pytest.TempPathFactory) ->
         tenant.serve()
         yield tenant
     finally:
-        if agent.process is not None and agent.process.poll() is None:
-            agent.stop(signal.SIGTERM)
+        agent.close()
 
 
 @pytest.fixture(scope="module")

@@ -34,8 +34,7 @@ def tenant(live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[Tenant]:
         tenant.serve()
         yield tenant
     finally:
-        if agent.process is not None and agent.process.poll() is None:
-            agent.stop(signal.SIGTERM)
+        agent.close()
         live_sqlite.start_tunnels()
 
 
@@ -105,6 +104,7 @@ class FarAgent(AgentProcess):
         return process.stdout.readline().strip()
 
     def close(self) -> None:
+        super().close()
         for process in reversed(self.helpers):
             process.kill()
             process.wait()
@@ -130,8 +130,6 @@ class TestFarAway:
             tenant.serve()
             yield tenant
         finally:
-            if agent.process is not None and agent.process.poll() is None:
-                agent.stop(signal.SIGTERM)
             agent.close()
 
     @pytest.mark.timeout(400)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import signal
 import socket
 import sys
 import textwrap
@@ -171,8 +170,7 @@ def tenant(live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[Tenant]:
         tenant.serve()
         yield tenant
     finally:
-        if agent.process is not None and agent.process.poll() is None:
-            agent.stop(signal.SIGTERM)
+        agent.close()
 
 
 class TestAddresses:

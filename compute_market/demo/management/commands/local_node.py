@@ -1,0 +1,18 @@
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from compute_market.clock import database_now
+from compute_market.demo import local
+
+
+class Command(BaseCommand):
+    help = "Let this machine's processors on the market of its own hub. The server then starts the agent."
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if local.prepare(data=Path(settings.DATA_DIR), now=database_now()):
+            self.stdout.write("This machine's processors are let; the server starts the agent.")
+        else:
+            self.stdout.write("This machine has not enough memory or processors to let any.")
