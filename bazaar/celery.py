@@ -19,6 +19,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
 # Root is who runs in a container, and the tasks are JSON: nothing is unpickled from the queue.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
+# The processes of a worker are forked from the one that loads this.
+_loaded_by = os.getpid()
+
 app = Celery("bazaar")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -40,7 +43,7 @@ def _share_memory(**_: Any) -> None:
 @beat_embedded_init.connect
 def _end_with_worker(**_: Any) -> None:
     """No process of a worker outlives it. What it was doing is found again by a sweep."""
-    end_with_parent(signal.SIGKILL)
+    end_with_parent(signal.SIGKILL, parent=_loaded_by)
 
 
 # One line a sweep: the name says what it does, the number how many seconds lie between two runs.

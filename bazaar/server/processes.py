@@ -24,14 +24,18 @@ class ProcessFailed(RuntimeError):
     """A child ended, or did not become ready in time; the message says which and why."""
 
 
-def end_with_parent(by: signal.Signals) -> None:
+def end_with_parent(by: signal.Signals, *, parent: int) -> None:
     """Have the kernel send this process the signal when the thread that started it ends, even by SIGKILL.
+
+    `parent` is the id of the process that started this one: it may have ended before the kernel was asked.
 
     Does nothing where the system is not Linux: there a supervisor that was killed leaves children, which the
     next start finds by their socket.
     """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, by)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), by)
 
 
 def spawn(
@@ -60,7 +64,7 @@ def spawn(
         cwd=cwd,
         pass_fds=pass_fds,
         start_new_session=True,
-        preexec_fn=partial(end_with_parent, orphaned),  # noqa: PLW1509 - one system call, nothing that takes a lock
+        preexec_fn=partial(end_with_parent, orphaned, parent=os.getpid()),  # noqa: PLW1509 - one system call, nothing that takes a lock
         user=user,
         group=user,
         extra_groups=[] if user is not None else None,
