@@ -181,6 +181,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "compute_market.api.examples.describe",
+        "compute_market.api.description.complete",
     ],
     "ENUM_NAME_OVERRIDES": {
         "OrderType": [("limit", "limit"), ("market", "market")],

@@ -14,6 +14,8 @@ from rest_framework.response import Response
 from compute_market.api.base import MarketView, StrictInteger, moment
 from compute_market.ledger import selectors, services
 from compute_market.ledger.models import Account, Transfer
+from compute_market.matching import statements
+from compute_market.matching.statements import NOTHING
 from hub.interface import get_namespace
 
 TAG = "accounts"
@@ -61,18 +63,25 @@ class Balance(MarketView):
         )
 
 
+class AccountQuery(serializers.Serializer[Any]):
+    account = serializers.CharField(required=False, max_length=96, help_text="A namespace.")
+    kind = serializers.ChoiceField(
+        choices=[Account.Kind.MAIN.value, Account.Kind.BOND.value], default=Account.Kind.MAIN.value
+    )
+
+
 class Statement(MarketView):
     @extend_schema(
         tags=[TAG],
         operation_id="statement",
-        parameters=[OpenApiParameter(name, str) for name in ("account", "kind", "before")],
+        parameters=[AccountQuery, OpenApiParameter("before", int)],
         responses={200: dict},
     )
     def get(self, request: Request) -> Response:
         """Movements, newest first; go on with `before=<next>`."""
-        lines, following = selectors.statement(
-            account=self.account(request), before=self.number(request, "before")
-        )
+        account = self.account(request)
+        lines, following = selectors.statement(account=account, before=self.number(request, "before"))
+        concerning = statements.concerning(lines, account_id=account.pk)
         return Response(
             {
                 "items": [
@@ -82,6 +91,7 @@ class Statement(MarketView):
                         "kind": line.kind,
                         "amount_micros": line.amount_micros,
                         "cause": line.cause,
+                        **concerning.get(line.cause, NOTHING),
                     }
                     for line in lines
                 ],
@@ -90,13 +100,19 @@ class Statement(MarketView):
         )
 
     def account(self, request: Request) -> Account:
-        namespace_id = self.namespace_id(request.query_params.get("account"))
-        kind = request.query_params.get("kind") or Account.Kind.MAIN.value
-        return selectors.get_account(actor=self.actor, namespace_id=namespace_id, kind=kind)
+        given = {name: value for name, value in request.query_params.items() if name != "before"}
+        query = self.read(given, AccountQuery)
+        namespace_id = self.namespace_id(query.get("account"))
+        return selectors.get_account(actor=self.actor, namespace_id=namespace_id, kind=query["kind"])
 
 
 class StatementCsv(Statement):
-    @extend_schema(tags=[TAG], operation_id="statement_csv", responses={(200, "text/csv"): str})
+    @extend_schema(
+        tags=[TAG],
+        operation_id="statement_csv",
+        parameters=[AccountQuery],
+        responses={(200, "text/csv"): str},
+    )
     def get(self, request: Request) -> Any:
         """The whole statement, oldest first, with the balance after each movement."""
         lines = selectors.statement_csv(account=self.account(request))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
@@ -110,6 +111,25 @@ def _checker(shape: type[serializers.Serializer[Any]]) -> serializers.Serializer
     return shape()
 
 
+@functools.cache
+def _parameters(handler: Any) -> frozenset[str]:
+    """The parameters of the query that `extend_schema` names for a handler."""
+    schema = getattr(handler, "kwargs", {}).get("schema")
+    if schema is None:
+        return frozenset()
+    described = schema()
+    described.view = APIView()
+    described.view.kwargs, described.view.request = {}, None
+    described.method = handler.__name__.upper()
+    names: set[str] = set()
+    for parameter in described.get_override_parameters():
+        if isinstance(parameter, OpenApiParameter):
+            names |= {parameter.name} if parameter.location == OpenApiParameter.QUERY else set()
+        else:
+            names |= set(_checker(parameter).fields)
+    return frozenset(names)
+
+
 class MarketView(APIView):
     """A view of this door. `cost`: what one call takes from the minute's allowance."""
 
@@ -133,6 +153,20 @@ class MarketView(APIView):
         self._limit(request)
         if problem := inputs.query_problem(request._request):  # noqa: SLF001 - DRF's own way to it
             raise MalformedQuery(reason=problem)
+        self._require_known_parameters(request)
+
+    def _require_known_parameters(self, request: Request) -> None:
+        """Refuse parameters of the query that the description of this call does not name.
+
+        A filter that is misspelt would otherwise be no filter at all. Raises: ValidationError.
+        """
+        if not request.query_params:
+            return
+        method = (request.method or "get").lower()
+        handler = getattr(self, "get" if method == "head" else method, None)
+        known = _parameters(handler.__func__) if handler is not None else frozenset()
+        if unknown := request.query_params.keys() - known:
+            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "There is no such parameter."))
 
     def _limit(self, request: Request) -> None:
         """Count the call for its user or, without credentials, for its address. Raises: Throttled."""
@@ -169,18 +203,18 @@ class MarketView(APIView):
         self, request: Request, rows: QuerySet[Any], render: Callable[[Any], dict[str, Any]]
     ) -> Response:
         """A page of rows that are ordered by descending id, and the cursor of the next one."""
+        found, following = self.rows(request, rows)
+        return Response({"items": [render(row) for row in found], "next": following})
+
+    def rows(self, request: Request, rows: QuerySet[Any]) -> tuple[list[Any], str | None]:
+        """The rows of a page, ordered by descending id, and the cursor of the next one."""
         limit = self._page_limit(request)
         if cursor := request.query_params.get("cursor"):
             rows = rows.filter(pk__lt=_cursor(cursor))
-        found: Sequence[Model] = list(rows[: limit + 1])
+        found: list[Model] = list(rows[: limit + 1])
         more = len(found) > limit
         found = found[:limit]
-        return Response(
-            {
-                "items": [render(row) for row in found],
-                "next": _render_cursor(found[-1].pk) if more else None,
-            }
-        )
+        return found, _render_cursor(found[-1].pk) if more else None
 
     @staticmethod
     def _page_limit(request: Request) -> int:

@@ -138,9 +138,16 @@ ORDER = {
     "placed_at": NOON,
     "changed_at": NOON,
 }
+FILLED = {
+    "average_price_micros_per_gpu_hour": 12_000_000,
+    "filled_notional_micros": 2_304_000_000,
+    "filled_fee_micros": 2_304_000,
+    "filled_total_micros": 2_306_304_000,
+}
 AMENDED = {
     **ORDER,
     "suppliers": [SUPPLIER],
+    **FILLED,
     "amendment": {"limit_price": 12_060_000, "gpus": 8, "state": "refused", "reason": "would_trade"},
 }
 LEASE = {
@@ -162,6 +169,7 @@ LEASE = {
     "delivered_minutes": 60,
     "state": "active",
     "reason": "",
+    "order": 42,
     "preempt_at": None,
     "holder": "ada",
     "extends": None,
@@ -193,7 +201,33 @@ BALANCE = {
     "available_micros": 8_270_272_000,
 }
 TRANSFER = {"id": 5, "kind": "deposit", "amount_micros": 10_000_000_000, "cause": "deposit/p-1", "at": NOON}
-LINE = {"id": 5, "at": NOON, "kind": "deposit", "amount_micros": 10_000_000_000, "cause": "deposit/p-1"}
+LINE = {
+    "id": 5,
+    "at": NOON,
+    "kind": "escrow",
+    "amount_micros": -2_304_000_000,
+    "cause": "trade/1/1954",
+    "order": 42,
+    "lease": 17,
+    "text": "lease paid in, lease 17, order 42",
+}
+FILL = {
+    "id": 9,
+    "at": NOON,
+    "order": 42,
+    "client_order_id": "train-42",
+    "product": PRODUCT_SLUG,
+    "side": "buy",
+    "liquidity": "taker",
+    "price_micros_per_gpu_hour": 12_000_000,
+    "gpus": 8,
+    "start": NOON,
+    "end": NEXT_NOON,
+    "notional_micros": 2_304_000_000,
+    "fee_micros": 2_304_000,
+    "total_micros": 2_306_304_000,
+    "lease": 17,
+}
 NODE = {
     "id": 3,
     "name": "rack-1",
@@ -228,6 +262,8 @@ ANSWERS: dict[str, Any] = {
     "amend_order": AMENDED,
     "cancel_order": ORDER,
     "cancel_all": {"cancelling": 3},
+    "cancel_after": {"cancel_at": NOON},
+    "fills": {"items": [FILL], "next": CURSOR},
     "leases": {"items": [LEASE], "next": CURSOR},
     "lease": {
         **LEASE,

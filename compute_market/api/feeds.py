@@ -87,7 +87,10 @@ class Stream(MarketView):
     @extend_schema(
         tags=[TAG],
         operation_id="stream",
-        parameters=[OpenApiParameter("Last-Event-ID", int, OpenApiParameter.HEADER)],
+        parameters=[
+            OpenApiParameter("Last-Event-ID", int, OpenApiParameter.HEADER),
+            OpenApiParameter("last_event_id", int, description="For clients that cannot send the header."),
+        ],
         responses={(200, "text/event-stream"): str},
     )
     def get(self, request: Request, slug: str) -> Any:

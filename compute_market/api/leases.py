@@ -15,6 +15,7 @@ from compute_market.api.orders import ClientOrderId, outcome, patience
 from compute_market.api.suppliers import supplier_rows
 from compute_market.leases import cancellation, selectors, services, serving
 from compute_market.leases.models import Lease, Work
+from compute_market.leases.states import State
 from compute_market.matching import offering
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
@@ -43,6 +44,7 @@ def lease_row(lease: Lease) -> dict[str, Any]:
         "delivered_minutes": lease.delivered_minutes,
         "state": lease.state,
         "reason": lease.reason,
+        "order": lease.order_number,
         "preempt_at": moment(lease.preempt_at) if lease.preempt_at else None,
         "holder": lease.holder.namespace.name if lease.holder.namespace else None,
         "extends": lease.extends_id,
@@ -103,17 +105,27 @@ class ReclaimBody(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300)
 
 
+class LeasesQuery(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=["live", *(state.value for state in State)], required=False)
+    order = serializers.IntegerField(required=False, min_value=1, help_text="The buy that brought them.")
+    cursor = serializers.CharField(required=False, max_length=40)
+    limit = serializers.IntegerField(required=False)
+
+
 class Leases(MarketView):
     @extend_schema(
         tags=[TAG],
         operation_id="leases",
-        parameters=[OpenApiParameter(name, str) for name in ("state", "cursor", "limit")],
+        parameters=[LeasesQuery],
         responses={200: dict},
     )
     def get(self, request: Request) -> Response:
-        """Leases that you hold or supply, newest first."""
+        """Leases that you hold or supply, newest first. `state=live` means not over."""
+        query = self.read(request.query_params.dict(), LeasesQuery)
         found = selectors.leases(actor=self.actor)
-        if state := request.query_params.get("state"):
+        if order := query.get("order"):
+            found = found.filter(order_number=order)
+        if state := query.get("state"):
             found = found.live() if state == "live" else found.filter(state=state)
         return self.page(request, found, lease_row)
 
@@ -222,7 +234,11 @@ class Reclaim(MarketView):
 
 class SellBack(MarketView):
     @extend_schema(
-        tags=[TAG], operation_id="sell_back", request=SellBackBody, responses={200: dict, 202: dict}
+        tags=[TAG],
+        operation_id="sell_back",
+        request=SellBackBody,
+        responses={200: dict, 202: dict},
+        parameters=[OpenApiParameter("wait", float, description="Seconds to wait for the outcome.")],
     )
     def post(self, request: Request, lease_id: int) -> Response:
         """Offer what is left of a lease on the book: a sell order whose source is the lease."""

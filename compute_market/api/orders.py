@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from compute_market.api import problems
 from compute_market.api.base import MarketView, Moment, StrictBoolean, StrictInteger, moment
+from compute_market.api.fills import filled_row
 from compute_market.api.suppliers import supplier_rows
 from compute_market.clock import database_now
 from compute_market.errors import Refusal
@@ -28,6 +29,7 @@ from compute_market.matching.terms import CLIENT_ORDER_ID_MAX, OrderRequest
 TAG = "orders"
 WAIT_SECONDS_MAX = 30.0
 WAIT_STEP_SECONDS = 0.01
+CANCEL_AFTER_MAX = 24 * 3600
 WAIT_STEP_SECONDS_MAX = 0.16
 
 SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}
@@ -178,19 +180,21 @@ def order_row(order: Order) -> dict[str, Any]:
     }
 
 
+class OrdersQuery(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=["live", *Order.State.values], required=False)
+    product = serializers.CharField(required=False, max_length=80)
+    side = serializers.ChoiceField(choices=list(SIDES), required=False)
+    account = serializers.CharField(required=False, max_length=96)
+    client_order_id = ClientOrderId(required=False)
+    cursor = serializers.CharField(required=False, max_length=40)
+    limit = serializers.IntegerField(required=False)
+
+
 class Orders(MarketView):
-    @extend_schema(
-        tags=[TAG],
-        operation_id="orders",
-        parameters=[
-            OpenApiParameter(name, str)
-            for name in ("state", "product", "side", "account", "client_order_id", "cursor", "limit")
-        ],
-        responses={200: dict},
-    )
+    @extend_schema(tags=[TAG], operation_id="orders", parameters=[OrdersQuery], responses={200: dict})
     def get(self, request: Request) -> Response:
         """Orders of the accounts you trade for, newest first. `state=live` means not finished."""
-        query = request.query_params
+        query = self.read(request.query_params.dict(), OrdersQuery)
         found = selectors.orders(actor=self.actor)
         if state := query.get("state"):
             found = found.filter(state__in=Order.LIVE if state == "live" else [state])
@@ -265,13 +269,16 @@ def outcome(order: Order, *, wait: float) -> Response:
             if not selectors.is_pending(order.pk):
                 break
         order = selectors.as_it_is(order)
-    return Response(order_row(order), status=202 if order.state == Order.State.PENDING else 200)
+    is_pending = order.state == Order.State.PENDING
+    told = filled_row(order) if wait and order.filled_gpu_minutes else {}
+    return Response({**order_row(order), **told}, status=202 if is_pending else 200)
 
 
 def order_detail(order: Order) -> dict[str, Any]:
-    """One order, the change that was last asked of it, and who supplies it or could."""
+    """One order, what its fills came to, the change that was last asked of it, and who supplies it or could."""
     suppliers = supplier_rows(offering.of_order(order, now=database_now()))
-    return {**order_row(order), "suppliers": suppliers, "amendment": _amendment(order)}
+    row = {**order_row(order), **filled_row(order)}
+    return {**row, "suppliers": suppliers, "amendment": _amendment(order)}
 
 
 def _amendment(order: Order) -> dict[str, Any] | None:
@@ -431,6 +438,29 @@ class CancelAll(MarketView):
         return Response({"cancelling": count}, status=202)
 
 
+class CancelAfterBody(serializers.Serializer[Any]):
+    seconds = StrictInteger(min_value=0, max_value=CANCEL_AFTER_MAX, help_text="0: not any more.")
+    account = serializers.CharField(required=False, max_length=96)
+
+
+class CancelAfter(MarketView):
+    @extend_schema(tags=[TAG], operation_id="cancel_after", request=CancelAfterBody, responses={200: dict})
+    def post(self, request: Request) -> Response:
+        """Cancel all live orders of an account in so many seconds, unless you ask again before.
+
+        A program that quotes prices calls this every few seconds: its orders do not outlive it long.
+        The time is looked at every two seconds.
+        """
+        body = self.read(request.data, CancelAfterBody)
+        at = services.cancel_after(
+            actor=self.actor,
+            namespace_id=self.namespace_id(body.get("account")),
+            seconds=body["seconds"],
+            now=self.now(),
+        )
+        return Response({"cancel_at": moment(at) if at else None})
+
+
 class Explain(MarketView):
     cost = 5
 
@@ -499,6 +529,7 @@ urlpatterns = [
     path("orders", Orders.as_view()),
     path("orders/bulk", Bulk.as_view()),
     path("orders/cancel-all", CancelAll.as_view()),
+    path("orders/cancel-after", CancelAfter.as_view()),
     path("orders/<row_id:order_id>", OneOrder.as_view()),
     path("orders/<row_id:order_id>/explain", Explain.as_view()),
 ]

@@ -77,7 +77,7 @@ def trade_row(trade: Trade) -> dict[str, Any]:
 
 
 EXACT = ("region", "tier", "interconnect", "vendor")
-BOUNDS = ("memory_gb__gte", "memory_gb__lte", "gpus_max__gte")
+BOUNDS = ("memory_gb__gte", "memory_gb__lte")
 
 
 class Search(serializers.Serializer[Any]):
@@ -131,7 +131,7 @@ def _of_spec(spec: str) -> dict[str, Any]:
     if match["high"]:
         query["memory_gb__lte"] = int(match["high"])
     if match["count"]:
-        query["gpus_max__gte"] = int(match["count"])
+        query["gpus__gte"] = int(match["count"])
     return query
 
 
@@ -160,6 +160,8 @@ class Offers(MarketView):
         )
         if price := query.get("price__lte"):
             levels = levels.filter(price_micros_per_gpu_hour__lte=price)
+        if gpus := query.get("gpus__gte") or _of_spec(query.get("spec") or "any").get("gpus__gte"):
+            levels = levels.filter(gpus__gte=gpus)
         shown = list(
             levels.select_related("product").order_by("price_micros_per_gpu_hour", "start")[:DEPTH_MAX]
         )

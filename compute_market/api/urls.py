@@ -2,13 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from compute_market.api import accounts, feeds, leases, orders, ports, products, supply
+from compute_market.api import accounts, feeds, fills, leases, orders, ports, products, supply
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("compute_market.api.agent")),
     *products.urlpatterns,
     *feeds.urlpatterns,
     *orders.urlpatterns,
+    *fills.urlpatterns,
     *leases.urlpatterns,
     *ports.urlpatterns,
     *accounts.urlpatterns,

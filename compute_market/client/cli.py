@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import urllib.error
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from compute_market.amounts import MICROS_PER_CREDIT
 from compute_market.client import verbs, ways
 from compute_market.client.market import Market, MarketError
-from compute_market.client.shown import Out, progress
+from compute_market.client.shown import Out, plain, progress
 
 WAIT_SECONDS = 10.0
 EXAMPLES = """examples:
@@ -27,6 +28,11 @@ EXAMPLES = """examples:
   market forward 17 8888                          the port on this machine; market ssh 17 for a shell
 
 Prices are credits per GPU-hour. The hub is BAZAAR_URL, the token (scope `trade`) BAZAAR_TOKEN."""
+
+
+AHEAD = re.compile(r"\+(\d{1,4})([hd])")
+UNITS = {"h": "hours", "d": "days"}
+DAY = re.compile(r"(today|tomorrow)(?:[ T](\d{1,2}):00)?")
 
 
 def micros(text: str) -> int:
@@ -50,14 +56,16 @@ def count(text: str) -> int:
 
 def hour(text: str) -> datetime:
     """An ISO time, or `+3h`: the third full hour from now."""
-    if text.startswith("+") and text.endswith("h") and text[1:-1].isdecimal():
-        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        return now + timedelta(hours=int(text[1:-1]))
+    full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    if ahead := AHEAD.fullmatch(text):
+        return full + timedelta(**{UNITS[ahead[2]]: int(ahead[1])})
+    if (day := DAY.fullmatch(text.lower())) and int(day[2] or 0) < 24:
+        return full.replace(hour=int(day[2] or 0)) + timedelta(days=day[1] == "tomorrow")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            "an ISO time such as 2026-07-01T12:00Z, or +3h for the third full hour from now"
+            "a time such as 2026-07-01T12:00Z, +3h, +2d, today 18:00, tomorrow 09:00 (UTC, full hours)"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -122,7 +130,12 @@ def _orders(verb: Verb) -> None:
         one.add_argument("product")
         one.add_argument("gpus", type=count)
         one.add_argument("hours", type=count)
-        one.add_argument("price", type=micros, help=f"credits per GPU-hour, {limit}")
+        help_text = f"credits per GPU-hour, {limit}"
+        if name == "buy":
+            one.add_argument("price", type=micros, nargs="?", help=f"{help_text}; or give --max-total")
+            one.add_argument("--max-total", type=micros, help="credits in all, with the fee, at most")
+        else:
+            one.add_argument("price", type=micros, help=help_text)
         one.add_argument("--start", type=start, help="an ISO time, +3h, or now; left out: the next full hour")
         one.add_argument("--time-in-force", choices=["gtc", "ioc", "fok"], default="gtc")
         one.add_argument("--until", type=hour, help="rest no longer than that: an ISO time or +3h")
@@ -199,6 +212,14 @@ def _leases(verb: Verb) -> None:
     one.add_argument("--recursive", "-r", action="store_true")
     one.add_argument("sources", nargs="+", metavar="FROM")
     one.add_argument("target", metavar="TO")
+    one = verb("sell-back", verbs.sell_back, "Offer what is left of a lease on the market.")
+    one.add_argument("lease", type=count)
+    one.add_argument("price", type=micros, help="credits per GPU-hour, at least")
+    one.add_argument("--gpus", type=count, help="how many; left out: all of the lease's")
+    one.add_argument("--id", default="", help="your own order id: repeating it places the order once")
+    _with_wait(one)
+    one = verb("fills", verbs.fills, "What your orders traded: price, fee, and the lease.")
+    one.add_argument("order", type=count, nargs="?", help="of one order")
     verb("stop", verbs.stop, "Stop what runs in a lease.").add_argument("lease", type=count)
     verb("end", verbs.end, "End a lease now.").add_argument("lease", type=count)
 
@@ -216,6 +237,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         args.call(Market(args.url, args.token), Out(as_json=args.json), args)
+    except verbs.WorkEnded as ended:
+        progress("")
+        print(f"market: {ended}", file=sys.stderr)
+        return ended.code
     except MarketError as error:
         return _fail(f"{error}{f' [{error.code}]' if error.code else ''}{_advice(error, args.token)}")
     except urllib.error.URLError as error:
@@ -241,5 +266,5 @@ def _advice(error: MarketError, token: str) -> str:
 
 def _fail(text: str) -> int:
     progress("")
-    print(f"market: {text}", file=sys.stderr)
+    print("market: " + "\n".join(plain(line) for line in text.split("\n")), file=sys.stderr)
     return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from compute_market.amounts import credits_of
 
 NOTHING = "–"
+# Control, format (bidirectional overrides among them), surrogate, line and paragraph separators.
+UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def moment(text: str) -> str:
@@ -19,8 +22,23 @@ def moment(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """A count, without a fraction where there is none."""
-    return f"{value:g}"
+    """A count in full, without a fraction where there is none."""
+    return str(int(value)) if value == int(value) else f"{value:.2f}"
+
+
+def plain(text: object) -> str:
+    """A text as it may stand in one line of a terminal: others chose the names of nodes and accounts.
+
+    Control characters, and those that turn the direction of what follows, become a replacement character.
+    """
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in UNSHOWN else char for char in str(text)
+    )
+
+
+def output(text: str) -> str:
+    """Output of a program as it may go to a terminal: its lines and tabs, and no commands to the terminal."""
+    return "".join(char if char in "\n\t" else plain(char) for char in text.replace("\r\n", "\n"))
 
 
 def percent(bps: int) -> str:
@@ -41,7 +59,7 @@ class Column:
 
     def cell(self, row: Mapping[str, Any]) -> str:
         value = row.get(self.name)
-        return NOTHING if value is None or value == "" else self.show(value)
+        return NOTHING if value is None or value == "" else plain(self.show(value))
 
 
 class Out:
@@ -68,7 +86,7 @@ class Out:
 
     def say(self, row: Mapping[str, Any], *lines: str) -> None:
         """Some lines about one thing; with --json the thing itself."""
-        print(json.dumps(row, indent=2) if self.as_json else "\n".join(filter(None, lines)))
+        print(json.dumps(row, indent=2) if self.as_json else "\n".join(plain(line) for line in lines if line))
 
 
 def progress(text: str) -> None:

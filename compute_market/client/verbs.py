@@ -8,19 +8,34 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 from uuid import uuid4
 
 from compute_market.amounts import credits_of
-from compute_market.client.market import Market
-from compute_market.client.shown import Column, Out, moment, number, percent, progress, providers
+from compute_market.client import ways
+from compute_market.client.market import Market, MarketError
+from compute_market.client.shown import (
+    Column,
+    Out,
+    moment,
+    number,
+    output,
+    percent,
+    plain,
+    progress,
+    providers,
+)
 
 ROWS_MAX = 50
 LEVELS_SHOWN = 10
 FOLLOW_SECONDS = 1.0
 LOOK_SECONDS = 0.5
 WORK_OVER = {"exited", "failed", "stopped"}
+NEAR_MAX = 3
+# To bound a total before the market names its fee and tick: its defaults.
+TAKER_BPS_MAX, TICK_MICROS = 10, 60_000
 
 ORDER_COLUMNS = [
     Column("order", "id", number),
@@ -90,12 +105,17 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
     out.rows(
         found, columns, empty="Nothing covers that: fewer GPUs or hours, more --days, or a bid that waits."
     )
+    if not found and args.spec and not out.as_json and (near := _near(market, args.spec.split(":")[0])):
+        print(near.strip())
     if found and not out.as_json:
         best = found[0]
         when = best["start"].replace("+00:00", "Z")
         limit = credits_of(best["limit_micros_per_gpu_hour"]).replace(",", "")
         several = "" if best["same_node"] else " --no-same-node"
         print(f"\nmarket buy {best['product']} {best['gpus']} {args.hours} {limit} --start {when}{several}")
+        if price := _price_now(market, best["product"], gpus=args.gpus, hours=args.hours):
+            limit = credits_of(price).replace(",", "")
+            print(f"market buy {best['product']} {args.gpus} {args.hours} {limit} --start now")
 
 
 # ---- orders ------------------------------------------------------------------------------------------
@@ -136,11 +156,37 @@ def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **wher
         order["start"] = start
     if args.post_only:
         order["post_only"] = True
-    placed = market.place(**order)
+    if side == "buy" and getattr(args, "max_total", None):
+        order["limit_price"] = _within(args.max_total, order, start=start)
+    try:
+        placed = market.place(**order)
+    except MarketError as error:
+        if error.code == "product_not_found":
+            raise MarketError(
+                error.status, error.code, f"{error}{_near(market, args.product)}", error.details
+            ) from None
+        raise
     placed = _decided(
         placed, lambda row: row["state"] != "pending", lambda: market.order(placed["id"]), args.wait
     )
     out.say(placed, *_told(placed))
+
+
+def _within(total: int, order: dict[str, Any], *, start: datetime) -> int:
+    """The limit price at which the worst case, fee included, is no more than a total."""
+    hours = max(1, round((order["end"] - start).total_seconds() / 3600))
+    price = total * 10_000 // (10_000 + TAKER_BPS_MAX) // (order["gpus"] * hours) // TICK_MICROS * TICK_MICROS
+    if price <= 0:
+        raise ValueError("So small a total buys nothing for so long.")
+    return price if order["limit_price"] is None else min(price, order["limit_price"])
+
+
+def _near(market: Market, wanted: str) -> str:
+    """Products whose names are like the one that is not there."""
+    names = [row["product"] for row in market.products()]
+    inside = [name for name in names if wanted.lower() in name]
+    near = inside[:NEAR_MAX] or get_close_matches(wanted.lower(), names, n=NEAR_MAX, cutoff=0.5)
+    return f" Did you mean {', '.join(near)}?" if near else ""
 
 
 def orders(market: Market, out: Out, args: argparse.Namespace) -> None:
@@ -215,6 +261,13 @@ def _told(order: dict[str, Any]) -> list[str]:
         + f": {number(order['filled_gpus'])} of {order['gpus']} GPUs {done},"
         f" {moment(order['start'])} – {moment(order['end'])} UTC, limit {credits_of(order['limit_price'])}."
     ]
+    if order.get("filled_total_micros"):
+        way = "paid" if order["side"] == "buy" else "to come"
+        lines.append(
+            f"At {credits_of(order['average_price_micros_per_gpu_hour'])} on average:"
+            f" {credits_of(order['filled_total_micros'])} {way},"
+            f" with the fee of {credits_of(order['filled_fee_micros'])}."
+        )
     if order["hold_micros"]:
         lines.append(f"Held: {credits_of(order['hold_micros'])}, the worst case with its fee.")
     if order["filled_gpus"] and order["side"] == "buy":
@@ -244,12 +297,28 @@ def leases(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 
 def run(market: Market, out: Out, args: argparse.Namespace) -> None:
+    _take_options(args)
     options: dict[str, Any] = {"image": args.image} if args.image else {}
     if args.serve:
         options["serves"] = args.serve
     row = market.run(args.lease, args.words, **options)
     where = f"Queued on {row['runner']}: {' '.join(row['command'])}"
     out.say(row, where, f"Its output: market logs {args.lease} --follow")
+
+
+def _take_options(args: argparse.Namespace) -> None:
+    """Options that stand after the lease are the verb's own, up to the program's first word or `--`."""
+    while args.words and args.words[0] in {"--image", "--serve", "--"}:
+        option = args.words.pop(0)
+        if option == "--":
+            return
+        if not args.words:
+            raise ValueError(f"{option} needs a value.")
+        value = args.words.pop(0)
+        if option == "--image":
+            args.image = value
+        else:
+            args.serve = [*args.serve, ways.served(value)]
 
 
 def logs(market: Market, out: Out, args: argparse.Namespace) -> None:
@@ -259,13 +328,65 @@ def logs(market: Market, out: Out, args: argparse.Namespace) -> None:
         if out.as_json:
             print(json.dumps(page, indent=2))
             return
-        sys.stdout.write(page["text"])
+        sys.stdout.write(output(page["text"]) if sys.stdout.isatty() else page["text"])
         sys.stdout.flush()
         if page["next"] == after:
             if page["work"]["state"] in WORK_OVER or not args.follow:
+                _say_end(page["work"], is_followed=args.follow)
                 return
             time.sleep(FOLLOW_SECONDS)
         after = page["next"]
+
+
+class WorkEnded(Exception):
+    """A followed program did not exit with 0. `code` is what the command line ends with."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _say_end(work: dict[str, Any], *, is_followed: bool) -> None:
+    """Tell how a program ended, beside its output. Raises: WorkEnded if it was followed and went wrong."""
+    if work["state"] not in WORK_OVER:
+        return
+    said = plain(_end_of(work))
+    if is_followed and (work["state"] != "exited" or work["exit_code"] != 0):
+        code = work["exit_code"] if work["exit_code"] is not None else 1
+        raise WorkEnded(code if 0 < code < 256 else 128 - code if code < 0 else 1, said)
+    print(f"market: {said}", file=sys.stderr)
+
+
+def _end_of(work: dict[str, Any]) -> str:
+    """How a program ended: `exited with 3`, `failed: No such file`."""
+    code = f" with {work['exit_code']}" if work["exit_code"] is not None else ""
+    return f"{work['state']}{code}" + (f": {work['reason']}" if work["reason"] else "")
+
+
+def sell_back(market: Market, out: Out, args: argparse.Namespace) -> None:
+    body = {"client_order_id": args.id or uuid4().hex, "limit_price": args.price}
+    body["gpus"] = args.gpus or market.lease(args.lease)["gpus"]
+    placed = market.call("POST", f"leases/{args.lease}/sell-back", body=body)
+    placed = _decided(
+        placed, lambda row: row["state"] != "pending", lambda: market.order(placed["id"]), args.wait
+    )
+    out.say(placed, *_told(placed))
+
+
+def fills(market: Market, out: Out, args: argparse.Namespace) -> None:
+    rows = islice(market.pages("fills", {"order": args.order} if args.order else {}), ROWS_MAX)
+    columns = [
+        Column("when (UTC)", "at", moment),
+        Column("order", "order", number),
+        Column("side", "side"),
+        Column("product", "product"),
+        Column("GPUs", "gpus", number),
+        Column("price", "price_micros_per_gpu_hour", credits_of),
+        Column("fee", "fee_micros", credits_of),
+        Column("in all", "total_micros", credits_of),
+        Column("lease", "lease", number),
+    ]
+    out.rows(rows, columns, empty="No fills yet.")
 
 
 def stop(market: Market, out: Out, args: argparse.Namespace) -> None:
@@ -296,7 +417,7 @@ def statement(market: Market, out: Out, args: argparse.Namespace) -> None:
         Column("when (UTC)", "at", moment),
         Column("what", "kind"),
         Column("credits", "amount_micros", credits_of),
-        Column("for", "cause"),
+        Column("for", "text"),
     ]
     out.rows(islice(market.statement(args.account), ROWS_MAX), columns, empty="No movements yet.")
 
@@ -325,6 +446,20 @@ def _iso(value: datetime) -> str:
 
 def _floor_hour(value: datetime) -> datetime:
     return value.replace(minute=0, second=0, microsecond=0)
+
+
+def _price_now(market: Market, product: str, *, gpus: int, hours: int) -> int | None:
+    """The limit at which so many GPUs can be had from this minute on; None where they cannot."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    end = _floor_hour(now + timedelta(hours=hours))
+    if end <= now:
+        return None
+    found = 0
+    for price, offered in market.book(product, start=_iso(now), end=_iso(end))["asks"]:
+        found += offered
+        if found >= gpus:
+            return int(price)
+    return None
 
 
 def _next_hour() -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from django.db.models.functions import Least
 
 from compute_market.leases import bindings, policies
 from compute_market.leases.errors import LeaseNotFound, WorkNotFound
-from compute_market.leases.models import Lease, LeaseQuerySet, LogChunk, Work
+from compute_market.leases.models import JoinedFill, Lease, LeaseQuerySet, LogChunk, Work
 from compute_market.leases.states import State
 from compute_market.ledger import budgets
 from compute_market.offers.models import Node
@@ -107,6 +108,13 @@ def held_leases(*, actor: Principal) -> LeaseQuerySet:
 def leases_of_order(*, actor: Principal, order_id: int) -> LeaseQuerySet:
     """The leases that a buy order brought, newest first. Raises: Unauthenticated, TradeScopeMissing."""
     return held_leases(actor=actor).filter(order_number=order_id)
+
+
+def leases_of_trades(trade_ids: Collection[int]) -> dict[int, int]:
+    """Trade id → the lease that it made or joined."""
+    made = dict(Lease.objects.filter(trade_number__in=trade_ids).values_list("trade_number", "pk"))
+    joined = JoinedFill.objects.filter(trade_number__in=trade_ids).values_list("trade_number", "lease")
+    return {**dict(joined), **made}
 
 
 def newest_work(lease: Lease) -> Work:

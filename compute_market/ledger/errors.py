@@ -24,6 +24,13 @@ class InsufficientFunds(Exhausted):
         )
 
 
+class MoneyFull(Exhausted):
+    code = "money_full"
+    message = _(
+        "All accounts together hold as much as this hub can count; {left_micros} micro-credits more fit."
+    )
+
+
 class ReservationEnded(Conflict):
     code = "reservation_ended"
     message = _("Reservation {reservation_id} has ended or does not cover this amount.")

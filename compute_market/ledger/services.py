@@ -7,9 +7,12 @@ from datetime import datetime
 from django.db import transaction
 
 from compute_market.ledger import policies, postings
-from compute_market.ledger.errors import CauseReused
+from compute_market.ledger.errors import CauseReused, MoneyFull
 from compute_market.ledger.models import Account, Transfer
 from hub.interface import Principal
+
+# What all accounts together may hold; a column holds a little more than twice that on either database.
+MONEY_MAX_MICROS = 4 * 10**18
 
 
 def deposit(*, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime) -> Transfer:
@@ -90,6 +93,12 @@ def _external(now: datetime) -> Account:
     return postings.open_account(kind=Account.Kind.EXTERNAL, now=now)
 
 
+def _require_room(outside: Account, amount_micros: int) -> None:
+    """Require that all that was deposited fits one account, so that every sum does. Raises: MoneyFull."""
+    if amount_micros - outside.balance_micros > MONEY_MAX_MICROS:
+        raise MoneyFull(left_micros=max(0, MONEY_MAX_MICROS + outside.balance_micros))
+
+
 def _move(
     *, debit: Account, credit: Account, amount_micros: int, kind: str, cause: str, now: datetime
 ) -> Transfer:
@@ -97,6 +106,8 @@ def _move(
     locked = postings.lock_accounts(ids=[debit.pk, credit.pk])
     done = postings.find_transfer(cause)
     if done is None:
+        if kind == Transfer.Kind.DEPOSIT:
+            _require_room(locked[debit.pk], amount_micros)
         postings.transfer(
             debit=locked[debit.pk],
             credit=locked[credit.pk],

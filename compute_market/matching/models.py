@@ -482,3 +482,15 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return f"snapshot {self.shard_id}/{self.sequence}"
+
+
+class CancelAfter(models.Model):
+    """All live orders of an account end at a time, unless its trader sets a later one first."""
+
+    account = models.OneToOneField(
+        "ledger.Account", on_delete=models.PROTECT, primary_key=True, related_name="+"
+    )
+    at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"orders of account {self.account_id} end at {self.at:%F %T}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Min, Sum
+from django.db.models import F, Max, Min, Sum
 
 from compute_market.matching.models import Level, Order, Trade
-from compute_market.offers.models import Product
+from compute_market.offers.models import Node, Product
 
 DAY = timedelta(days=1)
 TRADES_READ_MAX = 4_000
@@ -33,7 +33,7 @@ class Row:
 
 
 def rows(products: Sequence[Product], *, now: datetime) -> list[Row]:
-    """A row for each product, in three queries however many there are."""
+    """A row for each product, in four queries however many there are."""
     found = {product.pk: Row(product) for product in products}
     recent = (
         Trade.objects.filter(product__in=list(found), at__gte=now - DAY)
@@ -45,18 +45,42 @@ def rows(products: Sequence[Product], *, now: datetime) -> list[Row]:
     best = (
         Level.objects.filter(product__in=list(found), end__gt=now)
         .values("product", "side")
-        .annotate(
-            low=Min("price_micros_per_gpu_hour"), high=Max("price_micros_per_gpu_hour"), total=Sum("gpus")
-        )
+        .annotate(low=Min("price_micros_per_gpu_hour"), high=Max("price_micros_per_gpu_hour"))
     )
     for level in best:
         row = found[level["product"]]
         if level["side"] == Order.Side.BUY:
             row.bid_micros = level["high"]
         else:
-            row.ask_micros, row.offered_gpus = level["low"], level["total"]
+            row.ask_micros = level["low"]
+    for product_id, gpus in _offered(list(found), now=now):
+        found[product_id].offered_gpus += gpus
     for row in found.values():
         if row.prices:
             row.last_micros = row.prices[-1]
             row.change_bps = (row.prices[-1] - row.prices[0]) * 10_000 // row.prices[0]
     return list(found.values())
+
+
+def _offered(products: Sequence[int], *, now: datetime) -> Iterator[tuple[int, int]]:
+    """(product, GPUs) of each node that offers any: never more than the node has, however it divides them.
+
+    What one sell offers over several windows is the same GPUs, and so is what several sells offer of one node
+    at different times.
+    """
+    left = (F("open_gpu_minutes") * F("gpus") + F("total_gpu_minutes") - 1) / F("total_gpu_minutes")
+    offers = (
+        Order.objects.filter(
+            product__in=products,
+            side=Order.Side.SELL,
+            state__in=(Order.State.OPEN, Order.State.PARTIALLY_FILLED),
+            end__gt=now,
+            node__state=Node.State.READY,
+            node__is_stale=False,
+        )
+        .order_by()
+        .values("product", "node", "node__gpus")
+        .annotate(offered=Sum(left))
+    )
+    for row in offers:
+        yield row["product"], min(row["node__gpus"], row["offered"])

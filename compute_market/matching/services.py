@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
@@ -27,7 +27,7 @@ from compute_market.matching import (
 from compute_market.matching.errors import BulkTooLarge, ClientOrderIdReused, OrderNotOpen
 from compute_market.matching.gathering import Gathering
 from compute_market.matching.memory import collector_paused
-from compute_market.matching.models import Listing, Order
+from compute_market.matching.models import CancelAfter, Listing, Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers.errors import ProductNotFound
 from compute_market.offers.models import Product
@@ -37,8 +37,10 @@ __all__ = [
     "OrderRequest",
     "Placing",
     "amend_order",
+    "cancel_after",
     "cancel_all",
     "cancel_order",
+    "cancel_overdue",
     "halt",
     "place_order",
     "place_orders",
@@ -253,8 +255,44 @@ def cancel_all(*, actor: Principal, namespace_id: int, product: str | None = Non
     Raises: NotAMember, TradeScopeMissing, ProductNotFound.
     """
     policies.require_spend(actor, namespace_id)
+    return _cancel_all(namespace_id, product=product, now=now)
+
+
+def cancel_after(*, actor: Principal, namespace_id: int, seconds: int, now: datetime) -> datetime | None:
+    """End all live orders of a namespace in so many seconds, unless this is asked again before; 0: never.
+
+    For programs that quote prices: one that stops asking leaves no orders behind. Gives the time.
+    Raises: NotAMember, TradeScopeMissing.
+    """
+    policies.require_spend(actor, namespace_id)
     with transaction.atomic(durable=True):
         account = ledger.lock_account(namespace_id=namespace_id, now=now)
+        if seconds == 0:
+            CancelAfter.objects.filter(account=account.pk).delete()
+            return None
+        at = now + timedelta(seconds=seconds)
+        CancelAfter.objects.update_or_create(account_id=account.pk, defaults={"at": at})
+    return at
+
+
+def cancel_overdue(*, now: datetime) -> int:
+    """End the orders of accounts whose time came (`cancel_after`); gives of how many accounts."""
+    overdue = list(CancelAfter.objects.filter(at__lte=now).values_list("account__namespace", "at"))
+    for namespace_id, _at in overdue:
+        _cancel_all(namespace_id, due=now, now=now)
+    return len(overdue)
+
+
+def _cancel_all(
+    namespace_id: int, *, product: str | None = None, due: datetime | None = None, now: datetime
+) -> int:
+    """Raises: ProductNotFound. `due`: only if the account's time came by then, which is then spent."""
+    with transaction.atomic(durable=True):
+        account = ledger.lock_account(namespace_id=namespace_id, now=now)
+        if due is not None:
+            spent, _ = CancelAfter.objects.filter(account=account.pk, at__lte=due).delete()
+            if not spent:  # the trader asked again meanwhile
+                return 0
         live = Order.objects.live().filter(account_id=account.pk)
         product_id = 0
         if product is not None:

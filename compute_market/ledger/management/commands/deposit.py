@@ -25,9 +25,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             micros = Decimal(options["credits"]) * MICROS
-        except InvalidOperation:
+            is_whole = micros == int(micros)
+        except (InvalidOperation, OverflowError, ValueError):  # the last two: Infinity and NaN
             raise CommandError(f"{options['credits']} is no number of credits.") from None
-        if micros != int(micros):
+        if not is_whole:
             raise CommandError("A credit has a million parts, no more.")
         try:
             transfer = services.deposit(

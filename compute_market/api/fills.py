@@ -1,0 +1,87 @@
+"""Own fills: what each order traded, at what price, with what fee, and which lease it brought."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute_market.api.base import MarketView, Moment, moment
+from compute_market.matching import fills
+from compute_market.matching.models import Order
+
+SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}
+
+
+def fill_row(fill: fills.Fill) -> dict[str, Any]:
+    trade = fill.trade
+    return {
+        "id": trade.pk,
+        "at": moment(trade.at),
+        "order": fill.order.pk,
+        "client_order_id": fill.order.client_order_id,
+        "product": fill.order.product.slug,
+        "side": "buy" if fill.is_buy else "sell",
+        "liquidity": "taker" if fill.is_taker else "maker",
+        "price_micros_per_gpu_hour": trade.price_micros_per_gpu_hour,
+        "gpus": trade.gpus,
+        "start": moment(trade.start),
+        "end": moment(trade.end),
+        "notional_micros": trade.notional_micros,
+        "fee_micros": fill.fee_micros,
+        "total_micros": fill.total_micros,
+        "lease": fill.lease_id,
+    }
+
+
+def filled_row(order: Order) -> dict[str, Any]:
+    """What an order's fills came to."""
+    found = fills.filled(order)
+    return {
+        "average_price_micros_per_gpu_hour": found.average_price_micros,
+        "filled_notional_micros": found.notional_micros,
+        "filled_fee_micros": found.fee_micros,
+        "filled_total_micros": found.total_micros,
+    }
+
+
+class FillsQuery(serializers.Serializer[Any]):
+    order = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    product = serializers.CharField(required=False, max_length=80)
+    side = serializers.ChoiceField(choices=list(SIDES), required=False)
+    account = serializers.CharField(required=False, max_length=96)
+    since = Moment(required=False)
+    until = Moment(required=False, help_text="Fills before this time.")
+    cursor = serializers.CharField(required=False, max_length=40)
+    limit = serializers.IntegerField(required=False)
+
+
+class Fills(MarketView):
+    @extend_schema(tags=["orders"], operation_id="fills", parameters=[FillsQuery], responses={200: dict})
+    def get(self, request: Request) -> Response:
+        """Your own fills, newest first: price, fee, total, order and lease.
+
+        A trade between two accounts of yours is two fills, which stand together.
+        """
+        query = self.read(request.query_params.dict(), FillsQuery)
+        mine = fills.orders_of(actor=self.actor, side=SIDES.get(query.get("side", "")))
+        if number := query.get("order"):
+            mine = mine.filter(pk=number)
+        if product := query.get("product"):
+            mine = mine.filter(product__slug=product)
+        if account := query.get("account"):
+            mine = mine.filter(account__namespace=self.namespace_id(account))
+        trades = fills.trades_of(mine)
+        if since := query.get("since"):
+            trades = trades.filter(at__gte=since)
+        if until := query.get("until"):
+            trades = trades.filter(at__lt=until)
+        found, following = self.rows(request, trades)
+        return Response({"items": [fill_row(fill) for fill in fills.sides(found, mine)], "next": following})
+
+
+urlpatterns = [path("fills", Fills.as_view())]

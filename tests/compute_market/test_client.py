@@ -1,0 +1,108 @@
+"""The command line: what it reads, what it shows, and what it lets through to a terminal."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from compute_market.client import cli, verbs
+from compute_market.client.shown import Column, Out, number, output, plain
+
+
+class Answers:
+    """A market that gives what it is told to."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers, self.asked = answers, []  # type: dict[str, Any], list[Any]
+
+    def logs(self, lease_id: int, after: int = 0) -> dict[str, Any]:
+        return {"text": "done\n" if not after else "", "next": 5, "work": self.answers["work"]}
+
+    def run(self, lease_id: int, command: list[str], **options: Any) -> dict[str, Any]:
+        self.asked.append((lease_id, command, options))
+        return {"runner": "podman", "command": command}
+
+    def products(self) -> list[dict[str, Any]]:
+        return [{"product": name} for name in self.answers["products"]]
+
+
+class TestTerminal:
+    @pytest.mark.parametrize(
+        "text", ["\x1b[2J", "a\nb", "\u202egnp.exe", "\x9b31m", "\u2066x", "\u2028", "\r"]
+    )
+    def test_names_of_others_command_nothing(self, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+        Out(as_json=False).rows([{"node": text}], [Column("node", "node")], empty="")
+        shown = capsys.readouterr().out.removeprefix("node").strip("\n ")
+        assert shown == plain(text)
+        assert not set("\x1b\n\r\u202e\x9b\u2066\u2028") & set(shown)
+
+    def test_output_keeps_its_lines(self) -> None:
+        assert output("a\tb\r\n\x1b[31mc\n") == "a\tb\n\N{REPLACEMENT CHARACTER}[31mc\n"
+
+    @pytest.mark.parametrize(
+        ("value", "shown"), [(1_234_567, "1234567"), (10**12, str(10**12)), (0.5, "0.50")]
+    )
+    def test_ids_are_in_full(self, value: float, shown: str) -> None:
+        assert number(value) == shown
+
+
+class TestTimes:
+    def test_are_written_as_people_do(self) -> None:
+        full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        assert cli.hour("+6h") - full in {timedelta(hours=6), timedelta(hours=7)}
+        assert cli.hour("+2d") - full in {timedelta(days=2), timedelta(days=2, hours=1)}
+        assert (cli.hour("tomorrow 09:00").hour, cli.hour("today").hour) == (9, 0)
+        assert cli.hour("tomorrow") > full
+
+    @pytest.mark.parametrize("text", ["tomorrow 25:00", "tomorrow 09:30", "+h", "soon", "+3w"])
+    def test_that_are_none_are_refused(self, text: str) -> None:
+        with pytest.raises(argparse.ArgumentTypeError):
+            cli.hour(text)
+
+
+class TestEndOfWork:
+    @pytest.mark.parametrize(
+        ("work", "code"),
+        [
+            ({"state": "exited", "exit_code": 3, "reason": ""}, 3),
+            ({"state": "exited", "exit_code": -9, "reason": ""}, 137),
+            ({"state": "failed", "exit_code": None, "reason": "No such file"}, 1),
+            ({"state": "stopped", "exit_code": None, "reason": "the lease ended"}, 1),
+        ],
+    )
+    def test_is_what_following_its_output_ends_with(self, work: dict[str, Any], code: int) -> None:
+        with pytest.raises(verbs.WorkEnded) as ended:
+            verbs.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))  # type: ignore[arg-type]
+        assert ended.value.code == code
+        assert work["reason"] in str(ended.value)
+
+    def test_well_ends_well(self, capsys: pytest.CaptureFixture[str]) -> None:
+        work = {"state": "exited", "exit_code": 0, "reason": ""}
+        verbs.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))  # type: ignore[arg-type]
+        assert capsys.readouterr().out == "done\n"
+
+
+class TestWords:
+    def test_options_after_the_lease_are_the_verbs(self) -> None:
+        args = cli.parser().parse_args(["run", "17", "--image", "debian", "--", "prog", "--image", "x"])
+        market = Answers()
+        args.call(market, Out(as_json=True), args)
+        assert market.asked == [(17, ["prog", "--image", "x"], {"image": "debian"})]
+
+    def test_near_names_are_named(self) -> None:
+        market = Answers(products=["rtx4090-pcie-24g.cn-east.spot.eth", "h100-sxm-80g.cn-east.reserved.ib"])
+        assert "rtx4090" in verbs._near(market, "4090")  # type: ignore[arg-type]
+        assert "h100-sxm" in verbs._near(market, "h100-smx-80g.cn-east.reserved.ib")  # type: ignore[arg-type]
+        assert verbs._near(market, "zzz") == ""  # type: ignore[arg-type]
+
+    def test_a_total_bounds_the_price_with_the_fee(self) -> None:
+        start = datetime(2026, 7, 1, tzinfo=UTC)
+        order = {"gpus": 8, "end": start + timedelta(hours=24), "limit_price": None}
+        price = verbs._within(250_000_000, order, start=start)
+        cost = 8 * 24 * price
+        assert cost + cost // 1000 <= 250_000_000 < 8 * 24 * (price + 60_000) * 1001 // 1000
+        with pytest.raises(ValueError, match="So small"):
+            verbs._within(10, order, start=start)
