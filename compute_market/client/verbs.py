@@ -122,6 +122,8 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 
 def buy(market: Market, out: Out, args: argparse.Namespace) -> None:
+    if args.price is None and args.max_total is None:
+        raise ValueError("Say what you pay at most: a price per GPU-hour, or --max-total.")
     where: dict[str, Any] = {} if args.same_node is None else {"same_node": args.same_node}
     if args.extends:
         args.start = datetime.fromisoformat(market.lease(args.extends)["end"])
@@ -175,7 +177,9 @@ def _place(market: Market, out: Out, args: argparse.Namespace, side: str, **wher
 def _within(total: int, order: dict[str, Any], *, start: datetime) -> int:
     """The limit price at which the worst case, fee included, is no more than a total."""
     hours = max(1, round((order["end"] - start).total_seconds() / 3600))
-    price = total * 10_000 // (10_000 + TAKER_BPS_MAX) // (order["gpus"] * hours) // TICK_MICROS * TICK_MICROS
+    price: int = (
+        total * 10_000 // (10_000 + TAKER_BPS_MAX) // (order["gpus"] * hours) // TICK_MICROS * TICK_MICROS
+    )
     if price <= 0:
         raise ValueError("So small a total buys nothing for so long.")
     return price if order["limit_price"] is None else min(price, order["limit_price"])

@@ -11,8 +11,18 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from compute_market.clock import database_now
-from compute_market.matching import books, commandlog, drain, limits, listings, marks, refusals
-from compute_market.matching.models import Command, Cursor, Listing, Order, Outbox, RefusedOrder, Snapshot
+from compute_market.ledger import postings as ledger
+from compute_market.matching import books, cancelling, commandlog, drain, limits, listings, marks, refusals
+from compute_market.matching.models import (
+    CancelAfter,
+    Command,
+    Cursor,
+    Listing,
+    Order,
+    Outbox,
+    RefusedOrder,
+    Snapshot,
+)
 
 DRAIN_SECONDS = 30
 INDEX_SPAN = timedelta(hours=24)
@@ -70,6 +80,23 @@ def expire_orders(*, now: datetime, limit: int = 1000) -> set[int]:
         with transaction.atomic(durable=True):
             commandlog.append(shard=shard, entries=entries, now=now)
     return set(by_shard)
+
+
+def cancel_overdue(*, now: datetime) -> int:
+    """End the orders of accounts whose time came (`services.cancel_after`); gives of how many accounts.
+
+    The sweep that calls it rings for every shard that has work.
+    """
+    ended = 0
+    overdue = CancelAfter.objects.filter(at__lte=now).values_list("account__namespace", flat=True)
+    for namespace_id in list(overdue):
+        with transaction.atomic(durable=True):
+            account = ledger.lock_account(namespace_id=namespace_id, now=now)
+            spent, _ = CancelAfter.objects.filter(account=account.pk, at__lte=now).delete()
+            if spent:  # else the trader asked again meanwhile
+                cancelling.append_cancel_all(account, now=now)
+                ended += 1
+    return ended
 
 
 def update_bands(*, now: datetime) -> set[int]:

@@ -15,6 +15,7 @@ from compute_market.ledger import postings as ledger
 from compute_market.matching import (
     acceptance,
     amendments,
+    cancelling,
     commandlog,
     limits,
     listings,
@@ -40,7 +41,6 @@ __all__ = [
     "cancel_after",
     "cancel_all",
     "cancel_order",
-    "cancel_overdue",
     "halt",
     "place_order",
     "place_orders",
@@ -255,7 +255,13 @@ def cancel_all(*, actor: Principal, namespace_id: int, product: str | None = Non
     Raises: NotAMember, TradeScopeMissing, ProductNotFound.
     """
     policies.require_spend(actor, namespace_id)
-    return _cancel_all(namespace_id, product=product, now=now)
+    with transaction.atomic(durable=True):
+        account = ledger.lock_account(namespace_id=namespace_id, now=now)
+        product_id = _product(product).pk if product is not None else cancelling.ALL_PRODUCTS
+        shards, count = cancelling.append_cancel_all(account, product_id=product_id, now=now)
+        for shard in sorted(shards):
+            tasks.ring(shard)
+    return count
 
 
 def cancel_after(*, actor: Principal, namespace_id: int, seconds: int, now: datetime) -> datetime | None:
@@ -273,37 +279,6 @@ def cancel_after(*, actor: Principal, namespace_id: int, seconds: int, now: date
         at = now + timedelta(seconds=seconds)
         CancelAfter.objects.update_or_create(account_id=account.pk, defaults={"at": at})
     return at
-
-
-def cancel_overdue(*, now: datetime) -> int:
-    """End the orders of accounts whose time came (`cancel_after`); gives of how many accounts."""
-    overdue = list(CancelAfter.objects.filter(at__lte=now).values_list("account__namespace", "at"))
-    for namespace_id, _at in overdue:
-        _cancel_all(namespace_id, due=now, now=now)
-    return len(overdue)
-
-
-def _cancel_all(
-    namespace_id: int, *, product: str | None = None, due: datetime | None = None, now: datetime
-) -> int:
-    """Raises: ProductNotFound. `due`: only if the account's time came by then, which is then spent."""
-    with transaction.atomic(durable=True):
-        account = ledger.lock_account(namespace_id=namespace_id, now=now)
-        if due is not None:
-            spent, _ = CancelAfter.objects.filter(account=account.pk, at__lte=due).delete()
-            if not spent:  # the trader asked again meanwhile
-                return 0
-        live = Order.objects.live().filter(account_id=account.pk)
-        product_id = 0
-        if product is not None:
-            product_id = _product(product).pk
-            live = live.filter(product=product_id)
-        shards = set(live.order_by().values_list("product__shard", flat=True).distinct())
-        for shard in sorted(shards):
-            entry = commandlog.Entry(kind="cancel_all", body=(account.pk, product_id), account_id=account.pk)
-            commandlog.append(shard=shard, entries=[entry], now=now)
-            tasks.ring(shard)
-        return live.count()
 
 
 def halt(*, actor: Principal, product: str | None = None, now: datetime) -> list[Listing]:

@@ -26,16 +26,10 @@ def drain_shard(*, shard: int, **_: object) -> None:
 def sweep_shards(**_: object) -> None:
     """Expire what is due, and ring for every shard that has work which no bell was heard for."""
     jobs.expire_orders(now=database_now())
-    _cancel_overdue()
+    jobs.cancel_overdue(now=database_now())
     for shard, waiting in selectors.backlog().items():
         if waiting:
             ring(shard)
-
-
-def _cancel_overdue() -> None:
-    from compute_market.matching import services  # it rings the bells of this module
-
-    services.cancel_overdue(now=database_now())
 
 
 @shared_task(acks_late=True, soft_time_limit=60)

@@ -75,13 +75,13 @@ class TestEndOfWork:
     )
     def test_is_what_following_its_output_ends_with(self, work: dict[str, Any], code: int) -> None:
         with pytest.raises(verbs.WorkEnded) as ended:
-            verbs.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))  # type: ignore[arg-type]
+            verbs.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))
         assert ended.value.code == code
         assert work["reason"] in str(ended.value)
 
     def test_well_ends_well(self, capsys: pytest.CaptureFixture[str]) -> None:
         work = {"state": "exited", "exit_code": 0, "reason": ""}
-        verbs.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))  # type: ignore[arg-type]
+        verbs.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))
         assert capsys.readouterr().out == "done\n"
 
 
@@ -94,9 +94,9 @@ class TestWords:
 
     def test_near_names_are_named(self) -> None:
         market = Answers(products=["rtx4090-pcie-24g.cn-east.spot.eth", "h100-sxm-80g.cn-east.reserved.ib"])
-        assert "rtx4090" in verbs._near(market, "4090")  # type: ignore[arg-type]
-        assert "h100-sxm" in verbs._near(market, "h100-smx-80g.cn-east.reserved.ib")  # type: ignore[arg-type]
-        assert verbs._near(market, "zzz") == ""  # type: ignore[arg-type]
+        assert "rtx4090" in verbs._near(market, "4090")
+        assert "h100-sxm" in verbs._near(market, "h100-smx-80g.cn-east.reserved.ib")
+        assert verbs._near(market, "zzz") == ""
 
     def test_a_total_bounds_the_price_with_the_fee(self) -> None:
         start = datetime(2026, 7, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from compute_market.clock import database_now
 from compute_market.ledger import services as ledger
 from compute_market.ledger.errors import MoneyFull
 from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account
-from compute_market.matching import services, tasks
+from compute_market.matching import jobs, services, tasks
 from compute_market.matching.models import Order
 from compute_market.offers.models import Node, Product
 from hub.interface import SYSTEM
@@ -126,18 +126,18 @@ class TestCancelAfter:
         at = buyer("post", "orders/cancel-after", {"seconds": 60}).json()["cancel_at"]
         assert at is not None
         now = database_now()
-        assert services.cancel_overdue(now=now + timedelta(seconds=30)) == 0
-        assert services.cancel_overdue(now=now + timedelta(seconds=90)) == 1
-        assert services.cancel_overdue(now=now + timedelta(seconds=120)) == 0
+        assert jobs.cancel_overdue(now=now + timedelta(seconds=30)) == 0
+        assert jobs.cancel_overdue(now=now + timedelta(seconds=90)) == 1
+        assert jobs.cancel_overdue(now=now + timedelta(seconds=120)) == 0
         exchange.drain(product.shard_id)
         assert Order.objects.get(client_order_id="low").state == Order.State.CANCELLED
 
     def test_is_put_off_and_called_off(self, buyer: Trader) -> None:
         buyer("post", "orders/cancel-after", {"seconds": 1})
         buyer("post", "orders/cancel-after", {"seconds": 1000})
-        assert services.cancel_overdue(now=database_now() + timedelta(seconds=500)) == 0
+        assert jobs.cancel_overdue(now=database_now() + timedelta(seconds=500)) == 0
         assert buyer("post", "orders/cancel-after", {"seconds": 0}).json() == {"cancel_at": None}
-        assert services.cancel_overdue(now=database_now() + timedelta(days=2)) == 0
+        assert jobs.cancel_overdue(now=database_now() + timedelta(days=2)) == 0
 
     def test_is_looked_at_by_the_sweep(self, buyer: Trader, product: Product) -> None:
         buyer("post", "orders", order(product, gpus=1, limit_price=6_000_000, client_order_id="low"))
