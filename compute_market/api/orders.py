@@ -275,7 +275,7 @@ def outcome(order: Order, *, wait: float) -> Response:
 
 
 def order_detail(order: Order) -> dict[str, Any]:
-    """One order, what its fills came to, the change that was last asked of it, and who supplies it or could."""
+    """One order, what its fills came to, the change last asked of it, and who supplies it or could."""
     suppliers = supplier_rows(offering.of_order(order, now=database_now()))
     row = {**order_row(order), **filled_row(order)}
     return {**row, "suppliers": suppliers, "amendment": _amendment(order)}
