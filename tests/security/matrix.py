@@ -567,6 +567,8 @@ MARKET_ROUTES = """
     POST   api/market/v1/orders                                   trader
     POST   api/market/v1/orders/bulk                              trader
     POST   api/market/v1/orders/cancel-all                        trader
+    POST   api/market/v1/orders/cancel-after                      trader
+    GET    api/market/v1/fills                                    trader
     GET    api/market/v1/orders/<row_id:order_id>                    trader
     PATCH  api/market/v1/orders/<row_id:order_id>                    trader
     DELETE api/market/v1/orders/<row_id:order_id>                    trader
