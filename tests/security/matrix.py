@@ -618,6 +618,7 @@ MARKET_ROUTES = """
     GET    market/provider                                        signed
     POST   market/provider/register                               signed
     POST   market/provider/processes                              signed
+    POST   market/provider/relisting                              signed
     POST   market/provider/nodes/<row_id:node_id>/retire             holder
 """
 # What does not end by itself. The stream of a product is open to all (tests/wire/test_market_stream.py); who
