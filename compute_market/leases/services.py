@@ -42,6 +42,8 @@ RESERVED_VARIABLES = frozenset(
 IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]{0,254}")
 RUNNERS_BY_PREFERENCE = ("podman", "docker", "process", "fake")
 LOG_CHUNK_BYTES_MAX = 64 * 1024
+# What an agent may write before a piece: how much was left out.
+LOG_NOTE_CHARACTERS = 100
 LOG_SIZE_MAX = 2**31 - 1
 LOG_OFFSET_MAX = 2**62
 REASON_MAX = 300
@@ -248,6 +250,8 @@ def append_log(
     size = len(text.encode()) if size is None else size
     if not 0 < size <= LOG_SIZE_MAX or not 0 <= offset <= LOG_OFFSET_MAX:
         raise WorkInvalid(field="size", reason="the bytes of the text are wanted, and their offset")
+    # A byte is at most one character; the limit on what is kept counts `size`, so it must not be too small.
+    text = text[-(size + LOG_NOTE_CHARACTERS) :]
     with transaction.atomic(durable=True):
         work = _lock_work(node, token)
         if work.state not in Work.OPEN:

@@ -179,7 +179,9 @@ def _check_force(request: OrderRequest, now: datetime) -> None:
         raise OrderInvalid(field="time_in_force", reason=_("a market order is IOC or FOK."))
     if request.post_only and immediate:
         raise OrderInvalid(field="post_only", reason=_("an immediate order cannot be post-only."))
-    if (force == GTD) != (request.expires_at is not None):
+    if force == GTD and request.expires_at is None:
+        raise OrderInvalid(field="expires_at", reason=_("a GTD order needs it."))
+    if force != GTD and request.expires_at is not None:
         raise OrderInvalid(field="expires_at", reason=_("belongs to a GTD order, and to no other."))
     if request.expires_at is not None and request.expires_at <= now:
         raise OrderInvalid(field="expires_at", reason=_("has passed."))

@@ -10,6 +10,7 @@ from compute_market.offers.errors import ReportInvalid
 from compute_market.offers.models import GPUS_A_NODE_MAX, HardwareReport, Node, Product
 
 TEXT_MAX = 120
+HOST_FACTS_MAX, HOST_NAME_MAX, HOST_TEXT_MAX = 40, 40, 200
 # What tools print where a device has no identity of its own.
 NO_IDENTITY = frozenset({"0", "0x0", "n/a", "none", "unknown"})
 # What a device says it has may lie this far below or above the round figure it is sold by.
@@ -45,6 +46,14 @@ def read_devices(value: object) -> list[Device]:
     if len({device.index for device in devices}) != len(devices):
         raise ReportInvalid(field="devices", reason="an index is there twice")
     return devices
+
+
+def read_host(host: Mapping[str, Any]) -> dict[str, str]:
+    """What an agent says of the machine around the devices: at most 40 short, printable texts."""
+    return {
+        _printable(key)[:HOST_NAME_MAX]: _printable(value)[:HOST_TEXT_MAX]
+        for key, value in list(host.items())[:HOST_FACTS_MAX]
+    }
 
 
 def verdict(node: Node, product: Product, devices: list[Device], method: str) -> str:
@@ -93,10 +102,20 @@ def _device(field: str, value: object) -> Device:
             raise ReportInvalid(
                 field=f"{field}.{name}", reason=f"a text of at most {TEXT_MAX} characters is wanted"
             )
+        if not text.isprintable():
+            raise ReportInvalid(field=f"{field}.{name}", reason="a text without control characters is wanted")
         texts[name] = text
     uuid = texts["uuid"].strip()
     texts["uuid"] = "" if uuid.lower() in NO_IDENTITY else uuid
     return Device(index=index, memory_mb=memory, **texts)
+
+
+def _printable(value: object) -> str:
+    """Other characters are replaced: a database may not keep them, and a terminal may obey them."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in str(value)[:HOST_TEXT_MAX]
+    )
 
 
 def _listed(names: set[str]) -> str:

@@ -17,6 +17,7 @@ from compute_market.offers.errors import (
     NodeFieldInvalid,
     NodeNameTaken,
     NodeNotFound,
+    NodeRetired,
     ReportInvalid,
     TooManyNodes,
 )
@@ -107,8 +108,10 @@ def issue_enrolment_key(
     """
     policies.require_spend(actor, provider.namespace_id)
     name = name.strip()
-    if not 1 <= len(name) <= 80:
-        raise NodeFieldInvalid(field="name", reason="1 to 80 characters are wanted")
+    if not 1 <= len(name) <= 80 or not name.isprintable():
+        raise NodeFieldInvalid(
+            field="name", reason="1 to 80 characters are wanted, and no control characters"
+        )
     if type(gpus) is not int or not 1 <= gpus <= GPUS_A_NODE_MAX or gpus % product.lot:
         raise NodeFieldInvalid(
             field="gpus", reason=f"1 to {GPUS_A_NODE_MAX} are wanted, a multiple of {product.lot}"
@@ -181,7 +184,7 @@ def report_hardware(
     """Keep what an agent found. If it is not what the node enrolled with, the node is suspended.
 
     So it is if a device belongs to another node that is not retired (rule M18). A suspended node returns when
-    a later report is right. Raises: ReportInvalid.
+    a later report is right. Raises: ReportInvalid, NodeRetired.
     """
     if method not in HardwareReport.Method.values:
         raise ReportInvalid(
@@ -190,13 +193,16 @@ def report_hardware(
     found = hardware.read_devices(devices)
     with transaction.atomic(durable=True):
         locked = _lock(node.pk)
+        if locked.state == Node.State.RETIRED:
+            # Retired since the request was recognized: it stays so, and claims no device.
+            raise NodeRetired
         reason = hardware.verdict(locked, locked.product, found, method)
         reason = reason or claims.claim(locked, found, method=method, now=now)
         report = HardwareReport.objects.create(
             node=locked,
             method=method,
             devices=[device.as_json() for device in found],
-            host={str(key)[:40]: str(value)[:200] for key, value in list(host.items())[:40]},
+            host=hardware.read_host(host),
             is_accepted=not reason,
             reason=reason,
             received_at=now,

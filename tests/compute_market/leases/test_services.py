@@ -144,6 +144,14 @@ class TestLog:
         ) == (10**6 + 9)
         assert selectors.read_log(work)[0] == "x" * services.LOG_CHUNK_BYTES_MAX
 
+    def test_keeps_no_more_text_than_its_size_says(self, lease: Lease, holder: Principal, node: Node) -> None:
+        work = run(lease, holder)
+        expected = services.append_log(
+            node=node, token=work.token, offset=0, text="x" * services.LOG_CHUNK_BYTES_MAX, size=1, now=SOON
+        )
+        assert expected == 1
+        assert len(selectors.read_log(work)[0]) == 1 + services.LOG_NOTE_CHARACTERS
+
     def test_of_what_is_over_is_refused(self, lease: Lease, holder: Principal, node: Node) -> None:
         work = run(lease, holder)
         services.report_work(node=node, token=work.token, state="exited", exit_code=0, now=SOON)

@@ -20,6 +20,7 @@ from compute_market.offers.errors import (
     NodeFieldInvalid,
     NodeNameTaken,
     NodeNotFound,
+    NodeRetired,
     ReportInvalid,
 )
 from compute_market.offers.models import DeviceClaim, Heartbeat, Node, Product
@@ -31,6 +32,10 @@ from tests.factories.market import NOON, namespace_of, trader
 pytestmark = pytest.mark.django_db
 
 H100 = {"model": "NVIDIA H100 80GB HBM3", "memory_mb": 81559, "driver": "550.54"}
+
+
+# NUL, line ends, an escape, a right-to-left override, a control character of Latin-1.
+UNPRINTABLE = ["\x00", "\n", "\r", "\x1b", "\u202e", "\x9b"]
 
 
 @pytest.fixture
@@ -120,6 +125,11 @@ class TestEnrolment:
         with pytest.raises(NodeFieldInvalid, match="gpus"):
             enrolment_key(owner, gpus=0, name="rack-2")
 
+    @pytest.mark.parametrize("character", UNPRINTABLE)
+    def test_refuses_a_name_that_a_terminal_would_obey(self, owner: Principal, character: str) -> None:
+        with pytest.raises(NodeFieldInvalid, match="name"):
+            enrolment_key(owner, name=f"rack{character}2")
+
     def test_two_nodes_never_share_an_agent_key(self, owner: Principal) -> None:
         node = market.node(owner)
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -180,6 +190,26 @@ class TestHardwareReport:
 
     def test_as_enrolled_makes_the_node_ready(self, owner: Principal) -> None:
         assert self.report(enrolled(owner).node, devices()).state == "ready"
+
+    @pytest.mark.parametrize("character", UNPRINTABLE)
+    def test_has_no_characters_that_a_terminal_would_obey(self, owner: Principal, character: str) -> None:
+        node = enrolled(owner).node
+        for field in ("model", "driver", "uuid"):
+            with pytest.raises(ReportInvalid, match=field):
+                self.report(node, devices(**{field: f"NVIDIA H100{character}"}))
+        report = services.report_hardware(
+            node=node, method="nvml", devices=devices(), host={f"a{character}": f"b{character}"}, now=NOON
+        )
+        assert report.host == {"a\N{REPLACEMENT CHARACTER}": "b\N{REPLACEMENT CHARACTER}"}
+
+    def test_of_a_node_that_was_retired_meanwhile_changes_nothing(self, owner: Principal) -> None:
+        node = enrolled(owner).node
+        services.retire_node(actor=owner, node_id=node.pk, now=NOON)
+        for found in (devices(), devices(1)):
+            with pytest.raises(NodeRetired):
+                self.report(node, found)
+        assert Node.objects.get(pk=node.pk).state == "retired"
+        assert not DeviceClaim.objects.exists()
 
     @pytest.mark.parametrize(
         ("found", "reason"),
