@@ -14,6 +14,7 @@ urlpatterns = [
     path("healthz", readiness.healthz),
     path("readyz", readiness.readyz),
     path("metrics", metrics.metrics),
+    path("", include("hub.api.hf.frequent_urls")),
     path("", include((roof, "bazaar"))),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -23,13 +25,10 @@ def network_of(address: str) -> str:
     A household has 2**64 IPv6 addresses, so a limit by single address would limit nobody. Text that is no
     address is returned unchanged.
     """
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    found = _parsed(address)
+    if found is None:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
+    if isinstance(found, IPv6Address):
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
 
@@ -41,10 +40,17 @@ def is_on_this_machine(request: HttpRequest) -> bool:
     """
     if settings.BEHIND_FRONT_SERVER or any(name in request.META for name in FORWARDED_HEADERS):
         return False
+    found = _parsed(address_of(request))
+    return found is not None and found.is_loopback
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """The address, an IPv4 one where it stands in an IPv6 one; None for text that is no address."""
     try:
-        found = ipaddress.ip_address(address_of(request).partition("%")[0])
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return found.is_loopback
+        return None
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped
+    return found

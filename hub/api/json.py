@@ -25,7 +25,7 @@ class BodyTooLarge(Invalid):
 
 def timestamp(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678Z`: the only form that every client parses."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _default(value: Any) -> Any:

@@ -46,7 +46,10 @@ class Buffer:
         self._put(hour, {fetch: 1})
         if self._thread is None or not self._thread.is_alive():
             self._start()
-        self._woken.set()
+        # Setting takes a lock and wakes whoever waits. Where it is set, the thread has yet to clear it, and
+        # then sends what was put before.
+        if not self._woken.is_set():
+            self._woken.set()
 
     def send(self) -> None:
         """Tell Redis everything now. Raises: redis.RedisError; then all that it did not hear is kept.

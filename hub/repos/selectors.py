@@ -13,37 +13,45 @@ from hub.repos import policies
 from hub.repos.errors import NotRestorable, RepositoryNotFound
 from hub.repos.models import AccessRequest, Collaborator, Repository, RepositoryRedirect
 
-_by_id = Prepared(
-    lambda kind, namespace_key, key: (
+
+def _named(kind: str, namespace_key: str, key: str) -> QuerySet[Repository]:
+    return (
         Repository.objects.live()
-        .select_related("namespace", "facts")
-        .defer("facts__text", "facts__headers")
+        .select_related("namespace")
         .filter(kind=kind, namespace__key=namespace_key, key=key)
-    ),
-    kind="?kind",
-    namespace_key="?namespace",
-    key="?key",
+    )
+
+
+def _named_with_facts(kind: str, namespace_key: str, key: str) -> QuerySet[Repository]:
+    return _named(kind, namespace_key, key).select_related("facts").defer("facts__text", "facts__headers")
+
+
+_by_id, _by_id_with_facts = (
+    Prepared(build, kind="?kind", namespace_key="?namespace", key="?key")
+    for build in (_named, _named_with_facts)
 )
 
 
-def get_repository(*, actor: Principal, kind: str, repo_id: str) -> Repository:
+def get_repository(*, actor: Principal, kind: str, repo_id: str, with_facts: bool = True) -> Repository:
     """The repository under this id, in any letter case, or under an id it had before.
 
-    Compare `full_name` with what was asked to see whether it has moved.
+    Compare `full_name` with what was asked to see whether it has moved. `with_facts`: load the facts in the
+    same query. They hold the card and the list of all files, which who serves a file has no use for.
     Raises: RepositoryNotFound for the missing and the hidden alike.
     """
-    repository = find_repository(kind=kind, repo_id=repo_id)
+    repository = find_repository(kind=kind, repo_id=repo_id, with_facts=with_facts)
     if repository is None or not policies.can_see(actor, repository):
         raise RepositoryNotFound(repo_id=repo_id)
     return repository
 
 
-def find_repository(*, kind: str, repo_id: str) -> Repository | None:
+def find_repository(*, kind: str, repo_id: str, with_facts: bool = True) -> Repository | None:
     """By id alone, whoever asks: for steps that check the actor themselves."""
     namespace_key, separator, key = name_key(repo_id).partition("/")
     if not separator or not namespace_key or not key or "/" in key:
         return None
-    found = _by_id.first(kind=kind, namespace_key=namespace_key, key=key)
+    prepared = _by_id_with_facts if with_facts else _by_id
+    found = prepared.first(kind=kind, namespace_key=namespace_key, key=key)
     if found is not None:
         return found
     live = Repository.objects.live().with_owner().filter(kind=kind)

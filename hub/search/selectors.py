@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from django.db import connection
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Value
@@ -43,6 +43,10 @@ KEPT_TIMES_TAKEN = 100
 SLOW_SECONDS = 0.05
 SLOW_KEPT_SECONDS = 600
 WIDE = frozenset({"siblings", "headers", "text", "card_data", "config", "card_errors", "transformers_info"})
+
+
+# Moments and texts that no row of a list shows.
+UNUSED = ("facts__indexed_at", "namespace__created_at", "namespace__details")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +254,35 @@ def _rows(
     position: Position | None,
     limit: int,
 ) -> list[Repository]:
+    if actor.is_anonymous and position is None and not narrowings and not _is_narrowed(query):
+        return _loaded(_first_public(sort, limit).values(kind=kind), query.wide)
     candidates = _candidates(narrowings)
     if candidates.used is not None and not candidates.ids:
         return []
     found = _matching(actor, kind, query, narrowings, candidates)
     if position is not None:
         found = found.filter(keyset.After(sort.field, position.value, position.pk))
-    ids = list(found.order_by(f"-{sort.field}", "-pk").values_list("pk", flat=True)[:limit])
-    return _loaded(ids, query.wide)
+    return _loaded(list(_first_ids(found, sort, limit)), query.wide)
+
+
+def _first_ids(found: QuerySet[Repository], sort: Sort, limit: int) -> QuerySet[Repository, int]:
+    return found.order_by(f"-{sort.field}", "-pk").values_list("pk", flat=True)[:limit]
+
+
+def _is_narrowed(query: ListQuery) -> bool:
+    """Whether `_matching` narrows by what is no narrowing of its own."""
+    bounds = (query.is_gated, query.is_private, query.parameters_min, query.parameters_max)
+    return any(bound is not None for bound in bounds)
+
+
+@lru_cache(maxsize=128)
+def _first_public(sort: Sort, limit: int) -> Prepared[Repository]:
+    """The ids of the first page of a kind as everybody sees it: what most lists ask for."""
+
+    def build(kind: str) -> QuerySet[Repository, int]:
+        return _first_ids(_matching(ANONYMOUS, kind, ListQuery(), [], _Candidates([], None)), sort, limit)
+
+    return Prepared(build, kind="?kind")
 
 
 def _loaded(ids: list[int], wide: frozenset[str]) -> list[Repository]:
@@ -274,7 +299,7 @@ def _loaded(ids: list[int], wide: frozenset[str]) -> list[Repository]:
 
 @cache
 def _of_ids(wide: frozenset[str]) -> Prepared[Repository]:
-    left_out = [f"facts__{column}" for column in WIDE - wide]
+    left_out = [*UNUSED, *(f"facts__{column}" for column in WIDE - wide)]
     return Prepared(
         lambda ids: (
             Repository.objects.filter(keyset.Listed("pk", str(ids)))

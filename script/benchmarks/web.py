@@ -2,7 +2,7 @@
 
     script/bench web [--rounds 7] [--requests 300] [--mebibytes 1024] [--quick]
 
-`--quick`: eight connections alone.
+`--quick`: eight connections, and the same calls in one process.
 
 The empty view is /healthz: the same server, settings and middleware, and a view that does nothing.
 """
@@ -69,6 +69,50 @@ def small_answers(bazaar: LiveBazaar, repo_id: str, rounds: int, requests: int) 
         print(f"{name:<28} {figure:8.0f}/s   {ratio:.2f} x an empty view")
 
 
+IN_ONE_PROCESS = """
+import io, sys, time
+from bazaar.wsgi import application
+
+port, rounds, paths = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+
+def call(target):
+    path, _, query = target.partition("?")
+    environ = {
+        "REQUEST_METHOD": "GET", "PATH_INFO": path, "RAW_URI": target, "QUERY_STRING": query,
+        "SCRIPT_NAME": "", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": port, "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "127.0.0.1:" + port, "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http", "wsgi.errors": sys.stderr,
+        "wsgi.version": (1, 0), "wsgi.multithread": True, "wsgi.multiprocess": True, "wsgi.run_once": False,
+    }
+    response = application(environ, lambda status, headers: None)
+    assert response.status_code == 200, (target, response.status_code)
+    b"".join(response)
+    response.close()
+
+def cost(target, times=150):
+    started = time.process_time()
+    for _ in range(times):
+        call(target)
+    return (time.process_time() - started) / times
+
+for target in paths:
+    cost(target, 30)
+every = [[cost(target) for target in paths] for _ in range(rounds)]
+print(*(min(each) for each in zip(*every)))
+"""
+
+
+def in_one_process(bazaar: LiveBazaar, paths: dict[str, str], rounds: int) -> None:
+    """Processor time of a call through all middleware, without server and client: the least of the rounds."""
+    command = [sys.executable, "-c", IN_ONE_PROCESS, str(bazaar.port), str(rounds), *paths.values()]
+    said = subprocess.run(command, cwd=ROOT, env=bazaar.env, capture_output=True, text=True, check=True)
+    seconds = list(map(float, said.stdout.split()))
+    for name, took in zip(paths, seconds, strict=True):
+        print(
+            f"{'in one process: ' + name:<40} {took * 1000:8.2f} ms   {took / seconds[0]:.1f} x an empty view"
+        )
+
+
 def eight_at_once(bazaar: LiveBazaar, repo_id: str, small: Path, rounds: int) -> None:
     """Requests a second of eight connections, beside nginx with the same file and a bare WSGI application.
 
@@ -121,6 +165,7 @@ def eight_at_once(bazaar: LiveBazaar, repo_id: str, small: Path, rounds: int) ->
         seconds = statistics.median(seconds for _, seconds, _ in rounds_of)
         print(f"{name:<40} {ours:8.0f}/s   {ratio:.3f} x the bare application", end="")
         print(f"   {seconds * 1000:.2f} ms of processor: {2 / seconds:.0f}/s on two idle cores")
+    in_one_process(bazaar, paths, rounds)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, signals
 from django.db.transaction import TransactionManagementError
 from pytest_django import DjangoAssertNumQueries
 
@@ -55,6 +55,70 @@ class TestPrepared:
             assert prepared.first(pk=made.pk + size) is None
         found: Any = prepared.first(pk=made.pk)
         assert found.next_pk == made.pk + 1
+
+    def test_makes_objects_that_act_like_the_querysets(self) -> None:
+        made = make.repository(make.user("alice"), "model")
+        prepared = Prepared(
+            lambda key: (
+                Repository.objects.select_related("namespace", "facts")
+                .defer("description", "facts__text")
+                .filter(key=key)
+            ),
+            key="?key",
+        )
+        found = prepared.first(key="model")
+        assert found is not None
+        assert found == made
+        assert not found._state.adding
+        assert found._state.db == "default"
+        assert found.get_deferred_fields() == {"description"}
+        assert found.facts.get_deferred_fields() == {"text"}
+        assert found.facts.repository is found
+        found.description = "new"
+        found.save(update_fields=["description"])
+        assert Repository.objects.get(pk=made.pk).description == "new"
+        Repository.objects.filter(pk=made.pk).update(likes=7)
+        found.refresh_from_db()
+        assert found.likes == 7
+
+    def test_tells_listeners_of_the_objects_it_makes(self) -> None:
+        make.repository(make.user("alice"), "model")
+        heard: list[Any] = []
+
+        def listen(instance: Any, **_: Any) -> None:
+            heard.append(instance)
+
+        signals.post_init.connect(listen, sender=Namespace)
+        try:
+            prepared = Prepared(
+                lambda key: Repository.objects.select_related("namespace").filter(key=key), key="?key"
+            )
+            found = prepared.first(key="model")
+        finally:
+            signals.post_init.disconnect(listen, sender=Namespace)
+        assert found is not None
+        assert [each is found.namespace for each in heard] == [True]
+
+    def test_gives_what_is_joined_and_missing_as_missing(self) -> None:
+        made = make.repository(make.user("alice"), "model")
+        made.facts.delete()
+        prepared = Prepared(
+            lambda key: Repository.objects.select_related("facts").filter(key=key), key="?key"
+        )
+        found = prepared.first(key="model")
+        assert found is not None
+        assert not hasattr(found, "facts")
+
+    def test_gives_values(self) -> None:
+        made = [make.repository(make.user(name), "model") for name in ("alice", "bob")]
+        prepared = Prepared(
+            lambda key: Repository.objects.filter(key=key).order_by("pk").values_list("created_at")[:5],
+            key="?key",
+        )
+        dates = Repository.objects.order_by("pk").values_list("created_at", flat=True)
+        assert prepared.values(key="model") == list(dates)
+        assert len(made) == len(dates)
+        assert prepared.values(key="other") == []
 
     def test_refuses_an_example_that_is_not_in_the_query(self) -> None:
         prepared = Prepared(lambda key: Repository.objects.filter(key="fixed"), key="?key")

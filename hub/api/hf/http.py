@@ -64,9 +64,9 @@ def actor(request: HttpRequest) -> Principal:
     return principal_of(request)
 
 
-def repository(request: HttpRequest, kind: str, repo_id: str) -> Repository:
+def repository(request: HttpRequest, kind: str, repo_id: str, *, with_facts: bool = False) -> Repository:
     """The repository that a URL names. Raises: RepositoryNotFound, Moved."""
-    found = repos.get_repository(actor=actor(request), kind=kind, repo_id=repo_id)
+    found = repos.get_repository(actor=actor(request), kind=kind, repo_id=repo_id, with_facts=with_facts)
     if repos.has_moved(found, repo_id):
         path = request.path.replace(f"/{repo_id}", f"/{found.full_name}", 1)
         query = request.META.get("QUERY_STRING", "")

@@ -210,7 +210,7 @@ def expanded_fields(request: HttpRequest, kind: str) -> list[str] | None:
 
 
 def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = None) -> HttpResponse:
-    found = repository(request, kind, repo_id)
+    found = repository(request, kind, repo_id, with_facts=True)
     sha = found.head_sha if revision is None else selectors.resolve(found, revision)
     facts = getattr(found, "facts", None)
     shown = Info(found, facts, can_fetch=policies.can_fetch(actor(request), found), sha=sha)
@@ -234,8 +234,9 @@ def runtime(request: HttpRequest, repo_id: str) -> HttpResponse:
 
 
 _repo = "api/<plural:kind>/<repo_id:repo_id>"
+ADDRESS = path(_repo, route(GET=info))
 urlpatterns = [
     path("api/spaces/<repo_id:repo_id>/runtime", route(GET=runtime)),
-    path(_repo, route(GET=info)),
+    ADDRESS,
     path(f"{_repo}/revision/<rest:revision>", route(GET=info)),
 ]

@@ -212,8 +212,9 @@ def _label(type_: str, value: str) -> str:
     return value.removeprefix(f"{type_}:")
 
 
+ADDRESS = path("api/<plural:kind>", route(GET=list_view))
 urlpatterns = [
-    path("api/<plural:kind>", route(GET=list_view)),
+    ADDRESS,
     path("api/spaces/semantic-search", route(GET=search_spaces)),
     path("api/models-tags-by-type", route(GET=tags_by_type), {"kind": Kind.MODEL}),
     path("api/datasets-tags-by-type", route(GET=tags_by_type), {"kind": Kind.DATASET}),

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db.models.sql.compiler import SQLCompiler
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from tests.factories import hub
 from tests.hub.search.catalogue import add
@@ -16,6 +20,21 @@ def rows(client: Client, url: str, status: int = 200, **headers: str) -> Any:
     response = client.get(url, headers=headers)
     assert response.status_code == status, response.content
     return response.json()
+
+
+@contextmanager
+def composed_statements() -> Iterator[list[str]]:
+    """The statements that Django composes in the block."""
+    composed: list[str] = []
+    plain = SQLCompiler.as_sql
+
+    def as_sql(self: Any, *args: Any, **kwargs: Any) -> Any:
+        composed.append(str(self.query.model))
+        return plain(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SQLCompiler, "as_sql", as_sql)
+        yield composed
 
 
 def ids(client: Client, url: str, **headers: str) -> list[str]:
@@ -56,6 +75,29 @@ class TestLists:
     )
     def test_take_every_filter(self, client: Client, catalogue: None, query: str, found: list[str]) -> None:
         assert ids(client, f"/api/models?{query}") == found
+
+    @pytest.mark.parametrize(
+        "query",
+        ["", "sort=likes", "sort=downloads", "sort=createdAt", "sort=lastModified", "limit=2&full=true"],
+    )
+    def test_give_everybody_the_same_first_page(self, client: Client, catalogue: None, query: str) -> None:
+        """The page without a filter is prepared for callers without credentials, and composed for others."""
+        add("lab/hidden", visibility="private")
+        url = f"/api/models?{query}"
+        token = f"Bearer {hub.token(hub.user('reader'))}"
+        assert rows(client, url) == rows(client, url, Authorization=token)
+        assert "lab/hidden" not in ids(client, url)
+
+    def test_take_two_queries_for_a_first_page(
+        self, client: Client, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for number in range(30):
+            add(f"lab/model-{number}", tags=["zh"])
+        url = "/api/models?limit=20"
+        first = rows(client, url)
+        with django_assert_num_queries(2), composed_statements() as composed:
+            assert rows(client, url) == first
+        assert composed == []
 
     def test_keep_the_kinds_apart(self, client: Client, catalogue: None) -> None:
         assert ids(client, "/api/datasets?filter=language:zh") == ["lab/data"]
