@@ -87,11 +87,9 @@ class Answering:
             raise RuntimeError("The connection of a request is taken before its body is read.")
         ahead = env["wsgi.input"].read() if request.is_complete else bytes(request.ahead)
         unread = ahead + bytes(connection.buffer)
-        connection.block(is_blocking=False)
-        connection.socket.setblocking(True)
-        connection.is_taken = True
+        released = connection.release()
         self.let_go(connection)
-        return TakenConnection(connection.socket, unread)
+        return TakenConnection(released, unread)
 
     def _say(self, response: Response, status: HTTPStatus, reason: str) -> None:
         """Answer in the application's stead, if nothing has been sent; the connection then ends."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # A thread that waits looks up this often, to see whether it has waited for too long.
 LOOK_SECONDS = 1.0
 _LOOK = struct.pack("@ll", int(LOOK_SECONDS), 0)
+_NO_LOOK = struct.pack("@ll", 0, 0)
 # From this size on a read is worth one call to the kernel that fills it: a gigabyte comes in few calls.
 FILLED_BYTES_MIN = 128 * 1024
 NEVER = float("inf")
@@ -89,6 +90,13 @@ class Connection:
         if is_blocking is not self.is_blocking:
             self.socket.setblocking(is_blocking)
             self.is_blocking = is_blocking
+
+    def release(self) -> socket.socket:
+        """The socket, for somebody who owns it from now on: its calls wait without a limit."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _NO_LOOK)
+        self.socket.setblocking(True)
+        self.is_taken = True
+        return self.socket
 
 
 class Patience:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httptools
 
@@ -100,10 +101,29 @@ def _check(head: Head, limits: Limits) -> None:
         raise BadRequest(HTTPStatus.BAD_REQUEST, "A header that can be there once is there twice.")
     if head.version == "1.1" and b"host" not in single:
         raise BadRequest(HTTPStatus.BAD_REQUEST, "The header Host is missing.")
+    if head.target.startswith(b"http"):
+        _believe_address(head)
     head.keeps_alive = head.version == "1.1"
     for name, value in head.headers:
         if (read := _READERS.get(name)) is not None:
             read(head, value)
+
+
+def _believe_address(head: Head) -> None:
+    """Let the target's host replace the header Host, as RFC 9112 (section 3.2.2) demands.
+
+    So one host is checked, and no part of the application sees another one. Raises: BadRequest.
+    """
+    try:
+        authority = urlsplit(head.target).netloc
+    except ValueError:  # brackets that hold no IPv6 address
+        authority = b""
+    if not authority:
+        raise BadRequest(HTTPStatus.BAD_REQUEST, "The request target is no valid address.")
+    head.headers = [
+        (b"host", authority),
+        *[(name, value) for name, value in head.headers if name != b"host"],
+    ]
 
 
 def _read_length(head: Head, value: bytes) -> None:

@@ -28,6 +28,18 @@ class TestParse:
     def test_takes_whole_addresses(self) -> None:
         assert parse(line=b"GET http://here/a HTTP/1.1").target == b"http://here/a"
 
+    def test_believes_the_host_of_a_whole_address(self) -> None:
+        head = parse(line=b"GET http://there:81/a HTTP/1.1")
+        assert [value for name, value in head.headers if name == b"host"] == [b"there:81"]
+
+    @pytest.mark.parametrize(
+        "target", [b"http://[/", b"http://[x]/", b"http://a]b/", b"http:///a", b"https://"]
+    )
+    def test_refuses_addresses_that_are_none(self, target: bytes) -> None:
+        with pytest.raises(BadRequest) as refused:
+            parse(line=b"GET " + target + b" HTTP/1.1")
+        assert refused.value.status == 400
+
     @pytest.mark.parametrize(
         ("line", "headers", "keeps_alive"),
         [

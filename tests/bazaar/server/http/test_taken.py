@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bazaar.server.http.taken import TakenConnection
-from tests.bazaar.server.http.conftest import Running, Start
+from tests.bazaar.server.http.conftest import Running, Start, until
 
 HEAD = "{} HTTP/1.1\r\nHost: here\r\n{}\r\n"
 UPGRADE = HEAD.format("GET /take", "Connection: Upgrade\r\nUpgrade: tunnel\r\n").encode()
@@ -60,6 +60,30 @@ class TestTakeConnection:
             assert client.send(b"hello").file.read(5) == b"HELLO"
             with server.client() as other:
                 assert other.get("/").body == b"ok"
+
+    def test_gives_a_socket_that_waits_for_ever(self, serve: Callable[..., Running]) -> None:
+        """Also on a connection over which a thread has received a body before."""
+        running = serve()
+        taken: list[TakenConnection] = []
+
+        def view(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+            if environ["REQUEST_METHOD"] == "POST":
+                environ["wsgi.input"].read()
+            else:
+                taken.append(environ["bazaar.take_connection"]())
+            start("200 OK", [("Content-Length", "2")])
+            return [b"ok"]
+
+        running.app.views["view"] = view
+        size = 1 << 20
+        with running.client() as client:
+            client.send(HEAD.format("POST /view", f"Content-Length: {size}\r\n").encode() + bytes(size))
+            assert client.reply().body == b"ok"
+            client.send(HEAD.format("GET /view", "").encode())
+            until(lambda: taken)
+            received = taken[0].socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
+            taken[0].socket.close()
+        assert received == bytes(16)
 
     def test_holds_neither_a_thread_nor_the_server(self, server: Running) -> None:
         taken = [server.client().send(UPGRADE) for _ in range(5)]
