@@ -1,6 +1,8 @@
 """Structured logs: one event a line, with the request it belongs to.
 
-Readable on a terminal, JSON where a collector reads them (BAZAAR_LOG_FORMAT=json).
+Readable on a terminal, JSON where a collector reads them (BAZAAR_LOG_FORMAT=json). An exception is logged
+with its frames, but without their local variables: those hold passwords and tokens, and writing a deep
+structure out can take minutes.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from typing import Any
 
 import structlog
 
+# Of an exception's frames, the first and the last ones: a recursion has a thousand.
+FRAMES_MAX = 50
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -40,10 +44,17 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
     # Written as a list, so that the renderer's own type does not narrow it.
     finish: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
-        finish += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=FRAMES_MAX)
+        finish += [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
     else:
         colours = "NO_COLOR" not in os.environ and bool(os.environ.get("BAZAAR_LOG_COLOURS"))
-        finish += [structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, pad_level=False)]
+        console = structlog.dev.ConsoleRenderer(
+            colors=colours,
+            pad_event_to=0,
+            pad_level=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+        finish += [console]
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -9,6 +9,8 @@ from hub.gitstore.errors import InvalidPath, InvalidRefName
 
 PATH_BYTES_MAX = 4096
 SEGMENT_BYTES_MAX = 255
+# Folders in folders are walked by recursion, in libgit2 too.
+SEGMENTS_MAX = 256
 # Names that some file system takes for `.git` (git's own fsck list: dot-less, short and ignorable forms).
 _GIT_FOLDER = re.compile(r"^(\.git|git~\d+)[ .]*(:.*)?$", re.IGNORECASE)
 # https://git-scm.com/docs/git-check-ref-format
@@ -42,6 +44,7 @@ def require_path(path: str) -> str:
         raise InvalidPath(path=ascii(path)[:200], reason="it is not valid UTF-8.") from None
     if len(encoded) > PATH_BYTES_MAX:
         raise refuse(f"it has more than {PATH_BYTES_MAX} bytes.")
+    require_depth(path)
     if any(unicodedata.category(character) == "Cc" for character in path):
         raise refuse("control characters are not allowed.")
     if path.startswith("..\\"):
@@ -55,6 +58,12 @@ def require_path(path: str) -> str:
         if any(_GIT_FOLDER.match(part) for part in visible.split("\\")):
             raise refuse("“.git” belongs to git.")
     return path
+
+
+def require_depth(path: str) -> None:
+    """Raises: InvalidPath when a path leads through too many folders."""
+    if path.count("/") >= SEGMENTS_MAX:
+        raise InvalidPath(path=path[:200], reason=f"it has more than {SEGMENTS_MAX} segments.")
 
 
 def path_bytes(path: str) -> bytes:

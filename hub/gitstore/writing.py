@@ -16,6 +16,7 @@ from pygit2.enums import FileMode, ObjectType
 
 from hub.gitstore import names
 from hub.gitstore.errors import InvalidPath, RefChanged, RefExists, RevisionNotFound
+from hub.gitstore.paths import require_depth
 from hub.gitstore.values import Author
 
 Blob = tuple[str, int]
@@ -31,9 +32,10 @@ class TreeEdit:
 
 
 def plan(changes: Mapping[str, Blob | None]) -> TreeEdit:
-    """Arrange full paths → (blob oid, mode) or None (delete) as a tree."""
+    """Arrange full paths → (blob oid, mode) or None (delete) as a tree. Raises: InvalidPath."""
     root = TreeEdit()
     for path, change in changes.items():
+        require_depth(path)
         edit = root
         for name in path.split("/"):
             edit = edit.below.setdefault(name, TreeEdit())
