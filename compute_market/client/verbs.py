@@ -312,13 +312,17 @@ def run(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 def _take_options(args: argparse.Namespace) -> None:
     """Options that stand after the lease are the verb's own, up to the program's first word or `--`."""
-    while args.words and args.words[0] in {"--image", "--serve", "--"}:
-        option = args.words.pop(0)
+    while args.words:
+        option, equals, value = args.words[0].partition("=")
+        if option not in {"--image", "--serve", "--"} or (option == "--" and equals):
+            return
+        args.words.pop(0)
         if option == "--":
             return
-        if not args.words:
-            raise ValueError(f"{option} needs a value.")
-        value = args.words.pop(0)
+        if not equals:
+            if not args.words:
+                raise ValueError(f"{option} needs a value.")
+            value = args.words.pop(0)
         if option == "--image":
             args.image = value
         else:
@@ -436,7 +440,11 @@ def nodes(market: Market, out: Out, args: argparse.Namespace) -> None:
         Column("last heard (UTC)", "last_heartbeat_at", moment),
         Column("reason", "reason"),
     ]
-    rows = [{**row, "shown_state": "silent" if row["is_stale"] else row["state"]} for row in market.nodes()]
+    # A node that was retired or suspended is that first; being silent would hide it.
+    rows = [
+        {**row, "shown_state": "silent" if row["is_stale"] and row["state"] == "ready" else row["state"]}
+        for row in market.nodes()
+    ]
     out.rows(rows, columns, empty="You have no nodes; the console at /market/provider enrols them.")
 
 

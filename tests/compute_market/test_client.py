@@ -25,6 +25,9 @@ class Answers:
         self.asked.append((lease_id, command, options))
         return {"runner": "podman", "command": command}
 
+    def nodes(self) -> list[dict[str, Any]]:
+        return list(self.answers["nodes"])
+
     def products(self) -> list[dict[str, Any]]:
         return [{"product": name} for name in self.answers["products"]]
 
@@ -91,6 +94,38 @@ class TestWords:
         market = Answers()
         args.call(market, Out(as_json=True), args)
         assert market.asked == [(17, ["prog", "--image", "x"], {"image": "debian"})]
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["--serve", "8888=web", "17"],
+            ["17", "--serve", "8888=web"],
+            ["17", "--serve=8888=web"],
+            ["17", "--serve=8888=web", "--"],
+        ],
+    )
+    def test_options_of_run_are_taken_wherever_people_write_them(self, words: list[str]) -> None:
+        market = Answers()
+        args = cli.parser().parse_args(["run", *words, "prog", "--serve=x"])
+        args.call(market, Out(as_json=True), args)
+        assert market.asked == [(17, ["prog", "--serve=x"], {"serves": [{"port": 8888, "name": "web"}]})]
+
+    @pytest.mark.parametrize(
+        ("state", "is_stale", "shown"),
+        [
+            ("ready", True, "silent"),
+            ("ready", False, "ready"),
+            ("retired", True, "retired"),
+            ("suspended", True, "suspended"),
+        ],
+    )
+    def test_a_node_is_silent_only_where_it_could_trade(
+        self, state: str, is_stale: bool, shown: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        row = {"id": 1, "name": "rack", "state": state, "is_stale": is_stale}
+        row |= {"product": "p", "gpus": 1, "reason": "", "last_heartbeat_at": None}
+        verbs.nodes(Answers(nodes=[row]), Out(as_json=False), argparse.Namespace())
+        assert f" {shown} " in capsys.readouterr().out
 
     def test_near_names_are_named(self) -> None:
         market = Answers(products=["rtx4090-pcie-24g.cn-east.spot.eth", "h100-sxm-80g.cn-east.reserved.ib"])
