@@ -57,6 +57,13 @@ class NdjsonReader:
         self._ended = False
         self._bytes_left = settings.GIT_PUSH_BYTES_MAX
         self._text_left = TEXT_BYTES_MAX
+        # Content that came before its path, until it has been read.
+        self._waiting: IO[bytes] | None = None
+
+    def close(self) -> None:
+        """Remove what waits for a caller that does not come back, because it refused the line."""
+        if self._waiting is not None:
+            self._waiting.close()
 
     def _fill(self) -> bool:
         if self._ended:
@@ -132,13 +139,10 @@ class NdjsonReader:
             before.content = self._content(head, before)
             return before
         # The path comes after the content (any order is legal JSON): the content waits in a file.
-        file = _waiting(self._decoded())
-        try:
-            line = self._parse(head + b'"' + self._rest_of_line())
-        except BaseException:
-            file.close()
-            raise
-        line.content = _pieces(file)
+        self.close()
+        self._waiting = _waiting(self._decoded())
+        line = self._parse(head + b'"' + self._rest_of_line())
+        line.content = _pieces(self._waiting)
         return line
 
     def _content(self, head: bytes, line: Line) -> Iterator[bytes]:

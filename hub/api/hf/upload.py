@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from django.conf import settings
@@ -154,16 +155,17 @@ def read_commit(request: HttpRequest, found: Repository, revision: str) -> NewCo
         raise RevisionNotFound(revision=revision)
     proposer = quotas.proposer_of(actor(request), found)
     staging = Staging(repository=found, commit=base, now=timezone.now(), proposer=proposer)
-    lines = iter(NdjsonReader(request.read))
-    header = next(lines, None)
-    if header is None or header.key != "header":
-        raise MalformedBody(reason="the first line must be the header")
     operations: list[Operation] = []
-    for line in lines:
-        reader = READERS.get(line.key)
-        if reader is None:
-            raise MalformedBody(reason=f"unknown operation “{line.key[:50]}”")
-        operations.extend(reader(line, staging))
+    with closing(NdjsonReader(request.read)) as body:
+        lines = iter(body)
+        header = next(lines, None)
+        if header is None or header.key != "header":
+            raise MalformedBody(reason="the first line must be the header")
+        for line in lines:
+            reader = READERS.get(line.key)
+            if reader is None:
+                raise MalformedBody(reason=f"unknown operation “{line.key[:50]}”")
+            operations.extend(reader(line, staging))
     return NewCommit(
         operations=operations,
         title=str(header.value.get("summary") or ""),

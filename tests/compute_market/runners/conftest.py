@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,10 @@ FAKE = Path(__file__).with_name("fake_engine.py")
 
 
 @pytest.fixture(scope="session")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    with shown_cgroups() as enter:
-        yield make_podman(tmp_path_factory.mktemp("podman"), enter)
+def podman() -> Iterator[Podman]:
+    # The engine refuses a folder for its state with a path of more than 50 characters.
+    with shown_cgroups() as enter, tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
+        yield make_podman(Path(folder), enter)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ class TestQueries:
     @pytest.mark.parametrize(
         ("path", "queries_max"),
         [
-            ("/ada", 18),
+            ("/ada", 19),
             ("/ada?tab=collections", 16),
             ("/ada/model/blob/main/README.md", 8),
             ("/ada/model/commits/main", 7),
@@ -107,7 +107,7 @@ class TestQueries:
             ("/ada/model/settings", 8),
             ("/notifications", 6),
             ("/settings/tokens", 6),
-            ("/search?search=model", 16),
+            ("/search?search=model", 17),
         ],
     )
     def test_of_a_page_are_few(

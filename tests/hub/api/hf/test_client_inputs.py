@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 SAMPLES = {
     "plural:kind": "models",
     "repo_id:repo_id": "gpt-x",
-    "int:number": "1",
+    "row_id:number": "1",
     "segment:status": "pending",
 }
 

@@ -23,7 +23,7 @@ class TestSignUp:
         assert "password" not in made.json()
         signed_in = client.post(f"{API}/session", NEW, content_type="application/json")
         assert signed_in.json()["user"]["name"] == "ada"
-        assert client.get(f"{API}/session").json()["scopes"] == ["read", "write", "trade"]
+        assert client.get(f"{API}/session").json()["scopes"] == ["read", "write", "trade", "deploy"]
 
     @pytest.mark.parametrize(
         ("change", "status", "code"),
