@@ -11,7 +11,6 @@ whatever comes from outside is a parameter.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Field
@@ -27,6 +27,8 @@ from django.db.models.expressions import RawSQL
 from hub.interface import prepared_cursor
 
 EMPTY: Mapping[str, Any] = {}
+# Moments in this module's own words; keys of an object may be numbers, as Python's own encoder has them.
+JSON = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 
 
 class Written:
@@ -124,7 +126,7 @@ class _Statement:
             texts = [_prepared(field, column) for field, column in zip(self.fields, columns, strict=True)]
             return [*same.values(), *texts]
         alike = [value if isinstance(value, int | str) else _as_sqlite(value) for value in same.values()]
-        return [*alike, json.dumps(rows, default=_as_sqlite)]
+        return [*alike, _sqlite_text(rows)]
 
 
 @cache
@@ -195,8 +197,14 @@ def _source(fields: Sequence[Field[Any, Any]]) -> str:
         arrays = ", ".join(f"%s::{field.rel_db_type(connection)}[]" for field in fields)
         names = ", ".join(f"c{index}" for index in range(len(fields)))
         return f"unnest({arrays}) WITH ORDINALITY AS v({names}, n)"
-    names = ", ".join(f"json_extract(value, '$[{index}]') AS c{index}" for index in range(len(fields)))
+    names = ", ".join(f"{_extracted(field, index)} AS c{index}" for index, field in enumerate(fields))
     return f"(SELECT key AS n, {names} FROM json_each(%s)) AS v"
+
+
+def _extracted(field: Field[Any, Any], index: int) -> str:
+    """One value of a row on SQLite; Django keeps UUIDs without the hyphens that JSON has."""
+    value = f"json_extract(value, '$[{index}]')"
+    return f"replace({value}, '-', '')" if isinstance(field, models.UUIDField) else value
 
 
 def _hole(field: Field[Any, Any]) -> str:
@@ -236,7 +244,7 @@ def as_list(values: Collection[int] | Collection[str]) -> str:
     """Values as the one parameter that `listed_sql` reads."""
     if connection.vendor == "postgresql":
         return "{" + ",".join([_element(value) for value in values]) + "}"
-    return json.dumps(list(values))
+    return orjson.dumps(list(values)).decode()
 
 
 def _field(model: type[models.Model], name: str) -> Field[Any, Any]:
@@ -273,7 +281,7 @@ def _compact(moment: datetime) -> str:
 
 
 def _json_texts(column: Iterable[Any]) -> Iterable[str | None]:
-    return (None if value is None else json.dumps(value, separators=(",", ":")) for value in column)
+    return (None if value is None else orjson.dumps(value, option=JSON).decode() for value in column)
 
 
 def _element(value: Any) -> str:
@@ -285,6 +293,20 @@ def _element(value: Any) -> str:
     if "\\" in text or '"' in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def _sqlite_text(rows: Sequence[Sequence[Any]]) -> str:
+    """All rows as one JSON text. Each moment is written out once: a batch has few different ones."""
+    moments: dict[datetime, object] = {}
+
+    def written(value: object) -> object:
+        if not isinstance(value, datetime):
+            return tuple(value) if isinstance(value, tuple) else _as_sqlite(value)
+        if value not in moments:
+            moments[value] = _as_sqlite(value)
+        return moments[value]
+
+    return orjson.dumps(rows, default=written, option=JSON).decode()
 
 
 def _as_sqlite(value: object) -> object:

@@ -7,19 +7,20 @@ Everything here runs under the lock of the node, which comes after accounts' and
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import NewType
+from typing import NamedTuple, NewType
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 
 from compute_market import clock, rows
 from compute_market.amounts import credits_of
 from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
 from compute_market.leases.models import JoinedFill, Lease
 from compute_market.ledger.models import Account
-from compute_market.offers.bonds import bond_of
+from compute_market.offers.bonds import Bond, bond_of
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import GpuHold, Node
 from hub.interface import prepared_cursor
@@ -40,16 +41,45 @@ def lock_nodes(*, ids: Collection[int]) -> dict[int, LockedNode]:
 
 def peak(stretches: Iterable[Stretch], start: datetime, end: datetime) -> int:
     """The most GPUs taken at any one moment of [start, end)."""
-    changes: dict[datetime, int] = defaultdict(int)
-    for since, until, gpus in stretches:
-        if since < end and until > start:
-            changes[max(since, start)] += gpus
-            changes[until] -= gpus
-    taken = most = 0
-    for moment in sorted(moment for moment in changes if moment < end):
-        taken += changes[moment]
-        most = max(most, taken)
-    return most
+    taken = Taken()
+    for stretch in stretches:
+        taken.add(*stretch)
+    return taken.peak(start, end)
+
+
+class Taken:
+    """GPUs taken over time: `_levels[i]` of them from `_moments[i]` until the next moment.
+
+    What a stretch or a question costs depends on the moments in its window, not on how many stretches there
+    are: a node may have thousands.
+    """
+
+    __slots__ = ("_levels", "_moments")
+
+    def __init__(self) -> None:
+        self._moments: list[datetime] = []
+        self._levels: list[int] = []
+
+    def add(self, start: datetime, end: datetime, gpus: int) -> None:
+        """Take GPUs over [start, end)."""
+        if start >= end:
+            return
+        first, last = self._cut(start), self._cut(end)
+        for at in range(first, last):
+            self._levels[at] += gpus
+
+    def peak(self, start: datetime, end: datetime) -> int:
+        """The most GPUs taken at any one moment of [start, end)."""
+        first = max(0, bisect_right(self._moments, start) - 1)
+        return max(0, *self._levels[first : bisect_left(self._moments, end)], 0)
+
+    def _cut(self, moment: datetime) -> int:
+        """The index of a moment, which is put among the others if it is not there."""
+        at = bisect_left(self._moments, moment)
+        if at == len(self._moments) or self._moments[at] != moment:
+            self._moments.insert(at, moment)
+            self._levels.insert(at, self._levels[at - 1] if at else 0)
+        return at
 
 
 class Supply:
@@ -66,14 +96,15 @@ class Supply:
         self.leases: dict[int, Lease] = {}
         if lease_ids:
             self.leases = Lease.objects.select_for_update().filter(pk__in=lease_ids).order_by("pk").in_bulk()
-        self._taken: dict[tuple[int, int | None], list[Stretch]] = defaultdict(list)
+        self._taken: dict[tuple[int, int | None], Taken] = defaultdict(Taken)
+        self._bonds: dict[int, Bond] = {}
         self._new: list[tuple[object, ...]] = []
         self._read()
 
     def free(self, *, node_id: int, start: datetime, end: datetime, lease_id: int | None = None) -> int:
         """GPUs that are free over the whole of [start, end)."""
         whole = self.nodes[node_id].gpus if lease_id is None else self.leases[lease_id].gpus
-        return max(0, whole - peak(self._taken[node_id, lease_id], start, end))
+        return max(0, whole - self._taken[node_id, lease_id].peak(start, end))
 
     def hold(
         self,
@@ -106,7 +137,7 @@ class Supply:
         if gpus > free:
             whole = node.gpus if lease_id is None else self.leases[lease_id].gpus
             raise CapacityTaken(free=free, gpus=whole)
-        self._taken[node_id, lease_id].append((start, end, gpus))
+        self._taken[node_id, lease_id].add(start, end, gpus)
         self._new.append((node_id, lease_id, gpus, start, end, cause, self.now))
 
     def write(self) -> None:
@@ -133,9 +164,10 @@ class Supply:
             )
             raise NodeNotTradable(node=node.name, reason=reason)
 
-    @staticmethod
-    def _require_bond(node: Node) -> None:
-        bond = bond_of(node.provider)
+    def _require_bond(self, node: Node) -> None:
+        if node.provider_id not in self._bonds:
+            self._bonds[node.provider_id] = bond_of(node.provider)
+        bond = self._bonds[node.provider_id]
         if not bond.suffices:
             needed, posted = credits_of(bond.needed_micros), credits_of(bond.posted_micros)
             reason = f"declared hardware needs a bond of {needed} credits, and {posted} are posted"
@@ -143,13 +175,15 @@ class Supply:
 
     def _read(self) -> None:
         holds = GpuHold.objects.open().filter(node_id__in=self.nodes, ends_at__gt=self.now)
-        for hold in holds:
-            self._taken[hold.node_id, hold.lease_number].append((hold.starts_at, hold.ends_at, hold.gpus))
+        # One row a window, however many orders hold GPUs in it.
+        windows = holds.order_by().values_list("node_id", "lease_number", "starts_at", "ends_at")
+        for node_id, lease_id, start, end, gpus in windows.annotate(taken=Sum("gpus")):
+            self._taken[node_id, lease_id].add(start, end, gpus)
         leases = Lease.objects.live().filter(node_id__in=self.nodes, ends_at__gt=self.now)
         for place, stretch in unheld(leases):
-            self._taken[place].append(stretch)
+            self._taken[place].add(*stretch)
         for place, stretch in given_back(Lease.objects.filter(node_id__in=self.nodes), now=self.now):
-            self._taken[place].append(stretch)
+            self._taken[place].add(*stretch)
 
 
 def given_back(leases: QuerySet[Lease], *, now: datetime) -> Iterator[tuple[tuple[int, int | None], Stretch]]:
@@ -160,12 +194,8 @@ def given_back(leases: QuerySet[Lease], *, now: datetime) -> Iterator[tuple[tupl
     """
     cut = leases.filter(ends_at__lt=F("agreed_end_at"), agreed_end_at__gt=now)
     is_open = Q(hold__isnull=False, hold__released_at__isnull=True)
-    for lease in cut.filter(is_open):
-        own = lease.gpus - lease.joined_gpus
-        yield (lease.node_id, lease.parent_id), (lease.ends_at, lease.agreed_end_at, -own)
-    for fill in JoinedFill.objects.select_related("lease").filter(is_open, lease__in=cut):
-        lease = fill.lease
-        yield (lease.node_id, lease.parent_id), (lease.ends_at, lease.agreed_end_at, -fill.gpus)
+    for part in _parts_of(cut, is_open):
+        yield (part.node_id, part.parent_id), (part.ends_at, part.agreed_end_at, -part.gpus)
 
 
 def unheld(leases: QuerySet[Lease]) -> Iterator[tuple[tuple[int, int | None], Stretch]]:
@@ -174,12 +204,28 @@ def unheld(leases: QuerySet[Lease]) -> Iterator[tuple[tuple[int, int | None], St
     A lease of several fills may lean on several holds, and on some of them no more.
     """
     released = Q(hold__isnull=True) | Q(hold__released_at__isnull=False)
-    for lease in leases.filter(released):
-        own = lease.gpus - lease.joined_gpus
-        yield (lease.node_id, lease.parent_id), (lease.starts_at, lease.ends_at, own)
-    for fill in JoinedFill.objects.select_related("lease").filter(released, lease__in=leases):
-        lease = fill.lease
-        yield (lease.node_id, lease.parent_id), (lease.starts_at, lease.ends_at, fill.gpus)
+    for part in _parts_of(leases, released):
+        yield (part.node_id, part.parent_id), (part.starts_at, part.ends_at, part.gpus)
+
+
+class _Part(NamedTuple):
+    """GPUs of a lease that lean on one hold: those of its first fill, or of a fill that joined it."""
+
+    node_id: int
+    parent_id: int | None
+    starts_at: datetime
+    ends_at: datetime
+    agreed_end_at: datetime
+    gpus: int
+
+
+def _parts_of(leases: QuerySet[Lease], condition: Q) -> Iterator[_Part]:
+    """The parts of leases whose `hold` meets a condition, without their models: there may be thousands."""
+    names = ("node_id", "parent_id", "starts_at", "ends_at", "agreed_end_at")
+    own = leases.filter(condition).annotate(own_gpus=F("gpus") - F("joined_gpus"))
+    joined = JoinedFill.objects.filter(condition, lease__in=leases)
+    yield from map(_Part._make, own.values_list(*names, "own_gpus"))
+    yield from map(_Part._make, joined.values_list(*(f"lease__{name}" for name in names), "gpus"))
 
 
 def find_holds(*, causes: Collection[str]) -> dict[str, int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import Exists, IntegerField, OuterRef, Subquery
@@ -37,7 +39,8 @@ COLUMNS = (
     "filled_gpu_minutes", "open_gpu_minutes", "cancelled_gpu_minutes", "version", "placed_at", "changed_at",
 )  # fmt: skip
 FOREIGN = {"account", "product", "node", "lease", "extends", "reservation"}
-ATTRIBUTES = tuple(f"{name}_id" if name in FOREIGN else name for name in COLUMNS)
+values_of = attrgetter(*(f"{name}_id" if name in FOREIGN else name for name in COLUMNS))
+"""An order's values, as `COLUMNS`."""
 
 
 class _Counted(Subquery):
@@ -113,7 +116,7 @@ class Batch:
         pks = rows.insert_rows(
             Order,
             COLUMNS,
-            [tuple(getattr(order, name) for name in ATTRIBUTES) for order, *_hold in self._fresh],
+            [values_of(order) for order, *_hold in self._fresh],
         )
         entries: dict[int, list[commandlog.Entry]] = defaultdict(list)
         minute, clock = quantities.to_minutes(self.now), quantities.to_milliseconds(self.now)
@@ -282,10 +285,10 @@ class Acceptance:
 
     def _drawn_up(self, request: OrderRequest, listing: Listing, window: terms.Window) -> Order:
         gpu_minutes = request.gpus * window.minutes
-        return Order(
-            account=self.account,
+        order = _made(
+            account_id=self.account.pk,
             client_order_id=request.client_order_id,
-            product=listing.product,
+            product_id=listing.product_id,
             side=request.side,
             price_micros_per_gpu_hour=request.price_micros_per_gpu_hour,
             gpus=request.gpus,
@@ -298,7 +301,7 @@ class Acceptance:
             post_only=request.post_only,
             self_trade=request.self_trade,
             same_node=self._wants_one_node(request, listing),
-            extends=None if request.extends_id is None else self._extended[request.extends_id],
+            extends_id=request.extends_id,
             expires_at=terms.expires_at(request, window),
             maker_fee_bps=self.batch.maker_bps,
             taker_fee_bps=self.batch.taker_bps,
@@ -307,6 +310,24 @@ class Acceptance:
             placed_at=self.now,
             changed_at=self.now,
         )
+        order.account, order.product = self.account, listing.product
+        if request.extends_id is not None:
+            order.extends = self._extended[request.extends_id]
+        return order
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """What an order's columns hold if nothing else is said, in the order of the columns."""
+    return {
+        field.attname: field.get_default()
+        for field in Order._meta.concrete_fields  # noqa: SLF001 - Django documents _meta
+    }
+
+
+def _made(**values: Any) -> Order:
+    """An order of these values, by their attributes. Django takes them by place in a third of the time."""
+    return Order(*(_defaults() | values).values())
 
 
 def _body(order: Order, minute: int, clock: int) -> tuple[int, ...]:

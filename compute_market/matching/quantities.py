@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -10,8 +11,11 @@ MILLISECOND = timedelta(milliseconds=1)
 MINUTES_PER_HOUR = 60
 # A multiple of 60 keeps the price of a GPU-minute whole; so every tick is one.
 TICK_UNIT_MICROS = 60
+# The windows of a batch of orders begin and end at few different moments: each is worked out once.
+WINDOWS_KEPT = 4096
 
 
+@lru_cache(maxsize=WINDOWS_KEPT)
 def to_minutes(moment: datetime) -> int:
     """Minutes since the epoch; a moment within a minute belongs to the one it is in."""
     return (moment - EPOCH) // MINUTE
@@ -22,6 +26,7 @@ def to_milliseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MILLISECOND
 
 
+@lru_cache(maxsize=WINDOWS_KEPT)
 def from_minutes(minutes: int) -> datetime:
     """The moment at which a minute since the epoch begins."""
     return EPOCH + minutes * MINUTE

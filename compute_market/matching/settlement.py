@@ -27,6 +27,7 @@ PARTIALLY_FILLED, FILLED = Order.State.PARTIALLY_FILLED.value, Order.State.FILLE
 CANCELLED, EXPIRED = Order.State.CANCELLED.value, Order.State.EXPIRED.value
 REJECTED = Order.State.REJECTED.value
 BUY = 1
+ESCROW, FEE = Transfer.Kind.ESCROW.value, Transfer.Kind.FEE.value
 
 LOADED = (
     "id, account_id, side, price_micros_per_gpu_hour, gpus, state, total_gpu_minutes, filled_gpu_minutes,"
@@ -191,6 +192,7 @@ class Settlement:
 
     def open_leases(self) -> None:
         """Make leases of the trades that were written."""
+        tallies, holds = self.tallies, self._gpu_holds
         openings = [
             lifecycle.LeaseOpening(
                 trade_id=trade_pk,
@@ -200,15 +202,15 @@ class Settlement:
                 node_id=trade.node,
                 buyer_id=trade.buyer,
                 seller_id=trade.seller,
-                hold_id=self._gpu_holds.get(self.tallies[trade.sell].cause),
-                parent_id=self.tallies[trade.sell].lease,
+                hold_id=holds.get(tallies[trade.sell].cause),
+                parent_id=tallies[trade.sell].lease,
                 gpus=trade.gpus,
                 start=trade.start,
                 end=trade.end,
                 price_micros_per_gpu_hour=trade.price_micros_per_gpu_hour,
                 notional_micros=trade.notional_micros,
                 seller_fee_micros=trade.sell_fee_micros,
-                is_first=not self.tallies[trade.buy].filled_before,
+                is_first=not tallies[trade.buy].filled_before,
             )
             for trade_pk, trade in zip(self._trade_pks, self.trades, strict=True)
         ]
@@ -319,7 +321,7 @@ class Settlement:
             reservation=buy.hold,
             credit_id=self.escrow,
             amount_micros=notional,
-            kind=Transfer.Kind.ESCROW.value,
+            kind=ESCROW,
             cause=cause,
         )
         if buy_fee:
@@ -327,7 +329,7 @@ class Settlement:
                 reservation=buy.hold,
                 credit_id=self.fees,
                 amount_micros=buy_fee,
-                kind=Transfer.Kind.FEE.value,
+                kind=FEE,
                 cause=f"{cause}/fee",
             )
         for tally in (buy, sell):

@@ -114,10 +114,11 @@ class Engine:
                     self._watch(order)
             return
         met = plan_buy(book, order) if side > 0 else plan_sell(book, order, minute)
-        refusal = _refusal_of_plan(met, order, book, force)
-        if refusal:
-            self._reject(sequence, number, refusal)
-            return
+        if post_only or force == FOK:
+            refusal = _refusal_of_plan(met, order, book, force)
+            if refusal:
+                self._reject(sequence, number, refusal)
+                return
         self.number += 1
         self._events.append(make(e.Accepted, (self.number, sequence, number)))
         self._carry_out(met, order, book, sequence, minute)
