@@ -15,6 +15,11 @@ class EntryNotFound(NotFound):
     message = _("Entry not found: {path}")
 
 
+class TooManyFolders(Invalid):
+    code = "too_many_folders"
+    message = "One commit may change {limit} folders at most; divide it."
+
+
 class InvalidPath(Invalid):
     code = "invalid_path"
     message = _("The path “{path}” cannot be stored: {reason}")

@@ -15,11 +15,12 @@ import pygit2
 from pygit2.enums import FileMode, ObjectType
 
 from hub.gitstore import names
-from hub.gitstore.errors import InvalidPath, RefChanged, RefExists, RevisionNotFound
+from hub.gitstore.errors import InvalidPath, RefChanged, RefExists, RevisionNotFound, TooManyFolders
 from hub.gitstore.paths import require_depth
 from hub.gitstore.values import Author
 
 Blob = tuple[str, int]
+FOLDERS_MAX = 10_000
 
 
 @dataclass(slots=True)
@@ -32,14 +33,23 @@ class TreeEdit:
 
 
 def plan(changes: Mapping[str, Blob | None]) -> TreeEdit:
-    """Arrange full paths → (blob oid, mode) or None (delete) as a tree. Raises: InvalidPath."""
+    """Arrange full paths → (blob oid, mode) or None (delete) as a tree.
+
+    Raises: InvalidPath, TooManyFolders.
+    """
     root = TreeEdit()
+    folders = 0
     for path, change in changes.items():
         require_depth(path)
         edit = root
         for name in path.split("/"):
+            if not edit.below:
+                folders += 1
             edit = edit.below.setdefault(name, TreeEdit())
         edit.blob, edit.deletes = change, change is None
+        # Each is a tree object to write, and a short body can name very many.
+        if folders > FOLDERS_MAX:
+            raise TooManyFolders(limit=FOLDERS_MAX)
     return root
 
 

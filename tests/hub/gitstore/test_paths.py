@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from hub.gitstore import InvalidPath, InvalidRefName
+from hub.gitstore.errors import TooManyFolders
 from hub.gitstore.paths import require_path, require_ref_name
+from hub.gitstore.writing import FOLDERS_MAX, plan
 
 
 class TestRequirePath:
@@ -106,3 +108,14 @@ class TestRequireRefName:
     def test_refuses_what_git_refuses(self, name: str) -> None:
         with pytest.raises(InvalidRefName):
             require_ref_name(name, what="branch")
+
+
+class TestPlan:
+    def test_refuses_a_short_body_that_names_very_many_folders(self) -> None:
+        deep = "/".join("d" * 200)
+        with pytest.raises(TooManyFolders):
+            plan({f"{number}/{deep}/f": ("0" * 40, 0o100644) for number in range(60)})
+
+    def test_counts_a_folder_once(self) -> None:
+        files = {f"folder/{number}": ("0" * 40, 0o100644) for number in range(FOLDERS_MAX + 10)}
+        assert len(plan(files).below["folder"].below) == FOLDERS_MAX + 10
