@@ -73,7 +73,7 @@ class TestProducts:
         self, client: Client, machine: Node, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
         offer(machine, 12.00)
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(9):
             answer = client.get(f"/market/products/{machine.product.slug}")
         assert "12.00" in answer.content.decode()
         assert len(answer.content) < 120_000
