@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-# A doubled input may cost so many times as much. Linear is 2; quadratic is 4.
+# A doubled input may cost so many times as much, in the mean of the doublings. Linear is 2; quadratic is 4.
 GROWTH_MAX = 2.6
-# Shorter than this, a step is noise.
-STEP_SECONDS_MIN = 0.003
+DOUBLINGS = 3
+# The first size costs at least this, so that what a call costs whatever its input is small beside it.
+FIRST_SECONDS_MIN = 0.001
+# Input whose greatest size costs less than this is cheap enough, however it grows.
+LAST_SECONDS_MIN = 0.003
+# Short calls are repeated until the clock has counted this much.
+MEASURED_SECONDS_MIN = 0.003
 TRIES = 4
 Text = TypeVar("Text", str, bytes)
 
 
 def cost(parse: Callable[[Text], object], given: Text) -> float:
-    """Processor seconds of this thread, the least of a few runs.
+    """Processor seconds of this thread for one call, the least of two measurements.
 
     Without garbage collection: it walks everything that the tests have loaded, whatever is measured.
     """
@@ -25,35 +29,43 @@ def cost(parse: Callable[[Text], object], given: Text) -> float:
     gc.disable()
     try:
         for _ in range(2):
-            started = time.thread_time()
-            parse(given)
-            best = min(best, time.thread_time() - started)
-            if best > 10 * STEP_SECONDS_MIN:
+            best = min(best, _mean(parse, given))
+            if best > 10 * MEASURED_SECONDS_MIN:
                 break
     finally:
         gc.enable()
     return best
 
 
+def _mean(parse: Callable[[Text], object], given: Text) -> float:
+    calls = 0
+    started = time.thread_time()
+    while True:
+        parse(given)
+        calls += 1
+        spent = time.thread_time() - started
+        if spent >= MEASURED_SECONDS_MIN or calls == 100:
+            return spent / calls
+
+
 def assert_linear(
     parse: Callable[[Text], object], maker: Callable[[int], Text], *, chars_max: int, chars: int = 2000
 ) -> None:
-    """Double an input from where a step is measurable; each doubling costs at most 2.6 times as much.
+    """Double an input three times; the cost grows by at most 2.6 for each doubling, in their mean.
 
-    Input that is never measurable within `chars_max` is cheap enough. A bad ratio is measured again.
+    The mean, because one doubling alone may cross the size of a processor cache or of the heap. The sizes
+    begin where a call takes a millisecond, or so that the last is within `chars_max`. Costs that grow too
+    much are measured again, and the least of each size counts: other processes only ever add to it.
     """
-    while chars <= chars_max // 4 and cost(parse, maker(chars)) < STEP_SECONDS_MIN:
+    while chars * 2 ** (DOUBLINGS + 1) <= chars_max and cost(parse, maker(chars)) < FIRST_SECONDS_MIN:
         chars *= 2
-    ratios: list[list[float]] = []
+    sizes = [chars * 2**doubling for doubling in range(DOUBLINGS + 1)]
+    least = [float("inf")] * len(sizes)
+    growth = float("inf")
     for _ in range(TRIES):
-        steps: list[float] = []
-        size = chars
-        while size <= chars_max and len(steps) < 3:
-            steps.append(cost(parse, maker(size)))
-            size *= 2
-        if steps[-1] < STEP_SECONDS_MIN:
+        least = [min(least[at], cost(parse, maker(size))) for at, size in enumerate(sizes)]
+        growth = float((least[-1] / least[0]) ** (1 / DOUBLINGS))
+        if least[-1] < LAST_SECONDS_MIN or growth <= GROWTH_MAX:
             return
-        ratios.append([later / earlier for earlier, later in itertools.pairwise(steps)])
-        if max(ratios[-1], default=0.0) <= GROWTH_MAX:
-            return
-    raise AssertionError(f"grows by {ratios} for each doubling from {chars} characters")
+    costs = ", ".join(f"{seconds * 1000:.2f} ms" for seconds in least)
+    raise AssertionError(f"grows by {growth:.2f} for each doubling from {chars} characters: {costs}")
