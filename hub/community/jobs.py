@@ -131,7 +131,10 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 def _record(claimed: Claimed, *, answer: Answer | None, error: str, now: datetime) -> bool:
     with transaction.atomic(durable=True):
-        webhook = Webhook.objects.select_for_update().get(pk=claimed.delivery.webhook_id)
+        webhook = Webhook.objects.select_for_update().filter(pk=claimed.delivery.webhook_id).first()
+        if webhook is None:
+            # Deleted while it was called.
+            return False
         delivery = (
             Delivery.objects.select_for_update()
             .filter(pk=claimed.delivery.pk, claim=claimed.claim, status=Delivery.Status.WAITING)

@@ -67,9 +67,13 @@ def _watching(fact: Fact) -> list[Webhook]:
         Q(type=repository.kind, key__in=[name_key(repo_id) for repo_id in ids])
         | Q(type__in=["user", "org"], key__in=owners)
     )
-    found = Webhook.objects.filter(
-        is_disabled=False, owner__is_active=True, pk__in=watches.values("webhook_id")
-    ).select_related("owner__namespace")
+    # The lock keeps a webhook from being deleted before the transaction that adds its delivery ends.
+    found = (
+        Webhook.objects.select_for_update(of=("self",), no_key=True)
+        .filter(is_disabled=False, owner__is_active=True, pk__in=watches.values("webhook_id"))
+        .select_related("owner__namespace")
+        .order_by("pk")
+    )
     return [webhook for webhook in found if fact.domain in webhook.domains]
 
 

@@ -13,7 +13,7 @@ from hub.accounts import policies as accounts
 from hub.accounts.models import name_key
 from hub.accounts.principals import Principal
 from hub.community import addresses, tasks
-from hub.community.errors import DeliveryNotFound
+from hub.community.errors import DeliveryNotFound, WebhookNotFound
 from hub.community.models import Delivery, Domain, WatchedType, Webhook, WebhookWatch
 from hub.community.models.webhooks import URL_CHARS_MAX
 from hub.community.selectors import webhooks as selectors
@@ -49,12 +49,20 @@ def create_webhook(*, actor: Principal, request: WebhookChange, now: datetime) -
 
 
 def change_webhook(*, actor: Principal, webhook: Webhook, change: WebhookChange, now: datetime) -> Webhook:
-    """Raises: what `create_webhook` raises."""
+    """Raises: what `create_webhook` raises, WebhookNotFound."""
     accounts.require_account_owner(actor)
     _require_valid(change)
     with transaction.atomic(durable=True):
-        locked = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        locked = _locked(webhook)
         _apply(locked, change, now)
+    return locked
+
+
+def _locked(webhook: Webhook) -> Webhook:
+    """Hold the row until the transaction ends. Raises: WebhookNotFound."""
+    locked = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
+    if locked is None:
+        raise WebhookNotFound
     return locked
 
 
@@ -114,11 +122,11 @@ def _require_watched(watched: Sequence[tuple[str, str]]) -> None:
 def set_enabled(*, actor: Principal, webhook: Webhook, is_enabled: bool, now: datetime) -> Webhook:
     """Disabled, it is told nothing; what waits is dropped. Enabled again, its past failures are forgiven.
 
-    Raises: Unauthenticated, Denied.
+    Raises: Unauthenticated, Denied, WebhookNotFound.
     """
     accounts.require_account_owner(actor)
     with transaction.atomic(durable=True):
-        locked = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        locked = _locked(webhook)
         locked.is_disabled, locked.disabled_reason = not is_enabled, ""
         locked.failing_since, locked.updated_at = None, now
         locked.save()
@@ -126,19 +134,23 @@ def set_enabled(*, actor: Principal, webhook: Webhook, is_enabled: bool, now: da
 
 
 def delete_webhook(*, actor: Principal, webhook: Webhook) -> None:
-    """Raises: Unauthenticated, Denied."""
+    """Delete a webhook with its deliveries; one that is gone stays gone. Raises: Unauthenticated, Denied."""
     accounts.require_account_owner(actor)
     with transaction.atomic(durable=True):
-        webhook.delete()
+        # Locked before its deliveries, in the order of `jobs._record`.
+        locked = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
+        if locked is not None:
+            locked.delete()
 
 
 def redeliver(*, actor: Principal, webhook: Webhook, key: str, now: datetime) -> Delivery:
-    """Queue a copy of an earlier call. Raises: Unauthenticated, Denied, DeliveryNotFound."""
+    """Queue a copy of an earlier call. Raises: Unauthenticated, Denied, DeliveryNotFound, WebhookNotFound."""
     accounts.require_account_owner(actor)
     past = selectors.deliveries_of(webhook).filter(key=key).first()
     if past is None:
         raise DeliveryNotFound
     with transaction.atomic(durable=True):
+        _locked(webhook)
         again = Delivery.objects.create(webhook=webhook, payload=past.payload, due_at=now, created_at=now)
         tasks.ring(tasks.deliver, delivery_id=again.pk)
     return again
