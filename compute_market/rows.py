@@ -56,7 +56,7 @@ def insert_rows(
 
     `same` holds fields that have one value in all rows: it travels, and is read, once. Unnamed fields need
     a default in the database or must be nullable. `once` names a unique constraint's fields: where a row is
-    there already, its other fields are set.
+    there already, its other fields are set, and where it has no others it is left as it is.
     """
     if not rows:
         return []
@@ -151,7 +151,7 @@ def _insertion(
         key = ", ".join(_column(_field(model, name)) for name in once)
         others = [_column(_field(model, name)) for name in (*same, *names) if name not in once]
         changes = ", ".join(f"{column} = excluded.{column}" for column in others)
-        sql += f" ON CONFLICT ({key}) DO UPDATE SET {changes}"
+        sql += f" ON CONFLICT ({key}) " + (f"DO UPDATE SET {changes}" if changes else "DO NOTHING")
     if is_answered:
         sql += f" RETURNING {_column(_pk(model))}"
     return _Statement(sql, fields)

@@ -36,7 +36,7 @@ def words(data: Path, *, hub: str) -> list[str]:
     script = ROOT / "script" / "agent"
     program = [str(script)] if script.exists() else ["-m", "compute_market.runners.command_line"]
     command = [sys.executable, *program, "--hub", hub, "--folder", str(folder)]
-    command += ["--cpu", part, "--gpus", count, "--poll-seconds", "1", "--allow-processes"]
+    command += ["--cpu", part, "--gpus", count, "--allow-processes"]
     if is_root:
         command += ["--run-as", UNPRIVILEGED]
     if not (folder / "identity.json").exists():

@@ -265,6 +265,7 @@ MARKET_TIERS = env.words("BAZAAR_MARKET_TIERS", default="reserved,spot")
 # An agent sends a heartbeat this often; after three missed ones its node stops trading, and later its
 # leases are lost.
 MARKET_HEARTBEAT_SECONDS = env.integer("BAZAAR_MARKET_HEARTBEAT_SECONDS", default=20)
+MARKET_POLL_SECONDS = env.integer("BAZAAR_MARKET_POLL_SECONDS", default=30)
 MARKET_NODE_STALE_SECONDS = env.integer("BAZAAR_MARKET_NODE_STALE_SECONDS", default=60)
 MARKET_LEASE_LOST_SECONDS = env.integer("BAZAAR_MARKET_LEASE_LOST_SECONDS", default=180)
 # How long an agent may take to take up a lease that has begun.

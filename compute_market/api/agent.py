@@ -25,12 +25,16 @@ from compute_market.leases import access
 from compute_market.leases import selectors as leases
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Work
+from compute_market.leases.states import State
 from compute_market.offers import services as offers
 from compute_market.offers.agents import SignedRequest
 from compute_market.offers.errors import AgentRefused
 from compute_market.offers.models import HardwareReport, Node
 
 EVENTS_MAX = 200
+MOVING_POLL_SECONDS = 1.0
+# A holder may ask for a command at any moment; without a wake-up connection it is noticed so late.
+UNWOKEN_POLL_SECONDS = 5.0
 TOO_MANY = {"accepted": False, "code": "too_many_events"}
 TAG = "agents"
 
@@ -98,6 +102,10 @@ Assignments = inline_serializer(
     {
         "now": serializers.DateTimeField(),
         "leases": serializers.ListField(child=serializers.DictField()),
+        "poll_seconds": serializers.FloatField(help_text="When to ask again, if nobody wakes the agent."),
+        "poll_seconds_unwoken": serializers.FloatField(
+            help_text="The same where the agent has no wake-up connection."
+        ),
     },
 )
 Results = inline_serializer(
@@ -203,7 +211,9 @@ class Poll(AgentView):
         now = clock.database_now()
         node = self.node(request, now=now)
         found = leases.assignments(node=node, now=now)
-        return Response({"now": now, "leases": [_assignment(job, now) for job in found]})
+        return Response(
+            {"now": now, "leases": [_assignment(job, now) for job in found], **_poll_again(found)}
+        )
 
 
 class Events(AgentView):
@@ -232,6 +242,19 @@ def _standing(node: Node) -> dict[str, Any]:
         "reason": node.state_reason,
         "heartbeat_seconds": settings.MARKET_HEARTBEAT_SECONDS,
     }
+
+
+def _poll_again(found: list[leases.Assignment]) -> dict[str, float]:
+    """When the agent asks again: soon while something is to begin or to stop, else seldom."""
+    if any(job.lease.state == State.PROVISIONING or _is_in_motion(job.work) for job in found):
+        return {"poll_seconds": MOVING_POLL_SECONDS, "poll_seconds_unwoken": MOVING_POLL_SECONDS}
+    seldom = float(settings.MARKET_POLL_SECONDS)
+    unwoken = min(seldom, UNWOKEN_POLL_SECONDS) if found else seldom
+    return {"poll_seconds": seldom, "poll_seconds_unwoken": unwoken}
+
+
+def _is_in_motion(work: Work | None) -> bool:
+    return work is not None and work.state in {Work.State.QUEUED, Work.State.STOPPING}
 
 
 def _assignment(job: leases.Assignment, now: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The way into leases: what a lease serves, links to it, raw streams, and the agents' spare connections."""
+"""The way into leases: what a lease serves, links to it, raw streams, and the connections of agents."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute_market import clock
 from compute_market.api import problems
 from compute_market.api.agent import AgentView
 from compute_market.api.base import MarketView, StrictInteger, moment
@@ -24,6 +25,7 @@ from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 TAG = "leases"
 UPGRADE = "bazaar-tcp/1"
 AGENT_UPGRADE = "bazaar-work/1"
+WAKE_UPGRADE = "bazaar-wake/1"
 
 
 class LinkBody(serializers.Serializer[Any]):
@@ -120,6 +122,16 @@ class AgentTunnel(AgentView):
         return _give(request, Handover(kind="agent"))
 
 
+class AgentWakeups(AgentView):
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        """A node's connection on which its agent hears that it should ask what to run."""
+        node = self.node(request, now=clock.database_now())
+        if request.headers.get("Upgrade", "").lower() != WAKE_UPGRADE:
+            return _upgrade_needed(WAKE_UPGRADE)
+        return _give(request, Handover(kind="node", node=node.pk))
+
+
 def _give(request: Request, handover: Handover) -> Response:
     """Raises: TunnelsUnavailable."""
     try:
@@ -142,6 +154,7 @@ def _upgrade_needed(protocol: str) -> Response:
 
 urlpatterns = [
     path("agent/tunnel", AgentTunnel.as_view()),
+    path("agent/wakeups", AgentWakeups.as_view()),
     path("leases/<row_id:lease_id>/ports", Ports.as_view()),
     path("leases/<row_id:lease_id>/ports/<slug:port>", OnePort.as_view()),
     path("leases/<row_id:lease_id>/ports/<slug:port>/links", Link.as_view()),

@@ -268,7 +268,7 @@ def move_all(leases: Sequence[LockedLease], state: State, *, now: datetime) -> N
         same={"state": state.value, "at": now},
     )
     for lease in leases:
-        lease_moved.send(sender=Lease, lease_id=lease.pk, state=state.value, now=now)
+        _announce(lease, now)
 
 
 def move(lease: LockedLease, state: State, *, now: datetime, reason: str = "") -> None:
@@ -283,12 +283,18 @@ def move(lease: LockedLease, state: State, *, now: datetime, reason: str = "") -
         lease.over_at = now
     lease.save()
     LeaseEvent.objects.create(lease=lease, state=state, reason=lease.reason, at=now)
-    lease_moved.send(sender=Lease, lease_id=lease.pk, state=state.value, now=now)
+    _announce(lease, now)
 
 
 def tell_of_work(work: Work, *, now: datetime) -> None:
     """Announce that a work has another state, inside the transaction that gave it that state."""
     work_moved.send(sender=Work, work_id=work.pk, lease_id=work.lease_id, state=work.state, now=now)
+
+
+def _announce(lease: Lease, now: datetime) -> None:
+    lease_moved.send(
+        sender=Lease, lease_id=lease.pk, node_id=lease.node_id, state=State(lease.state).value, now=now
+    )
 
 
 def _require_way(lease: Lease, state: State) -> None:

@@ -1,4 +1,4 @@
-"""Facts that leases hear. A receiver only rings a bell."""
+"""Facts that leases hear. A receiver only tells another process that there is something to do."""
 
 from datetime import datetime
 
@@ -6,8 +6,8 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from compute_market.leases import selectors, tasks, traffic
-from compute_market.leases.models import Lease
-from compute_market.leases.signals import lease_moved, leases_opened
+from compute_market.leases.models import Lease, Work
+from compute_market.leases.signals import lease_moved, leases_opened, work_moved
 from compute_market.leases.states import OVER, State
 from compute_market.offers.signals import node_retired
 
@@ -34,6 +34,20 @@ def end_its_streams(*, lease_id: int, state: str, now: datetime, **_: object) ->
     if state in {State.DRAINING, State.ENDED} and goes_on(lease, now):
         return
     traffic.tell_over(lease_id)
+
+
+@receiver(lease_moved)
+def wake_its_node(*, node_id: int, state: str, **_: object) -> None:
+    """The agent of the lease's node has something to take up or to end."""
+    if state in {State.PROVISIONING, State.DRAINING, State.SOLD, *OVER}:
+        traffic.wake_node(node_id)
+
+
+@receiver(work_moved)
+def wake_the_node_of_a_work(*, lease_id: int, state: str, **_: object) -> None:
+    """A holder asked for a command or stopped one, perhaps before the agent told that it runs."""
+    if state in {Work.State.QUEUED, Work.State.STOPPING, Work.State.STOPPED}:
+        traffic.wake_node(Lease.objects.values_list("node_id", flat=True).get(pk=lease_id))
 
 
 def goes_on(lease: Lease, now: datetime) -> bool:

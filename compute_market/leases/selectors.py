@@ -15,7 +15,7 @@ from compute_market.leases.models import JoinedFill, Lease, LeaseQuerySet, LogCh
 from compute_market.leases.states import State
 from compute_market.ledger import budgets
 from compute_market.offers.models import Node
-from hub.interface import Principal
+from hub.interface import Prepared, Principal
 
 LOG_PAGE_BYTES = 256 * 1024
 
@@ -142,15 +142,19 @@ def read_log(work: Work, *, after: int = 0) -> tuple[str, int]:
 
 def assignments(*, node: Node, now: datetime) -> list[Assignment]:
     """What a node's agent is to do now. What it does besides is to be stopped."""
-    usable = Lease.objects.filter(
-        node=node, state__in=bindings.USING, starts_at__lte=now, ends_at__gt=now
-    ).order_by("pk")
     found = []
-    for lease in usable:
+    for lease in _usable.all(node=node.pk):
+        if not lease.starts_at <= now < lease.ends_at:
+            continue
         work = lease.works.filter(state__in=Work.OPEN).first()
         gpus = bindings.gpus_of(lease, now=now)
         found.append(Assignment(lease=lease, gpus=gpus, run_until=run_until(lease), work=work))
     return found
+
+
+_usable = Prepared(
+    lambda node: Lease.objects.filter(node_id=node, state__in=bindings.USING).order_by("pk"), node=31_112
+)
 
 
 def run_until(lease: Lease) -> datetime:

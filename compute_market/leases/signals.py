@@ -4,7 +4,7 @@ from django.dispatch import Signal
 
 # Arguments: lease_ids (a list), starts_at (the earliest of them), now.
 leases_opened = Signal()
-# A lease has another state. Arguments: lease_id, state, now.
+# A lease has another state. Arguments: lease_id, node_id, state, now.
 lease_moved = Signal()
 # A work was asked for, runs, or is over. Arguments: work_id, lease_id, state, now.
 work_moved = Signal()

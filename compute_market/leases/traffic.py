@@ -1,4 +1,7 @@
-"""What passes by Redis between the hub and its tunnels: leases that are over, and counts of bytes."""
+"""What passes by Redis between the hub and its tunnels.
+
+The hub tells of leases that are over and of nodes to wake; the tunnels tell counts of bytes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from django.db import transaction
 from django.db.models import F
 
 from compute_market.leases.models import Lease, LeaseTraffic
-from compute_market.tunnels.bookkeeping import CHANNEL, TRAFFIC
+from compute_market.tunnels.bookkeeping import LEASES_OVER, NODES_WOKEN, TRAFFIC
 
 BATCHES_MAX = 500
 log = logging.getLogger(__name__)
@@ -27,12 +30,20 @@ def _connection() -> redis.Redis:
 
 def tell_over(lease_id: int) -> None:
     """Tell the tunnels, once this transaction has committed, that a lease's streams end."""
+    _publish(LEASES_OVER, lease_id)
 
+
+def wake_node(node_id: int) -> None:
+    """Have a node's agent ask what should run, once this transaction has committed."""
+    _publish(NODES_WOKEN, node_id)
+
+
+def _publish(channel: str, number: int) -> None:
     def publish() -> None:
         try:
-            _connection().publish(f"{settings.REDIS_PREFIX}:{CHANNEL}", str(lease_id))
+            _connection().publish(f"{settings.REDIS_PREFIX}:{channel}", str(number))
         except redis.RedisError as error:
-            log.warning("the tunnels were not told that lease %s is over: %s", lease_id, error)
+            log.warning("the tunnels were not told: %s %s: %s", channel, number, error)
 
     transaction.on_commit(publish, robust=True)
 

@@ -17,6 +17,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
 from django.utils.crypto import salted_hmac
 
 from compute_market.offers.errors import (
@@ -27,6 +28,8 @@ from compute_market.offers.errors import (
     NodeRetired,
 )
 from compute_market.offers.models import NONCE_WINDOW, Node
+from compute_market.rows import table_of
+from hub.interface import Prepared, prepared_cursor
 
 CLOCK_SKEW_SECONDS = 300
 SPEND_TRIES = 8
@@ -91,7 +94,7 @@ def recognize(request: SignedRequest, *, now: datetime) -> Node:
 
     Raises: as `authenticate`, but for AgentReplayed.
     """
-    node = Node.objects.select_related("provider").filter(agent_key_id=request.key_id).first()
+    node = _by_key.first(key_id=request.key_id)
     if node is None or not hmac.compare_digest(sign(request).encode(), request.signature.encode()):
         raise AgentRefused(reason="the key or the signature is wrong")
     if node.state == Node.State.RETIRED:
@@ -103,8 +106,8 @@ def recognize(request: SignedRequest, *, now: datetime) -> Node:
     return node
 
 
-def spend_nonce(node: Node, nonce: int, **changes: object) -> None:
-    """Note the nonce as used, and other changes of the node in the same statement.
+def spend_nonce(node: Node, nonce: int, *, heard_at: datetime | None = None) -> None:
+    """Note the nonce as used and, for a heartbeat, when it was heard, in the same statement.
 
     Another request of the node may do so at the same moment: then look again. Raises: AgentReplayed.
     """
@@ -112,12 +115,32 @@ def spend_nonce(node: Node, nonce: int, **changes: object) -> None:
         spent = spend(nonce, last=node.last_nonce, seen=node.nonces_seen)
         if spent is None:
             break
-        unchanged = Node.objects.filter(pk=node.pk, last_nonce=node.last_nonce, nonces_seen=node.nonces_seen)
-        if unchanged.update(last_nonce=spent[0], nonces_seen=spent[1], **changes):
+        if _note_nonces(node, spent, heard_at):
             node.last_nonce, node.nonces_seen = spent
             return
         node.refresh_from_db(fields=["last_nonce", "nonces_seen"])
     raise AgentReplayed(last_nonce=node.last_nonce)
+
+
+_by_key = Prepared(
+    lambda key_id: Node.objects.select_related("provider").filter(agent_key_id=key_id), key_id="?key"
+)
+
+
+def _note_nonces(node: Node, spent: tuple[int, int], heard_at: datetime | None) -> bool:
+    """Write the numbers, unless another request has changed them since the node was read; whether it did.
+
+    A constant statement, prepared: a thousand agents send fifty heartbeats a second.
+    """
+    heard = connection.ops.adapt_datetimefield_value(heard_at)
+    sql = (
+        f"UPDATE {table_of(Node)} SET last_nonce = %s, nonces_seen = %s,"  # noqa: S608 - a model's table
+        " last_heartbeat_at = COALESCE(%s, last_heartbeat_at)"
+        " WHERE id = %s AND last_nonce = %s AND nonces_seen = %s"
+    )
+    with prepared_cursor() as cursor:
+        cursor.execute(sql, [*spent, heard, node.pk, node.last_nonce, node.nonces_seen])
+        return int(cursor.rowcount) == 1
 
 
 def spend(nonce: int, *, last: int, seen: int) -> tuple[int, int] | None:

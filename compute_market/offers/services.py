@@ -32,6 +32,7 @@ from compute_market.offers.models import (
     Provider,
 )
 from compute_market.offers.signals import node_retired, node_returned, node_suspended, product_changed
+from compute_market.rows import add_rows
 from hub.interface import Principal
 
 ENROLMENT_LIFETIME = timedelta(days=7)
@@ -231,7 +232,7 @@ def hear_request(*, request: agents.SignedRequest, runners: Sequence[str], now: 
         last = node.last_heartbeat_at
         is_plain = last is not None and last <= now and not node.is_stale and node.runners == _known(runners)
         if is_plain:
-            agents.spend_nonce(node, request.nonce, last_heartbeat_at=now)
+            agents.spend_nonce(node, request.nonce, heard_at=now)
             if last is None or clock.floor_minute(last) != clock.floor_minute(now):
                 _note_minute(node, now)
         else:
@@ -259,9 +260,7 @@ def hear(*, node: Node, runners: Sequence[str], now: datetime) -> Node:
 
 def _note_minute(node: Node, now: datetime) -> None:
     """The node was heard in this minute: what leases are metered by."""
-    Heartbeat.objects.bulk_create(
-        [Heartbeat(node=node, minute=clock.floor_minute(now))], ignore_conflicts=True
-    )
+    add_rows(Heartbeat, ("node", "minute"), [(node.pk, clock.floor_minute(now))], once=("node", "minute"))
 
 
 def retire_node(*, actor: Principal, node_id: int, now: datetime) -> Node:

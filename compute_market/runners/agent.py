@@ -1,8 +1,8 @@
 """The agent on a provider's node: says what the machine has, that it is there, and runs what leases want.
 
-Three threads: heartbeats; control, which asks the hub what should run and brings the machine in line with the
-answer; output, which sends what the works print. No thread waits for another, and trouble with one work stays
-with that work.
+Its threads: heartbeats; wake-ups, which hears when there is something new; control, which asks the hub what
+should run and brings the machine in line with the answer; output, which sends what the works print. No thread
+waits for another, and trouble with one work stays with that work.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from compute_market.runners.assignments import MalformedAssignment, read_assignm
 from compute_market.runners.base import Runner
 from compute_market.runners.clocks import boot_seconds
 from compute_market.runners.hub_link import HubError, HubLink, HubUnreachable
-from compute_market.runners.loops import RETRY_S, Loop, say
+from compute_market.runners.loops import Loop, say
 from compute_market.runners.output import PIECE_BYTES, text_of, whole_characters
+from compute_market.runners.polling import LOOK_S, Polling
 from compute_market.runners.reach import WaysIn
+from compute_market.runners.wakeups import Wakeups
 from compute_market.runners.works import KILL_AFTER_S, Task, Works
 
 HEARTBEAT_TIMEOUT_S = 10.0
@@ -39,8 +41,15 @@ class Agent:
     """Keeps a node in line with what the hub wants of it."""
 
     def __init__(
-        self, *, link: HubLink, runners: Sequence[Runner], folder: Path, memory_bytes_max: int = 0
+        self,
+        *,
+        link: HubLink,
+        runners: Sequence[Runner],
+        folder: Path,
+        memory_bytes_max: int = 0,
+        poll_s: float | None = None,
     ) -> None:
+        """`poll_s`: ask the hub this often, whatever it says; None: as the hub says."""
         self.link = link
         self.works = Works(runners=runners, folder=folder, memory_bytes_max=memory_bytes_max)
         self.ways_in = WaysIn(link.url, say=say)
@@ -48,9 +57,13 @@ class Agent:
         self.is_retired = False
         # A lock could not be taken in a signal handler; a pipe can be written there.
         self._asked, self._ask = os.pipe()
-        self.loops: list[Loop] = []
+        self.wakeups = Wakeups(link, on_wake=self.wake, stopping=self.stopping)
+        self.polling = Polling(fixed_s=poll_s, has_wakeups=lambda: self.wakeups.is_open)
+        self._control = Loop("control", self.control, stopping=self.stopping)
+        self.loops: list[Loop] = [self._control]
         self.add_loop("heartbeat", self.heartbeat)
         self.add_loop("output", self.send_output)
+        self.add_loop("wakeups", self.wakeups.once)
 
     def add_loop(self, name: str, step: Callable[[], float]) -> None:
         """Have a step repeated in a thread of its own while the agent runs (see `Loop`)."""
@@ -60,16 +73,23 @@ class Agent:
         """Tell the hub what this machine has."""
         return self.link.call("report", {"method": method, "devices": found, "host": devices.host()})
 
-    def run(self, *, poll_s: float) -> None:
+    def run(self) -> None:
         """Work until asked to stop. The control thread has ended when this returns."""
         self.works.adopt()
-        control = Loop("control", lambda: self.control(poll_s), stopping=self.stopping)
-        for loop in (*self.loops, control):
+        for loop in self.loops:
             loop.start()
         os.read(self._asked, 1)
         self.stopping.set()
-        control.join()
+        self.wakeups.close()
+        for loop in self.loops:
+            loop.nudge()
+        self._control.join()
         self.ways_in.close()
+
+    def wake(self) -> None:
+        """Ask the hub what should run without waiting for the next time. From any thread."""
+        self.polling.wake()
+        self._control.nudge()
 
     def ask_to_stop(self) -> None:
         """Have `run` return. Safe in a signal handler and from any thread."""
@@ -99,27 +119,38 @@ class Agent:
         every = min(float(answer["heartbeat_seconds"]), HEARTBEAT_S_MAX)
         return max(1.0, every - (time.monotonic() - began))
 
-    def control(self, poll_s: float) -> float:
-        """One round: ask what should run, do it, tell what came of it; the seconds until the next round."""
-        events: list[dict[str, Any]] = []
-        try:
-            asked_at = boot_seconds()
-            orders, refused = read_assignments(self.link.call("poll", {}))
-            for reason in refused:
-                say(f"an assignment was not understood: {reason}")
-            events = self.works.bring_in_line(orders, asked_at=asked_at, is_all=not refused)
-            self.ways_in.bring_in_line(orders, self.works)
-        except (HubUnreachable, HubError, MalformedAssignment) as error:
-            say(f"the hub does not say what should run: {error}")
-            poll_s = max(poll_s, RETRY_S)
-            if isinstance(error, HubError) and error.code == "node_retired":
-                self.is_retired = True
-                self.ask_to_stop()
+    def control(self) -> float:
+        """Look after the work, and ask the hub if it is time to; the seconds until the next round."""
+        self.round(asks=self.polling.seconds_left() == 0 or self.works.wait_to_begin_again)
+        left = self.polling.seconds_left()
+        return min(left, LOOK_S) if self.works.tasks else left
+
+    def round(self, *, asks: bool) -> None:
+        """One round: perhaps ask what should run and do it; notice what is over, and tell."""
+        events = self._ask_and_obey() if asks else []
         self.works.follow()
         self.ways_in.end_what_is_over(self.works)
         self.tell(events)
         self.tell_endings()
-        return poll_s
+
+    def _ask_and_obey(self) -> list[dict[str, Any]]:
+        """Bring the machine in line with what the hub wants; the events to tell."""
+        asked_at = self.polling.begin()
+        try:
+            answer = self.link.call("poll", {})
+            orders, refused = read_assignments(answer)
+        except (HubUnreachable, HubError, MalformedAssignment) as error:
+            say(f"the hub does not say what should run: {error}")
+            if isinstance(error, HubError) and error.code == "node_retired":
+                self.is_retired = True
+                self.ask_to_stop()
+            return []
+        for reason in refused:
+            say(f"an assignment was not understood: {reason}")
+        events = self.works.bring_in_line(orders, asked_at=asked_at, is_all=not refused)
+        self.ways_in.bring_in_line(orders, self.works)
+        self.polling.answered(answer)
+        return events
 
     def tell(self, events: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
         """Tell events; the hub's answer to each, None where it gave none. An event that was not heard is told

@@ -22,8 +22,9 @@ MODULES = (
         "container",
         "fake",
     ),
-    *("devices", "hub_link", "assignments", "output", "works", "tunnels", "sessions", "sftp", "reach"),
-    *("agent", "command_line"),
+    *("devices", "hub_link", "assignments", "output", "works"),
+    *("hub_sockets", "targets", "streams", "tunnels", "sessions", "sftp", "reach"),
+    *("polling", "wakeups", "agent", "command_line"),
 )
 # Modules that are called by name where they are used keep it, as a namespace.
 NAMESPACES = ("devices",)

@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 runners=_runners(options),
                 folder=options.folder,
                 memory_bytes_max=int(os.environ.get(MEMORY_VARIABLE, "0")),
+                poll_s=options.poll_seconds,
             )
             return _work(agent, options)
     except (HubError, HubUnreachable, FolderInUse, ValueError, OSError) as error:
@@ -122,7 +123,12 @@ def _parser() -> argparse.ArgumentParser:
         help="End all work when the agent ends. Without it work runs on, and the next agent takes it over.",
     )
     parser.add_argument("--fake", action="store_true", help="Run nothing and behave as if: for demos.")
-    parser.add_argument("--poll-seconds", type=float, default=2.0)
+    parser.add_argument(
+        "--poll-seconds",
+        type=float,
+        metavar="SECONDS",
+        help="Ask the hub this often what should run. Without it the hub says how often, and wakes us.",
+    )
     parser.add_argument("--report-only", action="store_true", help="Enrol, report the hardware, and stop.")
     return parser
 
@@ -179,7 +185,7 @@ def _work(agent: Agent, options: argparse.Namespace) -> int:
         return 0 if answer["state"] == "ready" else EXIT_REFUSED
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.ask_to_stop())
-    agent.run(poll_s=options.poll_seconds)
+    agent.run()
     if agent.is_retired:
         say("the node was retired")
         agent.stop_all(reason="the node was retired")

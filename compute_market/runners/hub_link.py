@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -22,6 +23,9 @@ from compute_market.runners.loops import say
 
 REQUEST_TIMEOUT_S = 30.0
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
+ANSWER_PIECE_BYTES = 64 * 1024
+# Far beyond what an agent counts to, and within the hub's own column.
+NONCE_MAX = 2**62
 BASE_PATH = "/api/market/v1/agent"
 NONCES_RESERVED = 10_000
 SIGNING_TRIES = 3
@@ -139,8 +143,10 @@ class HubLink:
                 self.clock.set(unix_seconds(problem["now"]))
                 return True
             if problem.get("code") == "agent_replayed":
-                self.nonces.go_past(int(problem["last_nonce"]))
-                return True
+                last = int(problem["last_nonce"])
+                if last < NONCE_MAX:
+                    self.nonces.go_past(last)
+                    return True
         return False
 
     def _send(
@@ -154,10 +160,10 @@ class HubLink:
         )
         try:
             with self._opener.open(request, timeout=timeout_s) as response:
-                answer = json.loads(response.read(ANSWER_BYTES_MAX))
+                answer = json.loads(read_all(response, ANSWER_BYTES_MAX, timeout_s=timeout_s))
         except urllib.error.HTTPError as error:
             self._refuse(error, is_last=is_last)
-        except (OSError, ValueError, HTTPException) as error:
+        except (OSError, ValueError, HTTPException, RecursionError) as error:
             raise HubUnreachable(str(error)) from None
         if not isinstance(answer, dict):
             raise HubUnreachable("the answer is no JSON object")
@@ -169,8 +175,8 @@ class HubLink:
         if error.code in TRY_LATER:
             raise HubUnreachable(str(error)) from None
         problem: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError, HTTPException):
-            read = json.loads(error.read(ANSWER_BYTES_MAX))
+        with contextlib.suppress(OSError, ValueError, HTTPException, RecursionError):
+            read = json.loads(read_all(error, ANSWER_BYTES_MAX, timeout_s=REQUEST_TIMEOUT_S))
             problem = read if isinstance(read, dict) else {}
         if self.learn(problem) and not is_last:
             raise _SignedAnew from None
@@ -187,6 +193,22 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
         return None
+
+
+def read_all(answer: Any, limit: int, *, timeout_s: float) -> bytes:
+    """The body of an answer. Raises: OSError, also when it is too long or has not ended in time.
+
+    The socket's own timeout is for each piece: a byte now and then would hold a thread for ever.
+    """
+    deadline = time.monotonic() + timeout_s
+    body = bytearray()
+    while piece := answer.read1(ANSWER_PIECE_BYTES):
+        body += piece
+        if len(body) > limit:
+            raise OSError(f"the answer has more than {limit} bytes")
+        if time.monotonic() > deadline:
+            raise OSError(f"the answer has not ended after {timeout_s:g} seconds")
+    return bytes(body)
 
 
 def safe_address(url: str) -> str:

@@ -21,10 +21,16 @@ class Loop(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._step = step
         self._stopping = stopping
+        self._nudged = threading.Event()
 
     def run(self) -> None:
         while not self._stopping.is_set():
-            self._stopping.wait(self.once())
+            self._nudged.wait(self.once())
+            self._nudged.clear()
+
+    def nudge(self) -> None:
+        """End the wait before the next step; after `stopping` was set, end the loop."""
+        self._nudged.set()
 
     def once(self) -> float:
         """One step; the seconds to wait after it."""

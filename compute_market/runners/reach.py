@@ -12,7 +12,8 @@ from compute_market.runners.base import Job, Runner
 from compute_market.runners.descendants import end_strays
 from compute_market.runners.sessions import session_target
 from compute_market.runners.sftp import sftp_target
-from compute_market.runners.tunnels import Target, TunnelEnds, tcp_target, unix_target
+from compute_market.runners.targets import Target, tcp_target, unix_target
+from compute_market.runners.tunnels import TunnelEnds
 from compute_market.runners.works import Task, Works
 
 # What every work is reached by besides its ports; no port or name begins so.

@@ -10,20 +10,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import os
 import queue
 import random
 import selectors
 import socket
-import ssl
-import stat
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
+
+from compute_market.runners.hub_sockets import CONNECT_S, HubSockets, UpgradeRefused, receive_now
+from compute_market.runners.streams import JoinedPair, StreamCopies
+from compute_market.runners.targets import Target, not_served
 
 TUNNEL_PATH = "/api/market/v1/agent/tunnel"
 TUNNEL_PROTOCOL = "bazaar-work/1"
@@ -31,23 +30,9 @@ SPARES_LEAST = 4
 SPARES_MOST = 256
 # The hub says PING every ten seconds; a connection on which nothing was said for so long is dead.
 SILENT_S = 45.0
-CONNECT_S = 15.0
-# Less than the hub waits for an answer.
-TARGET_CONNECT_S = 0.8
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 30.0
-COPY_BYTES = 256 * 1024
-COPIES_A_TURN = 4
 CONNECTORS = 12
 TUNNEL_LINE_MAX = 200
-HANDSHAKE_BYTES_MAX = 16 * 1024
-KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
-
-# Connects to a port of a work. Raises: OSError, with a reason for the work's holder.
-Target = Callable[[], socket.socket]
-
-
-class TunnelRefused(Exception):
-    """The hub does not take a connection with this ticket; the next poll brings another."""
 
 
 class ServedWork:
@@ -84,26 +69,11 @@ class SpareConnection:
         self.is_taken = False
 
 
-class JoinedPair:
-    """Two connections and what waits to be written to each of them."""
-
-    def __init__(self, work: ServedWork, first: socket.socket, second: socket.socket) -> None:
-        self.work = work
-        self.ends = (first, second)
-        self.waiting: tuple[bytearray, bytearray] = (bytearray(), bytearray())
-        self.is_ended = [False, False]
-        self.is_shut = [False, False]
-
-
 class TunnelEnds:
     """All spare connections and streams of an agent. One thread calls its methods."""
 
     def __init__(self, hub_url: str, *, say: Callable[[str], None]) -> None:
-        parts = urlsplit(hub_url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._netloc = parts.netloc
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._hub = HubSockets(hub_url)
         self._say = say
         self._works: dict[str, ServedWork] = {}
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -112,8 +82,7 @@ class TunnelEnds:
         self._wake_write: socket.socket
         self._connectors = ThreadPoolExecutor(CONNECTORS, thread_name_prefix="tunnel-connect")
         self._targets = ThreadPoolExecutor(CONNECTORS, thread_name_prefix="tunnel-target")
-        self._buffer = memoryview(bytearray(COPY_BYTES))
-        self._again: deque[tuple[JoinedPair, int]] = deque()
+        self._copies: StreamCopies
         self._thread: threading.Thread | None = None
         self._is_over = False
         self._has_ended = False
@@ -157,6 +126,7 @@ class TunnelEnds:
 
     def _start(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._copies = StreamCopies(self._selector)
         self._wake_read, self._wake_write = socket.socketpair()
         for end in (self._wake_read, self._wake_write):
             end.setblocking(False)
@@ -176,16 +146,13 @@ class TunnelEnds:
     def _run(self) -> None:
         looked = 0.0
         while not self._is_over:
-            for key, mask in self._selector.select(0 if self._again else 1.0):
+            for key, mask in self._selector.select(0 if self._copies.has_more else 1.0):
                 try:
                     self._serve_event(key, mask)
                 except Exception as error:  # noqa: BLE001 - one stream's trouble is not the others'
                     self._say(f"tunnels: {error!r}")
                     self._drop(key.data)
-            for _ in range(len(self._again)):
-                pair, side = self._again.popleft()
-                if pair in pair.work.joined:
-                    self._copy(pair, side)
+            self._copies.copy_more()
             self._obey()
             if time.monotonic() - looked >= 1.0:
                 looked = time.monotonic()
@@ -207,10 +174,7 @@ class TunnelEnds:
             self._hear(key.data)
         else:
             pair, side = key.data
-            if mask & selectors.EVENT_WRITE:
-                self._flush(pair, side)
-            if mask & selectors.EVENT_READ and pair in pair.work.joined:
-                self._copy(pair, side)
+            self._copies.serve(pair, side, mask)
 
     def _obey(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -228,9 +192,11 @@ class TunnelEnds:
     def _drop(self, what: Any) -> None:
         if isinstance(what, SpareConnection):
             what.work.spares.discard(what)
-            self._close(what.socket)
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(what.socket)
+            what.socket.close()
         elif isinstance(what, tuple):
-            self._end_pair(what[0])
+            self._copies.end(what[0])
 
     # ---- spare connections -----------------------------------------------------------------------
 
@@ -254,31 +220,17 @@ class TunnelEnds:
         """In a thread of its own: make one spare connection."""
         try:
             connection, received = self._greet(ticket, secret)
-        except (OSError, ValueError, TunnelRefused) as error:
+        except (OSError, ValueError, UpgradeRefused) as error:
             reason = str(error)
             self._order(lambda: self._failed(work, reason))
             return
         self._order(lambda: self._connected(work, connection, received))
 
     def _greet(self, ticket: str, secret: str) -> tuple[socket.socket, bytes]:
-        """Connect to the hub and prove the ticket. Raises: OSError, ValueError, TunnelRefused."""
-        connection = socket.create_connection((self._host, self._port), timeout=CONNECT_S)
+        """Connect to the hub and prove the ticket. Raises: OSError, ValueError, UpgradeRefused."""
+        connection, fields, rest = self._hub.upgraded(TUNNEL_PATH, TUNNEL_PROTOCOL, {"X-Work-Ticket": ticket})
         try:
-            keep_alive(connection)
-            if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_hostname=self._host)
-            head = (
-                f"GET {TUNNEL_PATH} HTTP/1.1\r\nHost: {self._netloc}\r\nConnection: Upgrade\r\n"
-                f"Upgrade: {TUNNEL_PROTOCOL}\r\nX-Work-Ticket: {ticket}\r\n\r\n"
-            )
-            connection.sendall(head.encode())
-            answer = bytearray()
-            while b"\r\n\r\n" not in answer:
-                piece = connection.recv(4096)
-                answer += piece
-                if not piece or len(answer) > HANDSHAKE_BYTES_MAX:
-                    break
-            challenge, rest = challenge_in(bytes(answer))
+            challenge = fields.get("x-work-challenge", "")
             proved = hmac.new(secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
             connection.sendall(f"PROOF {proved}\n".encode())
         except BaseException:
@@ -359,96 +311,11 @@ class TunnelEnds:
             other.close()
             return
         other.setblocking(False)
-        pair = JoinedPair(work, spare.socket, other)
+        pair = JoinedPair(work.joined, spare.socket, other)
         pair.waiting[0].extend(b"OK\n")
         pair.waiting[1].extend(spare.received)
-        work.joined.add(pair)
+        self._copies.join(pair)
         self._fill(work)
-        for side in (0, 1):
-            self._selector.register(pair.ends[side], selectors.EVENT_READ, (pair, side))
-        for side in (0, 1):
-            self._flush(pair, side)
-
-    def _copy(self, pair: JoinedPair, side: int) -> None:
-        """Bytes from one end to the other, as long as both are quick."""
-        source, sink = pair.ends[side], pair.ends[1 - side]
-        waiting = pair.waiting[1 - side]
-        for _ in range(COPIES_A_TURN):
-            if waiting or pair.is_ended[side]:
-                return
-            try:
-                size = source.recv_into(self._buffer)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return
-            except OSError:
-                self._end_pair(pair)
-                return
-            if not size:
-                pair.is_ended[side] = True
-                self._flush(pair, 1 - side)
-                return
-            sent = self._send(pair, 1 - side, sink, self._buffer[:size])
-            if sent < 0:
-                return
-            if sent < size:
-                waiting += self._buffer[sent:size]
-                self._watch(pair)
-                return
-        # There may be more, which a TLS connection does not tell the selector.
-        self._again.append((pair, side))
-
-    def _send(self, pair: JoinedPair, side: int, sink: socket.socket, data: memoryview) -> int:
-        """How many bytes the kernel took; -1 where the stream is over."""
-        try:
-            return sink.send(data)
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            return 0
-        except OSError:
-            self._end_pair(pair)
-            return -1
-
-    def _flush(self, pair: JoinedPair, side: int) -> None:
-        """Write what waits for one end; then read its other end again."""
-        waiting = pair.waiting[side]
-        while waiting:
-            with memoryview(waiting) as view:
-                sent = self._send(pair, side, pair.ends[side], view)
-            if sent < 0:
-                return
-            if sent == 0:
-                break
-            del waiting[:sent]
-        if not waiting and pair.is_ended[1 - side] and not pair.is_shut[side]:
-            pair.is_shut[side] = True
-            with contextlib.suppress(OSError):
-                pair.ends[side].shutdown(socket.SHUT_WR)
-            if all(pair.is_shut):
-                self._end_pair(pair)
-                return
-        self._watch(pair)
-        if not waiting and not pair.is_ended[1 - side]:
-            self._again.append((pair, 1 - side))
-
-    def _watch(self, pair: JoinedPair) -> None:
-        """An end is read unless the other is full, and written to if something waits for it."""
-        for side in (0, 1):
-            events = selectors.EVENT_WRITE if pair.waiting[side] else 0
-            if not pair.waiting[1 - side] and not pair.is_ended[side]:
-                events |= selectors.EVENT_READ
-            end = pair.ends[side]
-            known = end.fileno() in self._selector.get_map()
-            if events and known:
-                self._selector.modify(end, events, (pair, side))
-            elif events:
-                self._selector.register(end, events, (pair, side))
-            elif known:
-                self._selector.unregister(end)
-
-    def _end_pair(self, pair: JoinedPair) -> None:
-        if pair in pair.work.joined:
-            pair.work.joined.discard(pair)
-            for end in pair.ends:
-                self._close(end)
 
     def _end_work(self, token: str) -> None:
         work = self._works.pop(token, None)
@@ -458,79 +325,4 @@ class TunnelEnds:
         for spare in list(work.spares):
             self._drop(spare)
         for pair in list(work.joined):
-            self._end_pair(pair)
-
-    def _close(self, end: socket.socket) -> None:
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(end)
-        end.close()
-
-
-def challenge_in(answer: bytes) -> tuple[str, bytes]:
-    """What is to be signed, and what came behind the hub's answer. Raises: TunnelRefused."""
-    text, _, rest = answer.partition(b"\r\n\r\n")
-    status, *lines = text.decode("latin-1").split("\r\n")
-    if " 101 " not in f"{status} ":
-        raise TunnelRefused(status or "the hub closed the connection")
-    fields = dict(line.lower().partition(":")[::2] for line in lines)
-    return fields.get("x-work-challenge", "").strip(), rest
-
-
-def not_served() -> socket.socket:
-    """The target of a port that the work did not declare."""
-    raise OSError("it is not served")
-
-
-def keep_alive(connection: socket.socket) -> None:
-    """Small pieces at once, and an end that the kernel notices."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE_OPTIONS:
-        number = getattr(socket, name, None)
-        if number is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, number, value)
-
-
-def receive_now(connection: socket.socket) -> bytes | None:
-    """What has come; empty at the end of the connection, None where nothing has come yet."""
-    try:
-        return connection.recv(4096)
-    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return None
-    except OSError:
-        return b""
-
-
-def tcp_target(port: int, host: str = "127.0.0.1") -> Target:
-    """A port of this machine's loopback."""
-
-    def connect() -> socket.socket:
-        connection = socket.create_connection((host, port), timeout=TARGET_CONNECT_S)
-        keep_alive(connection)
-        return connection
-
-    return connect
-
-
-def unix_target(path: str) -> Target:
-    """A Unix socket. Never through a symbolic link, which could lead out of the work's folder."""
-
-    def connect() -> socket.socket:
-        folder, name = os.path.split(path)
-        at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(TARGET_CONNECT_S)
-        try:
-            if not stat.S_ISSOCK(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
-                raise OSError("it is not a socket")  # noqa: TRY301 - closed below
-            # By way of the opened folder: a socket's address has a hundred characters, a folder more.
-            short = f"/proc/self/fd/{at}/{name}"
-            connection.connect(short if os.path.lexists(short) else path)
-        except BaseException:
-            connection.close()
-            raise
-        finally:
-            os.close(at)
-        return connection
-
-    return connect
+            self._copies.end(pair)

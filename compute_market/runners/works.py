@@ -113,6 +113,14 @@ class Works:
                     task.kill_at = now + KILL_AFTER_S
                     task.running.kill()
 
+    @property
+    def wait_to_begin_again(self) -> bool:
+        """Whether work has ended that is to begin again: on which GPUs, the hub says."""
+        return any(
+            task.begins_again and task.running is not None and task.running.poll() is not None
+            for task in self.tasks.values()
+        )
+
     def stop(self, task: Task, *, reason: str, state: str = "stopped") -> None:
         """Ask a task to end. An end of its own that came first is told as such."""
         if task.ending is not None or (task.stopping and not task.begins_again):

@@ -1,6 +1,8 @@
-"""What passes between the tunnels and the rest of the hub by Redis: ends of leases, and counts of bytes.
+"""What passes between the tunnels and the rest of the hub by Redis.
 
-A lost bell costs little: a ticket bounds every connection, and the agent ends what it runs by itself.
+The tunnels hear of leases that are over and of nodes that should be woken, and tell the counts of bytes. A
+lost message costs little: a ticket bounds every connection, the agent ends what it runs by itself, and it
+also asks without being woken.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import logging
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
+from compute_market.tunnels.nodes import Nodes
 from compute_market.tunnels.works import Works
 
-CHANNEL = "market-leases-over"
+LEASES_OVER = "market-leases-over"
+NODES_WOKEN = "market-nodes-woken"
 TRAFFIC = "market-traffic"
 FLUSH_SECONDS = 5.0
 log = logging.getLogger(__name__)
@@ -23,20 +27,24 @@ log = logging.getLogger(__name__)
 class Books:
     """One process's line to Redis."""
 
-    def __init__(self, works: Works, *, url: str, prefix: str) -> None:
-        self.works, self.prefix = works, prefix
+    def __init__(self, works: Works, nodes: Nodes, *, url: str, prefix: str) -> None:
+        self.works, self.nodes, self.prefix = works, nodes, prefix
         self._redis = redis.Redis.from_url(url, socket_connect_timeout=2)
 
     async def listen(self) -> None:
-        """Hear of leases that are over, until cancelled."""
+        """Hear of leases that are over and of nodes with something to do, until cancelled."""
+        channels = {
+            f"{self.prefix}:{LEASES_OVER}": self.works.close_lease,
+            f"{self.prefix}:{NODES_WOKEN}": self.nodes.wake,
+        }
         while True:
             try:
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as bells:
-                    await bells.subscribe(f"{self.prefix}:{CHANNEL}")
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as messages:
+                    await messages.subscribe(*channels)
                     while True:
-                        message = await bells.get_message(timeout=30.0)
+                        message = await messages.get_message(timeout=30.0)
                         if message is not None:
-                            self.works.close_lease(int(message["data"]))
+                            channels[message["channel"].decode()](int(message["data"]))
             except RedisError:
                 await asyncio.sleep(1)
 

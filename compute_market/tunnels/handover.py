@@ -31,11 +31,12 @@ class Handover:
     """A connection whose request has been read and whose rights have been decided.
 
     kind: `visit` (an HTTP request that is passed on), `pipe` (bytes both ways after an upgrade), `raw` (bytes
-    both ways at once), `agent` (an agent's spare connection).
+    both ways at once), `agent` (an agent's spare connection), `node` (the wake-up connection of a node).
     """
 
     kind: str
     lease: int = 0
+    node: int = 0
     port: str = ""
     method: str = "GET"
     target: str = "/"

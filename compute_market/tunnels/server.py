@@ -1,6 +1,7 @@
 """The process: connections that the web server hands over, and those that come to a listener of its own.
 
-Both kinds end in the same three places: an agent that waits, a visit of a port by HTTP, a pipe.
+Both kinds end in the same places: an agent that waits for streams or for wake-ups, a visit of a port by
+HTTP, a pipe.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from compute_market.tunnels.doors import Door
 from compute_market.tunnels.ends import End, EndClosed, TooLong, adopt
 from compute_market.tunnels.handover import Handover
 from compute_market.tunnels.heads import BadHead, Place, Request
+from compute_market.tunnels.nodes import NODE_PING_SECONDS, Nodes
 from compute_market.tunnels.visits import Visitor, refusal_bytes
 from compute_market.tunnels.works import PING_SECONDS, NotServed, Works
 
@@ -61,7 +63,10 @@ class Tunnels:
         self.configuration = configuration
         self.key = configuration.key
         self.works = Works()
-        self.books = Books(self.works, url=configuration.redis_url, prefix=configuration.redis_prefix)
+        self.nodes = Nodes()
+        self.books = Books(
+            self.works, self.nodes, url=configuration.redis_url, prefix=configuration.redis_prefix
+        )
         self.door = Door(configuration)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._open: set[End] = set()
@@ -88,6 +93,7 @@ class Tunnels:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.works.close_all()
+        self.nodes.close_all()
         for end in [*self._open]:
             end.abort()
         await asyncio.sleep(CLOSING_SECONDS)
@@ -106,13 +112,17 @@ class Tunnels:
             log.error("a connection's task failed", exc_info=error)
 
     async def _tick(self) -> None:
-        pinged = 0.0
+        pinged = nodes_pinged = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.works.close_overdue()
-            if time.monotonic() - pinged >= PING_SECONDS:
-                pinged = time.monotonic()
+            now = time.monotonic()
+            if now - pinged >= PING_SECONDS:
+                pinged = now
                 self.works.ping()
+            if now - nodes_pinged >= NODE_PING_SECONDS:
+                nodes_pinged = now
+                self.nodes.ping()
 
     # ---- handovers -------------------------------------------------------------------------------
 
@@ -159,6 +169,9 @@ class Tunnels:
         request = Request(what.method, what.target, what.headers, is_last=True)
         if what.kind == "agent":
             await agents.greet(end, request, works=self.works, key=self.key)
+            return
+        if what.kind == "node":
+            await self.nodes.keep(what.node, end)
             return
         if what.kind == "visit":
             place = _place(request, prefix=what.prefix, scheme="http")

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from bazaar.server import processes
-from compute_market.runners.tunnels import TunnelEnds, tcp_target
+from compute_market.runners.targets import tcp_target
+from compute_market.runners.tunnels import TunnelEnds
 from compute_market.tunnels.grants import Grant, Ticket, key_from, ticket_secret
 from compute_market.tunnels.handover import Handover, Sender
 

@@ -584,6 +584,7 @@ MARKET_ROUTES = """
     POST   api/market/v1/leases/<row_id:lease_id>/reclaim            trader
     POST   api/market/v1/leases/<row_id:lease_id>/sell-back          trader
     GET    api/market/v1/agent/tunnel                             barred
+    GET    api/market/v1/agent/wakeups                            barred
     GET    api/market/v1/leases/<row_id:lease_id>/ports           trader
     GET    api/market/v1/leases/<row_id:lease_id>/ports/<slug:port>         trader
     POST   api/market/v1/leases/<row_id:lease_id>/ports/<slug:port>/links   trader

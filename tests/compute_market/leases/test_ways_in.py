@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from compute_market.leases import access, jobs, selectors, services, serving, st
 from compute_market.leases.errors import LeaseNotFound, LeaseNotRunning, PortNotServed, WorkInvalid
 from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.receivers import goes_on
-from compute_market.tunnels.bookkeeping import CHANNEL, TRAFFIC
+from compute_market.tunnels.bookkeeping import LEASES_OVER, NODES_WOKEN, TRAFFIC
 from compute_market.tunnels.grants import Grant, GrantRefused, Ticket
 from hub.interface import Principal, User
 from tests.factories import market
@@ -123,7 +124,7 @@ class TestEnds:
     ) -> None:
         lease, holder = running
         with traffic._connection().pubsub(ignore_subscribe_messages=True) as bells:  # type: ignore[no-untyped-call]
-            bells.subscribe(f"{settings.REDIS_PREFIX}:{CHANNEL}")
+            bells.subscribe(f"{settings.REDIS_PREFIX}:{LEASES_OVER}")
             assert bells.get_message(timeout=5) is None
             with django_capture_on_commit_callbacks(execute=True):
                 services.end_early(actor=holder, lease_id=lease.pk, now=NOON + timedelta(seconds=30))
@@ -131,6 +132,30 @@ class TestEnds:
             message = bells.get_message(timeout=20)
         assert message is not None
         assert int(message["data"]) == lease.pk
+
+    def test_and_begins_of_work_wake_the_agent_of_the_node(
+        self,
+        running: tuple[Lease, Principal],
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        lease, holder = running
+        steps: list[Callable[[], object]] = [
+            lambda: services.stop_work(actor=holder, lease_id=lease.pk, now=NOON),
+            lambda: Work.objects.filter(lease=lease).update(state=Work.State.EXITED),
+            lambda: services.run_work(actor=holder, lease_id=lease.pk, command=["true"], now=NOON),
+            lambda: market.lease(lease.node, holder=holder, start=NOON),
+            lambda: jobs.advance(now=NOON),
+        ]
+        with traffic._connection().pubsub(ignore_subscribe_messages=True) as wakeups:  # type: ignore[no-untyped-call]
+            wakeups.subscribe(f"{settings.REDIS_PREFIX}:{NODES_WOKEN}")
+            assert wakeups.get_message(timeout=5) is None
+            woke = []
+            for step in steps:
+                with django_capture_on_commit_callbacks(execute=True):
+                    step()
+                message = wakeups.get_message(timeout=1)
+                woke.append(message is not None and int(message["data"]) == lease.node_id)
+        assert woke == [True, False, True, False, True]
 
     def test_one_that_another_continues_is_not(
         self,

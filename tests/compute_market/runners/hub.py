@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,10 @@ class ScriptedHub:
             ),
             "logs": lambda body: (200, {"expected": body["offset"] + body["size"]}),
         }
+        # Bodies that are sent as they are, instead of an answer.
+        self.raw: dict[str, bytes] = {}
+        # What is written on the connection of an agent that waits to be woken; None refuses it.
+        self.wakes: queue.SimpleQueue[bytes] | None = None
         self.requests: list[tuple[str, dict[str, Any], dict[str, str]]] = []
         self.changed = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -62,13 +67,24 @@ class ScriptedHub:
                     hub.requests.append((action, body, dict(self.headers)))
                     hub.changed.notify_all()
                 status, answer = hub.answers[action](body)
-                content = json.dumps(answer).encode()
+                content = hub.raw.get(action) or json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in (answer.get("headers", {}) if isinstance(answer, dict) else {}).items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def do_GET(self) -> None:
+                with hub.changed:
+                    hub.requests.append((self.path.rpartition("/")[2], {}, dict(self.headers)))
+                    hub.changed.notify_all()
+                if hub.wakes is None:
+                    self.send_error(503)
+                    return
+                self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: bazaar-wake/1\r\n\r\n")
+                while line := hub.wakes.get():
+                    self.wfile.write(line)
 
             def log_message(self, *_: object) -> None:
                 pass

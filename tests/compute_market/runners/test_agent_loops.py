@@ -64,12 +64,12 @@ def hub() -> Iterator[ScriptedHub]:
 def agent(hub: ScriptedHub, tmp_path: Path) -> Agent:
     link = HubLink(url=hub.url, identity=tmp_path / "identity.json", instance="machine")
     link.identity = {"key": "secret", "key_id": "mbk_1"}
-    return Agent(link=link, runners=[TroubledRunner()], folder=tmp_path)
+    return Agent(link=link, runners=[TroubledRunner()], folder=tmp_path, poll_s=0.05)
 
 
 @pytest.fixture
 def running(agent: Agent) -> Iterator[Agent]:
-    thread = threading.Thread(target=agent.run, kwargs={"poll_s": 0.05})
+    thread = threading.Thread(target=agent.run)
     thread.start()
     yield agent
     agent.ask_to_stop()
@@ -155,17 +155,17 @@ class TestEvents:
 
         agent.works.runners["fake"] = SlowRunner()
         hub.answers["poll"] = lambda _: (200, {"leases": [lease(0, "wait")]})
-        agent.control(0)
-        agent.control(0)
+        agent.round(asks=True)
+        agent.round(asks=True)
         assert told(hub, 0) == []
 
     def test_of_other_gpus_begin_the_work_again(self, hub: ScriptedHub, agent: Agent) -> None:
         hub.answers["poll"] = lambda _: (200, {"leases": [lease(0, "wait")]})
-        agent.control(0)
+        agent.round(asks=True)
         moved = lease(0, "wait", state="running") | {"gpus": [5]}
         hub.answers["poll"] = lambda _: (200, {"leases": [moved]})
-        agent.control(0)
-        agent.control(0)
+        agent.round(asks=True)
+        agent.round(asks=True)
         runner = agent.works.runners["fake"]
         assert isinstance(runner, FakeRunner)
         assert [list(job.gpus) for job in runner.jobs] == [[0], [5]]
@@ -175,7 +175,7 @@ class TestEvents:
 class TestARetiredNode:
     def test_ends_its_agent(self, hub: ScriptedHub, agent: Agent) -> None:
         hub.answers["poll"] = lambda _: (401, {"code": "node_retired", "detail": "The node is retired."})
-        agent.run(poll_s=0.05)
+        agent.run()
         assert agent.is_retired
 
     def test_is_not_what_another_refusal_means(self, hub: ScriptedHub, running: Agent) -> None:

@@ -24,7 +24,7 @@ from compute_market.runners.container import PUBLISHED, ContainerRunner, Running
 from compute_market.runners.gpu_flags import gpu_flags
 from compute_market.runners.records import OUTPUT_BYTES, OUTPUT_FILE
 from compute_market.runners.sessions import session_target
-from compute_market.runners.tunnels import tcp_target
+from compute_market.runners.targets import tcp_target
 from compute_market.runners.works import Task, Works
 from tests.compute_market.runners.engines import IMAGE, Podman
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from compute_market.runners import hub_link
 from compute_market.runners.clocks import HubClock
 from compute_market.runners.hub_link import (
     NONCES_RESERVED,
@@ -149,7 +152,52 @@ class TestAnswers:
         with pytest.raises(HubUnreachable):
             link.call("poll", {})
 
+    def test_that_never_end_or_are_too_deep_are_as_none(
+        self, hub: ScriptedHub, link: HubLink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A byte now and then keeps a socket's own time-out from coming."""
+        with dripping_server() as port:
+            link.url = f"http://127.0.0.1:{port}"
+            with pytest.raises(HubUnreachable, match="has not ended"):
+                link.call("poll", {}, timeout_s=0.5)
+        link.url = hub.url
+        hub.raw["poll"] = b"[" * 100_000
+        with pytest.raises(HubUnreachable):
+            link.call("poll", {})
+        monkeypatch.setattr(hub_link, "ANSWER_BYTES_MAX", 1000)
+        hub.raw["poll"] = b'{"leases": "' + b"x" * 1000 + b'"}'
+        with pytest.raises(HubUnreachable, match="more than"):
+            link.call("poll", {})
+
+    def test_cannot_use_up_the_numbers(self, hub: ScriptedHub, link: HubLink) -> None:
+        hub.answers["poll"] = lambda _: (401, {"code": "agent_replayed", "last_nonce": 2**63})
+        with pytest.raises(HubError, match="agent_replayed"):
+            link.call("poll", {})
+        assert link.nonces.next() == 2
+
     def test_need_a_hub(self, hub: ScriptedHub, link: HubLink) -> None:
         link.url = "http://127.0.0.1:1"
         with pytest.raises(HubUnreachable):
             link.call("poll", {})
+
+
+@contextlib.contextmanager
+def dripping_server() -> Iterator[int]:
+    """Answers with a byte each tenth of a second, as long as somebody listens; gives its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.1)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    yield int(listener.getsockname()[1])
+    thread.join(30)
+    listener.close()
+    assert not thread.is_alive()

@@ -16,7 +16,8 @@ from typing import TypeVar
 import pytest
 import uvloop
 
-from compute_market.runners.tunnels import Target, TunnelEnds, tcp_target
+from compute_market.runners.targets import Target, tcp_target
+from compute_market.runners.tunnels import TunnelEnds
 from compute_market.tunnels.grants import Grant, Ticket, key_from, ticket_secret
 from compute_market.tunnels.handover import Handover, Sender
 from compute_market.tunnels.server import Configuration, Tunnels

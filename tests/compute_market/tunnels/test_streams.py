@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from compute_market.runners.tunnels import TunnelEnds, tcp_target, unix_target
+from compute_market.runners.targets import tcp_target, unix_target
+from compute_market.runners.tunnels import TunnelEnds
 from compute_market.tunnels import ends as hub_ends
 from compute_market.tunnels import words
 from compute_market.tunnels.grants import proof, ticket_secret
