@@ -254,14 +254,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _advice(error: MarketError, token: str) -> str:
-    """What to do about a refused token."""
+    """What to do about a refusal."""
     if error.status == 401:
         return (
             ""
             if token
             else "\nSet BAZAAR_TOKEN to an access token with the scope `trade` (/settings/tokens)."
         )
-    return "\nThe token needs the scope `trade`." if error.code == "scope_missing" else ""
+    return {
+        "scope_missing": "\nThe token needs the scope `trade`.",
+        "work_not_found": "\nNothing runs in it. Start something first, as: market run LEASE sleep infinity",
+    }.get(error.code, "")
 
 
 def _fail(text: str) -> int:

@@ -32,7 +32,8 @@ class Market:
         """`url` is the hub's address, such as http://127.0.0.1:8000."""
         if not url.startswith(("http://", "https://")):
             raise ValueError("the market's address begins with http:// or https://")
-        self.url, self.token = url.rstrip("/") + "/api/market/v1", token
+        self.hub, self.token = url.rstrip("/"), token
+        self.url = f"{self.hub}/api/market/v1"
 
     # ---- reads -----------------------------------------------------------------------------------
 

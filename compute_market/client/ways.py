@@ -23,6 +23,8 @@ PIPE_PROTOCOL = "bazaar-tcp/1"
 PIECE_BYTES = 256 * 1024
 HEAD_BYTES_MAX = 64 * 1024
 CONNECT_SECONDS = 30
+# What ssh exits with when the connection failed; otherwise it is the command's own code.
+SSH_FAILED = 255
 
 
 def served(text: str) -> dict[str, Any]:
@@ -152,6 +154,8 @@ def shell(market: Market, out: Out, args: argparse.Namespace) -> None:
     with known_hosts(login) as options:
         words = [_program("ssh"), "-p", str(login["port"]), *options]
         done = subprocess.run([*words, f"{login['user']}@{login['host']}", *args.words], check=False)  # noqa: S603
+    if done.returncode == SSH_FAILED:
+        _advise_keys(market)
     sys.exit(done.returncode)
 
 
@@ -168,7 +172,17 @@ def copy(market: Market, out: Out, args: argparse.Namespace) -> None:
         words = [_program("scp"), "-P", str(login["port"]), *options, *recursive, "--", *there]
         done = subprocess.run(words, check=False)  # noqa: S603
     if done.returncode:
+        _advise_keys(market)
         sys.exit(done.returncode)
+
+
+def _advise_keys(market: Market) -> None:
+    """OpenSSH has said what went wrong; say what to do if it was the key."""
+    print(
+        "market: if it says “Permission denied (publickey)”, your account does not have this machine's key:"
+        f"\nadd a public key such as ~/.ssh/id_ed25519.pub at {market.hub}/settings/ssh-keys",
+        file=sys.stderr,
+    )
 
 
 def is_remote(path: str) -> bool:

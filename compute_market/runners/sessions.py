@@ -118,7 +118,11 @@ class Session:
         return process
 
     def run(self) -> None:
-        """Copy until the command has ended and its output is sent, or the connection is gone."""
+        """Copy until the command has ended and its outputs are closed, or the connection is gone.
+
+        A child in the background that keeps an output open holds the session, as with OpenSSH 9; with a
+        terminal it does not.
+        """
         try:
             with selectors.DefaultSelector() as selector:
                 self._copy(selector)
@@ -216,7 +220,13 @@ class Session:
             selector.unregister(self.connection)
 
     def _end(self) -> None:
-        """Hang up, then end the command and its group for certain."""
+        """End the command and its group, unless it has ended by itself.
+
+        As with OpenSSH, what a command left in the background goes on after it, without the connection; it
+        ends with the work. A terminal hangs up when it is closed, which ends what was started on it.
+        """
+        if self.process.poll() is not None:
+            return
         for number in (signal.SIGHUP, signal.SIGKILL):
             with contextlib.suppress(OSError):
                 os.killpg(self.process.pid, number)

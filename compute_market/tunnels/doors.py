@@ -14,15 +14,14 @@ import re
 import time
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from compute_market.tunnels import heads
-from compute_market.tunnels.grants import Grant, GrantRefused
+from compute_market.tunnels.grants import Grant, GrantRefused, take_grant
 from compute_market.tunnels.heads import GRANT_COOKIE, HOST_GRANT_COOKIE, Request
 from compute_market.tunnels.works import NotServed
 
 LABEL = re.compile(r"(?P<lease>[1-9]\d{0,17})--(?P<port>[a-z0-9][a-z0-9-]{0,40})")
-GRANT_PARAMETER = "bazaar-grant"
 # A token's answer is good for so long: a revoked token, or a lost role, is noticed after it.
 REMEMBERED_SECONDS = 20.0
 REMEMBERED_MAX = 10_000
@@ -72,15 +71,16 @@ class Door:
             raise NotServed(404, "no_such_address", "This address is no lease's.")
         lease, port = int(found["lease"]), found["port"]
         path, _, query = request.target.partition("?")
-        pairs = parse_qsl(query, keep_blank_values=True)
-        if word := dict(pairs).get(GRANT_PARAMETER):
+        word, rest = take_grant(query)
+        bare = path + (f"?{rest}" if rest else "")
+        if word:
             grant = self._read(word, lease, port)
             if grant is None:
                 raise NotServed(403, "link_refused", "This link is no longer good.")
             if request.is_navigation:
-                rest = urlencode([pair for pair in pairs if pair[0] != GRANT_PARAMETER])
-                return self._enter(path + (f"?{rest}" if rest else ""), word, grant)
-            return self._without_grant(request, path, pairs, lease, port)
+                return self._enter(bare, word, grant)
+            request.target = bare
+            return Admitted(lease, port)
         if self._has_cookie(request, lease, port):
             self._require_own_origin(request, host)
             return Admitted(lease, port)
@@ -97,13 +97,6 @@ class Door:
                 ],
             )
         raise NotServed(401, "not_signed_in", "A token, or a link that was signed for this port, is needed.")
-
-    def _without_grant(
-        self, request: Request, path: str, pairs: list[tuple[str, str]], lease: int, port: str
-    ) -> Admitted:
-        rest = urlencode([pair for pair in pairs if pair[0] != GRANT_PARAMETER])
-        request.target = path + (f"?{rest}" if rest else "")
-        return Admitted(lease, port)
 
     def _read(self, word: str, lease: int, port: str) -> Grant | None:
         try:

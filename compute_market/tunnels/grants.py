@@ -14,8 +14,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 GRANT_CHARS_MAX = 4096
+GRANT_PARAMETER = "bazaar-grant"
 
 
 class GrantRefused(Exception):
@@ -61,6 +63,21 @@ class Ticket:
         """Raises: GrantRefused."""
         claims = _read(key, "ticket", word, now=now)
         return cls(**{**claims, "ports": tuple((port, name) for port, name in claims["ports"])})
+
+
+def take_grant(query: str) -> tuple[str, str]:
+    """The grant in a query, and the query without it. Every other parameter stays as it was written.
+
+    Names are compared as the tenant's program will read them, decoded: `bazaar%2Dgrant` is the same name.
+    """
+    word, rest = "", []
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if unquote_plus(name) == GRANT_PARAMETER:
+            word = unquote_plus(value)
+        else:
+            rest.append(part)
+    return word, "&".join(rest)
 
 
 def key_from(secret: str) -> bytes:

@@ -18,8 +18,8 @@ import pytest
 from bazaar.server import processes
 from tests.servers import ports
 from tests.servers.live import LiveBazaar
-from tests.wire.test_market_agent import AgentProcess
-from tests.wire.test_market_tunnels import Tenant, ask
+from tests.wire.test_market_agent import AgentProcess, is_alive, wait_for
+from tests.wire.test_market_tunnels import FAR, Tenant, ask
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,6 +103,21 @@ class TestCommands:
         assert client.run("cat", data=data)[:2] == (0, data)
         assert client.run("kill -9 $$")[0] == 137
         assert client.run("no-such-program")[0] == 127
+
+    def test_end_as_with_openssh_when_they_leave_something_in_the_background(self, client: Client) -> None:
+        """Measured with OpenSSH 9.2: an output that is open holds the session, and what has none lives on."""
+        began = time.monotonic()
+        code, out, _ = client.run("sleep 600 >/dev/null 2>&1 & echo $!; exit 3")
+        assert (code, time.monotonic() - began < 60) == (3, True)
+        left = int(out)
+        assert is_alive(left)
+        began = time.monotonic()
+        assert client.run("sleep 2 & exit 4")[0] == 4
+        assert time.monotonic() - began > 2
+        code, out, _ = client.run("sleep 600 & echo $!; exit 5", options=("-tt",))
+        assert code == 5
+        wait_for(lambda: is_alive(int(out.split()[0])), lambda alive: not alive, client.tenant.agent.log)
+        assert client.run(f"kill {left}")[0] == 0
 
     def test_have_a_terminal(self, client: Client) -> None:
         code, out, _ = client.run("tty; stty size; echo $TERM", options=("-tt",))
@@ -232,6 +247,18 @@ class TestCommandLine:
         refused = self.market(client, "forward", lease, "22")
         assert refused.returncode == 1
         assert b"port_not_served" in refused.stderr
+
+    def test_says_what_to_do_where_nobody_knows_the_key_or_nothing_runs(
+        self, client: Client, tmp_path: Path
+    ) -> None:
+        stranger = Client(client.tenant, tmp_path / "keyless")
+        done = self.market(stranger, "ssh", str(client.tenant.lease), "true")
+        assert done.returncode == 255
+        assert f"{client.tenant.bazaar.url}/settings/ssh-keys".encode() in done.stderr
+        empty = client.tenant.agent.lease()
+        client.tenant.bazaar.remote.call(f"{FAR}:give", lease_id=empty, to=client.tenant.holder)
+        done = self.market(client, "ssh", str(empty), "true")
+        assert (done.returncode, b"Nothing runs in it" in done.stderr) == (1, True), done.stderr
 
     def test_forwards_a_port_to_this_machine(self, client: Client) -> None:
         (local,) = ports.free_ports(1)

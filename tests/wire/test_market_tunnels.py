@@ -234,6 +234,10 @@ class TestAddresses:
         assert headers["Location"] == f"{tenant.bazaar.url}/leases/{tenant.lease}/ports/web/lab?x=1"
         word = tenant.link().partition("bazaar-grant=")[2]
         assert tenant.by_host(f"/?bazaar-grant={word[:-2]}xx")[0] == 403
+        # However its name is written, the tenant does not get it, and the rest stays as it was.
+        for name in ("bazaar-grant", "bazaar%2Dgrant", "%62azaar-grant"):
+            status, _, body = tenant.by_host(f"/?a=%2F&{name}={word}&b")
+            assert (status, json.loads(body)["path"]) == (200, "/?a=%2F&b")
         other = {"Host": f"{tenant.lease}--{tenant.port}.localhost:{tenant.bazaar.leases_port}"}
         assert ask(tenant.bazaar.leases_port, f"/?bazaar-grant={word}", headers=other)[0] == 403
         undeclared = f"/leases/{tenant.lease}/ports/22/"

@@ -16,12 +16,11 @@ from compute_market.clock import database_now
 from compute_market.errors import Denied, NotFound, Refusal, Unauthenticated
 from compute_market.leases import access
 from compute_market.leases.errors import PortNotServed, TunnelsUnavailable
-from compute_market.tunnels.grants import Grant, GrantRefused
+from compute_market.tunnels.grants import GRANT_PARAMETER, Grant, GrantRefused, take_grant
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 from compute_market.web.requests import actor_of
 from hub.interface import principal_for_token
 
-GRANT_PARAMETER = "bazaar-grant"
 SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -45,9 +44,10 @@ def _visit(request: HttpRequest, lease_id: int, port: str, token: str) -> HttpRe
     if not rest:
         # Relative addresses of the page need the slash.
         return HttpResponseRedirect(f"{prefix}/" + (f"?{query}" if query else ""))
-    if word := request.GET.get(GRANT_PARAMETER):
+    word, without_grant = take_grant(query)
+    if word:
         _require_grant(word, lease_id, port)
-        query = "&".join(part for part in query.split("&") if not part.startswith(f"{GRANT_PARAMETER}="))
+        query = without_grant
     elif token:
         actor = principal_for_token(token, now=now)
         access.way_to(actor=actor, lease_id=lease_id, port=port, now=now)
