@@ -22,15 +22,20 @@ def holder(lease_id: int) -> str:
 
 
 def serve(
-    lease_id: int, command: list[str], serves: list[dict[str, Any]], environment: dict[str, str]
+    lease_id: int,
+    command: list[str],
+    serves: list[dict[str, Any]],
+    environment: dict[str, str],
+    image: str = "",
 ) -> str:
-    """Run a command that serves ports; the work's token."""
+    """Run a command that serves ports, in a container if there is an image; the work's token."""
     work = leasing.run_work(
         actor=_holder(lease_id),
         lease_id=lease_id,
         command=command,
         environment=environment,
         serves=serves,
+        image=image,
         now=clock.database_now(),
     )
     return str(work.token)

@@ -45,6 +45,8 @@ class AgentProcess:
         # The hub's address as the machine knows it, and words before the program: a machine may be elsewhere.
         self.hub = bazaar.url
         self.prefix: list[str] = []
+        # What the machine's operator gives each agent besides.
+        self.options: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:
@@ -64,7 +66,7 @@ class AgentProcess:
         words = [
             *("--hub", self.hub, "--key", self.key, "--folder", str(self.folder)),
             *("--declare", declare, "--gpus", "2", "--allow-processes"),
-            *(*RUN_AS, *poll, *options),
+            *(*RUN_AS, *poll, *self.options, *options),
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
