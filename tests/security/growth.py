@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 # A doubled input may cost so many times as much, in the mean of the doublings. Linear is 2; quadratic is 4.
@@ -17,7 +19,26 @@ LAST_SECONDS_MIN = 0.003
 # Short calls are repeated until the clock has counted this much.
 MEASURED_SECONDS_MIN = 0.003
 TRIES = 4
+# Options of glibc's mallopt(3).
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+HELD_BYTES = 1 << 30
 Text = TypeVar("Text", str, bytes)
+
+
+@cache
+def hold_heap() -> list[list[object]]:
+    """Keep memory that is given back by one call for the next; returns what has to be kept for it.
+
+    Otherwise each call that needs more than a megabyte has its pages from the kernel anew. On virtual
+    machines that costs more than the parser does, and the growth measured is that of the page faults.
+    One small object in each of Python's arenas keeps them; glibc is told not to give back the rest.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, HELD_BYTES)
+        mallopt(M_TRIM_THRESHOLD, HELD_BYTES)
+    filled: list[list[object]] = [[] for _ in range(1_500_000)]
+    return filled[::4000]
 
 
 def cost(parse: Callable[[Text], object], given: Text) -> float:
@@ -25,6 +46,7 @@ def cost(parse: Callable[[Text], object], given: Text) -> float:
 
     Without garbage collection: it walks everything that the tests have loaded, whatever is measured.
     """
+    hold_heap()
     best = float("inf")
     gc.disable()
     try:
