@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from bazaar import docs, metrics, pages, readiness, status
+from bazaar import docs, metrics, opencsg, pages, readiness, status
 
 # The roof's own pages; their name puts them among the rooms whose scripts may run.
 roof = [path("preferences", pages.preferences), path("status", status.status)]
@@ -27,6 +27,7 @@ urlpatterns = [
     path("", include("hub.api.csghub.urls")),
     path("", include("hub.api.git.urls")),
     path("", include("hub.api.hf.urls")),
+    path(f"{opencsg.MOUNT}/", include(opencsg)),
     *(
         path(f"{mount}/", include(wire))
         for mount in settings.HF_MOUNTS

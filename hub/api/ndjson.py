@@ -7,8 +7,6 @@ before its path waits in a temporary file.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from typing import IO, Any
 import orjson
 from django.conf import settings
 
+from hub.api.base64_text import decoded
 from hub.api.json import BodyTooLarge, MalformedBody
 from hub.blobstore import refusing_when_full
 
@@ -127,7 +126,7 @@ class NdjsonReader:
         content = value.pop("content", None)
         if content is not None:
             # Only a short one, with the text spelled so that the search above has missed it.
-            content = iter([_decode(str(content).encode())])
+            content = decoded([str(content).encode("utf-8", "surrogatepass")])
         return Line(key=parsed["key"], value=value, content=content)
 
     def _with_content(self, match: re.Match[bytes]) -> Line:
@@ -150,15 +149,7 @@ class NdjsonReader:
         line.value |= self._parse(head + b'"' + self._rest_of_line()).value
 
     def _decoded(self) -> Iterator[bytes]:
-        carry = b""
-        for piece in self._base64():
-            text = carry + piece
-            usable = len(text) - len(text) % 4
-            carry = text[usable:]
-            if usable:
-                yield _decode(text[:usable])
-        if carry:
-            yield _decode(carry)
+        return decoded(self._base64())
 
     def _base64(self) -> Iterator[bytes]:
         """The raw text up to the closing quote."""
@@ -168,7 +159,7 @@ class NdjsonReader:
             if stop:
                 piece = bytes(self._buffer[:stop])
                 del self._buffer[:stop]
-                yield piece.replace(rb"\n", b"").replace(rb"\/", b"/") if b"\\" in piece else piece
+                yield piece
             if end >= 0:
                 del self._buffer[:1]
                 return
@@ -220,10 +211,3 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         while piece := file.read(PIECE):
             yield piece
-
-
-def _decode(text: bytes) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise MalformedBody(reason="a file's content is not base64") from None

@@ -681,7 +681,8 @@ BODIES: dict[str, object] = {
     "POST api/collections/<name:owner>/<segment:slug>/items": {"item": {"type": "model", "id": "olga/own"}},
 }
 
-# Below OpenCSG's mount a client is told of the gate where it asks for the list of files (hub/api/hf/info.py).
+# Below OpenCSG's mount a client is told of the gate where it asks for the list of files
+# (hub/api/csghub/gate.py).
 TOLD_OF_THE_GATE = frozenset(
     f"csg/api/<plural:kind>/<repo_id:repo_id>{more}" for more in ("", "/revision/<rest:revision>")
 )

@@ -52,10 +52,6 @@ MODEL_FIELDS = (
 )
 SPACE_FIELDS = "sdk runtime subdomain"
 
-
-# OpenCSG's client asks here for the list of files, and stops with an error of its own when there is none. So
-# it is told of the gate at once.
-OPENCSG_MOUNT = "/csg"
 # What lists or quotes files: behind a gate. A client that finds no `siblings` asks for the tree and is told
 # of the gate there.
 CONTENT_FIELDS = frozenset("siblings config mask_token transformersInfo gguf".split())
@@ -214,8 +210,6 @@ def expanded_fields(request: HttpRequest, kind: str) -> list[str] | None:
 
 def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = None) -> HttpResponse:
     found = repository(request, kind, repo_id, with_facts=True)
-    if getattr(request, "mount", "") == OPENCSG_MOUNT:
-        policies.require_content(actor(request), found)
     sha = found.head_sha if revision is None else selectors.resolve(found, revision)
     facts = getattr(found, "facts", None)
     shown = Info(found, facts, can_fetch=policies.can_fetch(actor(request), found), sha=sha)
@@ -238,10 +232,11 @@ def runtime(request: HttpRequest, repo_id: str) -> HttpResponse:
     return json_response(RUNTIME)
 
 
-_repo = "api/<plural:kind>/<repo_id:repo_id>"
-ADDRESS = path(_repo, route(GET=info))
+ADDRESS_PATTERN = "api/<plural:kind>/<repo_id:repo_id>"
+REVISION_PATTERN = f"{ADDRESS_PATTERN}/revision/<rest:revision>"
+ADDRESS = path(ADDRESS_PATTERN, route(GET=info))
 urlpatterns = [
     path("api/spaces/<repo_id:repo_id>/runtime", route(GET=runtime)),
     ADDRESS,
-    path(f"{_repo}/revision/<rest:revision>", route(GET=info)),
+    path(REVISION_PATTERN, route(GET=info)),
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -18,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from hub.accounts.policies import require_signed_in
 from hub.api import content
 from hub.api.json import MalformedBody, json_body, json_response, list_of, text_of
+from hub.api.json_contents import Contents, body_with_contents
 from hub.api.modelscope import errors, render
 from hub.api.modelscope.http import actor, base_url, branch_of, commit_of, legacy, repository, route
 from hub.errors import Refusal
@@ -192,24 +191,24 @@ def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Http
     found = repository(request, kind, repo_id)
     policies.require_write(actor(request), found)
     branch = branch_of(found, revision)
-    body = json_body(request, limit=COMMIT_BYTES_MAX)
-    actions = body.get("actions")
-    if not isinstance(actions, list):
-        raise MalformedBody(reason="“actions” must be a list")
-    if len(actions) > ACTIONS_MAX:
-        raise TooManyOperations(limit=ACTIONS_MAX)
-    now = timezone.now()
-    staging = Staging(repository=found, commit=selectors.resolve(found, branch), now=now)
-    request_ = NewCommit(
-        operations=[_operation(action, staging) for action in actions],
-        title=text_of(body, "commit_message", "Update files"),
-        only_changes=True,
-    )
-    done = services.commit(actor=actor(request), repository=found, revision=branch, request=request_, now=now)
+    with body_with_contents(request.read, limit=COMMIT_BYTES_MAX) as (body, contents):
+        actions = body.get("actions")
+        if not isinstance(actions, list):
+            raise MalformedBody(reason="“actions” must be a list")
+        if len(actions) > ACTIONS_MAX:
+            raise TooManyOperations(limit=ACTIONS_MAX)
+        now = timezone.now()
+        staging = Staging(repository=found, commit=selectors.resolve(found, branch), now=now)
+        wanted = NewCommit(
+            operations=[_operation(action, staging, contents) for action in actions],
+            title=text_of(body, "commit_message", "Update files"),
+            only_changes=True,
+        )
+    done = services.commit(actor=actor(request), repository=found, revision=branch, request=wanted, now=now)
     return legacy({"CommitId": done.oid, "Id": done.oid})
 
 
-def _operation(action: Any, staging: Staging) -> Operation:
+def _operation(action: Any, staging: Staging, contents: Contents) -> Operation:
     if not isinstance(action, dict):
         raise MalformedBody(reason="“actions” holds objects")
     what, name = action.get("action"), text_of(action, "path")
@@ -223,11 +222,8 @@ def _operation(action: Any, staging: Staging) -> Operation:
         return AddLfs(path=name, oid=wanted.oid, size=wanted.size_bytes)
     text = text_of(action, "content", "")
     if action.get("encoding") not in {"base64", None, ""}:
-        return staging.add(name, [text.encode()])
-    try:
-        return staging.add(name, [base64.b64decode(text, validate=True)])
-    except (binascii.Error, ValueError):
-        raise MalformedBody(reason=f"the content of {name} is not base64") from None
+        return staging.add(name, [contents.text(text).encode()])
+    return staging.add(name, contents.base64(text))
 
 
 # ---- revisions -----------------------------------------------------------------------------------
