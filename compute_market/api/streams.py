@@ -1,8 +1,8 @@
 """Server-sent events: one thread of a process serves all of its subscribers.
 
-Truth is in the database: a topic's events are numbered rows. What arrives by Redis is only a bell
-("topic t has news"), and a slow poll finds what a lost bell left. A subscriber has a bounded buffer;
-one that does not read is cut off and may resume by `Last-Event-ID`.
+A topic's events are numbered rows in the database. A Redis message only names the topics that have new ones,
+and a slow poll finds what a lost message left. A subscriber has a bounded buffer; one that does not read
+is disconnected and may resume by `Last-Event-ID`.
 
 Format: WHATWG HTML, section 9.2, "Server-sent events".
 """
@@ -32,6 +32,8 @@ BUFFER_BYTES_MAX = 256 * 1024
 SOCKET_BYTES = 64 * 1024
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.0
+# Each topic that is polled costs a query; with more topics than this they take turns.
+POLLED_AT_ONCE = 100
 SUBSCRIBERS_MAX = 5000
 BATCH = 500
 
@@ -54,11 +56,15 @@ Fetch = Callable[[str, int, int], Sequence[Event]]
 
 @dataclass(slots=True, eq=False)
 class Subscriber:
-    """One open connection. `sent` is the number of the last event put into its buffer."""
+    """One open connection. `sent` is the number of the last event put into its buffer.
+
+    `is_allowed` is asked with every heartbeat; the stream ends when it says no. None: nobody needs to ask.
+    """
 
     connection: socket.socket
     topic: str
     sent: int
+    is_allowed: Callable[[], bool] | None = None
     buffer: bytearray = field(default_factory=bytearray)
 
 
@@ -70,6 +76,7 @@ class Broadcaster:
         self._lock = threading.Lock()
         self._new: list[Subscriber] = []
         self._topics: dict[str, set[Subscriber]] = {}
+        self._unpolled: list[str] = []
         self._news: set[str] = set()
         self._selector: selectors.BaseSelector | None = None
         self._count = 0
@@ -84,18 +91,32 @@ class Broadcaster:
     def is_full(self) -> bool:
         return self._count >= SUBSCRIBERS_MAX
 
+    def count_of(self, topic: str) -> int:
+        """How many subscribers of a topic are connected."""
+        with self._lock:
+            waiting = sum(subscriber.topic == topic for subscriber in self._new)
+            return waiting + len(self._topics.get(topic, ()))
+
     def subscribe(
-        self, connection: socket.socket, *, topic: str, after: int, headers: bytes = b"", first: bytes = b""
+        self,
+        connection: socket.socket,
+        *,
+        topic: str,
+        after: int,
+        headers: bytes = b"",
+        first: bytes = b"",
+        is_allowed: Callable[[], bool] | None = None,
     ) -> bool:
         """Serve a connection from now on: events after number `after`, behind the bytes of `first`.
 
-        `headers` are whole lines with their ends. False (and nothing done) when there are too many.
+        `headers` are whole lines with their ends. `is_allowed` is asked with every heartbeat, in the thread
+        of the streams. False (and nothing done) when there are too many subscribers.
         """
         with self._lock:
             if self._count >= SUBSCRIBERS_MAX:
                 return False
             self._count += 1
-            subscriber = Subscriber(connection, topic, after)
+            subscriber = Subscriber(connection, topic, after, is_allowed)
             subscriber.buffer += HEAD + headers + b"\r\nretry: 2000\n\n" + first
             self._new.append(subscriber)
             if self._selector is None:
@@ -113,23 +134,23 @@ class Broadcaster:
         self._selector = selectors.DefaultSelector()
         self._selector.register(wake_read, selectors.EVENT_READ, None)
         threading.Thread(target=self._run, name="event-streams", daemon=True).start()
-        threading.Thread(target=self._listen, name="event-bells", daemon=True).start()
+        threading.Thread(target=self._listen, name="event-messages", daemon=True).start()
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # full: it is awake already
             self._pair[1].send(b"\0")
 
     def _listen(self) -> None:
-        """Hear bells. A Redis that is away costs promptness only: the poll goes on."""
+        """Receive the names of topics with new events. While Redis is away the poll alone finds them."""
         while True:
             try:
-                bells = self.redis_connection().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-                bells.subscribe(self.channel)
+                channel = self.redis_connection().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+                channel.subscribe(self.channel)
                 while True:
-                    message = bells.get_message(timeout=30.0)
-                    if message is not None:
+                    message = channel.get_message(timeout=30.0)
+                    if message is not None and self._count:
                         with self._lock:
-                            self._news.add(message["data"].decode())
+                            self._news.update(message["data"].decode().split())
                         self._wake()
             except redis.RedisError:
                 time.sleep(POLL_SECONDS)
@@ -149,7 +170,8 @@ class Broadcaster:
                 topics = self._admit()
                 now = time.monotonic()
                 if now - polled >= POLL_SECONDS:
-                    polled, topics = now, set(self._topics)
+                    polled = now
+                    topics |= self._polled()
                 for topic in topics:
                     self._advance(topic)
                 if now - beaten >= HEARTBEAT_SECONDS:
@@ -161,6 +183,13 @@ class Broadcaster:
                 time.sleep(POLL_SECONDS)
             finally:
                 close_old_connections()
+
+    def _polled(self) -> set[str]:
+        """The topics to look at although no message named them: all, or the next of them in turn."""
+        if not self._unpolled:
+            self._unpolled = list(self._topics)
+        turn, self._unpolled = self._unpolled[:POLLED_AT_ONCE], self._unpolled[POLLED_AT_ONCE:]
+        return set(turn) & self._topics.keys()
 
     def _drain_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -204,6 +233,9 @@ class Broadcaster:
     def _beat(self) -> None:
         for subscribers in list(self._topics.values()):
             for subscriber in list(subscribers):
+                if subscriber.is_allowed is not None and not subscriber.is_allowed():
+                    self._drop(subscriber)
+                    continue
                 subscriber.buffer += b": still here\n\n"
                 self._flush(subscriber)
 

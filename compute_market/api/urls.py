@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from compute_market.api import accounts, feeds, fills, leases, orders, ports, products, supply
+from compute_market.api import account_stream, accounts, feeds, fills, leases, orders, ports, products, supply
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("compute_market.api.agent")),
@@ -13,5 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *leases.urlpatterns,
     *ports.urlpatterns,
     *accounts.urlpatterns,
+    *account_stream.urlpatterns,
     *supply.urlpatterns,
 ]

@@ -16,6 +16,7 @@ from compute_market import clock, rows
 from compute_market.leases.models import JoinedFill, Lease, LeaseEvent, Work
 from compute_market.leases.signals import lease_moved, leases_opened, work_moved
 from compute_market.leases.states import NEXT, OVER, State
+from compute_market.ledger.account_events import LEASES, Changes
 
 LockedLease = NewType("LockedLease", Lease)
 """A lease whose row this transaction holds; made only by `lock_lease()` and `lock_leases()`."""
@@ -49,6 +50,20 @@ class LeaseOpening(NamedTuple):
     def price_micros_per_minute(self) -> int:
         """Ticks are multiples of 60, so it is whole."""
         return self.gpus * (self.price_micros_per_gpu_hour // 60)
+
+
+class LeaseChange(NamedTuple):
+    """A lease in an account's event, as it stands after a commit; times in seconds since the epoch."""
+
+    lease: int
+    order: int | None
+    product: int
+    node: int
+    gpus: int
+    start: int
+    end: int
+    state: str
+    reason: str
 
 
 class _Machine(NamedTuple):
@@ -103,13 +118,13 @@ UNTOUCHED = {
 }
 
 
-def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list[int]:
+def open_from_trades(openings: Sequence[LeaseOpening], *, changes: Changes, now: datetime) -> list[int]:
     """Open the leases of a batch of trades, inside the commit that makes them; one statement for all.
 
     Fills of one order on one node and window, from one seller, are one lease: also with those of earlier
     commits, as long as that lease is pending. The first minute of a lease that is opened in it is free (rule
     M15). The buyers' money is in the shard's escrow account already. Gives the ids of the new
-    leases.
+    leases; adds all that were opened or grew to `changes`, for their holders and sellers.
     """
     if not openings:
         return []
@@ -139,9 +154,33 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, now: datetime) -> list
         ("lease", "trade_number", "hold", "gpus"),
         [(pk, fill.trade_id, fill.hold_id, fill.gpus) for pk, fill in joined],
     )
+    for pk, fills in zip(lease_ids, new, strict=True):
+        _note_opened(changes, pk, fills)
+    for lease in pending.values():
+        note(changes, lease)
     starts_at = min(opening.start for opening in openings)
     leases_opened.send(sender=Lease, lease_ids=lease_ids, starts_at=starts_at, now=now)
     return lease_ids
+
+
+def note(changes: Changes, lease: Lease) -> None:
+    """Add a lease as it stands to the events of its holder and its seller."""
+    change = LeaseChange(
+        lease.pk, lease.order_number, lease.product_id, lease.node_id, lease.gpus,
+        int(lease.starts_at.timestamp()), int(lease.ends_at.timestamp()), str(lease.state), lease.reason,
+    )  # fmt: skip
+    for account_id in {lease.holder_id, lease.seller_id}:
+        changes.add(account_id, LEASES, change)
+
+
+def _note_opened(changes: Changes, lease_id: int, fills: Sequence[LeaseOpening]) -> None:
+    first = fills[0]
+    change = LeaseChange(
+        lease_id, first.order_id, first.product_id, first.node_id, sum(fill.gpus for fill in fills),
+        int(first.start.timestamp()), int(first.end.timestamp()), State.PENDING.value, "",
+    )  # fmt: skip
+    for account_id in {first.buyer_id, first.seller_id}:
+        changes.add(account_id, LEASES, change)
 
 
 def _machine_of(fill: LeaseOpening) -> _Machine:
@@ -267,6 +306,10 @@ def move_all(leases: Sequence[LockedLease], state: State, *, now: datetime) -> N
         [(lease.pk, lease.reason) for lease in leases],
         same={"state": state.value, "at": now},
     )
+    changes = Changes()
+    for lease in leases:
+        note(changes, lease)
+    changes.write(now=now)
     for lease in leases:
         _announce(lease, now)
 
@@ -283,7 +326,15 @@ def move(lease: LockedLease, state: State, *, now: datetime, reason: str = "") -
         lease.over_at = now
     lease.save()
     LeaseEvent.objects.create(lease=lease, state=state, reason=lease.reason, at=now)
+    write_change(lease, now=now)
     _announce(lease, now)
+
+
+def write_change(lease: Lease, *, now: datetime) -> None:
+    """Write an event for the lease's holder and seller: it has another state, or another end."""
+    changes = Changes()
+    note(changes, lease)
+    changes.write(now=now)
 
 
 def tell_of_work(work: Work, *, now: datetime) -> None:

@@ -25,7 +25,7 @@ from compute_market.leases.errors import (
     WorkOver,
     WorkRunning,
 )
-from compute_market.leases.lifecycle import LockedLease, lock_lease, move, tell_of_work
+from compute_market.leases.lifecycle import LockedLease, lock_lease, move, tell_of_work, write_change
 from compute_market.leases.models import Lease, LogChunk, Work
 from compute_market.leases.states import LIVE, NEXT, RUNNING, State
 from compute_market.offers.models import GpuHold, Node
@@ -137,6 +137,7 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
             move(lease, State.ENDED, now=now, reason="ended early")
         else:
             lease.save(update_fields=["ends_at"])
+            write_change(lease, now=now)
     return lease
 
 

@@ -15,6 +15,7 @@ from typing import NewType
 from django.db import DEFAULT_DB_ALIAS
 
 from compute_market import rows
+from compute_market.ledger.account_events import Changes
 from compute_market.ledger.errors import AmountInvalid, InsufficientFunds, ReservationEnded
 from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account, Reservation, Transfer
 
@@ -42,9 +43,12 @@ class Journal:
 
     The accounts' objects are kept up to date while it collects, so `available_micros` always tells what the
     next movement may take. A journal whose `write()` never comes has changed nothing in the database.
+    `write()` tells the accounts' owners of their balances (`account_events`), unless `is_told` says that
+    somebody else does.
     """
 
-    def __init__(self, *, accounts: Iterable[LockedAccount], now: datetime) -> None:
+    def __init__(self, *, accounts: Iterable[LockedAccount], now: datetime, is_told: bool = True) -> None:
+        self._is_told = is_told
         self.accounts: Mapping[int, LockedAccount] = {account.pk: account for account in accounts}
         self.now = now
         self._before = {
@@ -138,6 +142,10 @@ class Journal:
 
     def write(self) -> None:
         """Write everything collected since the last `write()`. Needs the transaction that took the locks."""
+        if self._is_told:
+            changes = Changes()
+            changes.add_balances(self.changed_accounts())
+            changes.write(now=self.now)
         self._send_reservations()
         self.confirm()
         self._send_movements()
@@ -157,6 +165,15 @@ class Journal:
             # Somebody ended one of them without holding its account: a bug, never a refusal.
             raise RuntimeError(f"{wanted - changed.count()} reservations ended behind the lock.")
 
+    def changed_accounts(self) -> list[LockedAccount]:
+        """The accounts whose balance or holds have changed since the last `write()` or `send()`."""
+        before = self._before
+        return [
+            account
+            for pk, account in self.accounts.items()
+            if (account.balance_micros, account.held_micros) != before[pk]
+        ]
+
     def _send_movements(self) -> None:
         rows.add_rows(
             Transfer,
@@ -168,10 +185,9 @@ class Journal:
             same={"at": self.now},
         )
         deltas = [
-            (pk, account.balance_micros - balance, account.held_micros - held)
-            for pk, account in self.accounts.items()
-            for balance, held in (self._before[pk],)
-            if (account.balance_micros, account.held_micros) != (balance, held)
+            (account.pk, account.balance_micros - balance, account.held_micros - held)
+            for account in self.changed_accounts()
+            for balance, held in (self._before[account.pk],)
         ]
         rows.update_rows(Account, ("balance_micros", "held_micros"), deltas, add=True)
         self._before = {

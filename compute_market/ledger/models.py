@@ -215,3 +215,46 @@ class TokenPurchase(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.order_number} of token budget {self.budget_id}"
+
+
+class AccountStream(models.Model):
+    """An account whose events somebody has followed; its row is locked while events are numbered."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    last_number = models.BigIntegerField(default=0, help_text="The number of the account's newest event.")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(name="account_stream_counts_up", condition=Q(last_number__gte=0)),
+        )
+
+    def __str__(self) -> str:
+        return f"stream of account {self.account_id}"
+
+
+class AccountEvent(models.Model):
+    """What one transaction changed for an account (`account_events`), numbered when it is first read."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    number = models.BigIntegerField(null=True, help_text="Its place in the account's stream.")
+    payload = models.JSONField(help_text="Lists of changes by kind: orders, fills, leases, balances.")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["account", "number"],
+                name="account_event_number_once",
+                condition=Q(number__isnull=False),
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["account", "id"], name="account_event_unnumbered", condition=Q(number__isnull=True)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"event {self.number} of account {self.account_id}"

@@ -7,12 +7,23 @@ from datetime import datetime
 from django.db import transaction
 
 from compute_market.ledger import policies, postings
-from compute_market.ledger.errors import CauseReused, MoneyFull
+from compute_market.ledger.errors import AccountNotFound, CauseReused, MoneyFull
 from compute_market.ledger.models import Account, Transfer
 from hub.interface import Principal
 
 # What all accounts together may hold; a column holds a little more than twice that on either database.
 MONEY_MAX_MICROS = 4 * 10**18
+
+
+def open_account(*, actor: Principal, namespace_id: int, now: datetime) -> Account:
+    """The main account of a namespace that the actor trades for, opened at the first need of it.
+
+    Raises: Unauthenticated, TradeScopeMissing, AccountNotFound.
+    """
+    policies.require_trade_scope(actor)
+    if not policies.may_spend(actor, namespace_id):
+        raise AccountNotFound
+    return postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now)
 
 
 def deposit(*, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime) -> Transfer:

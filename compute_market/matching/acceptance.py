@@ -78,7 +78,8 @@ class Batch:
         self.now = now
         # Read once: each look at the settings costs as much as a check of an order.
         self.maker_bps, self.taker_bps = limits.maker_fee_bps(), limits.taker_fee_bps()
-        self.journal = ledger.Journal(accounts=accounts, now=now)
+        # An order's hold is told with its decision, by whoever drains the shard.
+        self.journal = ledger.Journal(accounts=accounts, now=now, is_told=False)
         self._fresh: list[tuple[Order, str, Reservation | None]] = []
         self._sources: list[supply.Sources] = []
         self._refused: list[refusals.Refused] = []

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from compute_market import rows
-from compute_market.matching import bells, books, commandlog, engine, limits, quantities, settlement
+from compute_market import event_channel, rows
+from compute_market.matching import books, commandlog, engine, limits, quantities, settlement
 from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Cursor, Intake, Level, Snapshot
 from compute_market.matching.signals import shard_drained
@@ -97,14 +97,12 @@ def _drain_batch(held: Claim, now: datetime) -> int:
         batch = settlement.Settlement(shelf=shelf, logged=logged, events=events, now=now)
         batch.settle()
         batch.write()
-        topics: dict[str, object] = {
-            f"product/{product}": news
-            for product, news in settlement.product_news(batch.trades, levels).items()
-        }
-        topics |= {f"account/{account}": news for account, news in batch.order_news().items()}
+        news = settlement.product_news(batch.trades, levels)
+        topics = {f"product/{product}": payload for product, payload in news.items()}
         batch.tell(topics, sequence=shelf.matcher.number)
-        bells.ring(topics)
+        event_channel.publish(topics)
         batch.open_leases()
+        batch.write_account_events()
         batch.journal.confirm()
         _advance(held, shelf.matcher)
     held.sequence, held.event_number = shelf.matcher.sequence, shelf.matcher.number

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from compute_market.clock import database_now
+from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
 from compute_market.matching import books, cancelling, commandlog, drain, limits, listings, marks, refusals
 from compute_market.matching.models import (
@@ -119,10 +120,10 @@ def update_bands(*, now: datetime) -> set[int]:
 
 
 def prune(*, now: datetime) -> int:
-    """Let go of old news and refusals, and of all but the newest snapshots. The log stays whole."""
+    """Delete old news, account events and refusals, and all but the newest snapshots. The log stays whole."""
     gone, _ = Outbox.objects.filter(at__lt=now - NEWS_KEPT).delete()
     forgotten, _ = RefusedOrder.objects.filter(refused_at__lt=now - refusals.KEPT).delete()
-    gone += forgotten
+    gone += forgotten + account_events.prune(now=now)
     for shard in Cursor.objects.values_list("shard", flat=True):
         snapshots = Snapshot.objects.filter(shard=shard)
         newest = list(snapshots.order_by("-sequence").values_list("pk", flat=True)[:SNAPSHOTS_KEPT])

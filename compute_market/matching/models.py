@@ -445,7 +445,7 @@ class Outbox(models.Model):
 
     Topic `product/<id>`: `trades` as `[number, taker side, price, gpus, start, end]`, and `levels` as
     `[side, price, start, end, gpus, orders]` as they are now (0 orders: gone); times in minutes since the
-    epoch. Topic `account/<id>`: `[order, state, filled, open, cancelled, version, reason]`, in GPU-minutes.
+    epoch. What concerns one account alone is in `ledger.account_events`.
     """
 
     shard = models.ForeignKey(

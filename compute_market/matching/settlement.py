@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from compute_market import rows
 from compute_market.leases import capacity, lifecycle
+from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Reservation, Transfer
 from compute_market.matching import quantities, supply
@@ -32,7 +33,7 @@ ESCROW, FEE = Transfer.Kind.ESCROW.value, Transfer.Kind.FEE.value
 LOADED = (
     "id, account_id, side, price_micros_per_gpu_hour, gpus, state, total_gpu_minutes, filled_gpu_minutes,"
     " open_gpu_minutes, cancelled_gpu_minutes, version, reservation_id, maker_fee_bps, taker_fee_bps,"
-    " lease_id, reason, client_order_id"
+    " lease_id, reason, client_order_id, product_id"
 )
 WRITTEN = (
     "price_micros_per_gpu_hour", "gpus", "state", "total_gpu_minutes", "filled_gpu_minutes",
@@ -60,6 +61,39 @@ class Traded(NamedTuple):
     sell_fee_micros: int
 
 
+class OrderChange(NamedTuple):
+    """An order in an account's event: as it stands after a batch; quantities in GPU-minutes."""
+
+    order: int
+    client_order_id: str
+    product: int
+    side: int
+    price_micros_per_gpu_hour: int
+    gpus: int
+    state: str
+    filled_gpu_minutes: int
+    open_gpu_minutes: int
+    cancelled_gpu_minutes: int
+    version: int
+    reason: str
+
+
+class FillChange(NamedTuple):
+    """One side of a trade in an account's event; `start` and `end` in minutes since the epoch."""
+
+    trade: int
+    order: int
+    product: int
+    side: int
+    is_taker: bool
+    price_micros_per_gpu_hour: int
+    gpus: int
+    start: int
+    end: int
+    notional_micros: int
+    fee_micros: int
+
+
 class Tally:
     """An order's figures while a batch is settled."""
 
@@ -76,6 +110,7 @@ class Tally:
         "open",
         "pk",
         "price",
+        "product",
         "reason",
         "reservation",
         "side",
@@ -88,7 +123,7 @@ class Tally:
     def __init__(self, row: tuple[Any, ...]) -> None:
         (self.pk, self.account, self.side, self.price, self.gpus, self.state, self.total, self.filled,
          self.open, self.cancelled, self.version, self.reservation, self.maker_bps, self.taker_bps,
-         self.lease, self.reason, self.client_order_id) = row  # fmt: skip
+         self.lease, self.reason, self.client_order_id, self.product) = row  # fmt: skip
         self.filled_before = self.filled
         self.hold: Reservation | ledger.Promise | None = None
 
@@ -139,6 +174,7 @@ class Settlement:
         self._resized: dict[int, Tally] = {}
         self._gpu_holds: dict[str, int] = {}
         self._trade_pks: list[int] = []
+        self._changes = account_events.Changes()
 
     def settle(self) -> None:
         """Go through the events in their order."""
@@ -169,6 +205,7 @@ class Settlement:
         ]
         capacity.release(hold_ids=finished, now=now)
         at_shard = {"shard": self.shard}
+        changed_accounts = self.journal.changed_accounts()
         self._trade_pks = rows.insert_rows(Trade, Traded._fields, self.trades, same=at_shard | {"at": now})
         self.journal.send()
         changed = [tally.row() for tally in self.tallies.values()]
@@ -180,6 +217,7 @@ class Settlement:
             same=at_shard,
         )
         supply.shrink(sizes=[(t.cause, self._gpus_needed(t)) for t in self._resized.values() if t.open])
+        self._note_changes(changed_accounts)
 
     def tell(self, topics: dict[str, Any], *, sequence: int) -> None:
         """Put news into the outbox, under the number of the batch's last event."""
@@ -214,14 +252,31 @@ class Settlement:
             )
             for trade_pk, trade in zip(self._trade_pks, self.trades, strict=True)
         ]
-        lifecycle.open_from_trades(openings, now=self.now)
+        lifecycle.open_from_trades(openings, changes=self._changes, now=self.now)
 
-    def order_news(self) -> dict[int, list[tuple[Any, ...]]]:
-        """Account → its orders that changed: (order, state, filled, open, cancelled, version, reason)."""
-        news: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    def write_account_events(self) -> None:
+        """Write what the batch changed for each account: orders, fills, leases, balance."""
+        self._changes.write(now=self.now)
+
+    def _note_changes(self, accounts: Iterable[ledger.LockedAccount]) -> None:
+        """Note orders, fills and balances for the streams of their owners; leases are noted as they open."""
+        add = self._changes.add
         for t in self.tallies.values():
-            news[t.account].append((t.pk, t.state, t.filled, t.open, t.cancelled, t.version, t.reason))
-        return news
+            add(t.account, account_events.ORDERS, OrderChange(
+                t.pk, t.client_order_id, t.product, t.side, t.price, t.gpus, t.state, t.filled, t.open,
+                t.cancelled, t.version, t.reason,
+            ))  # fmt: skip
+        for pk, t in zip(self._trade_pks, self.trades, strict=True):
+            window = quantities.to_minutes(t.start), quantities.to_minutes(t.end)
+            for side, account, order, fee in (
+                (BUY, t.buyer, t.buy, t.buy_fee_micros),
+                (-BUY, t.seller, t.sell, t.sell_fee_micros),
+            ):
+                add(account, account_events.FILLS, FillChange(
+                    pk, order, t.product, side, t.taker_side == side, t.price_micros_per_gpu_hour, t.gpus,
+                    *window, t.notional_micros, fee,
+                ))  # fmt: skip
+        self._changes.add_balances(accounts)
 
     def _finished_or_sold(self) -> set[str]:
         """The causes of the GPUs that sells gave back or sold in this batch."""

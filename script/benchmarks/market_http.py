@@ -40,6 +40,7 @@ OPEN_ORDERS = 100_000
 SUBSCRIBERS = 500
 TRADES_A_SECOND = 100
 CLIENTS = (4, 8, 16)
+WIRES_PACED = 24
 Figures = dict[str, str]
 
 
@@ -228,8 +229,11 @@ class Stage:
         self.product = bazaar.remote.call(f"{FAR_END}:offer_all", self.floor)
         bazaar.start_worker("-B", "-s", str(bazaar.data / "beat"))
         self.traders = [Trader(bazaar, self.product) for _ in range(max(CLIENTS))]
-        self.wires = [Wire(bazaar.port) for _ in range(24)]
-        paced(self.wires[:4], lambda: self.traders[0].buy(12_000_000, "?wait=30"), 10, 3)  # all is imported
+        paced(self.wires(4), lambda: self.traders[0].buy(12_000_000, "?wait=30"), 10, 3)  # all is imported
+
+    def wires(self, count: int) -> list[Wire]:
+        """Fresh connections: the server ends those that were silent for longer than it keeps them."""
+        return [Wire(self.bazaar.port) for _ in range(count)]
 
     def settle(self) -> None:
         """Until the worker has drained what was accepted."""
@@ -243,13 +247,13 @@ class Stage:
     def measure_orders(self, seconds: float) -> Figures:
         """Orders one by one, and orders that trade at a steady rate."""
         healthz = request("/healthz")
-        empty = flat_out(self.wires[:4], [lambda: healthz] * 4, min(2.0, seconds))
+        empty = flat_out(self.wires(4), [lambda: healthz] * 4, min(2.0, seconds))
         figures = {"empty": f"{len(empty) / min(2.0, seconds):,.0f} requests/s, {percentiles(empty)}"}
         for clients in CLIENTS:
             buys = [lambda trader=trader: trader.buy(600_000) for trader in self.traders[:clients]]  # type: ignore[misc]
             work = Work(self.bazaar, self.url)
             began = time.monotonic()
-            taken = flat_out(self.wires[:clients], buys, seconds)
+            taken = flat_out(self.wires(clients), buys, seconds)
             rate = len(taken) / (time.monotonic() - began)
             self.settle()
             figures[f"single_{clients}"] = f"{rate:,.0f} orders/s, {percentiles(taken)}"
@@ -257,7 +261,7 @@ class Stage:
         turns = iter(range(10**9))
         work = Work(self.bazaar, self.url)
         rate, taken = paced(
-            self.wires,
+            self.wires(WIRES_PACED),
             lambda: self.traders[next(turns) % 4].buy(12_000_000, "?wait=30"),
             TRADES_A_SECOND,
             seconds,
@@ -273,7 +277,7 @@ class Stage:
         began = time.monotonic()
         taken = 0
         with selectors.DefaultSelector() as selector:
-            for wire, first in zip(self.wires, bulks[:2], strict=False):
+            for wire, first in zip(self.wires(2), bulks[:2], strict=True):
                 selector.register(wire.socket, selectors.EVENT_READ, wire)
                 wire.send(first)
             while taken < count:
@@ -295,7 +299,7 @@ class Stage:
         trader = self.traders[0]
         first, last = (f"{trader.start + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}" for hours in (0, 1))
         asked = request(f"{BASE}/products/{self.product}/book?start={first}&end={last}&depth=200")
-        wire = Wire(self.bazaar.port)  # the others have been silent for longer than they are kept
+        [wire] = self.wires(1)
         levels = len(json.loads(wire.ask(asked)[1])["bids"])
         taken = flat_out([wire], [lambda: asked], 2)
         open_orders = self.bazaar.remote.call(f"{FAR_END}:open_orders")

@@ -14,6 +14,7 @@ from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, Work
 from compute_market.ledger import postings
 from compute_market.ledger import services as ledger
+from compute_market.ledger.account_events import Changes
 from compute_market.offers import agents, listing
 from compute_market.offers.models import Node, Product, Provider
 from hub.accounts.models import AccessToken, Namespace, User
@@ -161,7 +162,7 @@ def lease(
             seller_fee_micros=notional * seller_fee_bps // 10_000,
             is_first=True,
         )
-        (lease_id,) = lifecycle.open_from_trades([opening], now=NOON)
+        (lease_id,) = lifecycle.open_from_trades([opening], changes=Changes(), now=NOON)
     return Lease.objects.get(pk=lease_id)
 
 

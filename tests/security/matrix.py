@@ -589,6 +589,7 @@ MARKET_ROUTES = """
     GET    api/market/v1/leases/<row_id:lease_id>/ports/<slug:port>         trader
     POST   api/market/v1/leases/<row_id:lease_id>/ports/<slug:port>/links   trader
     GET    api/market/v1/balance                                  trader
+    GET    api/market/v1/account/stream                           trader
     GET    api/market/v1/statement                                trader
     GET    api/market/v1/statement.csv                            trader
     POST   api/market/v1/deposits                                 barred

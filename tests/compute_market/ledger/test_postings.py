@@ -213,7 +213,7 @@ class TestJournal:
                 reservation=hold, credit_id=payee, amount_micros=9, kind="usage", cause=f"trade/{number}"
             )
             journal.end(reservation=hold)
-        with django_assert_max_num_queries(3):  # type: ignore[operator]
+        with django_assert_max_num_queries(4):  # type: ignore[operator]
             journal.write()
         assert stored(seller) == (9000, 0)
         assert stored(buyer) == (100 * CREDIT - 9000, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compute_market.leases.errors import CapacityTaken
+from compute_market.ledger.models import AccountEvent
 from compute_market.matching import services
 from compute_market.matching.models import Outbox
 from compute_market.offers.models import GpuHold, Node
@@ -65,4 +66,7 @@ class TestOutcomes:
         drain()
         news = Outbox.objects.get(topic=f"product/{machine.product_id}").payload
         assert [trade[2:4] for trade in news["trades"]] == [[9 * CREDIT, 4]]
-        assert Outbox.objects.filter(topic__startswith="account/").count() == 2
+        assert {event.account_id for event in AccountEvent.objects.all()} == {
+            purse(provider).pk,
+            purse(user).pk,
+        }
