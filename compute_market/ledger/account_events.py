@@ -107,7 +107,11 @@ def read(account_id: int, *, after: int, limit: int) -> list[NumberedEvent]:
     """The events of an account that is followed, above a number and in order, at most `limit`."""
     _number_all(account_id)
     found = AccountEvent.objects.filter(account=account_id, number__gt=after).order_by("number")
-    return [NumberedEvent(*row) for row in found.values_list("number", "at", "payload")[:limit]]
+    return [
+        NumberedEvent(event.number, event.at, event.payload)
+        for event in found[:limit]
+        if event.number is not None
+    ]
 
 
 def prune(*, now: datetime) -> int:

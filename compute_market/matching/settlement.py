@@ -266,15 +266,15 @@ class Settlement:
                 t.pk, t.client_order_id, t.product, t.side, t.price, t.gpus, t.state, t.filled, t.open,
                 t.cancelled, t.version, t.reason,
             ))  # fmt: skip
-        for pk, t in zip(self._trade_pks, self.trades, strict=True):
-            window = quantities.to_minutes(t.start), quantities.to_minutes(t.end)
+        for pk, trade in zip(self._trade_pks, self.trades, strict=True):
+            window = quantities.to_minutes(trade.start), quantities.to_minutes(trade.end)
             for side, account, order, fee in (
-                (BUY, t.buyer, t.buy, t.buy_fee_micros),
-                (-BUY, t.seller, t.sell, t.sell_fee_micros),
+                (BUY, trade.buyer, trade.buy, trade.buy_fee_micros),
+                (-BUY, trade.seller, trade.sell, trade.sell_fee_micros),
             ):
                 add(account, account_events.FILLS, FillChange(
-                    pk, order, t.product, side, t.taker_side == side, t.price_micros_per_gpu_hour, t.gpus,
-                    *window, t.notional_micros, fee,
+                    pk, order, trade.product, side, trade.taker_side == side,
+                    trade.price_micros_per_gpu_hour, trade.gpus, *window, trade.notional_micros, fee,
                 ))  # fmt: skip
         self._changes.add_balances(accounts)
 

@@ -589,7 +589,6 @@ MARKET_ROUTES = """
     GET    api/market/v1/leases/<row_id:lease_id>/ports/<slug:port>         trader
     POST   api/market/v1/leases/<row_id:lease_id>/ports/<slug:port>/links   trader
     GET    api/market/v1/balance                                  trader
-    GET    api/market/v1/account/stream                           trader
     GET    api/market/v1/statement                                trader
     GET    api/market/v1/statement.csv                            trader
     POST   api/market/v1/deposits                                 barred
@@ -624,8 +623,10 @@ MARKET_ROUTES = """
     POST   market/provider/nodes/<row_id:node_id>/retire             holder
 """
 # What does not end by itself. The stream of a product is open to all (tests/wire/test_market_stream.py); who
-# may use a port of a lease is tested with the tunnels (tests/compute_market).
+# may use a port of a lease is tested with the tunnels (tests/compute_market), and who may follow an account
+# in tests/compute_market/api/test_account_stream.py.
 ELSEWHERE = r"""
+    api/market/v1/account/stream
     api/market/v1/products/<str:slug>/stream
     api/market/v1/leases/<row_id:lease_id>/ports/<slug:port>/pipe
     ^leases/(?P<lease_id>[1-9]\d{0,17})/ports/(?P<port>[a-z0-9][a-z0-9-]{0,40})(?:/.*)?$

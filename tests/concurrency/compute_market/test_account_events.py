@@ -81,7 +81,7 @@ def test_readers_see_every_event_once_and_in_order(shards: int) -> None:
     told = []
     for event in seen[0]:
         for row in event.payload.get("orders", ()):
-            assert row[10] >= newest.get(row[0], [0])[-1]  # type: ignore[operator]
+            assert row[10] >= newest.get(row[0], [0])[-1]
             newest[row[0]] = row[6:11]
         told += [row[0] for row in event.payload.get("fills", ())]
     recorded = Order.objects.filter(account=account)
