@@ -1,4 +1,4 @@
-"""Money: balances, statements; deposits, withdrawals and bonds (market.md 3)."""
+"""Money: balances, statements; deposits, withdrawals and bonds (docs/market.md#money)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream of a product: a snapshot of its book, then every change, with resume (market.md 4)."""
+"""The stream of a product: a snapshot of its book, then every change (docs/market.md#streams)."""
 
 from __future__ import annotations
 

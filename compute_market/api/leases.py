@@ -1,4 +1,4 @@
-"""Leases: what one holds and supplies, what runs in it, its end (market.md 3)."""
+"""Leases: what one holds and supplies, what runs in it, its end (docs/market-leases.md#a-lease)."""
 
 from __future__ import annotations
 

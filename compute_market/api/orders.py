@@ -1,4 +1,4 @@
-"""Orders: place, in bulk, amend, cancel, and why one has not filled (market.md 2)."""
+"""Orders: place, in bulk, amend, cancel, and why one has not filled (docs/market.md#orders)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files: one at a time, and large folders (contract 3.5, 3.7)."""
+"""Files: one at a time, and large folders (docs/wire/opencsg.md#calls)."""
 
 from __future__ import annotations
 

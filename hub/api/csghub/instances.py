@@ -1,4 +1,4 @@
-"""Running instances (contract 3.9): the hub runs no models by itself; who does says so here."""
+"""Running instances, which are leases that serve a model (docs/wire/opencsg.md#instances)."""
 
 from __future__ import annotations
 

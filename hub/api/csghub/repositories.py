@@ -1,4 +1,4 @@
-"""Repositories and branches (contract 3.3, 3.4)."""
+"""Repositories and branches (docs/wire/opencsg.md#calls)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access to gated repositories (contract 8)."""
+"""Access to gated repositories (docs/wire/huggingface.md#access-to-gated-repositories)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who am I, and the small calls that clients make around a session (contract 1)."""
+"""The account of a token, and small calls of clients (docs/wire/huggingface.md#account-and-repositories)."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def validate_yaml(request: HttpRequest) -> HttpResponse:
 
 
 def telemetry(_request: HttpRequest, rest: str = "") -> HttpResponse:
-    """Nothing is kept: the hub collects no telemetry (D14)."""
+    """Accept and discard: the hub collects no telemetry (docs/rules/house.md#privacy)."""
     return HttpResponse(status=204)
 
 

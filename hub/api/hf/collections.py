@@ -1,4 +1,4 @@
-"""Collections (contract 9)."""
+"""Collections (docs/wire/huggingface.md#collections)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Discussions and pull requests (contract 7)."""
+"""Discussions and pull requests (docs/wire/huggingface.md#discussions-and-pull-requests)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialect's whole vocabulary of refusals on one screen (contract 0.1)."""
+"""The dialect's whole vocabulary of refusals on one screen (docs/wire/huggingface.md#refusals)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a repository is: the info object of every kind (contract 2.1)."""
+"""What a repository is: the info object of every kind (docs/wire/huggingface.md#account-and-repositories)."""
 
 from __future__ import annotations
 

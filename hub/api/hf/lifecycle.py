@@ -1,4 +1,4 @@
-"""Repositories come, change and go (contract 6)."""
+"""Repositories come, change and go (docs/wire/huggingface.md#account-and-repositories)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Likes (contract 1)."""
+"""Likes (docs/wire/huggingface.md#users-organizations-likes)."""
 
 from __future__ import annotations
 

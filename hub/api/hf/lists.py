@@ -1,4 +1,4 @@
-"""Lists of repositories, and the tags they can be narrowed by (contract 2.2)."""
+"""Lists of repositories, and the tags they can be narrowed by (docs/wire/huggingface.md#lists)."""
 
 from __future__ import annotations
 

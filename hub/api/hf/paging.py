@@ -1,4 +1,4 @@
-"""Pages of this wire: a bare array, and where the next one is in the Link header (contract 0.10)."""
+"""Pages of lists (docs/wire/huggingface.md#pages-of-lists)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users and organizations: overviews, members, followers (contract 1)."""
+"""Users and organizations (docs/wire/huggingface.md#users-organizations-likes)."""
 
 from __future__ import annotations
 

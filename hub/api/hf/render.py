@@ -1,4 +1,4 @@
-"""Core values → words of this wire (contract 2 and 3)."""
+"""Core values → words of this wire (docs/wire/huggingface.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downloads: HEAD and GET of file content (contract 4)."""
+"""Downloads: HEAD and GET of file content (docs/wire/huggingface.md#content)."""
 
 from __future__ import annotations
 

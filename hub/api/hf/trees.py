@@ -1,4 +1,4 @@
-"""Trees, paths, refs and commits (contract 3)."""
+"""Trees, paths, refs and commits (docs/wire/huggingface.md#content)."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def delete_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpRespo
 
 
 def duplicate_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    """Before a commit that copies large files from here to another repository (contract 5)."""
+    """Before a commit that copies large files from here to another repository."""
     body = json_body(request)
     target = body.get("target")
     if not isinstance(target, dict):

@@ -1,4 +1,4 @@
-"""Uploads: how each file shall come, and the commit that puts them in place (contract 5)."""
+"""Uploads: the mode of each file, and the commit (docs/wire/huggingface.md#content)."""
 
 from __future__ import annotations
 

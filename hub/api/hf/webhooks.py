@@ -1,4 +1,4 @@
-"""Webhooks (contract 10)."""
+"""Webhooks (docs/wire/huggingface.md#webhooks)."""
 
 from __future__ import annotations
 

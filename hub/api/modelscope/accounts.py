@@ -1,4 +1,4 @@
-"""Signing in (contract 5.1)."""
+"""Signing in (docs/wire/modelscope.md#calls)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files: listing, downloading, uploading; revisions and tags (contract 5.3 to 5.6)."""
+"""Files: listing, downloading, uploading; revisions and tags (docs/wire/modelscope.md#calls)."""
 
 from __future__ import annotations
 

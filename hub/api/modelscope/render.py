@@ -1,4 +1,4 @@
-"""Core values → words of this wire (contract 5)."""
+"""Core values → words of this wire (docs/wire/modelscope.md#calls)."""
 
 from __future__ import annotations
 

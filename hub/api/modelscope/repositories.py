@@ -1,4 +1,4 @@
-"""Repositories: create, describe, list, delete (contract 5.2)."""
+"""Repositories: create, describe, list, delete (docs/wire/modelscope.md#calls)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from compute_market.read_snapshot import read_snapshot
 
 
 class Command(BaseCommand):
-    help = "Check everything that must never happen in the market (docs/market.md)."
+    help = "Check everything that must never happen in the market (docs/rules/market.md)."
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = 0

@@ -1,4 +1,4 @@
-"""The rules of the market (docs/market.md), on books drawn as text."""
+"""The rules of the market (docs/rules/market.md), on books drawn as text."""
 
 from __future__ import annotations
 
