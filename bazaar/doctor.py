@@ -20,8 +20,9 @@ from django.core.checks import Warning as Caution
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from bazaar import places, readiness
+from bazaar import nodes, places, readiness
 from bazaar.server import redis
+from compute_market.leases import processes
 
 TAG = "doctor"
 GIT_VERSION_MIN = (2, 36)
@@ -119,6 +120,23 @@ def workers_keep_up(**_: Any) -> list[CheckMessage]:
         return []
     hint = "Is a Celery worker running? script/server starts one; on several machines start more."
     return [Caution(f"{waiting} tasks wait in the queues.", hint=hint, id="bazaar.W207")]
+
+
+@register(TAG, deploy=True)
+def leases_are_reached(**_: Any) -> list[CheckMessage]:
+    """Where web servers run, so should what holds the long connections to leases."""
+    if not nodes.serving():
+        return []
+    running = processes.running()
+    hint = "script/server and docker compose start it; see docs/configuration.md."
+    wanted = {
+        "tunnels": "Nothing joins connections to leases (tunnels): their ports and ssh are not reached.",
+        **({"ssh": "No ssh server for leases runs (BAZAAR_SSH_PORT)."} if settings.MARKET_SSH_PORT else {}),
+    }
+    numbered = enumerate(wanted.items(), 9)
+    return [
+        Caution(text, hint=hint, id=f"bazaar.W2{n:02}") for n, (kind, text) in numbered if not running[kind]
+    ]
 
 
 @register(TAG, deploy=True)

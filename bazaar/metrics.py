@@ -14,11 +14,12 @@ import prometheus_client
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from bazaar import monitoring, readiness
+from compute_market.leases import processes
 
 REQUEST_SECONDS = Histogram(
     "bazaar_http_request_seconds",
@@ -26,6 +27,26 @@ REQUEST_SECONDS = Histogram(
     ["method", "status", "door"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
+# Process → what it tells of itself → what that is, and whether it only grows.
+WATCHED: dict[str, dict[str, tuple[str, bool]]] = {
+    "tunnels": {
+        "works": ("Works whose agents are connected.", False),
+        "spares": ("Connections of agents that wait for a stream.", False),
+        "streams": ("Streams that are open.", False),
+        "waiting": ("Visitors that wait for a connection of an agent.", False),
+        "nodes": ("Nodes that can be woken.", False),
+        "wakeups": ("Times that a node was woken.", True),
+        "opened": ("Streams that were opened.", True),
+        "bytes_in": ("Bytes towards leases.", True),
+        "bytes_out": ("Bytes from leases.", True),
+    },
+    "ssh": {
+        "connections": ("Connections of clients.", False),
+        "sessions": ("Shells, commands and file transfers.", False),
+        "forwards": ("Forwarded connections.", False),
+        "refused": ("Keys that were not let in.", True),
+    },
+}
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -49,6 +70,21 @@ class Surroundings(Collector):
         for queue, length in readiness.queue_lengths().items():
             waiting.add_metric([queue], length)
         yield waiting
+        yield from _ways_into_leases()
+
+
+def _ways_into_leases() -> Iterator[Metric]:
+    """The processes that hold long connections tell of themselves by Redis: they share no folder with us."""
+    running = processes.running()
+    up = GaugeMetricFamily("bazaar_process_up", "How many of them run.", labels=["process"])
+    for kind, facts in running.items():
+        up.add_metric([kind], len(facts))
+    yield up
+    for kind, names in WATCHED.items():
+        sums = processes.sums(running[kind])
+        for name, (text, is_total) in names.items():
+            family = CounterMetricFamily if is_total else GaugeMetricFamily
+            yield family(f"bazaar_{kind}_{name}", text, value=sums.get(name, 0.0))
 
 
 def answers() -> dict[str, int]:

@@ -7,6 +7,7 @@ stream to the agent through the tunnels, and so is each forwarded port.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncssh
+import redis
 from django.db import close_old_connections
 
 from compute_market.clock import database_now
 from compute_market.errors import Refusal
-from compute_market.leases import access, serving
+from compute_market.leases import access, processes, serving
 from compute_market.leases.models import Work
 from compute_market.ssh import relay
+from compute_market.tunnels import presence
 from hub.interface import Principal, principal_for_ssh_key, ssh_fingerprint
 
 # The host's own names, as people write them for "where I am logged in".
@@ -29,6 +32,8 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "::1", ""})
 LOGIN_SECONDS = 30
 KEEPALIVE_SECONDS = 30
 T = TypeVar("T")
+# What there is now, and how many keys were refused since the start.
+COUNTS: dict[str, float] = {"connections": 0, "sessions": 0, "forwards": 0, "refused": 0}
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +43,12 @@ class Login(asyncssh.SSHServer):
     def __init__(self) -> None:
         self.lease = 0
         self.actor: Principal | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        COUNTS["connections"] += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        COUNTS["connections"] -= 1
 
     def begin_auth(self, username: str) -> bool:
         return True
@@ -53,6 +64,7 @@ class Login(asyncssh.SSHServer):
         self.lease = int(lease)
         fingerprint = ssh_fingerprint(key.public_data)
         self.actor = await in_thread(partial(allowed, fingerprint, self.lease))
+        COUNTS["refused"] += self.actor is None
         return self.actor is not None
 
     def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
@@ -71,6 +83,7 @@ class Login(asyncssh.SSHServer):
     async def forward(
         self, port: str, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]
     ) -> None:
+        COUNTS["forwards"] += 1
         try:
             work = await self.work()
             if serving.find(work.serves, port) is None:
@@ -80,6 +93,7 @@ class Login(asyncssh.SSHServer):
         except (Refusal, OSError, relay.TunnelsAway) as error:
             log.info("lease %s: port %s: %s", self.lease, port, error)
         finally:
+            COUNTS["forwards"] -= 1
             writer.close()
 
     async def work(self) -> Work:
@@ -142,6 +156,7 @@ async def in_thread(call: Callable[[], T]) -> T:
 
 async def session(login: Login, process: asyncssh.SSHServerProcess[bytes]) -> None:
     """A shell, a command, or files."""
+    COUNTS["sessions"] += 1
     try:
         await login.work()
         if process.subsystem == "sftp":
@@ -154,6 +169,20 @@ async def session(login: Login, process: asyncssh.SSHServerProcess[bytes]) -> No
         process.exit(255)
     except asyncssh.ConnectionLost:
         pass
+    finally:
+        COUNTS["sessions"] -= 1
+
+
+async def tell_of_itself() -> None:
+    """Tell this process's numbers, for operators, until cancelled."""
+    try:
+        while True:
+            with contextlib.suppress(redis.RedisError):
+                await asyncio.to_thread(processes.tell, "ssh", dict(COUNTS))
+            await asyncio.sleep(presence.TELL_SECONDS)
+    finally:
+        with contextlib.suppress(redis.RedisError):
+            processes.leave("ssh")
 
 
 def host_key(data: Path) -> asyncssh.SSHKey:
@@ -196,6 +225,9 @@ async def serve(bind: str, *, keys: list[asyncssh.SSHKey], over: asyncio.Event) 
         "server_version": "ModelBazaar",
     }
     server = await asyncssh.listen(sock=listening(bind), server_factory=Login, **options)
+    telling = asyncio.ensure_future(tell_of_itself())
     await over.wait()
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
     server.close()
     await server.wait_closed()

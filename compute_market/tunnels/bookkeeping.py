@@ -8,19 +8,21 @@ also asks without being woken.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
+from compute_market.tunnels import presence
 from compute_market.tunnels.nodes import Nodes
 from compute_market.tunnels.works import Works
 
 LEASES_OVER = "market-leases-over"
 NODES_WOKEN = "market-nodes-woken"
 TRAFFIC = "market-traffic"
-FLUSH_SECONDS = 5.0
+FLUSH_SECONDS = presence.TELL_SECONDS
 log = logging.getLogger(__name__)
 
 
@@ -52,8 +54,17 @@ class Books:
         """Hand over what was counted, every few seconds; what Redis did not take is kept for the next."""
         kept: dict[int, tuple[int, int, int]] = {}
         while True:
+            await self.tell()
             await asyncio.sleep(FLUSH_SECONDS)
             kept = await self.flush(kept)
+
+    async def tell(self) -> None:
+        """Tell this process's numbers, for operators."""
+        with contextlib.suppress(RedisError):
+            facts = self.works.facts() | {"nodes": len(self.nodes.by_id), "wakeups": self.nodes.woken}
+            await self._redis.hset(
+                f"{self.prefix}:{presence.PROCESSES}", presence.own_field("tunnels"), presence.told(facts)
+            )
 
     async def flush(self, kept: dict[int, tuple[int, int, int]]) -> dict[int, tuple[int, int, int]]:
         """Give away what was counted and what was kept; returns what could not be given."""
@@ -71,4 +82,6 @@ class Books:
         return {}
 
     async def close(self) -> None:
+        with contextlib.suppress(RedisError):
+            await self._redis.hdel(f"{self.prefix}:{presence.PROCESSES}", presence.own_field("tunnels"))
         await self._redis.aclose()

@@ -59,6 +59,8 @@ class Works:
         self.ended: dict[int, float] = {}
         # What was counted of works that are over.
         self._left: list[tuple[int, int, int, int]] = []
+        # Bytes in, bytes out and streams since the start, as far as they were flushed.
+        self._totals = [0, 0, 0]
 
     # ---- agents' connections ---------------------------------------------------------------------
 
@@ -215,6 +217,19 @@ class Works:
             if not asked.done():
                 asked.set_exception(NotServed(410, "lease_over", "The lease is over."))
 
+    def facts(self) -> dict[str, float]:
+        """What an operator sees of this process (`bazaar.metrics`)."""
+        bytes_in, bytes_out, opened = self._totals
+        return {
+            "works": len(self.by_token),
+            "spares": sum(len(work.spares) for work in self.by_token.values()),
+            "streams": sum(len(work.streams) for work in self.by_token.values()),
+            "waiting": sum(len(work.waiting) for work in self.by_token.values()),
+            "bytes_in": bytes_in,
+            "bytes_out": bytes_out,
+            "opened": opened,
+        }
+
     def counted(self) -> dict[int, tuple[int, int, int]]:
         """Lease → (bytes in, bytes out, streams) since the last time."""
         found: dict[int, tuple[int, int, int]] = {}
@@ -224,6 +239,9 @@ class Works:
             rows.append((work.ticket.lease, work.bytes_in, work.bytes_out, work.opened))
             work.bytes_in = work.bytes_out = work.opened = 0
         for lease, inside, outside, opened in rows:
+            self._totals = [
+                have + more for have, more in zip(self._totals, (inside, outside, opened), strict=True)
+            ]
             before = found.get(lease, (0, 0, 0))
             found[lease] = (before[0] + inside, before[1] + outside, before[2] + opened)
         return {lease: counts for lease, counts in found.items() if any(counts)}

@@ -18,7 +18,7 @@ from tests.servers import ports
 from tests.servers.live import LiveBazaar
 from tests.wire.lossy_link import FAR, NEAR
 from tests.wire.test_market_agent import AgentProcess, wait_for
-from tests.wire.test_market_tunnels import Tenant
+from tests.wire.test_market_tunnels import Tenant, ask
 
 HERE = Path(__file__).parent
 
@@ -69,6 +69,30 @@ class TestKilled:
             outcomes = [failed_or(answer.result) for answer in answers]
         assert False not in outcomes, "an answer was cut and told as whole"
         wait_for(lambda: failed_or(reached), lambda seen: seen is True, log)
+
+    def test_operators_see_what_the_process_holds(self, tenant: Tenant) -> None:
+        """In the metrics and from the doctor; of a process that was killed nothing is left."""
+        log = tenant.agent.folder / "log"
+        assert tenant.by_path("/big/1000000")[0] == 200
+
+        def metrics() -> dict[str, float]:
+            _, _, body = ask(tenant.bazaar.port, "/metrics", headers={})
+            rows = [line.split(" ") for line in body.decode().splitlines() if not line.startswith("#")]
+            return {row[0]: float(row[-1]) for row in rows}
+
+        def is_told(seen: dict[str, float]) -> bool:
+            return (
+                seen['bazaar_process_up{process="tunnels"}'] >= 1
+                and seen["bazaar_tunnels_spares"] >= 4
+                and seen["bazaar_tunnels_works"] >= 1
+                and seen["bazaar_tunnels_nodes"] >= 1
+                and seen["bazaar_tunnels_bytes_out_total"] >= 1_000_000
+            )
+
+        wait_for(metrics, is_told, log)
+        said = tenant.bazaar.manage("doctor")
+        assert "spares" in said
+        assert "bazaar.W209" not in said
 
     def test_bytes_are_written_to_the_lease(self, tenant: Tenant) -> None:
         assert tenant.by_path("/big/1000000")[0] == 200

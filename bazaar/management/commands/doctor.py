@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from bazaar import readiness
+from compute_market.leases import processes
 
 
 class Command(BaseCommand):
@@ -29,6 +30,10 @@ class Command(BaseCommand):
         for name, problem in readiness.report().items():
             mark = self.style.ERROR("FAIL") if problem else self.style.SUCCESS("ok")
             self.stdout.write(f"  {mark:<5} {name}")
+        for kind, facts in processes.running().items():
+            sums = processes.sums(facts)
+            shown = ", ".join(f"{name} {value:.0f}" for name, value in sorted(sums.items()))
+            self.stdout.write(f"  {len(facts)} ×   {kind}" + (f": {shown}" if shown else ""))
         found = [
             message for message in checks.run_checks(include_deployment_checks=True) if _concerns(message)
         ]
