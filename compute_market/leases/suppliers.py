@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, Count, DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, Sum, When
+from django.db.models import (
+    Case,
+    Count,
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    Sum,
+    When,
+)
 
 from compute_market import clock
 from compute_market.leases.models import Lease, LeaseEvent
@@ -23,7 +35,8 @@ class Supplier:
     """A provider, its bond, and its leases that were over in the last 30 days.
 
     `sold_minutes` are the minutes that those leases were for: up to their early end if the holder ended them,
-    up to the agreed end if the provider broke them. Sold-on parts are not counted a second time.
+    up to the agreed end if the provider broke them. A first minute that was free because it had begun at the
+    purchase (rule M15) was not sold. Sold-on parts are not counted a second time.
     """
 
     name: str
@@ -69,6 +82,12 @@ def suppliers(provider_ids: Collection[int], *, now: datetime) -> dict[int, Supp
 
 def _past(provider_ids: Iterable[int], now: datetime) -> Iterable[Mapping[str, Any]]:
     broken = LeaseEvent.objects.filter(lease=OuterRef("pk"), state__in=BROKEN_BY_PROVIDER)
+    second_minute = F("starts_at") + clock.MINUTE
+    is_first_free = When(
+        opened_at__gt=F("starts_at"),
+        opened_at__lt=second_minute,
+        then=ExpressionWrapper(second_minute, output_field=DateTimeField()),
+    )
     return (
         Lease.objects.filter(
             node__in=Node.objects.filter(provider__in=provider_ids).values("pk"),
@@ -77,9 +96,10 @@ def _past(provider_ids: Iterable[int], now: datetime) -> Iterable[Mapping[str, A
         )
         .annotate(
             is_broken=Exists(broken),
+            sold_from=Case(is_first_free, default=F("starts_at")),
             sold_until=Case(When(is_broken=True, then=F("agreed_end_at")), default=F("ends_at")),
         )
-        .annotate(sold_for=ExpressionWrapper(F("sold_until") - F("starts_at"), output_field=DurationField()))
+        .annotate(sold_for=ExpressionWrapper(F("sold_until") - F("sold_from"), output_field=DurationField()))
         .order_by()
         .values("node__provider")
         .annotate(

@@ -125,6 +125,7 @@ def lease(
     price: int = 6 * CREDIT,
     seller_fee_bps: int = 10,
     parent: Lease | None = None,
+    now: datetime = NOON,
 ) -> Lease:
     """A lease as a trade opens it: its holder has paid in, and the node (or the parent's holder) sold it."""
     holder = holder or trader(funds=10_000)
@@ -162,7 +163,7 @@ def lease(
             seller_fee_micros=notional * seller_fee_bps // 10_000,
             is_first=True,
         )
-        (lease_id,) = lifecycle.open_from_trades([opening], changes=Changes(), now=NOON)
+        (lease_id,) = lifecycle.open_from_trades([opening], changes=Changes(), now=now)
     return Lease.objects.get(pk=lease_id)
 
 

@@ -140,3 +140,24 @@ class TestReliability:
         assert (seen.delivered_minutes, seen.sold_minutes, seen.delivered_percent) == (60, 120, 50.0)
         [seen] = suppliers.suppliers([node.provider_id], now=later + timedelta(days=30)).values()
         assert (seen.leases, seen.delivered_percent) == (0, None)
+
+    @pytest.mark.parametrize("seconds", [0, 1, 59])
+    def test_does_not_count_the_free_part_of_the_first_minute(self, seconds: int) -> None:
+        node = market.node(gpus=1)
+        now = NOON + timedelta(seconds=seconds)
+        lease = market.lease(node, now=now)
+        leasing.start_leases(now=now)
+        lease.refresh_from_db()
+        assert lease.token is not None
+        leases.take_up(node=node, lease_id=lease.pk, token=lease.token, now=now)
+        for minute in range(60):
+            hear(node=node, runners=["fake"], now=NOON + timedelta(minutes=minute, seconds=59))
+        later = NOON + timedelta(minutes=62)
+        leasing.advance(now=later)
+        [seen] = suppliers.suppliers([node.provider_id], now=later).values()
+        minutes = 59 if seconds else 60
+        assert (seen.delivered_minutes, seen.sold_minutes, seen.delivered_percent) == (
+            minutes,
+            minutes,
+            100.0,
+        )
