@@ -78,7 +78,7 @@ class EventBody(serializers.Serializer[Any]):
 class EventsBody(serializers.Serializer[Any]):
     """Each event is an `EventBody`; one that is malformed is refused alone."""
 
-    events = serializers.ListField(child=serializers.JSONField())
+    events = serializers.ListField(child=serializers.JSONField(allow_null=True))
 
 
 class LogBody(serializers.Serializer[Any]):

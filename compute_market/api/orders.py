@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 from django.urls import path
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -101,8 +101,16 @@ class AmendBody(serializers.Serializer[Any]):
     version = StrictInteger(required=False, min_value=1, help_text="The version it must still have.")
 
 
+@extend_schema_field(OrderBody)
+class OrderOfBulk(serializers.JSONField):
+    """One order of a bulk, whatever it is: it is checked as an `OrderBody` by itself and refused alone."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+
 class BulkBody(serializers.Serializer[Any]):
-    orders = serializers.ListField(child=serializers.DictField(), allow_empty=False)
+    orders = serializers.ListField(child=OrderOfBulk(), allow_empty=False)
     account = serializers.CharField(
         required=False, max_length=96, help_text="The account of the orders that name none themselves."
     )
@@ -297,6 +305,7 @@ class Bulk(MarketView):
     def post(self, request: Request) -> Response:
         """Up to 1,000 orders in one commit; `results` has an answer for each, in their order.
 
+        An item that is no order, even a `null`, is refused alone.
         Each order is placed for the account that it names, else for that of the bulk.
         """
         body = self.read(request.data, BulkBody)
@@ -319,7 +328,7 @@ class Bulk(MarketView):
             }
         )
 
-    def _shape(self, data: dict[str, Any], accounts: _Accounts) -> services.Placing | Exception:
+    def _shape(self, data: object, accounts: _Accounts) -> services.Placing | Exception:
         """One order of the bulk, or why it is none."""
         try:
             body = self.read(data, OrderBody)

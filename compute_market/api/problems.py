@@ -48,7 +48,8 @@ def handle(error: Exception, _: dict[str, Any]) -> Response | None:
         status = next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
         return problem(status, code=error.code, detail=str(error), **_plain(error.details))
     if isinstance(error, exceptions.ValidationError):
-        return problem(400, code="invalid", detail="The request is malformed.", errors=error.detail)
+        errors = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
+        return problem(400, code="invalid", detail="The request is malformed.", errors=errors)
     if isinstance(error, exceptions.Throttled):
         answer = problem(429, code="rate_limited", detail=str(error.detail))
         wait: float | None = getattr(error, "wait", None)

@@ -215,11 +215,12 @@ class TestWork:
         token = str(work.token)
         told: list[Any] = [
             *("a text", {}, {"token": "../../x", "state": "failed"}, {"token": token, "state": "gone"}),
+            *(None, [], 7),
             {"token": token, "state": "exited", "exit_code": 10**30},
             {"token": token, "state": "failed", "reason": "\x00" + 10_000 * "long "},
         ]
         results = agent.post("events", {"events": told}).json()["results"]
-        assert [result["code"] for result in results] == ["invalid"] * 5 + [""]
+        assert [result["code"] for result in results] == ["invalid"] * 8 + [""]
         work.refresh_from_db()
         assert (work.state, len(work.reason)) == (Work.State.FAILED, 300)
         answer = agent.post("logs", {"token": token, "offset": 0, "size": 4, "text": "late"})

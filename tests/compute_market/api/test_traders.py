@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -84,6 +85,37 @@ class TestTrading:
         assert ["order" in result for result in results] == [True, False, False, True]
         assert "gpus" in results[1]["error"]["errors"]
         assert results[2]["error"]["code"] == "product_not_found"
+
+    @pytest.mark.parametrize(
+        "item",
+        [
+            None,
+            5,
+            "buy",
+            [],
+            [None],
+            {},
+            True,
+            {"account": None},
+            {"client_order_id": {"a": 1}},
+            {"gpus": None},
+        ],
+    )
+    def test_bulk_refuses_an_item_that_is_no_order_alone(
+        self, trader: Callable[..., Trader], product: Product, item: Any
+    ) -> None:
+        bodies = [
+            order(product, client_order_id="a", gpus=1),
+            item,
+            order(product, client_order_id="b", gpus=2),
+        ]
+        answer = trader()("post", "orders/bulk", {"orders": bodies})
+        assert answer.status_code == 200, answer.content
+        results = answer.json()["results"]
+        assert ["order" in result for result in results] == [True, False, True]
+        error = results[1]["error"]
+        assert (error["code"], error["status"]) == ("invalid", 400)
+        assert isinstance(error["errors"], dict)
 
     def test_amends_cancels_and_explains(self, trader: Callable[..., Trader], product: Product) -> None:
         buyer = trader()
