@@ -43,7 +43,7 @@ IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]{0,254}")
 RUNNERS_BY_PREFERENCE = ("podman", "docker", "process", "fake")
 LOG_CHUNK_BYTES_MAX = 64 * 1024
 # What an agent may write before a piece: how much was left out.
-LOG_NOTE_CHARACTERS = 100
+LOG_NOTE_BYTES = 100
 LOG_SIZE_MAX = 2**31 - 1
 LOG_OFFSET_MAX = 2**62
 REASON_MAX = 300
@@ -247,12 +247,12 @@ def append_log(
 
     Raises: StaleToken, WorkOver, WorkInvalid (a size or an offset that cannot be).
     """
-    text = storable(text)[-LOG_CHUNK_BYTES_MAX:]
-    size = len(text.encode()) if size is None else size
+    text = storable(text)
+    size = min(len(text.encode()), LOG_CHUNK_BYTES_MAX) if size is None else size
     if not 0 < size <= LOG_SIZE_MAX or not 0 <= offset <= LOG_OFFSET_MAX:
         raise WorkInvalid(field="size", reason="the bytes of the text are wanted, and their offset")
-    # A byte is at most one character; the limit on what is kept counts `size`, so it must not be too small.
-    text = text[-(size + LOG_NOTE_CHARACTERS) :]
+    # The limit on what is kept of a work counts `size`, so no more bytes than that may be stored.
+    text = _newest_bytes(text, min(size + LOG_NOTE_BYTES, LOG_CHUNK_BYTES_MAX))
     with transaction.atomic(durable=True):
         work = _lock_work(node, token)
         if work.state not in Work.OPEN:
@@ -266,6 +266,17 @@ def append_log(
         if too_old > 0:
             LogChunk.objects.filter(work=work, offset__lt=too_old).delete()
     return work.log_bytes
+
+
+def _newest_bytes(text: str, most: int) -> str:
+    """The text in at most `most` bytes of UTF-8; where it is longer, without its oldest part.
+
+    A replacement character takes three bytes and may stand for one of the program's. Where they make the text
+    too long, they become question marks first, so that output that is no UTF-8 keeps its length.
+    """
+    if len(text.encode()) > most:
+        text = text.replace("\N{REPLACEMENT CHARACTER}", "?")
+    return text.encode()[-most:].decode(errors="ignore")
 
 
 def storable(text: str) -> str:

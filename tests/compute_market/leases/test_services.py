@@ -150,7 +150,35 @@ class TestLog:
             node=node, token=work.token, offset=0, text="x" * services.LOG_CHUNK_BYTES_MAX, size=1, now=SOON
         )
         assert expected == 1
-        assert len(selectors.read_log(work)[0]) == 1 + services.LOG_NOTE_CHARACTERS
+        assert len(selectors.read_log(work)[0]) == 1 + services.LOG_NOTE_BYTES
+
+    @pytest.mark.parametrize(
+        ("text", "size"),
+        [
+            ("\x00" * 2**20, 2**20),
+            ("\ufffd" * 4000, 4000),
+            ("\x00é" * 2000, 6000),
+            ("€" * 40_000, 40_000),
+            ("😀" * 9, 1),
+        ],
+    )
+    def test_keeps_no_more_bytes_than_its_size_says(
+        self, lease: Lease, holder: Principal, node: Node, text: str, size: int
+    ) -> None:
+        work = run(lease, holder)
+        services.append_log(node=node, token=work.token, offset=0, text=text, size=size, now=SOON)
+        kept = selectors.read_log(work)[0]
+        assert kept
+        assert len(kept.encode()) <= min(size + services.LOG_NOTE_BYTES, services.LOG_CHUNK_BYTES_MAX)
+
+    def test_of_bytes_that_are_no_text_keeps_its_length(
+        self, lease: Lease, holder: Principal, node: Node
+    ) -> None:
+        work = run(lease, holder)
+        said = "Größe\n".encode("latin-1") * 100
+        text = said.decode(errors="replace")
+        services.append_log(node=node, token=work.token, offset=0, text=text, size=len(said), now=SOON)
+        assert selectors.read_log(work)[0] == "Gr??e\n" * 100
 
     def test_of_what_is_over_is_refused(self, lease: Lease, holder: Principal, node: Node) -> None:
         work = run(lease, holder)
