@@ -164,7 +164,9 @@ class MarketView(APIView):
             return
         method = (request.method or "get").lower()
         handler = getattr(self, "get" if method == "head" else method, None)
-        known = _parameters(handler.__func__) if handler is not None else frozenset()
+        if handler is None:  # no such method: that is the answer, whatever the query
+            return
+        known = _parameters(handler.__func__)
         if unknown := request.query_params.keys() - known:
             raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "There is no such parameter."))
 
@@ -229,6 +231,25 @@ class MarketView(APIView):
         if text and found is None:
             raise serializers.ValidationError({name: "A whole number is needed."})
         return found
+
+
+class UnknownCall(APIView):
+    """Whatever is asked at an address that no call has: 404, by any method and for any caller."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None  # it is no part of the description
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
+        return problems.handle
+
+    def perform_content_negotiation(self, request: Request, force: bool = True) -> Any:  # noqa: FBT001, FBT002 - DRF's
+        """The refusal has one form, whatever the caller would rather accept."""
+        return super().perform_content_negotiation(request, force=True)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise exceptions.NotFound("There is no such call; /api/docs lists them all.")
 
 
 def _render_cursor(pk: int) -> str:
