@@ -144,12 +144,6 @@ FILLED = {
     "filled_fee_micros": 2_304_000,
     "filled_total_micros": 2_306_304_000,
 }
-AMENDED = {
-    **ORDER,
-    "suppliers": [SUPPLIER],
-    **FILLED,
-    "amendment": {"limit_price": 12_060_000, "gpus": 8, "state": "refused", "reason": "would_trade"},
-}
 LEASE = {
     "id": 17,
     "product": PRODUCT_SLUG,
@@ -227,6 +221,14 @@ FILL = {
     "fee_micros": 2_304_000,
     "total_micros": 2_306_304_000,
     "lease": 17,
+}
+AMENDED = {
+    **ORDER,
+    "suppliers": [SUPPLIER],
+    **FILLED,
+    "fills": [FILL],
+    "fills_url": "/api/market/v1/fills?order=42",
+    "amendment": {"limit_price": 12_060_000, "gpus": 8, "state": "refused", "reason": "would_trade"},
 }
 NODE = {
     "id": 3,

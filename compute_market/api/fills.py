@@ -14,6 +14,7 @@ from compute_market.api.base import MarketView, Moment, moment
 from compute_market.matching import fills
 from compute_market.matching.models import Order
 
+FILLS_SHOWN = 20
 SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}
 
 
@@ -36,6 +37,12 @@ def fill_row(fill: fills.Fill) -> dict[str, Any]:
         "total_micros": fill.total_micros,
         "lease": fill.lease_id,
     }
+
+
+def newest_rows(order: Order) -> dict[str, Any]:
+    """The newest fills of an order, and the address that has them all."""
+    rows = [fill_row(fill) for fill in fills.newest(order, most=FILLS_SHOWN)]
+    return {"fills": rows, "fills_url": f"/api/market/v1/fills?order={order.pk}"}
 
 
 def filled_row(order: Order) -> dict[str, Any]:

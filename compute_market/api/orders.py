@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from compute_market.api import problems
 from compute_market.api.base import MarketView, Moment, StrictBoolean, StrictInteger, moment
-from compute_market.api.fills import filled_row
+from compute_market.api.fills import filled_row, newest_rows
 from compute_market.api.suppliers import supplier_rows
 from compute_market.clock import database_now
 from compute_market.errors import Refusal
@@ -283,9 +283,9 @@ def outcome(order: Order, *, wait: float) -> Response:
 
 
 def order_detail(order: Order) -> dict[str, Any]:
-    """One order, what its fills came to, the change last asked of it, and who supplies it or could."""
+    """One order, its newest fills and their sums, the change last asked of it, and its possible suppliers."""
     suppliers = supplier_rows(offering.of_order(order, now=database_now()))
-    row = {**order_row(order), **filled_row(order)}
+    row = {**order_row(order), **filled_row(order), **newest_rows(order)}
     return {**row, "suppliers": suppliers, "amendment": _amendment(order)}
 
 
@@ -395,7 +395,10 @@ def _use_up_ids(view: MarketView, bodies: Sequence[Any], accounts: _Accounts) ->
 class OneOrder(MarketView):
     @extend_schema(tags=[TAG], operation_id="order", responses={200: dict})
     def get(self, request: Request, order_id: int) -> Response:
-        """One order; `amendment` is the last change that was asked of it: pending, accepted or refused."""
+        """One order; `amendment` is the last change that was asked of it: pending, accepted or refused.
+
+        `fills` has its newest 20 fills, newest first; `fills_url` lists all of them.
+        """
         return Response(order_detail(selectors.get_order(actor=self.actor, order_id=order_id)))
 
     @extend_schema(

@@ -79,6 +79,12 @@ def sides(trades: Sequence[Trade], orders: QuerySet[Order]) -> list[Fill]:
     ]
 
 
+def newest(order: Order, *, most: int) -> list[Fill]:
+    """The newest fills of one order, newest first."""
+    own = Order.objects.filter(pk=order.pk)
+    return sides(list(trades_of(own)[:most]), own)
+
+
 def filled(order: Order) -> Filled:
     """What an order's fills came to."""
     is_buy = order.side == Order.Side.BUY

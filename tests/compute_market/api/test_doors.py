@@ -74,6 +74,30 @@ class TestFills:
         assert found["average_price_micros_per_gpu_hour"] == 12_000_000
         assert found["filled_total_micros"] == NOTIONAL + TAKER_FEE
 
+    def test_stand_on_their_order_the_newest_first(
+        self, buyer: Trader, seller: Trader, product: Product, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        [sell] = seller("get", "orders").json()["items"]
+        buyer("post", "orders", order(product, gpus=1, client_order_id="c2"))
+        exchange.drain(product.shard_id)
+        for who in (buyer, seller):
+            for row in who("get", "orders").json()["items"]:
+                found = who("get", f"orders/{row['id']}").json()
+                listed = who("get", found["fills_url"].removeprefix(f"{BASE}/")).json()["items"]
+                assert found["fills"] == listed
+                assert {fill["order"] for fill in listed} == {row["id"]}
+        assert len(seller("get", f"orders/{sell['id']}").json()["fills"]) == 2
+        monkeypatch.setattr("compute_market.api.fills.FILLS_SHOWN", 1)
+        [shown] = seller("get", f"orders/{sell['id']}").json()["fills"]
+        assert shown["id"] == max(fill["id"] for fill in seller("get", "fills").json()["items"])
+
+    def test_of_an_order_that_has_none_are_an_empty_list(
+        self, trader: Callable[..., Trader], product: Product
+    ) -> None:
+        waiting = trader()
+        placed = waiting("post", "orders", order(product)).json()
+        assert waiting("get", f"orders/{placed['id']}").json()["fills"] == []
+
     def test_statements_name_order_and_lease(self, buyer: Trader) -> None:
         [fill] = buyer("get", "fills").json()["items"]
         lines = buyer("get", "statement").json()["items"]
