@@ -7,50 +7,15 @@ is a compare-and-swap.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType
+from pygit2.enums import ObjectType
 
-from hub.gitstore import names
-from hub.gitstore.errors import InvalidPath, RefChanged, RefExists, RevisionNotFound, TooManyFolders
-from hub.gitstore.paths import require_depth
+from hub.gitstore.errors import RefChanged, RefExists, RevisionNotFound
+from hub.gitstore.trees import TreeWriter, plan
 from hub.gitstore.values import Author
-
-Blob = tuple[str, int]
-FOLDERS_MAX = 10_000
-
-
-@dataclass(slots=True)
-class TreeEdit:
-    """What shall change under one name: a blob (oid, mode) comes, goes, or things below it change."""
-
-    blob: Blob | None = None
-    deletes: bool = False
-    below: dict[str, TreeEdit] = field(default_factory=dict)
-
-
-def plan(changes: Mapping[str, Blob | None]) -> TreeEdit:
-    """Arrange full paths → (blob oid, mode) or None (delete) as a tree.
-
-    Raises: InvalidPath, TooManyFolders.
-    """
-    root = TreeEdit()
-    folders = 0
-    for path, change in changes.items():
-        require_depth(path)
-        edit = root
-        for name in path.split("/"):
-            if not edit.below:
-                folders += 1
-            edit = edit.below.setdefault(name, TreeEdit())
-        edit.blob, edit.deletes = change, change is None
-        # Each is a tree object to write, and a short body can name very many.
-        if folders > FOLDERS_MAX:
-            raise TooManyFolders(limit=FOLDERS_MAX)
-    return root
 
 
 class WritingMixin:
@@ -69,40 +34,13 @@ class WritingMixin:
         """The tree of commit `base` (None: empty) with `changes` applied; only touched folders are read.
 
         A deletion of a folder's path removes the folder. Folders that become empty vanish.
-        Raises: InvalidPath when a path needs a file to be a folder.
+        Raises: InvalidPath when a path needs a file to be a folder; TooManyFolders.
         """
         tree = self.raw[base].peel(pygit2.Tree) if base is not None else None
-        written = self._edited(tree, plan(changes), "")
-        return str(written if written is not None else self.raw.TreeBuilder().write())
-
-    def _edited(self, tree: pygit2.Tree | None, edit: TreeEdit, prefix: str) -> pygit2.Oid | None:
-        """The tree after the edit, or None when nothing is left in it."""
-        builder = self.raw.TreeBuilder(tree) if tree is not None else self.raw.TreeBuilder()
-        for shown, change in edit.below.items():
-            name = names.stored(tree, shown) or shown if tree is not None else shown
-            existing = tree[name] if tree is not None and name in tree else None
-            folder = existing if isinstance(existing, pygit2.Tree) else None
-            path = prefix + shown
-            if change.deletes and not change.below:
-                if existing is not None:
-                    builder.remove(name)
-                continue
-            written = self._edited(folder, change, f"{path}/") if change.below or folder else None
-            if change.blob is not None:
-                if written is not None:
-                    raise InvalidPath(path=path, reason="a folder of that name is in the way.")
-                if name != shown:
-                    builder.remove(name)
-                builder.insert(shown, pygit2.Oid(hex=change.blob[0]), change.blob[1])
-            elif written is not None:
-                if existing is not None and folder is None and not change.deletes:
-                    raise InvalidPath(path=path, reason="a file is in the way of a folder of that name.")
-                if name != shown:
-                    raise InvalidPath(path=path, reason="its name is not UTF-8; delete the folder.")
-                builder.insert(name, written, FileMode.TREE)
-            elif folder is not None:
-                builder.remove(name)
-        return builder.write() if len(builder) else None
+        writer = TreeWriter(self.raw)
+        written = writer.edit(tree, plan(changes))
+        writer.store()
+        return written.hex() if written is not None else str(self.raw.TreeBuilder().write())
 
     def write_commit(
         self, *, tree: str, parents: list[str], message: str, author: Author, at: datetime

@@ -24,6 +24,9 @@ BASE: dict[str, Any] = {
     "SCRIPT_NAME": "",
 }
 
+# Longer names are made up by their client, and remembering a thousand of them would take 64 MiB.
+KNOWN_NAME_BYTES_MAX = 64
+
 
 def build(connection: Connection, head: Head, body: BinaryIO, limits: Limits) -> dict[str, Any]:
     """The environment. `RAW_URI` is the target as it came, `PATH_INFO` its path decoded, in Latin-1."""
@@ -46,7 +49,7 @@ def build(connection: Connection, head: Head, body: BinaryIO, limits: Limits) ->
         "REMOTE_ADDR": connection.address,
     }
     for name, value in head.headers:
-        key = _key(name)
+        key = _known_key(name) if len(name) <= KNOWN_NAME_BYTES_MAX else _key(name)
         text = value.decode("latin-1")
         if not key:
             continue
@@ -64,6 +67,10 @@ def is_trusted(address: str, limits: Limits) -> bool:
 
 
 @lru_cache(maxsize=1024)
+def _known_key(name: bytes) -> str:
+    return _key(name)
+
+
 def _key(name: bytes) -> str:
     """The environment's key for a header; none for names that could pass for another's in it."""
     if b"_" in name:

@@ -18,6 +18,7 @@ from bazaar.server.http.limits import Limits
 from bazaar.server.http.pollers import SystemPoller
 
 SWEEP_SECONDS = 1.0
+NEW_SECONDS = 5.0
 
 
 class GiveBack(Protocol):
@@ -35,10 +36,23 @@ class _Rest:
     span: FileSpan | None
     keeps_alive: bool
     moved_at: float
+    begun_at: float
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.size = self.left_bytes
 
     @property
     def held_bytes(self) -> int:
         return sum(len(piece) for piece in self.pieces)
+
+    @property
+    def left_bytes(self) -> int:
+        return self.held_bytes + (self.span.left if self.span is not None else 0)
+
+    def rate(self, now: float) -> float:
+        """Bytes a second, since the sender has it."""
+        return (self.size - self.left_bytes) / max(now - self.begun_at, 0.001)
 
 
 class Sender:
@@ -55,6 +69,7 @@ class Sender:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_stopping = False
+        self._needs_room = False
 
     @property
     def is_quiet(self) -> bool:
@@ -70,7 +85,8 @@ class Sender:
     ) -> None:
         """Send the pieces, then the part of a file, from now on."""
         connection.change(State.SENDING)
-        rest = _Rest(connection, pieces, span, keeps_alive, time.monotonic())
+        now = time.monotonic()
+        rest = _Rest(connection, pieces, span, keeps_alive, moved_at=now, begun_at=now)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="http-sender", daemon=True)
@@ -78,11 +94,19 @@ class Sender:
             self._rests[connection.number] = rest
         self._poller.arm(connection.number, for_writing=True, is_new=True)
 
+    def make_room(self) -> None:
+        """Called from the loop when there are too many connections: end some of the slowest readers soon."""
+        self._needs_room = True
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_write.send(b"\0")
+
     def stop(self) -> None:
         """End the thread; whoever has not read all of its response is cut off."""
         self._is_stopping = True
-        with contextlib.suppress(BlockingIOError):
-            self._wake_write.send(b"\0")
+        self._wake()
         if self._thread is not None:
             self._thread.join()
         for rest in list(self._rests.values()):
@@ -98,6 +122,11 @@ class Sender:
                 rest = self._rests.get(number)
                 if rest is not None:
                     self._send(rest)
+                elif number == self._wake_read.fileno():
+                    self._drain_wake()
+            if self._needs_room:
+                self._needs_room = False
+                self._end_slowest(time.monotonic())
             if time.monotonic() - swept >= SWEEP_SECONDS:
                 swept = time.monotonic()
                 self._sweep(swept)
@@ -126,6 +155,26 @@ class Sender:
             elif held > self.limits.unsent_total_bytes and rest.pieces:
                 held -= rest.held_bytes
                 self._end(rest, is_sent=False)
+
+    def _drain_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._wake_read.recv(4096):
+                pass
+        self._poller.arm(self._wake_read.fileno())
+
+    def _end_slowest(self, now: float) -> None:
+        """End a part of those that read slower than `limits.kept_bytes_per_second`, the slowest first.
+
+        A reader of the last `NEW_SECONDS` is left: its rate says nothing yet.
+        """
+        slow = [
+            (rest.rate(now), number)
+            for number, rest in list(self._rests.items())
+            if now - rest.begun_at >= NEW_SECONDS
+        ]
+        slow = sorted(pair for pair in slow if pair[0] < self.limits.kept_bytes_per_second)
+        for _rate, number in slow[: max(1, len(slow) // 16)]:
+            self._end(self._rests[number], is_sent=False)
 
     def _end(self, rest: _Rest, *, is_sent: bool) -> None:
         connection = rest.connection

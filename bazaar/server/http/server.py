@@ -171,12 +171,17 @@ class Server:
         self._poller.arm(connection.number, is_new=True)
 
     def _make_room(self) -> None:
-        """Close a part of the connections that have waited longest for their clients."""
+        """Close a part of the connections that have waited longest for their clients.
+
+        Where all are being answered, some of the slowest readers are ended.
+        """
         waiting = [
             connection
             for connection in list(self._connections.values())
             if connection.state in {State.IDLE, State.HEAD, State.BODY, State.LINGERING}
         ]
+        if not waiting:
+            self._sender.make_room()
         waiting.sort(key=lambda connection: connection.since)
         for connection in waiting[: max(1, len(waiting) // 16)]:
             self._end(connection)

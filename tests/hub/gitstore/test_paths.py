@@ -5,7 +5,7 @@ import pytest
 from hub.gitstore import InvalidPath, InvalidRefName
 from hub.gitstore.errors import TooManyFolders
 from hub.gitstore.paths import require_path, require_ref_name
-from hub.gitstore.writing import FOLDERS_MAX, plan
+from hub.gitstore.trees import FOLDERS_MAX, plan
 
 
 class TestRequirePath:

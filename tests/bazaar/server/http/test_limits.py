@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bazaar.server.http import sender
 from bazaar.server.http.limits import Pace, Progress
 from bazaar.server.http.pool import Pool
 from tests.bazaar.server.http.conftest import Client, Running, Start, answer, file_view, until
@@ -128,6 +129,27 @@ class TestReaders:
             assert client.file.peek(1)
             until(lambda: not server.connection_count)
             assert 0 < len(client.reply().body) < 64 * MIB
+
+    def test_that_are_slowest_make_room_for_new_connections(
+        self, serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each reads a little now and then, so none of them stands still."""
+        monkeypatch.setattr(sender, "NEW_SECONDS", 0.0)
+        server = serve(connections=6)
+        server.app.views["file"] = file_view(bytes(64 * MIB))
+        slow = [server.client(receive_bytes=4096) for _ in range(6)]
+        for client in slow:
+            client.send(b"GET /file HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert client.file.peek(1)
+        until(lambda: server.connection_count == 6)
+        for _ in range(20):
+            for client in slow[1:]:
+                client.socket.recv(4096)
+        with server.client() as new:
+            assert new.get("/").body == b"ok"
+        until(lambda: server.connection_count <= 5)
+        for client in slow:
+            client.__exit__()
 
     def test_that_hold_too_much_memory_are_ended(self, serve: Callable[..., Running]) -> None:
         server = serve(unsent_total_bytes=20 * MIB)
