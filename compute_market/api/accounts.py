@@ -114,8 +114,8 @@ class StatementCsv(Statement):
         responses={(200, "text/csv"): str},
     )
     def get(self, request: Request) -> Any:
-        """The whole statement, oldest first, with the balance after each movement."""
-        lines = selectors.statement_csv(account=self.account(request))
+        """The whole statement, oldest first, with the balance after each movement, its order and its lease."""
+        lines = statements.statement_csv(account=self.account(request))
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = 'attachment; filename="statement.csv"'
         return answer

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from io import StringIO
 
 from django.db.models import Q
 
@@ -16,7 +14,6 @@ from compute_market.ledger.models import Account, Transfer
 from hub.interface import Principal
 
 PAGE_MAX = 500
-CSV_COLUMNS = ("at", "kind", "amount_micros", "balance_micros", "cause", "transfer_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +99,10 @@ def statement(
     return lines, lines[-1].transfer_id if len(page) > limit else None
 
 
-def statement_csv(*, account: Account) -> Iterator[str]:
-    """A whole statement as CSV, oldest first, with the balance after each movement; made as it is read."""
-    buffer = StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(CSV_COLUMNS)
-    balance = 0
+def whole_statement(*, account: Account) -> Iterator[StatementLine]:
+    """All movements of an account, oldest first, read as they are asked for."""
     moves = Transfer.objects.filter(Q(debit=account) | Q(credit=account)).order_by("pk")
-    for move in moves.iterator(chunk_size=1000):
-        line = _line(account, move)
-        balance += line.amount_micros
-        writer.writerow(
-            (line.at.isoformat(), line.kind, line.amount_micros, balance, line.cause, line.transfer_id)
-        )
-        if buffer.tell() > 32_768:
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue()
+    return (_line(account, move) for move in moves.iterator(chunk_size=1000))
 
 
 def _line(account: Account, move: Transfer) -> StatementLine:

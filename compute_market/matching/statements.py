@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from itertools import islice
 from typing import TypedDict
 
 from django.db.models import Q
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from compute_market.leases import selectors as leases
-from compute_market.ledger.selectors import StatementLine
+from compute_market.ledger.models import Account
+from compute_market.ledger.selectors import StatementLine, whole_statement
 from compute_market.matching.models import Trade
+
+CSV_COLUMNS = (
+    *("at", "kind", "amount_micros", "balance_micros", "cause", "transfer_id"),
+    *("order", "lease", "text"),
+)
+CSV_LINES_AT_ONCE = 500
 
 
 class Concerning(TypedDict):
@@ -43,6 +54,37 @@ def concerning(lines: Sequence[StatementLine], *, account_id: int) -> dict[str, 
             order = trade.buy_id if trade.buyer_id == account_id else trade.sell_id
         found[line.cause] = Concerning(order=order, lease=lease, text=_sentence(line.label, order, lease))
     return found
+
+
+def statement_csv(*, account: Account) -> Iterator[str]:
+    """A whole statement as CSV, oldest first, in pieces that are made as they are read.
+
+    Each line has the balance after it, and the order and the lease it was for, also in words: those of the
+    language that is active now, whichever is while the pieces are read.
+    """
+    return _csv_pieces(account, language=translation.get_language() or "en")
+
+
+def _csv_pieces(account: Account, *, language: str) -> Iterator[str]:
+    balance = 0
+    yield _csv([CSV_COLUMNS])
+    following = whole_statement(account=account)
+    while lines := list(islice(following, CSV_LINES_AT_ONCE)):
+        with translation.override(language):
+            known = concerning(lines, account_id=account.pk)
+        rows: list[Sequence[object]] = []
+        for line in lines:
+            balance += line.amount_micros
+            about = known[line.cause]
+            row = (line.at.isoformat(), line.kind, line.amount_micros, balance, line.cause, line.transfer_id)
+            rows.append((*row, about["order"], about["lease"], about["text"]))
+        yield _csv(rows)
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> str:
+    buffer = StringIO()
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue()
 
 
 def _trade_of(cause: str) -> tuple[int, int] | None:

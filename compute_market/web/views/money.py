@@ -15,6 +15,7 @@ from compute_market.leases.states import LIVE
 from compute_market.ledger import selectors, services
 from compute_market.ledger.models import Account, Transfer
 from compute_market.matching import selectors as orders
+from compute_market.matching import statements
 from compute_market.matching.models import Order
 from compute_market.web.forms import MoneyForm
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
@@ -80,6 +81,6 @@ def statement(request: HttpRequest) -> StreamingHttpResponse:
     """The whole statement as CSV."""
     namespace = trading_as(request)
     account = selectors.get_account(actor=actor_of(request), namespace_id=namespace.pk)
-    response = StreamingHttpResponse(selectors.statement_csv(account=account), content_type="text/csv")
+    response = StreamingHttpResponse(statements.statement_csv(account=account), content_type="text/csv")
     response["Content-Disposition"] = f'attachment; filename="statement-{namespace.name}.csv"'
     return response

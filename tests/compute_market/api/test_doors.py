@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import translation
 
 from compute_market.clock import database_now
 from compute_market.ledger import services as ledger
 from compute_market.ledger.errors import MoneyFull
-from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account
-from compute_market.matching import jobs, services, tasks
+from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account, Transfer
+from compute_market.matching import jobs, services, statements, tasks
 from compute_market.matching.models import Order
 from compute_market.offers.models import Node, Product
 from hub.interface import SYSTEM
@@ -106,6 +109,33 @@ class TestFills:
         assert f"lease {fill['lease']}" in paid["text"]
         fee = next(line for line in lines if line["kind"] == "fee")
         assert fee["order"] == fill["order"]
+
+
+class TestStatementCsv:
+    def test_runs_up_to_the_balance_and_names_order_and_lease_in_words(
+        self, buyer: Trader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("compute_market.matching.statements.CSV_LINES_AT_ONCE", 2)
+        answer = buyer("get", "statement.csv")
+        rows = list(csv.DictReader(StringIO(b"".join(answer.streaming_content).decode())))
+        items = buyer("get", "statement").json()["items"][::-1]
+        for name in ("kind", "amount_micros", "cause", "order", "lease", "text"):
+            told = ["" if item[name] is None else str(item[name]) for item in items]
+            assert [row[name] for row in rows] == told
+        [fill] = buyer("get", "fills").json()["items"]
+        paid = next(row for row in rows if row["kind"] == "escrow")
+        assert f"lease {fill['lease']}, order {fill['order']}" in paid["text"]
+        [main, _] = buyer("get", "balance").json()["items"]
+        assert int(rows[-1]["balance_micros"]) == main["balance_micros"]
+
+    def test_is_in_the_language_of_who_asked(self, buyer: Trader) -> None:
+        account = Account.objects.get(namespace=buyer.user.namespace_id, kind="main")
+        with translation.override("zh-hans"):
+            pieces = statements.statement_csv(account=account)
+        [line] = [line for line in "".join(pieces).splitlines() if ",escrow," in line]
+        with translation.override("zh-hans"):
+            assert str(Transfer.Kind.ESCROW.label) in line
+        assert str(Transfer.Kind.ESCROW.label) not in line
 
 
 class TestFilters:

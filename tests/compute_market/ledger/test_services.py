@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-
 import pytest
 
 from compute_market.errors import Unauthenticated
@@ -92,15 +90,6 @@ class TestStatement:
         second, end = selectors.statement(account=account, limit=3, before=cursor)
         assert [line.amount_micros for line in first + second] == [5, 4, 3, 2, 1]
         assert end is None
-
-    def test_as_csv_runs_up_to_the_balance(self) -> None:
-        person, actor = trader(), operator()
-        namespace = namespace_of(person)
-        services.deposit(actor=actor, namespace_id=namespace, amount_micros=9, key="1", now=NOON)
-        services.withdraw(actor=actor, namespace_id=namespace, amount_micros=4, key="1", now=NOON)
-        account = selectors.get_account(actor=person, namespace_id=namespace)
-        rows = list(csv.DictReader("".join(selectors.statement_csv(account=account)).splitlines()))
-        assert [(row["amount_micros"], row["balance_micros"]) for row in rows] == [("9", "9"), ("-4", "5")]
 
     def test_of_somebody_else_is_not_found(self) -> None:
         namespace = namespace_of(trader(funds=1))
