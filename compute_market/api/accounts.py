@@ -114,7 +114,7 @@ class StatementCsv(Statement):
         responses={(200, "text/csv"): str},
     )
     def get(self, request: Request) -> Any:
-        """The whole statement, oldest first, with the balance after each movement, its order and its lease."""
+        """The whole statement, oldest first, with the balance after each movement, its order and lease."""
         lines = statements.statement_csv(account=self.account(request))
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = 'attachment; filename="statement.csv"'

@@ -169,6 +169,7 @@ LEASE = {
     "extends": None,
     "opened_at": NOON,
     "settled_at": None,
+    "work": {"state": "running", "exit_code": None, "reason": ""},
 }
 WORK = {
     "command": ["python", "train.py"],

@@ -20,11 +20,13 @@ from compute_market.matching import offering
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
+from hub.interface import Principal
 
 TAG = "leases"
 
 
-def lease_row(lease: Lease) -> dict[str, Any]:
+def lease_row(lease: Lease, work: Work | None) -> dict[str, Any]:
+    """A lease, and in a word what became of the newest work in it; None where the reader may not know."""
     return {
         "id": lease.pk,
         "product": lease.product.slug,
@@ -50,7 +52,13 @@ def lease_row(lease: Lease) -> dict[str, Any]:
         "extends": lease.extends_id,
         "opened_at": moment(lease.opened_at),
         "settled_at": moment(lease.settled_at) if lease.settled_at else None,
+        "work": work and {"state": str(work.state), "exit_code": work.exit_code, "reason": work.reason},
     }
+
+
+def one_lease_row(actor: Principal, lease: Lease) -> dict[str, Any]:
+    """One lease as `lease_row` has it."""
+    return lease_row(lease, selectors.newest_works(actor=actor, leases=[lease]).get(lease.pk))
 
 
 def work_row(work: Work) -> dict[str, Any]:
@@ -120,14 +128,20 @@ class Leases(MarketView):
         responses={200: dict},
     )
     def get(self, request: Request) -> Response:
-        """Leases that you hold or supply, newest first. `state=live` means not over."""
+        """Leases that you hold or supply, newest first. `state=live` means not over.
+
+        `work` is what runs, or ran last, in a lease that you hold.
+        """
         query = self.read(request.query_params.dict(), LeasesQuery)
         found = selectors.leases(actor=self.actor)
         if order := query.get("order"):
             found = found.filter(order_number=order)
         if state := query.get("state"):
             found = found.live() if state == "live" else found.filter(state=state)
-        return self.page(request, found, lease_row)
+        shown, following = self.rows(request, found)
+        works = selectors.newest_works(actor=self.actor, leases=shown)
+        items = [lease_row(lease, works.get(lease.pk)) for lease in shown]
+        return Response({"items": items, "next": following})
 
 
 class OneLease(MarketView):
@@ -137,7 +151,7 @@ class OneLease(MarketView):
         [supplier] = supplier_rows(offering.of_nodes([lease.node], now=self.now()))
         terms = cancellation.of_lease(lease)
         cancel = {"free_until": moment(terms.free_until), "fee_micros": terms.fee_micros}
-        return Response({**lease_row(lease), "supplier": supplier, "cancel": cancel})
+        return Response({**one_lease_row(self.actor, lease), "supplier": supplier, "cancel": cancel})
 
 
 class Events(MarketView):
@@ -205,7 +219,7 @@ class End(MarketView):
     def post(self, request: Request, lease_id: int) -> Response:
         """End with the minute that runs; what was not used is paid back."""
         services.end_early(actor=self.actor, lease_id=lease_id, now=self.now())
-        return Response(lease_row(selectors.get_lease(actor=self.actor, lease_id=lease_id)))
+        return Response(one_lease_row(self.actor, selectors.get_lease(actor=self.actor, lease_id=lease_id)))
 
 
 class Notice(MarketView):
@@ -220,7 +234,7 @@ class Notice(MarketView):
             reason=body["reason"],
             now=self.now(),
         )
-        return Response(lease_row(selectors.get_lease(actor=self.actor, lease_id=lease_id)))
+        return Response(one_lease_row(self.actor, selectors.get_lease(actor=self.actor, lease_id=lease_id)))
 
 
 class Reclaim(MarketView):

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from compute_market.amounts import MICROS_PER_CREDIT
-from compute_market.client import verbs, ways
+from compute_market.client import verbs, watching, ways
 from compute_market.client.market import Market, MarketError
-from compute_market.client.shown import Out, plain, progress
+from compute_market.client.shown import Out, line, progress
 
 WAIT_SECONDS = 10.0
 EXAMPLES = """examples:
@@ -51,6 +51,13 @@ def count(text: str) -> int:
     """A whole number from 1."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 1")
+    return int(text)
+
+
+def place(text: str) -> int:
+    """The number of a change; 0: the first is still to come."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number of a change")
     return int(text)
 
 
@@ -105,6 +112,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
     one = verb("statement", verbs.statement, "What moved on your account, newest first.")
     one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
+    one = verb("watch", watching.watch, "Your orders, fills, leases and balances as they change.")
+    one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
+    one.add_argument("--after", type=place, help="go on behind the change of that number")
     verb("nodes", verbs.nodes, "Your machines, if you provide any.")
     return top
 
@@ -239,7 +249,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.call(Market(args.url, args.token), Out(as_json=args.json), args)
     except verbs.WorkEnded as ended:
         progress("")
-        print(f"market: {ended}", file=sys.stderr)
+        line(f"market: {ended}", is_aside=True)
         return ended.code
     except MarketError as error:
         return _fail(f"{error}{f' [{error.code}]' if error.code else ''}{_advice(error, args.token)}")
@@ -269,5 +279,6 @@ def _advice(error: MarketError, token: str) -> str:
 
 def _fail(text: str) -> int:
     progress("")
-    print("market: " + "\n".join(plain(line) for line in text.split("\n")), file=sys.stderr)
+    for part in f"market: {text}".split("\n"):
+        line(part, is_aside=True)
     return 1

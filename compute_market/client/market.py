@@ -166,7 +166,7 @@ class Market:
                     return dict(json.load(answer))
             except urllib.error.HTTPError as error:
                 with error:
-                    refused = _refusal(error)
+                    refused = refusal(error)
                 if refused.status not in RETRIED or last or not repeatable:
                     raise refused from None
                 time.sleep(float(error.headers.get("Retry-After") or 0.2 * 2**attempt))
@@ -177,7 +177,8 @@ class Market:
         raise AssertionError("unreachable")
 
 
-def _refusal(error: urllib.error.HTTPError) -> MarketError:
+def refusal(error: urllib.error.HTTPError) -> MarketError:
+    """What the market said, from its answer."""
     try:
         details = json.load(error)
     except ValueError:

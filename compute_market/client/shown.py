@@ -41,6 +41,11 @@ def output(text: str) -> str:
     return "".join(char if char in "\n\t" else plain(char) for char in text.replace("\r\n", "\n"))
 
 
+def line(text: str = "", *, is_aside: bool = False) -> None:
+    """Print one line, beside the output (on stderr) where it is no answer. Others' words command nothing."""
+    print(plain(text), file=sys.stderr if is_aside else sys.stdout)
+
+
 def percent(bps: int) -> str:
     return f"{bps / 100:+.2f} %"
 
@@ -77,16 +82,29 @@ class Out:
         if not found:
             print(empty)
             return
-        lines = [[column.title for column in columns], *([c.cell(row) for c in columns] for row in found)]
-        widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-        for line in lines:
-            cells = zip(line, widths, columns, strict=True)
-            aligned = [c.rjust(width) if column.is_figure else c.ljust(width) for c, width, column in cells]
-            print("  ".join(aligned).rstrip())
+        table = [[column.title for column in columns], *([c.cell(row) for c in columns] for row in found)]
+        widths = [max(len(cells[place]) for cells in table) for place in range(len(columns))]
+        for cells in table:
+            placed = zip(cells, widths, columns, strict=True)
+            aligned = [c.rjust(width) if column.is_figure else c.ljust(width) for c, width, column in placed]
+            line("  ".join(aligned).rstrip())
 
     def say(self, row: Mapping[str, Any], *lines: str) -> None:
         """Some lines about one thing; with --json the thing itself."""
-        print(json.dumps(row, indent=2) if self.as_json else "\n".join(plain(line) for line in lines if line))
+        if self.as_json:
+            print(json.dumps(row, indent=2))
+            return
+        for text in lines:
+            if text:
+                line(text)
+
+    def event(self, row: Mapping[str, Any], *lines: str) -> None:
+        """One of a stream that goes on: with --json the thing itself, on one line."""
+        if self.as_json:
+            print(json.dumps(row))
+        for text in () if self.as_json else lines:
+            line(text)
+        sys.stdout.flush()
 
 
 def progress(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from compute_market.client.market import Market, MarketError
 from compute_market.client.shown import (
     Column,
     Out,
+    line,
     moment,
     number,
     output,
@@ -80,7 +80,7 @@ def book(market: Market, out: Out, args: argparse.Namespace) -> None:
     if out.as_json:
         out.say(found)
         return
-    print(f"{found['product']}, {moment(found['start'])} – {moment(found['end'])} UTC")
+    line(f"{found['product']}, {moment(found['start'])} – {moment(found['end'])} UTC")
     rows = [
         *({"side": "ask", "price": price, "gpus": n} for price, n in found["asks"][:LEVELS_SHOWN][::-1]),
         *({"side": "bid", "price": price, "gpus": n} for price, n in found["bids"][:LEVELS_SHOWN]),
@@ -106,16 +106,17 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
         found, columns, empty="Nothing covers that: fewer GPUs or hours, more --days, or a bid that waits."
     )
     if not found and args.spec and not out.as_json and (near := _near(market, args.spec.split(":")[0])):
-        print(near.strip())
+        line(near.strip())
     if found and not out.as_json:
         best = found[0]
         when = best["start"].replace("+00:00", "Z")
         limit = credits_of(best["limit_micros_per_gpu_hour"]).replace(",", "")
         several = "" if best["same_node"] else " --no-same-node"
-        print(f"\nmarket buy {best['product']} {best['gpus']} {args.hours} {limit} --start {when}{several}")
+        line()
+        line(f"market buy {best['product']} {best['gpus']} {args.hours} {limit} --start {when}{several}")
         if price := _price_now(market, best["product"], gpus=args.gpus, hours=args.hours):
             limit = credits_of(price).replace(",", "")
-            print(f"market buy {best['product']} {args.gpus} {args.hours} {limit} --start now")
+            line(f"market buy {best['product']} {args.gpus} {args.hours} {limit} --start now")
 
 
 # ---- orders ------------------------------------------------------------------------------------------
@@ -296,6 +297,8 @@ def leases(market: Market, out: Out, args: argparse.Namespace) -> None:
         Column("price", "price_micros_per_gpu_hour", credits_of),
         Column("used", "used_micros", credits_of),
         Column("state", "state"),
+        Column("why", "reason"),
+        Column("work", "work", _end_of),
     ]
     out.rows(rows, columns, empty="No leases." if args.all else "No live leases; --all lists finished ones.")
 
@@ -334,7 +337,7 @@ def logs(market: Market, out: Out, args: argparse.Namespace) -> None:
     while True:
         page = market.logs(args.lease, after)
         if out.as_json:
-            print(json.dumps(page, indent=2))
+            out.say(page)
             return
         sys.stdout.write(output(page["text"]) if sys.stdout.isatty() else page["text"])
         sys.stdout.flush()
@@ -362,11 +365,11 @@ def _say_end(work: dict[str, Any], *, is_followed: bool) -> None:
     if is_followed and (work["state"] != "exited" or work["exit_code"] != 0):
         code = work["exit_code"] if work["exit_code"] is not None else 1
         raise WorkEnded(code if 0 < code < 256 else 128 - code if code < 0 else 1, said)
-    print(f"market: {said}", file=sys.stderr)
+    line(f"market: {said}", is_aside=True)
 
 
 def _end_of(work: dict[str, Any]) -> str:
-    """How a program ended: `exited with 3`, `failed: No such file`."""
+    """How a program is or ended: `running`, `exited with 3`, `failed: No such file`."""
     code = f" with {work['exit_code']}" if work["exit_code"] is not None else ""
     return f"{work['state']}{code}" + (f": {work['reason']}" if work["reason"] else "")
 

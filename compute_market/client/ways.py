@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from compute_market.client.market import Market, MarketError
-from compute_market.client.shown import Column, Out
+from compute_market.client.shown import Column, Out, line
 
 PIPE_PROTOCOL = "bazaar-tcp/1"
 PIECE_BYTES = 256 * 1024
@@ -51,7 +51,8 @@ def ports(market: Market, out: Out, args: argparse.Namespace) -> None:
     rows = [{**row, "at": str(row["port"] or row["socket"])} for row in found["ports"]]
     out.rows(rows, columns, empty="What runs serves no ports: market run --serve 8888=notebook …")
     if login := found["ssh"]:
-        print(f"\nssh -p {login['port']} {login['user']}@{login['host']}")
+        line()
+        line(f"ssh -p {login['port']} {login['user']}@{login['host']}")
 
 
 def link(market: Market, out: Out, args: argparse.Namespace) -> None:
@@ -91,7 +92,7 @@ def _pass_on(market: Market, lease: int, port: str, connection: socket.socket) -
             with pipe(market, lease, port) as far:
                 join(connection, far)
         except (MarketError, OSError) as error:
-            print(f"market: {error}", file=sys.stderr)
+            line(f"market: {error}", is_aside=True)
 
 
 def pipe(market: Market, lease: int, port: str) -> socket.socket:
@@ -178,11 +179,11 @@ def copy(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 def _advise_keys(market: Market) -> None:
     """OpenSSH has said what went wrong; say what to do if it was the key."""
-    print(
-        "market: if it says “Permission denied (publickey)”, your account does not have this machine's key:"
-        f"\nadd a public key such as ~/.ssh/id_ed25519.pub at {market.hub}/settings/ssh-keys",
-        file=sys.stderr,
+    line(
+        "market: if it says “Permission denied (publickey)”, your account does not have this machine's key:",
+        is_aside=True,
     )
+    line(f"add a public key such as ~/.ssh/id_ed25519.pub at {market.hub}/settings/ssh-keys", is_aside=True)
 
 
 def is_remote(path: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Least
 
 from compute_market.leases import bindings, policies
@@ -123,6 +123,17 @@ def newest_work(lease: Lease) -> Work:
     if work is None:
         raise WorkNotFound
     return work
+
+
+def newest_works(*, actor: Principal, leases: Collection[Lease]) -> dict[int, Work]:
+    """Lease id → what it runs, or ran last; of those that the actor holds and that ran something.
+
+    Raises: Unauthenticated, TradeScopeMissing.
+    """
+    held = held_leases(actor=actor).filter(pk__in=[lease.pk for lease in leases]).order_by().values("pk")
+    newest = Work.objects.filter(lease__in=held).values("lease").annotate(newest=Max("pk")).values("newest")
+    found = Work.objects.filter(pk__in=newest).only("lease", "state", "exit_code", "reason")
+    return {work.lease_id: work for work in found}
 
 
 def read_log(work: Work, *, after: int = 0) -> tuple[str, int]:

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,15 +27,29 @@ class Shell:
     url: str
     token: str
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "BAZAAR_PYTHON": sys.executable,
+            "BAZAAR_URL": self.url,
+            "BAZAAR_TOKEN": self.token,
+        }
+
+    @contextmanager
+    def opened(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that runs until the end of the block, then is interrupted."""
+        command = [str(ROOT / "script" / "market"), *words]
+        with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True) as running:
+            try:
+                yield running
+            finally:
+                running.terminate()
+
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(ROOT / "script" / "market"), *words],
-            env={
-                "PATH": os.environ["PATH"],
-                "BAZAAR_PYTHON": sys.executable,
-                "BAZAAR_URL": self.url,
-                "BAZAAR_TOKEN": self.token,
-            },
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=60,
@@ -114,6 +129,26 @@ class TestABuyer:
         live_sqlite.remote.call(f"{SCENERY}:clear")
         assert "[not_open]" in me.refusal("cancel", number)
         assert "0 orders are being cancelled" in me("cancel", "--all")
+
+
+class TestWatching:
+    def test_shows_changes_and_goes_on_where_it_was(
+        self, shell: Callable[..., Shell], live_sqlite: LiveBazaar, slug: str
+    ) -> None:
+        me = shell()
+        with me.opened("watch") as watching:
+            assert watching.stdout is not None
+            number, said = watching.stdout.readline().split()
+            assert said == "watching."
+            me("buy", slug, "1", "3", "6", "--wait", "0", "--id", "seen")
+            live_sqlite.remote.call(f"{SCENERY}:clear")
+            heard = watching.stdout.readline()
+            assert "(seen) is open" in heard
+        with me.opened("--json", "watch", "--after", number) as again:
+            assert again.stdout is not None
+            found = json.loads(again.stdout.readline())
+        assert (found["name"], found["number"]) == ("change", int(heard.split()[0]))
+        assert found["body"]["orders"][0]["client_order_id"] == "seen"
 
 
 class TestTerms:

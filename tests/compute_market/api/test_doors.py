@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,6 +14,7 @@ from django.test import Client
 from django.utils import translation
 
 from compute_market.clock import database_now
+from compute_market.leases.models import Work
 from compute_market.ledger import services as ledger
 from compute_market.ledger.errors import MoneyFull
 from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account, Transfer
@@ -109,6 +111,26 @@ class TestFills:
         assert f"lease {fill['lease']}" in paid["text"]
         fee = next(line for line in lines if line["kind"] == "fee")
         assert fee["order"] == fill["order"]
+
+
+class TestLeases:
+    def test_tell_their_holder_what_became_of_their_newest_work(self, buyer: Trader, seller: Trader) -> None:
+        [lease] = buyer("get", "leases").json()["items"]
+        assert lease["work"] is None
+        told: dict[str, object] = {"state": "failed", "exit_code": None, "reason": "No such file"}
+        for work in ({"state": "exited", "exit_code": 3}, told):
+            Work.objects.create(
+                lease_id=lease["id"],
+                runner="podman",
+                command=["train"],
+                token=uuid4(),
+                requested_at=database_now(),
+                **work,
+            )
+        for path in (f"leases/{lease['id']}", "leases"):
+            for who, seen in ((buyer, told), (seller, None)):
+                answer = who("get", path).json()
+                assert answer.get("items", [answer])[0]["work"] == seen
 
 
 class TestStatementCsv:
