@@ -82,6 +82,7 @@ app.conf.beat_schedule = {
         "options": {"expires": 10},
     },
     "mark-silent-nodes": {"task": "compute_market.offers.tasks.mark_silent_nodes", "schedule": 5},
+    "review-bonds": {"task": "compute_market.offers.tasks.review_bonds", "schedule": 60},
     "keep-the-demo-market-alive": {"task": "compute_market.demo.tasks.tend", "schedule": 20},
     "trade-in-the-demo-market": {"task": "compute_market.demo.tasks.trade", "schedule": 60},
     "expire-reservations": {"task": "compute_market.ledger.tasks.expire_reservations", "schedule": 60},

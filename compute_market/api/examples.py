@@ -240,6 +240,7 @@ NODE = {
     "state": "ready",
     "reason": "",
     "is_stale": False,
+    "lacks_bond": False,
     "last_heartbeat_at": NOON,
     "runners": ["podman"],
     "hardware": "nvml",

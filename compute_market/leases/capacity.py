@@ -20,7 +20,7 @@ from compute_market.amounts import credits_of
 from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
 from compute_market.leases.models import JoinedFill, Lease
 from compute_market.ledger.models import Account
-from compute_market.offers.bonds import Bond, bond_of
+from compute_market.offers.bonds import bond_of
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import GpuHold, Node
 from hub.interface import prepared_cursor
@@ -97,7 +97,6 @@ class Supply:
         if lease_ids:
             self.leases = Lease.objects.select_for_update().filter(pk__in=lease_ids).order_by("pk").in_bulk()
         self._taken: dict[tuple[int, int | None], Taken] = defaultdict(Taken)
-        self._bonds: dict[int, Bond] = {}
         self._new: list[tuple[object, ...]] = []
         self._read()
 
@@ -131,8 +130,6 @@ class Supply:
         else:
             self._require_lease(lease_id, account, node, product_id, start, end)
         self._require_tradable(node, product_id)
-        if lease_id is None and node.is_declared:
-            self._require_bond(node)
         free = self.free(node_id=node_id, lease_id=lease_id, start=start, end=end)
         if gpus > free:
             whole = node.gpus if lease_id is None else self.leases[lease_id].gpus
@@ -158,19 +155,15 @@ class Supply:
     def _require_tradable(self, node: Node, product_id: int) -> None:
         if node.product_id != product_id:
             raise NodeNotTradable(node=node.name, reason="it has another product")
+        if node.lacks_bond:
+            bond = bond_of(node.provider)
+            needed, posted = credits_of(bond.needed_micros), credits_of(bond.posted_micros)
+            reason = f"declared hardware needs a bond of {needed} credits, and {posted} are posted"
+            raise NodeNotTradable(node=node.name, reason=reason)
         if not node.is_tradable(self.now):
             reason = node.state_reason or (
                 "its agent is silent" if node.state == Node.State.READY else f"it is {node.state}"
             )
-            raise NodeNotTradable(node=node.name, reason=reason)
-
-    def _require_bond(self, node: Node) -> None:
-        if node.provider_id not in self._bonds:
-            self._bonds[node.provider_id] = bond_of(node.provider)
-        bond = self._bonds[node.provider_id]
-        if not bond.suffices:
-            needed, posted = credits_of(bond.needed_micros), credits_of(bond.posted_micros)
-            reason = f"declared hardware needs a bond of {needed} credits, and {posted} are posted"
             raise NodeNotTradable(node=node.name, reason=reason)
 
     def _read(self) -> None:

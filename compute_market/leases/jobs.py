@@ -19,7 +19,9 @@ from compute_market.leases import bindings, capacity, metering, money
 from compute_market.leases.lifecycle import LockedLease, lock_leases, move, move_all, tell_of_work
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, OVER, RUNNING, State
+from compute_market.offers import bonds
 from compute_market.offers.models import HardwareReport, Node
+from compute_market.offers.signals import announce
 
 BATCH = 200
 # Steps that are a commit each; what is left over waits for the next sweep.
@@ -179,9 +181,12 @@ def settle_leases(*, now: datetime) -> int:
 
 
 def _settle_batch(ids: Sequence[int], *, now: datetime) -> int:
+    """Settle leases that are over. Bonds that paid a credit are reviewed."""
     with transaction.atomic(durable=True):
-        purses = money.purses(Lease.objects.select_related("node__provider").filter(pk__in=ids), now=now)
+        leases = list(Lease.objects.select_related("node__provider").filter(pk__in=ids))
+        purses = money.purses(leases, now=now)
         journal = money.journal_for(purses.values(), now=now)
+        nodes = bonds.lock(provider_ids=money.providers_in_debt(leases, purses))
         over = [lease for lease in lock_leases(ids) if lease.state in OVER]
         for lease in over:
             money.divide(journal, lease, purses[lease.pk])
@@ -189,6 +194,7 @@ def _settle_batch(ids: Sequence[int], *, now: datetime) -> int:
         for lease in over:
             lease.settled_at = now
         move_all(over, State.SETTLED, now=now)
+        announce(bonds.review(nodes.values()).values(), now=now)
     return len(over)
 
 

@@ -6,7 +6,7 @@ caller writes it, and the lease, in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -58,6 +58,15 @@ def journal_for(purses_: Iterable[Purse], *, now: datetime) -> ledger.Journal:
     """Lock every account of these purses and open a journal over them."""
     ids = {account for purse in purses_ for account in purse if account is not None}
     return ledger.Journal(accounts=ledger.lock_accounts(ids=ids).values(), now=now)
+
+
+def providers_in_debt(leases: Iterable[Lease], purses_: Mapping[int, Purse]) -> set[int]:
+    """The providers whose bonds may pay a credit when these leases, which are over, are divided; by id."""
+    return {
+        lease.node.provider_id
+        for lease in leases
+        if lease.state in BROKEN_BY_PROVIDER and purses_[lease.pk].bond is not None
+    }
 
 
 def pay_used(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from compute_market.ledger import policies, postings
 from compute_market.ledger.errors import AccountNotFound, CauseReused, MoneyFull
 from compute_market.ledger.models import Account, Transfer
+from compute_market.ledger.signals import bond_moved
 from hub.interface import Principal
 
 # What all accounts together may hold; a column holds a little more than twice that on either database.
@@ -71,7 +72,7 @@ def post_bond(
     """
     policies.require_spend(actor, namespace_id)
     with transaction.atomic(durable=True):
-        return _move(
+        moved = _move(
             debit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
             credit=postings.open_account(kind=Account.Kind.BOND, namespace_id=namespace_id, now=now),
             amount_micros=amount_micros,
@@ -79,6 +80,8 @@ def post_bond(
             cause=f"bond/{namespace_id}/{key}",
             now=now,
         )
+        bond_moved.send(sender=Account, namespace_id=namespace_id, now=now)
+    return moved
 
 
 def release_bond(
@@ -90,7 +93,7 @@ def release_bond(
     """
     policies.require_operator(actor)
     with transaction.atomic(durable=True):
-        return _move(
+        moved = _move(
             debit=postings.open_account(kind=Account.Kind.BOND, namespace_id=namespace_id, now=now),
             credit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
             amount_micros=amount_micros,
@@ -98,6 +101,8 @@ def release_bond(
             cause=f"bond-release/{namespace_id}/{key}",
             now=now,
         )
+        bond_moved.send(sender=Account, namespace_id=namespace_id, now=now)
+    return moved
 
 
 def _external(now: datetime) -> Account:

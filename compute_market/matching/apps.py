@@ -15,6 +15,7 @@ class MatchingConfig(AppConfig):
 
         signals.node_went_stale.connect(receivers.suspend_offers)
         signals.node_suspended.connect(receivers.suspend_offers)
+        signals.node_bond_fell_short.connect(receivers.suspend_offers)
         signals.node_retired.connect(receivers.cancel_offers)
         signals.node_returned.connect(receivers.return_offers)
         signals.product_changed.connect(receivers.change_listing)

@@ -36,7 +36,7 @@ class Miss:
     `dearer`, `cheaper`: the price, by `difference_micros` per GPU-hour. `later`, `earlier`: the window, moved
     by `hours`; `shorter`: only so many of its hours; `longer`: so many more; `sold`: they are sold already.
     `several`: the one node that it wants, or has begun with. `region`, `tier`, `interconnect`, `gpu`: the
-    product. `node`, `halted`: nothing of the order's own.
+    product. `node`, `bond`, `halted`: nothing of the order's own.
 
     `gpus` could be had (or sold) there, over [start, end), at the price.
     """
@@ -77,7 +77,13 @@ def _stopped(order: Order, now: datetime) -> Iterator[Miss]:
     listing = Listing.objects.filter(product=product.pk).first()
     if product.state != Product.State.OPEN or (listing is not None and listing.is_stopped):
         yield Miss("halted", _("The product does not trade now."), product.slug)
-    if order.node is not None and not order.node.is_tradable(now):
+    if order.node is not None and order.node.lacks_bond:
+        text = _(
+            "Its provider's bond is too small for the declared hardware of node {node};"
+            " its offers are off the book until enough is posted."
+        )
+        yield Miss("bond", text.format(node=order.node.name), product.slug)
+    elif order.node is not None and not order.node.is_tradable(now):
         text = _("The node {node} is not tradable now; its offers are off the book until it is back.")
         yield Miss("node", text.format(node=order.node.name), product.slug)
 

@@ -77,6 +77,7 @@ def _offered(products: Sequence[int], *, now: datetime) -> Iterator[tuple[int, i
             end__gt=now,
             node__state=Node.State.READY,
             node__is_stale=False,
+            node__lacks_bond=False,
         )
         .order_by()
         .values("product", "node", "node__gpus")

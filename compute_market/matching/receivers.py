@@ -11,7 +11,7 @@ from compute_market.offers.models import Product
 
 
 def suspend_offers(sender: object, *, node_id: int, shard: int, now: datetime, **_: object) -> None:
-    """A node's agent is silent, or its report was refused: its offers leave the book."""
+    """A node is silent, its report was refused, or its bond is too small: its offers leave the book."""
     commandlog.append(shard=shard, entries=[commandlog.Entry(kind="suspend", body=(node_id,))], now=now)
     tasks.ring(shard)
 

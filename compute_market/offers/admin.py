@@ -79,10 +79,11 @@ class NodeAdmin(ReadOnlyAdmin):
         "gpus",
         "state",
         "is_stale",
+        "lacks_bond",
         "last_heartbeat_at",
         "state_reason",
     )
-    list_filter = ("state", "is_stale")
+    list_filter = ("state", "is_stale", "lacks_bond")
     list_select_related = ("provider__namespace", "product")
     search_fields = ("name", "provider__namespace__key", "product__slug")
 

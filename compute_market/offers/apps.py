@@ -6,3 +6,10 @@ class OffersConfig(AppConfig):
     name = "compute_market.offers"
     label = "offers"
     verbose_name = _("Market: supply")
+
+    def ready(self) -> None:
+        """Hear the news of the floor below."""
+        from compute_market.ledger.signals import bond_moved
+        from compute_market.offers import receivers
+
+        bond_moved.connect(receivers.review_its_nodes)

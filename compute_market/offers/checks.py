@@ -6,14 +6,18 @@ from collections.abc import Iterator
 
 from django.db.models import OuterRef, Subquery
 
-from compute_market.offers import devices
+from compute_market.offers import bonds, devices
 from compute_market.offers.hardware import Device
 from compute_market.offers.models import DeviceClaim, HardwareReport, Node
 
 
 def audit() -> list[str]:
     """Every broken rule as one sentence; an empty list means that supply is right."""
-    return [*_devices_of_ready_nodes_are_theirs(), *_retired_nodes_have_no_devices()]
+    return [
+        *_devices_of_ready_nodes_are_theirs(),
+        *_retired_nodes_have_no_devices(),
+        *_nodes_trade_as_bonds_allow(),
+    ]
 
 
 def _devices_of_ready_nodes_are_theirs() -> Iterator[str]:
@@ -37,3 +41,12 @@ def _devices_of_ready_nodes_are_theirs() -> Iterator[str]:
 def _retired_nodes_have_no_devices() -> Iterator[str]:
     for claim in DeviceClaim.objects.filter(node__state=Node.State.RETIRED).order_by("pk"):
         yield f"The retired node {claim.node_id} still has {claim.identity}."
+
+
+def _nodes_trade_as_bonds_allow() -> Iterator[str]:
+    """Declared nodes lack a bond if their provider's is too small, and other nodes never do (rule M18)."""
+    for provider_id in bonds.misjudged():
+        yield f"Declared nodes of provider {provider_id} do not trade as its bond allows."
+    measured = Node.objects.filter(lacks_bond=True).exclude(hardware=HardwareReport.Method.DECLARED)
+    for pk in measured.exclude(state=Node.State.RETIRED).order_by("pk").values_list("pk", flat=True):
+        yield f"Node {pk} is not declared and is said to lack a bond."

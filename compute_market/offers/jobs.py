@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from compute_market.offers import bonds
 from compute_market.offers.models import Heartbeat, Node
-from compute_market.offers.signals import node_went_stale
+from compute_market.offers.signals import announce, node_went_stale
 
 BATCH = 200
 HEARTBEATS_KEPT = timedelta(days=8)
@@ -29,11 +30,21 @@ def mark_silent_nodes(*, now: datetime) -> int:
                 continue
             node.is_stale = True
             node.save(update_fields=["is_stale"])
-            node_went_stale.send(
-                sender=Node, node_id=node.pk, product_id=node.product_id, shard=node.product.shard_id, now=now
-            )
+            announce([(node_went_stale, node)], now=now)
             marked += 1
     return marked
+
+
+def review_bonds(*, now: datetime) -> int:
+    """Review providers whose nodes were judged by another `MARKET_DECLARED_BOND`, or before there was one.
+
+    Each in a commit of its own; safe to run twice. Gives how many nodes changed.
+    """
+    changed = 0
+    for provider_id in bonds.misjudged():
+        with transaction.atomic(durable=True):
+            changed += bonds.review_providers([provider_id], now=now)
+    return changed
 
 
 def forget_old_heartbeats(*, now: datetime) -> int:

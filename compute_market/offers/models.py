@@ -134,8 +134,8 @@ class NodeQuerySet(models.QuerySet["Node"]):
         return self.filter(last_heartbeat_at__gt=now - stale_after())
 
     def tradable(self, now: datetime) -> NodeQuerySet:
-        """Nodes that may be offered: an accepted hardware report and a fresh heartbeat."""
-        return self.fresh(now).filter(state=Node.State.READY, is_stale=False)
+        """Nodes that may be offered: an accepted report, a bond if it is declared, a fresh heartbeat."""
+        return self.fresh(now).filter(state=Node.State.READY, is_stale=False, lacks_bond=False)
 
     def gone_stale(self, now: datetime) -> NodeQuerySet:
         """Nodes that fell silent and are not marked so yet."""
@@ -169,6 +169,9 @@ class Node(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.ENROLLED)
     state_reason = models.CharField(max_length=300, blank=True)
     is_stale = models.BooleanField(default=False)
+    lacks_bond = models.BooleanField(
+        default=False, help_text="It is declared, and its provider's bond is too small for that."
+    )
     last_heartbeat_at = models.DateTimeField(null=True, blank=True)
     enrolled_at = models.DateTimeField()
 
@@ -191,11 +194,22 @@ class Node(models.Model):
         """Whether nobody has measured its hardware: it is what its provider says."""
         return self.hardware == HardwareReport.Method.DECLARED
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether the engine was told to keep its offers off the book."""
+        return self.state != Node.State.READY or self.is_stale or self.lacks_bond
+
+    @property
+    def withheld_reason(self) -> str:
+        """Why its provider has something to do before it is offered; empty if there is nothing."""
+        if self.state_reason or not self.lacks_bond:
+            return self.state_reason
+        return "Its provider's bond is too small for declared hardware."
+
     def is_tradable(self, now: datetime) -> bool:
-        """Whether it may be offered: an accepted hardware report and a fresh heartbeat."""
+        """Whether it may be offered: an accepted report, a bond if it is declared, a fresh heartbeat."""
         return (
-            self.state == Node.State.READY
-            and not self.is_stale
+            not self.is_withdrawn
             and self.last_heartbeat_at is not None
             and self.last_heartbeat_at > now - stale_after()
         )

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from compute_market import clock
-from compute_market.offers import agents, hardware, policies, selectors
+from compute_market.offers import agents, bonds, hardware, policies, selectors
 from compute_market.offers import devices as claims
 from compute_market.offers.errors import (
     EnrolmentRefused,
@@ -31,7 +31,13 @@ from compute_market.offers.models import (
     Product,
     Provider,
 )
-from compute_market.offers.signals import node_retired, node_returned, node_suspended, product_changed
+from compute_market.offers.signals import (
+    announce,
+    node_retired,
+    node_returned,
+    node_suspended,
+    product_changed,
+)
 from compute_market.rows import add_rows
 from hub.interface import Principal
 
@@ -185,7 +191,8 @@ def report_hardware(
     """Keep what an agent found. If it is not what the node enrolled with, the node is suspended.
 
     So it is if a device belongs to another node that is not retired (rule M18). A suspended node returns when
-    a later report is right. Raises: ReportInvalid, NodeRetired.
+    a later report is right. Declared hardware is accepted, and trades as far as the provider's bond allows.
+    Raises: ReportInvalid, NodeNotFound, NodeRetired.
     """
     if method not in HardwareReport.Method.values:
         raise ReportInvalid(
@@ -193,7 +200,8 @@ def report_hardware(
         )
     found = hardware.read_devices(devices)
     with transaction.atomic(durable=True):
-        locked = _lock(node.pk)
+        nodes = bonds.lock(provider_ids=[node.provider_id], node_id=node.pk)
+        locked = _one_of(nodes, node.pk)
         if locked.state == Node.State.RETIRED:
             # Retired since the request was recognized: it stays so, and claims no device.
             raise NodeRetired
@@ -209,15 +217,17 @@ def report_hardware(
             received_at=now,
         )
         if reason:
-            _suspend(locked, reason=reason, now=now)
+            _set_state(locked, Node.State.SUSPENDED, reason)
+            announce([(node_suspended, locked)], now=now)
             return report
+        was_ready = locked.state == Node.State.READY
         locked.hardware = method
         locked.save(update_fields=["hardware"])
-        if locked.state in {Node.State.ENROLLED, Node.State.SUSPENDED}:
-            locked.state, locked.state_reason = Node.State.READY, ""
-            locked.save(update_fields=["state", "state_reason"])
-            if locked.is_tradable(now):
-                _announce_return(locked, now)
+        _set_state(locked, Node.State.READY, "")
+        facts = bonds.review(nodes.values())
+        if not was_ready and not locked.is_withdrawn:
+            facts[locked.pk] = node_returned, locked
+        announce(facts.values(), now=now)
     return report
 
 
@@ -253,8 +263,8 @@ def hear(*, node: Node, runners: Sequence[str], now: datetime) -> Node:
         locked.runners = _known(runners)
         locked.save(update_fields=["last_heartbeat_at", "is_stale", "runners"])
         _note_minute(locked, now)
-        if was_stale and locked.is_tradable(now):
-            _announce_return(locked, now)
+        if was_stale and not locked.is_withdrawn:
+            announce([(node_returned, locked)], now=now)
     return locked
 
 
@@ -267,17 +277,19 @@ def retire_node(*, actor: Principal, node_id: int, now: datetime) -> Node:
     """Take a node out of the market for good: its agent's key stops working and its offers are cancelled.
 
     Its leases, running or future, are lost to their holders: they are paid back at once, with the credit from
-    the provider's bond.
+    the provider's bond. A bond that was too small may suffice for its provider's other declared nodes now.
 
     Raises: Unauthenticated, TradeScopeMissing, NodeNotFound.
     """
-    selectors.get_node(actor=actor, node_id=node_id)
+    found = selectors.get_node(actor=actor, node_id=node_id)
     with transaction.atomic(durable=True):
-        node = _lock(node_id)
+        nodes = bonds.lock(provider_ids=[found.provider_id], node_id=node_id)
+        node = _one_of(nodes, node_id)
         if node.state != Node.State.RETIRED:
-            _suspend(node, reason="It was retired by its provider.", now=now, state=Node.State.RETIRED)
+            _set_state(node, Node.State.RETIRED, "It was retired by its provider.")
             claims.let_go(node)
-            node_retired.send(sender=Node, node_id=node.pk, shard=node.product.shard_id, now=now)
+            facts = bonds.review(nodes.values())
+            announce([(node_suspended, node), (node_retired, node), *facts.values()], now=now)
     return node
 
 
@@ -304,23 +316,15 @@ def _lock(node_id: int) -> Node:
     return node
 
 
-def _suspend(node: Node, *, reason: str, now: datetime, state: Node.State = Node.State.SUSPENDED) -> None:
+def _one_of(nodes: Mapping[int, Node], node_id: int) -> Node:
+    if node_id not in nodes:
+        raise NodeNotFound
+    return nodes[node_id]
+
+
+def _set_state(node: Node, state: Node.State, reason: str) -> None:
     node.state, node.state_reason = state, reason
     node.save(update_fields=["state", "state_reason"])
-    node_suspended.send(
-        sender=Node,
-        node_id=node.pk,
-        product_id=node.product_id,
-        shard=node.product.shard_id,
-        reason=reason,
-        now=now,
-    )
-
-
-def _announce_return(node: Node, now: datetime) -> None:
-    node_returned.send(
-        sender=Node, node_id=node.pk, product_id=node.product_id, shard=node.product.shard_id, now=now
-    )
 
 
 def _known(runners: Sequence[str]) -> list[str]:

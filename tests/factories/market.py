@@ -16,6 +16,7 @@ from compute_market.ledger import postings
 from compute_market.ledger import services as ledger
 from compute_market.ledger.account_events import Changes
 from compute_market.offers import agents, listing
+from compute_market.offers import services as supply
 from compute_market.offers.models import Node, Product, Provider
 from hub.accounts.models import AccessToken, Namespace, User
 from hub.accounts.principals import SYSTEM, Principal
@@ -112,6 +113,37 @@ def node(
         instance=f"machine{number}",
         enrolled_at=now,
         **values,
+    )
+
+
+def declare(of: Node, *, now: datetime = NOON) -> Node:
+    """Let a node report hardware that nobody has measured; gives it as it is then."""
+    gpu = of.product.slug.partition(".")[0]
+    device = {"model": gpu, "memory_mb": of.product.memory_gb * 1024}
+    found = [device | {"index": index} for index in range(of.gpus)]
+    supply.report_hardware(node=of, method="declared", devices=found, host={}, now=now)
+    return Node.objects.get(pk=of.pk)
+
+
+def post_bond(who: Principal, amount: int, *, now: datetime = NOON) -> None:
+    """Move so many credits of a trader's own into its bond."""
+    ledger.post_bond(
+        actor=who,
+        namespace_id=namespace_of(who),
+        amount_micros=amount * CREDIT,
+        key=f"test-{next(_numbers)}",
+        now=now,
+    )
+
+
+def release_bond(who: Principal, amount: int, *, now: datetime = NOON) -> None:
+    """Give so many credits of a trader's bond back."""
+    ledger.release_bond(
+        actor=SYSTEM,
+        namespace_id=namespace_of(who),
+        amount_micros=amount * CREDIT,
+        key=f"test-{next(_numbers)}",
+        now=now,
     )
 
 

@@ -11,29 +11,18 @@ from compute_market.api.suppliers import supplier_rows
 from compute_market.leases import jobs as leasing
 from compute_market.leases import services as leases
 from compute_market.leases import suppliers
-from compute_market.ledger import services as ledger
 from compute_market.matching import marketdata, offering
 from compute_market.offers import services as offers
 from compute_market.offers.errors import NodeNotTradable
-from compute_market.offers.models import HardwareReport, Node
+from compute_market.offers.models import Node
 from compute_market.offers.services import hear, retire_node
 from hub.accounts.models import User
 from hub.interface import Principal
 from tests.factories import exchange, market
 from tests.factories.exchange import MIDNIGHT, again, buy, drain, sell
-from tests.factories.market import CREDIT, NOON, namespace_of, trader
+from tests.factories.market import CREDIT, NOON, declare, post_bond, trader
 
 pytestmark = pytest.mark.django_db
-
-
-def declare(node: Node) -> None:
-    Node.objects.filter(pk=node.pk).update(hardware=HardwareReport.Method.DECLARED)
-
-
-def post_bond(who: Principal, amount: int) -> None:
-    ledger.post_bond(
-        actor=who, namespace_id=namespace_of(who), amount_micros=amount * CREDIT, key=f"b{amount}", now=NOON
-    )
 
 
 class TestDeclaredHardware:
@@ -61,7 +50,9 @@ class TestDeclaredHardware:
             device = {"index": 0, "model": model, "memory_mb": 81559}
             offers.report_hardware(node=node, method=method, devices=[device], host={}, now=NOON)
             node.refresh_from_db()
-            assert node.hardware == method
+            assert (node.state, node.hardware) == ("ready", method)
+            # A declared report is right; but the node has no bond, so it does not trade.
+            assert node.is_tradable(NOON) == (method == "nvml")
         offers.report_hardware(node=node, method="nvml", devices=[], host={}, now=NOON)
         node.refresh_from_db()
         assert (node.state, node.hardware) == ("suspended", "declared")
