@@ -19,9 +19,10 @@ from tests.factories import market
 
 
 def enrolment_key(gpus: int) -> dict[str, Any]:
-    """A provider that allows processes, and a key for a node of so many GPUs."""
+    """A provider that allows processes, with a bond for a declared node of so many GPUs; and a key for it."""
     now = clock.database_now()
-    owner = market.trader(funds=100)
+    owner = market.trader(funds=100 + 100 * gpus)
+    market.post_bond(owner, 100 * gpus, now=now)
     provider = offers.register_provider(actor=owner, namespace_id=market.namespace_of(owner), now=now)
     offers.allow_processes(actor=owner, provider=provider, allowed=True)
     name = f"rack-{owner.name}"
