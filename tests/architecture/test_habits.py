@@ -1,0 +1,138 @@
+"""Workflows, hooks and how-to pages name only commands and files that there are."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+HOW_TO = sorted((ROOT / "docs/how-to").glob("*.md"))
+GITHUB = sorted(path for path in (ROOT / ".github").rglob("*") if path.is_file())
+
+COMMAND = re.compile(r"(?<![\w/.-])(script/\w+|\.ci/\w+)")
+TESTS = re.compile(r"(?<![\w/])tests/[\w/.]+")
+# A path in backquotes: it has a slash, or it is a file of the root with a known suffix.
+PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:md|toml|in|yml)|\.env\.example)`")
+# `hub/api/NAME/` stands for a name that the reader chooses.
+CHOSEN = re.compile(r"(?:^|/)NAME(?:/|$)")
+
+
+def loaded(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def steps(workflow: Any) -> Iterator[str]:
+    for job in workflow["jobs"].values():
+        yield from (step["run"] for step in job.get("steps", []) if "run" in step)
+
+
+def is_program(command: str) -> bool:
+    path = ROOT / command
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def hooks() -> dict[str, str]:
+    config = loaded(ROOT / ".pre-commit-config.yaml")
+    return {hook["id"]: hook["entry"] for repo in config["repos"] for hook in repo["hooks"]}
+
+
+def named_paths(text: str) -> set[str]:
+    prose = re.sub(r"^\s*```.*?^\s*```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {path for path in PATH.findall(prose) if not CHOSEN.search(path)}
+
+
+def exists(name: str) -> bool:
+    return (ROOT / name).exists()
+
+
+class TestWorkflows:
+    @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+    def test_run_only_commands_and_tests_that_there_are(self, path: Path) -> None:
+        text = "\n".join(steps(loaded(path)))
+        assert [command for command in COMMAND.findall(text) if not is_program(command)] == []
+        assert [name for name in TESTS.findall(text) if not exists(name)] == []
+
+    @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+    def test_bound_each_job_and_what_its_token_may(self, path: Path) -> None:
+        workflow = loaded(path)
+        assert workflow["permissions"] == {"contents": "read"}
+        for name, job in workflow["jobs"].items():
+            assert "timeout-minutes" in job or "uses" in job, name
+
+    def test_test_oldest_and_newest_python_with_both_databases(self) -> None:
+        jobs = loaded(ROOT / ".github/workflows/checks.yml")["jobs"]
+        assert "script/check" in [step.get("run") for step in jobs["lint"]["steps"]]
+        assert jobs["sqlite"]["strategy"]["matrix"] == {"python": ["3.11", "3.14"]}
+        assert jobs["postgresql"]["strategy"]["matrix"] == {
+            "python": ["3.11", "3.14"],
+            "postgresql": ["14", "17"],
+        }
+
+    def test_release_by_tags_after_the_checks(self) -> None:
+        workflow = loaded(ROOT / ".github/workflows/release.yml")
+        # YAML 1.1 reads the key `on` as true.
+        assert workflow[True] == {"push": {"tags": ["v*"]}}
+        assert workflow["jobs"]["checks"]["uses"] == "./.github/workflows/checks.yml"
+        assert "workflow_call" in loaded(ROOT / ".github/workflows/checks.yml")[True]
+        assert {job.get("needs") for name, job in workflow["jobs"].items() if name != "checks"} == {"checks"}
+
+    @pytest.mark.parametrize("path", GITHUB, ids=lambda path: path.name)
+    def test_templates_name_only_commands_that_there_are(self, path: Path) -> None:
+        text = path.read_text()
+        if path.suffix == ".yml":
+            assert isinstance(yaml.safe_load(text), dict)
+        assert [command for command in COMMAND.findall(text) if not is_program(command)] == []
+
+
+class TestHooks:
+    def test_run_tools_of_the_development_environment(self) -> None:
+        for entry in hooks().values():
+            folder, _, tool = entry.split()[0].rpartition("/")
+            assert folder == ".venv-dev/bin"
+            assert (Path(sys.executable).parent / tool).exists(), tool
+
+    def test_cover_the_checks_that_need_no_database(self) -> None:
+        checks = re.findall(r"^check (.+)$", (ROOT / "script/check").read_text(), re.MULTILINE)
+        tools = {words.split()[0] for words in checks} - {"python"}
+        assert len(tools) > 3
+        assert tools - {entry.split()[0].rpartition("/")[2] for entry in hooks().values()} == set()
+
+
+class TestHowTo:
+    @pytest.mark.parametrize("path", HOW_TO, ids=lambda path: path.stem)
+    def test_names_only_files_and_commands_that_there_are(self, path: Path) -> None:
+        text = path.read_text()
+        assert [name for name in sorted(named_paths(text)) if not exists(name)] == []
+        assert [command for command in COMMAND.findall(text) if not is_program(command)] == []
+
+    def test_is_linked_from_where_contributors_begin(self) -> None:
+        contributing = (ROOT / "CONTRIBUTING.md").read_text()
+        overview = (ROOT / "docs/how-to/README.md").read_text()
+        pages = [path.name for path in HOW_TO if path.name != "README.md"]
+        assert len(pages) > 3
+        assert [page for page in pages if f"docs/how-to/{page}" not in contributing] == []
+        assert [page for page in pages if f"({page})" not in overview] == []
+
+    def test_pattern_finds_paths(self) -> None:
+        text = "`hub/none.py` and `hub/api/NAME/urls.py`, `pyproject.toml` and `fingerprint()`"
+        assert named_paths(text) == {"hub/none.py", "pyproject.toml"}
+        assert not exists("hub/none.py")
+
+    def test_order_field_page_names_each_file_of_the_example(self) -> None:
+        """`self_trade` is the example: a file that has it is on the page."""
+        page = (ROOT / "docs/how-to/add-an-order-field.md").read_text()
+        having = [
+            str(path.relative_to(ROOT))
+            for path in (ROOT / "compute_market").rglob("*.py")
+            if "migrations" not in path.parts and "self_trade" in path.read_text()
+        ]
+        assert len(having) > 5
+        assert sorted(name for name in having if name not in page) == []
