@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,6 +99,11 @@ def list_of(body: dict[str, Any], name: str, *, limit: int) -> list[Any]:
     if len(value) > limit:
         raise MalformedBody(reason=f"“{name}” has more than {limit} elements")
     return value
+
+
+def is_one_of(value: Any, words: Collection[str]) -> bool:
+    """Whether a field holds one of some words. It may hold a list or an object, which sets cannot look up."""
+    return isinstance(value, str) and value in words
 
 
 def names_sha256(value: Any) -> bool:

@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 
 from hub.api.csghub.http import actor, ok, repository, route
-from hub.api.json import MalformedBody, json_body, list_of, text_of
+from hub.api.json import MalformedBody, is_one_of, json_body, list_of, text_of
 from hub.api.json_contents import Contents, body_with_contents
 from hub.repos import policies
 from hub.repos.models import Repository
@@ -114,7 +114,7 @@ def _action(item: Any, contents: Contents) -> tuple[str, Iterator[bytes] | None]
     name, action = text_of(item, "path"), item.get("action")
     if action == "delete":
         return name, None
-    if action not in {"create", "update"}:
+    if not is_one_of(action, {"create", "update"}):
         raise MalformedBody(reason="“action” is create, update or delete")
     return name, contents.base64(text_of(item, "content", ""))
 

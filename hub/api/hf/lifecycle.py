@@ -14,7 +14,16 @@ from django.utils import timezone
 
 from hub.accounts.policies import require_signed_in
 from hub.api.hf.http import actor, page_url, repository, route
-from hub.api.json import MalformedBody, flag_of, json_body, json_response, list_of, path_of, text_of
+from hub.api.json import (
+    MalformedBody,
+    flag_of,
+    is_one_of,
+    json_body,
+    json_response,
+    list_of,
+    path_of,
+    text_of,
+)
 from hub.gitstore.paths import require_path
 from hub.gitstore.wildmatch import Budget
 from hub.repos import selectors as repos
@@ -31,7 +40,7 @@ LICENSE = re.compile(r"[A-Za-z0-9.-]{1,60}")
 
 def _kind(body: dict[str, Any]) -> str:
     kind = body.get("type") or Kind.MODEL
-    if kind not in Kind.values:
+    if not is_one_of(kind, Kind.values):
         raise MalformedBody(reason=f"“type” is one of {', '.join(Kind.values)}")
     return str(kind)
 
@@ -42,7 +51,7 @@ def _visibility(body: dict[str, Any]) -> str | None:
     if visibility is None:
         private = flag_of(body, "private")
         return None if private is None else ("private" if private else "public")
-    if visibility not in {"public", "private", "protected"}:
+    if not is_one_of(visibility, {"public", "private", "protected"}):
         raise MalformedBody(reason="“visibility” is public or private")
     return "private" if visibility == "protected" else str(visibility)
 
@@ -139,7 +148,7 @@ def settings(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     body = json_body(request)
     found = repository(request, kind, repo_id)
     gated = body.get("gated")
-    if gated not in {None, False, "auto", "manual"}:
+    if gated is not None and gated is not False and not is_one_of(gated, {"auto", "manual"}):
         raise MalformedBody(reason="“gated” is auto, manual or false")
     change = services.Settings(
         visibility=_visibility(body),

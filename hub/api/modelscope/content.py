@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from hub.accounts.policies import require_signed_in
 from hub.api import content
-from hub.api.json import MalformedBody, json_body, json_response, list_of, text_of
+from hub.api.json import MalformedBody, is_one_of, json_body, json_response, list_of, text_of
 from hub.api.json_contents import Contents, body_with_contents
 from hub.api.modelscope import errors, render
 from hub.api.modelscope.http import actor, base_url, branch_of, commit_of, legacy, repository, route
@@ -214,16 +214,17 @@ def _operation(action: Any, staging: Staging, contents: Contents) -> Operation:
     what, name = action.get("action"), text_of(action, "path")
     if what == "delete":
         return DeleteFile(name, missing_ok=True)
-    if what not in {"create", "update"}:
+    if not is_one_of(what, {"create", "update"}):
         raise MalformedBody(reason="“action” is create, update or delete")
     if action.get("type") == "lfs":
         size = action.get("size")
         wanted = lfs.require_wanted(action.get("sha256"), size)
         return AddLfs(path=name, oid=wanted.oid, size=wanted.size_bytes)
     text = text_of(action, "content", "")
-    if action.get("encoding") not in {"base64", None, ""}:
-        return staging.add(name, [contents.text(text).encode()])
-    return staging.add(name, contents.base64(text))
+    encoding = action.get("encoding") or "base64"
+    if encoding == "base64":
+        return staging.add(name, contents.base64(text))
+    return staging.add(name, [contents.text(text).encode()])
 
 
 # ---- revisions -----------------------------------------------------------------------------------
