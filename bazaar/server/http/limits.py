@@ -41,8 +41,9 @@ class Limits:
     unsent_total_bytes: int = 256 * MIB
     # A thread that waits for its client: an upload, or a response that the view produces piece by piece.
     transfer: Pace = Pace(stall_seconds=60.0, bytes_per_second=1 * KIB, window_seconds=60.0)
-    # A finished response or a file that waits for its reader costs no thread, so it may wait long.
-    send_stall_seconds: float = 600.0
+    # A finished response or a file that waits for its reader costs no thread, so it may wait long. The window
+    # is long because bytes leave in steps: the kernel asks for more when a third of its buffer is free.
+    send: Pace = Pace(stall_seconds=600.0, bytes_per_second=1 * KIB, window_seconds=600.0)
     # After an early refusal: how long what the client still sends is received and dropped.
     linger_seconds: float = 5.0
     threads: int = 16

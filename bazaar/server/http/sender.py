@@ -14,7 +14,7 @@ from typing import Protocol
 
 from bazaar.server.http.connections import Connection, State, send_now
 from bazaar.server.http.files import FileSpan
-from bazaar.server.http.limits import Limits
+from bazaar.server.http.limits import Limits, Pace
 from bazaar.server.http.pollers import SystemPoller
 
 SWEEP_SECONDS = 1.0
@@ -38,9 +38,13 @@ class _Rest:
     moved_at: float
     begun_at: float
     size: int = 0
+    # Where the present window of the pace began, and what was left then.
+    window_at: float = 0.0
+    window_left: int = 0
 
     def __post_init__(self) -> None:
         self.size = self.left_bytes
+        self.window_at, self.window_left = self.begun_at, self.size
 
     @property
     def held_bytes(self) -> int:
@@ -49,6 +53,17 @@ class _Rest:
     @property
     def left_bytes(self) -> int:
         return self.held_bytes + (self.span.left if self.span is not None else 0)
+
+    def is_too_slow(self, pace: Pace, now: float) -> bool:
+        """Whether nothing has moved for too long, or too little in a window that ends now."""
+        if now - self.moved_at > pace.stall_seconds:
+            return True
+        seconds = now - self.window_at
+        if seconds < pace.window_seconds:
+            return False
+        moved = self.window_left - self.left_bytes
+        self.window_at, self.window_left = now, self.left_bytes
+        return moved < pace.bytes_per_second * seconds
 
     def rate(self, now: float) -> float:
         """Bytes a second, since the sender has it."""
@@ -146,11 +161,11 @@ class Sender:
             self._poller.arm(connection.number, for_writing=True)
 
     def _sweep(self, now: float) -> None:
-        """End what stands still, and the slowest of what takes too much memory."""
+        """End what stands still or moves too slowly, and the slowest of what takes too much memory."""
         rests = sorted(self._rests.values(), key=lambda rest: rest.moved_at)
         held = sum(rest.held_bytes for rest in rests)
         for rest in rests:
-            if now - rest.moved_at > self.limits.send_stall_seconds:
+            if rest.is_too_slow(self.limits.send, now):
                 self._end(rest, is_sent=False)
             elif held > self.limits.unsent_total_bytes and rest.pieces:
                 held -= rest.held_bytes

@@ -122,7 +122,7 @@ class TestReaders:
             client.__exit__()
 
     def test_that_stop_are_ended(self, serve: Callable[..., Running]) -> None:
-        server = serve(send_stall_seconds=SHORT)
+        server = serve(send=Pace(stall_seconds=SHORT, bytes_per_second=1, window_seconds=60.0))
         server.app.views["file"] = file_view(bytes(64 * MIB))
         with server.client(receive_bytes=4096) as client:
             client.send(b"GET /file HTTP/1.1\r\nHost: here\r\n\r\n")
@@ -150,6 +150,19 @@ class TestReaders:
         until(lambda: server.connection_count <= 5)
         for client in slow:
             client.__exit__()
+
+    def test_that_take_a_little_now_and_then_are_ended(self, serve: Callable[..., Running]) -> None:
+        """Bytes move all the time, so that the client never stands still."""
+        server = serve(send=Pace(stall_seconds=60.0, bytes_per_second=100 * MIB, window_seconds=2.0))
+        server.app.views["file"] = file_view(bytes(64 * MIB))
+        with server.client(receive_bytes=4096) as client:
+            client.send(b"GET /file HTTP/1.1\r\nHost: here\r\n\r\n")
+
+            def reads_and_is_ended() -> bool:
+                client.file.read(1)
+                return not server.connection_count
+
+            until(reads_and_is_ended)
 
     def test_that_hold_too_much_memory_are_ended(self, serve: Callable[..., Running]) -> None:
         server = serve(unsent_total_bytes=20 * MIB)
