@@ -29,6 +29,8 @@ from hub.gitstore.folders import folder_of
 Service = Literal["git-upload-pack", "git-receive-pack"]
 NULL_SHA = "0" * 40
 CHUNK_BYTES = 64 * 1024
+# A line of the protocol has its length in four hexadecimal digits.
+LINE_BYTES_MAX = 0xFFFF
 # What git may print besides the pack: progress, and the verdicts on refs.
 REPORT_BYTES_MAX = 4 * 1024 * 1024
 PROTOCOL = re.compile(r"[a-z0-9]+=[a-z0-9]+(?::[a-z0-9]+=[a-z0-9]+){0,7}")
@@ -172,6 +174,40 @@ def receive_pack(
             process.wait()
         if held:
             yield held
+
+
+def asks_for_more_changes_than(limit: int, request: BinaryIO) -> bool:
+    """Whether a push names more than so many refs. Reads the lines before the pack, and moves nothing on.
+
+    What is not such lines is git's to refuse.
+    """
+    descriptor, buffer, at, read = request.fileno(), b"", 0, 0
+    for _ in range(limit + 1):
+        if len(buffer) - at < LINE_BYTES_MAX:
+            piece = os.pread(descriptor, CHUNK_BYTES, read)
+            buffer, at, read = buffer[at:] + piece, 0, read + len(piece)
+        try:
+            size = int(buffer[at : at + 4], 16)
+        except ValueError:
+            return False
+        if size <= 4:  # the end of the list, or an empty line
+            return False
+        at += size
+    return at <= len(buffer)
+
+
+def refused_push(reason: str) -> Iterator[bytes]:
+    """What git would answer to a push of which nothing is taken in, for people and for their git.
+
+    Every git since 1.7 asks for the two bands that this uses; it shows no body of another status than 200.
+    """
+    report = _line(f"unpack {reason}\n".encode()) + b"0000"
+    yield _line(b"\2" + f"error: {reason}\n".encode())
+    yield _line(b"\1" + report) + b"0000"
+
+
+def _line(data: bytes) -> bytes:
+    return b"%04x%s" % (len(data) + 4, data)
 
 
 def _verdict(reasons: Sequence[str]) -> bytes:

@@ -41,3 +41,8 @@ class TooManyOperations(Invalid):
 class NotAFile(NotFound):
     code = "entry_not_found"
     message = _("{path} is not a file.")
+
+
+class TooManyRefs(Invalid):
+    code = "too_many_refs"
+    message = _("A push may move {limit} refs at once.")

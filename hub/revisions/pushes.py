@@ -20,6 +20,7 @@ from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos.errors import ProposalsFull, StorageQuotaExceeded
 from hub.repos.models import Repository
+from hub.revisions.errors import TooManyRefs
 
 PULL_REQUEST = re.compile(r"refs/pr/[1-9][0-9]{0,8}")
 CHANGES_MAX = 1_000
@@ -94,7 +95,7 @@ def _about_refs(
     own_proposals: Collection[str],
 ) -> list[str]:
     if len(changes) > CHANGES_MAX:
-        return [_("A push may move %(limit)d refs at once.") % {"limit": CHANGES_MAX}]
+        return [str(TooManyRefs(limit=CHANGES_MAX))]
     is_writer = policies.can_write(actor, repository)
     reasons = []
     for change in changes:

@@ -126,6 +126,18 @@ class TestRefusals:
         assert "remote: error:" in refused.err or "invalid refspec" in refused.err
         assert ref not in refs_of(bazaar, repo_id)
 
+    def test_of_more_refs_than_a_push_may_move_come_before_git_looks_at_them(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        """The packed refs of the clone are written by hand: the client's git takes long to make so many."""
+        lines = "".join(f"{work.head} refs/tags/v{number:05}\n" for number in range(1001))
+        (work.folder / ".git" / "packed-refs").write_text(
+            f"# pack-refs with: peeled fully-peeled sorted \n{lines}"
+        )
+        refused = work.git("push", "--tags", "origin", fails=True)
+        assert "remote: error: A push may move 1000 refs at once." in refused.err
+        assert not any(ref.startswith("refs/tags/") for ref in refs_of(bazaar, repo_id))
+
     def test_of_a_large_file_name_it_and_the_remedy(
         self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
     ) -> None:

@@ -59,14 +59,18 @@ def receive_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseB
     # Asked before the body is read: a stranger's gigabytes are not taken in.
     pushes.require_push(actor(request), found, proposals)
     body = parse.push_body(request)
-    answer = services.receive_push(
-        actor=actor(request),
-        repository=found,
-        request=body,
-        protocol=_protocol(request),
-        own_proposals=proposals,
-        now=timezone.now(),
-    )
+    try:
+        answer = services.receive_push(
+            actor=actor(request),
+            repository=found,
+            request=body,
+            protocol=_protocol(request),
+            own_proposals=proposals,
+            now=timezone.now(),
+        )
+    except BaseException:
+        body.close()
+        raise
     return _streamed(answer, body, "application/x-git-receive-pack-result")
 
 

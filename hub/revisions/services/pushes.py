@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 from hub.accounts.principals import Principal
 from hub.gitstore.incoming import Contents
-from hub.gitstore.serving import Push, RefChange, receive_pack
+from hub.gitstore.serving import Push, RefChange, asks_for_more_changes_than, receive_pack, refused_push
 from hub.repos.models import Repository
 from hub.revisions import pushes
+from hub.revisions.errors import TooManyRefs
 from hub.revisions.services.commits import RefUpdate, record_push
 
 
@@ -28,8 +29,11 @@ def receive_push(
     `own_proposals` are the pull request refs that the actor may push to without write access.
     The refs move all or in part, as git does it; what has moved is recorded before git's verdict
     reaches the client, so that whoever reads "done" finds the hub up to date.
+    A push of too many refs is refused before git is started. Raises: what `require_push` raises.
     """
     pushes.require_push(actor, repository, own_proposals)
+    if asks_for_more_changes_than(pushes.CHANGES_MAX, request):
+        return refused_push(str(TooManyRefs(limit=pushes.CHANGES_MAX)))
     brought = Contents()
 
     def decide(push: Push) -> list[str]:

@@ -6,11 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from hub import gitstore
 from hub.accounts.principals import Principal
+from hub.api.git import smart
+from hub.gitstore import serving
 from hub.gitstore.incoming import Incoming
-from hub.gitstore.serving import Push, RefChange
+from hub.gitstore.serving import Push, RefChange, asks_for_more_changes_than
 from hub.lfs.models import LfsLink
 from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated
 from hub.repos.models import Repository
@@ -124,6 +127,50 @@ class TestReasonsAgainst:
             for number in range(pushes.CHANGES_MAX + 1)
         ]
         assert len(self.reasons(alice, repository, *many)) == 1
+
+
+def pushed(count: int) -> bytes:
+    """The lines of a push that makes so many tags, and the first bytes of its pack."""
+    lines = [f"{'0' * 40} {'1' * 40} refs/tags/v{number:05}\n" for number in range(count)]
+    return "".join(f"{len(line) + 4:04x}{line}" for line in lines).encode() + b"0000PACK"
+
+
+class TestCount:
+    @pytest.mark.parametrize(
+        ("body", "is_more"),
+        [
+            (b"", False),
+            (pushed(0), False),
+            (pushed(1000), False),
+            (pushed(1001), True),
+            (pushed(5000), True),
+            (pushed(1000).removesuffix(b"0000PACK"), False),
+            (b"zzzz" * 2000, False),
+            (b"0001" * 2000, False),
+            (b"ffff" + bytes(10), False),
+        ],
+        ids=["empty", "none", "most", "one more", "many", "cut", "no lines", "empty lines", "short line"],
+    )
+    def test_is_made_before_git_is_started(self, body: bytes, is_more: bool, tmp_path: Path) -> None:
+        path = tmp_path / "body"
+        path.write_bytes(body)
+        with path.open("rb") as file:
+            assert asks_for_more_changes_than(1000, file) == is_more
+            assert file.read() == body
+
+    def test_refuses_a_push_over_the_wire(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        monkeypatch.setattr(serving, "_running", None)  # would fail: git is not started
+        monkeypatch.setattr(smart, "actor", lambda _: alice)
+        answer = client.post(
+            f"/{repository.full_name}.git/git-receive-pack",
+            pushed(5000),
+            content_type="application/x-git-receive-pack-request",
+        )
+        text = answer.getvalue()
+        assert b"error: A push may move 1000 refs at once.\n" in text
+        assert b"unpack A push may move 1000 refs at once.\n0000" in text
 
 
 class TestIncoming:
