@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -71,7 +72,11 @@ class RefusalPagesMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         match = request.resolver_match
-        if not isinstance(exception, errors.Refusal) or match is None or match.app_name not in PAGES:
+        if match is None or match.app_name not in PAGES:
+            return None
+        if isinstance(exception, DatabaseError):
+            exception = errors.refusal_of(exception) or exception
+        if not isinstance(exception, errors.Refusal):
             return None
         if isinstance(exception, errors.Unauthenticated):
             return to_sign_in(request)

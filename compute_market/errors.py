@@ -4,22 +4,26 @@ from hub.interface import (
     Conflict,
     Denied,
     Exhausted,
+    Interrupted,
     Invalid,
     NotFound,
     Refusal,
     Unauthenticated,
     Unavailable,
     Unsupported,
+    refusal_of,
 )
 
 __all__ = [
     "Conflict",
     "Denied",
     "Exhausted",
+    "Interrupted",
     "Invalid",
     "NotFound",
     "Refusal",
     "Unauthenticated",
     "Unavailable",
     "Unsupported",
+    "refusal_of",
 ]

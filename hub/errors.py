@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
+from django.db import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from foundation.database_conflicts import DatabaseConflict, conflict_of
+
+logger = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
@@ -86,3 +92,31 @@ class Unavailable(Refusal):
 
     code = "unavailable"
     message: ClassVar[str | Promise] = "{reason}"
+
+
+class DeletedMeanwhile(Conflict):
+    """Another request deleted what this one was about to add to."""
+
+    code = "deleted_meanwhile"
+    message: ClassVar[str | Promise] = _("What this belongs to was deleted meanwhile.")
+
+
+class Interrupted(Unavailable):
+    """The database ended this request's transaction in favour of another one; nothing was written."""
+
+    code = "interrupted"
+    message: ClassVar[str | Promise] = _("Another request changed the same data. Send this one again.")
+
+
+def refusal_of(error: DatabaseError) -> Refusal | None:
+    """The refusal for a database error that another request caused; None: the error is a bug.
+
+    The error is logged with its traceback: a foreign key that the code itself got wrong looks the same.
+    """
+    conflict = conflict_of(error)
+    if conflict is None:
+        return None
+    logger.warning("database_conflict kind=%s", conflict.value, exc_info=error)
+    if conflict is DatabaseConflict.PARENT_DELETED:
+        return DeletedMeanwhile()
+    return Interrupted(retry_after_s=1)

@@ -13,12 +13,14 @@ from hub.errors import (
     Conflict,
     Denied,
     Exhausted,
+    Interrupted,
     Invalid,
     NotFound,
     Refusal,
     Unauthenticated,
     Unavailable,
     Unsupported,
+    refusal_of,
 )
 from hub.pages import actor_of, page, submit
 from hub.prepared import Prepared, pipelined, prepared_cursor
@@ -38,6 +40,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "Exhausted",
+    "Interrupted",
     "Invalid",
     "Namespace",
     "NamespaceNotFound",
@@ -58,6 +61,7 @@ __all__ = [
     "prepared_cursor",
     "principal_for_ssh_key",
     "principal_for_token",
+    "refusal_of",
     "require_role",
     "require_scope",
     "role_in",

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -13,12 +14,14 @@ from compute_market.errors import (
     Conflict,
     Denied,
     Exhausted,
+    Interrupted,
     Invalid,
     NotFound,
     Refusal,
     Unauthenticated,
     Unavailable,
     Unsupported,
+    refusal_of,
 )
 
 STATUSES: tuple[tuple[type[Refusal], int], ...] = (
@@ -43,10 +46,15 @@ FIELDS = {
 
 def handle(error: Exception, _: dict[str, Any]) -> Response | None:
     """DRF's exception handler for this door. Anything that is no refusal stays a crash."""
+    if isinstance(error, DatabaseError):
+        error = refusal_of(error) or error
     if isinstance(error, Refusal):
         error = _in_words_of_the_wire(error)
         status = next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
-        return problem(status, code=error.code, detail=str(error), **_plain(error.details))
+        answer = problem(status, code=error.code, detail=str(error), **_plain(error.details))
+        if isinstance(error, Interrupted):
+            answer["Retry-After"] = str(error.details["retry_after_s"])
+        return answer
     if isinstance(error, exceptions.ValidationError):
         errors = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
         return problem(400, code="invalid", detail="The request is malformed.", errors=errors)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from foundation import inputs
 from hub.accounts.principals import Principal
 from hub.api.rates import require_rate
-from hub.errors import Invalid, Refusal
+from hub.errors import Invalid, Refusal, refusal_of
 
 View = Callable[..., HttpResponseBase]
 Render = Callable[[Refusal, HttpRequest], HttpResponse]
@@ -62,5 +63,9 @@ def by_method(
             return redirect
         except Refusal as refusal:
             return render(refusal, request)
+        except DatabaseError as error:
+            if (conflict := refusal_of(error)) is None:
+                raise
+            return render(conflict, request)
 
     return dispatch

@@ -14,11 +14,10 @@ from django.conf import settings
 from django.db import transaction
 
 from hub.blobstore import Blob, get_store
-from hub.errors import Refusal
+from hub.errors import DeletedMeanwhile, Refusal
 from hub.lfs import chunked, links, selectors
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
 from hub.repos import locking
-from hub.repos.models import Repository
 from hub.xet import packing
 from hub.xet.intake import TEMPORARY_PREFIX
 from hub.xet.jobs import Doomed
@@ -123,7 +122,7 @@ def drop_unpushed(*, before: datetime) -> int:
         with transaction.atomic(durable=True):
             try:
                 repository = locking.lock_repository(repository_id)
-            except Repository.DoesNotExist:
+            except DeletedMeanwhile:
                 continue  # it was purged meanwhile, and its links with it
             oids = list(stale.filter(repository=repository).values_list("object_id", flat=True))
             links.unlink(repository, oids)

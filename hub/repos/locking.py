@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NewType
 
 from hub.accounts.models import Namespace, User
+from hub.held_rows import held_row
 from hub.repos.models import Repository
 
 LockedRepository = NewType("LockedRepository", Repository)
@@ -13,10 +14,10 @@ LockedRepository = NewType("LockedRepository", Repository)
 def lock_repository(pk: int) -> LockedRepository:
     """Hold a repository's row, its owner loaded, until the transaction ends.
 
-    Its key stays free: whoever only points at the repository need not wait. Raises Repository.DoesNotExist.
+    Its key stays free: whoever only points at the repository need not wait. Raises: DeletedMeanwhile.
     """
     held = Repository.objects.select_for_update(of=("self",), no_key=True)
-    return LockedRepository(held.with_owner().get(pk=pk))
+    return LockedRepository(held_row(held.with_owner().filter(pk=pk)))
 
 
 def lock_for_bytes(pk: int, *, proposer: User | None = None) -> LockedRepository:

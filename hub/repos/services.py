@@ -17,6 +17,7 @@ from hub.accounts.models import Namespace, NamespaceRedirect, Role, User, Visibi
 from hub.accounts.principals import Principal
 from hub.errors import Invalid
 from hub.gitstore.paths import require_ref_name
+from hub.held_rows import held_row
 from hub.repos import attributes, locking, policies, quotas
 from hub.repos.errors import NotRestorable, RepositoryExists, RepositoryNameReserved, RepositoryNameTaken
 from hub.repos.locking import LockedRepository
@@ -103,7 +104,7 @@ def insert_repository(
     """
     owner, name = split_repo_id(request.repo_id)
     pk = accounts.get_namespace(owner).pk
-    namespace = Namespace.objects.select_for_update(no_key=True).get(pk=pk)
+    namespace = held_row(Namespace.objects.select_for_update(no_key=True).filter(pk=pk))
     quotas.require_room_for_repository(namespace)
     key = name_key(name)
     _release_former_id(actor, namespace, request.kind, name)
@@ -178,7 +179,7 @@ def move_repository(*, actor: Principal, repository: Repository, to: str) -> Rep
     if target.pk != repository.namespace_id:
         account_policies.require_role(actor, target, Role.CONTRIBUTOR)
     with transaction.atomic(durable=True):
-        target = Namespace.objects.select_for_update(no_key=True).get(pk=target.pk)
+        target = held_row(Namespace.objects.select_for_update(no_key=True).filter(pk=target.pk))
         if target.pk != repository.namespace_id:
             quotas.require_room_for_repository(target)
             quotas.require_room_for_bytes(target, repository.size_bytes)
@@ -266,7 +267,9 @@ def restore_repository(
     name = name or repository.name
     split_repo_id(f"{repository.namespace.name}/{name}")
     with transaction.atomic(durable=True):
-        namespace = Namespace.objects.select_for_update(no_key=True).get(pk=repository.namespace_id)
+        namespace = held_row(
+            Namespace.objects.select_for_update(no_key=True).filter(pk=repository.namespace_id)
+        )
         repository = locking.lock_repository(repository.pk)
         if repository.deleted_at is None or repository.deleted_at < now - timedelta(
             days=settings.REPOSITORY_RESTORE_DAYS

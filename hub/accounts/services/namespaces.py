@@ -14,6 +14,7 @@ from hub.accounts.names import require_namespace_name
 from hub.accounts.principals import Principal
 from hub.accounts.signals import namespace_renamed
 from hub.errors import Invalid
+from hub.held_rows import held_row
 
 
 def insert_namespace(*, actor: Principal, name: str, kind: Namespace.Kind, full_name: str = "") -> Namespace:
@@ -82,7 +83,7 @@ def rename_namespace(*, actor: Principal, namespace: Namespace, name: str) -> Na
     policies.require_account_admin(actor, namespace)
     require_namespace_name(name)
     with transaction.atomic(durable=True):
-        namespace = Namespace.objects.select_for_update().get(pk=namespace.pk)
+        namespace = held_row(Namespace.objects.select_for_update().filter(pk=namespace.pk))
         old_name, old_key, key = namespace.name, namespace.key, name_key(name)
         if key != old_key:
             if Namespace.objects.filter(key=key).exists():

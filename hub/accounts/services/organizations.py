@@ -10,6 +10,7 @@ from hub.accounts.models import Membership, Namespace, Role, User, Visibility, n
 from hub.accounts.principals import Principal
 from hub.accounts.services.namespaces import Profile, insert_namespace, update_profile
 from hub.accounts.signals import member_removed, member_set, namespace_created
+from hub.held_rows import held_row
 
 
 def create_organization(
@@ -64,7 +65,7 @@ def set_member(*, actor: Principal, organization: Namespace, user: User, role: R
     """
     policies.require_account_admin(actor, organization)
     with transaction.atomic(durable=True):
-        Namespace.objects.select_for_update().get(pk=organization.pk)
+        held_row(Namespace.objects.select_for_update().filter(pk=organization.pk))
         if role != Role.ADMIN:
             _require_other_admin(organization, user)
         membership, _ = Membership.objects.update_or_create(
@@ -84,7 +85,7 @@ def remove_member(*, actor: Principal, organization: Namespace, user: User) -> N
         policies.require_account_admin(actor, organization)
     policies.require_account_owner(actor)
     with transaction.atomic(durable=True):
-        Namespace.objects.select_for_update().get(pk=organization.pk)
+        held_row(Namespace.objects.select_for_update().filter(pk=organization.pk))
         _require_other_admin(organization, user)
         removed, _ = Membership.objects.filter(organization=organization, user=user).delete()
         if not removed:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -16,6 +17,8 @@ from hub.api.refusals import say_when_to_return, status_of
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """The exception handler of every view here. What is neither a refusal nor DRF's stays a crash."""
+    if isinstance(error, DatabaseError):
+        error = errors.refusal_of(error) or error
     if isinstance(error, errors.Refusal):
         return _refused(error)
     if isinstance(error, RequestDataTooBig):

@@ -33,6 +33,7 @@ from hub.community.models.collections import (
 )
 from hub.community.selectors import collections as selectors
 from hub.errors import Invalid
+from hub.held_rows import held_row
 from hub.repos import selectors as repos
 
 PAPER = re.compile(r"\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+/\d{7}")
@@ -56,7 +57,7 @@ def create_collection(*, actor: Principal, request: NewCollection, now: datetime
     accounts.require_role(actor, namespace, Role.WRITE)
     title, description = _title(request.title), _description(request.description)
     with transaction.atomic(durable=True):
-        Namespace.objects.select_for_update().get(pk=namespace.pk)
+        held_row(Namespace.objects.select_for_update().filter(pk=namespace.pk))
         _require_free(namespace, title)
         last = Collection.objects.filter(namespace=namespace).aggregate(last=Max("position"))["last"]
         return Collection.objects.create(

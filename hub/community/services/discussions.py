@@ -15,6 +15,7 @@ from hub.community.models import Discussion, DiscussionEvent, EventType, PastTex
 from hub.community.models.discussions import NEXT, TEXT_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN
 from hub.community.signals import comment_changed, comment_written, discussion_changed, discussion_opened
 from hub.errors import Invalid
+from hub.held_rows import held_row
 from hub.repos import locking
 from hub.repos.models import Repository
 
@@ -193,9 +194,9 @@ def record_commit(
 
 
 def lock_discussion(discussion: Discussion) -> LockedDiscussion:
-    """Step: the row as it is now, nobody else's until the transaction ends."""
-    locked = Discussion.objects.select_for_update(of=("self",)).with_people().get(pk=discussion.pk)
-    return LockedDiscussion(locked)
+    """Step: the row as it is now, nobody else's until the transaction ends. Raises: DeletedMeanwhile."""
+    locked = Discussion.objects.select_for_update(of=("self",)).with_people()
+    return LockedDiscussion(held_row(locked.filter(pk=discussion.pk)))
 
 
 def _lock_comment(discussion: Discussion, key: str) -> DiscussionEvent:
