@@ -97,13 +97,23 @@ def disk_has_room(**_: Any) -> list[CheckMessage]:
 
 @register(TAG, deploy=True)
 def data_is_private(**_: Any) -> list[CheckMessage]:
-    """The folder itself, and then what would be open if somebody opened the folder."""
+    """The folder itself, and then what would be open if somebody opened the folder.
+
+    Settings close an open folder as they are loaded, also by this command; it is named all the same.
+    """
     data = Path(settings.DATA_DIR)
     private = [data, *(data / name for name in PRIVATE_NAMES)]
     if connection.vendor == "sqlite":
         name = str(connection.settings_dict["NAME"])
         private += [Path(f"{name}{ending}") for ending in ("", "-wal", "-shm")]
-    found: list[CheckMessage] = []
+    found: list[CheckMessage] = [
+        Caution(
+            f"{path} could be entered by other users (mode {mode:o}) until now; it is closed.",
+            hint="Secrets in it may have been read: change them if other people use this machine.",
+            id="bazaar.W206",
+        )
+        for path, mode in places.WAS_OPEN.items()
+    ]
     for path in dict.fromkeys(private):
         if not path.exists() or not (excess := stat.S_IMODE(path.stat().st_mode) & places.umask()):
             continue

@@ -10,6 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds the packages: a checkout, or an environment's `site-packages`."""
 
+WAS_OPEN: dict[Path, int] = {}
+"""Folders that this process found open to other users and closed → the mode that they had."""
+
 
 def keep_private() -> None:
     """Make what this process and its children create unreadable for other users of the machine.
@@ -35,13 +38,14 @@ def umask() -> int:
 def make_private(folder: Path) -> Path:
     """The folder, created if it was missing, and closed to those whom the umask excludes.
 
-    A folder that belongs to somebody else keeps its mode; `doctor` reports it.
+    A folder that belongs to somebody else keeps its mode. `doctor` reports it, and folders that were open.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(PermissionError):
-        wanted = stat.S_IMODE(folder.stat().st_mode) & ~umask()
-        if stat.S_IMODE(folder.stat().st_mode) != wanted:
-            folder.chmod(wanted)
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & umask():
+            folder.chmod(mode & ~umask())
+            WAS_OPEN[folder] = mode
     return folder
 
 

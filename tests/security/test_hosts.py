@@ -165,6 +165,23 @@ class TestFiles:
         made = [path for path in data.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & 0o077]
         assert not made
 
+    def test_that_were_open_are_named_by_the_doctor_though_it_closes_them(self, tmp_path: Path) -> None:
+        data = tmp_path / "data"
+        data.mkdir(mode=0o700)
+        data.chmod(0o755)
+        env = {**os.environ, "BAZAAR_DATA_DIR": str(data), "DJANGO_SETTINGS_MODULE": "bazaar.settings.dev"}
+        env.pop("DATABASE_URL", None)
+        script = "import django; django.setup(); from bazaar.doctor import data_is_private as d; print(d())"
+        said = [
+            subprocess.run(
+                [sys.executable, "-c", script], cwd=ROOT, env=env, check=True, capture_output=True, text=True
+            ).stdout
+            for _ in range(2)
+        ]
+        assert f"{data} could be entered by other users (mode 755) until now" in said[0]
+        assert said[1].strip() == "[]"
+        assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
     def test_of_a_mask_that_is_none_are_refused(self, monkeypatch: Any) -> None:
         for text in ("9", "", "7777", "-1", "rwx"):
             monkeypatch.setenv("BAZAAR_UMASK", text)
