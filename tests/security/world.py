@@ -50,7 +50,6 @@ class World:
     secrets: dict[str, str]
     places: dict[str, Place]
     absent: Place
-    private_space: str
     common: dict[str, str]
     client: Client = field(default_factory=Client)
     clients: dict[str, Client] = field(default_factory=dict)
@@ -94,9 +93,7 @@ def build() -> World:
     for user in people.values():
         make.repository(user, "own")
     places = {state: _place(owner, people, state) for state in ("public", *CHANGES)}
-    space = make.repository(owner, "space", kind="space", visibility="private")
     world = World(
-        private_space=space.full_name,
         people=people,
         secrets=_tokens(people, places),
         places=places,
