@@ -28,7 +28,7 @@ ENV PATH=/venv/bin:$PATH \
     BAZAAR_BIND=0.0.0.0:8000 \
     BAZAAR_LOG_FORMAT=json \
     PROMETHEUS_MULTIPROC_DIR=/run/bazaar
-RUN python bazaar/messages.py && python -m compileall -q bazaar hub compute_market
+RUN python bazaar/messages.py && python -m compileall -q bazaar foundation hub compute_market
 USER bazaar
 VOLUME /data
 EXPOSE 8000
