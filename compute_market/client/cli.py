@@ -217,7 +217,8 @@ def _leases(verb: Verb) -> None:
     one.add_argument("--local", type=int, help="the port here; left out: the same, or a free one")
     one = verb("ssh", ways.shell, "A shell or a command in a lease, by OpenSSH.")
     one.add_argument("lease", type=count)
-    one.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND …")
+    command_help = "left out: a shell; options of ssh come first and end with --: -t -- htop"
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND …", help=command_help)
     one = verb("cp", ways.copy, "Copy files: market cp 17:results/ . and market cp data.bin 17:")
     one.add_argument("--recursive", "-r", action="store_true")
     one.add_argument("sources", nargs="+", metavar="FROM")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ipaddress
+import re
 import shutil
 import socket
 import ssl
@@ -12,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +28,63 @@ HEAD_BYTES_MAX = 64 * 1024
 CONNECT_SECONDS = 30
 # What ssh exits with when the connection failed; otherwise it is the command's own code.
 SSH_FAILED = 255
+# What the hub may say of a login. Anything else could be an option of OpenSSH, or a word of a shell.
+LOGIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+HOST_KEY = re.compile(r"[a-z0-9][a-z0-9@.-]{0,63} [A-Za-z0-9+/]{1,4096}={0,2}")
+PORT_MAX = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class SshLogin:
+    """Where and as whom OpenSSH logs in to a lease, and the public keys that the host may have."""
+
+    user: str
+    host: str
+    port: int
+    host_keys: tuple[str, ...]
+
+    @property
+    def destination(self) -> str:
+        return f"{self.user}@{self.host}"
+
+    @property
+    def copy_destination(self) -> str:
+        """For scp, which ends the host at the first colon outside of brackets."""
+        return f"{self.user}@[{self.host}]" if ":" in self.host else self.destination
+
+    @property
+    def is_well_formed(self) -> bool:
+        return (
+            bool(LOGIN_NAME.fullmatch(self.user))
+            and is_host(self.host)
+            and type(self.port) is int
+            and 0 < self.port <= PORT_MAX
+            and all(HOST_KEY.fullmatch(key) for key in self.host_keys)
+        )
+
+
+def read_login(said: dict[str, Any]) -> SshLogin:
+    """The hub's `ssh` object, checked, since its values become words of OpenSSH's command line.
+
+    Raises: ValueError.
+    """
+    with contextlib.suppress(KeyError, TypeError):
+        login = SshLogin(
+            user=said["user"], host=said["host"], port=said["port"], host_keys=tuple(said["host_keys"])
+        )
+        if login.is_well_formed:
+            return login
+    raise ValueError("the hub says how to log in by ssh in a way that is not understood; nothing was started")
+
+
+def is_host(text: str) -> bool:
+    """Whether a text is the name or the address of a host."""
+    if HOST_NAME.fullmatch(text):
+        return True
+    with contextlib.suppress(ValueError):
+        return "%" not in text and ipaddress.ip_address(text).version == 6
+    return False
 
 
 def served(text: str) -> dict[str, Any]:
@@ -151,13 +211,30 @@ def join(first: socket.socket, second: socket.socket) -> None:
 
 def shell(market: Market, out: Out, args: argparse.Namespace) -> None:
     """OpenSSH, told where the lease is and by which key its host is known."""
+    given, command = options_and_command(args.words)
     login = _login(market, args.lease)
     with known_hosts(login) as options:
-        words = [_program("ssh"), "-p", str(login["port"]), *options]
-        done = subprocess.run([*words, f"{login['user']}@{login['host']}", *args.words], check=False)  # noqa: S603
+        # Behind `--`, neither the destination nor the command is taken for an option.
+        place = ["-p", str(login.port), *options, *given, "--", login.destination]
+        words = [_program("ssh"), *place, *command]
+        done = subprocess.run(words, check=False)  # noqa: S603
     if done.returncode == SSH_FAILED:
         _advise_keys(market)
     sys.exit(done.returncode)
+
+
+def options_and_command(words: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before `--`, which is for ssh, and what stands behind it; without it, all is the command.
+
+    Raises: ValueError where options for ssh have no `--` behind them.
+    """
+    if "--" in words:
+        place = words.index("--")
+        if place == 0 or words[0].startswith("-"):
+            return words[:place], words[place + 1 :]
+    if words and words[0].startswith("-"):
+        raise ValueError("options of ssh end with --, as: market ssh 17 -t -- htop")
+    return [], words
 
 
 def copy(market: Market, out: Out, args: argparse.Namespace) -> None:
@@ -167,10 +244,10 @@ def copy(market: Market, out: Out, args: argparse.Namespace) -> None:
     if len(leases) != 1:
         raise ValueError("one of the paths is a lease's, as 17:results/; copy between leases by way of here")
     login = _login(market, leases.pop())
-    there = [f"{login['user']}@{login['host']}:{p.partition(':')[2]}" if is_remote(p) else p for p in paths]
+    there = [f"{login.copy_destination}:{p.partition(':')[2]}" if is_remote(p) else p for p in paths]
     with known_hosts(login) as options:
         recursive = ["-r"] if args.recursive else []
-        words = [_program("scp"), "-P", str(login["port"]), *options, *recursive, "--", *there]
+        words = [_program("scp"), "-P", str(login.port), *options, *recursive, "--", *there]
         done = subprocess.run(words, check=False)  # noqa: S603
     if done.returncode:
         _advise_keys(market)
@@ -190,11 +267,12 @@ def is_remote(path: str) -> bool:
     return path.partition(":")[0].isdecimal() and ":" in path
 
 
-def _login(market: Market, lease: int) -> dict[str, Any]:
-    login = market.ports(lease)["ssh"]
-    if login is None:
+def _login(market: Market, lease: int) -> SshLogin:
+    """How to log in to a lease. Raises: MarketError, OSError, ValueError."""
+    said = market.ports(lease)["ssh"]
+    if said is None:
         raise ValueError("this hub has no ssh")
-    return dict(login)
+    return read_login(said)
 
 
 def _program(name: str) -> str:
@@ -205,13 +283,12 @@ def _program(name: str) -> str:
 
 
 @contextlib.contextmanager
-def known_hosts(login: dict[str, Any]) -> Iterator[list[str]]:
+def known_hosts(login: SshLogin) -> Iterator[list[str]]:
     """Options by which ssh trusts exactly the keys that the hub told over its own address."""
-    keys = login["host_keys"]
-    if not keys:
+    if not login.host_keys:
         yield []
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "known_hosts"
-        path.write_text("".join(f"[{login['host']}]:{login['port']} {key}\n" for key in keys))
+        path.write_text("".join(f"[{login.host}]:{login.port} {key}\n" for key in login.host_keys))
         yield ["-o", f"UserKnownHostsFile={path}", "-o", "StrictHostKeyChecking=yes"]
