@@ -7,8 +7,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from urllib.parse import SplitResult
 
 from hub.community import addresses
 from hub.errors import Refusal
@@ -36,32 +38,38 @@ class Answer:
         return 200 <= self.status < 300
 
 
-class _Plain(http.client.HTTPConnection):
-    """Connects to an address that was checked, and names the host as the URL does."""
+def _connect(
+    parts: SplitResult, port: int, *, checked: list[str], ends_at: float
+) -> http.client.HTTPConnection:
+    """A connection to one of the checked addresses, which names the host as the URL does.
 
-    def __init__(self, host: str, port: int, *, checked: list[str]) -> None:
-        super().__init__(host, port, timeout=CONNECT_TIMEOUT_S)
-        self.checked = checked
+    A name may have thousands of addresses, so they share one time limit. Raises: OSError.
+    """
+    host = parts.hostname or ""
+    wire = _first_that_answers(checked, port, ends_at)
+    if parts.scheme == "http":
+        plain = http.client.HTTPConnection(host, port)
+        plain.sock = wire
+        return plain
+    try:
+        context = ssl.create_default_context()
+        secure = http.client.HTTPSConnection(host, port, context=context)
+        # The handshake has the socket's time limit as a whole.
+        secure.sock = context.wrap_socket(wire, server_hostname=host)
+    except BaseException:
+        wire.close()
+        raise
+    return secure
 
-    def connect(self) -> None:
-        self.sock = _connect(self.checked, self.port)
 
-
-class _Secure(http.client.HTTPSConnection):
-    def __init__(self, host: str, port: int, *, checked: list[str]) -> None:
-        self.tls = ssl.create_default_context()
-        super().__init__(host, port, timeout=CONNECT_TIMEOUT_S, context=self.tls)
-        self.checked = checked
-
-    def connect(self) -> None:
-        self.sock = self.tls.wrap_socket(_connect(self.checked, self.port), server_hostname=self.host)
-
-
-def _connect(checked: list[str], port: int) -> socket.socket:
+def _first_that_answers(checked: list[str], port: int, ends_at: float) -> socket.socket:
     last: OSError | None = None
     for text in checked:
+        left = ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
         try:
-            return socket.create_connection((text, port), timeout=CONNECT_TIMEOUT_S)
+            return socket.create_connection((text, port), timeout=min(CONNECT_TIMEOUT_S, left))
         except OSError as error:
             last = error
     raise last or OSError("no address")
@@ -81,23 +89,16 @@ def post(
     """
     started = time.monotonic()
     parts = addresses.split_url(url)
-    host = parts.hostname or ""
     port = parts.port or addresses.PORTS[parts.scheme]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    watchdog: threading.Timer | None = None
     cut_off = threading.Event()
-    connection: http.client.HTTPConnection | None = None
     try:
-        checked = addresses.resolve(host, port, may_be_private=may_be_private)
-        connection = (_Secure if parts.scheme == "https" else _Plain)(host, port, checked=checked)
-        connection.connect()
-        # A socket's own timeout is for one read; a trickling server would hold a worker for hours.
-        watchdog = threading.Timer(timeout_s, _hang_up, args=[connection, cut_off])
-        watchdog.daemon = True
-        watchdog.start()
-        connection.request("POST", target, body=body, headers=dict(headers))
-        response = connection.getresponse()
-        text = response.read(ANSWER_BYTES_MAX).decode(errors="replace").replace("\0", "")
+        checked = addresses.resolve(parts.hostname or "", port, may_be_private=may_be_private)
+        connection = _connect(parts, port, checked=checked, ends_at=started + timeout_s)
+        with closing(connection), _hanging_up(connection.sock, started + timeout_s, cut_off):
+            connection.request("POST", target, body=body, headers=dict(headers))
+            with connection.getresponse() as response:
+                text = response.read(ANSWER_BYTES_MAX).decode(errors="replace").replace("\0", "")
         if cut_off.is_set():
             # A cut body reads like a short one.
             raise TimeoutError
@@ -108,20 +109,27 @@ def post(
         raise CallFailed(
             f"no answer within {timeout_s:g} s" if too_slow else str(error) or repr(error)
         ) from error
-    finally:
-        if watchdog is not None:
-            watchdog.cancel()
-        if connection is not None:
-            connection.close()
     duration_ms = round((time.monotonic() - started) * 1000)
     return Answer(status=response.status, text=text[:ANSWER_CHARS_KEPT], duration_ms=duration_ms)
 
 
-def _hang_up(connection: http.client.HTTPConnection, cut_off: threading.Event) -> None:
-    cut_off.set()
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            # It ended by itself in this moment.
-            return
+@contextmanager
+def _hanging_up(wire: socket.socket, ends_at: float, cut_off: threading.Event) -> Iterator[None]:
+    """End the connection at that time, if the work is not done by then; `cut_off` then tells of it.
+
+    A socket's own time limit is for one read, and a trickling server would hold a worker for hours. The
+    socket is given, because a connection forgets its own once the answer says that it will be closed.
+    """
+
+    def hang_up() -> None:
+        cut_off.set()
+        with suppress(OSError):  # it ended by itself in this moment
+            wire.shutdown(socket.SHUT_RDWR)
+
+    watchdog = threading.Timer(max(0.0, ends_at - time.monotonic()), hang_up)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()

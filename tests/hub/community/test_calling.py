@@ -109,10 +109,40 @@ class TestPost:
         with pytest.raises(AddressForbidden):
             post("http://mixed.example/", may_be_private=False)
 
-    def test_hangs_up_on_a_server_that_trickles(self) -> None:
+    def test_stops_trying_a_name_with_very_many_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tried: list[str] = []
+        addresses = [f"127.1.{high}.{low}" for high in range(10) for low in range(1, 100)]
+
+        def look_up(_: str, port: int, *__: Any, **___: Any) -> list[Any]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+        def connect(address: tuple[str, int], *, timeout: float) -> socket.socket:
+            tried.append(address[0])
+            assert 0 < timeout <= 0.05
+            threading.Event().wait(timeout)
+            raise TimeoutError
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        monkeypatch.setattr(socket, "create_connection", connect)
+        with pytest.raises(CallFailed, match="no answer within"):
+            post("http://many.example/", timeout_s=0.05)
+        assert len(tried) < len(addresses)
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+            # The client library gives the socket away when it reads this.
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+            b"HTTP/1.0 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Head: ",
+        ],
+    )
+    def test_hangs_up_on_a_server_that_trickles(self, head: bytes) -> None:
         def trickle(connection: socket.socket) -> None:
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-            while True:
+            connection.sendall(head)
+            # Without the limit it would go on for a minute.
+            for _ in range(1_200):
                 connection.sendall(b".")
                 time.sleep(0.05)
 
