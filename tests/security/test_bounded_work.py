@@ -182,6 +182,7 @@ ROWS: dict[str, Row] = {
 }
 
 
+@pytest.mark.growth
 class TestGrowth:
     @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
     def test_is_at_most_that_of_the_input(self, row: Row) -> None:
@@ -191,6 +192,7 @@ class TestGrowth:
 HOSTILE_PATTERNS = [b"**/", b"*a", b"**/a*/", b"[ab]*", b"?*", b"*?a", b"**/**/"]
 
 
+@pytest.mark.growth
 class TestPatterns:
     @pytest.mark.parametrize("piece", HOSTILE_PATTERNS)
     def test_are_matched_without_backtracking(self, piece: bytes) -> None:

@@ -28,6 +28,7 @@ def linear_then_quadratic(text: str) -> None:
     quadratic(text)
 
 
+@pytest.mark.growth
 class TestMeasured:
     def test_a_quadratic_function_fails(self) -> None:
         with pytest.raises(AssertionError, match="for each doubling"):

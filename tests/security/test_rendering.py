@@ -24,6 +24,7 @@ def _uncached() -> Iterator[None]:
     render.cache.clear()
 
 
+@pytest.mark.growth
 class TestMarkdown:
     @pytest.mark.parametrize("maker", MARKDOWN.values(), ids=MARKDOWN.keys())
     def test_costs_what_its_length_says(self, maker: Maker) -> None:
@@ -32,6 +33,7 @@ class TestMarkdown:
         )
 
 
+@pytest.mark.growth
 class TestCode:
     # Expressions of these lexers scan what they have scanned before; the deadline bounds them.
     BACKTRACKS = frozenset({("javascript", "dots")})

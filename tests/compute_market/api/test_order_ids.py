@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from compute_market.clock import keep_time_by
 from compute_market.leases import jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, Work
@@ -18,6 +17,7 @@ from compute_market.matching.models import Command, Order, RefusedOrder
 from compute_market.offers.models import Node, Product
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
+from tests.clock import stopped_at
 from tests.compute_market.api.callers import Trader, midnight, order
 from tests.factories import hub as make
 from tests.factories import market
@@ -137,12 +137,9 @@ class TestWords:
         lease = running(node, holder, now)
         words = ["run", "  a b  ", "x\n", "", "\t", "ü\r\n"]
         environment = {"A": "  1 ", "B": "", "C": "one\ntwo\n"}
-        keep_time_by(lambda: now)
-        try:
-            body = {"command": words, "environment": environment, "runner": "fake"}
+        body = {"command": words, "environment": environment, "runner": "fake"}
+        with stopped_at(now):
             answer = holder("post", f"leases/{lease.pk}/work", body)
-        finally:
-            keep_time_by(None)
         assert answer.status_code == 202, answer.content
         work = Work.objects.get()
         assert (work.command, work.environment) == (words, environment)
@@ -168,13 +165,11 @@ class TestSellBack:
         lease = running(node, holder, start)
         body = {"client_order_id": "back", "gpus": 1, "limit_price": 6_000_000}
         answers = []
-        try:
-            for minutes in (70, 118):  # both in its last hour
-                keep_time_by(lambda minutes=minutes: start + timedelta(minutes=minutes))
-                Node.objects.filter(pk=node.pk).update(last_heartbeat_at=start + timedelta(minutes=minutes))
+        for minutes in (70, 118):  # both in its last hour
+            now = start + timedelta(minutes=minutes)
+            Node.objects.filter(pk=node.pk).update(last_heartbeat_at=now)
+            with stopped_at(now):
                 answers.append(holder("post", f"leases/{lease.pk}/sell-back", body))
-        finally:
-            keep_time_by(None)
         assert [answer.status_code for answer in answers] == [202, 202], answers[-1].content
         first, second = (answer.json() for answer in answers)
         assert first["id"] == second["id"]

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from compute_market.clock import keep_time_by
 from compute_market.leases import checks as lease_checks
 from compute_market.leases import jobs as leasing
 from compute_market.leases import services as leases
@@ -21,6 +20,7 @@ from compute_market.matching.errors import OrderInvalid
 from compute_market.matching.models import Order, Trade
 from compute_market.offers.models import GpuHold, Node, Product
 from hub.accounts.principals import Principal
+from tests.clock import stopped_at
 from tests.factories import exchange
 from tests.factories.exchange import FOK, MIDNIGHT, again, buy, drain, purse, rich, sell
 from tests.factories.market import CREDIT, NOON
@@ -360,10 +360,7 @@ class TestFirstMinute:
         now = NOON + timedelta(seconds=20)
         sell(provider, machine, 4, 9, start=None, end=NOON + HOUR, now=now)
         buy(user, machine.product, 4, 9, start=None, end=NOON + HOUR, now=now)
-        keep_time_by(lambda: now)
-        try:
+        with stopped_at(now):
             drain(now=now)
-        finally:
-            keep_time_by(None)
         lease = Lease.objects.get()
         assert (lease.starts_at, lease.metered_through) == (NOON, NOON + timedelta(minutes=1))
