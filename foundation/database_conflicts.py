@@ -1,14 +1,16 @@
 """Database errors that another transaction caused: the data is sound, and the request may be sent again.
 
-Such an error is no fault of the statement. Somebody deleted the row that a new row points at, or the
-database ended one of two transactions that waited for each other.
+Such an error is no fault of the statement. Somebody deleted the row that a new row points at, the database
+ended one of two transactions that waited for each other, or another row has a unique value already.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError, transaction
 
 
 class DatabaseConflict(Enum):
@@ -31,6 +33,8 @@ _BY_SQLITE_NAME = {
     "SQLITE_BUSY": DatabaseConflict.INTERRUPTED,
     "SQLITE_BUSY_SNAPSHOT": DatabaseConflict.INTERRUPTED,
 }
+_UNIQUE_VIOLATION = "23505"
+_SQLITE_UNIQUE_NAMES = frozenset({"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
 
 
 def conflict_of(error: DatabaseError) -> DatabaseConflict | None:
@@ -38,7 +42,32 @@ def conflict_of(error: DatabaseError) -> DatabaseConflict | None:
 
     Django's errors have the driver's error as their cause; the driver's error has the code.
     """
+    sqlstate, sqlite_name = _codes(error)
+    return _BY_SQLSTATE.get(sqlstate) or _BY_SQLITE_NAME.get(sqlite_name)
+
+
+@contextmanager
+def duplicate_as(refusal: Callable[[], Exception]) -> Iterator[None]:
+    """A savepoint in which a row is written that has a unique value.
+
+    Raises: what `refusal` makes, when another row has that value. Other errors, such as a missing value, stay
+    what they are: they would be told as "exists already" otherwise.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if not _is_duplicate(error):
+            raise
+        raise refusal() from None
+
+
+def _is_duplicate(error: IntegrityError) -> bool:
+    sqlstate, sqlite_name = _codes(error)
+    return sqlstate == _UNIQUE_VIOLATION or sqlite_name in _SQLITE_UNIQUE_NAMES
+
+
+def _codes(error: DatabaseError) -> tuple[str, str]:
+    """The driver's code: PostgreSQL's SQLSTATE, and the name of SQLite's result code; "" for the other."""
     cause = error.__cause__
-    return _BY_SQLSTATE.get(getattr(cause, "sqlstate", None) or "") or _BY_SQLITE_NAME.get(
-        getattr(cause, "sqlite_errorname", None) or ""
-    )
+    return getattr(cause, "sqlstate", None) or "", getattr(cause, "sqlite_errorname", None) or ""

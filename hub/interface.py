@@ -22,6 +22,7 @@ from hub.errors import (
     Unsupported,
     refusal_of,
 )
+from hub.held_rows import held_row
 from hub.pages import actor_of, page, submit
 from hub.prepared import Prepared, pipelined, prepared_cursor
 
@@ -56,6 +57,7 @@ __all__ = [
     "actor_of",
     "create_organization",
     "get_namespace",
+    "held_row",
     "page",
     "pipelined",
     "prepared_cursor",

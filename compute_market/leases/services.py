@@ -29,7 +29,7 @@ from compute_market.leases.lifecycle import LockedLease, lock_lease, move, tell_
 from compute_market.leases.models import Lease, LogChunk, Work
 from compute_market.leases.states import LIVE, NEXT, RUNNING, State
 from compute_market.offers.models import GpuHold, Node
-from hub.interface import Principal
+from hub.interface import Principal, held_row
 
 ARGUMENTS_MAX = 256
 COMMAND_BYTES_MAX = 64 * 1024
@@ -124,7 +124,7 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
     selectors.get_held_lease(actor=actor, lease_id=lease_id)
     with transaction.atomic(durable=True):
         # Who offers GPUs of a lease holds its node, so no offer appears while we look.
-        Node.objects.select_for_update().get(leases=lease_id)
+        held_row(Node.objects.select_for_update().filter(leases=lease_id))
         lease = _lock(lease_id)
         if lease.state not in {State.PENDING, State.PROVISIONING, *RUNNING}:
             raise LeaseNotRunning(state=lease.get_state_display())
@@ -306,7 +306,7 @@ def _lock_work(node: Node, token: UUID) -> Work:
     if work is None:
         raise StaleToken
     lock_lease(work.lease_id)
-    return Work.objects.select_for_update().get(pk=work.pk)
+    return held_row(Work.objects.select_for_update().filter(pk=work.pk))
 
 
 def _require_command(command: object) -> None:

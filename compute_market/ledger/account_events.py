@@ -18,6 +18,7 @@ from django.db.models import Exists, Max, Min, OuterRef
 
 from compute_market import event_channel, rows
 from compute_market.ledger.models import Account, AccountEvent, AccountStream
+from hub.interface import held_row
 
 CHANGES_A_ROW = 100
 """A bulk of a thousand orders is several events, so that none outgrows a reader's buffer."""
@@ -138,7 +139,7 @@ def _number_all(account_id: int) -> None:
     unnumbered = AccountEvent.objects.filter(account=account_id, number=None)
     while unnumbered.exists():
         with transaction.atomic():
-            stream = AccountStream.objects.select_for_update().get(account=account_id)
+            stream = held_row(AccountStream.objects.select_for_update().filter(account=account_id))
             pks = list(unnumbered.order_by("pk").values_list("pk", flat=True)[:NUMBERED_AT_ONCE])
             first = stream.last_number + 1
             rows.update_rows(AccountEvent, ("number",), [(pk, n) for n, pk in enumerate(pks, start=first)])

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from compute_market.ledger import policies
 from compute_market.ledger.models import TokenBudget, TokenPurchase
-from hub.interface import Principal
+from hub.interface import Principal, held_row
 
 
 def lock_budget(actor: Principal) -> TokenBudget | None:
@@ -20,7 +20,7 @@ def lock_budget(actor: Principal) -> TokenBudget | None:
     if not policies.is_capped(actor) or actor.token is None:
         return None
     TokenBudget.objects.get_or_create(token_number=actor.token.pk)
-    return TokenBudget.objects.select_for_update().get(token_number=actor.token.pk)
+    return held_row(TokenBudget.objects.select_for_update().filter(token_number=actor.token.pk))
 
 
 def order_numbers(actor: Principal) -> QuerySet[TokenPurchase, int]:

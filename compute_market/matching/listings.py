@@ -9,6 +9,7 @@ from compute_market.matching.engine.commands import Configure, Trading
 from compute_market.matching.models import Listing, Trade
 from compute_market.matching.terms import PRICE_MAX_MICROS
 from compute_market.offers.models import Product
+from hub.interface import held_row
 
 BASIS = 10_000
 # How far an index may move at once, and how little is not worth telling the engine.
@@ -53,7 +54,7 @@ def configure(
             "changed_at": now,
         },
     )
-    listing = Listing.objects.select_for_update().get(product=product)
+    listing = held_row(Listing.objects.select_for_update().filter(product=product))
     listing.product = product
     if is_stopped is not None:
         listing.is_stopped = is_stopped

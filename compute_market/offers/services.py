@@ -39,7 +39,7 @@ from compute_market.offers.signals import (
     product_changed,
 )
 from compute_market.rows import add_rows
-from hub.interface import Principal
+from hub.interface import Principal, held_row
 
 ENROLMENT_LIFETIME = timedelta(days=7)
 NODES_MAX = 1000
@@ -125,7 +125,7 @@ def issue_enrolment_key(
         )
     key = agents.new_enrolment_key()
     with transaction.atomic(durable=True):
-        Provider.objects.select_for_update().get(pk=provider.pk)
+        held_row(Provider.objects.select_for_update().filter(pk=provider.pk))
         if provider.nodes.count() >= NODES_MAX:
             raise TooManyNodes(nodes_max=NODES_MAX)
         if provider.nodes.filter(name=name).exists():
@@ -297,7 +297,7 @@ def set_product_state(*, actor: Principal, product: Product, state: str, now: da
     """Open, halt or close a product, by an operator. Raises: Unauthenticated, OperatorOnly."""
     policies.require_operator(actor)
     with transaction.atomic(durable=True):
-        locked = Product.objects.select_for_update().get(pk=product.pk)
+        locked = held_row(Product.objects.select_for_update().filter(pk=product.pk))
         locked.state = Product.State(state)
         locked.save(update_fields=["state"])
         product_changed.send(sender=Product, product_id=locked.pk, shard=locked.shard_id, now=now)

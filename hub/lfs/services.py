@@ -13,7 +13,7 @@ from django.db import transaction
 from hub.accounts import selectors as accounts
 from hub.accounts.principals import Principal
 from hub.blobstore import Part, UploadMissing, get_store
-from hub.errors import Refusal
+from hub.errors import Interrupted, Refusal
 from hub.lfs import links, storing
 from hub.lfs.errors import (
     GrantRefused,
@@ -96,7 +96,7 @@ def negotiate_upload(
     and wants to hear of objects that are stored already too. `only_here`: no address of the object
     store is given out, because the client would send its credentials along, or sends the bytes another way.
 
-    Raises: what `require_bring` raises, TooManyObjects, StorageQuotaExceeded.
+    Raises: what `require_bring` raises, TooManyObjects, StorageQuotaExceeded, Interrupted.
     """
     repository_policies.require_bring(actor, repository)
     if len(wanted) > BATCH_MAX:
@@ -173,7 +173,11 @@ def _upload(
     if in_parts:
         new.store_upload_id = store.create_upload(new.staging_key)
     LfsUpload.objects.bulk_create([new], ignore_conflicts=True)
-    return LfsUpload.objects.get(repository=repository, oid=wanted.oid)
+    found = LfsUpload.objects.filter(repository=repository, oid=wanted.oid).first()
+    if found is None:
+        # The other one's upload was finished, or swept, in this very moment.
+        raise Interrupted(retry_after_s=1)
+    return found
 
 
 def part_bytes(size_bytes: int) -> int:

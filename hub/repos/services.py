@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
+from foundation.database_conflicts import duplicate_as
 from hub import gitstore
 from hub.accounts import policies as account_policies
 from hub.accounts import selectors as accounts
@@ -108,27 +109,25 @@ def insert_repository(
     quotas.require_room_for_repository(namespace)
     key = name_key(name)
     _release_former_id(actor, namespace, request.kind, name)
-    try:
-        with transaction.atomic():
-            made = Repository.objects.create(
-                kind=request.kind,
-                namespace=namespace,
-                name=name,
-                key=key,
-                full_name=f"{namespace.name}/{name}",
-                storage=storage,
-                visibility=Visibility(request.visibility or namespace.default_visibility),
-                gating=request.gating,
-                description=request.description,
-                default_branch=request.default_branch,
-                head_sha=head,
-                created_by=actor.user,
-                created_at=now,
-                updated_at=now,
-            )
-            return LockedRepository(made)
-    except IntegrityError:
-        raise RepositoryExists(kind=request.kind, repo_id=f"{namespace.name}/{name}") from None
+    repo_id = f"{namespace.name}/{name}"
+    with duplicate_as(lambda: RepositoryExists(kind=request.kind, repo_id=repo_id)):
+        made = Repository.objects.create(
+            kind=request.kind,
+            namespace=namespace,
+            name=name,
+            key=key,
+            full_name=repo_id,
+            storage=storage,
+            visibility=Visibility(request.visibility or namespace.default_visibility),
+            gating=request.gating,
+            description=request.description,
+            default_branch=request.default_branch,
+            head_sha=head,
+            created_by=actor.user,
+            created_at=now,
+            updated_at=now,
+        )
+    return LockedRepository(made)
 
 
 def _require_free(

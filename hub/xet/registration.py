@@ -51,7 +51,7 @@ def record_xorb(name: str, layout: Layout, *, now: datetime) -> Xorb:
 
     Raises XorbBusy.
     """
-    xorb, is_new = Xorb.objects.get_or_create(
+    made, is_new = Xorb.objects.get_or_create(
         pk=name,
         defaults={
             "stored_bytes": layout.stored_bytes,
@@ -67,9 +67,10 @@ def record_xorb(name: str, layout: Layout, *, now: datetime) -> Xorb:
         },
     )
     if is_new:
-        return xorb
-    xorb = Xorb.objects.select_for_update().get(pk=name)
-    if xorb.state == Xorb.State.DELETING:
+        return made
+    xorb = Xorb.objects.select_for_update().filter(pk=name).first()
+    if xorb is None or xorb.state == Xorb.State.DELETING:
+        # Collection deletes it now, or has just done so.
         raise XorbBusy
     if xorb.state == Xorb.State.DAMAGED:
         # Other compression gives other offsets under the same name.

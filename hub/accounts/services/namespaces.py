@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
+from foundation.database_conflicts import duplicate_as
 from hub.accounts import policies
 from hub.accounts.errors import NameReserved, NameTaken
 from hub.accounts.models import Namespace, NamespaceRedirect, Role, name_key
@@ -24,11 +25,8 @@ def insert_namespace(*, actor: Principal, name: str, kind: Namespace.Kind, full_
     if Namespace.objects.filter(key=key).exists():
         raise NameTaken(name=name)
     _release_former_name(actor, key, name)
-    try:
-        with transaction.atomic():
-            return Namespace.objects.create(name=name, key=key, kind=kind, full_name=full_name)
-    except IntegrityError:
-        raise NameTaken(name=name) from None
+    with duplicate_as(lambda: NameTaken(name=name)):
+        return Namespace.objects.create(name=name, key=key, kind=kind, full_name=full_name)
 
 
 def _release_former_name(actor: Principal, key: str, name: str, *, owner: Namespace | None = None) -> None:

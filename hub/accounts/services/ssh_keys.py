@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
+from foundation.database_conflicts import duplicate_as
 from hub.accounts import policies, ssh_keys
 from hub.accounts.errors import SshKeyInvalid, SshKeyNotFound, SshKeyTaken
 from hub.accounts.models import AccessToken, SshKey
@@ -29,17 +30,14 @@ def add_ssh_key(*, actor: Principal, text: str, name: str = "") -> SshKey:
             raise SshKeyInvalid(reason=f"an account has at most {KEYS_MAX} keys; delete one first")
         if SshKey.objects.filter(fingerprint=key.fingerprint).exists():
             raise SshKeyTaken
-        try:
-            with transaction.atomic():
-                made = SshKey.objects.create(
-                    user=actor.user,
-                    name=(name.strip() or key.comment or key.kind)[:80],
-                    kind=key.kind,
-                    body=key.body,
-                    fingerprint=key.fingerprint,
-                )
-        except IntegrityError:
-            raise SshKeyTaken from None
+        with duplicate_as(SshKeyTaken):
+            made = SshKey.objects.create(
+                user=actor.user,
+                name=(name.strip() or key.comment or key.kind)[:80],
+                kind=key.kind,
+                body=key.body,
+                fingerprint=key.fingerprint,
+            )
         ssh_key_added.send(sender=SshKey, user=actor.user, fingerprint=made.fingerprint, actor=actor)
     return made
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Max
 
+from foundation.database_conflicts import duplicate_as
 from hub.accounts import policies as accounts
 from hub.accounts import selectors as namespaces
 from hub.accounts.models import Namespace, Role
@@ -133,11 +134,8 @@ def add_item(
         if len(positions) >= ITEMS_MAX:
             raise CollectionFull(limit=ITEMS_MAX)
         item.position = max(positions, default=-1) + 1
-        try:
-            with transaction.atomic():
-                item.save(force_insert=True)
-        except IntegrityError:
-            raise CollectionItemExists(item_id=item_id) from None
+        with duplicate_as(lambda: CollectionItemExists(item_id=item_id)):
+            item.save(force_insert=True)
         _touch(locked, now)
     return item
 

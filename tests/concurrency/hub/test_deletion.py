@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import Model
@@ -19,8 +20,13 @@ from foundation.database_conflicts import DatabaseConflict, conflict_of
 from hub.accounts.models import User
 from hub.community.models import Discussion, Like
 from hub.community.services import collections, discussions
+from hub.errors import Refusal
 from hub.repos import services as repos
 from hub.repos.models import Repository
+from hub.xet import registration
+from hub.xet.codec.hashes import HASH_BYTES
+from hub.xet.codec.xorbs import OFFSET, Layout
+from hub.xet.models import Xorb
 from tests.factories import hub as make
 from tests.factories.hub import NOW
 
@@ -147,6 +153,32 @@ class TestDeletion:
                 until_it_waits_or_is_done(request)
             answer = request.result(timeout=WAIT_SECONDS)
         assert answer.status_code == case.status
+
+
+def record(name: str, layout: Layout) -> object:
+    try:
+        with transaction.atomic():
+            return registration.record_xorb(name, layout, now=NOW)
+    except Refusal as refusal:
+        return refusal.code
+    finally:
+        connection.close()
+
+
+class TestDeletionOfAXorb:
+    @needs_row_locks
+    def test_meets_the_same_xorb_sent_again_without_a_crash(self) -> None:
+        """The row was found before it is deleted, and is locked only after that."""
+        layout = Layout(bytes(HASH_BYTES), np.array([10], OFFSET), np.array([20], OFFSET))
+        name = "ab" * 32
+        record(name, layout)
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                Xorb.objects.get(pk=name).delete()
+                again = pool.submit(record, name, layout)
+                until_it_waits_or_is_done(again)
+            assert again.result(timeout=WAIT_SECONDS) == "xorb_busy"
+        assert isinstance(record(name, layout), Xorb)
 
 
 class TestAForeignKeyWithoutItsRow:
