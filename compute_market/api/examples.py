@@ -158,6 +158,7 @@ LEASE = {
     "notional_micros": 2_304_000_000,
     "used_micros": 96_000_000,
     "refunded_micros": 0,
+    "fee_refunded_micros": 0,
     "credited_micros": 0,
     "cancel_fee_micros": 0,
     "delivered_minutes": 60,

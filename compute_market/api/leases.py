@@ -41,6 +41,7 @@ def lease_row(lease: Lease, work: Work | None) -> dict[str, Any]:
         "notional_micros": lease.notional_micros,
         "used_micros": lease.used_micros,
         "refunded_micros": lease.refunded_micros,
+        "fee_refunded_micros": lease.fee_refunded_micros,
         "credited_micros": lease.credited_micros,
         "cancel_fee_micros": lease.cancel_fee_micros,
         "delivered_minutes": lease.delivered_minutes,

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Case, Count, F, Q, Sum, When
 
 from compute_market.leases.capacity import Stretch, given_back, peak, unheld
 from compute_market.leases.models import Binding, Lease, LeaseEvent
@@ -24,6 +24,7 @@ def audit(*, now: datetime | None = None) -> list[str]:
         *_gpus_promised_once(),
         *_gpus_bound_once(),
         *_escrow_is_what_leases_have_left(),
+        *_fees_are_what_leases_paid(),
         *_use_is_what_was_metered(),
         *_events_follow_the_table(),
     ]
@@ -76,6 +77,29 @@ def _escrow_is_what_leases_have_left() -> Iterator[str]:
     for shard, wanted in left.items():
         if wanted:
             yield f"Leases of shard {shard} have {wanted} left and there is no escrow account."
+
+
+def _fees_are_what_leases_paid() -> Iterator[str]:
+    """Buyers pay their fee at the trade, sellers out of what they earn; undelivered minutes give it back."""
+    paid = dict(
+        Lease.objects.values_list("shard").annotate(
+            paid=Sum(
+                F("buyer_fee_micros")
+                - F("fee_refunded_micros")
+                + Case(
+                    When(paid_micros__lt=F("seller_fee_micros"), then=F("paid_micros")),
+                    default=F("seller_fee_micros"),
+                )
+            )
+        )
+    )
+    for account in Account.objects.filter(kind=Account.Kind.FEES):
+        wanted = paid.pop(account.shard, 0)
+        if account.balance_micros != wanted:
+            yield f"The {account} has {account.balance_micros}; the fees of its leases are {wanted}."
+    for shard, wanted in paid.items():
+        if wanted:
+            yield f"Leases of shard {shard} paid {wanted} in fees and there is no fees account."
 
 
 def _use_is_what_was_metered() -> Iterator[str]:

@@ -150,16 +150,23 @@ def end_leases(*, now: datetime) -> int:
             # Nobody started it in all its time (this service was down): nothing was delivered.
             lease.provisioning_since = now
             move(lease, State.PROVISIONING, now=now)
-        if lease.state == State.PROVISIONING:
+        if lease.state == State.PROVISIONING and lease.is_given_up:
+            # The holder ended it while the agent still had time to take it up: nobody broke it off.
+            metering.write(metering.skip(lease, until=lease.ends_at))
+            drain(lease)
+        elif lease.state == State.PROVISIONING:
             break_off(lease, State.PROVISION_FAILED, now=now, reason="no agent took it up")
         elif lease.state in {State.PENDING, State.SOLD}:
             _meter_to_the_end(lease)
             move(lease, State.ENDED, now=now)
         elif lease.state in RUNNING:
-            move(lease, State.DRAINING, now=now)
-            bindings.release(lease, now=now)
-            _ask_to_stop(lease, now=now)
-            _end_if_quiet(lease, now)
+            drain(lease)
+
+    def drain(lease: LockedLease) -> None:
+        move(lease, State.DRAINING, now=now)
+        bindings.release(lease, now=now)
+        _ask_to_stop(lease, now=now)
+        _end_if_quiet(lease, now)
 
     # Heartbeats of the last minute are given the same grace as those of any other.
     due = Lease.objects.due_to_end(now - meter_grace()).exclude(state=State.DRAINING)

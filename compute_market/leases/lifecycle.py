@@ -43,6 +43,7 @@ class LeaseOpening(NamedTuple):
     end: datetime
     price_micros_per_gpu_hour: int
     notional_micros: int
+    buyer_fee_micros: int
     seller_fee_micros: int
     is_first: bool
 
@@ -94,6 +95,7 @@ OPENED = (
     "price_micros_per_gpu_hour",
     "price_micros_per_minute",
     "notional_micros",
+    "buyer_fee_micros",
     "seller_fee_micros",
     "metered_through",
 )
@@ -103,6 +105,7 @@ GROWN = (
     "price_micros_per_gpu_hour",
     "price_micros_per_minute",
     "notional_micros",
+    "buyer_fee_micros",
     "seller_fee_micros",
 )
 UNTOUCHED = {
@@ -113,8 +116,10 @@ UNTOUCHED = {
     "used_micros": 0,
     "paid_micros": 0,
     "refunded_micros": 0,
+    "fee_refunded_micros": 0,
     "credited_micros": 0,
     "cancel_fee_micros": 0,
+    "given_up_micros": 0,
 }
 
 
@@ -221,19 +226,20 @@ def _opened(fills: Sequence[LeaseOpening], now: datetime) -> tuple[object, ...]:
     """The row of a new lease, as `OPENED`, made of the first fill and those that join it at once."""
     first = fills[0]
     gpus, minute_price = first.gpus, first.gpus * (first.price_micros_per_gpu_hour // 60)
-    notional, fee = first.notional_micros, first.seller_fee_micros
+    notional, buyer_fee, fee = first.notional_micros, first.buyer_fee_micros, first.seller_fee_micros
     price = first.price_micros_per_gpu_hour
     if len(fills) > 1:
         gpus = sum(fill.gpus for fill in fills)
         minute_price = sum(fill.price_micros_per_minute for fill in fills)
         notional = sum(fill.notional_micros for fill in fills)
+        buyer_fee = sum(fill.buyer_fee_micros for fill in fills)
         fee = sum(fill.seller_fee_micros for fill in fills)
         price = minute_price * 60 // gpus
     free = clock.MINUTE if first.start < now < first.start + clock.MINUTE else timedelta(0)
     return (
         first.trade_id, first.order_id, first.shard, first.product_id, first.node_id, first.buyer_id,
         first.seller_id, first.hold_id, first.parent_id, gpus, first.start, first.end,
-        first.end, price, minute_price, notional, fee, first.start + free,
+        first.end, price, minute_price, notional, buyer_fee, fee, first.start + free,
     )  # fmt: skip
 
 
@@ -244,6 +250,7 @@ def _grow(lease: LockedLease, fills: Sequence[LeaseOpening]) -> None:
         lease.joined_gpus += fill.gpus
         lease.price_micros_per_minute += fill.price_micros_per_minute
         lease.notional_micros += fill.notional_micros
+        lease.buyer_fee_micros += fill.buyer_fee_micros
         lease.seller_fee_micros += fill.seller_fee_micros
     lease.price_micros_per_gpu_hour = lease.price_micros_per_minute * 60 // lease.gpus
 
@@ -268,6 +275,7 @@ WRITTEN = (
     "extends",
     "paid_micros",
     "refunded_micros",
+    "fee_refunded_micros",
     "credited_micros",
     "settled_at",
 )
@@ -294,6 +302,7 @@ def move_all(leases: Sequence[LockedLease], state: State, *, now: datetime) -> N
                 lease.extends_id,
                 lease.paid_micros,
                 lease.refunded_micros,
+                lease.fee_refunded_micros,
                 lease.credited_micros,
                 lease.settled_at,
             )

@@ -97,6 +97,9 @@ class Lease(models.Model):
     )
     price_micros_per_minute = models.BigIntegerField(help_text="What a minute of all its GPUs costs, exact.")
     notional_micros = models.BigIntegerField(help_text="What the holder paid in.")
+    buyer_fee_micros = models.BigIntegerField(
+        default=0, help_text="What the holder paid the exchange for the trades."
+    )
     seller_fee_micros = models.BigIntegerField(help_text="Taken from the first that the seller earns.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     reason = models.CharField(max_length=300, blank=True, default="")
@@ -108,9 +111,15 @@ class Lease(models.Model):
     used_micros = models.BigIntegerField(default=0, help_text="The price of the minutes delivered.")
     paid_micros = models.BigIntegerField(default=0, help_text="What has left escrow for the seller.")
     refunded_micros = models.BigIntegerField(default=0)
+    fee_refunded_micros = models.BigIntegerField(
+        default=0, help_text="What the exchange gave back of the holder's fee."
+    )
     credited_micros = models.BigIntegerField(default=0, help_text="From the provider's bond to the holder.")
     cancel_fee_micros = models.BigIntegerField(
         default=0, help_text="From the holder, who gave it back before its start, to the seller."
+    )
+    given_up_micros = models.BigIntegerField(
+        default=0, help_text="The price of the minutes that the holder gave up by ending it early."
     )
     opened_at = models.DateTimeField()
     provisioning_since = models.DateTimeField(null=True, blank=True)
@@ -140,6 +149,14 @@ class Lease(models.Model):
             models.CheckConstraint(
                 name="lease_cancel_fee_within_notional",
                 condition=Q(cancel_fee_micros__gte=0, cancel_fee_micros__lte=F("notional_micros")),
+            ),
+            models.CheckConstraint(
+                name="lease_fee_refund_within_fee",
+                condition=Q(fee_refunded_micros__gte=0, fee_refunded_micros__lte=F("buyer_fee_micros")),
+            ),
+            models.CheckConstraint(
+                name="lease_given_up_within_notional",
+                condition=Q(given_up_micros__gte=0, given_up_micros__lte=F("notional_micros")),
             ),
             models.CheckConstraint(
                 name="lease_settled_to_the_last_micro",
@@ -182,6 +199,11 @@ class Lease(models.Model):
     def escrow_micros(self) -> int:
         """What of its money is still in escrow."""
         return self.notional_micros - self.paid_micros - self.refunded_micros
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether its holder ended it before the agreed end."""
+        return self.given_up_micros > 0
 
     @property
     def is_live(self) -> bool:

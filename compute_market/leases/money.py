@@ -105,10 +105,9 @@ def pay_used_hours(journal: ledger.Journal, lease: LockedLease, purse: Purse) ->
 def divide(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:
     """Divide what is left of an ended lease: to the seller what was used, to the holder the rest.
 
-    Who gave it back late pays the fee out of what came back.
-
-    If the provider broke it off, the holder gets a credit from the provider's bond as well, as far as that
-    goes: a share of the price of what was not delivered.
+    What comes back was either not delivered, or given up by the holder's early end. For what was not
+    delivered the holder's fee comes back as well, and if the provider broke the lease off, its bond pays a
+    credit. For what was given up late the holder pays the cancellation fee.
     """
     pay_used(journal, lease, purse)
     refund = lease.escrow_micros
@@ -129,15 +128,40 @@ def divide(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:
             kind=Transfer.Kind.CANCELLATION.value,
             cause=f"lease/{lease.pk}/cancellation",
         )
-    if lease.state in BROKEN_BY_PROVIDER and purse.bond is not None:
-        promised = refund * settings.MARKET_CREDIT_BPS // BASIS
-        credit = min(promised, journal.accounts[purse.bond].available_micros)
-        if credit > 0:
-            lease.credited_micros = credit
-            journal.transfer(
-                debit_id=purse.bond,
-                credit_id=purse.holder,
-                amount_micros=credit,
-                kind=Transfer.Kind.CREDIT.value,
-                cause=f"lease/{lease.pk}/credit",
-            )
+    undelivered = refund - lease.given_up_micros
+    if undelivered > 0:
+        _refund_fee(journal, lease, purse, undelivered_micros=undelivered)
+        _credit(journal, lease, purse, undelivered_micros=undelivered)
+
+
+def _refund_fee(
+    journal: ledger.Journal, lease: LockedLease, purse: Purse, *, undelivered_micros: int
+) -> None:
+    """Give the holder back the fee for what was not delivered, rounded down (docs/adr/0185)."""
+    fee = lease.buyer_fee_micros * undelivered_micros // lease.notional_micros
+    if fee:
+        lease.fee_refunded_micros = fee
+        journal.transfer(
+            debit_id=purse.fees,
+            credit_id=purse.holder,
+            amount_micros=fee,
+            kind=Transfer.Kind.FEE_REFUND.value,
+            cause=f"lease/{lease.pk}/refund/fee",
+        )
+
+
+def _credit(journal: ledger.Journal, lease: LockedLease, purse: Purse, *, undelivered_micros: int) -> None:
+    """Credit the holder of a lease that its provider broke off, from the bond and as far as that goes."""
+    if lease.state not in BROKEN_BY_PROVIDER or purse.bond is None:
+        return
+    promised = undelivered_micros * settings.MARKET_CREDIT_BPS // BASIS
+    credit = min(promised, journal.accounts[purse.bond].available_micros)
+    if credit > 0:
+        lease.credited_micros = credit
+        journal.transfer(
+            debit_id=purse.bond,
+            credit_id=purse.holder,
+            amount_micros=credit,
+            kind=Transfer.Kind.CREDIT.value,
+            cause=f"lease/{lease.pk}/credit",
+        )

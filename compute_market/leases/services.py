@@ -117,7 +117,8 @@ def stop_work(*, actor: Principal, lease_id: int, now: datetime) -> Work:
 def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
     """End a lease with the minute that runs; what was not used is paid back when it is settled.
 
-    One that has not begun is given back whole. Its seller gets the product's fee for that, if it comes late.
+    The exchange's fee for the minutes given up does not come back. One that has not begun is given back
+    whole. Its seller gets the product's fee for that, if it comes late.
 
     Doing it twice is the same as once. Raises: LeaseNotFound, LeaseNotRunning, LeaseResold.
     """
@@ -132,11 +133,13 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
         if resold or GpuHold.objects.open().filter(lease_number=lease.pk).exists():
             raise LeaseResold
         lease.ends_at = min(lease.ends_at, max(lease.starts_at, clock.ceil_minute(now)))
+        given_up_minutes = clock.minutes_between(lease.ends_at, lease.agreed_end_at)
+        lease.given_up_micros = given_up_minutes * lease.price_micros_per_minute
         if lease.ends_at == lease.starts_at and lease.state == State.PENDING:
             lease.cancel_fee_micros = cancellation.of_lease(lease).fee_at(now)
             move(lease, State.ENDED, now=now, reason="ended early")
         else:
-            lease.save(update_fields=["ends_at"])
+            lease.save(update_fields=["ends_at", "given_up_micros"])
             write_change(lease, now=now)
     return lease
 

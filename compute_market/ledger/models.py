@@ -155,6 +155,7 @@ class Transfer(models.Model):
         FEE = "fee", _("fee")
         USAGE = "usage", _("metered use")
         REFUND = "refund", _("refund")
+        FEE_REFUND = "fee_refund", _("refund of a fee")
         CREDIT = "credit", _("credit for a broken lease")
         CANCELLATION = "cancel_fee", _("fee for a cancelled lease")
         CORRECTION = "correction", _("correction")

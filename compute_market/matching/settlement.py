@@ -247,6 +247,7 @@ class Settlement:
                 end=trade.end,
                 price_micros_per_gpu_hour=trade.price_micros_per_gpu_hour,
                 notional_micros=trade.notional_micros,
+                buyer_fee_micros=trade.buy_fee_micros,
                 seller_fee_micros=trade.sell_fee_micros,
                 is_first=not tallies[trade.buy].filled_before,
             )

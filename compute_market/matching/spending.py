@@ -45,7 +45,8 @@ def committed_micros(orders: QuerySet[Order]) -> int:
     paid = _sum(Trade.objects.filter(buy__in=ids), F("notional_micros") + F("buy_fee_micros"))
     accounts = orders.order_by().values("account")
     bought = Lease.objects.filter(holder__in=accounts, order_number__in=ids)
-    return held + paid - _sum(bought, F("refunded_micros"))
+    came_back = F("refunded_micros") + F("fee_refunded_micros") - F("cancel_fee_micros")
+    return held + paid - _sum(bought.exclude(settled_at=None), came_back)
 
 
 def _sum(rows: QuerySet[Model], amount: Combinable) -> int:

@@ -156,27 +156,38 @@ def lease(
     hours: int = 1,
     price: int = 6 * CREDIT,
     seller_fee_bps: int = 10,
+    buyer_fee_bps: int = 0,
     parent: Lease | None = None,
     now: datetime = NOON,
 ) -> Lease:
-    """A lease as a trade opens it: its holder has paid in, and the node (or the parent's holder) sold it."""
+    """A lease as a trade opens it: its holder has paid in, and the node (or the parent's holder) sold it.
+
+    The rates are in basis points; the holder pays its fee with the price.
+    """
     holder = holder or trader(funds=10_000)
     number = next(_numbers)
     notional = gpus * hours * price
     seller = parent.holder_id if parent else None
     with transaction.atomic():
-        escrow, _ = postings.shard_account_ids(shard=of.product.shard_id, now=NOON)
+        escrow, fees = postings.shard_account_ids(shard=of.product.shard_id, now=NOON)
         main = postings.account_ids(namespace_ids=[namespace_of(holder), of.provider.namespace_id], now=NOON)
         buyer = main[namespace_of(holder)]
-        locked = postings.lock_accounts(ids=[escrow, buyer])
-        postings.transfer(
-            debit=locked[buyer],
-            credit=locked[escrow],
-            amount_micros=notional,
-            kind="escrow",
-            cause=f"trade/test/{number}",
-            now=NOON,
-        )
+        locked = postings.lock_accounts(ids=[escrow, fees, buyer])
+        buyer_fee = notional * buyer_fee_bps // 10_000
+        cause = f"trade/test/{number}"
+        for to, amount, kind, what in (
+            (escrow, notional, "escrow", cause),
+            (fees, buyer_fee, "fee", f"{cause}/fee"),
+        ):
+            if amount:
+                postings.transfer(
+                    debit=locked[buyer],
+                    credit=locked[to],
+                    amount_micros=amount,
+                    kind=kind,
+                    cause=what,
+                    now=NOON,
+                )
         opening = lifecycle.LeaseOpening(
             trade_id=number,
             order_id=number,
@@ -192,6 +203,7 @@ def lease(
             end=start + timedelta(hours=hours),
             price_micros_per_gpu_hour=price,
             notional_micros=notional,
+            buyer_fee_micros=buyer_fee,
             seller_fee_micros=notional * seller_fee_bps // 10_000,
             is_first=True,
         )

@@ -10,7 +10,7 @@ from compute_market.leases.errors import LeaseNotFound, LeaseResold, NoticeTooSh
 from compute_market.leases.models import Binding, Lease, UsageSample, Work
 from compute_market.leases.states import NEXT, State
 from compute_market.ledger import services as ledger
-from compute_market.ledger.models import Account
+from compute_market.ledger.models import Account, Transfer
 from compute_market.offers.models import Heartbeat, Node
 from compute_market.offers.services import hear, retire_node
 from hub.interface import Principal
@@ -236,6 +236,103 @@ class TestEarlyEnd:
         lease = market.lease(node)
         with pytest.raises(LeaseNotFound):
             services.end_early(actor=trader(), lease_id=lease.pk, now=NOON)
+
+    def test_just_before_its_agent_takes_it_up_owes_the_holder_no_credit(
+        self, node: Node, owner: Principal
+    ) -> None:
+        """Nobody broke it off: who ends a long lease in its first moment takes nothing out of the bond."""
+        market.post_bond(owner, 50)
+        holder = trader(funds=1000)
+        lease = market.lease(node, holder=holder, hours=100)
+        jobs.advance(now=at(0.5))
+        assert state(lease) == State.PROVISIONING
+        services.end_early(actor=holder, lease_id=lease.pk, now=at(0.9))
+        jobs.advance(now=at(1) + GRACE)
+        assert state(lease) == State.SETTLED
+        assert list(lease.events.order_by("pk").values_list("state", flat=True)) == [
+            "provisioning",
+            "draining",
+            "ended",
+            "settled",
+        ]
+        assert (balance(owner, "bond"), balance(holder)) == (50 * CREDIT, 1000 * CREDIT)
+        assert not Binding.objects.filter(ends_at__gt=at(1) + GRACE).exists()
+
+    def test_is_given_up_before_a_loss_in_its_last_minute_and_owes_no_credit(
+        self, node: Node, owner: Principal
+    ) -> None:
+        market.post_bond(owner, 50)
+        holder = trader(funds=1000)
+        lease = market.lease(node, holder=holder, hours=100)
+        live(node, minutes=(0, 10))
+        services.end_early(actor=holder, lease_id=lease.pk, now=at(10.1))
+        retire_node(actor=owner, node_id=node.pk, now=at(10.2))
+        jobs.advance(now=at(10.5))
+        lease.refresh_from_db()
+        assert state(lease) == State.SETTLED
+        # The provider owes one minute, and not the hours that the holder had given up.
+        assert lease.credited_micros == HOUR // 60 // 10
+
+
+class TestTheHoldersFee:
+    """It stays with the exchange for what was delivered, and for what the holder gave up (ADR 0185)."""
+
+    NOTIONAL = 2 * 10 * HOUR
+    FEE = NOTIONAL * 10 // 10_000
+
+    def bought(self, node: Node, **terms: datetime) -> tuple[Principal, Lease]:
+        holder = trader(funds=1000)
+        return holder, market.lease(node, holder=holder, gpus=2, hours=10, buyer_fee_bps=10, **terms)
+
+    def test_comes_back_whole_if_the_node_is_retired_before_the_start(
+        self, node: Node, owner: Principal
+    ) -> None:
+        holder, lease = self.bought(node, start=at(60))
+        assert balance(holder) == 1000 * CREDIT - self.NOTIONAL - self.FEE
+        retire_node(actor=owner, node_id=node.pk, now=at(1))
+        jobs.advance(now=at(1))
+        lease.refresh_from_db()
+        assert (lease.state, lease.fee_refunded_micros) == (State.SETTLED, self.FEE)
+        assert balance(holder) == 1000 * CREDIT
+        told = Transfer.objects.get(kind=Transfer.Kind.FEE_REFUND)
+        assert (told.cause, told.amount_micros) == (f"lease/{lease.pk}/refund/fee", self.FEE)
+
+    def test_comes_back_for_the_hours_after_a_loss(self, node: Node) -> None:
+        holder, lease = self.bought(node)
+        live(node, minutes=(0, 150))
+        jobs.advance(now=at(160))
+        lease.refresh_from_db()
+        assert lease.state == State.SETTLED
+        left = 600 - lease.delivered_minutes
+        assert lease.fee_refunded_micros == self.FEE * left // 600
+        assert balance(holder) == 1000 * CREDIT - lease.used_micros - self.FEE + lease.fee_refunded_micros
+
+    def test_comes_back_for_single_minutes_that_were_not_delivered(self, node: Node) -> None:
+        _, lease = self.bought(node)
+        live(node, minutes=(0, 20))
+        live(node, minutes=(22, 602))
+        lease.refresh_from_db()
+        assert (lease.state, lease.delivered_minutes) == (State.SETTLED, 598)
+        assert lease.fee_refunded_micros == self.FEE * 2 // 600
+
+    def test_comes_back_if_an_operator_reclaims_the_lease(self, node: Node) -> None:
+        _, lease = self.bought(node, start=at(60))
+        services.reclaim(actor=market.operator(), lease_id=lease.pk, reason="the hall is closed", now=at(5))
+        jobs.advance(now=at(6))
+        lease.refresh_from_db()
+        assert (lease.fee_refunded_micros, lease.credited_micros) == (self.FEE, 0)
+
+    def test_stays_where_the_holder_ended_the_lease(self, node: Node) -> None:
+        holder, future = self.bought(node, start=at(600))
+        services.end_early(actor=holder, lease_id=future.pk, now=at(0))
+        other, running = self.bought(node)
+        live(node, minutes=(0, 30))
+        services.end_early(actor=other, lease_id=running.pk, now=at(30))
+        live(node, minutes=(30, 32))
+        for lease in (future, running):
+            lease.refresh_from_db()
+            assert (lease.state, lease.fee_refunded_micros) == (State.SETTLED, 0)
+        assert balance(holder) == 1000 * CREDIT - self.FEE
 
 
 class TestLoss:

@@ -164,6 +164,10 @@ class TestOneLease:
         leasing.advance(now=MIDNIGHT + 2 * HOUR)
         lease.refresh_from_db()
         assert lease.state == State.SETTLED
+        # Nobody was heard in this hour, so the fees of both fills come back with the price.
+        fees = [trade.buy_fee_micros for trade in Trade.objects.all()]
+        assert len(fees) == 2
+        assert lease.fee_refunded_micros == lease.buyer_fee_micros == sum(fees)
         assert lease.paid_micros + lease.refunded_micros == lease.notional_micros
         assert Account.objects.get(kind=Account.Kind.ESCROW).balance_micros == 0
         assert again(bid).state == "filled"
