@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -130,6 +130,31 @@ def doors_of(row: Row) -> list[tuple[str, str]]:
             kinds = [converter.to_python(word) for word in converter.regex.split("|")]
         found += [(pattern, str(kind.value)) for kind in kinds]
     return [door for door in found if door != (row.pattern, Kind.MODEL)]
+
+
+# States of which a stranger may see little.
+HIDDEN = ("private", "gated")
+Turn = tuple[str, str, str, Sequence[str]]
+
+
+def turns_of(at: int, row: Row) -> list[Turn]:
+    """(route, kind, caller, states) of the questions for a row by its doors; `at` is the row's number.
+
+    Every door has at least one caller who asks in every state, and every caller has at least one door.
+    Callers rotate from door to door and from row to row. Where the rotation gives a door to nobody who is
+    kept out, a stranger asks there, too, for what is hidden.
+    """
+    doors = doors_of(row)
+    callers = matrix.CALLERS
+    count = max(len(doors), len(callers)) if doors else 0
+    turns: list[Turn] = []
+    for number in range(count):
+        door, kind = doors[(at + number) % len(doors)]
+        caller = callers[(number if number < len(callers) else at + number) % len(callers)]
+        turns.append((door, kind, caller, matrix.STATES))
+        if number >= len(callers) and EXPECTED["content"]["gated"][caller] == "yes":
+            turns.append((door, kind, "stranger", HIDDEN))
+    return turns
 
 
 def methods_of(view: Any, depth: int = 0) -> set[str] | None:

@@ -36,13 +36,11 @@ from tests.security.asking import (
     methods_of,
     outermost,
     routes,
+    turns_of,
     values_of,
     verdict,
 )
 from tests.security.world import CANARIES, ORDER_CANARY, World, build
-
-# States of which a stranger may see little.
-HIDDEN = ("private", "gated")
 
 
 class TestTheUrlconf:
@@ -83,6 +81,13 @@ class TestTheUrlconf:
             if row.pattern not in served and not row.pattern.endswith("*")
         ]
         assert not stale, f"These rows of tests/security/matrix/ name no route any more: {stale}"
+
+    def test_is_asked_by_every_door_in_every_state(self) -> None:
+        for at, row in enumerate(REPOSITORY_ROWS):
+            turns = turns_of(at, row)
+            asked = {(door, kind) for door, kind, _, states in turns if states == matrix.STATES}
+            assert asked == set(doors_of(row)), row.key
+            assert not turns or {caller for _, _, caller, _ in turns} == set(matrix.CALLERS), row.key
 
 
 @pytest.fixture(scope="module")
@@ -139,26 +144,14 @@ class TestRepositories:
 
     @pytest.mark.parametrize("kind", Kind.values)
     def test_are_the_same_by_every_door_and_of_every_kind(self, world: World, kind: str) -> None:
-        """Every row, caller and state by one door: a mount and a kind, which change from caller to caller.
-
-        A row that has more doors than there are callers is asked by the others for what must be hidden.
-        """
+        """Every row by each of its doors (a mount and a kind), in every state; see `turns_of`."""
         wrong: list[str] = []
         asked = 0
         with outermost():
             Repository.objects.filter(pk__in=[place.pk for place in world.places.values()]).update(kind=kind)
             RepositoryRedirect.objects.update(kind=kind)
             for at, row in enumerate(REPOSITORY_ROWS):
-                doors = doors_of(row)
-                turns = {
-                    number: (doors[(at + number) % len(doors)], caller, matrix.STATES)
-                    for number, caller in enumerate(matrix.CALLERS)
-                }
-                turns |= {
-                    number: (doors[(at + number) % len(doors)], "stranger", HIDDEN)
-                    for number in range(len(turns), len(doors))
-                }
-                for (door, of_kind), caller, states in turns.values():
+                for door, of_kind, caller, states in turns_of(at, row):
                     if of_kind == kind:
                         wrong += self.by_door(world, row, caller, states, door, kind)
                         asked += len(states)
