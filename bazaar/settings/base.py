@@ -219,6 +219,8 @@ LFS_GRANT_SECONDS = env.integer("BAZAAR_LFS_GRANT_SECONDS", default=6 * 3600)
 LFS_GRACE_HOURS = env.integer("BAZAAR_LFS_GRACE_HOURS", default=48)
 # The largest push: bytes of its pack, as sent. Large files belong in LFS.
 GIT_PUSH_BYTES_MAX = env.integer("BAZAAR_GIT_PUSH_BYTES_MAX", default=4 * 1024**3)
+# Files and folders of one commit, counted by path. Every list and comparison of commits may visit each.
+GIT_TREE_ENTRIES_MAX = env.integer("BAZAAR_GIT_TREE_ENTRIES_MAX", default=300_000)
 # Quotas of a new namespace; 0 means no limit.
 DEFAULT_STORAGE_QUOTA_BYTES = env.integer("BAZAAR_STORAGE_QUOTA_BYTES", default=0)
 # What one user may have proposed to repositories of others that no branch there holds yet; 0: no limit.

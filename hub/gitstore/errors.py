@@ -20,6 +20,11 @@ class TooManyFolders(Invalid):
     message = "One commit may change {limit} folders at most; divide it."
 
 
+class TreeTooLarge(Invalid):
+    code = "tree_too_large"
+    message = _("A commit may hold {limit} files and folders, in folders of ordinary depth; this is more.")
+
+
 class InvalidPath(Invalid):
     code = "invalid_path"
     message = _("The path “{path}” cannot be stored: {reason}")

@@ -10,6 +10,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from hub.gitstore import names
+from hub.gitstore.extents import ExtentReader, TooLarge
 from hub.gitstore.folders import folder_of
 from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 
@@ -27,6 +28,8 @@ class Contents:
     blob_bytes: int = 0
     # Names that no file of the hub may have, as text → why.
     bad_names: dict[str, names.Problem] = field(default_factory=dict)
+    # Whether a tree stands for more files than one may hold; then the rest has not been looked at.
+    is_tree_too_large: bool = False
 
 
 class Incoming:
@@ -43,16 +46,22 @@ class Incoming:
         else:
             self._with_new = self._repo
 
-    def contents(self, *, large_above: int) -> Contents:
-        """Look at every object that the repository does not have yet. Only small blobs are read."""
+    def contents(self, *, large_above: int, tree_entries_max: int) -> Contents:
+        """Look at every object that the repository does not have yet. Only trees and small blobs are read."""
         found = Contents()
         if self._new is None:
             return found
+        extents = ExtentReader(self._tree, tree_entries_max)
         for oid in self._new:
             kind, size = self._new.read_header(oid)
             if oid in self._known:
                 continue
             if kind == ObjectType.TREE:
+                try:
+                    extents.extent_of(oid.raw)
+                except TooLarge:
+                    found.is_tree_too_large = True
+                    return found
                 self._look_at_names(self._new.read(oid)[1], found)
             if kind != ObjectType.BLOB:
                 continue
@@ -64,6 +73,14 @@ class Incoming:
                 if pointer := Pointer.parse(data):
                     found.pointers[str(oid)] = pointer
         return found
+
+    def _tree(self, oid: bytes) -> bytes | None:
+        """A tree object's content, whether it is new or not."""
+        try:
+            kind, data = self._with_new.odb.read(pygit2.Oid(raw=oid))[:2]
+        except KeyError:
+            return None
+        return data if kind == ObjectType.TREE else None
 
     @staticmethod
     def _look_at_names(tree: bytes, found: Contents) -> None:

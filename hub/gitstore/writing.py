@@ -11,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pygit2
+from django.conf import settings
 from pygit2.enums import ObjectType
 
-from hub.gitstore.errors import RefChanged, RefExists, RevisionNotFound
+from hub.gitstore.errors import RefChanged, RefExists, RevisionNotFound, TreeTooLarge
 from hub.gitstore.trees import TreeWriter, plan
 from hub.gitstore.values import Author
 
@@ -54,8 +55,10 @@ class WritingMixin:
     def write_merge(
         self, *, ours: str, theirs: str, message: str, author: Author, at: datetime
     ) -> str | None:
-        """A merge commit of two commits, or None when files conflict."""
+        """A merge commit of two commits, or None when files conflict. Raises: TreeTooLarge."""
         index = self.raw.merge_commits(ours, theirs)
+        if len(index) > settings.GIT_TREE_ENTRIES_MAX:
+            raise TreeTooLarge(limit=settings.GIT_TREE_ENTRIES_MAX)
         if index.conflicts is not None and any(True for _ in index.conflicts):
             return None
         tree = str(index.write_tree(self.raw))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from hub.accounts.principals import Principal
 from hub.gitstore import names
-from hub.gitstore.errors import InvalidRefName
+from hub.gitstore.errors import InvalidRefName, TreeTooLarge
 from hub.gitstore.incoming import Contents, Incoming
 from hub.gitstore.paths import require_ref_name
 from hub.gitstore.serving import Push, RefChange
@@ -65,7 +65,11 @@ def reasons_against(
             reasons.append(_("%(ref)s must lead to a commit.") % {"ref": change.ref})
     if reasons:
         return reasons, Contents()
-    contents = incoming.contents(large_above=settings.LFS_THRESHOLD_BYTES)
+    contents = incoming.contents(
+        large_above=settings.LFS_THRESHOLD_BYTES, tree_entries_max=settings.GIT_TREE_ENTRIES_MAX
+    )
+    if contents.is_tree_too_large:
+        return [str(TreeTooLarge(limit=settings.GIT_TREE_ENTRIES_MAX))], Contents()
     reasons = [
         *_about_names(contents),
         *_about_large_files(incoming, contents, tips),

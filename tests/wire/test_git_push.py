@@ -379,6 +379,31 @@ def api_commit(bazaar: LiveBazaar, repo_id: str, user: LiveUser, path: str) -> i
     return answer.status_code
 
 
+class TestTrees:
+    def test_that_stand_for_endless_files_are_refused_with_the_reason(
+        self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
+    ) -> None:
+        """Ten tree objects, each of which holds the one below ten times, are 10^10 files."""
+        before = refs_of(bazaar, repo_id)
+        blob = work.git("hash-object", "-w", "/dev/null").out.strip()
+        entries = [f"100644 blob {blob}\tf{number}" for number in range(10)]
+        for _ in range(10):
+            made = subprocess.run(
+                ["git", "mktree"],
+                cwd=work.folder,
+                input="".join(f"{line}\n" for line in entries),
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            tree = made.stdout.strip()
+            entries = [f"040000 tree {tree}\td{number}" for number in range(10)]
+        commit = work.git("commit-tree", tree, "-m", "a bomb").out.strip()
+        refused = work.git("push", "origin", f"{commit}:refs/heads/bomb", fails=True)
+        assert "A commit may hold 300000 files and folders" in refused.err
+        assert refs_of(bazaar, repo_id) == before
+
+
 class TestFileNames:
     @pytest.mark.parametrize(
         ("name", "said"),

@@ -174,7 +174,7 @@ def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: da
     """Bring the commits to the base branch: fast-forward where that suffices, else by a merge commit.
 
     Raises: NotAPullRequest, RepositoryDenied, RepositoryArchived, DiscussionsDisabled, StatusRefused
-    (a draft must be opened first), PullRequestConflicts, RefChanged, RevisionNotFound.
+    (a draft must be opened first), PullRequestConflicts, RefChanged, RevisionNotFound, TreeTooLarge.
     """
     if not pull_request.is_pull_request:
         raise NotAPullRequest(number=pull_request.number)

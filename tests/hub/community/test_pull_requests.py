@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from pytest_django import Settings
 
 from hub.accounts.models import Role
 from hub.accounts.principals import SYSTEM, Principal
@@ -19,6 +20,7 @@ from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
 from hub.errors import Unauthenticated
 from hub.gitstore import RevisionNotFound
+from hub.gitstore.errors import TreeTooLarge
 from hub.repos import services as repos
 from hub.repos.errors import RepositoryDenied
 from hub.repos.models import Repository
@@ -193,6 +195,17 @@ class TestMerging:
         assert len(merged.parents) == 2
         assert merged.title == "Merge pull request #1"
         assert {entry.path for entry in git.entries(merged.oid)} >= {"a.txt", "c.txt", "d.txt"}
+
+    def test_does_not_join_more_files_than_a_commit_may_hold(
+        self, owner: Principal, guest: Principal, repository: Repository, settings: Settings
+    ) -> None:
+        pull_request = self.proposed(guest, repository, "c.txt", b"three\n")
+        push(owner, repository, adding(repository, "d.txt", b"four\n"))
+        head = Repository.objects.get(pk=repository.pk).head_sha
+        settings.GIT_TREE_ENTRIES_MAX = 2
+        with pytest.raises(TreeTooLarge):
+            pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
+        assert Repository.objects.get(pk=repository.pk).head_sha == head
 
     def test_keeps_the_diff_of_what_was_merged(
         self, owner: Principal, guest: Principal, repository: Repository

@@ -194,7 +194,7 @@ class TestIncoming:
             capture_output=True,
             check=True,
         )
-        found = Incoming(repository.storage, objects).contents(large_above=50)
+        found = Incoming(repository.storage, objects).contents(large_above=50, tree_entries_max=100)
         assert found.large == {new.stdout.decode().strip(): 400}
         assert found.blob_bytes == 400
 

@@ -1,0 +1,83 @@
+"""How many files and folders a tree stands for once it is written out.
+
+A tree object names other trees by their ids, so ten small objects, each of which names the one below ten
+times, stand for ten thousand million files. Whoever lists or compares such a tree never comes to an end.
+Counted by tree objects, the same is cheap: each is read once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub.gitstore.paths import PATH_BYTES_MAX, SEGMENTS_MAX
+
+# An entry of a tree object: `mode SP name NUL`, then 20 bytes of an id.
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_FOLDER_MODES = frozenset({b"40000", b"040000"})
+# The paths of a tree may have so many bytes for each entry that the limit allows.
+PATH_BYTES_EACH = 256
+
+# The content of a tree object by its id; None where there is no such tree.
+ReadTree = Callable[[bytes], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A tree written out: its files and folders, the bytes of all their paths, its deepest and longest path.
+
+    `depth` counts the names in the deepest path; `longest` is in bytes.
+    """
+
+    entries: int = 0
+    path_bytes: int = 0
+    depth: int = 0
+    longest: int = 0
+
+    def is_within(self, entries_max: int) -> bool:
+        """Whether listing it costs no more than listing so many ordinary files."""
+        return (
+            self.entries <= entries_max
+            and self.path_bytes <= entries_max * PATH_BYTES_EACH
+            and self.depth <= SEGMENTS_MAX
+            and self.longest <= PATH_BYTES_MAX
+        )
+
+
+class TooLarge(Exception):
+    """A tree is beyond the limits."""
+
+
+class ExtentReader:
+    """Measures trees, and reads each tree object once for all of them."""
+
+    def __init__(self, read: ReadTree, entries_max: int) -> None:
+        self._read, self.entries_max = read, entries_max
+        self._known: dict[bytes, Extent] = {}
+
+    def extent_of(self, tree: bytes, depth: int = 1) -> Extent:
+        """The extent of a tree, by its id (20 bytes). One that is missing counts as empty.
+
+        Raises: TooLarge, as soon as it or a tree in it is beyond the limits.
+        """
+        if (known := self._known.get(tree)) is not None:
+            return known
+        if depth > SEGMENTS_MAX:
+            raise TooLarge
+        entries = path_bytes = deepest = longest = 0
+        for mode, name, oid in _ENTRY.findall(self._read(tree) or b""):
+            size = len(name)
+            entries += 1
+            path_bytes += size
+            deepest, longest = max(deepest, 1), max(longest, size)
+            if mode in _FOLDER_MODES:
+                below = self.extent_of(oid, depth + 1)
+                entries += below.entries
+                path_bytes += below.path_bytes + below.entries * (size + 1)
+                deepest = max(deepest, below.depth + 1)
+                longest = max(longest, below.longest + size + 1)
+        found = self._known[tree] = Extent(entries, path_bytes, deepest, longest)
+        if not found.is_within(self.entries_max):
+            raise TooLarge
+        return found
