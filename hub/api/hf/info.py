@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +15,7 @@ from hub.api.json import json_response, timestamp
 from hub.errors import Invalid
 from hub.repos import policies
 from hub.repos.models import Kind, Repository
-from hub.revisions import selectors
+from hub.revisions import indexing, selectors
 from hub.revisions.facts.card import words
 from hub.revisions.models import RepositoryFacts
 
@@ -107,22 +108,35 @@ class Info:
         return CONTENT_FIELDS | CARD_FIELDS if self.repository.is_disabled else CONTENT_FIELDS
 
     def siblings(self, *, blobs: bool) -> list[dict[str, Any]] | None:
-        """All files of the revision; of the head from the index, else from git. None: not to be told."""
+        """All files of the revision; of the head from the index, else from git.
+
+        None where they are not to be told, and above SIBLINGS_MAX: then clients walk the tree, which has pages.
+        """
         if not self.can_fetch:
             return None
-        if self.facts is not None and self.facts.commit_sha == self.sha:
-            rows: Iterable[Any] | None = self.facts.siblings
-        else:
-            rows = (
-                (entry.path, entry.content_size, entry.oid, entry.pointer and entry.pointer.oid, entry.size)
-                for entry in selectors.git_of(self.repository).entries(self.sha, recursive=True)
-                if entry.is_file
-            )
+        if self.facts is None or self.facts.commit_sha != self.sha:
+            return self._read_siblings(blobs=blobs)
+        rows: Iterable[Any] | None = self.facts.siblings
         if rows is None:
             return None
         if not blobs:
             return [{"rfilename": row[0]} for row in rows]
         return [_with_blob(*row) for row in rows]
+
+    def _read_siblings(self, *, blobs: bool) -> list[dict[str, Any]] | None:
+        git = selectors.git_of(self.repository)
+        files = (item for item in git.items(self.sha, recursive=True) if item.is_file)
+        listed = list(islice(files, indexing.SIBLINGS_MAX + 1))
+        if len(listed) > indexing.SIBLINGS_MAX:
+            return None
+        if not blobs:
+            return [{"rfilename": item.path} for item in listed]
+        return [
+            _with_blob(
+                entry.path, entry.content_size, entry.oid, entry.pointer and entry.pointer.oid, entry.size
+            )
+            for entry in map(git.sized, listed)
+        ]
 
 
 def _with_blob(
@@ -219,7 +233,7 @@ def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = N
         related.add([row], fields, actor=actor(request), tags=[facts.tags if facts else []])
         return json_response(row)
     row = shown.render(FIELDS[kind])
-    if boolean(request, "blobs") and shown.can_fetch:
+    if boolean(request, "blobs") and "siblings" in row:
         row["siblings"] = shown.siblings(blobs=True)
     if boolean(request, "securityStatus"):
         row["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
