@@ -8,16 +8,17 @@ from typing import Any
 
 from django.test import Client
 
-from compute_market.clock import HOUR, database_now
+from compute_market.clock import HOUR
 from compute_market.offers.models import Product
 from hub.accounts.models import User
+from tests.clock import BEGUN
 
 BASE = "/api/market/v1"
 
 
 def midnight() -> datetime:
-    """A full hour of tomorrow, by the database's clock."""
-    return (database_now() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    """A full hour a day after the tests begin: the same one in the whole of a test."""
+    return (BEGUN + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
 
 
 @dataclass

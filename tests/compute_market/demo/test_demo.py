@@ -72,11 +72,13 @@ class TestDemoMarket:
 
     def test_trades_each_product_at_its_own_time(self, now: datetime) -> None:
         dealt = []
+        # Resting bids of a cheap product may trade, too, where a tick is more than they are below the ask.
+        deals = Order.objects.filter(client_order_id__startswith="demo-deal", state=Order.State.FILLED)
         for minutes in range(1, 17):
-            before = Trade.objects.count()
+            before = deals.count()
             jobs.trade(now=now + timedelta(minutes=minutes))
             drain()
-            dealt.append(Trade.objects.count() - before)
+            dealt.append(deals.count() - before)
         products = Product.objects.filter(nodes__isnull=False).distinct().count()
         # At the start each trades once, so that there is something to see; then each in its own minute.
         first, *others = dealt

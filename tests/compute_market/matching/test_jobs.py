@@ -16,6 +16,7 @@ from compute_market.matching.errors import (
 )
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
+from tests.clock import BEGUN
 from tests.factories import exchange
 from tests.factories.exchange import GTD, MIDNIGHT, again, buy, drain, purse, sell
 from tests.factories.market import CREDIT, NOON, operator
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.django_db
 
 
 def tomorrow() -> dict[str, Any]:
-    """A window by the real clock."""
-    start = (database_now() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    """A window by the market's clock."""
+    start = (BEGUN + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
     return {"start": start, "end": start + timedelta(hours=1)}
 
 
