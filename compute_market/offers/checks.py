@@ -28,7 +28,7 @@ def _devices_of_ready_nodes_are_theirs() -> Iterator[str]:
         node__state=Node.State.READY, pk=Subquery(newest.values("pk")[:1])
     ).select_related("node")
     for report in reports.order_by("node"):
-        found = [Device(**device) for device in report.devices]
+        found = [Device.from_json(device) for device in report.devices]
         known = devices.identities(found, instance=report.node.instance, method=report.method)
         for name, device in known.items():
             if owner.get(name) != report.node_id:

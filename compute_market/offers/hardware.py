@@ -37,6 +37,11 @@ class Device:
             "uuid": self.uuid,
         }
 
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Device:
+        """A device of a stored report; earlier releases stored what a tool prints for no identity."""
+        return cls(**{**stored, "uuid": _identity(stored["uuid"])})
+
 
 def read_devices(value: object) -> list[Device]:
     """The devices of a report. Raises: ReportInvalid, naming the field."""
@@ -105,9 +110,14 @@ def _device(field: str, value: object) -> Device:
         if not text.isprintable():
             raise ReportInvalid(field=f"{field}.{name}", reason="a text without control characters is wanted")
         texts[name] = text
-    uuid = texts["uuid"].strip()
-    texts["uuid"] = "" if uuid.lower() in NO_IDENTITY else uuid
+    texts["uuid"] = _identity(texts["uuid"])
     return Device(index=index, memory_mb=memory, **texts)
+
+
+def _identity(uuid: str) -> str:
+    """The UUID that a device reports; empty where a tool printed a word for having none."""
+    uuid = uuid.strip()
+    return "" if uuid.lower() in NO_IDENTITY else uuid
 
 
 def _printable(value: object) -> str:
