@@ -22,7 +22,7 @@ MODULES = (
         "container",
         "fake",
     ),
-    *("devices", "hub_link", "assignments", "output", "works"),
+    *("devices", "deadlines", "hub_link", "assignments", "output", "works"),
     *("hub_sockets", "targets", "streams", "tunnels", "sessions", "sftp", "reach"),
     *("polling", "wakeups", "agent", "command_line"),
 )

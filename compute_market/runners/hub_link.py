@@ -9,7 +9,6 @@ import ipaddress
 import json
 import os
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from compute_market.runners.clocks import HubClock
+from compute_market.runners.deadlines import DeadlineHandler
 from compute_market.runners.loops import say
 
 REQUEST_TIMEOUT_S = 30.0
@@ -96,7 +96,7 @@ class HubLink:
         self.identity: dict[str, Any] = json.loads(identity.read_text()) if identity.exists() else {}
         # A proxy of the environment must not see what is said in clear on the machine itself.
         proxies = [urllib.request.ProxyHandler({})] if self.url.startswith("http:") else []
-        self._opener = urllib.request.build_opener(_NoRedirects(), *proxies)
+        self._opener = urllib.request.build_opener(_NoRedirects(), DeadlineHandler(), *proxies)
 
     @property
     def is_enrolled(self) -> bool:
@@ -114,7 +114,7 @@ class HubLink:
     def call(
         self, action: str, body: dict[str, Any], *, timeout_s: float = REQUEST_TIMEOUT_S
     ) -> dict[str, Any]:
-        """Send a signed request. Raises: HubError, HubUnreachable."""
+        """Send a signed request; its answer ends within `timeout_s`. Raises: HubError, HubUnreachable."""
         content = json.dumps(body).encode()
         for _ in range(SIGNING_TRIES - 1):
             with contextlib.suppress(_SignedAnew):
@@ -160,9 +160,10 @@ class HubLink:
         )
         try:
             with self._opener.open(request, timeout=timeout_s) as response:
-                answer = json.loads(read_all(response, ANSWER_BYTES_MAX, timeout_s=timeout_s))
+                answer = json.loads(read_all(response, ANSWER_BYTES_MAX))
         except urllib.error.HTTPError as error:
-            self._refuse(error, is_last=is_last)
+            with error:
+                self._refuse(error, is_last=is_last)
         except (OSError, ValueError, HTTPException, RecursionError) as error:
             raise HubUnreachable(str(error)) from None
         if not isinstance(answer, dict):
@@ -176,7 +177,7 @@ class HubLink:
             raise HubUnreachable(str(error)) from None
         problem: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError, HTTPException, RecursionError):
-            read = json.loads(read_all(error, ANSWER_BYTES_MAX, timeout_s=REQUEST_TIMEOUT_S))
+            read = json.loads(read_all(error, ANSWER_BYTES_MAX))
             problem = read if isinstance(read, dict) else {}
         if self.learn(problem) and not is_last:
             raise _SignedAnew from None
@@ -195,19 +196,13 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def read_all(answer: Any, limit: int, *, timeout_s: float) -> bytes:
-    """The body of an answer. Raises: OSError, also when it is too long or has not ended in time.
-
-    The socket's own timeout is for each piece: a byte now and then would hold a thread for ever.
-    """
-    deadline = time.monotonic() + timeout_s
+def read_all(answer: Any, limit: int) -> bytes:
+    """The body of an answer. Raises: OSError, also when it has more bytes than the limit."""
     body = bytearray()
     while piece := answer.read1(ANSWER_PIECE_BYTES):
         body += piece
         if len(body) > limit:
             raise OSError(f"the answer has more than {limit} bytes")
-        if time.monotonic() > deadline:
-            raise OSError(f"the answer has not ended after {timeout_s:g} seconds")
     return bytes(body)
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from compute_market.runners.deadlines import bound_by
+
+# For all of it: the connection, the TLS handshake, and the answer's head.
 CONNECT_S = 15.0
 HANDSHAKE_BYTES_MAX = 16 * 1024
 KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
@@ -36,9 +40,11 @@ class HubSockets:
         """
         if any(character in value for value in headers.values() for character in "\r\n"):
             raise ValueError("a header's value has a line end")
+        deadline = time.monotonic() + CONNECT_S
         connection = socket.create_connection((self._host, self._port), timeout=CONNECT_S)
         try:
             keep_alive(connection)
+            bound_by(connection, deadline)
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_hostname=self._host)
             lines = [f"GET {self._path}{path} HTTP/1.1", f"Host: {self._netloc}", "Connection: Upgrade"]
@@ -46,6 +52,7 @@ class HubSockets:
             connection.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
             answer = bytearray()
             while b"\r\n\r\n" not in answer:
+                bound_by(connection, deadline)
                 piece = connection.recv(4096)
                 answer += piece
                 if not piece or len(answer) > HANDSHAKE_BYTES_MAX:

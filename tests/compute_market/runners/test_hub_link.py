@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compute_market.runners import hub_link
+from compute_market.runners import hub_link, hub_sockets
 from compute_market.runners.clocks import HubClock
 from compute_market.runners.hub_link import (
     NONCES_RESERVED,
@@ -22,6 +22,7 @@ from compute_market.runners.hub_link import (
     safe_address,
     unix_seconds,
 )
+from compute_market.runners.hub_sockets import HubSockets
 from tests.compute_market.runners.hub import ScriptedHub
 
 
@@ -152,15 +153,9 @@ class TestAnswers:
         with pytest.raises(HubUnreachable):
             link.call("poll", {})
 
-    def test_that_never_end_or_are_too_deep_are_as_none(
+    def test_that_are_too_deep_or_too_long_are_as_none(
         self, hub: ScriptedHub, link: HubLink, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A byte now and then keeps a socket's own time-out from coming."""
-        with dripping_server() as port:
-            link.url = f"http://127.0.0.1:{port}"
-            with pytest.raises(HubUnreachable, match="has not ended"):
-                link.call("poll", {}, timeout_s=0.5)
-        link.url = hub.url
         hub.raw["poll"] = b"[" * 100_000
         with pytest.raises(HubUnreachable):
             link.call("poll", {})
@@ -181,23 +176,73 @@ class TestAnswers:
             link.call("poll", {})
 
 
+# What a hub may say at once, and what it repeats without an end: a byte now and then keeps a socket's own
+# time-out from coming.
+DRIPS = {
+    "status": (b"", b"HTTP/1.1 200 OK "),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-More: x\r\n"),
+    "one header": (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{", b" "),
+    "body of a refusal": (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100000\r\n\r\n{", b" "),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+}
+
+
+class TestDeadline:
+    """Without it each of these calls would never return: the test's own time-out would end them."""
+
+    @pytest.mark.parametrize(("first", "then"), DRIPS.values(), ids=DRIPS)
+    def test_is_for_the_whole_answer(self, link: HubLink, first: bytes, then: bytes) -> None:
+        with dripping_server(first, then) as port:
+            link.url = f"http://127.0.0.1:{port}"
+            with pytest.raises((HubUnreachable, HubError)) as refused:
+                link.call("poll", {}, timeout_s=0.5)
+        # A refusal is known by its status; only the hub's reason is missing.
+        assert "timed out" in str(refused.value) or "403" in str(refused.value)
+
+    def test_is_for_tls_as_well(self, link: HubLink) -> None:
+        """A handshake that does not go on is no answer either."""
+        with dripping_server(b"", b"\x16") as port:
+            link.url = f"https://127.0.0.1:{port}"
+            with pytest.raises(HubUnreachable):
+                link.call("poll", {}, timeout_s=0.5)
+
+    @pytest.mark.parametrize("name", ["status", "headers", "one header"])
+    def test_is_for_the_head_of_an_upgrade(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(hub_sockets, "CONNECT_S", 0.5)
+        with dripping_server(*DRIPS[name]) as port:
+            sockets = HubSockets(f"http://127.0.0.1:{port}")
+            with pytest.raises(TimeoutError):
+                sockets.upgraded("/x", "bazaar-work/1", {})
+
+    def test_lets_a_slow_but_timely_answer_through(self, link: HubLink) -> None:
+        text = b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n" + b'{"leases": []}'
+        with dripping_server(b"", text, piece=7) as port:
+            link.url = f"http://127.0.0.1:{port}"
+            assert link.call("poll", {}, timeout_s=60) == {"leases": []}
+
+
 @contextlib.contextmanager
-def dripping_server() -> Iterator[int]:
-    """Answers with a byte each tenth of a second, as long as somebody listens; gives its port."""
+def dripping_server(first: bytes, then: bytes, *, piece: int = 1) -> Iterator[int]:
+    """Answers one request with `first`, then a piece of `then` 50 times a second, again and again, as long
+    as somebody listens; gives its port.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
 
     def drip() -> None:
         connection, _ = listener.accept()
         with connection, contextlib.suppress(OSError):
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
+            connection.sendall(first)
             while True:
-                connection.sendall(b" ")
-                time.sleep(0.1)
+                for start in range(0, len(then), piece):
+                    connection.sendall(then[start : start + piece])
+                    time.sleep(0.02)
 
-    thread = threading.Thread(target=drip)
+    thread = threading.Thread(target=drip, daemon=True)
     thread.start()
     yield int(listener.getsockname()[1])
     thread.join(30)
     listener.close()
-    assert not thread.is_alive()
+    assert not thread.is_alive(), "the agent has not closed its connection"
