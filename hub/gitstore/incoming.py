@@ -17,6 +17,10 @@ from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 COMMITS_SEARCHED_MAX = 2_000
 NAMES_LISTED_MAX = 5
 POINTER_SIZE_MIN = 100
+# A commit or an annotated tag with its message. Lists of commits read it whole.
+RECORD_BYTES_MAX = 256 * 1024
+# All new trees of a push, unpacked: each is read.
+TREE_BYTES_MAX = 4 * 1024**3
 
 
 @dataclass(slots=True)
@@ -30,6 +34,8 @@ class Contents:
     bad_names: dict[str, names.Problem] = field(default_factory=dict)
     # Whether a tree stands for more files than one may hold; then the rest has not been looked at.
     is_tree_too_large: bool = False
+    # Commits and tags above RECORD_BYTES_MAX → bytes.
+    long_records: dict[str, int] = field(default_factory=dict)
 
 
 class Incoming:
@@ -52,17 +58,18 @@ class Incoming:
         if self._new is None:
             return found
         extents = ExtentReader(self._tree, tree_entries_max)
+        tree_bytes = 0
         for oid in self._new:
             kind, size = self._new.read_header(oid)
             if oid in self._known:
                 continue
+            if kind in {ObjectType.COMMIT, ObjectType.TAG} and size > RECORD_BYTES_MAX:
+                found.long_records[str(oid)] = size
             if kind == ObjectType.TREE:
-                try:
-                    extents.extent_of(oid.raw)
-                except TooLarge:
+                tree_bytes += size
+                if tree_bytes > TREE_BYTES_MAX or not self._look_at_tree(oid, extents, found):
                     found.is_tree_too_large = True
                     return found
-                self._look_at_names(self._new.read(oid)[1], found)
             if kind != ObjectType.BLOB:
                 continue
             found.blob_bytes += size
@@ -82,12 +89,17 @@ class Incoming:
             return None
         return data if kind == ObjectType.TREE else None
 
-    @staticmethod
-    def _look_at_names(tree: bytes, found: Contents) -> None:
-        for name in names.names_in(tree):
+    def _look_at_tree(self, oid: pygit2.Oid, extents: ExtentReader, found: Contents) -> bool:
+        """Note bad names in a new tree; false where it stands for too much."""
+        try:
+            extents.extent_of(oid.raw)
+        except TooLarge:
+            return False
+        for name in names.names_in(self._tree(oid.raw) or b""):
             problem = names.problem_of(name)
             if problem is not None and len(found.bad_names) < NAMES_LISTED_MAX:
                 found.bad_names[names.quoted(name)] = problem
+        return True
 
     def is_commit(self, oid: str) -> bool:
         """Whether an object is a commit, or an annotated tag of one."""

@@ -61,7 +61,8 @@ def problem_of(name: bytes) -> Problem | None:
         text = name.decode()
     except UnicodeDecodeError:
         return Problem.NOT_UTF8
-    if any(unicodedata.category(character) == "Cc" for character in text):
+    # Nearly every name is printable, and this is a hundred times as quick.
+    if not text.isprintable() and any(unicodedata.category(character) == "Cc" for character in text):
         return Problem.CONTROL_CHARACTER
     return None
 

@@ -33,6 +33,10 @@ CHUNK_BYTES = 64 * 1024
 LINE_BYTES_MAX = 0xFFFF
 # What git may print besides the pack: progress, and the verdicts on refs.
 REPORT_BYTES_MAX = 4 * 1024 * 1024
+# A few bytes of a pack can stand for gigabytes. So git ends when it would hold a larger object, and when a
+# push takes more processor time than this and a second for each MiB that was sent.
+ALLOCATION_BYTES_MIN = 512 * 1024 * 1024
+PUSH_SECONDS_MIN = 60
 PROTOCOL = re.compile(r"[a-z0-9]+=[a-z0-9]+(?::[a-z0-9]+=[a-z0-9]+){0,7}")
 HOOKS = ("pre-receive", "post-receive")
 HOOK = """\
@@ -135,14 +139,17 @@ def receive_pack(
 
     `decide` is asked once before any ref moves and gives reasons to refuse, each a line for people;
     none means yes. `record` is called with the refs that have moved. Only then does the client learn
-    that they have: what git says after the decision is held back until `record` returns.
+    that they have: what git says after the decision is held back until `record` returns. A pack that costs
+    more memory or processor time than its size allows is refused by git itself.
     """
+    seconds = PUSH_SECONDS_MIN + os.fstat(request.fileno()).st_size // 2**20
     with _pipes() as (folder, ask, answer):
         pipes = {
             "BAZAAR_ASK": str(folder / "ask"),
             "BAZAAR_ANSWER": str(folder / "answer"),
         }
-        with _running("git-receive-pack", storage, request, environment(protocol) | pipes) as process:
+        variables = environment(protocol) | pipes | {"GIT_ALLOC_LIMIT": str(_allocation_bytes_max())}
+        with _running("git-receive-pack", storage, request, variables, seconds=seconds) as process:
             assert process.stdout is not None
             output = process.stdout.fileno()
             poll = select.poll()
@@ -249,10 +256,18 @@ def _pipes() -> Iterator[tuple[Path, int, int]]:
 
 @contextmanager
 def _running(
-    service: Service, storage: str, request: BinaryIO, variables: dict[str, str]
+    service: Service,
+    storage: str,
+    request: BinaryIO,
+    variables: dict[str, str],
+    *,
+    seconds: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A git process. The kernel ends it, and each that it starts, after so many seconds of processor time."""
+    # The shell sets the limit before git begins, and becomes git.
+    limit = [] if seconds is None else ["/bin/sh", "-c", 'ulimit -t "$0" && exec "$@"', str(seconds)]
     process = subprocess.Popen(  # noqa: S603 - our own arguments
-        [*_git(service), "--stateless-rpc", folder_of(storage)],
+        [*limit, *_git(service), "--stateless-rpc", folder_of(storage)],
         stdin=request,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -278,7 +293,12 @@ def _git(service: Service) -> list[str]:
         "gc.auto": "0",
     }
     if service == "git-upload-pack":
-        options |= {"uploadpack.allowFilter": "true", "uploadpack.allowAnySHA1InWant": "true"}
+        options |= {
+            "uploadpack.allowFilter": "true",
+            # The one filter whose cost a client chooses, by patterns.
+            "uploadpackfilter.sparse:oid.allow": "false",
+            "uploadpack.allowAnySHA1InWant": "true",
+        }
     else:
         options |= {
             # Told "done" means on disk: packs, indexes, refs.
@@ -286,6 +306,10 @@ def _git(service: Service) -> list[str]:
             "core.fsyncMethod": "fsync",
             "receive.fsckObjects": "true",
             **{f"receive.fsck.{name}": "ignore" for name in TOLERATED},
+            # Blobs beyond it are hashed piece by piece and refused later, with their names.
+            "core.bigFileThreshold": str(max(16 * 1024 * 1024, settings.LFS_THRESHOLD_BYTES)),
+            # Each thread would hold objects of its own.
+            "pack.threads": "1",
             "receive.unpackLimit": "1",
             "receive.maxInputSize": str(settings.GIT_PUSH_BYTES_MAX),
             "receive.autogc": "false",
@@ -296,6 +320,11 @@ def _git(service: Service) -> list[str]:
             "receive.advertisePushOptions": "false",
         }
     return ["git", *(word for pair in options.items() for word in ("-c", "=".join(pair))), command]
+
+
+def _allocation_bytes_max() -> int:
+    """What git may allocate at one time: for an unpacked object, or for its table of objects."""
+    return max(ALLOCATION_BYTES_MIN, 2 * settings.LFS_THRESHOLD_BYTES)
 
 
 def environment(protocol: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from hub.accounts.principals import Principal
 from hub.gitstore import names
 from hub.gitstore.errors import InvalidRefName, TreeTooLarge
-from hub.gitstore.incoming import Contents, Incoming
+from hub.gitstore.incoming import RECORD_BYTES_MAX, Contents, Incoming
 from hub.gitstore.paths import require_ref_name
 from hub.gitstore.serving import Push, RefChange
 from hub.lfs import links
@@ -71,6 +71,7 @@ def reasons_against(
     if contents.is_tree_too_large:
         return [str(TreeTooLarge(limit=settings.GIT_TREE_ENTRIES_MAX))], Contents()
     reasons = [
+        *_about_records(contents),
         *_about_names(contents),
         *_about_large_files(incoming, contents, tips),
         *_about_pointers(actor, current, incoming, contents, tips),
@@ -144,6 +145,15 @@ def _about_names(contents: Contents) -> list[str]:
         for name, problem in contents.bad_names.items()
     ]
     return [*reasons, _("Rename it in every commit that is pushed, then push again.")]
+
+
+def _about_records(contents: Contents) -> list[str]:
+    """Commits and tags whose messages no list could show."""
+    return [
+        _("The commit or tag %(oid)s has %(size)d bytes with its message; %(limit)d are allowed.")
+        % {"oid": oid, "size": size, "limit": RECORD_BYTES_MAX}
+        for oid, size in list(contents.long_records.items())[:LISTED_MAX]
+    ]
 
 
 def _about_large_files(incoming: Incoming, contents: Contents, tips: Sequence[str]) -> list[str]:
