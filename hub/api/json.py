@@ -107,8 +107,15 @@ def is_one_of(value: Any, words: Collection[str]) -> bool:
 
 
 def names_sha256(value: Any) -> bool:
-    """Whether a hash algorithm's name means SHA-256. Clients spell it `sha256`, `sha_256` and `SHA-256`."""
-    return isinstance(value, str) and value.lower().replace("_", "").replace("-", "") == "sha256"
+    """Whether a hash algorithm's name means SHA-256. Clients spell it `sha256`, `sha_256` and `SHA-256`.
+
+    A client that names none (None) means SHA-256, too.
+    """
+    return (
+        value is None
+        or isinstance(value, str)
+        and value.lower().replace("_", "").replace("-", "") == "sha256"
+    )
 
 
 def flag_of(body: dict[str, Any], name: str) -> bool | None:

@@ -234,8 +234,10 @@ class TestBatch:
         assert given["upload"]["href"].startswith(f"{bazaar.url}/lfs/")
         assert "Authorization" not in given["upload"]["header"]
 
-    @pytest.mark.parametrize("spelling", ["sha256", "sha_256", "sha-256", "SHA256", "Sha_256"])
-    def test_takes_the_hash_in_any_spelling(self, bazaar: LiveBazaar, repo_id: str, spelling: str) -> None:
+    @pytest.mark.parametrize("spelling", ["sha256", "sha_256", "sha-256", "SHA256", "Sha_256", None])
+    def test_takes_the_hash_in_any_spelling(
+        self, bazaar: LiveBazaar, repo_id: str, spelling: str | None
+    ) -> None:
         assert actions(batch(bazaar, repo_id, bazaar.alice, b"x", hash_algo=spelling))["upload"]
 
     def test_never_downloads_by_xet(self, bazaar: LiveBazaar, repo_id: str) -> None:

@@ -55,7 +55,7 @@ def batch(request: HttpRequest) -> Batch:
     operation = text_of(body, "operation")
     if operation not in {"upload", "download"}:
         raise MalformedBody(reason="“operation” is “upload” or “download”")
-    if not names_sha256(body.get("hash_algo", "sha256")):
+    if not names_sha256(body.get("hash_algo")):
         raise Unsupported(feature="A hash other than sha256")
     wanted = []
     for each in list_of(body, "objects", limit=BATCH_MAX):

@@ -133,7 +133,11 @@ class Info:
             return [{"rfilename": item.path} for item in listed]
         return [
             _with_blob(
-                entry.path, entry.content_size, entry.oid, entry.pointer and entry.pointer.oid, entry.size
+                entry.path,
+                entry.content_size,
+                entry.oid,
+                entry.pointer.oid if entry.pointer else None,
+                entry.size,
             )
             for entry in map(git.sized, listed)
         ]

@@ -198,7 +198,7 @@ def _read_file(line: Line, staging: Staging) -> list[Operation]:
 
 def _read_lfs_file(line: Line, _staging: Staging) -> list[Operation]:
     oid, size = text_of(line.value, "oid").lower(), line.value.get("size")
-    if not names_sha256(line.value.get("algo", "sha256")):
+    if not names_sha256(line.value.get("algo")):
         raise MalformedBody(reason="“algo” must be sha256")
     if len(oid) != 64 or not set(oid) <= OID:
         raise MalformedBody(reason="“oid” must be 64 hex digits")

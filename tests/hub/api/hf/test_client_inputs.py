@@ -178,9 +178,9 @@ class TestCommits:
         )
         assert paths(repo) == [".gitattributes", "a.txt", "folder/c"]
 
-    @pytest.mark.parametrize("spelling", ["sha256", "sha_256", "SHA-256"])
+    @pytest.mark.parametrize("spelling", ["sha256", "sha_256", "SHA-256", None])
     def test_take_the_algorithm_in_any_spelling(
-        self, client: Client, headers: Mapping[str, str], repo: Repository, spelling: str
+        self, client: Client, headers: Mapping[str, str], repo: Repository, spelling: str | None
     ) -> None:
         entry = {"path": "w.bin", "algo": spelling, "oid": "ab" * 32, "size": 1}
         # The spelling passes; the object itself was never sent.
