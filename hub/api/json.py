@@ -111,11 +111,9 @@ def names_sha256(value: Any) -> bool:
 
     A client that names none (None) means SHA-256, too.
     """
-    return (
-        value is None
-        or isinstance(value, str)
-        and value.lower().replace("_", "").replace("-", "") == "sha256"
-    )
+    if value is None:
+        return True
+    return isinstance(value, str) and value.lower().replace("_", "").replace("-", "") == "sha256"
 
 
 def flag_of(body: dict[str, Any], name: str) -> bool | None:

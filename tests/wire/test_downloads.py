@@ -22,19 +22,27 @@ print(info.downloads, info.downloads_all_time)
 """
 
 
+def hour() -> int:
+    """The hour of the clock that downloads are counted in."""
+    return int(time.time()) // 3600
+
+
 class TestDownloads:
     def test_count_each_requester_once_an_hour(self, live_bazaar: LiveBazaar) -> None:
         live_bazaar.manage("seed")
+        begun_in = hour()
         for user in (None, None, live_bazaar.alice, live_bazaar.bob):
             clients.run_python(SNAPSHOT, env=live_bazaar.client_env(user))
+        # Where an hour began in between, whoever fetched before and after it counts twice.
+        expected = [["3", "3"]] if hour() == begun_in else [["3", "3"], ["4", "4"]]
         until = time.monotonic() + 20
         while True:
             # The web tells Redis a moment after it has served.
             live_bazaar.remote.call("hub.downloads.tasks:flush")
             counted = clients.run_python(COUNT, env=live_bazaar.client_env()).out.split()
-            if counted == ["3", "3"] or time.monotonic() > until:
+            if counted in expected or time.monotonic() > until:
                 break
-        assert counted == ["3", "3"]
+        assert counted in expected
 
     def test_are_not_lost_when_the_web_stops_at_once(self, make_bazaar: Callable[..., LiveBazaar]) -> None:
         bazaar = make_bazaar()
