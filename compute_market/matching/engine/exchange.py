@@ -47,7 +47,7 @@ class Engine:
         self.orders: dict[int, Order] = {}
         self.suspended: set[int] = set()
         self.deadlines: list[tuple[int, int]] = []
-        self._events: list[e.Event] = []
+        self._tell: Callable[[e.Event], None]
         self._handlers: dict[type[c.Command], Callable[..., None]] = {
             c.New: self._new,
             c.Cancel: self._cancel,
@@ -64,13 +64,16 @@ class Engine:
 
         Raises: OutOfSequence; nothing of the offending command has been carried out then.
         """
-        events = self._events = []
+        events: list[e.Event] = []
+        self._tell = events.append
         handlers = self._handlers
-        for sequence, command in enumerate(commands, start=self.sequence + 1):
+        sequence = before = self.sequence
+        for sequence, command in enumerate(commands, start=before + 1):
             if command[0] != sequence:
+                self.sequence = sequence - 1
                 raise OutOfSequence(f"Command {command[0]} came where {sequence} belongs.")
-            self.sequence = sequence
             handlers[type(command)](command)
+        self.sequence = sequence
         return events
 
     # ---- one method a command ----------------------------------------------------------------
@@ -104,7 +107,7 @@ class Engine:
                 self._reject(sequence, number, Reason.NOT_FILLABLE)
                 return
             self.number += 1
-            self._events.append(make(e.Accepted, (self.number, sequence, number)))
+            self._tell(make(e.Accepted, (self.number, sequence, number)))
             if force == IOC:
                 self._end(order, sequence, Reason.IMMEDIATE)
             else:
@@ -120,7 +123,7 @@ class Engine:
                 self._reject(sequence, number, refusal)
                 return
         self.number += 1
-        self._events.append(make(e.Accepted, (self.number, sequence, number)))
+        self._tell(make(e.Accepted, (self.number, sequence, number)))
         self._carry_out(met, order, book, sequence, minute)
         if not met.filled or met.stopped:
             self._keep_rest(met, order, book, command)
@@ -151,7 +154,7 @@ class Engine:
             queue.side.leave(order)
         left = order.open * (order.end - order.start) if order.steps is None else order.open_minutes()
         self.number += 1
-        self._events.append(make(e.Cancelled, (self.number, sequence, number, reason, left)))
+        self._tell(make(e.Cancelled, (self.number, sequence, number, reason, left)))
 
     def _expire(self, command: c.Expire) -> None:
         self._cancel(command, Reason.EXPIRED)
@@ -241,7 +244,7 @@ class Engine:
         for order in offers:
             self.books[order.product].asks.leave(order)
         self.number += 1
-        self._events.append(e.Done(self.number, sequence, len(offers)))
+        self._tell(e.Done(self.number, sequence, len(offers)))
 
     def _resume(self, command: c.Resume) -> None:
         """Offers come back oldest first; one that now meets a bid trades as the incoming side."""
@@ -254,7 +257,7 @@ class Engine:
             minute,
         )
         self.number += 1
-        self._events.append(e.Done(self.number, sequence, count))
+        self._tell(e.Done(self.number, sequence, count))
 
     def _configure(self, command: c.Configure) -> None:
         sequence, product, lot, tick, lowest, highest, trading, minute, clock = command
@@ -271,7 +274,7 @@ class Engine:
             waiting = [o for o in self.orders.values() if o.product == product and o.queue is None]
             self._return([o for o in waiting if o.node not in self.suspended], sequence, minute)
         self.number += 1
-        self._events.append(e.Configured(self.number, sequence, product, trading))
+        self._tell(e.Configured(self.number, sequence, product, trading))
 
     # ---- steps -------------------------------------------------------------------------------
 
@@ -281,7 +284,7 @@ class Engine:
         What is left of a resting same-node buy ends with its fill if its window has begun: its lease starts
         now and cannot grow any more.
         """
-        events = self._events
+        tell = self._tell
         product, taker_side = book.product, taker.side
         opposite = book.bids if taker_side < 0 else book.asks
         for maker, gpus in met.meetings:
@@ -296,7 +299,7 @@ class Engine:
                 self.number, sequence, product, maker.price, gpus, start, end,
                 buy.number, sell.number, taker_side, buy.account, sell.account, sell.node,
             )  # fmt: skip
-            events.append(make(e.Trade, trade))
+            tell(make(e.Trade, trade))
             taker.take(start, end, gpus)
             maker.take(start, end, gpus)
             if buy.one_node:
@@ -386,7 +389,7 @@ class Engine:
     def _end(self, order: Order, sequence: int, reason: str) -> None:
         self.number += 1
         left = order.open_minutes()
-        self._events.append(make(e.Cancelled, (self.number, sequence, order.number, reason, left)))
+        self._tell(make(e.Cancelled, (self.number, sequence, order.number, reason, left)))
 
     def _end_many(self, orders: list[Order], sequence: int, reason: str, *, done: bool = True) -> None:
         for order in sorted(orders, key=by_entry):
@@ -394,18 +397,18 @@ class Engine:
             self._end(order, sequence, reason)
         if done:
             self.number += 1
-            self._events.append(e.Done(self.number, sequence, len(orders)))
+            self._tell(e.Done(self.number, sequence, len(orders)))
 
     def _amended(self, order: Order, sequence: int) -> None:
         order.version += 1
         self.number += 1
-        self._events.append(
+        self._tell(
             e.Amended(self.number, sequence, order.number, order.price, order.gpus, order.open_minutes())
         )
 
     def _reject(self, sequence: int, order: int, reason: str) -> None:
         self.number += 1
-        self._events.append(make(e.Rejected, (self.number, sequence, order, reason)))
+        self._tell(make(e.Rejected, (self.number, sequence, order, reason)))
 
 
 def _refusal_of_plan(met: Plan, order: Order, book: Book, force: int) -> str:
