@@ -88,12 +88,16 @@ def for_account(who: Principal, requests: Iterable[OrderRequest]) -> list[servic
     return [services.Placing(namespace_of(who), request) for request in requests]
 
 
+def place(who: Principal, wanted: OrderRequest, *, now: datetime = NOON) -> Order:
+    """Place an order for a trader's own namespace."""
+    return services.place_order(actor=who, namespace_id=namespace_of(who), request=wanted, now=now)
+
+
 def buy(
     who: Principal, traded: Product, gpus: int, price: float, *, now: datetime = NOON, **options: Any
 ) -> Order:
     """Place a buy of a trader's own namespace."""
-    wanted = request(traded, BUY, gpus, price, **options)
-    return services.place_order(actor=who, namespace_id=namespace_of(who), request=wanted, now=now)
+    return place(who, request(traded, BUY, gpus, price, **options), now=now)
 
 
 def sell(
@@ -106,8 +110,7 @@ def sell(
     **options: Any,
 ) -> Order:
     """Offer GPUs of a node of the trader's own."""
-    wanted = request(offered.product, SELL, gpus, price, node_id=offered.pk, **options)
-    return services.place_order(actor=who, namespace_id=namespace_of(who), request=wanted, now=now)
+    return place(who, request(offered.product, SELL, gpus, price, node_id=offered.pk, **options), now=now)
 
 
 def drain(shard: int = 0, *, now: datetime = NOON) -> int:
