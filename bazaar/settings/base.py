@@ -139,6 +139,13 @@ WHITENOISE_USE_FINDERS = True
 
 # Bodies are read as streams by the doors that take large ones; this bounds the parsed rest.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+# The same number bounds the files of a form (foundation/uploads.py), so they are held in memory. The second
+# figure leaves room for what a form sends besides.
+FILE_UPLOAD_HANDLERS = [
+    "foundation.uploads.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+]
+FILE_UPLOAD_MAX_MEMORY_SIZE = 4 * DATA_UPLOAD_MAX_MEMORY_SIZE
 # A thousand paths may be asked about at once, each a field of a form.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 

@@ -6,9 +6,12 @@ import gzip
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from foundation import uploads
 from hub.api.git import parse
 from tests.factories import hub
 
@@ -45,3 +48,51 @@ class TestFetchBody:
         monkeypatch.setattr(parse, "ROOM_CHECKED_BYTES", 1 << 60)
         answer = client.post(address, b"0000" * 100, content_type="application/x-git-upload-pack-request")
         assert answer.status_code == 507
+
+
+class TestForms:
+    """Django reads a form, its files included, to check its CSRF token; so before any view is asked."""
+
+    @pytest.mark.parametrize("path", ["/login", "/join", "/preferences", "/new", "/admin/login/"])
+    @pytest.mark.parametrize("files", [1, 12])
+    def test_of_strangers_bring_few_bytes_of_files(
+        self, path: str, files: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken = 0
+        whole = uploads.BoundedUpload.receive_data_chunk
+
+        def receive(self: uploads.BoundedUpload, raw_data: bytes, start: int) -> bytes:
+            nonlocal taken
+            found = whole(self, raw_data, start)
+            taken += len(found)
+            return found
+
+        monkeypatch.setattr(uploads.BoundedUpload, "receive_data_chunk", receive)
+        limit = django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        client = Client(enforce_csrf_checks=True)
+        client.cookies["csrftoken"] = "a" * 32
+        given = {f"file{n}": SimpleUploadedFile(f"{n}", bytes(2 * limit // files)) for n in range(files)}
+        answer = client.post(path, given)
+        assert answer.status_code == 400
+        assert 0 < taken <= limit
+
+    def test_with_small_files_are_taken(self, client: Client) -> None:
+        alice = hub.actor()
+        repository = hub.repository(alice)
+        client.force_login(alice.user)
+        data = bytes(range(256)) * 4096
+        answer = client.post(
+            f"/{repository.full_name}/upload/main", {"files": SimpleUploadedFile("some.bin", data)}
+        )
+        assert answer.status_code == 302
+        assert client.get(f"/{repository.full_name}/resolve/main/some.bin").getvalue() == data
+
+    def test_of_opencsgs_client_may_be_large_for_those_who_write(self, client: Client) -> None:
+        limit = django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        alice = hub.actor()
+        repository = hub.repository(alice)
+        address = f"/api/v1/models/{repository.full_name}/upload_file"
+        for user, status in ((hub.user(), 403), (alice.user, 200)):
+            given = {"file": SimpleUploadedFile("a", bytes(limit + 1)), "file_path": "large.bin"}
+            answer = client.post(address, given, headers=hub.bearer(user))
+            assert answer.status_code == status

@@ -11,9 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
+from foundation import uploads
+from foundation.inputs import whole_number
 from hub.api.csghub.http import actor, ok, repository, route
 from hub.api.json import MalformedBody, is_one_of, json_body, list_of, text_of
 from hub.api.json_contents import Contents, body_with_contents
+from hub.lfs.storing import require_room_on_disk
 from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions import selectors
@@ -31,6 +34,9 @@ def upload_file(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     """Create or replace one file, sent as a form."""
     found = repository(request, kind, repo_id)
     policies.require_write(actor(request), found)
+    # A form has a Content-Length, or Django takes it for empty.
+    require_room_on_disk(whole_number(request.META.get("CONTENT_LENGTH")) or 0)
+    uploads.take_large_files(request, bytes_max=settings.GIT_PUSH_BYTES_MAX)
     file = request.FILES.get("file")
     name = request.POST.get("file_path")
     if not isinstance(file, UploadedFile) or not name:
