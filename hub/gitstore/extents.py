@@ -7,15 +7,14 @@ Counted by tree objects, the same is cheap: each is read once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hub.gitstore import names
 from hub.gitstore.paths import PATH_BYTES_MAX, SEGMENTS_MAX
 
-# An entry of a tree object: `mode SP name NUL`, then 20 bytes of an id.
-_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
-_FOLDER_MODES = frozenset({b"40000", b"040000"})
+# The bits of a mode that say what an entry is, and those of a folder.
+_TYPE, _FOLDER = 0o170000, 0o040000
 # The paths of a tree may have so many bytes for each entry that the limit allows.
 PATH_BYTES_EACH = 256
 
@@ -66,12 +65,13 @@ class ExtentReader:
         if depth > SEGMENTS_MAX:
             raise TooLarge
         entries = path_bytes = deepest = longest = 0
-        for mode, name, oid in _ENTRY.findall(self._read(tree) or b""):
+        for mode, name, oid in names.entries_in(self._read(tree) or b""):
             size = len(name)
             entries += 1
             path_bytes += size
             deepest, longest = max(deepest, 1), max(longest, size)
-            if mode in _FOLDER_MODES:
+            # Whatever the other bits say: `40755` is a folder for those who read trees.
+            if int(mode, 8) & _TYPE == _FOLDER:
                 below = self.extent_of(oid, depth + 1)
                 entries += below.entries
                 path_bytes += below.path_bytes + below.entries * (size + 1)

@@ -16,6 +16,7 @@ from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 
 COMMITS_SEARCHED_MAX = 2_000
 NAMES_LISTED_MAX = 5
+MODE_DIGITS_SHOWN = 12
 POINTER_SIZE_MIN = 100
 # A commit or an annotated tag with its message. Lists of commits read it whole.
 RECORD_BYTES_MAX = 256 * 1024
@@ -32,6 +33,8 @@ class Contents:
     blob_bytes: int = 0
     # Names that no file of the hub may have, as text → why.
     bad_names: dict[str, names.Problem] = field(default_factory=dict)
+    # Names of entries that git would not write, as text → their mode.
+    bad_modes: dict[str, str] = field(default_factory=dict)
     # Whether a tree stands for more files than one may hold; then the rest has not been looked at.
     is_tree_too_large: bool = False
     # Commits and tags above RECORD_BYTES_MAX → bytes.
@@ -90,12 +93,14 @@ class Incoming:
         return data if kind == ObjectType.TREE else None
 
     def _look_at_tree(self, oid: pygit2.Oid, extents: ExtentReader, found: Contents) -> bool:
-        """Note bad names in a new tree; false where it stands for too much."""
+        """Note bad names and modes in a new tree; false where it stands for too much."""
         try:
             extents.extent_of(oid.raw)
         except TooLarge:
             return False
-        for name in names.names_in(self._tree(oid.raw) or b""):
+        for mode, name, _ in names.entries_in(self._tree(oid.raw) or b""):
+            if not names.is_usual_mode(mode) and len(found.bad_modes) < NAMES_LISTED_MAX:
+                found.bad_modes[names.quoted(name)] = mode.decode()[:MODE_DIGITS_SHOWN]
             problem = names.problem_of(name)
             if problem is not None and len(found.bad_names) < NAMES_LISTED_MAX:
                 found.bad_names[names.quoted(name)] = problem

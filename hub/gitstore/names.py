@@ -7,13 +7,15 @@ the same; the first one is meant.
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterator
 from enum import Enum
 
 import pygit2
 
 REPLACEMENT = "\ufffd"
+# `mode SP name NUL`, then 20 bytes of an id.
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
 def shown(name: str | bytes) -> str:
@@ -73,9 +75,16 @@ def quoted(name: bytes) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)[:200]
 
 
-def names_in(tree: bytes) -> Iterator[bytes]:
-    """The names in a tree object: `mode SP name NUL`, then 20 bytes of an id (gitformat: "tree object")."""
-    at = 0
-    while (blank := tree.find(b" ", at)) >= 0 and (end := tree.find(b"\0", blank)) >= 0:
-        yield tree[blank + 1 : end]
-        at = end + 21
+def is_usual_mode(mode: bytes) -> bool:
+    """Whether git writes, or once wrote, entries of this mode: files, links, folders and submodules.
+
+    Git's own check can be told to pass over all unusual modes or none, and the library that reads trees for
+    the hub fails at some of them.
+    """
+    found = int(mode, 8)
+    return found in {0o040000, 0o120000, 0o160000} or 0o100000 <= found <= 0o100777
+
+
+def entries_in(tree: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """(mode, name, id) of each entry of a tree object (gitformat: "tree object")."""
+    return _ENTRY.findall(tree)

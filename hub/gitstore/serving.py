@@ -62,7 +62,8 @@ while IFS= read -r line; do
 done <&3
 exit 1
 """
-# Old histories hold these; they harm nobody, and refusing them would only lock people out.
+# Old histories hold these; they harm nobody, and refusing them would only lock people out. Of `badFilemode`
+# the hub refuses what nobody could read (`hub/revisions/pushes.py`).
 TOLERATED = (
     "missingSpaceBeforeDate",
     "missingSpaceBeforeEmail",
@@ -73,7 +74,6 @@ TOLERATED = (
     "zeroPaddedFilemode",
     "badFilemode",
     "missingTaggerEntry",
-    "gitmodulesUrl",
     "gitmodulesParse",
 )
 

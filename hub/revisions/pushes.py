@@ -72,6 +72,7 @@ def reasons_against(
         return [str(TreeTooLarge(limit=settings.GIT_TREE_ENTRIES_MAX))], Contents()
     reasons = [
         *_about_records(contents),
+        *_about_modes(contents),
         *_about_names(contents),
         *_about_large_files(incoming, contents, tips),
         *_about_pointers(actor, current, incoming, contents, tips),
@@ -145,6 +146,14 @@ def _about_names(contents: Contents) -> list[str]:
         for name, problem in contents.bad_names.items()
     ]
     return [*reasons, _("Rename it in every commit that is pushed, then push again.")]
+
+
+def _about_modes(contents: Contents) -> list[str]:
+    """Entries of trees that are neither files, links, folders nor submodules for everybody who reads them."""
+    return [
+        _("“%(name)s” has the mode %(mode)s, which git does not write.") % {"name": name, "mode": mode}
+        for name, mode in contents.bad_modes.items()
+    ]
 
 
 def _about_records(contents: Contents) -> list[str]:

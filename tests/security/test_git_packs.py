@@ -6,7 +6,7 @@ import hashlib
 import resource
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,9 @@ from hub.accounts.principals import Principal
 from hub.gitstore import packs, serving
 from hub.gitstore.incoming import RECORD_BYTES_MAX
 from hub.gitstore.serving import Push, RefChange
+from hub.gitstore.trees import entry_of
 from hub.repos.models import Repository
-from hub.revisions import pushes, selectors
+from hub.revisions import pushes
 from tests.factories import hub as factories
 from tests.factories.hub import NOW
 
@@ -141,27 +142,55 @@ class TestReceivePack:
 
 
 class TestReasons:
-    def test_name_commits_with_endless_messages(
+    """Objects that git takes and the hub does not."""
+
+    @pytest.fixture
+    def reasons(
         self, alice: Principal, repository: Repository, tmp_path: Path
-    ) -> None:
-        git = selectors.git_of(repository)
-        for size, is_taken in ((1000, True), (RECORD_BYTES_MAX + 1, False)):
-            objects = tmp_path / f"objects-{size}"
+    ) -> Callable[[Sequence[Part], str], list[str]]:
+        def reasons(parts: Sequence[Part], commit: str) -> list[str]:
+            objects = tmp_path / commit
             (objects / "pack").mkdir(parents=True)
-            parts, commit = history(b"m" * size)
             made, index = packs.pack_of(
                 {packs.object_id(kind, data): (kind, data) for kind, data, _ in parts}
             )
             (objects / "pack" / f"{packs.name_of(made)}.pack").write_bytes(made)
             (objects / "pack" / f"{packs.name_of(made)}.idx").write_bytes(index)
-            reasons, _ = pushes.reasons_against(
-                actor=alice,
-                repository=repository,
-                push=Push([RefChange("refs/heads/new", None, commit)], objects),
-                own_proposals=(),
-                now=NOW,
-            )
-            assert (reasons == []) == is_taken
-            if not is_taken:
-                assert f"{RECORD_BYTES_MAX} are allowed" in reasons[0]
-        assert git.target("refs/heads/new") is None
+            asked = Push([RefChange("refs/heads/new", None, commit)], objects)
+            return pushes.reasons_against(
+                actor=alice, repository=repository, push=asked, own_proposals=(), now=NOW
+            )[0]
+
+        return reasons
+
+    @pytest.mark.parametrize(
+        ("size", "said"), [(1000, ""), (RECORD_BYTES_MAX + 1, f"{RECORD_BYTES_MAX} are allowed")]
+    )
+    def test_name_commits_with_endless_messages(
+        self, reasons: Callable[[Sequence[Part], str], list[str]], size: int, said: str
+    ) -> None:
+        found = reasons(*history(b"m" * size))
+        assert len(found) == bool(said)
+        assert said in "".join(found)
+
+    @pytest.mark.parametrize(
+        ("mode", "said"),
+        [
+            (0o100644, ""),
+            (0o100664, ""),
+            (0o777, "“name” has the mode 777"),
+            (0o140000, "“name” has the mode 140000"),
+            (0o240000, "“name” has the mode 240000"),
+            (0o37777777777, "“name” has the mode 37777777777"),
+        ],
+    )
+    def test_name_entries_of_unusual_modes(
+        self, reasons: Callable[[Sequence[Part], str], list[str]], mode: int, said: str
+    ) -> None:
+        """The library that reads trees fails at some of them, and so did every page of the repository."""
+        blob = b"text"
+        tree = entry_of(b"name", mode, packs.object_id(packs.BLOB, blob))
+        parts, commit = history(tree=tree)
+        found = reasons([*parts, (packs.BLOB, blob, None)], commit)
+        assert len(found) == bool(said)
+        assert said in "".join(found)

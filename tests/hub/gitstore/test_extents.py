@@ -80,6 +80,11 @@ class TestExtentReader:
         with pytest.raises(TooLarge):
             ExtentReader(trees.read, 10_000).extent_of(tree)
 
+    @pytest.mark.parametrize("mode", [0o040000, 0o040755, 0o047777])
+    def test_counts_folders_by_any_of_their_modes(self, trees: Trees, mode: int) -> None:
+        below = trees.chain(0, wide=10)
+        assert ExtentReader(trees.read, 100).extent_of(trees.add((b"d", mode, below))).entries == 11
+
     def test_knows_trees_that_it_has_read(self, trees: Trees) -> None:
         below = trees.chain(3, wide=3)
         reader = ExtentReader(trees.read, 1_000)

@@ -107,9 +107,32 @@ class TestProblems:
     def test_are_told_without_the_bytes_themselves(self) -> None:
         assert names.quoted(b"a\x1b\xe9\n") == r"a\x1b\xe9\x0a"
 
-    def test_names_of_a_tree_are_read(self) -> None:
+    def test_entries_of_a_tree_are_read(self) -> None:
         oid = pygit2.Oid(hex="20" * 20)  # blanks: an id may hold any byte
-        assert list(names.names_in(tree_of((b"40000", b"d x", oid), (b"100644", LATIN, oid)))) == [
-            b"d x",
-            LATIN,
+        assert names.entries_in(tree_of((b"40000", b"d x", oid), (b"100644", LATIN, oid))) == [
+            (b"40000", b"d x", oid.raw),
+            (b"100644", LATIN, oid.raw),
         ]
+
+    @pytest.mark.parametrize(
+        ("mode", "is_usual"),
+        [
+            (b"100644", True),
+            (b"100755", True),
+            (b"100664", True),
+            (b"120000", True),
+            (b"40000", True),
+            (b"040000", True),
+            (b"160000", True),
+            (b"0", False),
+            (b"777", False),
+            (b"40755", False),
+            (b"120777", False),
+            (b"140000", False),
+            (b"160755", False),
+            (b"240000", False),
+            (b"7" * 1000, False),
+        ],
+    )
+    def test_modes_that_git_writes_are_known(self, mode: bytes, is_usual: bool) -> None:
+        assert names.is_usual_mode(mode) == is_usual
