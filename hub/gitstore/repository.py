@@ -36,6 +36,8 @@ KINDS: dict[int, Kind] = {
     ObjectType.COMMIT: "submodule",
 }
 OPEN_PER_THREAD = 64
+# The end of the year 9998: the last year of the calendar is left for time zones.
+SECONDS_MAX = 253_370_764_799
 _local = threading.local()
 
 
@@ -64,7 +66,8 @@ def open_repository(storage: str) -> GitRepository:
 
 
 def _signature_time(signature: pygit2.Signature) -> datetime:
-    return datetime.fromtimestamp(signature.time, UTC)
+    """The time of a signature, which git takes far beyond the calendar that Python and databases have."""
+    return datetime.fromtimestamp(min(max(signature.time, 0), SECONDS_MAX), UTC)
 
 
 class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixin):

@@ -5,6 +5,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pygit2
 import pytest
 from pytest_django.fixtures import Settings
 
@@ -47,6 +48,20 @@ def put(repo: GitRepository, message: str, **files: bytes | None) -> str:
     oid = repo.write_commit(tree=tree, parents=[base], message=message, author=ALICE, at=NOW)
     repo.move_ref("refs/heads/main", old=base, new=oid)
     return oid
+
+
+class TestCommit:
+    @pytest.mark.parametrize(
+        ("seconds", "year"), [(0, 1970), (1_700_000_000, 2023), (9_999_999_999_999, 9998), (2**62, 9998)]
+    )
+    def test_is_read_whatever_time_it_names(self, repo: GitRepository, seconds: int, year: int) -> None:
+        """Git takes times far beyond the calendar; lists of commits must not fail for them."""
+        tree = repo.raw[repo.resolve("main")].peel(pygit2.Tree).id
+        who = f"a <a@example.org> {seconds} +0000"
+        text = f"tree {tree}\nauthor {who}\ncommitter {who}\n\ntext\n"
+        oid = str(repo.raw.odb.write(pygit2.enums.ObjectType.COMMIT, text.encode()))
+        assert repo.commit(oid).at.year == year
+        assert [commit.at.year for commit in repo.history(oid)] == [year]
 
 
 class TestResolve:
