@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
-from hub.interface import prepared_cursor
+from foundation.database.cursors import prepared_cursor
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from foundation.database_conflicts import DatabaseConflict, conflict_of
+from foundation.database.conflicts import DatabaseConflict, conflict_of
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,6 @@ from hub.errors import (
 )
 from hub.held_rows import held_row
 from hub.pages import actor_of, page, submit
-from hub.prepared import Prepared, pipelined, prepared_cursor
 
 create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
@@ -46,7 +45,6 @@ __all__ = [
     "Namespace",
     "NamespaceNotFound",
     "NotFound",
-    "Prepared",
     "Principal",
     "Refusal",
     "Role",
@@ -59,8 +57,6 @@ __all__ = [
     "get_namespace",
     "held_row",
     "page",
-    "pipelined",
-    "prepared_cursor",
     "principal_for_ssh_key",
     "principal_for_token",
     "refusal_of",

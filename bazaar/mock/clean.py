@@ -30,7 +30,7 @@ def keep() -> None:
 
 def reset() -> None:
     """Undo everything since `keep`: rows, repositories, objects, counters."""
-    from compute_market.matching import books
+    from compute_market.matching import shard_engines
 
     with _lock:
         _restore_rows()
@@ -38,7 +38,7 @@ def reset() -> None:
             _empty(Path(folder))
         buffer.send()
         redis_connection.connection().flushdb()
-        books._kept.clear()  # noqa: SLF001 - the only place that takes a log back
+        shard_engines._kept.clear()  # noqa: SLF001 - the only place that takes a log back
 
 
 def _database() -> str:

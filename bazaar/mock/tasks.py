@@ -1,4 +1,4 @@
-"""Slow and lost tasks. In mock mode a task is done when its bell rings, so the bell is where it fails."""
+"""Slow and lost tasks. In mock mode a task runs when it is enqueued, so it is made to fail there."""
 
 from __future__ import annotations
 

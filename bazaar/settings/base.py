@@ -204,7 +204,7 @@ SPECTACULAR_SETTINGS = {
 MOCK = env.flag("BAZAAR_MOCK", default=False)
 MOCK_TOKEN = os.environ.get("BAZAAR_MOCK_TOKEN", "")
 if MOCK:
-    # No worker runs: what a task would do is done when its bell rings.
+    # No worker runs: a task is carried out when it is enqueued.
     CELERY_TASK_ALWAYS_EAGER = True
 
 # ---- the hub -------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def database(data: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(f"DATABASE_URL: {parts.scheme!r} is not postgresql or sqlite.")
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or unquote(parts.hostname or "")
-    # The statements of hub/prepared.py are kept by their session from the sixth time on. A pooler that lends
+    # Prepared statements are kept by their session from the sixth execution on. A pooler that lends
     # one session to many cannot have that: `?prepare_threshold=off`.
     threshold = options.pop("prepare_threshold", "5")
     options["prepare_threshold"] = None if threshold == "off" else int(threshold)

@@ -1,4 +1,4 @@
-"""What the demo does when its bells ring."""
+"""What the demo's tasks do."""
 
 from __future__ import annotations
 

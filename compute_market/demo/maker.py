@@ -1,5 +1,5 @@
 """The demo's trade: asks in steps above a price that wanders a little, some bids below it, and now and
-then a small deal. Order ids are made from the time, so a lost or doubled bell places nothing twice.
+then a small deal. Order ids are made from the time, so a lost or doubled task places nothing twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bells of the demo."""
+"""The Celery tasks of the demo. A lost or doubled task does no harm."""
 
 from celery import shared_task
 

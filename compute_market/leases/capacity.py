@@ -15,7 +15,7 @@ from typing import NamedTuple, NewType
 
 from django.db.models import F, Q, QuerySet, Sum
 
-from compute_market import clock, rows
+from compute_market import clock
 from compute_market.amounts import credits_of
 from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
 from compute_market.leases.models import JoinedFill, Lease
@@ -23,7 +23,8 @@ from compute_market.ledger.models import Account
 from compute_market.offers.bonds import bond_of
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import GpuHold, Node
-from hub.interface import prepared_cursor
+from foundation.database import bulk_sql
+from foundation.database.cursors import prepared_cursor
 
 LockedNode = NewType("LockedNode", Node)
 """A node whose row this transaction holds; made only by `lock_nodes()`."""
@@ -139,7 +140,7 @@ class Supply:
 
     def write(self) -> None:
         """Write the holds taken since the last `write()`."""
-        rows.add_rows(GpuHold, HOLD_COLUMNS, self._new)
+        bulk_sql.add_rows(GpuHold, HOLD_COLUMNS, self._new)
         self._new = []
 
     def _require_lease(
@@ -225,16 +226,16 @@ def find_holds(*, causes: Collection[str]) -> dict[str, int]:
     """The ids of holds, given back or not, by what they are for."""
     if not causes:
         return {}
-    sql = f"SELECT cause, id FROM {rows.table_of(GpuHold)} WHERE cause IN ({rows.listed_sql('text')})"  # noqa: S608
+    sql = f"SELECT cause, id FROM {bulk_sql.table_of(GpuHold)} WHERE cause IN ({bulk_sql.listed_sql('text')})"  # noqa: S608
     with prepared_cursor() as cursor:
-        cursor.execute(sql, [rows.as_list(causes)])
+        cursor.execute(sql, [bulk_sql.as_list(causes)])
         return dict(cursor.fetchall())
 
 
-def release(*, hold_ids: Iterable[int], now: datetime) -> rows.Written:
+def release(*, hold_ids: Iterable[int], now: datetime) -> bulk_sql.WriteResult:
     """Give back what finished sell orders held. Safe to do twice."""
     keys = [(hold_id,) for hold_id in hold_ids]
-    return rows.update_rows(GpuHold, (), keys, same={"released_at": now}, where="released_at IS NULL")
+    return bulk_sql.update_rows(GpuHold, (), keys, same={"released_at": now}, where="released_at IS NULL")
 
 
 def resize(*, supply: Supply, cause: str, gpus: int) -> GpuHold:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from compute_market import clock, rows
+from compute_market import clock
 from compute_market.leases import bindings, capacity, metering, money
 from compute_market.leases.lifecycle import LockedLease, lock_leases, move, move_all, tell_of_work
 from compute_market.leases.models import Lease, Work
@@ -22,6 +22,7 @@ from compute_market.leases.states import LIVE, OVER, RUNNING, State
 from compute_market.offers import bonds
 from compute_market.offers.models import HardwareReport, Node
 from compute_market.offers.signals import announce
+from foundation.database import bulk_sql
 
 BATCH = 200
 # Steps that are a commit each; what is left over waits for the next sweep.
@@ -191,12 +192,12 @@ def _settle_batch(ids: Sequence[int], *, now: datetime) -> int:
     """Settle leases that are over. Bonds that paid a credit are reviewed."""
     with transaction.atomic(durable=True):
         leases = list(Lease.objects.select_related("node__provider").filter(pk__in=ids))
-        purses = money.purses(leases, now=now)
-        journal = money.journal_for(purses.values(), now=now)
-        nodes = bonds.lock(provider_ids=money.providers_in_debt(leases, purses))
+        lease_accounts = money.lease_accounts(leases, now=now)
+        journal = money.journal_for(lease_accounts.values(), now=now)
+        nodes = bonds.lock(provider_ids=money.providers_in_debt(leases, lease_accounts))
         over = [lease for lease in lock_leases(ids) if lease.state in OVER]
         for lease in over:
-            money.divide(journal, lease, purses[lease.pk])
+            money.divide(journal, lease, lease_accounts[lease.pk])
         journal.write()
         for lease in over:
             lease.settled_at = now
@@ -207,16 +208,18 @@ def _settle_batch(ids: Sequence[int], *, now: datetime) -> int:
 
 def _meter_batch(ids: Sequence[int], *, until: datetime, now: datetime) -> int:
     with transaction.atomic(durable=True):
-        purses = money.purses(Lease.objects.select_related("node__provider").filter(pk__in=ids), now=now)
-        journal = money.journal_for(purses.values(), now=now)
+        lease_accounts = money.lease_accounts(
+            Lease.objects.select_related("node__provider").filter(pk__in=ids), now=now
+        )
+        journal = money.journal_for(lease_accounts.values(), now=now)
         leases = lock_leases(ids)
         evidence = metering.Evidence(leases, until=until)
         samples = []
         for lease in leases:
             samples += metering.meter(lease, evidence, until=until)
-            money.pay_used_hours(journal, lease, purses[lease.pk])
+            money.pay_used_hours(journal, lease, lease_accounts[lease.pk])
         metering.write(samples)
-        rows.update_rows(
+        bulk_sql.update_rows(
             Lease,
             ("metered_through", "delivered_minutes", "used_micros", "paid_micros"),
             [

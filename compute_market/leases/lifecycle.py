@@ -12,11 +12,12 @@ from typing import NamedTuple, NewType
 
 from django.db.models import F
 
-from compute_market import clock, rows
+from compute_market import clock
 from compute_market.leases.models import JoinedFill, Lease, LeaseEvent, Work
 from compute_market.leases.signals import lease_moved, leases_opened, work_moved
 from compute_market.leases.states import NEXT, OVER, State
 from compute_market.ledger.account_events import LEASES, Changes
+from foundation.database import bulk_sql
 
 LockedLease = NewType("LockedLease", Lease)
 """A lease whose row this transaction holds; made only by `lock_lease()` and `lock_leases()`."""
@@ -138,23 +139,23 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, changes: Changes, now:
     for opening in openings:
         groups.setdefault(_machine_of(opening), []).append(opening)
     new = [fills for machine, fills in groups.items() if machine not in pending]
-    lease_ids = rows.insert_rows(
+    lease_ids = bulk_sql.insert_rows(
         Lease,
         OPENED,
         [_opened(fills, now) for fills in new],
         same={**UNTOUCHED, "opened_at": now},
     )
     several = [(pk, fills[1:]) for pk, fills in zip(lease_ids, new, strict=True) if len(fills) > 1]
-    rows.update_rows(Lease, ("joined_gpus",), [(pk, sum(f.gpus for f in fills)) for pk, fills in several])
+    bulk_sql.update_rows(Lease, ("joined_gpus",), [(pk, sum(f.gpus for f in fills)) for pk, fills in several])
     joined = [(pk, fill) for pk, fills in several for fill in fills]
     for machine, lease in pending.items():
         fills = groups.get(machine, [])
         _grow(lease, fills)
         joined += [(lease.pk, fill) for fill in fills]
-    rows.update_rows(
+    bulk_sql.update_rows(
         Lease, GROWN, [(lease.pk, *(getattr(lease, name) for name in GROWN)) for lease in pending.values()]
     )
-    rows.add_rows(
+    bulk_sql.add_rows(
         JoinedFill,
         ("lease", "trade_number", "hold", "gpus"),
         [(pk, fill.trade_id, fill.hold_id, fill.gpus) for pk, fill in joined],
@@ -204,7 +205,7 @@ def _pending(openings: Sequence[LeaseOpening]) -> dict[_Machine, LockedLease]:
             ends_at=F("agreed_end_at"),
             node__in={opening.node_id for opening in later},
             starts_at__in={opening.start for opening in later},
-            order_number__in=rows.listed({opening.order_id for opening in later}),
+            order_number__in=bulk_sql.listed({opening.order_id for opening in later}),
         )
         .exclude(state=State.SETTLED)  # as the index of live leases has it
         .order_by("pk")
@@ -289,7 +290,7 @@ def move_all(leases: Sequence[LockedLease], state: State, *, now: datetime) -> N
     for lease in leases:
         _require_way(lease, state)
         lease.state = state
-    rows.update_rows(
+    bulk_sql.update_rows(
         Lease,
         WRITTEN,
         [
@@ -309,7 +310,7 @@ def move_all(leases: Sequence[LockedLease], state: State, *, now: datetime) -> N
             for lease in leases
         ],
     )
-    rows.add_rows(
+    bulk_sql.add_rows(
         LeaseEvent,
         ("lease", "reason"),
         [(lease.pk, lease.reason) for lease in leases],

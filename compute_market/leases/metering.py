@@ -14,11 +14,12 @@ from datetime import datetime
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from compute_market import clock, rows
+from compute_market import clock
 from compute_market.leases.lifecycle import LockedLease
 from compute_market.leases.models import Lease, UsageSample, Work
 from compute_market.leases.states import State
 from compute_market.offers.models import Heartbeat
+from foundation.database import bulk_sql
 
 # A lease that nobody has taken up yet is not metered: its holder cannot use it.
 METERED = (State.ACTIVE, State.PREEMPT_NOTICE, State.DRAINING, State.SOLD)
@@ -104,7 +105,7 @@ def skip(lease: LockedLease, *, until: datetime) -> list[UsageSample]:
 
 def write(samples: Iterable[UsageSample]) -> None:
     """Write samples of any number of leases in one statement."""
-    rows.add_rows(
+    bulk_sql.add_rows(
         UsageSample,
         ("lease", "minute", "is_delivered", "amount_micros"),
         [(s.lease_id, s.minute, s.is_delivered, s.amount_micros) for s in samples],

@@ -23,7 +23,7 @@ PAYOUT_MINUTES = 60
 """A running lease pays its seller by the hour it has used; an ended one pays what is left."""
 
 
-class Purse(NamedTuple):
+class LeaseAccounts(NamedTuple):
     """The accounts that one lease's money may move between, by primary key. No bond, no credit."""
 
     escrow: int
@@ -33,7 +33,7 @@ class Purse(NamedTuple):
     bond: int | None
 
 
-def purses(leases: Iterable[Lease], *, now: datetime) -> dict[int, Purse]:
+def lease_accounts(leases: Iterable[Lease], *, now: datetime) -> dict[int, LeaseAccounts]:
     """Lease id → its accounts. The leases come with `node__provider` selected."""
     leases = list(leases)
     shards = {lease.shard: ledger.shard_account_ids(shard=lease.shard, now=now) for lease in leases}
@@ -44,7 +44,7 @@ def purses(leases: Iterable[Lease], *, now: datetime) -> dict[int, Purse]:
         )
     )
     return {
-        lease.pk: Purse(
+        lease.pk: LeaseAccounts(
             *shards[lease.shard],
             holder=lease.holder_id,
             seller=lease.seller_id,
@@ -54,22 +54,22 @@ def purses(leases: Iterable[Lease], *, now: datetime) -> dict[int, Purse]:
     }
 
 
-def journal_for(purses_: Iterable[Purse], *, now: datetime) -> ledger.Journal:
-    """Lock every account of these purses and open a journal over them."""
-    ids = {account for purse in purses_ for account in purse if account is not None}
+def journal_for(accounts_of: Iterable[LeaseAccounts], *, now: datetime) -> ledger.Journal:
+    """Lock every account of these lease_accounts and open a journal over them."""
+    ids = {account for accounts in accounts_of for account in accounts if account is not None}
     return ledger.Journal(accounts=ledger.lock_accounts(ids=ids).values(), now=now)
 
 
-def providers_in_debt(leases: Iterable[Lease], purses_: Mapping[int, Purse]) -> set[int]:
+def providers_in_debt(leases: Iterable[Lease], accounts_of: Mapping[int, LeaseAccounts]) -> set[int]:
     """The providers whose bonds may pay a credit when these leases, which are over, are divided; by id."""
     return {
         lease.node.provider_id
         for lease in leases
-        if lease.state in BROKEN_BY_PROVIDER and purses_[lease.pk].bond is not None
+        if lease.state in BROKEN_BY_PROVIDER and accounts_of[lease.pk].bond is not None
     }
 
 
-def pay_used(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:
+def pay_used(journal: ledger.Journal, lease: LockedLease, accounts: LeaseAccounts) -> None:
     """Pay the seller what was used and not paid yet; the seller's fee comes off the first of it."""
     owed = lease.used_micros - lease.paid_micros
     if not owed:
@@ -80,87 +80,89 @@ def pay_used(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:
     cause = f"lease/{lease.pk}/used/{lease.paid_micros}"
     if fee:
         journal.transfer(
-            debit_id=purse.escrow,
-            credit_id=purse.fees,
+            debit_id=accounts.escrow,
+            credit_id=accounts.fees,
             amount_micros=fee,
             kind=Transfer.Kind.FEE.value,
             cause=f"{cause}/fee",
         )
     if owed > fee:
         journal.transfer(
-            debit_id=purse.escrow,
-            credit_id=purse.seller,
+            debit_id=accounts.escrow,
+            credit_id=accounts.seller,
             amount_micros=owed - fee,
             kind=Transfer.Kind.USAGE.value,
             cause=cause,
         )
 
 
-def pay_used_hours(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:
+def pay_used_hours(journal: ledger.Journal, lease: LockedLease, accounts: LeaseAccounts) -> None:
     """Pay the seller if a whole hour is owed."""
     if lease.used_micros - lease.paid_micros >= PAYOUT_MINUTES * lease.price_micros_per_minute:
-        pay_used(journal, lease, purse)
+        pay_used(journal, lease, accounts)
 
 
-def divide(journal: ledger.Journal, lease: LockedLease, purse: Purse) -> None:
+def divide(journal: ledger.Journal, lease: LockedLease, accounts: LeaseAccounts) -> None:
     """Divide what is left of an ended lease: to the seller what was used, to the holder the rest.
 
     What comes back was either not delivered, or given up by the holder's early end. For what was not
     delivered the holder's fee comes back as well, and if the provider broke the lease off, its bond pays a
     credit. For what was given up late the holder pays the cancellation fee.
     """
-    pay_used(journal, lease, purse)
+    pay_used(journal, lease, accounts)
     refund = lease.escrow_micros
     if refund:
         lease.refunded_micros += refund
         journal.transfer(
-            debit_id=purse.escrow,
-            credit_id=purse.holder,
+            debit_id=accounts.escrow,
+            credit_id=accounts.holder,
             amount_micros=refund,
             kind=Transfer.Kind.REFUND.value,
             cause=f"lease/{lease.pk}/refund",
         )
-    if lease.cancel_fee_micros and purse.holder != purse.seller:
+    if lease.cancel_fee_micros and accounts.holder != accounts.seller:
         journal.transfer(
-            debit_id=purse.holder,
-            credit_id=purse.seller,
+            debit_id=accounts.holder,
+            credit_id=accounts.seller,
             amount_micros=lease.cancel_fee_micros,
             kind=Transfer.Kind.CANCELLATION.value,
             cause=f"lease/{lease.pk}/cancellation",
         )
     undelivered = refund - lease.given_up_micros
     if undelivered > 0:
-        _refund_fee(journal, lease, purse, undelivered_micros=undelivered)
-        _credit(journal, lease, purse, undelivered_micros=undelivered)
+        _refund_fee(journal, lease, accounts, undelivered_micros=undelivered)
+        _credit(journal, lease, accounts, undelivered_micros=undelivered)
 
 
 def _refund_fee(
-    journal: ledger.Journal, lease: LockedLease, purse: Purse, *, undelivered_micros: int
+    journal: ledger.Journal, lease: LockedLease, accounts: LeaseAccounts, *, undelivered_micros: int
 ) -> None:
     """Give the holder back the fee for what was not delivered, rounded down (docs/adr/0185)."""
     fee = lease.buyer_fee_micros * undelivered_micros // lease.notional_micros
     if fee:
         lease.fee_refunded_micros = fee
         journal.transfer(
-            debit_id=purse.fees,
-            credit_id=purse.holder,
+            debit_id=accounts.fees,
+            credit_id=accounts.holder,
             amount_micros=fee,
             kind=Transfer.Kind.FEE_REFUND.value,
             cause=f"lease/{lease.pk}/refund/fee",
         )
 
 
-def _credit(journal: ledger.Journal, lease: LockedLease, purse: Purse, *, undelivered_micros: int) -> None:
+def _credit(
+    journal: ledger.Journal, lease: LockedLease, accounts: LeaseAccounts, *, undelivered_micros: int
+) -> None:
     """Credit the holder of a lease that its provider broke off, from the bond and as far as that goes."""
-    if lease.state not in BROKEN_BY_PROVIDER or purse.bond is None:
+    if lease.state not in BROKEN_BY_PROVIDER or accounts.bond is None:
         return
     promised = undelivered_micros * settings.MARKET_CREDIT_BPS // BASIS
-    credit = min(promised, journal.accounts[purse.bond].available_micros)
+    credit = min(promised, journal.accounts[accounts.bond].available_micros)
     if credit > 0:
         lease.credited_micros = credit
         journal.transfer(
-            debit_id=purse.bond,
-            credit_id=purse.holder,
+            debit_id=accounts.bond,
+            credit_id=accounts.holder,
             amount_micros=credit,
             kind=Transfer.Kind.CREDIT.value,
             cause=f"lease/{lease.pk}/credit",

@@ -14,7 +14,7 @@ from compute_market.offers.signals import node_retired
 
 @receiver(leases_opened)
 def start_what_begins_now(*, starts_at: datetime, now: datetime, **_: object) -> None:
-    """A bell that nobody hears is made up for by the sweep, and never undoes the trades."""
+    """A lost task is made up for by the sweep, and never undoes the trades."""
     if starts_at <= now:
         _ring()
 

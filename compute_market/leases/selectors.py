@@ -15,7 +15,8 @@ from compute_market.leases.models import JoinedFill, Lease, LeaseQuerySet, LogCh
 from compute_market.leases.states import State
 from compute_market.ledger import budgets
 from compute_market.offers.models import Node
-from hub.interface import Prepared, Principal
+from foundation.database.compiled import CompiledQuery
+from hub.interface import Principal
 
 LOG_PAGE_BYTES = 256 * 1024
 
@@ -163,7 +164,7 @@ def assignments(*, node: Node, now: datetime) -> list[Assignment]:
     return found
 
 
-_usable = Prepared(
+_usable = CompiledQuery(
     lambda node: Lease.objects.filter(node_id=node, state__in=bindings.USING).order_by("pk"), node=31_112
 )
 

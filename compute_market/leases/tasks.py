@@ -1,4 +1,4 @@
-"""Bells of leases: a lost or doubled ring does no harm."""
+"""The Celery tasks of leases. A lost or doubled task does no harm."""
 
 from celery import shared_task
 

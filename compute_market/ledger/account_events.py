@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Exists, Max, Min, OuterRef
 
-from compute_market import event_channel, rows
+from compute_market import event_channel
 from compute_market.ledger.models import Account, AccountEvent, AccountStream
+from foundation.database import bulk_sql
 from hub.interface import held_row
 
 CHANGES_A_ROW = 100
@@ -69,7 +70,7 @@ class Changes:
                 for kind, change in changes[first : first + CHANGES_A_ROW]:
                     payload.setdefault(kind, []).append(change)
                 events.append((account_id, payload))
-        rows.add_rows(AccountEvent, ("account", "payload"), events, same={"at": now})
+        bulk_sql.add_rows(AccountEvent, ("account", "payload"), events, same={"at": now})
         event_channel.publish(f"{TOPIC}{account_id}" for account_id in self._of)
 
 
@@ -142,6 +143,8 @@ def _number_all(account_id: int) -> None:
             stream = held_row(AccountStream.objects.select_for_update().filter(account=account_id))
             pks = list(unnumbered.order_by("pk").values_list("pk", flat=True)[:NUMBERED_AT_ONCE])
             first = stream.last_number + 1
-            rows.update_rows(AccountEvent, ("number",), [(pk, n) for n, pk in enumerate(pks, start=first)])
+            bulk_sql.update_rows(
+                AccountEvent, ("number",), [(pk, n) for n, pk in enumerate(pks, start=first)]
+            )
             stream.last_number += len(pks)
             stream.save(update_fields=["last_number"])

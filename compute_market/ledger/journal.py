@@ -14,10 +14,10 @@ from typing import NewType
 
 from django.db import DEFAULT_DB_ALIAS
 
-from compute_market import rows
 from compute_market.ledger.account_events import Changes
 from compute_market.ledger.errors import AmountInvalid, InsufficientFunds, ReservationEnded
 from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account, Reservation, Transfer
+from foundation.database import bulk_sql
 
 LockedAccount = NewType("LockedAccount", Account)
 """An account whose row this transaction holds; made only by `postings.lock_account(s)`."""
@@ -27,7 +27,7 @@ _VOIDED, _EXPIRED = Reservation.State.VOIDED.value, Reservation.State.EXPIRED.va
 
 
 @dataclass(slots=True, eq=False)
-class Promise:
+class ReservationRow:
     """A reservation as a journal needs it: of thousands, the model's objects cost more than their rows."""
 
     pk: int
@@ -55,9 +55,9 @@ class Journal:
             account.pk: (account.balance_micros, account.held_micros) for account in self.accounts.values()
         }
         self._opened: list[Reservation] = []
-        self._touched: dict[int, Reservation | Promise] = {}
-        self._transfers: list[tuple[int, int, int, str, str, Reservation | Promise | None]] = []
-        self._changed: tuple[rows.Written, int] = rows.Written(), 0
+        self._touched: dict[int, Reservation | ReservationRow] = {}
+        self._transfers: list[tuple[int, int, int, str, str, Reservation | ReservationRow | None]] = []
+        self._changed: tuple[bulk_sql.WriteResult, int] = bulk_sql.WriteResult(), 0
 
     def reserve(
         self, *, account_id: int, amount_micros: int, cause: str, expires_at: datetime | None = None
@@ -82,7 +82,13 @@ class Journal:
         return reservation
 
     def draw(
-        self, *, reservation: Reservation | Promise, credit_id: int, amount_micros: int, kind: str, cause: str
+        self,
+        *,
+        reservation: Reservation | ReservationRow,
+        credit_id: int,
+        amount_micros: int,
+        kind: str,
+        cause: str,
     ) -> None:
         """Move promised money. What is left stays promised until `end()`.
 
@@ -100,7 +106,7 @@ class Journal:
         self._touch(reservation)
         self._transfers.append((debit.pk, credit_id, amount_micros, kind, cause, reservation))
 
-    def shrink(self, *, reservation: Reservation | Promise, left_micros: int) -> None:
+    def shrink(self, *, reservation: Reservation | ReservationRow, left_micros: int) -> None:
         """Let a reservation promise only so much more; what it promised beyond that is available at once.
 
         Raises: ReservationEnded when it has ended before, or promises less already.
@@ -113,7 +119,7 @@ class Journal:
             self.accounts[reservation.account_id].held_micros -= released
             self._touch(reservation)
 
-    def end(self, *, reservation: Reservation | Promise, expired: bool = False) -> int:
+    def end(self, *, reservation: Reservation | ReservationRow, expired: bool = False) -> int:
         """End a reservation: posted if it was drawn on, else voided (or expired). Give what went back.
 
         Raises: ReservationEnded when it has ended before.
@@ -175,7 +181,7 @@ class Journal:
         ]
 
     def _send_movements(self) -> None:
-        rows.add_rows(
+        bulk_sql.add_rows(
             Transfer,
             ("debit", "credit", "amount_micros", "kind", "cause", "reservation"),
             [
@@ -189,18 +195,18 @@ class Journal:
             for account in self.changed_accounts()
             for balance, held in (self._before[account.pk],)
         ]
-        rows.update_rows(Account, ("balance_micros", "held_micros"), deltas, add=True)
+        bulk_sql.update_rows(Account, ("balance_micros", "held_micros"), deltas, add=True)
         self._before = {
             account.pk: (account.balance_micros, account.held_micros) for account in self.accounts.values()
         }
         self._opened, self._touched, self._transfers = [], {}, []
 
-    def _touch(self, reservation: Reservation | Promise) -> None:
+    def _touch(self, reservation: Reservation | ReservationRow) -> None:
         if reservation.pk is not None:
             self._touched[reservation.pk] = reservation
 
     def _send_reservations(self) -> None:
-        changed = rows.update_rows(
+        changed = bulk_sql.update_rows(
             Reservation,
             ("amount_micros", "drawn_micros", "state", "ended_at"),
             [
@@ -210,7 +216,7 @@ class Journal:
             where="state = 'open'",
         )
         self._changed = changed, len(self._touched)
-        pks = rows.insert_rows(
+        pks = bulk_sql.insert_rows(
             Reservation,
             (
                 "account",

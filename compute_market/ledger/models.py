@@ -18,7 +18,7 @@ AMOUNT_MAX_MICROS = 10**17
 
 
 class Account(models.Model):
-    """One purse: what it holds (balance), and how much of that is promised to somebody (held)."""
+    """The money of a namespace: its balance, and how much of that is reserved (held)."""
 
     class Kind(models.TextChoices):
         MAIN = "main", _("main")

@@ -13,16 +13,17 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from compute_market import rows
 from compute_market.ledger.errors import AccountNotFound
-from compute_market.ledger.journal import Journal, LockedAccount, Promise, require_amount
+from compute_market.ledger.journal import Journal, LockedAccount, ReservationRow, require_amount
 from compute_market.ledger.models import Account, Reservation, Transfer
-from hub.interface import Prepared, prepared_cursor
+from foundation.database import bulk_sql
+from foundation.database.compiled import CompiledQuery
+from foundation.database.cursors import prepared_cursor
 
 __all__ = [
     "Journal",
     "LockedAccount",
-    "Promise",
+    "ReservationRow",
     "account_ids",
     "load_reservations",
     "lock_account",
@@ -58,7 +59,7 @@ def account_ids(
     return known
 
 
-_of_shard = Prepared(lambda shard: Account.objects.filter(shard=shard), shard=31_111)
+_of_shard = CompiledQuery(lambda shard: Account.objects.filter(shard=shard), shard=31_111)
 
 
 def shard_account_ids(*, shard: int, now: datetime) -> tuple[int, int]:
@@ -69,7 +70,7 @@ def shard_account_ids(*, shard: int, now: datetime) -> tuple[int, int]:
     return escrow, fees
 
 
-_locked = Prepared(
+_locked = CompiledQuery(
     lambda namespace_id, kind: (
         Account.objects.select_for_update(of=("self",))
         .select_related("namespace")
@@ -91,11 +92,11 @@ def lock_account(*, namespace_id: int, now: datetime, kind: str = Account.Kind.M
     return LockedAccount(account)
 
 
-_owners_locked = Prepared(
+_owners_locked = CompiledQuery(
     lambda namespaces, kind: (
         Account.objects.select_for_update(of=("self",))
         .select_related("namespace")
-        .filter(namespace__in=rows.listed_in(namespaces), kind=kind)
+        .filter(namespace__in=bulk_sql.listed_in(namespaces), kind=kind)
         .order_by("pk")
     ),
     namespaces="?namespaces",
@@ -108,7 +109,7 @@ def lock_main_accounts(*, namespace_ids: Collection[int], now: datetime) -> dict
     _require_transaction()
     found: dict[int, LockedAccount] = {}
     if len(namespace_ids) > 1:
-        locked = _owners_locked.all(namespaces=rows.as_list(namespace_ids), kind=Account.Kind.MAIN.value)
+        locked = _owners_locked.all(namespaces=bulk_sql.as_list(namespace_ids), kind=Account.Kind.MAIN.value)
         found = {account.namespace_id: LockedAccount(account) for account in locked if account.namespace_id}
     for pk in namespace_ids:
         if pk not in found:
@@ -116,8 +117,8 @@ def lock_main_accounts(*, namespace_ids: Collection[int], now: datetime) -> dict
     return found
 
 
-_all_locked = Prepared(
-    lambda ids: Account.objects.select_for_update().filter(pk__in=rows.listed_in(ids)).order_by("pk"),
+_all_locked = CompiledQuery(
+    lambda ids: Account.objects.select_for_update().filter(pk__in=bulk_sql.listed_in(ids)).order_by("pk"),
     ids="?ids",
 )
 
@@ -129,22 +130,22 @@ def lock_accounts(*, ids: Iterable[int]) -> dict[int, LockedAccount]:
     """
     _require_transaction()
     wanted = sorted(set(ids))
-    locked = {account.pk: LockedAccount(account) for account in _all_locked.all(ids=rows.as_list(wanted))}
+    locked = {account.pk: LockedAccount(account) for account in _all_locked.all(ids=bulk_sql.as_list(wanted))}
     if len(locked) != len(wanted):
         raise AccountNotFound(missing=sorted(set(wanted) - set(locked)))
     return locked
 
 
-def load_reservations(*, ids: Iterable[int]) -> dict[int, Promise]:
+def load_reservations(*, ids: Iterable[int]) -> dict[int, ReservationRow]:
     """Reservations by id. Their accounts' locks guard them, so they are read without a lock of their own."""
     wanted = set(ids)
     if not wanted:
         return {}
     columns = "id, account_id, amount_micros, drawn_micros, state"
-    sql = f"SELECT {columns} FROM {rows.table_of(Reservation)} WHERE id IN ({rows.listed_sql()})"  # noqa: S608
+    sql = f"SELECT {columns} FROM {bulk_sql.table_of(Reservation)} WHERE id IN ({bulk_sql.listed_sql()})"  # noqa: S608
     with prepared_cursor() as cursor:
-        cursor.execute(sql, [rows.as_list(wanted)])
-        return {row[0]: Promise(*row) for row in cursor.fetchall()}
+        cursor.execute(sql, [bulk_sql.as_list(wanted)])
+        return {row[0]: ReservationRow(*row) for row in cursor.fetchall()}
 
 
 def reserve(

@@ -1,4 +1,4 @@
-"""Bells of the ledger."""
+"""The Celery tasks of the ledger. A lost or doubled task does no harm."""
 
 from celery import shared_task
 

@@ -16,7 +16,6 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Exists, IntegerField, OuterRef, Subquery
 from django.utils.translation import gettext as _
 
-from compute_market import rows
 from compute_market.errors import Refusal
 from compute_market.leases.errors import LeaseNotFound
 from compute_market.leases.models import Lease
@@ -31,7 +30,8 @@ from compute_market.offers import selectors
 from compute_market.offers.errors import ProductNotFound
 from compute_market.offers.models import Product
 from compute_market.offers.selectors import NODE_SIZE_DEFAULT
-from hub.interface import Prepared
+from foundation.database import bulk_sql
+from foundation.database.compiled import CompiledQuery
 
 COLUMNS = (
     "account", "client_order_id", "product", "side", "price_micros_per_gpu_hour", "gpus", "start", "end",
@@ -51,7 +51,7 @@ class _Counted(Subquery):
     output_field = IntegerField()
 
 
-_standing = Prepared(
+_standing = CompiledQuery(
     lambda account, product, name: (
         Listing.objects.select_related("product")
         .filter(product__slug=product)
@@ -107,7 +107,7 @@ class Batch:
         self._sources.append(sources)
 
     def write(self) -> set[int]:
-        """Write what was accepted or refused. Gives the shards whose bells should ring."""
+        """Write what was accepted or refused. Returns the shards that have work now."""
         if self._refused:
             refusals.write(self._refused, now=self.now)
         if not self._fresh:
@@ -115,7 +115,7 @@ class Batch:
         self.journal.write()
         for order, _fingerprint, reservation in self._fresh:
             order.reservation_id = reservation.pk if reservation is not None else None
-        pks = rows.insert_rows(
+        pks = bulk_sql.insert_rows(
             Order,
             COLUMNS,
             [values_of(order) for order, *_hold in self._fresh],

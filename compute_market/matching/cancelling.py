@@ -16,7 +16,7 @@ def append_cancel_all(
 ) -> tuple[set[int], int]:
     """Ask every shard with live orders of an account to end them; gives the shards and how many orders.
 
-    The transaction and the ringing of bells are the caller's.
+    The caller opens the transaction and enqueues the drain.
     """
     live = Order.objects.live().filter(account_id=account.pk)
     if product_id != ALL_PRODUCTS:

@@ -9,10 +9,10 @@ from datetime import datetime
 import orjson
 from django.db import transaction
 
-from compute_market import rows
 from compute_market.matching.engine import commands as words
 from compute_market.matching.models import Command, Intake
-from hub.interface import prepared_cursor
+from foundation.database import bulk_sql
+from foundation.database.cursors import prepared_cursor
 
 SEQUENCE_MAX = 2**63 - 1
 KINDS: dict[str, type[words.Command]] = {
@@ -70,7 +70,7 @@ def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("The log is appended to inside a transaction.")
     first = _numbers(shard, len(entries))
-    rows.add_rows(
+    bulk_sql.add_rows(
         Command,
         COLUMNS,
         [
@@ -93,7 +93,7 @@ def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
 
 def _numbers(shard: int, count: int) -> int:
     """Take `count` numbers, and the lock, in one statement; the row is made at the first need of it."""
-    table = rows.table_of(Intake)
+    table = bulk_sql.table_of(Intake)
     sql = f"UPDATE {table} SET last_sequence = last_sequence + %s WHERE shard_id = %s RETURNING last_sequence"  # noqa: S608
     with prepared_cursor() as cursor:
         cursor.execute(sql, [count, shard])
@@ -108,7 +108,7 @@ def _numbers(shard: int, count: int) -> int:
 def read(*, shard: int, after: int, limit: int, until: int = SEQUENCE_MAX) -> list[Logged]:
     """The commands that follow a number, as many as there are up to a limit."""
     sql = (
-        f"SELECT sequence, kind, account_id, reservation_id, body FROM {rows.table_of(Command)}"  # noqa: S608
+        f"SELECT sequence, kind, account_id, reservation_id, body FROM {bulk_sql.table_of(Command)}"  # noqa: S608
         " WHERE shard_id = %s AND sequence > %s AND sequence <= %s ORDER BY sequence LIMIT %s"
     )
     with prepared_cursor() as cursor:

@@ -12,12 +12,13 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from compute_market import event_channel, rows
-from compute_market.matching import books, commandlog, engine, limits, quantities, settlement
-from compute_market.matching.memory import collector_paused
+from compute_market import event_channel
+from compute_market.matching import commandlog, engine, limits, quantities, settlement, shard_engines
 from compute_market.matching.models import Cursor, Intake, Level, Snapshot
 from compute_market.matching.signals import shard_drained
-from hub.interface import pipelined, prepared_cursor
+from foundation.database import bulk_sql
+from foundation.database.cursors import pipelined, prepared_cursor
+from foundation.garbage_collection import collector_paused
 
 
 class StaleEpoch(Exception):
@@ -38,7 +39,7 @@ class Claim:
 def claim(*, shard: int, holder: str) -> Claim | None:
     """Take a shard nobody else is draining, by the database's clock; None if somebody is."""
     sql = (
-        f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
+        f"UPDATE {bulk_sql.table_of(Cursor)}"  # noqa: S608 - our own table's name
         f" SET epoch = epoch + 1, holder = %s, held_until = {_later()}"
         f" WHERE shard_id = %s AND (held_until IS NULL OR held_until < {_moment()})"
         " RETURNING epoch, sequence, event_number"
@@ -55,7 +56,7 @@ def claim(*, shard: int, holder: str) -> Claim | None:
 def release(held: Claim) -> None:
     """Let others drain the shard, unless they do already."""
     sql = (
-        f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
+        f"UPDATE {bulk_sql.table_of(Cursor)}"  # noqa: S608 - our own table's name
         " SET holder = '', held_until = NULL WHERE shard_id = %s AND epoch = %s"
     )
     with prepared_cursor() as cursor:
@@ -65,7 +66,7 @@ def release(held: Claim) -> None:
 def has_work(shard: int) -> bool:
     """Whether commands wait behind the cursor."""
     sql = (
-        f"SELECT 1 FROM {rows.table_of(Intake)} taken LEFT JOIN {rows.table_of(Cursor)} done"  # noqa: S608
+        f"SELECT 1 FROM {bulk_sql.table_of(Intake)} taken LEFT JOIN {bulk_sql.table_of(Cursor)} done"  # noqa: S608
         " ON done.shard_id = taken.shard_id"
         " WHERE taken.shard_id = %s AND taken.last_sequence > COALESCE(done.sequence, 0)"
     )
@@ -77,37 +78,37 @@ def has_work(shard: int) -> bool:
 def drain_batch(held: Claim, *, now: datetime) -> int:
     """Drain one batch in one commit and move the claim on. Gives how many commands it had.
 
-    Raises: StaleEpoch, books.Diverged.
+    Raises: StaleEpoch, shard_engines.Diverged.
     """
     with collector_paused():
         return _drain_batch(held, now)
 
 
 def _drain_batch(held: Claim, now: datetime) -> int:
-    shelf = books.at(shard=held.shard, sequence=held.sequence, event_number=held.event_number)
+    shard_engine = shard_engines.at(shard=held.shard, sequence=held.sequence, event_number=held.event_number)
     logged = commandlog.read(shard=held.shard, after=held.sequence, limit=limits.batch_size())
     if not logged:
-        books.keep(shelf)
+        shard_engines.keep(shard_engine)
         return 0
-    events, changed = shelf.apply(logged)
+    events, changed = shard_engine.apply(logged)
     with transaction.atomic(durable=True), pipelined():
         _guard(held)
-        levels = [(key, *shelf.depth.levels[key]) for key in sorted(changed)]
+        levels = [(key, *shard_engine.depth.levels[key]) for key in sorted(changed)]
         _write_levels(levels)
-        batch = settlement.Settlement(shelf=shelf, logged=logged, events=events, now=now)
+        batch = settlement.Settlement(shard_engine=shard_engine, logged=logged, events=events, now=now)
         batch.settle()
         batch.write()
         news = settlement.product_news(batch.trades, levels)
         topics = {f"product/{product}": payload for product, payload in news.items()}
-        batch.tell(topics, sequence=shelf.matcher.number)
+        batch.tell(topics, sequence=shard_engine.matcher.number)
         event_channel.publish(topics)
         batch.open_leases()
         batch.write_account_events()
         batch.journal.confirm()
-        _advance(held, shelf.matcher)
-    held.sequence, held.event_number = shelf.matcher.sequence, shelf.matcher.number
-    shelf.depth.forget_empty(changed)
-    books.keep(shelf)
+        _advance(held, shard_engine.matcher)
+    held.sequence, held.event_number = shard_engine.matcher.sequence, shard_engine.matcher.number
+    shard_engine.depth.forget_empty(changed)
+    shard_engines.keep(shard_engine)
     shard_drained.send(sender=None, shard=held.shard, trades=len(batch.trades), now=now)
     return len(logged)
 
@@ -116,8 +117,8 @@ def take_snapshot(*, shard: int, now: datetime) -> Snapshot | None:
     """Keep the engine's state, if the log has grown enough since the last time."""
     sql = (
         "SELECT sequence, event_number,"  # noqa: S608 - our own tables' names
-        f" (SELECT COALESCE(MAX(kept.sequence), 0) FROM {rows.table_of(Snapshot)} kept"
-        f" WHERE kept.shard_id = place.shard_id) FROM {rows.table_of(Cursor)} place WHERE shard_id = %s"
+        f" (SELECT COALESCE(MAX(kept.sequence), 0) FROM {bulk_sql.table_of(Snapshot)} kept"
+        f" WHERE kept.shard_id = place.shard_id) FROM {bulk_sql.table_of(Cursor)} place WHERE shard_id = %s"
     )
     with prepared_cursor() as cursor:
         cursor.execute(sql, [shard])
@@ -127,16 +128,16 @@ def take_snapshot(*, shard: int, now: datetime) -> Snapshot | None:
     sequence, event_number, newest = row
     if sequence - newest < limits.snapshot_commands():
         return None
-    shelf = books.at(shard=shard, sequence=sequence, event_number=event_number)
-    state = engine.dump(shelf.matcher)
-    books.keep(shelf)
+    shard_engine = shard_engines.at(shard=shard, sequence=sequence, event_number=event_number)
+    state = engine.dump(shard_engine.matcher)
+    shard_engines.keep(shard_engine)
     snapshot, _ = Snapshot.objects.get_or_create(
         shard_id=shard,
         sequence=sequence,
         defaults={
             "event_number": event_number,
             "state": zlib.compress(state, 1),
-            "state_hash": engine.state_hash(shelf.matcher),
+            "state_hash": engine.state_hash(shard_engine.matcher),
             "taken_at": now,
         },
     )
@@ -150,7 +151,7 @@ def _guard(held: Claim) -> None:
     transaction for it.
     """
     columns = "epoch, sequence, event_number"
-    sql = f"SELECT {columns} FROM {rows.table_of(Cursor)} WHERE shard_id = %s"  # noqa: S608
+    sql = f"SELECT {columns} FROM {bulk_sql.table_of(Cursor)} WHERE shard_id = %s"  # noqa: S608
     params: list[int | str] = [held.shard]
     if connection.vendor == "postgresql":
         timeout = "set_config('idle_in_transaction_session_timeout', %s, true)"
@@ -165,7 +166,7 @@ def _guard(held: Claim) -> None:
 
 def _advance(held: Claim, matcher: engine.Engine) -> None:
     sql = (
-        f"UPDATE {rows.table_of(Cursor)}"  # noqa: S608 - our own table's name
+        f"UPDATE {bulk_sql.table_of(Cursor)}"  # noqa: S608 - our own table's name
         f" SET sequence = %s, event_number = %s, drained_at = {_moment()},"
         f" held_until = {_later()} WHERE shard_id = %s AND epoch = %s"
     )
@@ -175,7 +176,7 @@ def _advance(held: Claim, matcher: engine.Engine) -> None:
             raise StaleEpoch(f"Shard {held.shard} has another epoch than {held.epoch}.")
 
 
-def _write_levels(levels: list[tuple[books.LevelKey, int, int]]) -> None:
+def _write_levels(levels: list[tuple[shard_engines.LevelKey, int, int]]) -> None:
     """Levels as they are now; those with nothing left go."""
     moment = quantities.from_minutes
     gone, there = [], []
@@ -186,8 +187,8 @@ def _write_levels(levels: list[tuple[books.LevelKey, int, int]]) -> None:
         else:
             gone.append(key)
     names = ("product", "side", "price_micros_per_gpu_hour", "start", "end")
-    rows.delete_rows(Level, names, gone)
-    rows.add_rows(Level, (*names, "gpus", "orders"), there, once=names)
+    bulk_sql.delete_rows(Level, names, gone)
+    bulk_sql.add_rows(Level, (*names, "gpus", "orders"), there, once=names)
 
 
 def _moment() -> str:

@@ -1,4 +1,4 @@
-"""What runs when a bell rings or the clock says so. Each may run twice, late, or not at all."""
+"""What the tasks and the schedule run. Each job may run twice, late, or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from django.db.models import Exists, OuterRef
 from compute_market.clock import database_now
 from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
-from compute_market.matching import books, cancelling, commandlog, drain, limits, listings, marks, refusals
+from compute_market.matching import (
+    cancelling,
+    commandlog,
+    drain,
+    limits,
+    listings,
+    refusals,
+    shard_engines,
+    wakeups,
+)
 from compute_market.matching.models import (
     CancelAfter,
     Command,
@@ -34,8 +43,8 @@ SNAPSHOTS_KEPT = 3
 def drain_shard(*, shard: int, now: datetime, listen_seconds: float = 0) -> int:
     """Drain a shard until nothing waits, or for as long as a task may take. Gives the commands drained.
 
-    For up to `listen_seconds` it stays at its post and listens for more. Does nothing if somebody else is at
-    it: they look once more after they let go.
+    It listens for more for up to `listen_seconds`. It does nothing if another worker has the shard: that one
+    reads the log once more after it has released the shard.
     """
     drained = 0
     stop_at = time.monotonic() + DRAIN_SECONDS
@@ -45,17 +54,17 @@ def drain_shard(*, shard: int, now: datetime, listen_seconds: float = 0) -> int:
         if held is None:
             break
         try:
-            with marks.Post(shard, until=listen_until) as post:
+            with wakeups.Listener(shard, until=listen_until) as listener:
                 while time.monotonic() < stop_at:
                     count = drain.drain_batch(held, now=database_now())
                     drained += count
-                    # After a full batch there may be more; what follows another one rings.
-                    if count < limits.batch_size() and not post.hear():
+                    # After a full batch there may be more; otherwise the listener is woken.
+                    if count < limits.batch_size() and not listener.wait():
                         break
         except drain.StaleEpoch:
             continue
         except BaseException:
-            books.forget_all()
+            shard_engines.forget_all()
             raise
         finally:
             drain.release(held)

@@ -12,7 +12,7 @@ from compute_market.clock import HOUR
 from compute_market.matching import limits, node_offers, quantities, selectors
 from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
 from compute_market.offers.models import Product
-from hub.interface import Prepared
+from foundation.database.compiled import CompiledQuery
 
 DAY = timedelta(days=1)
 LEVELS_MAX = 100_000
@@ -261,7 +261,7 @@ def topic(product: Product) -> str:
     return f"product/{product.pk}"
 
 
-_newest_news = Prepared(
+_newest_news = CompiledQuery(
     lambda shard, topic: Outbox.objects.filter(shard=shard, topic=topic).order_by("-sequence"),
     shard=31_111,
     topic="?topic",

@@ -14,11 +14,11 @@ from datetime import datetime
 from django.db.models import Window
 from django.db.models.functions import RowNumber
 
-from compute_market import rows
 from compute_market.matching import quantities
 from compute_market.matching.engine import profile
 from compute_market.matching.models import Order, Trade
 from compute_market.offers.models import Node
+from foundation.database import bulk_sql
 
 OFFERS_MAX = 500
 """Offers of a product that are looked at, the cheapest first."""
@@ -39,7 +39,7 @@ def of_products(product_ids: Collection[int], *, now: datetime) -> dict[int, lis
     """Product → what its tradable nodes offer, cheapest and then oldest first. Three queries."""
     nodes = Node.objects.tradable(now).filter(product__in=product_ids).values_list("pk", flat=True)
     resting = Order.objects.filter(
-        node__in=rows.listed(list(nodes)), state__in=(Order.State.OPEN, Order.State.PARTIALLY_FILLED)
+        node__in=bulk_sql.listed(list(nodes)), state__in=(Order.State.OPEN, Order.State.PARTIALLY_FILLED)
     )
     place = Window(RowNumber(), partition_by="product", order_by=["price_micros_per_gpu_hour", "pk"])
     sells = list(
@@ -87,7 +87,7 @@ def _sold(sells: Sequence[Order]) -> dict[int, list[tuple[datetime, datetime, in
     """Sell → what it has sold, as (start, end, GPUs)."""
     found: dict[int, list[tuple[datetime, datetime, int]]] = defaultdict(list)
     if sells:
-        trades = Trade.objects.filter(sell__in=rows.listed([sell.pk for sell in sells]))
+        trades = Trade.objects.filter(sell__in=bulk_sql.listed([sell.pk for sell in sells]))
         for sell_id, start, end, gpus in trades.values_list("sell", "start", "end", "gpus"):
             found[sell_id].append((start, end, gpus))
     return found

@@ -1,4 +1,4 @@
-"""News from supply that the engine must hear in its place: put on the command log, and the bell is rung."""
+"""Events of supply that concern the engine: put on the command log, and a drain is enqueued."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from compute_market.offers.models import Product
 def suspend_offers(sender: object, *, node_id: int, shard: int, now: datetime, **_: object) -> None:
     """A node is silent, its report was refused, or its bond is too small: its offers leave the book."""
     commandlog.append(shard=shard, entries=[commandlog.Entry(kind="suspend", body=(node_id,))], now=now)
-    tasks.ring(shard)
+    tasks.enqueue_drain(shard)
 
 
 def return_offers(sender: object, *, node_id: int, shard: int, now: datetime, **_: object) -> None:
     """The node is back: its offers come back to their places."""
     body = (node_id, quantities.to_minutes(now), quantities.to_milliseconds(now))
     commandlog.append(shard=shard, entries=[commandlog.Entry(kind="resume", body=body)], now=now)
-    tasks.ring(shard)
+    tasks.enqueue_drain(shard)
 
 
 def cancel_offers(sender: object, *, node_id: int, now: datetime, **_: object) -> None:
@@ -38,7 +38,7 @@ def cancel_sell_backs(sender: object, *, lease_id: int, state: str, now: datetim
 def change_listing(sender: object, *, product_id: int, shard: int, now: datetime, **_: object) -> None:
     """A product was listed, or its terms or state were changed."""
     listings.configure(Product.objects.get(pk=product_id), now=now)
-    tasks.ring(shard)
+    tasks.enqueue_drain(shard)
 
 
 def _cancel(orders: OrderQuerySet, now: datetime) -> None:
@@ -47,4 +47,4 @@ def _cancel(orders: OrderQuerySet, now: datetime) -> None:
             kind="cancel", body=(order.pk,), account_id=order.account_id, order_id=order.pk
         )
         commandlog.append(shard=order.product.shard_id, entries=[entry], now=now)
-        tasks.ring(order.product.shard_id)
+        tasks.enqueue_drain(order.product.shard_id)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from compute_market.matching import commandlog, engine, quantities
-from compute_market.matching.books import REPLAY_BATCH, Depth
 from compute_market.matching.engine.events import Trade as TradeEvent
 from compute_market.matching.models import Cursor, Level, Order, Snapshot, Trade
+from compute_market.matching.shard_engines import REPLAY_BATCH, Depth
 
 FINDINGS_MAX = 20
 COMPARED = (

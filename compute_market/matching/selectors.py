@@ -9,12 +9,14 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from compute_market import rows
 from compute_market.ledger import budgets
 from compute_market.matching import policies, reasons
 from compute_market.matching.errors import OrderNotFound
 from compute_market.matching.models import Command, Cursor, Intake, Level, Order, Outcome, Trade
-from hub.interface import Prepared, Principal, prepared_cursor
+from foundation.database import bulk_sql
+from foundation.database.compiled import CompiledQuery
+from foundation.database.cursors import prepared_cursor
+from hub.interface import Principal
 
 
 def orders(*, actor: Principal) -> QuerySet[Order]:
@@ -41,7 +43,7 @@ def get_order(*, actor: Principal, order_id: int) -> Order:
 
 def is_pending(order_id: int) -> bool:
     """Whether an order waits for its decision: what somebody who waits asks again and again."""
-    sql = f"SELECT 1 FROM {rows.table_of(Order)} WHERE id = %s AND state = 'pending'"  # noqa: S608
+    sql = f"SELECT 1 FROM {bulk_sql.table_of(Order)} WHERE id = %s AND state = 'pending'"  # noqa: S608
     with prepared_cursor() as cursor:
         cursor.execute(sql, [order_id])
         return cursor.fetchone() is not None
@@ -53,7 +55,7 @@ def is_placed(account_id: int, client_order_id: str) -> bool:
     return placed.filter(client_order_id=client_order_id).exists()
 
 
-_by_id = Prepared(
+_by_id = CompiledQuery(
     lambda pk: Order.objects.select_related("account__namespace", "product", "node").filter(pk=pk),
     pk=987_654_321,
 )
@@ -132,7 +134,7 @@ def bids(*, product_id: int, start: datetime, end: datetime, limit: int) -> list
 def _summed(product_id: int, condition: str, order: str, params: list[Any]) -> list[tuple[int, int]]:
     """The database sums a side up from its best price on, so a deep book costs no more than a shallow one."""
     sql = (
-        f"SELECT price_micros_per_gpu_hour, SUM(gpus) FROM {rows.table_of(Level)}"  # noqa: S608 - our own words
+        f"SELECT price_micros_per_gpu_hour, SUM(gpus) FROM {bulk_sql.table_of(Level)}"  # noqa: S608 - our own words
         f" WHERE product_id = %s AND {condition}"
         f" GROUP BY price_micros_per_gpu_hour ORDER BY price_micros_per_gpu_hour {order} LIMIT %s"
     )

@@ -26,12 +26,12 @@ from compute_market.matching import (
     tasks,
 )
 from compute_market.matching.errors import BulkTooLarge, ClientOrderIdReused, OrderNotOpen
-from compute_market.matching.gathering import Gathering
-from compute_market.matching.memory import collector_paused
+from compute_market.matching.group_commit import GroupCommit
 from compute_market.matching.models import CancelAfter, Listing, Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers.errors import ProductNotFound
 from compute_market.offers.models import Product
+from foundation.garbage_collection import collector_paused
 from hub.interface import Principal
 
 __all__ = [
@@ -186,13 +186,13 @@ def _accept(wanted: Sequence[_Wanted], buyer: Principal | None = None) -> list[O
         if budget is not None and buyer is not None:
             spending.charge(budget, cap_micros=buyer.spend_cap_micros or 0, order_ids=batch.order_ids)
         for shard in shards:
-            tasks.ring(shard)
+            tasks.enqueue_drain(shard)
         if batch.is_empty:  # what is refused changes nothing, not even by the way
             transaction.set_rollback(True)
     return answers
 
 
-_together = Gathering(_accept)
+_together = GroupCommit(_accept)
 """Orders that requests of this process bring one by one: those that come at the same time share a commit."""
 
 
@@ -228,7 +228,7 @@ def amend_order(
         commandlog.append(shard=shard, entries=[entry], now=now)
         if budget is not None:
             spending.charge(budget, cap_micros=actor.spend_cap_micros or 0)
-        tasks.ring(shard)
+        tasks.enqueue_drain(shard)
     return order
 
 
@@ -245,7 +245,7 @@ def cancel_order(*, actor: Principal, order_id: int, now: datetime) -> Order:
             raise OrderNotOpen(state=order.state)
         entry = commandlog.Entry(kind="cancel", body=(order_id,), account_id=account.pk, order_id=order_id)
         commandlog.append(shard=shard, entries=[entry], now=now)
-        tasks.ring(shard)
+        tasks.enqueue_drain(shard)
     return order
 
 
@@ -260,7 +260,7 @@ def cancel_all(*, actor: Principal, namespace_id: int, product: str | None = Non
         product_id = _product(product).pk if product is not None else cancelling.ALL_PRODUCTS
         shards, count = cancelling.append_cancel_all(account, product_id=product_id, now=now)
         for shard in sorted(shards):
-            tasks.ring(shard)
+            tasks.enqueue_drain(shard)
     return count
 
 
@@ -303,7 +303,7 @@ def _set_stopped(*, actor: Principal, product: str | None, is_stopped: bool, now
     with transaction.atomic(durable=True):
         changed = [listings.configure(each, now=now, is_stopped=is_stopped) for each in products]
         for shard in {each.shard_id for each in products}:
-            tasks.ring(shard)
+            tasks.enqueue_drain(shard)
     return changed
 
 

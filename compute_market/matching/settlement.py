@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from compute_market import rows
 from compute_market.leases import capacity, lifecycle
 from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Reservation, Transfer
 from compute_market.matching import quantities, supply
-from compute_market.matching.books import Books
 from compute_market.matching.commandlog import Logged
 from compute_market.matching.engine import events as e
 from compute_market.matching.models import Order, Outbox, Outcome, Trade
-from hub.interface import prepared_cursor
+from compute_market.matching.shard_engines import ShardEngine
+from foundation.database import bulk_sql
+from foundation.database.cursors import prepared_cursor
 
 PENDING, OPEN = Order.State.PENDING.value, Order.State.OPEN.value
 PARTIALLY_FILLED, FILLED = Order.State.PARTIALLY_FILLED.value, Order.State.FILLED.value
@@ -94,7 +94,7 @@ class FillChange(NamedTuple):
     fee_micros: int
 
 
-class Tally:
+class OrderState:
     """An order's figures while a batch is settled."""
 
     __slots__ = (
@@ -125,7 +125,7 @@ class Tally:
          self.open, self.cancelled, self.version, self.reservation, self.maker_bps, self.taker_bps,
          self.lease, self.reason, self.client_order_id, self.product) = row  # fmt: skip
         self.filled_before = self.filled
-        self.hold: Reservation | ledger.Promise | None = None
+        self.hold: Reservation | ledger.ReservationRow | None = None
 
     @property
     def hold_micros(self) -> int:
@@ -160,18 +160,20 @@ class Tally:
 class Settlement:
     """What one batch changes. Make it, `settle()`, then `write()`; all inside the batch's transaction."""
 
-    def __init__(self, *, shelf: Books, logged: list[Logged], events: list[e.Event], now: datetime) -> None:
-        self.shard = shelf.shard
+    def __init__(
+        self, *, shard_engine: ShardEngine, logged: list[Logged], events: list[e.Event], now: datetime
+    ) -> None:
+        self.shard = shard_engine.shard
         self.now = now
         self.events = events
-        self._resting = shelf.matcher.orders
+        self._resting = shard_engine.matcher.orders
         self.logged = {entry.sequence: entry for entry in logged}
-        self.tallies = self._load_tallies()
+        self.orders = self._load_orders()
         self._load_money()
         self.trades: list[Traded] = []
         self.outcomes: dict[int, tuple[bool, str]] = {}
-        self._ended: list[Tally] = []
-        self._resized: dict[int, Tally] = {}
+        self._ended: list[OrderState] = []
+        self._resized: dict[int, OrderState] = {}
         self._gpu_holds: dict[str, int] = {}
         self._trade_pks: list[int] = []
         self._changes = account_events.Changes()
@@ -189,9 +191,9 @@ class Settlement:
         }
         for event in self.events:
             handlers[type(event)](event)  # type: ignore[operator]
-        for tally in self._ended:
-            if tally.hold is not None:
-                self.journal.end(reservation=tally.hold)
+        for order in self._ended:
+            if order.hold is not None:
+                self.journal.end(reservation=order.hold)
 
     def write(self) -> None:
         """Write everything but depth, news, leases and the cursor.
@@ -206,11 +208,13 @@ class Settlement:
         capacity.release(hold_ids=finished, now=now)
         at_shard = {"shard": self.shard}
         changed_accounts = self.journal.changed_accounts()
-        self._trade_pks = rows.insert_rows(Trade, Traded._fields, self.trades, same=at_shard | {"at": now})
+        self._trade_pks = bulk_sql.insert_rows(
+            Trade, Traded._fields, self.trades, same=at_shard | {"at": now}
+        )
         self.journal.send()
-        changed = [tally.row() for tally in self.tallies.values()]
-        rows.update_rows(Order, WRITTEN, changed, same={"changed_at": now})
-        rows.add_rows(
+        changed = [order.row() for order in self.orders.values()]
+        bulk_sql.update_rows(Order, WRITTEN, changed, same={"changed_at": now})
+        bulk_sql.add_rows(
             Outcome,
             ("sequence", "accepted", "reason"),
             [(sequence, *outcome) for sequence, outcome in self.outcomes.items()],
@@ -221,7 +225,7 @@ class Settlement:
 
     def tell(self, topics: dict[str, Any], *, sequence: int) -> None:
         """Put news into the outbox, under the number of the batch's last event."""
-        rows.add_rows(
+        bulk_sql.add_rows(
             Outbox,
             ("topic", "payload"),
             list(topics.items()),
@@ -230,7 +234,7 @@ class Settlement:
 
     def open_leases(self) -> None:
         """Make leases of the trades that were written."""
-        tallies, holds = self.tallies, self._gpu_holds
+        orders, holds = self.orders, self._gpu_holds
         openings = [
             lifecycle.LeaseOpening(
                 trade_id=trade_pk,
@@ -240,8 +244,8 @@ class Settlement:
                 node_id=trade.node,
                 buyer_id=trade.buyer,
                 seller_id=trade.seller,
-                hold_id=holds.get(tallies[trade.sell].cause),
-                parent_id=tallies[trade.sell].lease,
+                hold_id=holds.get(orders[trade.sell].cause),
+                parent_id=orders[trade.sell].lease,
                 gpus=trade.gpus,
                 start=trade.start,
                 end=trade.end,
@@ -249,7 +253,7 @@ class Settlement:
                 notional_micros=trade.notional_micros,
                 buyer_fee_micros=trade.buy_fee_micros,
                 seller_fee_micros=trade.sell_fee_micros,
-                is_first=not tallies[trade.buy].filled_before,
+                is_first=not orders[trade.buy].filled_before,
             )
             for trade_pk, trade in zip(self._trade_pks, self.trades, strict=True)
         ]
@@ -262,7 +266,7 @@ class Settlement:
     def _note_changes(self, accounts: Iterable[ledger.LockedAccount]) -> None:
         """Note orders, fills and balances for the streams of their owners; leases are noted as they open."""
         add = self._changes.add
-        for t in self.tallies.values():
+        for t in self.orders.values():
             add(t.account, account_events.ORDERS, OrderChange(
                 t.pk, t.client_order_id, t.product, t.side, t.price, t.gpus, t.state, t.filled, t.open,
                 t.cancelled, t.version, t.reason,
@@ -282,16 +286,16 @@ class Settlement:
     def _finished_or_sold(self) -> set[str]:
         """The causes of the GPUs that sells gave back or sold in this batch."""
         sold = {trade.sell for trade in self.trades}
-        return {self.tallies[pk].cause for pk in sold} | {t.cause for t in self._ended if t.side != BUY}
+        return {self.orders[pk].cause for pk in sold} | {t.cause for t in self._ended if t.side != BUY}
 
-    def _gpus_needed(self, tally: Tally) -> int:
+    def _gpus_needed(self, order: OrderState) -> int:
         """What an amended offer may sell yet, or has sold at its busiest: its leases lean on the hold."""
-        order = self._resting[tally.pk]
-        return max(order.gpus, *(sold for _, sold in order.sold_steps()))
+        resting = self._resting[order.pk]
+        return max(resting.gpus, *(sold for _, sold in resting.sold_steps()))
 
     # ---- what is read ------------------------------------------------------------------------
 
-    def _load_tallies(self) -> dict[int, Tally]:
+    def _load_orders(self) -> dict[int, OrderState]:
         touched: set[int] = set()
         for event in self.events:
             if type(event) is e.Trade:
@@ -301,16 +305,16 @@ class Settlement:
                 touched.add(event.order)  # type: ignore[union-attr]
             elif type(event) is e.Rejected and self.logged[event.sequence].kind in {"new", "amend"}:
                 touched.add(event.order)
-        sql = f"SELECT {LOADED} FROM {rows.table_of(Order)} WHERE id IN ({rows.listed_sql()})"  # noqa: S608
+        sql = f"SELECT {LOADED} FROM {bulk_sql.table_of(Order)} WHERE id IN ({bulk_sql.listed_sql()})"  # noqa: S608
         with prepared_cursor() as cursor:
-            cursor.execute(sql, [rows.as_list(touched)])
-            return {row[0]: Tally(row) for row in cursor.fetchall()}
+            cursor.execute(sql, [bulk_sql.as_list(touched)])
+            return {row[0]: OrderState(row) for row in cursor.fetchall()}
 
     def _load_money(self) -> None:
-        holds = {t.reservation for t in self.tallies.values() if t.reservation is not None}
+        holds = {t.reservation for t in self.orders.values() if t.reservation is not None}
         extra = {entry.reservation_id for entry in self.logged.values() if entry.reservation_id is not None}
         self.escrow, self.fees = ledger.shard_account_ids(shard=self.shard, now=self.now)
-        accounts = {t.account for t in self.tallies.values() if t.reservation is not None}
+        accounts = {t.account for t in self.orders.values() if t.reservation is not None}
         accounts |= {
             entry.account_id
             for entry in self.logged.values()
@@ -320,9 +324,9 @@ class Settlement:
         locked = ledger.lock_accounts(ids=accounts | {self.escrow, self.fees})
         by_pk = ledger.load_reservations(ids=holds | extra)
         self.extra = {pk: by_pk[pk] for pk in extra}
-        for tally in self.tallies.values():
-            if tally.reservation is not None:
-                tally.hold = by_pk[tally.reservation]
+        for order in self.orders.values():
+            if order.reservation is not None:
+                order.hold = by_pk[order.reservation]
         self.journal = ledger.Journal(accounts=locked.values(), now=self.now)
 
     def _is_new(self, event: e.Event) -> bool:
@@ -331,24 +335,24 @@ class Settlement:
     # ---- one method a kind of event ------------------------------------------------------------
 
     def _accepted(self, event: e.Accepted) -> None:
-        self.tallies[event.order].state = OPEN
+        self.orders[event.order].state = OPEN
 
     def _rejected(self, event: e.Rejected) -> None:
         if self._is_new(event):
-            tally = self.tallies[event.order]
-            tally.end(REJECTED, event.reason)
-            self._ended.append(tally)
+            order = self.orders[event.order]
+            order.end(REJECTED, event.reason)
+            self._ended.append(order)
             return
         self.outcomes[event.sequence] = (False, event.reason)
         self._give_back_extra(event.sequence)
-        if event.order in self.tallies and self.tallies[event.order].side != BUY:
-            self._resized[event.order] = self.tallies[event.order]
+        if event.order in self.orders and self.orders[event.order].side != BUY:
+            self._resized[event.order] = self.orders[event.order]
 
     def _cancelled(self, event: e.Cancelled) -> None:
-        tally = self.tallies[event.order]
-        tally.end(EXPIRED if event.reason == e.Reason.EXPIRED else CANCELLED, event.reason)
-        tally.version += 1
-        self._ended.append(tally)
+        order = self.orders[event.order]
+        order.end(EXPIRED if event.reason == e.Reason.EXPIRED else CANCELLED, event.reason)
+        order.version += 1
+        self._ended.append(order)
         if self._is_by_the_way(event):
             return
         if event.sequence not in self.outcomes:
@@ -364,7 +368,7 @@ class Settlement:
         self.outcomes[event.sequence] = (True, "")
 
     def _trade(self, event: e.Trade) -> None:
-        buy, sell = self.tallies[event.buy], self.tallies[event.sell]
+        buy, sell = self.orders[event.buy], self.orders[event.sell]
         gpu_minutes = event.gpus * (event.end - event.start)
         notional = gpu_minutes * (event.price // quantities.MINUTES_PER_HOUR)
         takes = event.taker_side == BUY
@@ -388,15 +392,15 @@ class Settlement:
                 kind=FEE,
                 cause=f"{cause}/fee",
             )
-        for tally in (buy, sell):
-            tally.filled += gpu_minutes
-            tally.open -= gpu_minutes
-            tally.version += 1
-            if tally.open:
-                tally.state = PARTIALLY_FILLED
+        for order in (buy, sell):
+            order.filled += gpu_minutes
+            order.open -= gpu_minutes
+            order.version += 1
+            if order.open:
+                order.state = PARTIALLY_FILLED
             else:
-                tally.state = FILLED
-                self._ended.append(tally)
+                order.state = FILLED
+                self._ended.append(order)
         self._release_improvement(buy)
         self.trades.append(
             Traded(
@@ -418,25 +422,25 @@ class Settlement:
             )
         )
 
-    def _release_improvement(self, buy: Tally) -> None:
+    def _release_improvement(self, buy: OrderState) -> None:
         """A better price than the limit, and a lower fee, are available again at the fill (rule M16)."""
         if buy.open and buy.hold is not None:
             self.journal.shrink(reservation=buy.hold, left_micros=buy.hold_micros)
 
     def _amended(self, event: e.Amended) -> None:
-        tally = self.tallies[event.order]
-        tally.price, tally.gpus, tally.open = event.price, event.gpus, event.gpu_minutes
-        tally.total = tally.filled + tally.open + tally.cancelled
-        tally.version += 1
+        order = self.orders[event.order]
+        order.price, order.gpus, order.open = event.price, event.gpus, event.gpu_minutes
+        order.total = order.filled + order.open + order.cancelled
+        order.version += 1
         self.outcomes[event.sequence] = (True, "")
-        if tally.hold is None:
-            self._resized[tally.pk] = tally
+        if order.hold is None:
+            self._resized[order.pk] = order
             return
-        self.journal.end(reservation=tally.hold)
+        self.journal.end(reservation=order.hold)
         self._give_back_extra(event.sequence)
-        tally.hold = self.journal.reserve(
-            account_id=tally.account,
-            amount_micros=tally.hold_micros,
+        order.hold = self.journal.reserve(
+            account_id=order.account,
+            amount_micros=order.hold_micros,
             cause=f"amend/{self.shard}/{event.sequence}",
         )
 

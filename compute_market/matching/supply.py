@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from compute_market import rows
 from compute_market.leases import capacity
 from compute_market.leases.errors import LeaseNotFound
 from compute_market.leases.models import Lease
@@ -17,6 +16,7 @@ from compute_market.ledger import postings as ledger
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
 from compute_market.offers.models import GpuHold
+from foundation.database import bulk_sql
 
 
 def cause_of(*, account_id: int, client_order_id: str) -> str:
@@ -91,4 +91,4 @@ def shrink(*, sizes: Sequence[tuple[str, int]]) -> None:
     if not sizes:
         return
     pks = dict(GpuHold.objects.open().filter(cause__in=[c for c, _ in sizes]).values_list("cause", "pk"))
-    rows.update_rows(GpuHold, ("gpus",), [(pks[cause], gpus) for cause, gpus in sizes if cause in pks])
+    bulk_sql.update_rows(GpuHold, ("gpus",), [(pks[cause], gpus) for cause, gpus in sizes if cause in pks])

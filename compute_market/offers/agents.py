@@ -28,8 +28,9 @@ from compute_market.offers.errors import (
     NodeRetired,
 )
 from compute_market.offers.models import NONCE_WINDOW, Node
-from compute_market.rows import table_of
-from hub.interface import Prepared, prepared_cursor
+from foundation.database.bulk_sql import table_of
+from foundation.database.compiled import CompiledQuery
+from foundation.database.cursors import prepared_cursor
 
 CLOCK_SKEW_SECONDS = 300
 SPEND_TRIES = 8
@@ -122,7 +123,7 @@ def spend_nonce(node: Node, nonce: int, *, heard_at: datetime | None = None) -> 
     raise AgentReplayed(last_nonce=node.last_nonce)
 
 
-_by_key = Prepared(
+_by_key = CompiledQuery(
     lambda key_id: Node.objects.select_related("provider").filter(agent_key_id=key_id), key_id="?key"
 )
 

@@ -10,7 +10,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from compute_market.offers import policies
 from compute_market.offers.errors import NodeNotFound, ProductNotFound, ProviderNotFound
 from compute_market.offers.models import CancellationTerm, HardwareReport, Node, Product, Provider
-from hub.interface import Prepared, Principal
+from foundation.database.compiled import CompiledQuery
+from hub.interface import Principal
 
 
 def products() -> QuerySet[Product]:
@@ -18,7 +19,7 @@ def products() -> QuerySet[Product]:
     return Product.objects.order_by("slug")
 
 
-_by_slug = Prepared(lambda slug: Product.objects.filter(slug=slug), slug="?slug")
+_by_slug = CompiledQuery(lambda slug: Product.objects.filter(slug=slug), slug="?slug")
 
 
 def get_product(slug: str) -> Product:

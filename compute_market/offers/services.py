@@ -38,7 +38,7 @@ from compute_market.offers.signals import (
     node_suspended,
     product_changed,
 )
-from compute_market.rows import add_rows
+from foundation.database.bulk_sql import add_rows
 from hub.interface import Principal, held_row
 
 ENROLMENT_LIFETIME = timedelta(days=7)

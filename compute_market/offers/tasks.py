@@ -1,4 +1,4 @@
-"""Bells of supply."""
+"""The Celery tasks of supply. A lost or doubled task does no harm."""
 
 from celery import shared_task
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 
+from foundation.database.compiled import CompiledQuery
 from hub.accounts import policies
 from hub.accounts.errors import InvalidToken, NamespaceNotFound
 from hub.accounts.models import AccessToken, Membership, Namespace, SshKey, User, name_key
 from hub.accounts.principals import Principal
-from hub.prepared import Prepared
 
 LAST_USED_RESOLUTION = timedelta(hours=1)
 
@@ -56,7 +56,7 @@ def get_user(name: str) -> User:
     return user
 
 
-_by_digest = Prepared(
+_by_digest = CompiledQuery(
     lambda digest: AccessToken.objects.select_related("user__namespace").filter(digest=digest),
     digest="?digest",
 )

@@ -38,7 +38,7 @@ def notify(*, event_id: int, now: datetime) -> int:
 
 
 def untold_events(*, now: datetime) -> list[int]:
-    """Events whose bell was lost."""
+    """Events whose task was lost."""
     late = DiscussionEvent.objects.filter(needs_notice=True, created_at__lt=now - SWEEP_AGE)
     return list(late.order_by("id").values_list("pk", flat=True)[:SWEEP_MAX])
 
@@ -171,7 +171,7 @@ def _judge(webhook: Webhook, *, is_failing: bool, now: datetime) -> None:
 
 
 def due_deliveries(*, now: datetime) -> list[int]:
-    """Deliveries whose time has come, by a lost bell or by the back-off."""
+    """Deliveries whose time has come, because a task was lost or by the back-off."""
     due = Delivery.objects.waiting().filter(due_at__lte=now)
     return list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAX])
 

@@ -55,7 +55,7 @@ def tell(fact: Fact, *, now: datetime) -> list[Delivery]:
         deliveries.append(Delivery(webhook=webhook, payload=payload, due_at=now, created_at=now))
     Delivery.objects.bulk_create(deliveries)
     for delivery in deliveries:
-        tasks.ring(tasks.deliver, delivery_id=delivery.pk)
+        tasks.enqueue(tasks.deliver, delivery_id=delivery.pk)
     return deliveries
 
 

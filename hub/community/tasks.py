@@ -1,4 +1,4 @@
-"""Doorbells and sweeps of this room."""
+"""The Celery tasks of notifications and webhooks. Sweeps find what a lost task left."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.utils import timezone
 from hub.community import jobs
 
 
-def ring(bell: Task[Any, Any], **ids: int) -> None:
-    """Ring after the commit. A broker that is away is logged and no more: the sweep finds the row."""
+def enqueue(task: Task[Any, Any], **ids: int) -> None:
+    """Send the task after the commit. If the broker is away, that is logged: the sweep finds the row."""
     # Django names the hook in its log when it fails, and a bare partial has no name.
-    transaction.on_commit(update_wrapper(partial(bell.delay, **ids), bell.delay), robust=True)
+    transaction.on_commit(update_wrapper(partial(task.delay, **ids), task.delay), robust=True)
 
 
 @shared_task(acks_late=True, soft_time_limit=60)

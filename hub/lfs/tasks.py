@@ -1,4 +1,4 @@
-"""Doorbells of this room."""
+"""The Celery tasks of LFS. A lost or doubled task does no harm."""
 
 from celery import shared_task
 from django.conf import settings

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
+from foundation.database.compiled import CompiledQuery
 from hub.accounts.models import NamespaceRedirect, Role, name_key
 from hub.accounts.principals import Principal
-from hub.prepared import Prepared
 from hub.repos import policies
 from hub.repos.errors import NotRestorable, RepositoryNotFound
 from hub.repos.models import AccessRequest, Collaborator, Repository, RepositoryRedirect
@@ -27,7 +27,7 @@ def _named_with_facts(kind: str, namespace_key: str, key: str) -> QuerySet[Repos
 
 
 _by_id, _by_id_with_facts = (
-    Prepared(build, kind="?kind", namespace_key="?namespace", key="?key")
+    CompiledQuery(build, kind="?kind", namespace_key="?namespace", key="?key")
     for build in (_named, _named_with_facts)
 )
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from foundation.database_conflicts import duplicate_as
+from foundation.database.conflicts import duplicate_as
 from hub import gitstore
 from hub.accounts import policies as account_policies
 from hub.accounts import selectors as accounts

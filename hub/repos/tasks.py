@@ -1,4 +1,4 @@
-"""Bells of this room."""
+"""The Celery tasks of repositories. A lost or doubled task does no harm."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -144,7 +144,7 @@ class _Reading:
         library = tagging.library_of(card, self.names, raw_config) if is_model else ""
         task = tagging.transformers_task(card, raw_config, library) if is_model else ""
         body = read.body if read else ""
-        seen = tagging.Seen(
+        seen = tagging.TagInputs(
             kind=self.kind,
             card=card,
             body=body[: 16 * cards.TEXT_MAX],

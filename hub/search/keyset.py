@@ -68,7 +68,7 @@ class Among(Func):
 
 
 class Listed(Func):
-    """The same for ids as `listed` writes them: a query with it can be prepared (`hub.prepared`)."""
+    """The same for ids as `listed` writes them: a query with it can be compiled once."""
 
     output_field = models.BooleanField()
     conditional = True

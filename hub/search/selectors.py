@@ -18,9 +18,9 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
+from foundation.database.compiled import CompiledQuery
 from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
-from hub.prepared import Prepared
 from hub.repos import policies
 from hub.repos.models import Gating, Kind, Repository
 from hub.revisions.models import RepositoryFacts, RepositoryTag
@@ -276,13 +276,13 @@ def _is_narrowed(query: ListQuery) -> bool:
 
 
 @lru_cache(maxsize=128)
-def _first_public(sort: Sort, limit: int) -> Prepared[Repository]:
+def _first_public(sort: Sort, limit: int) -> CompiledQuery[Repository]:
     """The ids of the first page of a kind as everybody sees it: what most lists ask for."""
 
     def build(kind: str) -> QuerySet[Repository, int]:
         return _first_ids(_matching(ANONYMOUS, kind, ListQuery(), [], _Candidates([], None)), sort, limit)
 
-    return Prepared(build, kind="?kind")
+    return CompiledQuery(build, kind="?kind")
 
 
 def _loaded(ids: list[int], wide: frozenset[str]) -> list[Repository]:
@@ -298,9 +298,9 @@ def _loaded(ids: list[int], wide: frozenset[str]) -> list[Repository]:
 
 
 @cache
-def _of_ids(wide: frozenset[str]) -> Prepared[Repository]:
+def _of_ids(wide: frozenset[str]) -> CompiledQuery[Repository]:
     left_out = [*UNUSED, *(f"facts__{column}" for column in WIDE - wide)]
-    return Prepared(
+    return CompiledQuery(
         lambda ids: (
             Repository.objects.filter(keyset.Listed("pk", str(ids)))
             .select_related("namespace", "facts")

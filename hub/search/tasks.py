@@ -1,4 +1,4 @@
-"""Doorbells of this room."""
+"""The Celery tasks of search. A lost or doubled task does no harm."""
 
 from __future__ import annotations
 

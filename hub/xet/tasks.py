@@ -1,4 +1,4 @@
-"""Doorbells of the Xet store."""
+"""The Celery tasks of the Xet store. A lost or doubled task does no harm."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ from django.db import connection
 
 from bazaar.celery import app
 from compute_market.clock import database_now
-from compute_market.matching import books, drain, engine, jobs, services
+from compute_market.matching import drain, engine, jobs, services, shard_engines
 from compute_market.matching.engine import commands as words
-from compute_market.matching.memory import collector_paused
 from compute_market.matching.models import Trade
+from foundation.garbage_collection import collector_paused
 from script.benchmarks import market_http
 from script.benchmarks.market_http import CLIENTS, SUBSCRIBERS, TRADES_A_SECOND, percentiles
 from tests.factories import exchange
@@ -133,11 +133,11 @@ def measure_engine() -> Figures:
     tracemalloc.start()
     matcher = engine.Engine()
     matcher.apply(orders)
-    shelf = books.Books(0, matcher)
+    shard_engine = shard_engines.ShardEngine(0, matcher)
     matcher.apply([])
     size = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    del shelf
+    del shard_engine
     return {"engine": f"{best:,.0f} operations/s", "memory": f"{size / count:,.0f} bytes"}
 
 
@@ -217,7 +217,7 @@ def measure_single(count: int) -> Figures:
 
 def measure_here(size: int, *, profile: bool) -> Figures:
     """What needs a database and no server."""
-    app.conf.broker_url = "memory://"  # the bells are not what is measured
+    app.conf.broker_url = "memory://"  # sending tasks is not measured
     call_command("migrate", verbosity=0)
     figures = measure_bulk_and_drain(size, profile=profile) | measure_single(200)
     assert drain.has_work(1) is False

@@ -50,12 +50,12 @@ class Work:
     def __init__(self, bazaar: LiveBazaar, url: str) -> None:
         folder = Path(parse_qs(urlsplit(url).query)["host"][0])
         database = int((folder / "postmaster.pid").read_text().split()[0])
-        web, worker, bells = bazaar._web, bazaar._worker, bazaar._redis  # noqa: SLF001
+        web, worker, redis = bazaar._web, bazaar._worker, bazaar._redis  # noqa: SLF001
         assert web is not None
         assert worker is not None
-        assert bells is not None
+        assert redis is not None
         self._groups = {
-            web.pid: "web", worker.pid: "worker", database: "database", bells.pid: "redis",
+            web.pid: "web", worker.pid: "worker", database: "database", redis.pid: "redis",
             os.getpid(): "client",
         }  # fmt: skip
         self._database = database

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSES = ("foundation", "hub", "compute_market", "bazaar")
-THE_PLACE = "foundation/database_conflicts.py"
+THE_PLACE = "foundation/database/conflicts.py"
 
 
 def calls_of(node: ast.AST) -> set[str]:

@@ -8,8 +8,8 @@ import pytest
 
 from compute_market.leases import checks as lease_checks
 from compute_market.ledger import checks as ledger_checks
-from compute_market.matching import books
 from compute_market.matching import checks as matching_checks
+from compute_market.matching import shard_engines
 from compute_market.offers import checks as supply_checks
 from tests import clock
 
@@ -30,9 +30,9 @@ def _clock() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_engine_in_memory() -> Iterator[None]:
     """Engines belong to the database of one test."""
-    books.forget_all()
+    shard_engines.forget_all()
     yield
-    books.forget_all()
+    shard_engines.forget_all()
 
 
 @pytest.fixture(autouse=True)

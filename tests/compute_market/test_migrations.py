@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker
 from compute_market.leases import jobs as leasing
 from compute_market.leases.models import JoinedFill, Lease
 from compute_market.ledger.models import Account, Reservation
-from compute_market.matching import books, drain, replay
+from compute_market.matching import drain, replay, shard_engines
 from compute_market.matching import jobs as matching
 from compute_market.matching.models import Order, Trade
 from compute_market.offers import jobs as supply
@@ -37,7 +37,7 @@ def _old_database(django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterato
         old = connections.create_connection("default")
         old.settings_dict = {**usual.settings_dict, "NAME": name}
         connections["default"] = old
-        books.forget_all()
+        shard_engines.forget_all()
         try:
             old_data.create()
             old_data.migrate()
@@ -45,7 +45,7 @@ def _old_database(django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterato
         finally:
             old.close()
             connections["default"] = usual
-            books.forget_all()
+            shard_engines.forget_all()
             _drop_database(name)
 
 
@@ -112,7 +112,7 @@ def _suspends_the_younger_of_two_nodes_that_reported_one_device() -> None:
 
 def _trades_and_settles_on() -> None:
     """Commands that nobody had drained are carried out; every lease comes to its end and is settled."""
-    books.forget_all()
+    shard_engines.forget_all()
     for shard in SHARDS:
         matching.drain_shard(shard=shard, now=LATER)
         assert not drain.has_work(shard)

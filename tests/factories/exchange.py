@@ -123,7 +123,7 @@ def rich(funds: int = 1_000_000) -> Principal:
     return trader(funds=funds)
 
 
-def purse(who: Principal) -> Account:
+def main_account(who: Principal) -> Account:
     """A trader's main account, as it is now."""
     return Account.objects.get(namespace=namespace_of(who), kind=Account.Kind.MAIN)
 

@@ -83,7 +83,7 @@ class Clock:
             self.match()
 
     def match(self) -> None:
-        """Match what waits, as when the bell of an order was lost."""
+        """Match what waits, as if the task of an order had been lost."""
         for shard, waiting in selectors.backlog().items():
             if waiting:
                 _do(DRAIN, shard=shard)

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from compute_market.migration_steps import on_postgresql
+from foundation.database.migration_steps import on_postgresql
 
 LIGHTER = (
     "ALTER TABLE leases_lease DROP CONSTRAINT leases_lease_node_id_b2cf4c93_fk_offers_node_id",

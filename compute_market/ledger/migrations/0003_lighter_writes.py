@@ -6,7 +6,7 @@ SQLite could only forget them by writing its tables anew, and they cost it littl
 import django.db.models.deletion
 from django.db import migrations, models
 
-from compute_market.migration_steps import on_postgresql
+from foundation.database.migration_steps import on_postgresql
 
 LIGHTER = (
     "DROP INDEX ledger_transfer_cause_eb86c110_like",

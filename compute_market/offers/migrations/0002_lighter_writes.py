@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from compute_market.migration_steps import on_postgresql
+from foundation.database.migration_steps import on_postgresql
 
 INDEX = "offers_gpuhold_cause_72128bb0_like"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from foundation.database_conflicts import duplicate_as
+from foundation.database.conflicts import duplicate_as
 from hub.accounts import policies
 from hub.accounts.errors import NameReserved, NameTaken
 from hub.accounts.models import Namespace, NamespaceRedirect, Role, name_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from foundation.database_conflicts import duplicate_as
+from foundation.database.conflicts import duplicate_as
 from hub.accounts import policies, ssh_keys
 from hub.accounts.errors import SshKeyInvalid, SshKeyNotFound, SshKeyTaken
 from hub.accounts.models import AccessToken, SshKey

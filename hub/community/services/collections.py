@@ -11,7 +11,7 @@ from typing import NewType
 from django.db import transaction
 from django.db.models import Max
 
-from foundation.database_conflicts import duplicate_as
+from foundation.database.conflicts import duplicate_as
 from hub.accounts import policies as accounts
 from hub.accounts import selectors as namespaces
 from hub.accounts.models import Namespace, Role

@@ -224,7 +224,7 @@ def _insert_event(
     event = DiscussionEvent.objects.create(
         discussion=discussion, type=kind, author=actor.user, text=text, data=data or {}, created_at=now
     )
-    tasks.ring(tasks.notify, event_id=event.pk)
+    tasks.enqueue(tasks.notify, event_id=event.pk)
     return event
 
 

@@ -31,7 +31,7 @@ class Tag(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TagInputs:
     """What of a repository the tags are told from."""
 
     kind: str
@@ -80,7 +80,7 @@ def relation_of(card: Mapping[str, Any], names: frozenset[str], config: Mapping[
     return "finetune"
 
 
-def tags_of(seen: Seen) -> list[Tag]:
+def tags_of(seen: TagInputs) -> list[Tag]:
     """Every tag once, in the order in which the info object shows them."""
     found = [*_by_kind(seen), *_common(seen)]
     kept: dict[str, Tag] = {}
@@ -90,7 +90,7 @@ def tags_of(seen: Seen) -> list[Tag]:
     return list(kept.values())[:TAGS_MAX]
 
 
-def _by_kind(seen: Seen) -> Iterable[Tag]:
+def _by_kind(seen: TagInputs) -> Iterable[Tag]:
     if seen.kind == "model":
         return _of_model(seen)
     if seen.kind == "dataset":
@@ -98,7 +98,7 @@ def _by_kind(seen: Seen) -> Iterable[Tag]:
     return _of_space(seen) if seen.kind == "space" else []
 
 
-def _of_model(seen: Seen) -> Iterable[Tag]:
+def _of_model(seen: TagInputs) -> Iterable[Tag]:
     if seen.library:
         yield Tag("library", seen.library)
     endings = {name.rsplit(".", 1)[-1] for name in seen.names}
@@ -134,7 +134,7 @@ def _of_model(seen: Seen) -> Iterable[Tag]:
         yield Tag("language", language)
 
 
-def _of_dataset(seen: Seen) -> Iterable[Tag]:
+def _of_dataset(seen: TagInputs) -> Iterable[Tag]:
     for field in (
         "task_categories",
         "task_ids",
@@ -154,7 +154,7 @@ def _of_dataset(seen: Seen) -> Iterable[Tag]:
             yield Tag("format", f"format:{format_}")
 
 
-def _of_space(seen: Seen) -> Iterable[Tag]:
+def _of_space(seen: TagInputs) -> Iterable[Tag]:
     if sdk := cards.word(seen.card.get("sdk")):
         yield Tag("sdk", sdk)
     for field, type_ in (("models", USES_MODEL), ("datasets", USES_DATASET)):
@@ -163,7 +163,7 @@ def _of_space(seen: Seen) -> Iterable[Tag]:
                 yield Tag(type_, f"{field[:-1]}:{word}")
 
 
-def _common(seen: Seen) -> Iterable[Tag]:
+def _common(seen: TagInputs) -> Iterable[Tag]:
     for word in cards.words(seen.card.get("tags")):
         yield Tag(_type_of(word), word)
     for license_id in cards.words(seen.card.get("license")):

@@ -81,7 +81,7 @@ class Facet:
 
 def home(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
-    shelves = [
+    groups = [
         (
             kind,
             links.PLURALS[kind],
@@ -92,8 +92,8 @@ def home(request: HttpRequest) -> HttpResponse:
     newest = selectors.list_repositories(
         actor=actor, kind=Kind.MODEL, query=ListQuery(limit=6, sort=Sort.CREATED)
     ).items
-    example = next((found.full_name for found in shelves[0][2] if _shows_well(found)), "")
-    return page(request, "hub/home.html", {"shelves": shelves, "newest": newest, "example": example})
+    example = next((found.full_name for found in groups[0][2] if _shows_well(found)), "")
+    return page(request, "hub/home.html", {"groups": groups, "newest": newest, "example": example})
 
 
 def _shows_well(repository: Repository) -> bool:
@@ -182,12 +182,12 @@ def search(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("search", "").strip()[:200]
     if not getattr(request, "htmx", False):
         return HttpResponseRedirect(f"/models?{urlencode({'search': text})}")
-    shelves, people = [], Namespace.objects.none()
+    groups, people = [], Namespace.objects.none()
     if text:
         query = ListQuery(text=text, sort=Sort.RELEVANCE, limit=5)
         for kind in PAGE_KINDS:
             items = selectors.list_repositories(actor=actor_of(request), kind=kind, query=query).items
             if items:
-                shelves.append((kind, links.PLURALS[kind], items))
+                groups.append((kind, links.PLURALS[kind], items))
         people = Namespace.objects.filter(Q(key__startswith=text.lower()))[:4]
-    return page(request, "hub/found.html", {"shelves": shelves, "people": people, "text": text})
+    return page(request, "hub/found.html", {"groups": groups, "people": people, "text": text})

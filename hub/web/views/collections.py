@@ -15,7 +15,7 @@ from hub.community.models.collections import NOTE_CHARS_MAX
 from hub.community.selectors import collections as selectors
 from hub.community.services import collections as services
 from hub.web.forms import PAGE_KINDS, CollectionForm, CollectionSettingsForm
-from hub.web.places import Place, repository_page
+from hub.web.repository_pages import RepositoryPage, repository_page
 from hub.web.requests import actor_of, local_address, page, signed_in, submit
 
 CHOICES_SHOWN = 50
@@ -87,15 +87,15 @@ def edit(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
 
 
 def _change_item(request: HttpRequest, found: Collection, act: str, keys: list[str]) -> None:
-    """A note is written anew; an item goes one place up or down among those that are shown."""
+    """A note is written anew; an item goes one repo_page up or down among those that are shown."""
     key = request.POST.get("key", "")
-    place = keys.index(key) + (1 if act == "down" else -1) if act != "note" and key in keys else None
+    position = keys.index(key) + (1 if act == "down" else -1) if act != "note" and key in keys else None
     services.change_item(
         actor=actor_of(request),
         collection=found,
         key=key,
         note=request.POST.get("note", "") if act == "note" else None,
-        position=place,
+        position=position,
         now=timezone.now(),
     )
 
@@ -111,27 +111,27 @@ def _act(request: HttpRequest, found: Collection) -> None:
 
 
 @repository_page
-def choose(request: HttpRequest, place: Place) -> HttpResponse:
+def choose(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     """Into which collection a repository goes."""
     user = signed_in(request)
     owners = [user.name] + [member.organization.name for member in accounts.organizations_of(user)]
-    mine = selectors.list_collections(actor=place.actor, owners=owners)[:CHOICES_SHOWN]
-    context = place.header("") | {
+    mine = selectors.list_collections(actor=repo_page.actor, owners=owners)[:CHOICES_SHOWN]
+    context = repo_page.header("") | {
         "collections": mine,
-        "is_collectable": place.repository.kind in PAGE_KINDS,
+        "is_collectable": repo_page.repository.kind in PAGE_KINDS,
     }
     return page(request, "hub/collections/choose.html", context)
 
 
 @require_POST
 @repository_page
-def add(request: HttpRequest, place: Place) -> HttpResponse:
-    found = selectors.get_collection(actor=place.actor, slug=request.POST.get("collection", ""))
+def add(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
+    found = selectors.get_collection(actor=repo_page.actor, slug=request.POST.get("collection", ""))
     services.add_item(
-        actor=place.actor,
+        actor=repo_page.actor,
         collection=found,
-        type_=place.repository.kind,
-        item_id=place.repository.full_name,
+        type_=repo_page.repository.kind,
+        item_id=repo_page.repository.full_name,
         now=timezone.now(),
     )
     return HttpResponseRedirect(f"/collections/{found.slug}")

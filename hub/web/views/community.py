@@ -20,8 +20,8 @@ from hub.community.services import pull_requests
 from hub.markup import render
 from hub.repos import policies as repos
 from hub.web.forms import CommentForm, DiscussionForm
-from hub.web.places import Place, repository_page
 from hub.web.rendering import diffs
+from hub.web.repository_pages import RepositoryPage, repository_page
 from hub.web.requests import page, signed_in, submit
 from hub.web.views.files import DIFF_FILES_MAX, shown_changes
 
@@ -30,18 +30,18 @@ VERSIONS_SHOWN = 30
 
 
 @repository_page
-def index(request: HttpRequest, place: Place) -> HttpResponse:
+def index(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     status = request.GET.get("status", "open")
     kind = request.GET.get("type", "")
     search = request.GET.get("search", "").strip()[:100]
     found = selectors.list_discussions(
-        actor=place.actor,
-        repository=place.repository,
+        actor=repo_page.actor,
+        repository=repo_page.repository,
         is_pull_request={"pull": True, "discussion": False}.get(kind),
         status=status if status in {"open", "closed"} else None,
         search=search,
     )
-    context = place.header("community") | {
+    context = repo_page.header("community") | {
         "discussions": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
         "status": status,
         "type": kind,
@@ -51,14 +51,14 @@ def index(request: HttpRequest, place: Place) -> HttpResponse:
 
 
 @repository_page
-def new(request: HttpRequest, place: Place) -> HttpResponse:
+def new(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     signed_in(request)
     form = DiscussionForm(request.POST or None)
 
     def open_thread(data: dict[str, Any]) -> Discussion:
         return threads.open_discussion(
-            actor=place.actor,
-            repository=place.repository,
+            actor=repo_page.actor,
+            repository=repo_page.repository,
             title=data["title"],
             text=data["text"],
             now=timezone.now(),
@@ -66,41 +66,43 @@ def new(request: HttpRequest, place: Place) -> HttpResponse:
 
     made = submit(request, form, open_thread)
     if made is not None:
-        return HttpResponseRedirect(f"{place.address}/discussions/{made.number}")
-    return page(request, "hub/community/new.html", place.header("community") | {"form": form}, form=form)
+        return HttpResponseRedirect(f"{repo_page.address}/discussions/{made.number}")
+    return page(request, "hub/community/new.html", repo_page.header("community") | {"form": form}, form=form)
 
 
 @repository_page
-def show(request: HttpRequest, place: Place, number: int) -> HttpResponse:
+def show(request: HttpRequest, repo_page: RepositoryPage, number: int) -> HttpResponse:
     """The thread; for a pull request also what it changes and whether it can be merged."""
-    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
+    discussion = selectors.get_discussion(
+        actor=repo_page.actor, repository=repo_page.repository, number=number
+    )
     form = CommentForm(request.POST or None)
-    wrote = submit(request, form, lambda data: _act(request, place, discussion, data["text"]))
+    wrote = submit(request, form, lambda data: _act(request, repo_page, discussion, data["text"]))
     if wrote is not None:
-        return HttpResponseRedirect(f"{place.address}/discussions/{number}")
-    listed = selectors.list_events(actor=place.actor, discussion=discussion)
+        return HttpResponseRedirect(f"{repo_page.address}/discussions/{number}")
+    listed = selectors.list_events(actor=repo_page.actor, discussion=discussion)
     # Other events have no text to render.
     html = render.markdown_all(
         [event.text if event.type == EventType.COMMENT else "" for event in listed], mentions=True
     )
     events = list(zip(listed, html, strict=True))
-    context = place.header("community") | {
+    context = repo_page.header("community") | {
         "discussion": discussion,
         "events": events,
         "form": form,
-        "can_moderate": policies.can_moderate(place.actor, discussion),
-        "can_merge": repos.can_write(place.actor, place.repository),
+        "can_moderate": policies.can_moderate(repo_page.actor, discussion),
+        "can_merge": repos.can_write(repo_page.actor, repo_page.repository),
     }
-    if discussion.is_pull_request and not place.gate:
-        context |= _proposal(place, discussion)
+    if discussion.is_pull_request and not repo_page.gate:
+        context |= _proposal(repo_page, discussion)
     return page(request, "hub/community/show.html", context, form=form)
 
 
-def _proposal(place: Place, discussion: Discussion) -> dict[str, Any]:
-    proposal = selectors.proposal_of(actor=place.actor, pull_request=discussion)
+def _proposal(repo_page: RepositoryPage, discussion: Discussion) -> dict[str, Any]:
+    proposal = selectors.proposal_of(actor=repo_page.actor, pull_request=discussion)
     if proposal is None:
         return {"proposal": None}
-    changes = place.git.diff(proposal.base, proposal.head, with_patch=True)
+    changes = repo_page.git.diff(proposal.base, proposal.head, with_patch=True)
     return {
         "proposal": proposal,
         "changes": shown_changes(changes),
@@ -109,9 +111,9 @@ def _proposal(place: Place, discussion: Discussion) -> dict[str, Any]:
     }
 
 
-def _act(request: HttpRequest, place: Place, discussion: Discussion, text: str) -> Any:
+def _act(request: HttpRequest, repo_page: RepositoryPage, discussion: Discussion, text: str) -> Any:
     """What the pressed button says: comment, close, reopen (also: publish a draft), merge."""
-    act, now, actor = request.POST.get("act", "comment"), timezone.now(), place.actor
+    act, now, actor = request.POST.get("act", "comment"), timezone.now(), repo_page.actor
     if act == "merge":
         return pull_requests.merge(actor=actor, pull_request=discussion, text=text, now=now)
     if act in {"close", "open"}:
@@ -122,40 +124,46 @@ def _act(request: HttpRequest, place: Place, discussion: Discussion, text: str) 
 
 @require_POST
 @repository_page
-def rename(request: HttpRequest, place: Place, number: int) -> HttpResponse:
-    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
-    threads.rename(
-        actor=place.actor, discussion=discussion, title=request.POST.get("title", ""), now=timezone.now()
+def rename(request: HttpRequest, repo_page: RepositoryPage, number: int) -> HttpResponse:
+    discussion = selectors.get_discussion(
+        actor=repo_page.actor, repository=repo_page.repository, number=number
     )
-    return HttpResponseRedirect(f"{place.address}/discussions/{number}")
+    threads.rename(
+        actor=repo_page.actor, discussion=discussion, title=request.POST.get("title", ""), now=timezone.now()
+    )
+    return HttpResponseRedirect(f"{repo_page.address}/discussions/{number}")
 
 
 @require_POST
 @repository_page
-def hide_comment(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
-    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
-    threads.hide_comment(actor=place.actor, discussion=discussion, key=key, now=timezone.now())
-    return HttpResponseRedirect(f"{place.address}/discussions/{number}")
+def hide_comment(request: HttpRequest, repo_page: RepositoryPage, number: int, key: str) -> HttpResponse:
+    discussion = selectors.get_discussion(
+        actor=repo_page.actor, repository=repo_page.repository, number=number
+    )
+    threads.hide_comment(actor=repo_page.actor, discussion=discussion, key=key, now=timezone.now())
+    return HttpResponseRedirect(f"{repo_page.address}/discussions/{number}")
 
 
 @repository_page
-def edit_comment(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
+def edit_comment(request: HttpRequest, repo_page: RepositoryPage, number: int, key: str) -> HttpResponse:
     """The author's words, to change them; what they were stays to be seen."""
     signed_in(request)
-    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
-    comment = selectors.get_comment(actor=place.actor, discussion=discussion, key=key)
-    policies.require_edit(place.actor, comment)
+    discussion = selectors.get_discussion(
+        actor=repo_page.actor, repository=repo_page.repository, number=number
+    )
+    comment = selectors.get_comment(actor=repo_page.actor, discussion=discussion, key=key)
+    policies.require_edit(repo_page.actor, comment)
     form = CommentForm(request.POST or None, initial={"text": comment.text})
     saved = submit(
         request,
         form,
         lambda data: threads.edit_comment(
-            actor=place.actor, discussion=discussion, key=key, text=data["text"], now=timezone.now()
+            actor=repo_page.actor, discussion=discussion, key=key, text=data["text"], now=timezone.now()
         ),
     )
     if saved is not None:
-        return HttpResponseRedirect(f"{place.address}/discussions/{number}#{key}")
-    context = place.header("community") | {"discussion": discussion, "comment": comment, "form": form}
+        return HttpResponseRedirect(f"{repo_page.address}/discussions/{number}#{key}")
+    context = repo_page.header("community") | {"discussion": discussion, "comment": comment, "form": form}
     return page(request, "hub/community/edit.html", context, form=form)
 
 
@@ -170,10 +178,12 @@ class Version:
 
 
 @repository_page
-def comment_history(request: HttpRequest, place: Place, number: int, key: str) -> HttpResponse:
+def comment_history(request: HttpRequest, repo_page: RepositoryPage, number: int, key: str) -> HttpResponse:
     """What a comment said before, newest first."""
-    discussion = selectors.get_discussion(actor=place.actor, repository=place.repository, number=number)
-    comment = selectors.get_comment(actor=place.actor, discussion=discussion, key=key)
+    discussion = selectors.get_discussion(
+        actor=repo_page.actor, repository=repo_page.repository, number=number
+    )
+    comment = selectors.get_comment(actor=repo_page.actor, discussion=discussion, key=key)
     texts = [(past.text, past.author, past.written_at) for past in comment.past_texts.all()]
     texts.append((comment.text, comment.edited_by or comment.author, comment.edited_at or comment.created_at))
     # What was before the first one shown is compared with, but not shown.
@@ -184,7 +194,7 @@ def comment_history(request: HttpRequest, place: Place, number: int, key: str) -
         Version(author, at, made, diffs.between(old, text) if old else [])
         for old, made, (text, author, at) in zip(before, html, shown, strict=True)
     ]
-    context = place.header("community") | {
+    context = repo_page.header("community") | {
         "discussion": discussion,
         "comment": comment,
         "versions": versions[::-1],

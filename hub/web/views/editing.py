@@ -27,8 +27,8 @@ from hub.revisions.services import NewCommit
 from hub.revisions.staging import Staging
 from hub.web import contents, links
 from hub.web.forms import EditForm, NewRepositoryForm
-from hub.web.places import Place, repository_page
 from hub.web.rendering.files import TEXT_BYTES_MAX
+from hub.web.repository_pages import RepositoryPage, repository_page
 from hub.web.requests import actor_of, page, signed_in, submit
 
 LICENSES = (
@@ -83,29 +83,31 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @repository_page
-def upload(request: HttpRequest, place: Place, revision: str, path: str = "") -> HttpResponse:
+def upload(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: str = "") -> HttpResponse:
     """Drag files here. The script speaks the clients' own wire; without it a form takes a few files."""
     signed_in(request)
-    policies.require_propose(place.actor, place.repository)
-    shown, commit = place.revision(revision)
-    can_write = policies.can_write(place.actor, place.repository)
+    policies.require_propose(repo_page.actor, repo_page.repository)
+    shown, commit = repo_page.revision(revision)
+    can_write = policies.can_write(repo_page.actor, repo_page.repository)
     if request.method == "POST":
-        return _upload_form(request, place, shown, commit, path.strip("/"))
-    context = place.header("files") | {
+        return _upload_form(request, repo_page, shown, commit, path.strip("/"))
+    context = repo_page.header("files") | {
         "revision": shown,
         "path": path.strip("/"),
         "can_commit": can_write,
         "bytes_max": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-        "wire": f"/api/{links.PLURALS[place.repository.kind]}/{place.repository.full_name}",
-        "git": f"/{links.prefixed(place.repository.kind, place.repository.full_name)}.git",
+        "wire": f"/api/{links.PLURALS[repo_page.repository.kind]}/{repo_page.repository.full_name}",
+        "git": f"/{links.prefixed(repo_page.repository.kind, repo_page.repository.full_name)}.git",
     }
     return page(request, "hub/repository/upload.html", context)
 
 
-def _upload_form(request: HttpRequest, place: Place, revision: str, commit: str, folder: str) -> HttpResponse:
+def _upload_form(
+    request: HttpRequest, repo_page: RepositoryPage, revision: str, commit: str, folder: str
+) -> HttpResponse:
     """The way without scripts: all files in one request, staged as they were received."""
-    proposer = quotas.proposer_of(place.actor, place.repository)
-    staging = Staging(repository=place.repository, commit=commit, now=timezone.now(), proposer=proposer)
+    proposer = quotas.proposer_of(repo_page.actor, repo_page.repository)
+    staging = Staging(repository=repo_page.repository, commit=commit, now=timezone.now(), proposer=proposer)
     prefix = f"{folder}/" if folder else ""
     operations: list[Operation] = [
         staging.add(prefix + str(file.name), file.chunks()) for file in request.FILES.getlist("files")
@@ -113,30 +115,32 @@ def _upload_form(request: HttpRequest, place: Place, revision: str, commit: str,
     title = request.POST.get("message", "").strip() or _("Upload files")
     asked = NewCommit(operations=operations, title=title)
     return HttpResponseRedirect(
-        _commit(place, revision, asked, is_proposal=request.POST.get("propose") == "1")
+        _commit(repo_page, revision, asked, is_proposal=request.POST.get("propose") == "1")
     )
 
 
-def _commit(place: Place, revision: str, asked: NewCommit, *, is_proposal: bool) -> str:
+def _commit(repo_page: RepositoryPage, revision: str, asked: NewCommit, *, is_proposal: bool) -> str:
     """Commit, or open a pull request; the address that shows the outcome."""
     now = timezone.now()
     if is_proposal:
         proposed = community.commit_as_pull_request(
-            actor=place.actor, repository=place.repository, revision=revision, request=asked, now=now
+            actor=repo_page.actor, repository=repo_page.repository, revision=revision, request=asked, now=now
         )
-        return f"{place.address}/discussions/{proposed.pull_request.number}"
-    services.commit(actor=place.actor, repository=place.repository, revision=revision, request=asked, now=now)
-    return links.at(place.repository, "tree", revision)
+        return f"{repo_page.address}/discussions/{proposed.pull_request.number}"
+    services.commit(
+        actor=repo_page.actor, repository=repo_page.repository, revision=revision, request=asked, now=now
+    )
+    return links.at(repo_page.repository, "tree", revision)
 
 
 @repository_page
-def edit(request: HttpRequest, place: Place, revision: str, path: str = "") -> HttpResponse:
+def edit(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: str = "") -> HttpResponse:
     """Write a text file. Who may not commit proposes; a branch that moved meanwhile is told so."""
     signed_in(request)
-    policies.require_propose(place.actor, place.repository)
-    shown, commit = place.revision(revision)
+    policies.require_propose(repo_page.actor, repo_page.repository)
+    shown, commit = repo_page.revision(revision)
     path = path.strip("/")
-    can_write = policies.can_write(place.actor, place.repository)
+    can_write = policies.can_write(repo_page.actor, repo_page.repository)
     is_new = request.GET.get("new") == "1"
     initial = {
         "path": f"{path}/" if is_new and path else path,
@@ -144,14 +148,16 @@ def edit(request: HttpRequest, place: Place, revision: str, path: str = "") -> H
         "as_pull_request": not can_write,
     }
     if not is_new:
-        initial["content"] = _text_at(place, commit, path)
+        initial["content"] = _text_at(repo_page, commit, path)
     form = EditForm(request.POST or None, initial=initial)
 
     def save(data: dict[str, Any]) -> str:
         target = data["path"].strip().strip("/")
         text = data["content"].replace("\r\n", "\n")
-        proposer = quotas.proposer_of(place.actor, place.repository)
-        staging = Staging(repository=place.repository, commit=commit, now=timezone.now(), proposer=proposer)
+        proposer = quotas.proposer_of(repo_page.actor, repo_page.repository)
+        staging = Staging(
+            repository=repo_page.repository, commit=commit, now=timezone.now(), proposer=proposer
+        )
         operations: list[Operation] = [staging.add(target, [text.encode()])]
         if not is_new and target != path:
             operations.append(DeleteFile(path, missing_ok=True))
@@ -161,12 +167,12 @@ def edit(request: HttpRequest, place: Place, revision: str, path: str = "") -> H
             title=data["message"].strip() or _("Update %(path)s") % {"path": target},
             parent=None if is_proposal else data["parent"] or None,
         )
-        return _commit(place, shown, asked, is_proposal=is_proposal)
+        return _commit(repo_page, shown, asked, is_proposal=is_proposal)
 
     address = submit(request, form, save)
     if address is not None:
         return HttpResponseRedirect(address)
-    context = place.header("files") | {
+    context = repo_page.header("files") | {
         "form": form,
         "revision": shown,
         "path": path,
@@ -177,29 +183,31 @@ def edit(request: HttpRequest, place: Place, revision: str, path: str = "") -> H
     return page(request, "hub/repository/edit.html", context, form=form)
 
 
-def _text_at(place: Place, commit: str, path: str) -> str:
+def _text_at(repo_page: RepositoryPage, commit: str, path: str) -> str:
     """What the file says now; a new card starts with what a card should say. Raises: NotAFile."""
-    entry = place.git.find_entry(commit, path)
+    entry = repo_page.git.find_entry(commit, path)
     if entry is None:
         return (
-            f"---\nlicense: apache-2.0\ntags: []\n---\n\n# {place.repository.name}\n"
+            f"---\nlicense: apache-2.0\ntags: []\n---\n\n# {repo_page.repository.name}\n"
             if path == "README.md"
             else ""
         )
-    found = revisions.get_file(actor=place.actor, repository=place.repository, commit=commit, path=path)
-    read = contents.reader_of(actor=place.actor, repository=place.repository, entry=found)
+    found = revisions.get_file(
+        actor=repo_page.actor, repository=repo_page.repository, commit=commit, path=path
+    )
+    read = contents.reader_of(actor=repo_page.actor, repository=repo_page.repository, entry=found)
     return read(0, TEXT_BYTES_MAX).decode("utf-8", "replace") if read else ""
 
 
 @require_POST
 @repository_page
-def preview(request: HttpRequest, place: Place) -> HttpResponse:
+def preview(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     """The card as it would look, and what is wrong with its front matter."""
     text = request.POST.get("content", request.POST.get("text", ""))
-    address, branch = place.address, place.repository.default_branch
+    address, branch = repo_page.address, repo_page.repository.default_branch
     base = markdown.Base(pages=f"{address}/blob/{branch}/", files=f"{address}/resolve/{branch}/")
     is_card = request.POST.get("path") == "README.md"
-    errors, warnings = validate_card(text, place.repository.kind) if is_card else ([], [])
+    errors, warnings = validate_card(text, repo_page.repository.kind) if is_card else ([], [])
     context = {
         "html": render.markdown(front_matter.split(text)[1] if is_card else text, base, mentions=not is_card),
         "errors": errors,
@@ -209,11 +217,11 @@ def preview(request: HttpRequest, place: Place) -> HttpResponse:
 
 
 @repository_page
-def delete(request: HttpRequest, place: Place, revision: str, path: str) -> HttpResponse:
+def delete(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: str) -> HttpResponse:
     """Asked once, then one commit that takes the file away."""
     signed_in(request)
-    policies.require_write(place.actor, place.repository)
-    shown, commit = place.revision(revision)
+    policies.require_write(repo_page.actor, repo_page.repository)
+    shown, commit = repo_page.revision(revision)
     path = path.strip("/")
     if request.method == "POST":
         asked = NewCommit(
@@ -221,7 +229,7 @@ def delete(request: HttpRequest, place: Place, revision: str, path: str) -> Http
             title=request.POST.get("message", "").strip() or _("Delete %(path)s") % {"path": path},
             parent=commit,
         )
-        return HttpResponseRedirect(_commit(place, shown, asked, is_proposal=False))
+        return HttpResponseRedirect(_commit(repo_page, shown, asked, is_proposal=False))
     return page(
-        request, "hub/repository/delete.html", place.header("files") | {"revision": shown, "path": path}
+        request, "hub/repository/delete.html", repo_page.header("files") | {"revision": shown, "path": path}
     )

@@ -14,8 +14,8 @@ from hub.revisions import last_commits
 from hub.revisions import selectors as revisions
 from hub.revisions.facts import front_matter
 from hub.web import contents, links
-from hub.web.places import Place, repository_page
 from hub.web.rendering import diffs, files
+from hub.web.repository_pages import RepositoryPage, repository_page
 from hub.web.requests import page
 
 HISTORY_PAGE = 40
@@ -26,39 +26,41 @@ DIFF_ROW_MARKUP_CHARS = 75
 TREE_PAGE = 100
 
 
-def crumbs(place: Place, revision: str, path: str) -> list[tuple[str, str]]:
+def crumbs(repo_page: RepositoryPage, revision: str, path: str) -> list[tuple[str, str]]:
     """(name, address) of each folder down to a path."""
     found, so_far = [], ""
     for part in path.split("/") if path else []:
         so_far = f"{so_far}/{part}" if so_far else part
-        found.append((part, links.at(place.repository, "tree", revision, so_far)))
+        found.append((part, links.at(repo_page.repository, "tree", revision, so_far)))
     return found
 
 
 @repository_page
-def tree(request: HttpRequest, place: Place, revision: str | None = None, path: str = "") -> HttpResponse:
-    if place.gate:
-        return HttpResponseRedirect(place.address)
-    shown, commit = place.revision(revision)
+def tree(
+    request: HttpRequest, repo_page: RepositoryPage, revision: str | None = None, path: str = ""
+) -> HttpResponse:
+    if repo_page.gate:
+        return HttpResponseRedirect(repo_page.address)
+    shown, commit = repo_page.revision(revision)
     path = path.strip("/")
-    context = place.header("files")
-    entry = place.git.entry(commit, path)
+    context = repo_page.header("files")
+    entry = repo_page.git.entry(commit, path)
     if entry.is_file:
-        return HttpResponseRedirect(links.at(place.repository, "blob", shown, path))
-    pages = Paginator(place.items(commit, path), TREE_PAGE).get_page(request.GET.get("page"))
+        return HttpResponseRedirect(links.at(repo_page.repository, "blob", shown, path))
+    pages = Paginator(repo_page.items(commit, path), TREE_PAGE).get_page(request.GET.get("page"))
     items = list(pages)
-    last = last_commits.commits_of(place.repository, commit, [*(item.path for item in items), path])
-    entries = [(place.git.sized(item), last.get(item.path)) for item in items]
+    last = last_commits.commits_of(repo_page.repository, commit, [*(item.path for item in items), path])
+    entries = [(repo_page.git.sized(item), last.get(item.path)) for item in items]
     context |= {
         "revision": shown,
         "commit": commit,
         "path": path,
-        "crumbs": crumbs(place, shown, path),
+        "crumbs": crumbs(repo_page, shown, path),
         "entries": entries,
         "pages": pages,
-        "latest": last.get(path) or place.git.commit(commit),
-        "refs": place.refs(),
-        "in_chunks": contents.held_in_chunks(place.repository, [entry for entry, _ in entries]),
+        "latest": last.get(path) or repo_page.git.commit(commit),
+        "refs": repo_page.refs(),
+        "in_chunks": contents.held_in_chunks(repo_page.repository, [entry for entry, _ in entries]),
     }
     return page(request, "hub/repository/tree.html", context)
 
@@ -75,62 +77,64 @@ def line_numbers(view: files.View) -> str:
 
 
 @repository_page
-def blob(request: HttpRequest, place: Place, revision: str, path: str) -> HttpResponse:
-    if place.gate:
-        return HttpResponseRedirect(place.address)
-    shown, commit = place.revision(revision)
+def blob(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: str) -> HttpResponse:
+    if repo_page.gate:
+        return HttpResponseRedirect(repo_page.address)
+    shown, commit = repo_page.revision(revision)
     path = path.strip("/")
-    entry = revisions.get_file(actor=place.actor, repository=place.repository, commit=commit, path=path)
-    read = contents.reader_of(actor=place.actor, repository=place.repository, entry=entry)
+    entry = revisions.get_file(
+        actor=repo_page.actor, repository=repo_page.repository, commit=commit, path=path
+    )
+    read = contents.reader_of(actor=repo_page.actor, repository=repo_page.repository, entry=entry)
     view = files.view_of(path, read, page=number_in(request, "page"))
     card = ""
     if view.kind == "markdown":
         folder = path.rpartition("/")[0]
         prefix = f"{folder}/" if folder else ""
         base = markdown.Base(
-            pages=links.at(place.repository, "blob", shown) + f"/{prefix}",
-            files=links.at(place.repository, "resolve", shown) + f"/{prefix}",
+            pages=links.at(repo_page.repository, "blob", shown) + f"/{prefix}",
+            files=links.at(repo_page.repository, "resolve", shown) + f"/{prefix}",
         )
         card = render.markdown(front_matter.split(view.text)[1], base)
     notes = [cell for cell in view.cells if cell["kind"] == "markdown"]
     for cell, html in zip(notes, render.markdown_all([cell["text"] for cell in notes]), strict=True):
         cell["html"] = html
-    context = place.header("files") | {
+    context = repo_page.header("files") | {
         "revision": shown,
         "commit": commit,
         "path": path,
-        "crumbs": crumbs(place, shown, path),
+        "crumbs": crumbs(repo_page, shown, path),
         "entry": entry,
         "view": view,
         "card": card,
         "numbers": line_numbers(view),
-        "in_chunks": contents.held_in_chunks(place.repository, [entry]),
-        "latest": last_commits.commits_of(place.repository, commit, [path]).get(path),
+        "in_chunks": contents.held_in_chunks(repo_page.repository, [entry]),
+        "latest": last_commits.commits_of(repo_page.repository, commit, [path]).get(path),
         "can_edit": entry.pointer is None
         and view.kind in {"source", "markdown", "table", "notebook"}
         and entry.size <= files.TEXT_BYTES_MAX,
-        "can_delete": policies.can_write(place.actor, place.repository),
+        "can_delete": policies.can_write(repo_page.actor, repo_page.repository),
     }
     return page(request, "hub/repository/blob.html", context)
 
 
 @repository_page
-def commits(request: HttpRequest, place: Place, revision: str | None = None) -> HttpResponse:
+def commits(request: HttpRequest, repo_page: RepositoryPage, revision: str | None = None) -> HttpResponse:
     """The history from a revision back; `?from=` a commit goes on from there."""
-    if place.gate:
-        return HttpResponseRedirect(place.address)
-    shown, head = place.revision(revision)
+    if repo_page.gate:
+        return HttpResponseRedirect(repo_page.address)
+    shown, head = repo_page.revision(revision)
     start = request.GET.get("from") or head
     if start != head:
-        start = revisions.resolve(place.repository, start)
+        start = revisions.resolve(repo_page.repository, start)
     found = revisions.history(
-        actor=place.actor, repository=place.repository, commit=start, limit=HISTORY_PAGE + 1
+        actor=repo_page.actor, repository=repo_page.repository, commit=start, limit=HISTORY_PAGE + 1
     )
-    context = place.header("files") | {
+    context = repo_page.header("files") | {
         "revision": shown,
         "commits": found[:HISTORY_PAGE],
         "next": found[HISTORY_PAGE].oid if len(found) > HISTORY_PAGE else "",
-        "refs": place.refs(),
+        "refs": repo_page.refs(),
     }
     return page(request, "hub/repository/commits.html", context)
 
@@ -160,12 +164,12 @@ def shown_changes(changes: list[FileChange]) -> list[ShownChange]:
 
 
 @repository_page
-def commit(request: HttpRequest, place: Place, oid: str) -> HttpResponse:
-    if place.gate:
-        return HttpResponseRedirect(place.address)
-    found = place.git.commit(revisions.resolve(place.repository, oid))
-    changes = place.git.diff(found.parents[0] if found.parents else None, found.oid, with_patch=True)
-    context = place.header("files") | {
+def commit(request: HttpRequest, repo_page: RepositoryPage, oid: str) -> HttpResponse:
+    if repo_page.gate:
+        return HttpResponseRedirect(repo_page.address)
+    found = repo_page.git.commit(revisions.resolve(repo_page.repository, oid))
+    changes = repo_page.git.diff(found.parents[0] if found.parents else None, found.oid, with_patch=True)
+    context = repo_page.header("files") | {
         "commit": found,
         "changes": shown_changes(changes),
         "files_total": len(changes),

@@ -20,7 +20,7 @@ from hub.repos.models import AccessRequest
 from hub.repos.services import Settings
 from hub.web import links
 from hub.web.forms import CollaboratorForm, ConfirmForm, MoveForm, RepositorySettingsForm, WebhookForm
-from hub.web.places import Place, repository_page
+from hub.web.repository_pages import RepositoryPage, repository_page
 from hub.web.requests import page, submit
 
 REQUESTS_SHOWN = 200
@@ -33,8 +33,8 @@ def _bound(request: HttpRequest, act: str) -> Any:
 
 
 @repository_page
-def show(request: HttpRequest, place: Place) -> HttpResponse:
-    repository, actor = place.repository, place.actor
+def show(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
+    repository, actor = repo_page.repository, repo_page.actor
     policies.require_role(actor, repository, Role.ADMIN)
     initial = {name: getattr(repository, name) for name in RepositorySettingsForm.base_fields}
     settings_form = RepositorySettingsForm(_bound(request, "settings"), initial=initial)
@@ -50,12 +50,12 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
                 actor=actor, repository=repository, change=Settings(**data)
             ),
         ),
-        (member_form, lambda data: _set_collaborator(place, data["user"], Role(data["role"]))),
+        (member_form, lambda data: _set_collaborator(repo_page, data["user"], Role(data["role"]))),
         (
             move_form,
             lambda data: services.move_repository(actor=actor, repository=repository, to=data["to"].strip()),
         ),
-        (delete_form, lambda _: _delete(place)),
+        (delete_form, lambda _: _delete(repo_page)),
     ]
     for form, use_case in forms:
         done = submit(request, form, use_case) if form.is_bound else None
@@ -65,8 +65,8 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
             moved = getattr(done, "full_name", None) if form is move_form else None
             if moved:
                 address = f"/{links.prefixed(repository.kind, moved)}/settings"
-            return HttpResponseRedirect(address or f"{place.address}/settings")
-    context = place.header("settings") | {
+            return HttpResponseRedirect(address or f"{repo_page.address}/settings")
+    context = repo_page.header("settings") | {
         "settings_form": settings_form,
         "member_form": member_form,
         "move_form": move_form,
@@ -80,43 +80,46 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
     return page(request, "hub/repository/settings.html", context, form=failed)
 
 
-def _set_collaborator(place: Place, name: str, role: Role | None) -> bool:
+def _set_collaborator(repo_page: RepositoryPage, name: str, role: Role | None) -> bool:
     services.set_collaborator(
-        actor=place.actor, repository=place.repository, user=accounts.get_user(name.strip()), role=role
+        actor=repo_page.actor,
+        repository=repo_page.repository,
+        user=accounts.get_user(name.strip()),
+        role=role,
     )
     return True
 
 
-def _delete(place: Place) -> bool:
-    services.delete_repository(actor=place.actor, repository=place.repository, now=timezone.now())
+def _delete(repo_page: RepositoryPage) -> bool:
+    services.delete_repository(actor=repo_page.actor, repository=repo_page.repository, now=timezone.now())
     return True
 
 
 @require_POST
 @repository_page
-def remove_collaborator(request: HttpRequest, place: Place, user: str) -> HttpResponse:
-    _set_collaborator(place, user, None)
-    return HttpResponseRedirect(f"{place.address}/settings")
+def remove_collaborator(request: HttpRequest, repo_page: RepositoryPage, user: str) -> HttpResponse:
+    _set_collaborator(repo_page, user, None)
+    return HttpResponseRedirect(f"{repo_page.address}/settings")
 
 
 @require_POST
 @repository_page
-def handle_request(request: HttpRequest, place: Place, request_id: int) -> HttpResponse:
+def handle_request(request: HttpRequest, repo_page: RepositoryPage, request_id: int) -> HttpResponse:
     is_accepted = request.POST.get("accept") == "1"
     gating.handle_access_request(
-        actor=place.actor,
-        repository=place.repository,
+        actor=repo_page.actor,
+        repository=repo_page.repository,
         request_id=request_id,
         status=AccessRequest.Status.ACCEPTED if is_accepted else AccessRequest.Status.REJECTED,
         now=timezone.now(),
     )
-    return HttpResponseRedirect(f"{place.address}/settings#requests")
+    return HttpResponseRedirect(f"{repo_page.address}/settings#requests")
 
 
 @repository_page
-def hooks(request: HttpRequest, place: Place) -> HttpResponse:
+def hooks(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     """The actor's own webhooks that watch this repository, with what they were told."""
-    repository, actor = place.repository, place.actor
+    repository, actor = repo_page.repository, repo_page.actor
     policies.require_role(actor, repository, Role.ADMIN)
     form = WebhookForm(request.POST or None)
 
@@ -133,20 +136,20 @@ def hooks(request: HttpRequest, place: Place) -> HttpResponse:
         )
 
     if submit(request, form, create) is not None:
-        return HttpResponseRedirect(f"{place.address}/settings/webhooks")
+        return HttpResponseRedirect(f"{repo_page.address}/settings/webhooks")
     watching = hook_selectors.list_webhooks(actor=actor).filter(
         watched__type=repository.kind, watched__key=repository.full_name.lower()
     )
     shown = [(hook, hook_selectors.deliveries_of(hook)[:DELIVERIES_SHOWN]) for hook in watching]
-    context = place.header("settings") | {"form": form, "hooks": shown}
+    context = repo_page.header("settings") | {"form": form, "hooks": shown}
     return page(request, "hub/repository/webhooks.html", context, form=form)
 
 
 @require_POST
 @repository_page
-def hook_act(request: HttpRequest, place: Place, key: str) -> HttpResponse:
+def hook_act(request: HttpRequest, repo_page: RepositoryPage, key: str) -> HttpResponse:
     """Delete, switch, or send an earlier call again."""
-    actor, now, act = place.actor, timezone.now(), request.POST.get("act", "")
+    actor, now, act = repo_page.actor, timezone.now(), request.POST.get("act", "")
     hook = hook_selectors.get_webhook(actor=actor, key=key)
     if act == "delete":
         webhooks.delete_webhook(actor=actor, webhook=hook)
@@ -154,4 +157,4 @@ def hook_act(request: HttpRequest, place: Place, key: str) -> HttpResponse:
         webhooks.redeliver(actor=actor, webhook=hook, key=request.POST.get("delivery", ""), now=now)
     else:
         webhooks.set_enabled(actor=actor, webhook=hook, is_enabled=act == "enable", now=now)
-    return HttpResponseRedirect(f"{place.address}/settings/webhooks")
+    return HttpResponseRedirect(f"{repo_page.address}/settings/webhooks")

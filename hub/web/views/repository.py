@@ -20,8 +20,8 @@ from hub.revisions.models import RepositoryFacts
 from hub.search import remembered
 from hub.web import contents, links, usage
 from hub.web.forms import AccessRequestForm
-from hub.web.places import Place, repository_page
 from hub.web.rendering import charts, front
+from hub.web.repository_pages import RepositoryPage, repository_page
 from hub.web.requests import page, signed_in, submit
 
 # The facts' columns that the page shows; the large ones stay in the database.
@@ -52,14 +52,14 @@ def gate_fields(facts: RepositoryFacts | None) -> list[str]:
 
 
 @repository_page
-def show(request: HttpRequest, place: Place) -> HttpResponse:
-    repository = place.repository
+def show(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
+    repository = repo_page.repository
     facts = facts_of(repository)
     revision, commit = repository.default_branch, repository.head_sha
-    text = contents.card_text(actor=place.actor, repository=repository, commit=commit)
+    text = contents.card_text(actor=repo_page.actor, repository=repository, commit=commit)
     address = links.repository_path(repository)
     base = markdown.Base(pages=f"{address}/blob/{revision}/", files=f"{address}/resolve/{revision}/")
-    context: dict[str, Any] = place.header("card")
+    context: dict[str, Any] = repo_page.header("card")
     context |= {
         "facts": facts,
         "card": render.markdown(front.body(text), base) if text is not None else None,
@@ -74,23 +74,25 @@ def show(request: HttpRequest, place: Place) -> HttpResponse:
             file="config.json" if repository.kind == Kind.MODEL else "README.md",
         ),
         "parents": lineage.base_models(facts.tags) if facts and repository.kind == Kind.MODEL else None,
-        "children": children_of(place),
-        "gate_form": AccessRequestForm(names=gate_fields(facts)) if place.gate else None,
+        "children": children_of(repo_page),
+        "gate_form": AccessRequestForm(names=gate_fields(facts)) if repo_page.gate else None,
     }
     return page(request, "hub/repository/card.html", context)
 
 
-def children_of(place: Place) -> list[tuple[str, int, str]]:
+def children_of(repo_page: RepositoryPage) -> list[tuple[str, int, str]]:
     """(relation, how many models were made so from this one, the tag that lists them)."""
-    repository = place.repository
+    repository = repo_page.repository
     if repository.kind != Kind.MODEL:
         return []
-    name = f"children:{repository.storage}:{place.actor.user_id or 0}"
+    name = f"children:{repository.storage}:{repo_page.actor.user_id or 0}"
     counts: dict[str, int] | None = remembered.get(name)
     if counts is None:
         started = time.monotonic()
         counts = dict(
-            lineage.children_counts(actor=place.actor, repo_ids=[repository.full_name])[repository.full_name]
+            lineage.children_counts(actor=repo_page.actor, repo_ids=[repository.full_name])[
+                repository.full_name
+            ]
         )
         if time.monotonic() - started > SLOW_SECONDS:
             # A base of thousands of models; what its tree says may be a few minutes old.
@@ -106,55 +108,55 @@ def hub_address(request: HttpRequest) -> str:
 
 
 @repository_page
-def downloads_chart(request: HttpRequest, place: Place) -> HttpResponse:
+def downloads_chart(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     """Thirty days of downloads as bars, a fragment of the front page."""
-    days = downloads.by_day(place.repository, today=timezone.now().date())
+    days = downloads.by_day(repo_page.repository, today=timezone.now().date())
     return page(request, "hub/repository/downloads.html", {"chart": charts.bars(days)})
 
 
 @require_POST
 @repository_page
-def like(request: HttpRequest, place: Place) -> HttpResponse:
+def like(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     """Like, or take it back; htmx swaps the button, a form comes back to the page."""
     if request.POST.get("on") == "1":
-        likes.like(actor=place.actor, repository=place.repository, now=timezone.now())
+        likes.like(actor=repo_page.actor, repository=repo_page.repository, now=timezone.now())
     else:
-        likes.unlike(actor=place.actor, repository=place.repository)
-    return _acted(request, place)
+        likes.unlike(actor=repo_page.actor, repository=repo_page.repository)
+    return _acted(request, repo_page)
 
 
 @require_POST
 @repository_page
-def watch(request: HttpRequest, place: Place) -> HttpResponse:
+def watch(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     people.set_watch(
-        actor=place.actor,
-        target=place.repository,
+        actor=repo_page.actor,
+        target=repo_page.repository,
         is_watching=request.POST.get("on") == "1",
         now=timezone.now(),
     )
-    return _acted(request, place)
+    return _acted(request, repo_page)
 
 
-def _acted(request: HttpRequest, place: Place) -> HttpResponse:
+def _acted(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     if getattr(request, "htmx", False):
-        place.repository.refresh_from_db(fields=["likes"])
-        return page(request, "hub/repository/acts.html", place.header(""))
-    return HttpResponseRedirect(place.address)
+        repo_page.repository.refresh_from_db(fields=["likes"])
+        return page(request, "hub/repository/acts.html", repo_page.header(""))
+    return HttpResponseRedirect(repo_page.address)
 
 
 @require_POST
 @repository_page
-def ask_access(request: HttpRequest, place: Place) -> HttpResponse:
+def ask_access(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     signed_in(request)
-    form = AccessRequestForm(request.POST, names=gate_fields(facts_of(place.repository)))
+    form = AccessRequestForm(request.POST, names=gate_fields(facts_of(repo_page.repository)))
     asked = submit(
         request,
         form,
         lambda _: gating.ask_access(
-            actor=place.actor, repository=place.repository, fields=form.answers(), now=timezone.now()
+            actor=repo_page.actor, repository=repo_page.repository, fields=form.answers(), now=timezone.now()
         ),
     )
     if asked is not None:
-        return HttpResponseRedirect(place.address)
-    context = place.header("card") | {"gate_form": form, "snippets": [], "rows": [], "revision": ""}
+        return HttpResponseRedirect(repo_page.address)
+    context = repo_page.header("card") | {"gate_form": form, "snippets": [], "rows": [], "revision": ""}
     return page(request, "hub/repository/card.html", context, form=form)

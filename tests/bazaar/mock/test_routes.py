@@ -77,8 +77,8 @@ class TestTasks:
         book = Book()
         monkeypatch.setattr(tasks, "book", book)
         done: list[str] = []
-        ring = tasks.with_faults(lambda task: done.append(task.name))
+        send = tasks.with_faults(lambda task: done.append(task.name))
         book.add(Rule(task="a.*", lost=True, times=1))
         for name in ("a.one", "a.two", "b.three"):
-            ring(SimpleNamespace(name=name))
+            send(SimpleNamespace(name=name))
         assert done == ["a.two", "b.three"]

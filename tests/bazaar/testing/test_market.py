@@ -141,7 +141,7 @@ def test_lost_and_late_tasks(model_hub, market):
     assert market.client.order(order["id"])["state"] == "pending"
     market.settle()
     assert market.client.order(order["id"])["state"] == "filled"
-    time.sleep(1)  # the lost bell's mark is gone by then
+    time.sleep(1)  # the key of the lost task has expired by then
     late = model_hub.faults.add(task=drain, latency=0.2, times=1)
     started = time.perf_counter()
     assert buy(market)["state"] == "filled" and time.perf_counter() - started > 0.2

@@ -18,12 +18,12 @@ class Feed:
         self.events: dict[str, list[Event]] = {}
         self.calls = 0
 
-    def add(self, topic: str, count: int = 1, *, data: str = "{}", bell: bool = True) -> None:
+    def add(self, topic: str, count: int = 1, *, data: str = "{}", publishes: bool = True) -> None:
         rows = self.events.setdefault(topic, [])
         for _ in range(count):
             rows.append(Event(len(rows) + 1, "trade", data))
-        if bell:
-            connection().publish(key("test-bells"), topic)
+        if publishes:
+            connection().publish(key("test-events"), topic)
 
     def fetch(self, topic: str, after: int, limit: int) -> list[Event]:
         self.calls += 1
@@ -37,7 +37,7 @@ def feed() -> Feed:
 
 @pytest.fixture
 def broadcaster(feed: Feed) -> Broadcaster:
-    return Broadcaster(fetch=feed.fetch, redis_connection=connection, channel=key("test-bells"))
+    return Broadcaster(fetch=feed.fetch, redis_connection=connection, channel=key("test-events"))
 
 
 class Listener:
@@ -102,7 +102,7 @@ class TestBroadcaster:
 
     def test_finds_what_a_lost_bell_left(self, broadcaster: Broadcaster, listen: Listen, feed: Feed) -> None:
         listener = listen("a")
-        feed.add("a", 1, bell=False)
+        feed.add("a", 1, publishes=False)
         assert listener.numbers(1) == [1]
 
     def test_passes_over_more_than_one_batch(

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def rung() -> Iterator[list[str]]:
-    """The tasks that bells were rung for."""
+def sent() -> Iterator[list[str]]:
+    """The names of the tasks that were sent."""
     names: list[str] = []
 
     def listen(sender: str, **_: object) -> None:
@@ -33,28 +33,28 @@ def rung() -> Iterator[list[str]]:
 
 class TestStartWhatBeginsNow:
     @pytest.mark.parametrize(
-        ("starts_at", "bells"),
+        ("starts_at", "count"),
         [(NOON, 1), (NOON - timedelta(minutes=1), 1), (NOON + timedelta(minutes=1), 0)],
     )
     def test_rings_only_for_leases_whose_time_has_come(
         self,
-        rung: list[str],
+        sent: list[str],
         starts_at: datetime,
-        bells: int,
+        count: int,
         django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]],
     ) -> None:
         with django_capture_on_commit_callbacks(execute=True):
             leases_opened.send(sender=Lease, lease_ids=[1], starts_at=starts_at, now=NOON)
-        assert rung == [tasks.advance_leases.name] * bells
+        assert sent == [tasks.advance_leases.name] * count
 
 
 class TestEndWhatARetiredNodePromised:
     def test_rings_for_the_sweep_once_the_node_is_retired(
         self,
-        rung: list[str],
+        sent: list[str],
         django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]],
     ) -> None:
         with django_capture_on_commit_callbacks(execute=True):
             node_retired.send(sender=Node, node_id=1, shard=1, now=NOON)
-            assert rung == []
-        assert rung == [tasks.advance_leases.name]
+            assert sent == []
+        assert sent == [tasks.advance_leases.name]

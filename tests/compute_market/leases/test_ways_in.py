@@ -123,13 +123,13 @@ class TestEnds:
         django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     ) -> None:
         lease, holder = running
-        with traffic._connection().pubsub(ignore_subscribe_messages=True) as bells:  # type: ignore[no-untyped-call]
-            bells.subscribe(f"{settings.REDIS_PREFIX}:{LEASES_OVER}")
-            assert bells.get_message(timeout=5) is None
+        with traffic._connection().pubsub(ignore_subscribe_messages=True) as messages:  # type: ignore[no-untyped-call]
+            messages.subscribe(f"{settings.REDIS_PREFIX}:{LEASES_OVER}")
+            assert messages.get_message(timeout=5) is None
             with django_capture_on_commit_callbacks(execute=True):
                 services.end_early(actor=holder, lease_id=lease.pk, now=NOON + timedelta(seconds=30))
                 jobs.advance(now=NOON + timedelta(minutes=2))
-            message = bells.get_message(timeout=20)
+            message = messages.get_message(timeout=20)
         assert message is not None
         assert int(message["data"]) == lease.pk
 

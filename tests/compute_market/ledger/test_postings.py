@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from compute_market.ledger import jobs, postings
 from compute_market.ledger.errors import AmountInvalid, InsufficientFunds, ReservationEnded
 from compute_market.ledger.models import Account, Reservation, Transfer
-from hub.interface import pipelined
+from foundation.database.cursors import pipelined
 from tests.factories.market import CREDIT, NOON, fund, namespace_of, trader
 
 pytestmark = pytest.mark.django_db

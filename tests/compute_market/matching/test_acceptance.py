@@ -24,7 +24,7 @@ from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
 from tests.factories import exchange
-from tests.factories.exchange import BUY, GTD, IOC, MIDNIGHT, again, buy, drain, purse, rich, sell
+from tests.factories.exchange import BUY, GTD, IOC, MIDNIGHT, again, buy, drain, main_account, rich, sell
 from tests.factories.market import CREDIT, NOON, namespace_of, trader
 
 pytestmark = pytest.mark.django_db
@@ -42,9 +42,9 @@ class TestPlaceOrder:
         trade = Trade.objects.get()
         assert trade.notional_micros == 4 * 12 * 9 * CREDIT
         assert trade.buy_fee_micros == trade.notional_micros * bid.taker_fee_bps // 10_000
-        assert purse(user).held_micros == 0
+        assert main_account(user).held_micros == 0
         spent = trade.notional_micros + trade.buy_fee_micros
-        assert purse(user).balance_micros == 1_000_000 * CREDIT - spent
+        assert main_account(user).balance_micros == 1_000_000 * CREDIT - spent
         depth = selectors.depth(product_id=machine.product_id)
         assert sorted(depth.values_list("gpus", flat=True)) == [4, 4]
         lease = Lease.objects.get()
@@ -53,14 +53,14 @@ class TestPlaceOrder:
     def test_is_on_hold_from_acceptance(self, user: Principal, machine: Node) -> None:
         bid = buy(user, machine.product, 1, 12, hours=(0, 1))
         fee = 12 * CREDIT * max(bid.maker_fee_bps, bid.taker_fee_bps) // 10_000
-        assert purse(user).held_micros == 12 * CREDIT + fee
+        assert main_account(user).held_micros == 12 * CREDIT + fee
 
     def test_without_funds_is_refused_and_changes_nothing(self, machine: Node) -> None:
         poor = trader(funds=1)
         with pytest.raises(InsufficientFunds):
             buy(poor, machine.product, 1, 12)
         assert not Order.objects.exists()
-        assert purse(poor).held_micros == 0
+        assert main_account(poor).held_micros == 0
 
     def test_a_sell_cannot_exceed_its_node(self, provider: Principal, machine: Node) -> None:
         sell(provider, machine, 8, 9, hours=(0, 12))
@@ -155,10 +155,10 @@ class TestIdempotency:
 
     def test_another_request_under_the_same_id_is_refused(self, user: Principal, machine: Node) -> None:
         buy(user, machine.product, 1, 12, client_order_id="a")
-        held = purse(user).held_micros
+        held = main_account(user).held_micros
         with pytest.raises(ClientOrderIdReused):
             buy(user, machine.product, 2, 12, client_order_id="a")
-        assert purse(user).held_micros == held
+        assert main_account(user).held_micros == held
 
     def test_another_account_may_use_the_same_id(self, user: Principal, machine: Node) -> None:
         buy(user, machine.product, 1, 12, client_order_id="a")
@@ -227,7 +227,7 @@ class TestAGroup:
             "InsufficientFunds",
             "Order",
         ]
-        held = [purse(who).held_micros for who in (first, second, poor, new)]
+        held = [main_account(who).held_micros for who in (first, second, poor, new)]
         assert held == [2 * held[1], held[1], 0, 0]
         placed = [answer for answer in answers if isinstance(answer, Order)]
         assert [order.account.namespace_id for order in placed] == [

@@ -16,7 +16,7 @@ from compute_market.matching.errors import (
 from compute_market.matching.models import Order
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
-from tests.factories.exchange import again, buy, drain, purse, sell
+from tests.factories.exchange import again, buy, drain, main_account, sell
 from tests.factories.market import CREDIT, NOON, trader
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ class TestAmend:
         bid = buy(user, machine.product, 4, 12, hours=(0, 1))
         drain()
         self.amend(user, bid, gpus=1)
-        assert 12 * CREDIT <= purse(user).held_micros < 13 * CREDIT
+        assert 12 * CREDIT <= main_account(user).held_micros < 13 * CREDIT
 
     def test_at_or_below_what_is_filled_cancels_the_rest(
         self, provider: Principal, user: Principal, machine: Node
@@ -68,10 +68,10 @@ class TestAmend:
         sell(provider, machine, 2, 15)
         bid = buy(user, machine.product, 4, 12, post_only=True)
         drain()
-        held = purse(user).held_micros
+        held = main_account(user).held_micros
         self.amend(user, bid, price_micros_per_gpu_hour=15 * CREDIT)
         assert again(bid).price_micros_per_gpu_hour == 12 * CREDIT
-        assert purse(user).held_micros == held
+        assert main_account(user).held_micros == held
 
     def test_of_a_sell_needs_free_gpus_and_gives_them_back(self, provider: Principal, machine: Node) -> None:
         offer = sell(provider, machine, 4, 9)

@@ -20,7 +20,7 @@ from compute_market.offers import selectors
 from compute_market.offers import services as supply
 from compute_market.offers.models import CancellationTerm, GpuHold, Node, Product, Provider
 from hub.interface import SYSTEM, Principal
-from tests.factories.exchange import MIDNIGHT, again, buy, drain, purse, sell
+from tests.factories.exchange import MIDNIGHT, again, buy, drain, main_account, sell
 from tests.factories.market import CREDIT, NOON
 
 pytestmark = pytest.mark.django_db
@@ -69,15 +69,15 @@ class TestTheTerm:
         term(machine.product, free_hours, bps)
         lease = bought(provider, user, machine)
         paid_in = 16 * 9 * CREDIT
-        before, earned = purse(user).balance_micros, purse(provider).balance_micros
+        before, earned = main_account(user).balance_micros, main_account(provider).balance_micros
         give_back(lease, user, hours_before=hours_before)
         fee = paid_in * share // 10_000
         assert (lease.cancel_fee_micros, lease.refunded_micros) == (fee, paid_in)
-        assert purse(user).balance_micros == before + paid_in - fee
-        assert purse(provider).balance_micros == earned + fee
+        assert main_account(user).balance_micros == before + paid_in - fee
+        assert main_account(provider).balance_micros == earned + fee
         assert Transfer.objects.filter(kind=Transfer.Kind.CANCELLATION).count() == bool(fee)
         leasing.advance(now=lease.agreed_end_at)
-        assert purse(provider).balance_micros == earned + fee
+        assert main_account(provider).balance_micros == earned + fee
 
     def test_is_that_of_the_day_on_which_the_lease_was_bought(
         self, provider: Principal, user: Principal, machine: Node

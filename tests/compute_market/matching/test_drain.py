@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from compute_market.clock import database_now
-from compute_market.matching import books, drain, jobs, marks, services, tasks
+from compute_market.matching import drain, jobs, services, shard_engines, tasks, wakeups
 from compute_market.matching.models import Cursor, Level, Order, Outbox, Snapshot, Trade
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
@@ -104,7 +104,7 @@ class TestBatch:
         buy(user, machine.product, 4, 9, hours=(2, 5))
         exchange.drain()
         assert Snapshot.objects.get().sequence == 3
-        books.forget_all()
+        shard_engines.forget_all()
         bid = buy(user, machine.product, 8, 9, hours=(5, 9))
         exchange.drain()
         assert Order.objects.get(pk=bid.pk).state == "filled"
@@ -115,9 +115,9 @@ class TestBatch:
         buy(user, machine.product, 1, 9)
         exchange.drain()
         Cursor.objects.update(event_number=99)
-        books.forget_all()
+        shard_engines.forget_all()
         buy(user, machine.product, 1, 9)
-        with pytest.raises(books.Diverged):
+        with pytest.raises(shard_engines.Diverged):
             exchange.drain()
         Cursor.objects.update(event_number=2, held_until=None)
         exchange.drain()
@@ -125,12 +125,12 @@ class TestBatch:
 
 class TestBells:
     def test_ring_once_until_they_are_heard(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(marks, "MARK_MILLISECONDS", 60_000)
-        marks.heard(0)
-        rung: list[str] = []
+        monkeypatch.setattr(wakeups, "KEY_MILLISECONDS", 60_000)
+        wakeups.task_begun(0)
+        sent: list[str] = []
 
         def listen(sender: str, **_: object) -> None:
-            rung.append(sender)
+            sent.append(sender)
 
         before_task_publish.connect(listen)
         try:
@@ -138,10 +138,10 @@ class TestBells:
                 if hear:
                     tasks.drain_shard(shard=0)
                 tasks._send(0)
-                assert rung.count(tasks.drain_shard.name) == expected
+                assert sent.count(tasks.drain_shard.name) == expected
         finally:
             before_task_publish.disconnect(listen)
-            marks.heard(0)
+            wakeups.task_begun(0)
 
 
 class TestPost:
@@ -149,47 +149,47 @@ class TestPost:
 
     @pytest.fixture(autouse=True)
     def _quiet(self) -> Iterator[None]:
-        marks.heard(0)
+        wakeups.task_begun(0)
         yield
-        marks.heard(0)
+        wakeups.task_begun(0)
 
-    def post(self) -> marks.Post:
-        return marks.Post(0, until=time.monotonic() + 60)
+    def post(self) -> wakeups.Listener:
+        return wakeups.Listener(0, until=time.monotonic() + 60)
 
     def test_hears_a_bell_that_needs_no_task(self) -> None:
-        with self.post() as post:
-            assert [marks.needs_task(0) for _ in range(3)] == [False] * 3
-            assert post.hear()
-            assert not post.hear()
-        assert marks.needs_task(0)
+        with self.post() as listener:
+            assert [wakeups.needs_task(0) for _ in range(3)] == [False] * 3
+            assert listener.wait()
+            assert not listener.wait()
+        assert wakeups.needs_task(0)
 
     def test_hears_bells_that_follow_closely_as_one_and_the_first_at_once(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with self.post() as post:
-            monkeypatch.setattr(marks, "GATHER_SECONDS", 60)
-            marks.needs_task(0)
-            assert post.hear()  # or the test would run into its time limit
-            monkeypatch.setattr(marks, "GATHER_SECONDS", 0.3)
+        with self.post() as listener:
+            monkeypatch.setattr(wakeups, "GATHER_SECONDS", 60)
+            wakeups.needs_task(0)
+            assert listener.wait()  # or the test would run into its time limit
+            monkeypatch.setattr(wakeups, "GATHER_SECONDS", 0.3)
             began = time.monotonic()
-            ringing = Timer(0.1, marks.needs_task, [0])
+            ringing = Timer(0.1, wakeups.needs_task, [0])
             ringing.start()
-            marks.needs_task(0)
-            assert post.hear()
+            wakeups.needs_task(0)
+            assert listener.wait()
             ringing.join()
             assert time.monotonic() - began > 0.2
-            assert not post.hear()
+            assert not listener.wait()
 
     def test_looks_again_if_it_was_not_manned_for_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with self.post() as post:
-            marks._redis().delete(marks._post(0))
-            assert marks.needs_task(0)
-            assert post.hear()
+        with self.post() as listener:
+            wakeups._redis().delete(wakeups._listening_key(0))
+            assert wakeups.needs_task(0)
+            assert listener.wait()
 
     def test_is_given_up_when_its_time_is_over(self) -> None:
-        with marks.Post(0, until=time.monotonic()) as post:
-            assert marks.needs_task(0)
-            assert not post.hear()
+        with wakeups.Listener(0, until=time.monotonic()) as listener:
+            assert wakeups.needs_task(0)
+            assert not listener.wait()
 
     def test_is_where_a_worker_hears_of_an_order_after_the_last(
         self, user: Principal, machine: Node, monkeypatch: pytest.MonkeyPatch
@@ -197,13 +197,13 @@ class TestPost:
         first = buy(user, machine.product, 1, 9)
         later: list[Order] = []
 
-        def hear(post: marks.Post) -> bool:
+        def wait(listener: wakeups.Listener) -> bool:
             if later:
                 return False
             later.append(buy(user, machine.product, 1, 9))
             return True
 
-        monkeypatch.setattr(marks.Post, "hear", hear)
+        monkeypatch.setattr(wakeups.Listener, "wait", wait)
         assert jobs.drain_shard(shard=0, now=NOON, listen_seconds=60) == 3
         assert {Order.objects.get(pk=order.pk).state for order in (first, *later)} == {"open"}
 

@@ -18,7 +18,7 @@ from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
 from tests.clock import BEGUN
 from tests.factories import exchange
-from tests.factories.exchange import GTD, MIDNIGHT, again, buy, drain, purse, sell
+from tests.factories.exchange import GTD, MIDNIGHT, again, buy, drain, main_account, sell
 from tests.factories.market import CREDIT, NOON, operator
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ class TestExpiry:
         drain()
         assert (again(bid).state, again(bid).reason) == ("expired", "expired")
         assert again(offer).state == "open"
-        assert purse(user).held_micros == 0
+        assert main_account(user).held_micros == 0
         # What the sweep asks for afterwards is refused, and harmless.
         jobs.expire_orders(now=until)
         drain()
@@ -76,7 +76,7 @@ class TestExpiry:
         services.amend_order(actor=user, order_id=bid.pk, price_micros_per_gpu_hour=18 * CREDIT, now=until)
         drain()
         assert again(bid).state == "expired"
-        assert purse(user).held_micros == 0
+        assert main_account(user).held_micros == 0
         assert checks.audit() == []
 
 

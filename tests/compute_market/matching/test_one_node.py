@@ -22,7 +22,7 @@ from compute_market.offers.models import GpuHold, Node, Product
 from hub.accounts.principals import Principal
 from tests.clock import stopped_at
 from tests.factories import exchange
-from tests.factories.exchange import FOK, MIDNIGHT, again, buy, drain, purse, rich, sell
+from tests.factories.exchange import FOK, MIDNIGHT, again, buy, drain, main_account, rich, sell
 from tests.factories.market import CREDIT, NOON
 
 pytestmark = pytest.mark.django_db
@@ -182,7 +182,7 @@ class TestOneLease:
         drain(now=now)
         bid = again(bid)
         assert (bid.state, bid.reason, bid.filled_gpus) == ("cancelled", "window_begun", 4)
-        assert purse(user).held_micros == 0
+        assert main_account(user).held_micros == 0
         assert_right()
 
 
@@ -194,7 +194,7 @@ class TestHolds:
         bid = buy(user, machine.product, 4, 9)
         drain()
         bid = again(bid)
-        assert bid.hold_micros == purse(user).held_micros
+        assert bid.hold_micros == main_account(user).held_micros
         assert bid.hold_micros == 2 * 24 * 9 * CREDIT * 10_010 // 10_000
         assert_right()
 
@@ -205,7 +205,7 @@ class TestHolds:
         sell(provider, machine, 1, 9)
         drain()
         bid = again(bid)
-        assert bid.hold_micros == purse(user).held_micros == 2 * 24 * 9 * CREDIT * 10_010 // 10_000
+        assert bid.hold_micros == main_account(user).held_micros == 2 * 24 * 9 * CREDIT * 10_010 // 10_000
         assert_right()
 
     def test_after_an_amendment(self, provider: Principal, user: Principal, machine: Node) -> None:
@@ -216,7 +216,7 @@ class TestHolds:
         drain()
         sell(provider, machine, 1, 3)
         drain()
-        assert again(bid).hold_micros == purse(user).held_micros
+        assert again(bid).hold_micros == main_account(user).held_micros
         assert_right()
 
 

@@ -16,7 +16,7 @@ from compute_market.matching.models import Level, Listing, Order, Outcome
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
 from tests.factories import exchange
-from tests.factories.exchange import IOC, again, buy, drain, purse, rich, sell
+from tests.factories.exchange import IOC, again, buy, drain, main_account, rich, sell
 from tests.factories.market import CREDIT, NOON, namespace_of, operator
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ class TestCancel:
         services.cancel_order(actor=user, order_id=bid.pk, now=NOON)
         drain()
         assert again(bid).state == "cancelled"
-        assert purse(user).held_micros == 0
+        assert main_account(user).held_micros == 0
         assert not Level.objects.exists()
 
     def test_of_a_finished_order_is_a_conflict(self, user: Principal, machine: Node) -> None:
@@ -95,7 +95,7 @@ class TestHalt:
         drain()
         assert (again(late).state, again(late).reason) == ("rejected", "product_halted")
         assert again(late).reservation is not None
-        assert purse(user).held_micros < 2 * 24 * 12 * CREDIT
+        assert main_account(user).held_micros < 2 * 24 * 12 * CREDIT
 
     def test_is_for_operators(self, user: Principal) -> None:
         with pytest.raises(Refusal):

@@ -10,7 +10,7 @@ from compute_market.matching import services
 from compute_market.matching.models import Outbox
 from compute_market.offers.models import GpuHold, Node
 from hub.accounts.principals import Principal
-from tests.factories.exchange import FOK, IOC, again, buy, drain, purse, sell
+from tests.factories.exchange import FOK, IOC, again, buy, drain, main_account, sell
 from tests.factories.market import CREDIT, NOON
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ class TestOutcomes:
             "not_fillable",
             bid.total_gpu_minutes,
         )
-        assert purse(user).held_micros == 0
+        assert main_account(user).held_micros == 0
 
     def test_a_market_order_takes_what_there_is_under_its_cap(
         self, provider: Principal, user: Principal, machine: Node
@@ -39,7 +39,7 @@ class TestOutcomes:
         bid = again(bid)
         assert (bid.state, bid.reason) == ("cancelled", "immediate_or_cancel")
         assert bid.filled_gpu_minutes == bid.cancelled_gpu_minutes == 2 * 24 * 60
-        assert purse(user).held_micros == 0
+        assert main_account(user).held_micros == 0
 
     def test_a_finished_sell_gives_its_gpus_back(self, provider: Principal, machine: Node) -> None:
         offer = sell(provider, machine, 8, 9)
@@ -67,6 +67,6 @@ class TestOutcomes:
         news = Outbox.objects.get(topic=f"product/{machine.product_id}").payload
         assert [trade[2:4] for trade in news["trades"]] == [[9 * CREDIT, 4]]
         assert {event.account_id for event in AccountEvent.objects.all()} == {
-            purse(provider).pk,
-            purse(user).pk,
+            main_account(provider).pk,
+            main_account(user).pk,
         }

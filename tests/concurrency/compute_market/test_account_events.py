@@ -13,7 +13,7 @@ from compute_market.clock import database_now
 from compute_market.ledger import account_events
 from compute_market.ledger.account_events import NumberedEvent
 from compute_market.ledger.models import Account, AccountStream
-from compute_market.matching import books, drain, jobs
+from compute_market.matching import drain, jobs, shard_engines
 from compute_market.matching.models import Order, Trade
 from tests.concurrency.compute_market.test_matching_races import Floor
 from tests.concurrency.races import race
@@ -51,7 +51,7 @@ def traded(floor: Floor, done: Event) -> None:
 
 @pytest.mark.parametrize("shards", [1, 2])
 def test_readers_see_every_event_once_and_in_order(shards: int) -> None:
-    books.forget_all()
+    shard_engines.forget_all()
     floors = [Floor(number) for number in range(1, shards + 1)]
     for floor in floors[1:]:
         floor.buyers, floor.sellers = floors[0].buyers, floor.sellers
@@ -93,4 +93,4 @@ def test_readers_see_every_event_once_and_in_order(shards: int) -> None:
     balance = [row for event in seen[0] for row in event.payload.get("balances", ())][-1]
     kept = Account.objects.get(pk=account)
     assert balance == ["main", kept.balance_micros, kept.held_micros]
-    books.forget_all()
+    shard_engines.forget_all()

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from compute_market.ledger import checks as ledger_checks
-from compute_market.matching import books, checks, replay, services
+from compute_market.matching import checks, replay, services, shard_engines
 from compute_market.matching.models import Command, Cursor, Order
 from compute_market.offers import bonds
 from compute_market.offers import checks as supply_checks
@@ -29,7 +29,7 @@ ROUNDS = 6
 
 @pytest.fixture(autouse=True)
 def _no_engine_in_memory() -> None:
-    books.forget_all()
+    shard_engines.forget_all()
 
 
 def require_right() -> None:

@@ -63,7 +63,7 @@ class TestLiveWorkers:
 
     @staticmethod
     def wipe_redis(bazaar: LiveBazaar) -> None:
-        """All bells in flight are gone, with all that Redis knew."""
+        """All tasks in flight are gone, with everything else in Redis."""
         assert bazaar._redis is not None
         bazaar._redis.kill()
         bazaar._redis.wait(10)

@@ -1,4 +1,4 @@
-"""Shards under pressure: twins, stale workers, killed workers, lost bells. The record is right after each.
+"""Shards under pressure: twins, stale workers, killed workers, lost tasks. The record is right after each.
 
 Right means: the audits find nothing, and every trade is the one that playing the command log again from
 empty, undisturbed, makes (`replay`).
@@ -27,9 +27,19 @@ from django.db.models.expressions import RawSQL
 from compute_market.clock import database_now
 from compute_market.ledger import checks as ledger_checks
 from compute_market.ledger.models import Account
-from compute_market.matching import books, checks, drain, jobs, replay, selectors, services, settlement, tasks
+from compute_market.matching import (
+    checks,
+    drain,
+    jobs,
+    replay,
+    selectors,
+    services,
+    settlement,
+    shard_engines,
+    tasks,
+)
 from compute_market.matching.errors import ClientOrderIdReused
-from compute_market.matching.gathering import Gathering
+from compute_market.matching.group_commit import GroupCommit
 from compute_market.matching.models import Command, Cursor, Order, Trade
 from compute_market.offers.models import Node, Product
 from hub.accounts.principals import Principal
@@ -91,9 +101,9 @@ class Floor:
 
 @pytest.fixture(autouse=True)
 def _no_engine_in_memory() -> Iterator[None]:
-    books.forget_all()
+    shard_engines.forget_all()
     yield
-    books.forget_all()
+    shard_engines.forget_all()
 
 
 @pytest.fixture
@@ -104,7 +114,7 @@ def floor(settings: Any) -> Floor:
 
 
 def work_off(shard: int = SHARD) -> None:
-    """What the sweep's bells do once a dead worker's claim has run out."""
+    """What the sweep's tasks do once a dead worker's claim has run out."""
     Cursor.objects.filter(shard=shard).update(held_until=None)
     jobs.drain_shard(shard=shard, now=database_now())
     assert not drain.has_work(shard)
@@ -142,7 +152,7 @@ class TestTwoWorkers:
         assert drain.claim(shard=SHARD, holder="other") is None
         work_off()
         trades = Trade.objects.count()
-        books.forget_all()
+        shard_engines.forget_all()
         with pytest.raises(drain.StaleEpoch):
             drain.drain_batch(stopped, now=floor.now)
         drain.release(stopped)
@@ -161,14 +171,14 @@ class TestTwoWorkers:
         assert two is not None
         drain.drain_batch(two, now=floor.now)
         trades = Trade.objects.count()
-        books.forget_all()
+        shard_engines.forget_all()
         with monkeypatch.context() as unguarded:
             unguarded.setattr(drain, "_guard", lambda held: None)
             (outcome,) = race(partial(drain.drain_batch, one, now=floor.now))
         assert isinstance(outcome, Exception)
         assert not isinstance(outcome, drain.StaleEpoch)
         assert Trade.objects.count() == trades
-        books.forget_all()
+        shard_engines.forget_all()
         work_off()
         require_right()
 
@@ -222,7 +232,7 @@ class TestBells:
 
 
 class OneByOne:
-    """In place of the gathering: as if every request had come to a process of its own."""
+    """In place of the group commit: as if every request had come to a process of its own."""
 
     def do(self, wanted: Any) -> Any:
         return services._accept([wanted])[0]
@@ -318,8 +328,8 @@ class TestClients:
                 assert others_have_come.wait(10)
             return accept(wanted)
 
-        gathering = Gathering(accept_slowly)
-        monkeypatch.setattr(services, "_together", gathering)
+        group_commit = GroupCommit(accept_slowly)
+        monkeypatch.setattr(services, "_together", group_commit)
 
         def place(number: int) -> Order:
             who, wanted = orders[number]
@@ -329,7 +339,7 @@ class TestClients:
             )
 
         def watch() -> None:
-            while len(gathering._waiting) < len(orders) - 1:
+            while len(group_commit._waiting) < len(orders) - 1:
                 time.sleep(0.01)
             others_have_come.set()
 
@@ -386,7 +396,7 @@ class TestKilledWorkers:
         child = os.fork()
         if child == 0:
             try:
-                books.forget_all()
+                shard_engines.forget_all()
                 Cursor.objects.exists()
                 os.write(tell, b".")
                 jobs.drain_shard(shard=SHARD, now=database_now())

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, connections
 
 from compute_market.clock import database_now
 from compute_market.ledger.models import Transfer
-from compute_market.matching import books, jobs, services
+from compute_market.matching import jobs, services, shard_engines
 from compute_market.read_snapshot import read_snapshot
 from tests.concurrency.races import race
 from tests.factories import exchange
@@ -64,7 +64,7 @@ class TestAudits:
             except OperationalError as error:
                 failures.append(error)
             finally:
-                books.forget_all()
+                shard_engines.forget_all()
                 connections.close_all()
 
         trader = Thread(target=trade)

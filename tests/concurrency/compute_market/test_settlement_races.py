@@ -12,7 +12,7 @@ from compute_market.leases import checks as lease_checks
 from compute_market.leases import jobs as leasing
 from compute_market.leases.models import Lease
 from compute_market.ledger import checks as ledger_checks
-from compute_market.matching import books, checks, replay
+from compute_market.matching import checks, replay, shard_engines
 from compute_market.matching.models import Command, Cursor, Order, Trade
 from compute_market.offers import checks as supply_checks
 from compute_market.offers import jobs as supply_jobs
@@ -20,7 +20,7 @@ from compute_market.offers import services as supply
 from compute_market.offers.models import Node
 from tests.concurrency.races import kinds, race
 from tests.factories import exchange, market
-from tests.factories.exchange import SELL, buy, drain, purse, rich, sell
+from tests.factories.exchange import SELL, buy, drain, main_account, rich, sell
 from tests.factories.market import CREDIT, NOON, declare, namespace_of, post_bond, release_bond
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -31,7 +31,7 @@ SHARDS = (0, 1)
 
 @pytest.fixture(autouse=True)
 def _no_engine_in_memory() -> None:
-    books.forget_all()
+    shard_engines.forget_all()
 
 
 def require_right() -> None:
@@ -70,7 +70,7 @@ class TestTwoWorkers:
         mine = Trade.objects.filter(buyer__namespace=namespace_of(buyer))
         assert mine.count() == ROUNDS * 8
         spent = sum(trade.notional_micros + trade.buy_fee_micros for trade in mine)
-        assert purse(buyer).balance_micros == (1_000_000 + ROUNDS * 10) * CREDIT - spent
+        assert main_account(buyer).balance_micros == (1_000_000 + ROUNDS * 10) * CREDIT - spent
 
 
 class TestASettlementThatDrawsOnABond:

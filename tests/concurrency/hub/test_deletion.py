@@ -16,7 +16,7 @@ from django.db.models import Model
 from django.http import HttpResponseBase
 from django.test import Client
 
-from foundation.database_conflicts import DatabaseConflict, conflict_of
+from foundation.database.conflicts import DatabaseConflict, conflict_of
 from hub.accounts.models import User
 from hub.community.models import Discussion, Like
 from hub.community.services import collections, discussions

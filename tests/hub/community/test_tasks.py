@@ -16,8 +16,8 @@ class TestRinging:
         self, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
     ) -> None:
         with django_capture_on_commit_callbacks():
-            tasks.ring(tasks.notify, event_id=1)
-            market.ring(1)
+            tasks.enqueue(tasks.notify, event_id=1)
+            market.enqueue_drain(1)
             hooks = [hook for _, hook, *_ in transaction.get_connection().run_on_commit]
         assert [isinstance(hook, partial) for hook in hooks] == [True, True]
         assert all(hook.__qualname__ for hook in hooks)

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from compute_market.matching import replay
-from compute_market.matching.books import REPLAY_BATCH
 from compute_market.matching.models import Cursor
+from compute_market.matching.shard_engines import REPLAY_BATCH
 from compute_market.read_snapshot import read_snapshot
 
 

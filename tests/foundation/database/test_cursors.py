@@ -9,8 +9,9 @@ from django.db.models import F, signals
 from django.db.transaction import TransactionManagementError
 from pytest_django import DjangoAssertNumQueries
 
+from foundation.database.compiled import CompiledQuery
+from foundation.database.cursors import pipelined, prepared_cursor
 from hub.accounts.models import Namespace
-from hub.prepared import Prepared, pipelined, prepared_cursor
 from hub.repos.models import Repository
 from hub.repos.selectors import find_repository
 from tests.factories import hub as make
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 class TestPrepared:
     def test_gives_what_the_queryset_gives(self) -> None:
         made = make.repository(make.user("alice"), "model", files={"config.json": b'{"model_type": "qwen2"}'})
-        prepared = Prepared(
+        prepared = CompiledQuery(
             lambda key, pk: Repository.objects.select_related("namespace", "facts").filter(key=key, pk=pk),
             key="?key",
             pk=987_654_321,
@@ -48,7 +49,7 @@ class TestPrepared:
 
     def test_gives_annotations_and_takes_numbers_of_any_size(self) -> None:
         made = make.repository(make.user("alice"), "model")
-        prepared = Prepared(
+        prepared = CompiledQuery(
             lambda pk: Repository.objects.annotate(next_pk=F("pk") + 1).filter(pk=pk), pk=987_654_321
         )
         for size in (7, 2**14, 2**30, 2**60) * 8:  # more often than it takes to be kept by PostgreSQL
@@ -58,7 +59,7 @@ class TestPrepared:
 
     def test_makes_objects_that_act_like_the_querysets(self) -> None:
         made = make.repository(make.user("alice"), "model")
-        prepared = Prepared(
+        prepared = CompiledQuery(
             lambda key: (
                 Repository.objects.select_related("namespace", "facts")
                 .defer("description", "facts__text")
@@ -90,7 +91,7 @@ class TestPrepared:
 
         signals.post_init.connect(listen, sender=Namespace)
         try:
-            prepared = Prepared(
+            prepared = CompiledQuery(
                 lambda key: Repository.objects.select_related("namespace").filter(key=key), key="?key"
             )
             found = prepared.first(key="model")
@@ -102,7 +103,7 @@ class TestPrepared:
     def test_gives_what_is_joined_and_missing_as_missing(self) -> None:
         made = make.repository(make.user("alice"), "model")
         made.facts.delete()
-        prepared = Prepared(
+        prepared = CompiledQuery(
             lambda key: Repository.objects.select_related("facts").filter(key=key), key="?key"
         )
         found = prepared.first(key="model")
@@ -111,7 +112,7 @@ class TestPrepared:
 
     def test_gives_values(self) -> None:
         made = [make.repository(make.user(name), "model") for name in ("alice", "bob")]
-        prepared = Prepared(
+        prepared = CompiledQuery(
             lambda key: Repository.objects.filter(key=key).order_by("pk").values_list("created_at")[:5],
             key="?key",
         )
@@ -121,7 +122,7 @@ class TestPrepared:
         assert prepared.values(key="other") == []
 
     def test_refuses_an_example_that_is_not_in_the_query(self) -> None:
-        prepared = Prepared(lambda key: Repository.objects.filter(key="fixed"), key="?key")
+        prepared = CompiledQuery(lambda key: Repository.objects.filter(key="fixed"), key="?key")
         with pytest.raises(ValueError, match="every example"):
             prepared.first(key="x")
 

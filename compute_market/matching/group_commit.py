@@ -1,8 +1,8 @@
-"""Group commit: what several threads want at the same time is done by one of them, for all, in one go.
+"""Group commit: requests that arrive while one commits share the next commit.
 
-Whoever comes first does his own at once, so nobody waits for company. Who comes while he is at it waits until
-he is done; then the first of those does the work of all who wait. The busier a process is, the larger its
-groups, and the less each one costs.
+The first caller does its work immediately, so a lone request does not wait. Callers that arrive meanwhile
+queue. When it finishes, the first of those queued does the work of the whole queue in one go. The busier a
+process is, the larger its groups are, and the less each request costs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class _Turn(Generic[T, A]):
-    """One thread's item, on its way to its answer."""
+    """The item of one thread, and its answer when there is one."""
 
     __slots__ = ("answers", "called", "item", "leads")
 
@@ -30,11 +30,11 @@ class _Turn(Generic[T, A]):
         self.called = threading.Event()
 
 
-class Gathering(Generic[T, A]):
-    """`work` takes items and gives an answer for each, in their order; `most` items at a time.
+class GroupCommit(Generic[T, A]):
+    """`work` takes items, at most `most` at a time, and returns an answer for each, in their order.
 
-    If it raises for a group, every one of the group is worked on alone, in its own thread: an error reaches
-    nobody but whom it concerns. So `work` must leave nothing behind when it raises, or bear being repeated.
+    If it raises for a group, each item is tried again alone in the thread that brought it, so that only that
+    thread gets its error. `work` must therefore leave nothing behind when it raises, or be safe to repeat.
     """
 
     def __init__(self, work: Callable[[Sequence[T]], Sequence[A]], *, most: int = 100) -> None:
@@ -45,7 +45,7 @@ class Gathering(Generic[T, A]):
         self._is_led = False
 
     def do(self, item: T) -> A:
-        """The answer for an item, from whoever works on it. Raises: what `work` raises for it alone."""
+        """The answer for an item. Raises: what `work` raises for this item alone."""
         with self._lock:
             turn = _Turn[T, A](item, leads=not self._is_led)
             self._is_led = True
@@ -57,7 +57,7 @@ class Gathering(Generic[T, A]):
         return turn.answers[0] if turn.answers else self._work([item])[0]
 
     def _lead(self) -> None:
-        """Work on all who wait, this thread first among them, and call the next one to lead."""
+        """Do the work of all who wait, this thread's first, and let the next one lead."""
         with self._lock:
             group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
         try:
@@ -78,8 +78,8 @@ class Gathering(Generic[T, A]):
     def _answer(self, group: list[_Turn[T, A]]) -> None:
         try:
             answers = self._work([turn.item for turn in group])
-        except Exception as error:  # noqa: BLE001 - each one of the group will meet its own
-            log.warning("a group of %d goes on one by one: %r", len(group), error)
+        except Exception as error:  # noqa: BLE001 - each item is tried again alone
+            log.warning("group_commit_failed size=%d, each is tried alone: %r", len(group), error)
             return
         for turn, answer in zip(group, answers, strict=True):
             turn.answers = [answer]

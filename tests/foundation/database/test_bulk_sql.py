@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from compute_market import rows
 from compute_market.ledger.models import Account
 from compute_market.matching.models import Outbox
 from compute_market.offers.models import Shard
-from hub.interface import pipelined
+from foundation.database import bulk_sql
+from foundation.database.cursors import pipelined
 
 pytestmark = [pytest.mark.django_db, pytest.mark.breaks_the_books]  # its rows mean nothing
 
@@ -26,7 +26,7 @@ def accounts() -> list[int]:
     """Three accounts, of shards that stand for nothing."""
     made = [(shard, micros) for shard, micros in ((901, 10), (902, 20), (903, 30))]
     same = {"kind": "fees", "held_micros": 0, "opened_at": NOON}
-    return rows.insert_rows(Account, ("shard", "balance_micros"), made, same=same)
+    return bulk_sql.insert_rows(Account, ("shard", "balance_micros"), made, same=same)
 
 
 class TestInsertRows:
@@ -42,7 +42,7 @@ class TestInsertRows:
             (topic, {"trades": [[number, None, topic]]}, moment + timedelta(hours=number))
             for number, topic in enumerate(TOPICS)
         ]
-        rows.insert_rows(Outbox, ("topic", "payload", "at"), wanted, same={"shard": shard, "sequence": 1})
+        bulk_sql.insert_rows(Outbox, ("topic", "payload", "at"), wanted, same={"shard": shard, "sequence": 1})
         found = Outbox.objects.filter(shard=shard).order_by("pk")
         assert list(found.values_list("topic", "payload", "at")) == wanted
 
@@ -50,7 +50,9 @@ class TestInsertRows:
         key = ("shard", "topic", "sequence")
         for payload in ([1], [2]):
             same = {"shard": shard, "at": NOON}
-            rows.add_rows(Outbox, ("topic", "sequence", "payload"), [("a", 1, payload)], same=same, once=key)
+            bulk_sql.add_rows(
+                Outbox, ("topic", "sequence", "payload"), [("a", 1, payload)], same=same, once=key
+            )
         assert Outbox.objects.get(shard=shard).payload == [2]
 
 
@@ -58,17 +60,17 @@ class TestWritten:
     def test_counts_what_was_changed(self) -> None:
         first, second, _ = accounts()
         changes = [(first, 1), (second, 2), (second + 1_000_000, 3)]
-        assert rows.update_rows(Account, ("balance_micros",), changes, add=True).count() == 2
-        assert rows.update_rows(Account, ("balance_micros",), []).count() == 0
+        assert bulk_sql.update_rows(Account, ("balance_micros",), changes, add=True).count() == 2
+        assert bulk_sql.update_rows(Account, ("balance_micros",), []).count() == 0
         assert [Account.objects.get(pk=key).balance_micros for key in (first, second)] == [11, 22]
 
     def test_is_asked_late_inside_a_pipelined_block(self) -> None:
         first, second, third = accounts()
         with transaction.atomic(), pipelined():
-            by_condition = rows.update_rows(
+            by_condition = bulk_sql.update_rows(
                 Account, (), [(first,), (second,)], same={"balance_micros": 5}, where="balance_micros > 15"
             )
-            gone = rows.delete_rows(Account, ("shard",), [(903,), (999,)])
+            gone = bulk_sql.delete_rows(Account, ("shard",), [(903,), (999,)])
             assert (by_condition.count(), gone.count()) == (1, 1)
         assert not Account.objects.filter(pk=third).exists()
         assert [Account.objects.get(pk=key).balance_micros for key in (first, second)] == [10, 5]
@@ -76,7 +78,7 @@ class TestWritten:
     def test_leaves_errors_to_the_end_of_the_block(self, shard: int) -> None:
         twice = [("a", [1]), ("a", [2])]
         with pytest.raises(IntegrityError), transaction.atomic(), pipelined():
-            rows.add_rows(
+            bulk_sql.add_rows(
                 Outbox, ("topic", "payload"), twice, same={"shard": shard, "sequence": 1, "at": NOON}
             )
         assert not Outbox.objects.filter(shard=shard).exists()

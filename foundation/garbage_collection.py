@@ -1,4 +1,4 @@
-"""What many objects at once cost, and how not to pay it."""
+"""Python's garbage collector, paused where it costs more than it finds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """A batch makes thousands of objects and no cycles: looking for some in a whole market is dear."""
+    """Pause the collector. A batch makes thousands of objects and no cycles; a collection walks them all."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""The engines a worker keeps in memory, one a shard, and the depth that people see of them.
+"""The matching engines that a worker keeps in memory, one for each shard, with the depth that pages show.
 
-An engine is only ever a copy: where it stands is told by the log, so one that fell behind catches up by
-playing what others drained, and one whose commit failed is thrown away.
+An engine is a copy of what the command log says. If another worker has drained the shard meanwhile, it
+catches up by replaying the log. If the commit of a batch fails, the engine is thrown away.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LevelKey = tuple[int, int, int, int, int]  # product, side, price, start, end
 
 
 class Diverged(Exception):
-    """An engine that played the log gave other events than the record says. Nothing may be drained then."""
+    """A replay of the log gave other events than are recorded. The shard must not be drained then."""
 
 
 class Depth:
@@ -59,7 +59,7 @@ class Depth:
                 del self.levels[key]
 
 
-class Books:
+class ShardEngine:
     """One shard's engine and its depth."""
 
     def __init__(self, shard: int, matcher: engine.Engine) -> None:
@@ -68,7 +68,7 @@ class Books:
         self.depth = Depth(matcher)
 
     def apply(self, logged: list[commandlog.Logged]) -> tuple[list[Event], set[LevelKey]]:
-        """Carry out commands: what happened, and which levels of the books changed."""
+        """Apply commands. Returns the events, and the price levels that changed."""
         events = self.matcher.apply([entry.command for entry in logged])
         touched: dict[int, None] = {}
         for event in events:
@@ -83,35 +83,35 @@ class Books:
         return events, self.depth.refresh(touched)
 
 
-_kept: dict[int, Books] = {}
+_kept: dict[int, ShardEngine] = {}
 
 
-def at(*, shard: int, sequence: int, event_number: int) -> Books:
-    """The books of a shard as they were after a command of its log.
+def at(*, shard: int, sequence: int, event_number: int) -> ShardEngine:
+    """The engine of a shard as it was after a command of its log.
 
     Raises: Diverged.
     """
-    books = _kept.pop(shard, None)
-    if books is None or books.matcher.sequence > sequence:
-        books = _restored(shard, sequence)
-    while books.matcher.sequence < sequence:
+    shard_engine = _kept.pop(shard, None)
+    if shard_engine is None or shard_engine.matcher.sequence > sequence:
+        shard_engine = _restored(shard, sequence)
+    while shard_engine.matcher.sequence < sequence:
         missed = commandlog.read(
-            shard=shard, after=books.matcher.sequence, limit=REPLAY_BATCH, until=sequence
+            shard=shard, after=shard_engine.matcher.sequence, limit=REPLAY_BATCH, until=sequence
         )
         if not missed:
             raise Diverged(f"The log of shard {shard} ends before command {sequence}.")
-        _, changed = books.apply(missed)
-        books.depth.forget_empty(changed)
-    if books.matcher.number != event_number:
+        _, changed = shard_engine.apply(missed)
+        shard_engine.depth.forget_empty(changed)
+    if shard_engine.matcher.number != event_number:
         raise Diverged(
-            f"Shard {shard} at command {sequence}: {books.matcher.number} events, {event_number} on record."
+            f"Shard {shard} at command {sequence}: {shard_engine.matcher.number} events, not {event_number}."
         )
-    return books
+    return shard_engine
 
 
-def keep(books: Books) -> None:
-    """Hold the books for the next batch; their state has been committed."""
-    _kept[books.shard] = books
+def keep(shard_engine: ShardEngine) -> None:
+    """Keep an engine for the next batch. Its state has been committed."""
+    _kept[shard_engine.shard] = shard_engine
 
 
 def forget_all() -> None:
@@ -119,11 +119,11 @@ def forget_all() -> None:
     _kept.clear()
 
 
-def _restored(shard: int, sequence: int) -> Books:
+def _restored(shard: int, sequence: int) -> ShardEngine:
     snapshot = Snapshot.objects.filter(shard=shard, sequence__lte=sequence).order_by("-sequence").first()
     if snapshot is None:
-        return Books(shard, engine.Engine())
-    return Books(shard, engine.restore(zlib.decompress(bytes(snapshot.state))))
+        return ShardEngine(shard, engine.Engine())
+    return ShardEngine(shard, engine.restore(zlib.decompress(bytes(snapshot.state))))
 
 
 def _rows(order: Order) -> list[tuple[LevelKey, int]]:

@@ -24,7 +24,7 @@ from hub.web.requests import actor_of
 
 
 @dataclass
-class Place:
+class RepositoryPage:
     """One request about one repository."""
 
     request: HttpRequest
@@ -86,7 +86,7 @@ View = Callable[..., HttpResponse]
 def repository_page(view: Callable[..., HttpResponse]) -> View:
     """Find the repository that the address names; lead on to its new address when it has moved.
 
-    The view gets `(request, place, **rest)`; `where` of an address becomes `revision` and `path`.
+    The view gets `(request, repo_page, **rest)`; `where` of an address becomes `revision` and `path`.
     Raises: RepositoryNotFound, RevisionNotFound.
     """
 
@@ -102,6 +102,6 @@ def repository_page(view: Callable[..., HttpResponse]) -> View:
         if where is not None:
             at = locate(repository, where)
             rest |= {"revision": at.revision, "path": at.path}
-        return view(request, Place(request, repository, actor), **rest)
+        return view(request, RepositoryPage(request, repository, actor), **rest)
 
     return found

@@ -24,14 +24,14 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Field
 from django.db.models.expressions import RawSQL
 
-from hub.interface import prepared_cursor
+from foundation.database.cursors import prepared_cursor
 
 EMPTY: Mapping[str, Any] = {}
 # Moments in this module's own words; keys of an object may be numbers, as Python's own encoder has them.
 JSON = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 
 
-class Written:
+class WriteResult:
     """What a statement did. Inside `pipelined()` only who asks for the count waits for the answer."""
 
     __slots__ = ("_cursor",)
@@ -73,7 +73,7 @@ def add_rows(
     *,
     same: Mapping[str, Any] = EMPTY,
     once: Sequence[str] = (),
-) -> Written:
+) -> WriteResult:
     """Insert rows likewise, where nobody needs their keys."""
     statement = _insertion(
         connection.vendor, model, tuple(names), tuple(same), tuple(once), is_answered=False
@@ -89,7 +89,7 @@ def update_rows(
     same: Mapping[str, Any] = EMPTY,
     add: bool = False,
     where: str = "",
-) -> Written:
+) -> WriteResult:
     """Set the named fields of many rows; each row is (primary key, value, …). `same` as for `insert_rows`.
 
     With `add`, the values are added to what is there. `where` is a further condition in SQL on the table's
@@ -99,17 +99,21 @@ def update_rows(
     return _send(statement, rows, same)
 
 
-def delete_rows(model: type[models.Model], names: Sequence[str], keys: Sequence[Sequence[Any]]) -> Written:
+def delete_rows(
+    model: type[models.Model], names: Sequence[str], keys: Sequence[Sequence[Any]]
+) -> WriteResult:
     """Delete the rows whose named fields hold one of these keys."""
     return _send(_deletion(connection.vendor, model, tuple(names)), keys)
 
 
-def _send(statement: _Statement, rows: Sequence[Sequence[Any]], same: Mapping[str, Any] = EMPTY) -> Written:
+def _send(
+    statement: _Statement, rows: Sequence[Sequence[Any]], same: Mapping[str, Any] = EMPTY
+) -> WriteResult:
     if not rows:
-        return Written()
+        return WriteResult()
     cursor = prepared_cursor()
     cursor.execute(statement.sql, statement.params(rows, same))
-    return Written(cursor)
+    return WriteResult(cursor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from compute_market.matching.gathering import Gathering
+from compute_market.matching.group_commit import GroupCommit
 
 POISON = 13
 
@@ -20,7 +20,7 @@ class Workshop:
         self.groups: list[list[int]] = []
         self.threads: list[int] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
-        self.gathering = Gathering(self.work, most=most)
+        self.group_commit = GroupCommit(self.work, most=most)
 
     def work(self, items: Sequence[int]) -> list[int]:
         self.groups.append(list(items))
@@ -37,7 +37,7 @@ class Workshop:
         with ThreadPoolExecutor(len(items)) as pool:
             futures: list[Future[int]] = []
             for number, item in enumerate(items):
-                futures.append(pool.submit(self.gathering.do, item))
+                futures.append(pool.submit(self.group_commit.do, item))
                 if number == 0:
                     assert self.begun.wait(10)
                 else:
@@ -49,10 +49,10 @@ class Workshop:
         """Until so many wait behind the first."""
         pause = threading.Event()
         for _ in range(1000):
-            if len(self.gathering._waiting) == count:
+            if len(self.group_commit._waiting) == count:
                 return
             pause.wait(0.01)
-        raise AssertionError(f"{len(self.gathering._waiting)} wait, not {count}")
+        raise AssertionError(f"{len(self.group_commit._waiting)} wait, not {count}")
 
 
 def words(outcomes: list[int | BaseException | None]) -> list[str]:
@@ -63,7 +63,7 @@ class TestGathering:
     def test_does_a_lone_item_at_once_and_in_its_own_thread(self) -> None:
         shop = Workshop()
         shop.go_on.set()
-        assert [shop.gathering.do(1), shop.gathering.do(2)] == [2, 4]
+        assert [shop.group_commit.do(1), shop.group_commit.do(2)] == [2, 4]
         assert (shop.groups, set(shop.threads)) == ([[1], [2]], {threading.get_ident()})
 
     def test_does_in_one_go_what_came_while_it_was_busy(self) -> None:
@@ -98,14 +98,14 @@ class TestGathering:
             return shop.work(items)
 
         shop = Workshop()
-        shop.gathering._work = work
+        shop.group_commit._work = work
         first, *others = shop.run(1, 2, 3, 4)
         assert (first, sorted(words(others))) == (2, ["", "6", "8"])
-        assert shop.gathering.do(5) == 10
+        assert shop.group_commit.do(5) == 10
 
     def test_refuses_an_item_by_raising_for_it_alone(self) -> None:
         shop = Workshop()
         shop.go_on.set()
         with pytest.raises(ValueError, match="poison"):
-            shop.gathering.do(POISON)
-        assert shop.gathering.do(1) == 2
+            shop.group_commit.do(POISON)
+        assert shop.group_commit.do(1) == 2

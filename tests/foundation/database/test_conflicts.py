@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, transaction
 
-from foundation.database_conflicts import duplicate_as
+from foundation.database.conflicts import duplicate_as
 from hub.accounts.models import Namespace, SshKey
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,1 @@
+"""How both houses talk to the database beyond Django's ORM."""
