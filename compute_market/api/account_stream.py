@@ -112,6 +112,8 @@ def fetch(key: str, after: int, limit: int) -> Sequence[Event]:
 
 
 class AccountStream(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(
         tags=["accounts"],
         operation_id="account_stream",

@@ -12,11 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, StrictInteger, moment
-from compute_market.ledger import selectors, services
+from compute_market.ledger import policies, selectors, services
 from compute_market.ledger.models import Account, Transfer
 from compute_market.matching import statements
 from compute_market.matching.statements import NOTHING
-from hub.interface import get_namespace
+from hub.interface import Principal
 
 TAG = "accounts"
 
@@ -38,6 +38,8 @@ def transfer_row(transfer: Transfer) -> dict[str, Any]:
 
 
 class Balance(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(
         tags=[TAG],
         operation_id="balance",
@@ -71,6 +73,8 @@ class AccountQuery(serializers.Serializer[Any]):
 
 
 class Statement(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(
         tags=[TAG],
         operation_id="statement",
@@ -124,14 +128,19 @@ class StatementCsv(Statement):
 class Money(MarketView):
     """One way of moving money; which one, the address says."""
 
+    right = staticmethod(policies.require_operator)
     service: Any = None
+
+    @staticmethod
+    def account_right(actor: Principal, namespace_id: int) -> None:
+        """What is needed for the account that the body names: nothing of operators."""
 
     @extend_schema(tags=[TAG], request=MoneyBody, responses={201: dict})
     def post(self, request: Request) -> Response:
-        body = self.read(request.data, MoneyBody)
+        namespace_id, body = self.read_for_account(request, MoneyBody, self.account_right)
         transfer = type(self).service(
             actor=self.actor,
-            namespace_id=get_namespace(body["account"]).pk,
+            namespace_id=namespace_id,
             amount_micros=body["amount_micros"],
             key=body["key"],
             now=self.now(),
@@ -148,6 +157,8 @@ class Withdraw(Money):
 
 
 class PostBond(Money):
+    right = staticmethod(policies.require_trade_scope)
+    account_right = staticmethod(policies.require_spend)
     service = staticmethod(services.post_bond)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import path
 from drf_spectacular.utils import extend_schema, inline_serializer
-from rest_framework import serializers
+from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -200,7 +200,13 @@ class HeartbeatView(AgentView):
         """Say that the node is there. Nodes without fresh heartbeats stop trading."""
         now = clock.database_now()
         signed = self.signed(request)
-        heard = offers.hear_request(request=signed, **self.read(request, HeartbeatBody), now=now)
+        try:
+            body = self.read(request, HeartbeatBody)
+        except exceptions.APIException:
+            # The proof and what is heard share a transaction; a body that is refused has no part in it.
+            offers.authenticate_agent(request=signed, now=now)
+            raise
+        heard = offers.hear_request(request=signed, **body, now=now)
         return Response({"now": now, **_standing(heard)})
 
 

@@ -32,6 +32,13 @@ INT64_MAX = 2**63 - 1
 YEAR_MIN, YEAR_MAX = 2000, 2200
 RATE_WINDOW_SECONDS = 60
 
+# Refuses a caller who may not act for a namespace, which is given by its id.
+AccountRight = Callable[[Principal, int], object]
+
+
+def anybody(actor: Principal) -> None:
+    """The right to the public record: everybody has it."""
+
 
 class CursorInvalid(Invalid):
     code = "cursor_invalid"
@@ -131,11 +138,22 @@ def _parameters(handler: Any) -> frozenset[str]:
 
 
 class MarketView(APIView):
-    """A view of this door. `cost`: what one call takes from the minute's allowance."""
+    """A view of this door.
+
+    `cost`: what one call takes from the minute's allowance.
+    """
 
     authentication_classes = ()
     permission_classes = ()
     cost = 1
+
+    @staticmethod
+    def right(actor: Principal) -> None:
+        """What the caller's credentials need at least; each view says it.
+
+        It is asked before the query and the body are checked, so that a refusal never depends on them.
+        """
+        raise NotImplementedError
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         return problems.handle
@@ -151,6 +169,9 @@ class MarketView(APIView):
         super().initial(request, *args, **kwargs)
         self.actor = principal_of(request)
         self._limit(request)
+        # A method without a handler is refused to everybody; OPTIONS tells what the description tells.
+        if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
+            self.right(self.actor)
         if problem := inputs.query_problem(request._request):  # noqa: SLF001 - DRF's own way to it
             raise MalformedQuery(reason=problem)
         self._require_known_parameters(request)
@@ -193,6 +214,23 @@ class MarketView(APIView):
             raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "There is no such field."))
         return dict(checker.run_validation(data))
 
+    def read_for_account(
+        self, request: Request, shape: type[serializers.Serializer[Any]], right: AccountRight
+    ) -> tuple[int, dict[str, Any]]:
+        """The namespace that a body's `account` names, else the caller's own, and the body.
+
+        Whether the caller may act for that namespace is asked before the rest of the body is checked.
+        Raises: what `right` raises, NamespaceNotFound, ValidationError, ParseError, UnsupportedMediaType.
+        """
+        try:
+            data = request.data
+        except exceptions.APIException:
+            right(self.actor, self.namespace_id(None))
+            raise
+        namespace_id = self.namespace_id(named_account(data, shape))
+        right(self.actor, namespace_id)
+        return namespace_id, self.read(data, shape)
+
     def namespace_id(self, name: str | None) -> int:
         """A namespace by name, else the caller's own. Raises: NamespaceNotFound, Unauthenticated."""
         if name:
@@ -231,6 +269,16 @@ class MarketView(APIView):
         if text and found is None:
             raise serializers.ValidationError({name: "A whole number is needed."})
         return found
+
+
+def named_account(data: object, shape: type[serializers.Serializer[Any]]) -> str | None:
+    """The `account` of a body that is not checked yet; None where it names none."""
+    if not isinstance(data, dict) or data.get("account") is None:
+        return None
+    try:
+        return str(_checker(shape).fields["account"].run_validation(data["account"]))
+    except serializers.ValidationError:  # the body is refused for it when it is checked
+        return None
 
 
 class UnknownCall(APIView):

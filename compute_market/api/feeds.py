@@ -11,7 +11,7 @@ from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from compute_market.api.base import MarketView, moment
+from compute_market.api.base import MarketView, anybody, moment
 from compute_market.api.products import TAG, book_body
 from compute_market.api.serving_streams import LAST_EVENT_ID, last_event_id, register, serve
 from compute_market.api.streams import Event
@@ -69,6 +69,8 @@ def fetch(key: str, after: int, limit: int) -> Sequence[Event]:
 
 
 class Stream(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(
         tags=[TAG],
         operation_id="stream",

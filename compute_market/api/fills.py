@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, moment
-from compute_market.matching import fills
+from compute_market.matching import fills, policies
 from compute_market.matching.models import Order
 
 FILLS_SHOWN = 20
@@ -68,6 +68,8 @@ class FillsQuery(serializers.Serializer[Any]):
 
 
 class Fills(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=["orders"], operation_id="fills", parameters=[FillsQuery], responses={200: dict})
     def get(self, request: Request) -> Response:
         """Your own fills, newest first: price, fee, total, order and lease.

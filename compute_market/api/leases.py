@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from compute_market.api.base import MarketView, Moment, StrictInteger, moment
 from compute_market.api.orders import ClientOrderId, outcome, patience
 from compute_market.api.suppliers import supplier_rows
-from compute_market.leases import cancellation, selectors, services, serving
+from compute_market.leases import cancellation, policies, selectors, services, serving
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import State
 from compute_market.matching import offering
@@ -122,6 +122,8 @@ class LeasesQuery(serializers.Serializer[Any]):
 
 
 class Leases(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(
         tags=[TAG],
         operation_id="leases",
@@ -146,6 +148,8 @@ class Leases(MarketView):
 
 
 class OneLease(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=[TAG], operation_id="lease", responses={200: dict})
     def get(self, request: Request, lease_id: int) -> Response:
         lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
@@ -156,6 +160,8 @@ class OneLease(MarketView):
 
 
 class Events(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=[TAG], operation_id="lease_events", responses={200: dict})
     def get(self, request: Request, lease_id: int) -> Response:
         lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
@@ -171,6 +177,8 @@ class Events(MarketView):
 
 
 class Run(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(
         tags=[TAG],
         operation_id="run_work",
@@ -180,6 +188,7 @@ class Run(MarketView):
     )
     def post(self, request: Request, lease_id: int) -> Response:
         """Run a program in the lease: a list of words, never a line for a shell."""
+        selectors.get_held_lease(actor=self.actor, lease_id=lease_id)
         body = self.read(request.data, RunBody)
         work = services.run_work(
             actor=self.actor,
@@ -200,6 +209,8 @@ class Run(MarketView):
 
 
 class Logs(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(
         tags=[TAG],
         operation_id="lease_logs",
@@ -216,6 +227,8 @@ class Logs(MarketView):
 
 
 class End(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=[TAG], operation_id="end_lease", request=None, responses={200: dict})
     def post(self, request: Request, lease_id: int) -> Response:
         """End with the minute that runs; what was not used is paid back."""
@@ -224,9 +237,12 @@ class End(MarketView):
 
 
 class Notice(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(tags=[TAG], operation_id="give_notice", request=NoticeBody, responses={200: dict})
     def post(self, request: Request, lease_id: int) -> Response:
         """A provider takes a lease's GPUs back at a time not too near; its bond pays the holder's credit."""
+        selectors.get_supplied_lease(actor=self.actor, lease_id=lease_id)
         body = self.read(request.data, NoticeBody)
         services.give_notice(
             actor=self.actor,
@@ -239,6 +255,8 @@ class Notice(MarketView):
 
 
 class Reclaim(MarketView):
+    right = staticmethod(policies.require_operator)
+
     @extend_schema(tags=["operators"], operation_id="reclaim", request=ReclaimBody, responses={200: dict})
     def post(self, request: Request, lease_id: int) -> Response:
         """An operator ends a lease at once, as for abuse; what was not used is paid back."""
@@ -248,6 +266,8 @@ class Reclaim(MarketView):
 
 
 class SellBack(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(
         tags=[TAG],
         operation_id="sell_back",
@@ -257,8 +277,8 @@ class SellBack(MarketView):
     )
     def post(self, request: Request, lease_id: int) -> Response:
         """Offer what is left of a lease on the book: a sell order whose source is the lease."""
-        body, wait = self.read(request.data, SellBackBody), patience(request)
         lease = selectors.get_held_lease(actor=self.actor, lease_id=lease_id)
+        body, wait = self.read(request.data, SellBackBody), patience(request)
         namespace_id = lease.holder.namespace_id
         assert namespace_id is not None
         order = trading.place_order(

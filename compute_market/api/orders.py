@@ -16,12 +16,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api import problems
-from compute_market.api.base import MarketView, Moment, StrictBoolean, StrictInteger, moment
+from compute_market.api.base import (
+    MarketView,
+    Moment,
+    StrictBoolean,
+    StrictInteger,
+    moment,
+    named_account,
+)
 from compute_market.api.fills import filled_row, newest_rows
 from compute_market.api.suppliers import supplier_rows
 from compute_market.clock import database_now
 from compute_market.errors import Refusal
-from compute_market.matching import explain, limits, offering, quantities, selectors, services
+from compute_market.matching import explain, limits, offering, policies, quantities, selectors, services
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.models import Order
 from compute_market.matching.terms import CLIENT_ORDER_ID_MAX, OrderRequest
@@ -199,6 +206,8 @@ class OrdersQuery(serializers.Serializer[Any]):
 
 
 class Orders(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=[TAG], operation_id="orders", parameters=[OrdersQuery], responses={200: dict})
     def get(self, request: Request) -> Response:
         """Orders of the accounts you trade for, newest first. `state=live` means not finished."""
@@ -230,17 +239,17 @@ class Orders(MarketView):
         The same body under the same client_order_id gives the first answer again, also if that was a refusal;
         another body is 409.
         """
-        wait = patience(request)
         try:
-            body = self.read(request.data, OrderBody)
+            namespace_id, body = self.read_for_account(request, OrderBody, policies.require_buy)
         except serializers.ValidationError:
             (reused,) = _use_up_ids(self, [request.data], _Accounts(self, None))
             if reused is not None:
                 raise reused from None
             raise
+        wait = patience(request)
         order = services.place_order(
             actor=self.actor,
-            namespace_id=self.namespace_id(body.get("account")),
+            namespace_id=namespace_id,
             request=request_of(body),
             now=self.now(),
         )
@@ -299,6 +308,7 @@ def _amendment(order: Order) -> dict[str, Any] | None:
 
 
 class Bulk(MarketView):
+    right = staticmethod(policies.require_market_scope)
     cost = 10
 
     @extend_schema(tags=[TAG], operation_id="place_orders", request=BulkBody, responses={200: dict})
@@ -331,8 +341,8 @@ class Bulk(MarketView):
     def _shape(self, data: object, accounts: _Accounts) -> services.Placing | Exception:
         """One order of the bulk, or why it is none."""
         try:
-            body = self.read(data, OrderBody)
-            return services.Placing(accounts.find(body.get("account")), request_of(body))
+            namespace_id = accounts.find(named_account(data, OrderBody))
+            return services.Placing(namespace_id, request_of(self.read(data, OrderBody)))
         except (serializers.ValidationError, Refusal) as error:
             return error
 
@@ -346,7 +356,7 @@ class Bulk(MarketView):
 
 
 class _Accounts:
-    """Namespace ids by the names that the orders of a bulk have; each name is looked up once."""
+    """The namespaces that the orders of a bulk name and the caller may buy for; each is looked up once."""
 
     def __init__(self, view: MarketView, default: str | None) -> None:
         self._view = view
@@ -354,11 +364,13 @@ class _Accounts:
         self._found: dict[str | None, int | Refusal] = {}
 
     def find(self, name: str | None) -> int:
-        """Raises: NamespaceNotFound, Unauthenticated."""
+        """The id of a namespace. Raises: NamespaceNotFound, Unauthenticated, NotAMember."""
         name = name or self._default
         if name not in self._found:
             try:
-                self._found[name] = self._view.namespace_id(name)
+                namespace_id = self._view.namespace_id(name)
+                policies.require_buy(self._view.actor, namespace_id)
+                self._found[name] = namespace_id
             except Refusal as refusal:
                 self._found[name] = refusal
         found = self._found[name]
@@ -393,6 +405,8 @@ def _use_up_ids(view: MarketView, bodies: Sequence[Any], accounts: _Accounts) ->
 
 
 class OneOrder(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=[TAG], operation_id="order", responses={200: dict})
     def get(self, request: Request, order_id: int) -> Response:
         """One order; `amendment` is the last change that was asked of it: pending, accepted or refused.
@@ -414,6 +428,7 @@ class OneOrder(MarketView):
         202 while it is pending; with `?wait=` up to that long for the outcome (200), which `amendment` tells:
         one that is refused leaves the order as it was.
         """
+        selectors.get_order(actor=self.actor, order_id=order_id)
         body, wait = self.read(request.data, AmendBody), patience(request)
         services.amend_order(
             actor=self.actor,
@@ -437,13 +452,15 @@ class OneOrder(MarketView):
 
 
 class CancelAll(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(tags=[TAG], operation_id="cancel_all", request=CancelAllBody, responses={202: dict})
     def post(self, request: Request) -> Response:
         """Cancel all live orders of an account, or those on one product."""
-        body = self.read(request.data, CancelAllBody)
+        namespace_id, body = self.read_for_account(request, CancelAllBody, policies.require_spend)
         count = services.cancel_all(
             actor=self.actor,
-            namespace_id=self.namespace_id(body.get("account")),
+            namespace_id=namespace_id,
             product=body.get("product"),
             now=self.now(),
         )
@@ -456,6 +473,8 @@ class CancelAfterBody(serializers.Serializer[Any]):
 
 
 class CancelAfter(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(tags=[TAG], operation_id="cancel_after", request=CancelAfterBody, responses={200: dict})
     def post(self, request: Request) -> Response:
         """Cancel all live orders of an account in so many seconds, unless you ask again before.
@@ -463,10 +482,10 @@ class CancelAfter(MarketView):
         A program that quotes prices calls this every few seconds: its orders do not outlive it long.
         The time is looked at every two seconds.
         """
-        body = self.read(request.data, CancelAfterBody)
+        namespace_id, body = self.read_for_account(request, CancelAfterBody, policies.require_spend)
         at = services.cancel_after(
             actor=self.actor,
-            namespace_id=self.namespace_id(body.get("account")),
+            namespace_id=namespace_id,
             seconds=body["seconds"],
             now=self.now(),
         )
@@ -474,6 +493,7 @@ class CancelAfter(MarketView):
 
 
 class Explain(MarketView):
+    right = staticmethod(policies.require_market_scope)
     cost = 5
 
     @extend_schema(

@@ -17,7 +17,7 @@ from compute_market import clock
 from compute_market.api import problems
 from compute_market.api.agent import AgentView
 from compute_market.api.base import MarketView, StrictInteger, moment
-from compute_market.leases import access, serving
+from compute_market.leases import access, policies, serving
 from compute_market.leases.errors import TunnelsUnavailable
 from compute_market.leases.models import LeaseTraffic
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
@@ -61,6 +61,8 @@ def traffic_row(lease_id: int) -> dict[str, int]:
 
 
 class Ports(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=[TAG], operation_id="lease_ports", responses={200: dict})
     def get(self, request: Request, lease_id: int) -> Response:
         """What runs in the lease serves, where, and how to log in by ssh."""
@@ -76,6 +78,8 @@ class Ports(MarketView):
 
 
 class OnePort(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=[TAG], operation_id="lease_port", responses={200: dict})
     def get(self, request: Request, lease_id: int, port: str) -> Response:
         """Whether you may reach this port, and where."""
@@ -85,12 +89,14 @@ class OnePort(MarketView):
 
 
 class Link(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(tags=[TAG], operation_id="link_port", request=LinkBody, responses={201: dict})
     def post(self, request: Request, lease_id: int, port: str) -> Response:
         """A link with which anybody reaches the port for some hours, never beyond the lease's end."""
-        hours = self.read(request.data, LinkBody)["hours"]
         now = self.now()
         way = access.way_to(actor=self.actor, lease_id=lease_id, port=port, now=now)
+        hours = self.read(request.data, LinkBody)["hours"]
         word = access.grant_for(way, now=now, hours=hours)
         base = access.address_of(lease_id, port)
         if not base:
@@ -100,6 +106,8 @@ class Link(MarketView):
 
 
 class Pipe(MarketView):
+    right = staticmethod(policies.require_market_scope)
+
     @extend_schema(
         tags=[TAG],
         operation_id="pipe_port",

@@ -15,7 +15,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute_market.api.base import MarketView, Moment, moment
+from compute_market.api.base import MarketView, Moment, anybody, moment
 from compute_market.api.suppliers import supplier_rows
 from compute_market.clock import HOUR
 from compute_market.matching import limits, marketdata, offering, overview, selectors
@@ -136,6 +136,8 @@ def _of_spec(spec: str) -> dict[str, Any]:
 
 
 class Products(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(tags=[TAG], operation_id="products", parameters=[Search], responses={200: dict})
     def get(self, request: Request) -> Response:
         """Products, narrowed by `?gpu=h100&memory_gb__gte=80&price__lte=…` or `?spec=h100,a100:80GB..:8`."""
@@ -144,6 +146,8 @@ class Products(MarketView):
 
 
 class OneProduct(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(tags=[TAG], operation_id="product", responses={200: dict})
     def get(self, request: Request, slug: str) -> Response:
         [row] = product_rows([offers.get_product(slug)], now=self.now())
@@ -151,6 +155,8 @@ class OneProduct(MarketView):
 
 
 class Offers(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(tags=[TAG], operation_id="offers", parameters=[Search], responses={200: dict})
     def get(self, request: Request) -> Response:
         """Resting asks of the products that a search finds, cheapest first."""
@@ -211,6 +217,8 @@ def book_body(product: Product, *, start: datetime, end: datetime, depth: int) -
 
 
 class Book(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(
         tags=[TAG],
         operation_id="book",
@@ -247,6 +255,8 @@ class Book(MarketView):
 
 
 class Trades(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(
         tags=[TAG],
         operation_id="trades",
@@ -266,6 +276,8 @@ class CandleQuery(serializers.Serializer[Any]):
 
 
 class Candles(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(tags=[TAG], operation_id="candles", parameters=[CandleQuery], responses={200: dict})
     def get(self, request: Request, slug: str) -> Response:
         """Open, high, low, close and volume of each period that has trades, oldest first."""
@@ -278,6 +290,8 @@ class Candles(MarketView):
 
 
 class Ticker(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(tags=[TAG], operation_id="ticker", responses={200: dict})
     def get(self, request: Request, slug: str) -> Response:
         """Last price, the last day, best bid and ask, index and band."""
@@ -286,6 +300,8 @@ class Ticker(MarketView):
 
 
 class Tickers(MarketView):
+    right = staticmethod(anybody)
+
     @extend_schema(tags=[TAG], operation_id="tickers", parameters=[Search], responses={200: dict})
     def get(self, request: Request) -> Response:
         """Every product that a search finds, at a glance: prices, the day's change, how much is offered."""
@@ -323,6 +339,7 @@ class QuoteQuery(Search):
 
 
 class Quote(MarketView):
+    right = staticmethod(anybody)
     cost = 5
 
     @extend_schema(tags=[TAG], operation_id="quote", parameters=[QuoteQuery], responses={200: dict})

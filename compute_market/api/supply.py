@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, StrictBoolean, StrictInteger, moment
 from compute_market.matching import services as trading
-from compute_market.offers import selectors, services
+from compute_market.offers import policies, selectors, services
 from compute_market.offers.models import Node
+from hub.interface import Principal
 
 TAG = "supply"
 
@@ -56,13 +57,13 @@ class HaltBody(serializers.Serializer[Any]):
 
 
 class Providers(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(tags=[TAG], operation_id="register_provider", request=ProviderBody, responses={200: dict})
     def post(self, request: Request) -> Response:
         """Let a namespace supply GPUs, and say whether leases may run plain processes on its nodes."""
-        body = self.read(request.data, ProviderBody)
-        provider = services.register_provider(
-            actor=self.actor, namespace_id=self.namespace_id(body.get("account")), now=self.now()
-        )
+        namespace_id, body = self.read_for_account(request, ProviderBody, policies.require_spend)
+        provider = services.register_provider(actor=self.actor, namespace_id=namespace_id, now=self.now())
         if (allowed := body.get("allows_processes")) is not None:
             provider = services.allow_processes(actor=self.actor, provider=provider, allowed=allowed)
         if (relists := body.get("relists_cancelled")) is not None:
@@ -76,7 +77,14 @@ class Providers(MarketView):
         )
 
 
+def _require_provider(actor: Principal, namespace_id: int) -> None:
+    """Raises: Unauthenticated, TradeScopeMissing, ProviderNotFound."""
+    selectors.get_provider(actor=actor, namespace_id=namespace_id)
+
+
 class Nodes(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(tags=[TAG], operation_id="nodes", responses={200: dict})
     def get(self, request: Request) -> Response:
         """Your nodes and their health."""
@@ -85,10 +93,8 @@ class Nodes(MarketView):
     @extend_schema(tags=[TAG], operation_id="enrolment_key", request=NodeBody, responses={201: dict})
     def post(self, request: Request) -> Response:
         """A one-time key with which `script/agent` enrols a node. It is shown only here."""
-        body = self.read(request.data, NodeBody)
-        provider = selectors.get_provider(
-            actor=self.actor, namespace_id=self.namespace_id(body.get("account"))
-        )
+        namespace_id, body = self.read_for_account(request, NodeBody, _require_provider)
+        provider = selectors.get_provider(actor=self.actor, namespace_id=namespace_id)
         key = services.issue_enrolment_key(
             actor=self.actor,
             provider=provider,
@@ -101,6 +107,8 @@ class Nodes(MarketView):
 
 
 class OneNode(MarketView):
+    right = staticmethod(policies.require_trade_scope)
+
     @extend_schema(tags=[TAG], operation_id="node", responses={200: dict})
     def get(self, request: Request, node_id: int) -> Response:
         return Response(node_row(selectors.get_node(actor=self.actor, node_id=node_id)))
@@ -112,6 +120,8 @@ class OneNode(MarketView):
 
 
 class Halt(MarketView):
+    right = staticmethod(policies.require_operator)
+
     @extend_schema(tags=["operators"], operation_id="halt", request=HaltBody, responses={202: dict})
     def post(self, request: Request) -> Response:
         """Stop trading in a product, or in all of them."""
@@ -121,6 +131,8 @@ class Halt(MarketView):
 
 
 class Resume(MarketView):
+    right = staticmethod(policies.require_operator)
+
     @extend_schema(tags=["operators"], operation_id="resume", request=HaltBody, responses={202: dict})
     def post(self, request: Request) -> Response:
         body = self.read(request.data, HaltBody)

@@ -101,6 +101,17 @@ def get_held_lease(*, actor: Principal, lease_id: int) -> Lease:
     return lease
 
 
+def get_supplied_lease(*, actor: Principal, lease_id: int) -> Lease:
+    """A lease whose provider the actor acts for.
+
+    Raises: Unauthenticated, TradeScopeMissing, LeaseNotFound.
+    """
+    lease = get_lease(actor=actor, lease_id=lease_id)
+    if not policies.may_spend(actor, lease.node.provider.namespace_id):
+        raise LeaseNotFound
+    return lease
+
+
 def held_leases(*, actor: Principal) -> LeaseQuerySet:
     """Leases that the actor holds. Raises: Unauthenticated, TradeScopeMissing."""
     return leases(actor=actor).filter(holder__namespace__in=policies.buying_namespaces(actor))

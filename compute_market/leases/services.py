@@ -66,13 +66,13 @@ def run_work(
 
     Raises: LeaseNotFound, LeaseNotRunning, WorkRunning, WorkInvalid, RunnerNotAllowed.
     """
+    selectors.get_held_lease(actor=actor, lease_id=lease_id)
     _require_command(command)
     environment = dict(environment or {})
     _require_environment(environment)
     served = serving.checked(serves)
     if image and not IMAGE.fullmatch(image):
         raise WorkInvalid(field="image", reason="this is no name of an image")
-    selectors.get_held_lease(actor=actor, lease_id=lease_id)
     with transaction.atomic(durable=True):
         lease = _lock(lease_id)
         if lease.state not in RUNNING or lease.ends_at <= now:
@@ -151,9 +151,7 @@ def give_notice(
 
     The provider's bond pays the credit. Raises: LeaseNotFound, LeaseNotRunning, NoticeTooShort.
     """
-    found = selectors.get_lease(actor=actor, lease_id=lease_id)
-    if not policies.may_spend(actor, found.node.provider.namespace_id):
-        raise LeaseNotFound
+    selectors.get_supplied_lease(actor=actor, lease_id=lease_id)
     minutes = settings.MARKET_PREEMPT_NOTICE_MINUTES
     if preempt_at < now + timedelta(minutes=minutes):
         raise NoticeTooShort(minutes=minutes)

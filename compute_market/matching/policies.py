@@ -9,6 +9,7 @@ from compute_market.ledger.policies import (
     require_market_scope,
     require_operator,
     require_spend,
+    require_trade_scope,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "require_market_scope",
     "require_operator",
     "require_spend",
+    "require_trade_scope",
 ]

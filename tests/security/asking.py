@@ -65,10 +65,10 @@ def rows_of(table: str) -> list[Row]:
     return found
 
 
-def expected_of(table: str) -> dict[str, dict[str, str]]:
+def expected_of(table: str, callers: tuple[str, ...] = matrix.CALLERS) -> dict[str, dict[str, str]]:
     """Line → caller → verdict."""
     head, *lines = (line.split() for line in table.strip().splitlines())
-    assert tuple(head) == matrix.CALLERS
+    assert tuple(head) == callers
     return {line[0]: dict(zip(head, line[1:], strict=True)) for line in lines}
 
 
@@ -76,7 +76,8 @@ EXPECTED = {group: expected_of(table) for group, table in matrix.EXPECTED.items(
 OTHER = expected_of(matrix.OTHER)
 REPOSITORY_ROWS = rows_of(matrix.REPOSITORY_ROUTES)
 SPACE_ROWS = [row for row in REPOSITORY_ROWS if row.pattern.startswith("api/spaces/")]
-OTHER_ROWS = rows_of(matrix.OTHER_ROUTES) + rows_of(matrix.MARKET_ROUTES)
+OTHER_ROWS = rows_of(matrix.OTHER_ROUTES)
+MARKET_ROWS = rows_of(matrix.MARKET_ROUTES)
 WITHOUT_ROWS = {line.strip() for line in (matrix.STUBS + matrix.ELSEWHERE).split("\n") if line.strip()}
 
 
@@ -93,6 +94,8 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, URLPatt
 
 def canonical(pattern: str) -> str:
     """The pattern of a route without what only says by which door it is reached."""
+    if pattern == matrix.PORT_PAGE:
+        return "leases/<row_id:lease_id>/ports/<slug:port>/"
     pattern = XET_NUMBER.sub("xet/", MOUNTS.sub("", pattern))
     return KIND_PREFIX.sub("", pattern) or "(root)"
 

@@ -1,6 +1,6 @@
 """Every route of the hub, in every state of a repository, by every kind of caller, against one matrix.
 
-The data is in `matrix/`, the code that asks in `asking.py`.
+The data is in `matrix/`, the code that asks in `asking.py`; the market is asked in `test_market_matrix.py`.
 Private is proved to look exactly like absent: the two answers are compared.
 """
 
@@ -21,6 +21,7 @@ from tests.security.asking import (
     ALL_ROUTES,
     ANY_BELOW,
     EXPECTED,
+    MARKET_ROWS,
     OTHER,
     OTHER_ROWS,
     REPOSITORY_ROWS,
@@ -40,12 +41,14 @@ from tests.security.asking import (
     values_of,
     verdict,
 )
-from tests.security.world import CANARIES, ORDER_CANARY, World, build
+from tests.security.world import CANARIES, World, build
+
+ALL_ROWS = REPOSITORY_ROWS + OTHER_ROWS + MARKET_ROWS
 
 
 class TestTheUrlconf:
     def test_has_a_row_for_every_route(self) -> None:
-        known = {row.pattern for row in REPOSITORY_ROWS + OTHER_ROWS} | WITHOUT_ROWS
+        known = {row.pattern for row in ALL_ROWS} | WITHOUT_ROWS
         missing = sorted(
             {
                 name
@@ -62,7 +65,7 @@ class TestTheUrlconf:
 
     def test_has_a_row_for_every_method_of_a_route(self) -> None:
         known: dict[str, set[str]] = {}
-        for row in REPOSITORY_ROWS + OTHER_ROWS:
+        for row in ALL_ROWS:
             known.setdefault(row.pattern, set()).add(row.method)
         missing = sorted(
             f"{method} {name}"
@@ -75,11 +78,7 @@ class TestTheUrlconf:
 
     def test_serves_every_row(self) -> None:
         served = {canonical(pattern) for pattern in ALL_ROUTES}
-        stale = [
-            row.key
-            for row in REPOSITORY_ROWS + OTHER_ROWS
-            if row.pattern not in served and not row.pattern.endswith("*")
-        ]
+        stale = [row.key for row in ALL_ROWS if row.pattern not in served and not row.pattern.endswith("*")]
         assert not stale, f"These rows of tests/security/matrix/ name no route any more: {stale}"
 
     def test_is_asked_by_every_door_in_every_state(self) -> None:
@@ -202,12 +201,10 @@ class TestEverythingElse:
                         f"{row.key} by {caller}: {expected} expected, {'/'.join(sorted(meant))} found"
                         f" ({answer.status} {answer.body[:60]!r}{difference(answer, absent)})"
                     )
-                canaries = CANARIES if column in MAY_TRADE else (*CANARIES, ORDER_CANARY)
-                wrong += [f"{row.key} shows {word!r} to {column}" for word in canaries if word in answer.raw]
+                wrong += [f"{row.key} shows {word!r} to {column}" for word in CANARIES if word in answer.raw]
         assert not wrong, "\n".join([f"{len(wrong)} answers differ from the matrix:", *wrong[:60]])
 
 
-MAY_TRADE = ("owner", "trade")
 ABSENT = {"slug": "absent-" + "0" * 24, "pk": "999999", "blank": "999999 absent-" + "0" * 24}
 
 

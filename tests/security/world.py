@@ -18,15 +18,12 @@ from hub.repos.models import AccessRequest, Repository
 from hub.revisions import services as revisions
 from hub.revisions.operations import AddBlob
 from hub.revisions.services import NewCommit
-from tests.factories import exchange, market
 from tests.factories import hub as make
 from tests.factories.hub import NOW
 
 FILE = "asked-for.txt"
 # Planted in the content of files, in a name, in a diff and in the titles of commits.
 CANARIES = ("canary-content", "canary-name", "canary-proposed", "canary-commit", "canary-config")
-# The name that the owner gave an order.
-ORDER_CANARY = "canary-order"
 OID = "ab" * 32
 
 
@@ -129,9 +126,7 @@ COMMON = {
     "prefix": "default",
     "token_id": "1",
     "key_id": "1",
-    "port": "web",
     "delivery": "x",
-    "slug": "h100-sxm-80g.cn-east.reserved.ib",
 }
 
 
@@ -228,7 +223,7 @@ def _tokens(people: dict[str, User], places: dict[str, Place]) -> dict[str, str]
 
 
 def _others(owner: Principal, deleted: Place) -> dict[str, str]:
-    """Of the owner: an organization, a private collection, a deleted repository, an order, a lease."""
+    """Of the owner: an organization, a private collection, a deleted repository."""
     assert owner.user is not None
     make.organization("orga", {owner.user: Role.ADMIN})
     collection = collections.create_collection(
@@ -237,9 +232,4 @@ def _others(owner: Principal, deleted: Place) -> dict[str, str]:
         now=NOW,
     )
     assert isinstance(collection, Collection)
-    market.fund(market.namespace_of(owner), 100_000)
-    node = market.node(owner)
-    lease = market.lease(market.node(), holder=owner)
-    order = exchange.buy(owner, exchange.product(), 1, 6, client_order_id=ORDER_CANARY)
-    market_ids = {"order_id": str(order.pk), "lease_id": str(lease.pk), "node_id": str(node.pk)}
-    return market_ids | {"hidden_slug": collection.slug.partition("/")[2], "deleted_pk": str(deleted.pk)}
+    return {"hidden_slug": collection.slug.partition("/")[2], "deleted_pk": str(deleted.pk)}

@@ -94,6 +94,10 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
     lease = selectors.get_lease(actor=actor, lease_id=lease_id)
     is_holder = policies.may_spend(actor, lease.holder.namespace_id or 0)
     act = request.POST.get("act")
+    if act in {"run", "start", "sell"}:
+        selectors.get_held_lease(actor=actor, lease_id=lease_id)
+    elif act == "notice":
+        selectors.get_supplied_lease(actor=actor, lease_id=lease_id)
     run_form = RunForm(request.POST if act == "run" else None, auto_id="run_%s")
     sell_form = SellBackForm(
         request.POST if act == "sell" else None,

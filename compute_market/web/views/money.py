@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from compute_market.clock import database_now
 from compute_market.leases import selectors as leases
 from compute_market.leases.states import LIVE
-from compute_market.ledger import selectors, services
+from compute_market.ledger import policies, selectors, services
 from compute_market.ledger.models import Account, Transfer
 from compute_market.matching import selectors as orders
 from compute_market.matching import statements
@@ -31,6 +31,8 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     """Balance, holds, live orders and the last movements of one namespace."""
     namespace = trading_as(request)
     actor = actor_of(request)
+    if request.method == "POST":
+        policies.require_operator(actor)
     is_operator = actor.user is not None and actor.user.is_staff
     initial = {"account": namespace.name, "key": uuid4().hex}
     form = MoneyForm(request.POST if request.method == "POST" else None, initial=initial)

@@ -94,7 +94,7 @@ class TestRefusedOrders:
     def test_of_others_use_nothing_up(self, trader: Callable[..., Trader], product: Product) -> None:
         one, other = trader(), trader()
         body = {**order(product), "account": other.user.namespace.name}
-        assert one("post", "orders", {**body, "gpus": 0}).status_code == 400
+        assert one("post", "orders", {**body, "gpus": 0}).status_code == 403
         assert one("post", "orders", body).status_code == 403
         assert not RefusedOrder.objects.exists()
 

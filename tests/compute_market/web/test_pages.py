@@ -268,7 +268,7 @@ class TestALease:
         address = f"/market/leases/{running.pk}"
         form = {"act": "notice", "minutes": 30, "reason": "repair"}
         assert "Take the GPUs back" not in client_of(holder).get(address).content.decode()
-        assert client_of(holder).post(address, form).status_code == 422
+        assert client_of(holder).post(address, form).status_code == 404
         provider = client_of(Principal(user=machine.provider.namespace.user))
         assert "Take the GPUs back" in provider.get(address).content.decode()
         assert provider.post(address, {**form, "minutes": 1}).status_code == 422

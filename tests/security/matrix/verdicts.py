@@ -179,8 +179,6 @@ OTHER = """
     account   no        yes      yes      yes    yes    yes   no   no    no    no   no
     org_admin no        no       no       no     no     yes   no   no    no    no   no
     barred    barred    barred   barred   barred barred barred barred barred barred barred barred
-    trader    barred    barred   barred   barred barred barred barred any barred barred barred
-    holder    barred    barred   barred   barred barred any   barred barred barred barred barred
     org_read  no        no       no       no     no     yes   no   no    no    no   no
     creator   no        yes      yes      yes    yes    yes   no   no    no    no   no
     self      no        no       no       no     no     yes   yes  yes   yes   yes  yes
