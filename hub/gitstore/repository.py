@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -151,13 +152,18 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
             at=_signature_time(raw.committer),
         )
 
-    def history(self, start: str) -> Iterator[Commit]:
-        """Commits from `start` back, newest first."""
-        for raw in self.raw.walk(pygit2.Oid(hex=start), SortMode.TOPOLOGICAL | SortMode.TIME):
-            yield self._commit(raw)
+    def history(self, start: str, *, skip: int = 0) -> Iterator[Commit]:
+        """Commits from `start` back, newest first, as `git log` has them; the first `skip` are left out.
 
-    def count_commits(self, start: str) -> int:
-        return sum(1 for _ in self.raw.walk(pygit2.Oid(hex=start), SortMode.NONE))
+        The walk goes as far as it is asked to: other orders need the whole history for the first commit.
+        """
+        return map(self._commit, islice(self.raw.walk(pygit2.Oid(hex=start), SortMode.NONE), skip, None))
+
+    def count_commits(self, start: str, *, limit: int) -> int | None:
+        """How many commits there are from `start` back; None where there are more than `limit`."""
+        walked = islice(self.raw.walk(pygit2.Oid(hex=start), SortMode.NONE), limit + 1)
+        count = sum(1 for _ in walked)
+        return count if count <= limit else None
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         return ancestor == descendant or self.raw.descendant_of(descendant, ancestor)

@@ -43,6 +43,11 @@ class NotAFile(NotFound):
     message = _("{path} is not a file.")
 
 
+class HistoryTooLong(Invalid):
+    code = "history_too_long"
+    message = _("Commits are listed up to the {limit}th; begin at an older commit.")
+
+
 class TooManyRefs(Invalid):
     code = "too_many_refs"
     message = _("A push may move {limit} refs at once.")

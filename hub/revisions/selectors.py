@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from hub import gitstore
 from hub.accounts.models import Role
@@ -13,7 +14,11 @@ from hub.gitstore import Commit, Entry, GitRepository, Ref, RevisionNotFound, Tr
 from hub.lfs.models import LfsLink
 from hub.repos import policies
 from hub.repos.models import Repository
-from hub.revisions.errors import NotAFile
+from hub.revisions.errors import HistoryTooLong, NotAFile
+
+# How far back a list of commits may begin, and how many are counted. A walk takes 5 microseconds a commit.
+COMMITS_SKIPPED_MAX = 200_000
+COMMITS_COUNTED_MAX = 50_000
 
 
 def git_of(repository: Repository) -> GitRepository:
@@ -80,16 +85,22 @@ def history(
 ) -> list[Commit]:
     """A page of the history from `commit` back, newest first.
 
-    Titles of commits name files, so it needs the right to fetch. Raises: what `require_content` raises.
+    Titles of commits name files, so it needs the right to fetch. Raises: HistoryTooLong above
+    COMMITS_SKIPPED_MAX, and what `require_content` raises.
     """
     policies.require_content(actor, repository)
-    found: list[Commit] = []
-    for number, entry in enumerate(git_of(repository).history(commit)):
-        if number >= skip:
-            found.append(entry)
-        if len(found) >= limit:
-            break
-    return found
+    if skip > COMMITS_SKIPPED_MAX:
+        raise HistoryTooLong(limit=COMMITS_SKIPPED_MAX)
+    return list(islice(git_of(repository).history(commit, skip=skip), limit))
+
+
+def count_commits(*, actor: Principal, repository: Repository, commit: str) -> int | None:
+    """How many commits there are from `commit` back; None above COMMITS_COUNTED_MAX.
+
+    Raises: what `require_content` raises.
+    """
+    policies.require_content(actor, repository)
+    return git_of(repository).count_commits(commit, limit=COMMITS_COUNTED_MAX)
 
 
 def branch_ref(repository: Repository, revision: str) -> str:

@@ -84,7 +84,9 @@ def commits(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Htt
     )
     is_formatted = "formatted" in repeated(request, "expand", "expand[]")
     response = json_response([render.commit(entry, formatted=is_formatted) for entry in page[:limit]])
-    response["X-Total-Count"] = str(selectors.git_of(found).count_commits(start))
+    total = selectors.count_commits(actor=actor(request), repository=found, commit=start)
+    if total is not None:
+        response["X-Total-Count"] = str(total)
     return with_next(request, response, {"p": number + 1}) if len(page) > limit else response
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import pygit2
@@ -172,6 +173,43 @@ class TestRefs:
 
 
 class TestHistory:
+    @pytest.fixture
+    def long(self, repo: GitRepository) -> str:
+        """The newest of 300 commits, of which the oldest has a parent that nobody can read."""
+        tree = repo.raw[repo.resolve("main")].peel(pygit2.Tree).id
+        parent = "1" * 40
+        for number in range(300):
+            who = f"a <a@example.org> {1_700_000_000 + number} +0000"
+            text = f"tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\n{number}\n"
+            parent = str(repo.raw.odb.write(pygit2.enums.ObjectType.COMMIT, text.encode()))
+        return parent
+
+    def test_is_read_as_far_as_it_is_asked_for(self, repo: GitRepository, long: str) -> None:
+        assert [commit.title for commit in islice(repo.history(long), 3)] == ["299", "298", "297"]
+        assert [commit.title for commit in islice(repo.history(long, skip=100), 2)] == ["199", "198"]
+        with pytest.raises(pygit2.GitError):
+            list(repo.history(long))
+
+    def test_is_counted_up_to_a_limit(self, repo: GitRepository, long: str) -> None:
+        assert repo.count_commits(long, limit=200) is None
+        short = put(repo, "two", a=b"a")
+        assert repo.count_commits(short, limit=2) == 2
+        assert repo.count_commits(short, limit=1) is None
+
+    def test_has_both_sides_of_a_merge_by_their_time(self, repo: GitRepository) -> None:
+        base = repo.resolve("main")
+        tree = str(repo.raw[base].peel(pygit2.Tree).id)
+
+        def commit(name: str, hours: int, *parents: str) -> str:
+            at = NOW + timedelta(hours=hours)
+            return repo.write_commit(tree=tree, parents=list(parents), message=name, author=ALICE, at=at)
+
+        left = commit("left 3", 3, commit("left 1", 1, base))
+        right = commit("right 4", 4, commit("right 2", 2, base))
+        merged = commit("merge", 5, left, right)
+        titles = [found.title for found in repo.history(merged)]
+        assert titles == ["merge", "right 4", "left 3", "right 2", "left 1", "initial commit"]
+
     def test_shows_what_differs(self, repo: GitRepository) -> None:
         old = put(repo, "old", kept=b"k\n", changed=b"1\n2\n", gone=b"g\n")
         new = put(repo, "new", changed=b"1\n3\n", gone=None, added=b"n\n")

@@ -12,6 +12,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from hub.accounts.models import User
 from hub.community.models import Discussion
 from hub.repos.models import Repository
+from hub.revisions import last_commits
 from tests.hub.web.conftest import commit_files
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,17 @@ class TestFiles:
             page = client.get("/ada/model/tree/main").content.decode()
         assert "README.md" in page
         assert "initial commit" in page
+
+    def test_lists_a_folder_whose_last_commits_are_not_known(
+        self, client: Client, make_repository: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As where nothing has touched it in the last 20,000 commits."""
+        make_repository(README__md=CARD)
+        monkeypatch.setattr(last_commits, "of_paths", lambda *_: {})
+        for path in ("tree/main", "blob/main/README.md"):
+            page = client.get(f"/ada/model/{path}")
+            assert page.status_code == 200
+            assert "README.md" in page.content.decode()
 
     @pytest.mark.parametrize(
         ("path", "text", "shown"),
