@@ -305,6 +305,8 @@ MARKET_DEMO_TRADES = env.flag("BAZAAR_MARKET_DEMO_TRADES", default=True)
 # Calls a minute, by user and by address of those who show no key.
 MARKET_RATE_USER = env.integer("BAZAAR_MARKET_RATE_USER", default=30_000)
 MARKET_RATE_ANONYMOUS = env.integer("BAZAAR_MARKET_RATE_ANONYMOUS", default=3_000)
+# Event streams that one address may have open in one web process. Beside it an account has at most 20.
+MARKET_STREAMS_PER_ADDRESS = env.integer("BAZAAR_MARKET_STREAMS_PER_ADDRESS", default=100)
 MARKET_BATCH_SIZE = env.integer("BAZAAR_MARKET_BATCH_SIZE", default=1000)
 # How long a worker that has gone silent keeps a shard from the others.
 MARKET_CLAIM_SECONDS = env.integer("BAZAAR_MARKET_CLAIM_SECONDS", default=10)

@@ -15,9 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api import problems
-from compute_market.api.streams import HEARTBEAT_SECONDS, Broadcaster, Event
+from compute_market.api.streams import HEARTBEAT_SECONDS, Broadcaster, Event, Full
 from compute_market.event_channel import CHANNEL
 from foundation.inputs import whole_number
+from foundation.rate_limits import limited_address
 from foundation.redis_connection import connection
 
 POLL_SECONDS = 0.5
@@ -73,33 +74,47 @@ def serve(
 ) -> Any:
     """Answer a request with the events of a topic after a number, behind the bytes of `first`.
 
-    `most`: how many connections the topic may have in this process. `is_allowed` is asked with every
-    heartbeat; the stream ends when it says no.
+    `most`: how many connections the topic may have in this process; one address may have
+    `MARKET_STREAMS_PER_ADDRESS`. The stream ends when `is_allowed` says no.
     """
     take = request.environ.get("bazaar.take_connection")  # type: ignore[attr-defined]
     if take is None:
-        return _held_by_a_thread(topic, after, first)
-    if most is not None and broadcaster().count_of(topic) >= most:
-        return problems.problem(
-            429, code="too_many_streams", detail=f"The account has {most} open streams in this process."
-        )
-    if broadcaster().is_full:
-        return problems.problem(503, code="too_many_streams", detail="Too many streams are open.")
+        return _held_by_a_thread(topic, after, first, is_allowed)
     request_id = request.headers.get("X-Request-Id", "")
     headers = f"X-Request-Id: {request_id}\r\n".encode() if request_id.isprintable() and request_id else b""
-    broadcaster().subscribe(
-        take().socket, topic=topic, after=after, headers=headers, first=first, is_allowed=is_allowed
+    full = broadcaster().subscribe(
+        lambda: take().socket,
+        topic=topic,
+        after=after,
+        headers=headers,
+        first=first,
+        is_allowed=is_allowed,
+        most_of_topic=most,
+        address=limited_address(request) or "",
+        most_of_address=settings.MARKET_STREAMS_PER_ADDRESS,
     )
-    return Response()
+    if full is None:
+        return Response()
+    status, detail = {
+        Full.TOPIC: (429, f"The account has {most} open streams in this process."),
+        Full.ADDRESS: (
+            429,
+            f"Your address has {settings.MARKET_STREAMS_PER_ADDRESS} streams in this process.",
+        ),
+        Full.PROCESS: (503, "Too many streams are open."),
+    }[full]
+    return problems.problem(status, code="too_many_streams", detail=detail)
 
 
-def _held_by_a_thread(topic: str, after: int, first: bytes) -> StreamingHttpResponse:
+def _held_by_a_thread(
+    topic: str, after: int, first: bytes, is_allowed: Callable[[], bool] | None
+) -> StreamingHttpResponse:
     """For servers that cannot give a connection away (a development server, a test)."""
 
     def events() -> Iterator[bytes]:
         yield first or b": resumed\n\n"
         last, beaten = after, time.monotonic()
-        while True:
+        while is_allowed is None or is_allowed():
             for event in fetch(topic, last, 500):
                 last = event.number
                 yield event.render()

@@ -15,8 +15,10 @@ import selectors
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import redis
 from django.db import close_old_connections
@@ -32,6 +34,9 @@ BUFFER_BYTES_MAX = 256 * 1024
 SOCKET_BYTES = 64 * 1024
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.0
+# A private stream asks for its reader's rights with each heartbeat, and before it sends news if it has not
+# asked for this long.
+RIGHTS_SECONDS = 1.0
 # Each topic that is polled costs a query; with more topics than this they take turns.
 POLLED_AT_ONCE = 100
 SUBSCRIBERS_MAX = 5000
@@ -58,14 +63,33 @@ Fetch = Callable[[str, int, int], Sequence[Event]]
 class Subscriber:
     """One open connection. `sent` is the number of the last event put into its buffer.
 
-    `is_allowed` is asked with every heartbeat; the stream ends when it says no. None: nobody needs to ask.
+    `is_allowed` tells whether its reader still has the right to read; the stream ends when it says no. None:
+    everybody may read. `asked_at` is when it was asked, on the monotonic clock.
     """
 
     connection: socket.socket
     topic: str
     sent: int
+    address: str = ""
     is_allowed: Callable[[], bool] | None = None
+    asked_at: float = 0.0
     buffer: bytearray = field(default_factory=bytearray)
+
+    def may_read(self, *, known_for: float = 0.0) -> bool:
+        """Whether the reader may read; an answer that is at most `known_for` seconds old is not asked for."""
+        now = time.monotonic()
+        if self.is_allowed is None or now - self.asked_at < known_for:
+            return True
+        self.asked_at = now
+        return self.is_allowed()
+
+
+class Full(StrEnum):
+    """The limit that a further subscriber would break."""
+
+    PROCESS = "process"
+    TOPIC = "topic"
+    ADDRESS = "address"
 
 
 class Broadcaster:
@@ -80,6 +104,8 @@ class Broadcaster:
         self._news: set[str] = set()
         self._selector: selectors.BaseSelector | None = None
         self._count = 0
+        self._of_topic: Counter[str] = Counter()
+        self._of_address: Counter[str] = Counter()
         self._pair: tuple[socket.socket, socket.socket]
 
     @property
@@ -87,42 +113,62 @@ class Broadcaster:
         """How many subscribers are connected."""
         return self._count
 
-    @property
-    def is_full(self) -> bool:
-        return self._count >= SUBSCRIBERS_MAX
-
-    def count_of(self, topic: str) -> int:
-        """How many subscribers of a topic are connected."""
-        with self._lock:
-            waiting = sum(subscriber.topic == topic for subscriber in self._new)
-            return waiting + len(self._topics.get(topic, ()))
-
     def subscribe(
         self,
-        connection: socket.socket,
+        take: Callable[[], socket.socket],
         *,
         topic: str,
         after: int,
         headers: bytes = b"",
         first: bytes = b"",
         is_allowed: Callable[[], bool] | None = None,
-    ) -> bool:
+        most_of_topic: int | None = None,
+        address: str = "",
+        most_of_address: int | None = None,
+    ) -> Full | None:
         """Serve a connection from now on: events after number `after`, behind the bytes of `first`.
 
-        `headers` are whole lines with their ends. `is_allowed` is asked with every heartbeat, in the thread
-        of the streams. False (and nothing done) when there are too many subscribers.
+        `take` gives the connection; it is called only if no limit forbids another subscriber, and else the
+        limit is returned. `headers` are whole lines with their ends. `is_allowed` is called in the thread of
+        the streams. `address` is where the reader comes from.
         """
         with self._lock:
-            if self._count >= SUBSCRIBERS_MAX:
-                return False
-            self._count += 1
-            subscriber = Subscriber(connection, topic, after, is_allowed)
-            subscriber.buffer += HEAD + headers + b"\r\nretry: 2000\n\n" + first
+            full = self._limit_reached(topic, most_of_topic, address, most_of_address)
+            if full is not None:
+                return full
+            self._count_one(topic, address, 1)
+        try:
+            subscriber = Subscriber(take(), topic, after, address, is_allowed)
+        except BaseException:
+            with self._lock:
+                self._count_one(topic, address, -1)
+            raise
+        subscriber.buffer += HEAD + headers + b"\r\nretry: 2000\n\n" + first
+        with self._lock:
             self._new.append(subscriber)
             if self._selector is None:
                 self._start()
         self._wake()
-        return True
+        return None
+
+    def _limit_reached(
+        self, topic: str, most_of_topic: int | None, address: str, most_of_address: int | None
+    ) -> Full | None:
+        if self._count >= SUBSCRIBERS_MAX:
+            return Full.PROCESS
+        if most_of_topic is not None and self._of_topic[topic] >= most_of_topic:
+            return Full.TOPIC
+        if address and most_of_address is not None and self._of_address[address] >= most_of_address:
+            return Full.ADDRESS
+        return None
+
+    def _count_one(self, topic: str, address: str, by: int) -> None:
+        """Count a subscriber in or out; the caller holds the lock."""
+        self._count += by
+        for counts, name in ((self._of_topic, topic), (self._of_address, address)):
+            counts[name] += by
+            if not counts[name]:
+                del counts[name]
 
     # ---- the threads -----------------------------------------------------------------------------
 
@@ -224,7 +270,9 @@ class Broadcaster:
             for subscriber in list(subscribers):
                 news = b"".join(data for number, data in rendered if number > subscriber.sent)
                 subscriber.sent = max(subscriber.sent, rendered[-1][0])
-                if news:
+                if news and not subscriber.may_read(known_for=RIGHTS_SECONDS):
+                    self._drop(subscriber)
+                elif news:
                     subscriber.buffer += news
                     self._flush(subscriber)
             if len(events) < BATCH:
@@ -233,7 +281,7 @@ class Broadcaster:
     def _beat(self) -> None:
         for subscribers in list(self._topics.values()):
             for subscriber in list(subscribers):
-                if subscriber.is_allowed is not None and not subscriber.is_allowed():
+                if not subscriber.may_read():
                     self._drop(subscriber)
                     continue
                 subscriber.buffer += b": still here\n\n"
@@ -281,4 +329,4 @@ class Broadcaster:
             self._selector.unregister(subscriber.connection)
         subscriber.connection.close()
         with self._lock:
-            self._count -= 1
+            self._count_one(subscriber.topic, subscriber.address, -1)

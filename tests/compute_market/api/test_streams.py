@@ -3,11 +3,12 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from compute_market.api import streams
-from compute_market.api.streams import Broadcaster, Event
+from compute_market.api.streams import Broadcaster, Event, Full
 from foundation.redis_connection import connection, key
 
 
@@ -43,11 +44,19 @@ def broadcaster(feed: Feed) -> Broadcaster:
 class Listener:
     """The client's end of a connection."""
 
-    def __init__(self, broadcaster: Broadcaster, topic: str, *, after: int = 0) -> None:
+    def __init__(self, broadcaster: Broadcaster, topic: str, *, after: int = 0, **terms: Any) -> None:
         self.socket, server = socket.socketpair()
         self.socket.settimeout(10)
         self.text = b""
-        assert broadcaster.subscribe(server, topic=topic, after=after)
+        self.full = broadcaster.subscribe(lambda: server, topic=topic, after=after, **terms)
+        if self.full is not None:
+            server.close()
+
+    def rest(self) -> bytes:
+        """Everything until the stream ends."""
+        while data := self.socket.recv(1 << 16):
+            self.text += data
+        return self.text
 
     def numbers(self, count: int) -> list[int]:
         """The ids of the first `count` events."""
@@ -65,8 +74,8 @@ Listen = Callable[..., Listener]
 def listen(broadcaster: Broadcaster) -> Iterator[Listen]:
     made: list[Listener] = []
 
-    def call(topic: str, *, after: int = 0) -> Listener:
-        made.append(Listener(broadcaster, topic, after=after))
+    def call(topic: str, *, after: int = 0, **terms: Any) -> Listener:
+        made.append(Listener(broadcaster, topic, after=after, **terms))
         return made[-1]
 
     yield call
@@ -134,3 +143,70 @@ class TestBroadcaster:
         feed.add("a", 5)
         assert all(listener.numbers(5) == [1, 2, 3, 4, 5] for listener in listeners)
         assert feed.calls - before < 50
+
+
+class TestLimits:
+    def test_of_a_topic_and_of_an_address_are_counted_apart(
+        self, broadcaster: Broadcaster, listen: Listen
+    ) -> None:
+        terms = {"most_of_topic": 2, "most_of_address": 3, "address": "192.0.2.1"}
+        kept = [listen("a", **terms) for _ in range(2)]
+        assert listen("a", **terms).full is Full.TOPIC
+        assert listen("b", **terms).full is None
+        assert listen("c", **terms).full is Full.ADDRESS
+        assert listen("c", **{**terms, "address": "192.0.2.2"}).full is None
+        # Who comes from this machine has no address to be counted by.
+        assert listen("c", **{**terms, "address": ""}).full is None
+        kept[0].socket.close()
+        settle(broadcaster, 4)
+        assert listen("a", **terms).full is None
+
+    def test_that_are_reached_leave_the_connection_with_its_owner(
+        self, broadcaster: Broadcaster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(streams, "SUBSCRIBERS_MAX", 0)
+
+        def take() -> socket.socket:
+            raise AssertionError("taken, though there is no place for it")
+
+        assert broadcaster.subscribe(take, topic="a", after=0) is Full.PROCESS
+        assert broadcaster.count == 0
+
+    def test_do_not_count_a_connection_that_could_not_be_taken(self, broadcaster: Broadcaster) -> None:
+        def fail() -> socket.socket:
+            raise OSError("it is gone")
+
+        with pytest.raises(OSError, match="gone"):
+            broadcaster.subscribe(fail, topic="a", after=0, address="192.0.2.1")
+        assert broadcaster.count == 0
+
+
+class TestRights:
+    def test_are_asked_for_before_news_is_sent(
+        self, broadcaster: Broadcaster, listen: Listen, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(streams, "RIGHTS_SECONDS", 0.0)
+        allowed = True
+        listener, other = listen("a", is_allowed=lambda: allowed), listen("a")
+        feed.add("a", 2)
+        assert listener.numbers(2) == [1, 2]
+        allowed = False
+        feed.add("a", 1)
+        assert b"id: 3" not in listener.rest()
+        assert other.numbers(3) == [1, 2, 3]
+
+    def test_are_asked_for_once_a_second_however_much_there_is_to_send(
+        self, listen: Listen, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(streams, "RIGHTS_SECONDS", 3600.0)
+        asked: list[int] = []
+
+        def is_allowed() -> bool:
+            asked.append(1)
+            return True
+
+        listener = listen("a", is_allowed=is_allowed)
+        for count in range(1, 21):
+            feed.add("a", 1)
+            listener.numbers(count)
+        assert len(asked) <= 1
