@@ -71,6 +71,7 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
             "django": {"handlers": [], "level": level, "propagate": True},
             # A 4xx is the caller's news, and is in the access line already; crashes come as errors.
             "django.request": {"level": "ERROR"},
+            "django.security.BodyRefused": {"level": "CRITICAL"},
             "django.server": {"handlers": [], "propagate": True},
             "urllib3": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},

@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
+from foundation import bodies
+
 PATH_SAFE = "/:@!$&'()*+,;=~-._"
 
 
@@ -38,8 +40,10 @@ class RawPathMiddleware:
         return self.get_response(request)
 
 
-class ChunkedBodyMiddleware:
-    """Let views read a body that came without a length, and answer for bodies that end before their time.
+class BodyMiddleware:
+    """Let views read a body that came without a length, but none that is too long for its caller.
+
+    It also answers for bodies that end before their time.
 
     Django gives every request as many bytes as its Content-Length says, so none to a chunked one.
     A server that ends the input where the body ends says so; then the input itself can be read.
@@ -54,7 +58,8 @@ class ChunkedBodyMiddleware:
         is_chunked = "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower()
         if is_chunked and not meta.get("CONTENT_LENGTH") and meta.get("wsgi.input_terminated"):
             request._stream = meta["wsgi.input"]  # noqa: SLF001
-        return self.get_response(request)
+        with bodies.bound(request):
+            return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, UnreadablePostError):

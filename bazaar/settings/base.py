@@ -64,7 +64,7 @@ MIDDLEWARE = [
     "bazaar.middleware.RawPathMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "bazaar.security.ContentSecurityPolicyMiddleware",
-    "bazaar.middleware.ChunkedBodyMiddleware",
+    "bazaar.middleware.BodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -26,12 +26,16 @@ from compute_market.leases import selectors as leases
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Work
 from compute_market.leases.states import State
+from compute_market.offers import agents
 from compute_market.offers import services as offers
 from compute_market.offers.agents import SignedRequest
 from compute_market.offers.errors import AgentRefused
 from compute_market.offers.models import HardwareReport, Node
+from foundation import bodies
 
 EVENTS_MAX = 200
+# A piece of output in JSON, each byte of it escaped, has a third of this.
+BODY_BYTES_MAX = 1024 * 1024
 MOVING_POLL_SECONDS = 1.0
 # A holder may ask for a command at any moment; without a wake-up connection it is noticed so late.
 UNWOKEN_POLL_SECONDS = 5.0
@@ -151,8 +155,11 @@ class AgentView(APIView):
         timestamp, nonce = headers.get("X-Agent-Timestamp", ""), headers.get("X-Agent-Nonce", "")
         if not (timestamp.isdecimal() and nonce.isdecimal() and len(timestamp) < 16 and len(nonce) < 20):
             raise AgentRefused(reason="it is not signed")
+        key_id = headers.get("X-Agent-Key-Id", "")
+        # The signature can only be checked with the body.
+        bodies.allow_if(request._request, lambda: agents.is_known(key_id), BODY_BYTES_MAX)  # noqa: SLF001 - DRF's own way to it
         return SignedRequest(
-            key_id=headers.get("X-Agent-Key-Id", ""),
+            key_id=key_id,
             timestamp=int(timestamp),
             nonce=min(int(nonce), 2**63 - 1),
             instance=headers.get("X-Agent-Instance", ""),

@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 from compute_market.api import problems
 from compute_market.clock import database_now
 from compute_market.errors import Invalid
-from foundation import inputs, rate_limits
+from foundation import bodies, inputs, rate_limits
 from foundation.rate_limits import Limit
 from hub.interface import ANONYMOUS, Principal, Unauthenticated, User, get_namespace, principal_for_token
 
@@ -168,6 +168,8 @@ class MarketView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.actor = principal_of(request)
+        if not self.actor.is_anonymous:
+            bodies.allow_known(request._request)  # noqa: SLF001 - DRF's own way to it
         self._limit(request)
         # A method without a handler is refused to everybody; OPTIONS tells what the description tells.
         if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):

@@ -65,7 +65,7 @@ def handle(error: Exception, _: dict[str, Any]) -> Response | None:
             answer["Retry-After"] = str(max(1, round(wait)))
         return answer
     if isinstance(error, RequestDataTooBig):
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit = getattr(error, "limit", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         return problem(413, code="body_too_large", detail=f"The body has more than {limit} bytes.")
     if isinstance(error, exceptions.APIException):
         return problem(error.status_code, code=str(error.default_code), detail=str(error.detail))

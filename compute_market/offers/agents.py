@@ -79,6 +79,11 @@ def sign(request: SignedRequest) -> str:
     return hmac.new(agent_key(request.key_id).encode(), request.text(), hashlib.sha256).hexdigest()
 
 
+def is_known(key_id: str) -> bool:
+    """Whether a node has this key; whoever sends it may be somebody else."""
+    return _by_key.first(key_id=key_id) is not None
+
+
 def authenticate(request: SignedRequest, *, now: datetime) -> Node:
     """The node whose agent sent this; its nonce is spent.
 

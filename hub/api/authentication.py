@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
+from foundation import bodies
 from hub.accounts import selectors
 from hub.accounts.errors import InvalidToken
 from hub.accounts.principals import ANONYMOUS, Principal
@@ -22,13 +23,16 @@ def principal_of(request: HttpRequest, *, cookie: str | None = None) -> Principa
     """The caller, by Bearer token, Basic password (git: any name, the token as password) or session.
 
     `cookie` names a cookie whose value is a token (ModelScope's clients). A session counts for a
-    changing request only with Django's CSRF token. Kept on the request: reads happen once.
+    changing request only with Django's CSRF token. Kept on the request: reads happen once. A caller
+    who is known may send a long body.
     Raises: InvalidToken, Denied.
     """
     known: Principal | None = getattr(request, "principal", None)
     if known is not None:
         return known
     principal = _read(request, cookie)
+    if not principal.is_anonymous:
+        bodies.allow_known(request)
     request.principal = principal  # type: ignore[attr-defined]
     return principal
 

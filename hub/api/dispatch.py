@@ -10,7 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from foundation import inputs
+from foundation.bodies import BodyRefused
 from hub.accounts.principals import Principal
+from hub.api.json import BodyTooLarge
 from hub.api.rates import require_rate
 from hub.errors import Invalid, Refusal, refusal_of
 
@@ -63,6 +65,8 @@ def by_method(
             return redirect
         except Refusal as refusal:
             return render(refusal, request)
+        except BodyRefused as refused:
+            return render(BodyTooLarge(limit=refused.limit), request)
         except DatabaseError as error:
             if (conflict := refusal_of(error)) is None:
                 raise

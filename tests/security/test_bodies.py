@@ -12,6 +12,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from foundation import uploads
+from foundation.bodies import UNKNOWN_BYTES_MAX
 from hub.api.git import parse
 from tests.factories import hub
 
@@ -55,8 +56,9 @@ class TestForms:
 
     @pytest.mark.parametrize("path", ["/login", "/join", "/preferences", "/new", "/admin/login/"])
     @pytest.mark.parametrize("files", [1, 12])
-    def test_of_strangers_bring_few_bytes_of_files(
-        self, path: str, files: int, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("is_known", [False, True])
+    def test_bring_few_bytes_of_files_and_of_strangers_hardly_any(
+        self, path: str, files: int, is_known: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         taken = 0
         whole = uploads.BoundedUpload.receive_data_chunk
@@ -71,10 +73,12 @@ class TestForms:
         limit = django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         client = Client(enforce_csrf_checks=True)
         client.cookies["csrftoken"] = "a" * 32
+        if is_known:
+            client.force_login(hub.user())
         given = {f"file{n}": SimpleUploadedFile(f"{n}", bytes(2 * limit // files)) for n in range(files)}
         answer = client.post(path, given)
         assert answer.status_code == 400
-        assert 0 < taken <= limit
+        assert (0 < taken <= limit) if is_known else taken <= UNKNOWN_BYTES_MAX
 
     def test_with_small_files_are_taken(self, client: Client) -> None:
         alice = hub.actor()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
+from foundation import bodies
 from hub.api import content
 from hub.api.counting import count_download
 from hub.api.git import parse
@@ -22,6 +23,7 @@ from hub.xet.tokens import find_write_token
 def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     """How each object shall be sent, or can be fetched."""
     found = repository(request, kind, repo_id)
+    bodies.allow(request, bodies.READER_BYTES_MAX)
     asked = parse.batch(request)
     now = timezone.now()
     links = Links(base=base_url(request), repository_id=found.pk, actor=actor(request), now=now)
@@ -106,4 +108,6 @@ def locks(request: HttpRequest, kind: str, repo_id: str, rest: str = "") -> Http
 
 
 def _grant(request: HttpRequest, action: Action, oid: str) -> Grant:
-    return grants.read(request.GET.get("grant", ""), action=action, oid=oid, now=timezone.now())
+    grant = grants.read(request.GET.get("grant", ""), action=action, oid=oid, now=timezone.now())
+    bodies.allow(request, bodies.UNLIMITED)
+    return grant

@@ -8,6 +8,7 @@ from typing import BinaryIO, TypeVar
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 
+from foundation import bodies
 from hub.api.counting import count_download
 from hub.api.git import parse
 from hub.api.git.http import actor, repository
@@ -46,6 +47,7 @@ def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 def upload_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
     found = repository(request, kind, repo_id)
     policies.require_content(actor(request), found)
+    bodies.allow(request, parse.FETCH_BYTES_MAX + 1)
     body = parse.fetch_body(request)
     if parse.asks_for_objects(body):
         count_download(request, found)

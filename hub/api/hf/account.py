@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from foundation import bodies
 from hub.accounts import policies as accounts_policies
 from hub.accounts import selectors as accounts
 from hub.accounts.models import AccessToken, User
@@ -89,6 +90,8 @@ def auth_check(request: HttpRequest, kind: str, repo_id: str, *, write: bool = F
 
 def validate_yaml(request: HttpRequest) -> HttpResponse:
     """Always a JSON object with `errors` and `warnings`: the client parses it before the status."""
+    # Clients check a card before they sign in.
+    bodies.allow(request, bodies.READER_BYTES_MAX)
     body = json_body(request, limit=5 * 1024 * 1024)
     errors, warnings = card.validate_card(text_of(body, "content", ""), text_of(body, "repoType", "model"))
     return json_response(

@@ -137,16 +137,16 @@ def _named(request: HttpRequest, *, kind: str, repo_id: str) -> Repository:
 
 
 def move(request: HttpRequest) -> HttpResponse:
-    body = json_body(request)
     require_signed_in(actor(request))
+    body = json_body(request)
     found = _named(request, kind=_kind(body), repo_id=text_of(body, "fromRepo"))
     moved = services.move_repository(actor=actor(request), repository=found, to=text_of(body, "toRepo"))
     return json_response(_described(request, moved))
 
 
 def settings(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    body = json_body(request)
     found = repository(request, kind, repo_id)
+    body = json_body(request)
     gated = body.get("gated")
     if gated is not None and gated is not False and not is_one_of(gated, {"auto", "manual"}):
         raise MalformedBody(reason="“gated” is auto, manual or false")
@@ -167,9 +167,9 @@ def settings(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 
 
 def duplicate(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    body = json_body(request)
     require_signed_in(actor(request))
     found = repository(request, kind, repo_id)
+    body = json_body(request)
     to = text_of(body, "repository")
     try:
         copy = duplicate_repository(

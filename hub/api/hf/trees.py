@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
+from foundation import bodies
 from hub.accounts.models import Role
 from hub.api.hf import cursors, render
 from hub.api.hf.http import actor, boolean, integer, repeated, repository, route, with_next
@@ -52,6 +53,7 @@ def tree(request: HttpRequest, kind: str, repo_id: str, where: RevisionPath) -> 
 def paths_info(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     commit = selectors.resolve(found, revision)
+    bodies.allow(request, bodies.READER_BYTES_MAX)
     if (request.content_type or "").startswith("application/json"):
         body = json_body(request)
         paths, expand = list_of(body, "paths", limit=PATHS_MAX), bool(flag_of(body, "expand"))
@@ -91,8 +93,8 @@ def commits(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Htt
 
 
 def create_branch(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
-    body = json_body(request)
     found = repository(request, kind, repo_id)
+    body = json_body(request)
     start = body.get("startingPoint")
     services.create_branch(
         actor=actor(request),
@@ -114,8 +116,8 @@ def delete_branch(request: HttpRequest, kind: str, repo_id: str, name: str) -> H
 
 def create_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
     """Here `name` of the URL is the revision; the tag's name is in the body."""
-    body = json_body(request)
     found = repository(request, kind, repo_id)
+    body = json_body(request)
     services.create_tag(
         actor=actor(request),
         repository=found,
@@ -134,8 +136,8 @@ def delete_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> Http
 
 
 def super_squash(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
-    body = json_body(request)
     found = repository(request, kind, repo_id)
+    body = json_body(request)
     services.super_squash(
         actor=actor(request),
         repository=found,

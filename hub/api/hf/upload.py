@@ -37,9 +37,9 @@ PULL_REQUEST = re.compile(r"refs/pr/([1-9]\d{0,8})")
 
 
 def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
-    body = json_body(request)
     found = repository(request, kind, repo_id)
     _require_push(request, found, revision)
+    body = json_body(request)
     git = selectors.git_of(found)
     commit = git.target(selectors.branch_ref(found, revision))
     assert commit is not None

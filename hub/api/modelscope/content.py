@@ -13,6 +13,7 @@ from django.urls import path
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from foundation import bodies
 from hub.accounts.policies import require_signed_in
 from hub.api import content
 from hub.api.json import MalformedBody, is_one_of, json_body, json_response, list_of, text_of
@@ -180,6 +181,7 @@ def put_blob(request: HttpRequest, oid: str) -> HttpResponse:
     try:
         now = timezone.now()
         grant = grants.read(request.GET.get("grant", ""), action=Action.SEND, oid=oid, now=now)
+        bodies.allow(request, bodies.UNLIMITED)
         lfs.receive_object(grant=grant, read=request.read, now=now)
     except Refusal as refusal:
         return errors.render_legacy(refusal, request)
@@ -254,8 +256,9 @@ def revisions(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 
 def create_tag(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     require_signed_in(actor(request))
-    body = json_body(request)
     found = repository(request, kind, repo_id)
+    policies.require_write(actor(request), found)
+    body = json_body(request)
     services.create_tag(
         actor=actor(request),
         repository=found,

@@ -22,7 +22,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, errors.Refusal):
         return _refused(error)
     if isinstance(error, RequestDataTooBig):
-        error = exceptions.ParseError(f"The body has more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
+        limit = getattr(error, "limit", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        error = exceptions.ParseError(f"The body has more than {limit} bytes.")
     response = exception_handler(error, context)
     if response is None:
         return None

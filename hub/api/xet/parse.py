@@ -7,6 +7,7 @@ import re
 from django.http import HttpRequest
 from django.utils import timezone
 
+from foundation import bodies
 from foundation.inputs import saturated
 from hub.errors import Invalid
 from hub.xet import tokens
@@ -32,6 +33,7 @@ def write_access(request: HttpRequest) -> Access:
     """The same, for sending. Raises InvalidXetToken, ReadOnlyToken."""
     found = access(request)
     found.require_write()
+    bodies.allow(request, bodies.UNLIMITED)
     return found
 
 

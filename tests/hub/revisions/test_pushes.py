@@ -10,7 +10,6 @@ from django.test import Client
 
 from hub import gitstore
 from hub.accounts.principals import Principal
-from hub.api.git import smart
 from hub.gitstore import serving
 from hub.gitstore.incoming import Incoming
 from hub.gitstore.serving import Push, RefChange, asks_for_more_changes_than
@@ -159,14 +158,14 @@ class TestCount:
             assert file.read() == body
 
     def test_refuses_a_push_over_the_wire(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        alice = factories.actor()
+        alice = factories.user("alice")
         repository = factories.repository(alice)
         monkeypatch.setattr(serving, "_running", None)  # would fail: git is not started
-        monkeypatch.setattr(smart, "actor", lambda _: alice)
         answer = client.post(
             f"/{repository.full_name}.git/git-receive-pack",
             pushed(5000),
             content_type="application/x-git-receive-pack-request",
+            headers=factories.bearer(alice),
         )
         text = answer.getvalue()
         assert b"error: A push may move 1000 refs at once.\n" in text
