@@ -14,6 +14,7 @@ import pygit2
 from django.conf import settings
 from pygit2.enums import ObjectType
 
+from hub.gitstore.blobs import BlobWriter
 from hub.gitstore.errors import RefChanged, RefExists, RevisionNotFound, TreeTooLarge
 from hub.gitstore.trees import TreeWriter, plan
 from hub.gitstore.values import Author
@@ -26,6 +27,10 @@ class WritingMixin:
 
     def write_blob(self, data: bytes) -> str:
         return str(self.raw.create_blob(data))
+
+    def blob_writer(self) -> BlobWriter:
+        """Writes the blobs of one commit, however many, with a few syncs. It is a context manager."""
+        return BlobWriter(self.raw)
 
     def write_blob_from(self, path: Path) -> str:
         """From a file on disk, without reading it into memory whole."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from types import TracebackType
+from typing import Self
 
 from django.conf import settings
 
 from hub import gitstore
 from hub.accounts.models import User
+from hub.blobstore import refusing_when_full
 from hub.gitstore.paths import require_path
 from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 from hub.lfs import storing
@@ -29,7 +32,10 @@ PATTERN_STEPS_A_FILE = 100_000
 
 
 class Staging:
-    """Takes the content of the files of one coming commit, one after another, as streams of bytes."""
+    """Takes the content of the files of one coming commit, one after another, as streams of bytes.
+
+    It is a context manager: all content is in the repository, and on the disk, once the context has ended.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,17 @@ class Staging:
         self.repository, self.commit, self.now, self.proposer = repository, commit, now, proposer
         self.git = gitstore.open_repository(repository.storage)
         self._attributes = AttributesAt(self.git, commit)
+        self._blobs = self.git.blob_writer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Raises: StorageFull."""
+        with refusing_when_full():
+            self._blobs.__exit__(kind, error, traceback)
 
     def add(self, path: str, chunks: Iterable[bytes]) -> AddBlob | AddLfs:
         """Store a file's content: as an LFS object when it is large or its path is tracked by LFS.
@@ -65,7 +82,8 @@ class Staging:
             return AddLfs(path=path, oid=pointer.oid, size=pointer.size)
         if data and self._goes_to_lfs(path, len(data)):
             return self._add_large(path, data, iter(()))
-        return AddBlob(path=path, blob=self.git.write_blob(data), size=len(data))
+        with refusing_when_full():
+            return AddBlob(path=path, blob=self._blobs.add(data), size=len(data))
 
     def _goes_to_lfs(self, path: str, size: int) -> bool:
         self._attributes.budget.add(PATTERN_STEPS_A_FILE)

@@ -167,8 +167,9 @@ def talk(owner: str, name: str) -> None:
     )
     first = thread.events.get()
     discussions.edit_comment(actor=actor, discussion=thread, key=first.key, text="On one card?", now=now)
-    staging = Staging(repository=repository, commit=repository.head_sha, now=now)
-    proposed = NewCommit(operations=[staging.add("notes.md", [b"# Notes\n"])], title="Add notes")
+    with Staging(repository=repository, commit=repository.head_sha, now=now) as staging:
+        operations = [staging.add("notes.md", [b"# Notes\n"])]
+    proposed = NewCommit(operations=operations, title="Add notes")
     community.commit_as_pull_request(
         actor=actor, repository=repository, revision="main", request=proposed, now=now
     )

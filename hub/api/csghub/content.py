@@ -59,11 +59,11 @@ def _commit(
     files: list[tuple[str, Iterator[bytes] | None]],
 ) -> None:
     now = timezone.now()
-    staging = Staging(repository=found, commit=selectors.resolve(found, branch), now=now)
-    operations: list[Operation] = [
-        DeleteFile(name, missing_ok=True) if chunks is None else staging.add(name, chunks)
-        for name, chunks in files
-    ]
+    with Staging(repository=found, commit=selectors.resolve(found, branch), now=now) as staging:
+        operations: list[Operation] = [
+            DeleteFile(name, missing_ok=True) if chunks is None else staging.add(name, chunks)
+            for name, chunks in files
+        ]
     commit(
         actor=actor(request),
         repository=found,

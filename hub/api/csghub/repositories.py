@@ -98,9 +98,10 @@ def put_attributes(request: HttpRequest, kind: str, repo_id: str) -> HttpRespons
     now = timezone.now()
     with suppress(RefExists):  # it may be there, from a run that was interrupted
         create_branch(actor=actor(request), repository=found, name=branch, now=now)
-    staging = Staging(repository=found, commit=selectors.resolve(found, branch), now=now)
+    with Staging(repository=found, commit=selectors.resolve(found, branch), now=now) as staging:
+        staged = staging.add(".gitattributes", [data])
     new = NewCommit(
-        operations=[staging.add(".gitattributes", [data])],
+        operations=[staged],
         title=str(body.get("message") or "Update .gitattributes"),
         only_changes=True,
     )

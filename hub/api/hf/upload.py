@@ -154,9 +154,11 @@ def read_commit(request: HttpRequest, found: Repository, revision: str) -> NewCo
     if base is None:
         raise RevisionNotFound(revision=revision)
     proposer = quotas.proposer_of(actor(request), found)
-    staging = Staging(repository=found, commit=base, now=timezone.now(), proposer=proposer)
     operations: list[Operation] = []
-    with closing(NdjsonReader(request.read)) as body:
+    with (
+        closing(NdjsonReader(request.read)) as body,
+        Staging(repository=found, commit=base, now=timezone.now(), proposer=proposer) as staging,
+    ):
         lines = iter(body)
         header = next(lines, None)
         if header is None or header.key != "header":

@@ -200,9 +200,10 @@ def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Http
         if len(actions) > ACTIONS_MAX:
             raise TooManyOperations(limit=ACTIONS_MAX)
         now = timezone.now()
-        staging = Staging(repository=found, commit=selectors.resolve(found, branch), now=now)
+        with Staging(repository=found, commit=selectors.resolve(found, branch), now=now) as staging:
+            operations = [_operation(action, staging, contents) for action in actions]
         wanted = NewCommit(
-            operations=[_operation(action, staging, contents) for action in actions],
+            operations=operations,
             title=text_of(body, "commit_message", "Update files"),
             only_changes=True,
         )

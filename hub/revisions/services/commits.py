@@ -105,6 +105,7 @@ def commit_to_ref(
             require_path(operation.path)
     git = selectors.git_of(repository)
     sizes = _require_objects(actor, repository, request.operations)
+    pointers = _write_pointers(git, sizes)
     # One for all attempts: each reads only what the branch has gained since the one before.
     reader = FactsReader(repository)
     for attempt in range(ATTEMPTS):
@@ -113,7 +114,7 @@ def commit_to_ref(
             raise RevisionNotFound(revision=ref)
         if request.parent and not base.startswith(request.parent.lower()):
             raise RefChanged
-        changes = _changes(git, base, request.operations, sizes)
+        changes = _changes(git, base, request.operations, pointers)
         tree = git.write_tree(base, changes)
         if request.only_changes and tree == git.commit(base).tree:
             return Committed(ref=ref, old=base, oid=base)
@@ -154,8 +155,19 @@ def _require_objects(
     return {operation.oid: stored[operation.oid] for operation in named}
 
 
+def _write_pointers(git: GitRepository, sizes: Mapping[str, int]) -> dict[str, str]:
+    """The id of each large object's pointer, which is in the repository now. `sizes` is in bytes, by oid."""
+    with git.blob_writer() as blobs:
+        return {
+            oid: blobs.add(
+                f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size}\n".encode()
+            )
+            for oid, size in sizes.items()
+        }
+
+
 def _changes(
-    git: GitRepository, base: str, operations: Iterable[Operation], sizes: Mapping[str, int]
+    git: GitRepository, base: str, operations: Iterable[Operation], pointers: Mapping[str, str]
 ) -> Changes:
     """Operations, in order, as the last word on each path."""
     changes: Changes = {}
@@ -163,9 +175,7 @@ def _changes(
         if isinstance(operation, AddBlob):
             changes[operation.path] = (operation.blob, FileMode.BLOB)
         elif isinstance(operation, AddLfs):
-            text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{operation.oid}\n"
-            pointer = f"{text}size {sizes[operation.oid]}\n".encode()
-            changes[operation.path] = (git.write_blob(pointer), FileMode.BLOB)
+            changes[operation.path] = (pointers[operation.oid], FileMode.BLOB)
         elif isinstance(operation, Copy):
             changes[operation.path] = _source(git, base, operation.source, changes)
         elif isinstance(operation, DeleteFolder):

@@ -107,11 +107,13 @@ def _upload_form(
 ) -> HttpResponse:
     """The way without scripts: all files in one request, staged as they were received."""
     proposer = quotas.proposer_of(repo_page.actor, repo_page.repository)
-    staging = Staging(repository=repo_page.repository, commit=commit, now=timezone.now(), proposer=proposer)
     prefix = f"{folder}/" if folder else ""
-    operations: list[Operation] = [
-        staging.add(prefix + str(file.name), file.chunks()) for file in request.FILES.getlist("files")
-    ]
+    with Staging(
+        repository=repo_page.repository, commit=commit, now=timezone.now(), proposer=proposer
+    ) as staging:
+        operations: list[Operation] = [
+            staging.add(prefix + str(file.name), file.chunks()) for file in request.FILES.getlist("files")
+        ]
     title = request.POST.get("message", "").strip() or _("Upload files")
     asked = NewCommit(operations=operations, title=title)
     return HttpResponseRedirect(
@@ -155,10 +157,10 @@ def edit(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: s
         target = data["path"].strip().strip("/")
         text = data["content"].replace("\r\n", "\n")
         proposer = quotas.proposer_of(repo_page.actor, repo_page.repository)
-        staging = Staging(
+        with Staging(
             repository=repo_page.repository, commit=commit, now=timezone.now(), proposer=proposer
-        )
-        operations: list[Operation] = [staging.add(target, [text.encode()])]
+        ) as staging:
+            operations: list[Operation] = [staging.add(target, [text.encode()])]
         if not is_new and target != path:
             operations.append(DeleteFile(path, missing_ok=True))
         is_proposal = data["as_pull_request"] or not can_write

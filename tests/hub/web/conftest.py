@@ -54,8 +54,8 @@ def make_repository(ada: User) -> Callable[..., Repository]:
 
 def commit_files(repository: Repository, files: dict[str, str], user: User, title: str = "Add files") -> str:
     now = timezone.now()
-    staging = Staging(repository=repository, commit=repository.head_sha, now=now)
-    operations = [staging.add(path, [text.encode()]) for path, text in files.items()]
+    with Staging(repository=repository, commit=repository.head_sha, now=now) as staging:
+        operations = [staging.add(path, [text.encode()]) for path, text in files.items()]
     return revisions.commit(
         actor=Principal(user=user),
         repository=repository,
