@@ -24,6 +24,8 @@ class ChunkDecoder:
 
     def __init__(self) -> None:
         self.missing = 0
+        # Lines of the coding that have been read: what a body costs besides its bytes.
+        self.lines = 0
         self.is_complete = False
         self._is_after_data = False
         self._in_trailer = False
@@ -62,6 +64,7 @@ class ChunkDecoder:
         return True
 
     def _read_line(self, line: bytes) -> None:
+        self.lines += 1
         if self._is_after_data:
             if line:
                 raise BadChunk("A chunk is longer than its size.")

@@ -60,6 +60,20 @@ class _Callbacks:
         self.head.headers.append((name.lower(), value.rstrip(b" \t")))
 
 
+def end_of(buffer: bytearray, searched: int, bytes_max: int) -> int:
+    """Where the head at the front of the buffer ends, before its empty line; -1 while that has not come.
+
+    `searched` bytes of the buffer have been looked at before, and are not again: a head that comes byte by
+    byte costs in proportion to its length. Raises: BadRequest.
+    """
+    end = buffer.find(END, max(0, searched - len(END) + 1))
+    if max(end, len(buffer) if end < 0 else 0) > bytes_max:
+        raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long.")
+    if end < 0 and buffer.find(b"\n\n", max(0, searched - 1)) >= 0:
+        raise BadRequest(HTTPStatus.BAD_REQUEST, "A line of the head does not end in CR LF.")
+    return end
+
+
 def parse(data: bytes, limits: Limits) -> Head:
     """Parse a head, its empty line included. Raises: BadRequest."""
     head = Head()

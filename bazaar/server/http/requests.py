@@ -12,6 +12,9 @@ from bazaar.server.http.heads import BadRequest, Head
 
 # What is read ahead for small reads and lines; larger reads go straight into what the view gets.
 AHEAD_BYTES = 64 * 1024
+# A chunk has two lines of coding. The loop reads so many of a body, and the view's thread those that follow:
+# bodies of tiny chunks hold up nobody else.
+LOOP_LINES_MAX = 4096
 
 
 class Request:
@@ -36,8 +39,13 @@ class Request:
         """Whether the whole body has been received."""
         return not self.missing if self.decoder is None else self.decoder.is_complete
 
+    @property
+    def is_costly(self) -> bool:
+        """Whether the body consists of so many chunks that the loop shall not read more of it."""
+        return self.decoder is not None and self.decoder.lines >= LOOP_LINES_MAX
+
     def take(self, buffer: bytearray, size_max: int) -> bool:
-        """Move what the buffer holds of the body to `ahead`, until that holds so much.
+        """Move what the buffer holds of the body to `ahead`, until that holds so much or `is_costly`.
 
         Gives whether the body is complete. Raises: BadChunk.
         """
@@ -47,7 +55,11 @@ class Request:
             del buffer[:size]
             self.missing -= size
             return not self.missing
-        while len(self.ahead) < size_max and (data := self.decoder.take(buffer, size_max)):
+        while (
+            len(self.ahead) < size_max
+            and not self.is_costly
+            and (data := self.decoder.take(buffer, size_max))
+        ):
             self.ahead += data
         return self.decoder.is_complete
 
@@ -125,13 +137,14 @@ class _Body(io.RawIOBase):
         return size
 
     def _by_chunks(self, view: memoryview, decoder: ChunkDecoder) -> int:
-        buffer = self.connection.buffer
+        """As many bytes as fit of the chunks that have come: a call for each tiny one would cost more."""
+        buffer, filled = self.connection.buffer, 0
         while True:
-            if data := decoder.take(buffer, len(view)):
-                view[: len(data)] = data
-                return len(data)
-            if decoder.is_complete:
-                return 0
+            while filled < len(view) and (data := decoder.take(buffer, len(view) - filled)):
+                view[filled : filled + len(data)] = data
+                filled += len(data)
+            if filled or decoder.is_complete:
+                return filled
             if decoder.missing:
                 size = self._receive(view[: decoder.missing])
                 decoder.received(size)

@@ -229,18 +229,12 @@ class Server:
         buffer = connection.buffer
         while buffer.startswith(b"\r\n"):
             del buffer[:2]
-        end = buffer.find(heads.END, max(0, connection.searched - 3))
+        end = heads.end_of(buffer, connection.searched, self.limits.head_bytes)
         if end < 0:
             connection.searched = len(buffer)
-            if len(buffer) > self.limits.head_bytes:
-                raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long.")
-            if b"\n\n" in buffer[-RECEIVE_BYTES:]:
-                raise BadRequest(HTTPStatus.BAD_REQUEST, "A line of the head does not end in CR LF.")
             if connection.state is State.IDLE and buffer:
                 connection.change(State.HEAD, time.monotonic() + self.limits.head_seconds)
             return None
-        if end > self.limits.head_bytes:
-            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long.")
         data = bytes(memoryview(buffer)[: end + 4])
         del buffer[: end + 4]
         connection.searched = 0
@@ -279,7 +273,7 @@ class Server:
             raise BadRequest(HTTPStatus.BAD_REQUEST, str(error)) from None
         connection.since = time.monotonic()
         self._charge(request, len(request.ahead))
-        is_much = len(request.ahead) >= self.limits.buffered_body_bytes
+        is_much = request.is_costly or len(request.ahead) >= self.limits.buffered_body_bytes
         return not (has_all or is_much or self._buffered > self.limits.buffered_total_bytes)
 
     def _charge(self, request: Request, size: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bazaar.server.http import heads
@@ -141,3 +143,51 @@ class TestParse:
         with pytest.raises(BadRequest) as caught:
             parse(b"Expect: wonders")
         assert caught.value.status == 417
+
+
+class CountedBuffer(bytearray):
+    """Counts the bytes that a search may look at."""
+
+    looked_at = 0
+
+    def find(self, sought: Any, start: Any = 0, *end: Any) -> int:
+        self.looked_at += len(self) - (start or 0)
+        return super().find(sought, start, *end)
+
+
+class TestEndOfHead:
+    @pytest.mark.parametrize("line", [b"X: y\r\n", b"X: y\r\n z\r\n", b"\r\r\r", b"\na\r"])
+    def test_is_found_by_looking_at_each_byte_a_few_times(self, line: bytes) -> None:
+        """Byte by byte, up to the limit: not the whole head for each byte."""
+        buffer, searched = CountedBuffer(), 0
+        limit = Limits().head_bytes
+        for byte in (line * limit)[:limit]:
+            buffer.append(byte)
+            assert heads.end_of(buffer, searched, limit) == -1
+            searched = len(buffer)
+        assert buffer.looked_at <= 8 * limit
+        buffer.append(0)
+        with pytest.raises(BadRequest, match="too long"):
+            heads.end_of(buffer, searched, limit)
+
+    @pytest.mark.parametrize("step", [1, 2, 3, 5, 100])
+    def test_is_found_however_the_bytes_arrive(self, step: int) -> None:
+        head = b"GET / HTTP/1.1\r\nHost: here"
+        buffer, searched, found = bytearray(), 0, -1
+        data = head + b"\r\n\r\nrest"
+        for start in range(0, len(data), step):
+            buffer += data[start : start + step]
+            if (found := heads.end_of(buffer, searched, 1000)) >= 0:
+                break
+            searched = len(buffer)
+        assert found == len(head)
+
+    @pytest.mark.parametrize("step", [1, 2, 100])
+    def test_is_not_waited_for_after_an_empty_line_without_cr(self, step: int) -> None:
+        buffer, searched = bytearray(), 0
+        data = b"GET / HTTP/1.1\nHost: here\n\n"
+        with pytest.raises(BadRequest, match="CR LF"):
+            for start in range(0, len(data), step):
+                buffer += data[start : start + step]
+                heads.end_of(buffer, searched, 1000)
+                searched = len(buffer)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bazaar.server.http.requests import LOOP_LINES_MAX
 from tests.bazaar.server.http.conftest import Client, Running, Start, answer, file_view
 
 MIB = 1 << 20
@@ -104,6 +105,14 @@ class TestRequests:
             client.send(post("/echo", b"body", "Expect: 100-continue").removesuffix(b"body"))
             assert client.reply().status == 100
             assert client.send(b"body").reply().body == b"body"
+
+    def test_may_have_bodies_of_tiny_chunks(self, server: Running) -> None:
+        """The loop reads the first of them, the view's thread the rest; the next request follows."""
+        body = CONTENT[: 3 * LOOP_LINES_MAX]
+        with server.client() as client:
+            for _ in range(2):
+                assert client.send(chunked("/echo", body, 1)).reply().body == body
+            assert client.get("/next").body == b"ok"
 
     @pytest.mark.parametrize("make", [post, chunked])
     def test_keep_their_connection_when_a_small_body_is_not_read(
