@@ -105,7 +105,9 @@ class LfsUpload(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["repository", "oid"], name="lfs_upload_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["repository", "user", "oid"], name="lfs_upload_once_a_user"),
+        )
 
     def __str__(self) -> str:
         return f"{self.oid[:12]} to {self.repository_id}"

@@ -144,12 +144,15 @@ def _slot(actor: Principal, repository: Repository, wanted: Wanted, *, in_parts:
 def _upload(
     actor: Principal, repository: Repository, wanted: Wanted, *, in_parts: bool, now: datetime
 ) -> LfsUpload:
-    """Go on with the repository's upload of this object, or begin one.
+    """Go on with the user's upload of this object to the repository, or begin one.
 
-    Two who begin at the same moment share the row that was first; the other's store upload is swept.
+    Nobody goes on with another's: everybody who reads a public repository may propose, so a stranger could
+    spoil its parts, or have them thrown away by naming another size. Of two requests of one user that begin
+    at the same moment, both get the row that was first; the other's store upload is swept.
     """
     store = get_store()
-    old = LfsUpload.objects.filter(repository=repository, oid=wanted.oid).first()
+    own = LfsUpload.objects.filter(repository=repository, user=actor.user, oid=wanted.oid)
+    old = own.first()
     if old is not None and (bool(old.part_bytes) != in_parts or old.size_bytes != wanted.size_bytes):
         discard(old)
         old = None
@@ -173,9 +176,9 @@ def _upload(
     if in_parts:
         new.store_upload_id = store.create_upload(new.staging_key)
     LfsUpload.objects.bulk_create([new], ignore_conflicts=True)
-    found = LfsUpload.objects.filter(repository=repository, oid=wanted.oid).first()
+    found = own.first()
     if found is None:
-        # The other one's upload was finished, or swept, in this very moment.
+        # The other request's upload was finished, or swept, in this very moment.
         raise Interrupted(retry_after_s=1)
     return found
 

@@ -288,6 +288,29 @@ class TestParts:
         assert slot.upload == upload
         assert get_store().list_parts(upload.staging_key, upload.store_upload_id) == [first]
 
+    def test_belong_to_who_began_the_upload(self) -> None:
+        """Whoever reads a public repository may propose to it, and may know what is uploaded there."""
+        repository, upload = self.begin()
+        first = self.put(repository, upload, 1)
+        mallory = factories.actor()
+        [slot] = negotiate(mallory, repository, DATA, in_parts=True)
+        assert slot.upload is not None
+        assert slot.upload != upload
+        services.negotiate_upload(
+            actor=mallory,
+            repository=repository,
+            wanted=[services.Wanted(oid_of(DATA), 2 * PART)],
+            in_parts=True,
+            always_in_parts=True,
+            now=NOW,
+        )
+        assert get_store().list_parts(upload.staging_key, upload.store_upload_id) == [first]
+        parts = [first, *(self.put(repository, upload, number) for number in (2, 3))]
+        done = grant(repository, DATA, Action.COMPLETE, upload_id=upload.pk)
+        stored = services.complete_upload(grant=done, parts=parts, now=NOW)
+        assert LfsLink.objects.get(object=stored, repository=repository).proposer is None
+        assert [left.user for left in LfsUpload.objects.all()] == [mallory.user]
+
     def test_begin_anew_when_the_store_forgot_the_upload(self) -> None:
         repository, upload = self.begin()
         get_store().abort_upload(upload.staging_key, upload.store_upload_id)
