@@ -1,11 +1,17 @@
-"""The page that shows the OpenAPI schema, with assets from a package and no script in the page itself."""
+"""The OpenAPI schema, and the page that shows it: with assets from a package, and no script in the page."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils import translation
+from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularSwaggerSplitView
+from drf_spectacular.views import SCHEMA_KWARGS, SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +19,38 @@ POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# The forms in which the schema is written, times the languages, with room to spare.
+TEXTS_MAX = 32
+
+
+class Schema(SpectacularAPIView):
+    """The schema, which is the same for everybody.
+
+    To write it takes a second of processor time, so a process writes it once in each form and language, and
+    answers with that text whatever else the query holds.
+    """
+
+    @extend_schema(**SCHEMA_KWARGS)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        wanted = request.GET.get("lang", "")
+        language = wanted if wanted in dict(settings.LANGUAGES) else translation.get_language()
+        renderer = request.accepted_renderer
+        charset = f"; charset={renderer.charset}" if renderer.charset else ""
+        response = HttpResponse(
+            _text(type(renderer), language or settings.LANGUAGE_CODE),
+            content_type=f"{renderer.media_type}{charset}",
+        )
+        name = f"{spectacular_settings.TITLE}.{renderer.format}"
+        response["Content-Disposition"] = f'inline; filename="{name}"'
+        return response
+
+
+@lru_cache(TEXTS_MAX)
+def _text(renderer: type[BaseRenderer], language: str) -> bytes:
+    with translation.override(language):
+        schema = Schema.generator_class().get_schema(request=None, public=True)
+        text = renderer().render(schema, renderer_context={})
+    return bytes(text)
 
 
 class Docs(SpectacularSwaggerSplitView):

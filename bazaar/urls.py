@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from bazaar import docs, metrics, opencsg, pages, readiness, status
 
@@ -17,7 +16,7 @@ urlpatterns = [
     path("", include("hub.api.hf.frequent_urls")),
     path("", include((roof, "bazaar"))),
     path("admin/", admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", docs.Schema.as_view(), name="schema"),
     path("api/docs", docs.Docs.as_view()),
     path("api/hub/v1/", include("hub.api.native.urls")),
     path("api/market/v1/", include("compute_market.api.urls")),

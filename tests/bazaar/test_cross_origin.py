@@ -1,54 +1,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import get_resolver
 from pytest_django import Settings
 
 from bazaar.cross_origin import PROGRAM_PATHS
+from tests.addresses import is_for_programs, routes
 from tests.factories import hub as make
 
 ORIGIN = {"Origin": "https://app.example"}
-SAMPLES = {
-    "repo_id": "ns/name",
-    "plural": "datasets",
-    "page_plural": "datasets",
-    "ms_type": "models",
-    "csg_type": "models",
-    "int": "1",
-    "oid": "a" * 64,
-    "revision_path": "main/resolve/main/f",
-    "rest": "resolve/main/f",
-}
-VARIABLE = re.compile(r"<(?:(\w+):)?\w+>")
-
-
-def routes(patterns: list[Any], before: str = "/") -> Iterator[tuple[str, str]]:
-    """(a sample address, the module of its view) of every route without a regular expression."""
-    for pattern in patterns:
-        text = str(pattern.pattern)
-        if re.search(r"[\[\\^$(]", text):
-            continue
-        address = before + VARIABLE.sub(lambda found: SAMPLES.get(found[1] or "str", "ns"), text)
-        if isinstance(pattern, URLResolver):
-            yield from routes(pattern.url_patterns, address)
-        elif isinstance(pattern, URLPattern):
-            yield address, module_of(pattern)
-
-
-def module_of(pattern: URLPattern) -> str:
-    """Where the view is written; `by_method` wraps views of doors, whose render function tells the door."""
-    view = getattr(pattern.callback, "view_class", pattern.callback)
-    module = str(getattr(view, "__module__", ""))
-    return "hub.api" if module == "hub.api.dispatch" else module
-
-
-def is_for_programs(address: str, module: str) -> bool:
-    return module.startswith(("hub.api", "compute_market.api")) or address == "/api/schema"
 
 
 def test_every_route_for_programs_is_open_and_no_page_is() -> None:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from hub import errors
 from hub.api.git.render import lfs_json
-from hub.api.refusals import header_safe, status_of
+from hub.api.refusals import header_safe, say_when_to_return, status_of
 
 # Our code → status. What is not listed gets its kind's.
 STATUSES: dict[str, int] = {
@@ -52,4 +52,5 @@ def _finished(response: HttpResponse, refusal: errors.Refusal, request: HttpRequ
     if code := X_ERROR_CODES.get(refusal.code):
         response["X-Error-Code"] = code
     response["X-Error-Message"] = header_safe(refusal)
+    say_when_to_return(response, refusal)
     return response

@@ -13,11 +13,19 @@ from hub.repos.models import Repository
 
 
 def route(render: Render, **methods: View) -> View:
-    """One URL's view: `route(render, GET=…, POST=…)`.
+    """The view of one address of a repository: `route(render, GET=…, POST=…)`."""
+    return by_method(methods, render=render, not_allowed=_not_allowed, read_caller=principal_of)
 
-    Credentials are read by the views: signed addresses need none, and tools send them theirs all the same.
+
+def signed_route(render: Render, **methods: View) -> View:
+    """The view of an address whose signature is the permission. It needs no credentials, and tools send it
+    theirs all the same, so they are not read; the call that gave the address out was counted.
     """
-    return by_method(methods, render=render, not_allowed=lambda _, **__: HttpResponse(status=405))
+    return by_method(methods, render=render, not_allowed=_not_allowed)
+
+
+def _not_allowed(_request: HttpRequest, **_: object) -> HttpResponse:
+    return HttpResponse(status=405)
 
 
 def actor(request: HttpRequest) -> Principal:

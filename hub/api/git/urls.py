@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 from hub.api import converters  # noqa: F401 - registers the converters
 from hub.api.git import lfs, smart
 from hub.api.git.errors import render_json, render_text
-from hub.api.git.http import route
+from hub.api.git.http import route, signed_route
 from hub.repos.models import Kind
 
 # The plurals of every dialect; models also stand at the root.
@@ -45,10 +45,10 @@ _of_a_repository = [
     path("info/lfs/locks/<rest:rest>", route(render_json, POST=lfs.locks)),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("lfs/objects/<oid:oid>", route(render_json, GET=lfs.fetch, PUT=lfs.receive)),
-    path("lfs/objects/<oid:oid>/parts/<row_id:number>", route(render_json, PUT=lfs.receive_part)),
-    path("lfs/objects/<oid:oid>/complete", route(render_json, POST=lfs.complete)),
-    path("lfs/objects/<oid:oid>/verify", route(render_json, POST=lfs.verify)),
+    path("lfs/objects/<oid:oid>", signed_route(render_json, GET=lfs.fetch, PUT=lfs.receive)),
+    path("lfs/objects/<oid:oid>/parts/<row_id:number>", signed_route(render_json, PUT=lfs.receive_part)),
+    path("lfs/objects/<oid:oid>/complete", signed_route(render_json, POST=lfs.complete)),
+    path("lfs/objects/<oid:oid>/verify", signed_route(render_json, POST=lfs.verify)),
     *(
         path(f"{prefix}<repo_id:repo_id>/", include(_of_a_repository), {"kind": kind})
         for prefix, kind in PREFIXES.items()

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from hub import errors
 from hub.api.json import json_response
-from hub.api.refusals import status_of
+from hub.api.refusals import say_when_to_return, status_of
 
 # Clients try again after 429 and 5xx, and end at any other 4xx; after 401 they fetch a new token.
 STATUSES = {
@@ -18,7 +18,9 @@ STATUSES = {
 
 
 def render(refusal: errors.Refusal, _request: HttpRequest) -> HttpResponse:
-    # Who sends too much is not to send it again, so it is never 429.
-    is_final = isinstance(refusal, errors.Exhausted)
+    # Who sends too much is not to send it again, so a limit of size is no 429. A limit of calls is one.
+    is_final = isinstance(refusal, errors.Exhausted) and not isinstance(refusal, errors.RateLimited)
     status = 403 if is_final else status_of(refusal, STATUSES)
-    return json_response({"error": str(refusal)}, status=status)
+    response = json_response({"error": str(refusal)}, status=status)
+    say_when_to_return(response, refusal)
+    return response

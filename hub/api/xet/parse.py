@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from foundation import bodies
 from foundation.inputs import saturated
+from hub.api.rates import require_rate
 from hub.errors import Invalid
 from hub.xet import tokens
 from hub.xet.tokens import Access
@@ -22,15 +23,17 @@ class InvalidRange(Invalid):
 
 
 def access(request: HttpRequest) -> Access:
-    """What the caller's Xet token stands for. Raises InvalidXetToken."""
+    """What the caller's Xet token stands for; the call is counted. Raises InvalidXetToken, RateLimited."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise tokens.InvalidXetToken
-    return tokens.read_token(text.strip(), now=timezone.now())
+    found = tokens.read_token(text.strip(), now=timezone.now())
+    require_rate(request, found.actor)
+    return found
 
 
 def write_access(request: HttpRequest) -> Access:
-    """The same, for sending. Raises InvalidXetToken, ReadOnlyToken."""
+    """The same, for sending. Raises InvalidXetToken, RateLimited, ReadOnlyToken."""
     found = access(request)
     found.require_write()
     bodies.allow(request, bodies.UNLIMITED)
