@@ -7,6 +7,7 @@ structure out can take minutes.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -22,6 +23,11 @@ SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.ExtraAdder(),
     structlog.processors.StackInfoRenderer(),
 ]
+
+
+def is_a_fault(record: logging.LogRecord) -> bool:
+    """False for an answer 501: part of a wire is not served, and clients ask for it on each of their runs."""
+    return getattr(record, "status_code", None) != 501
 
 
 def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
@@ -65,12 +71,13 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
                 "processors": finish,
             },
         },
+        "filters": {"faults": {"()": lambda: is_a_fault}},
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             # A 4xx is the caller's news, and is in the access line already; crashes come as errors.
-            "django.request": {"level": "ERROR"},
+            "django.request": {"level": "ERROR", "filters": ["faults"]},
             "django.security.BodyRefused": {"level": "CRITICAL"},
             "django.server": {"handlers": [], "propagate": True},
             "urllib3": {"level": "WARNING"},

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from bazaar import logs
 
@@ -46,3 +47,15 @@ class TestExceptions:
             seconds = time.process_time() - started
         assert len(line) < 100 * sys.getrecursionlimit()
         assert seconds < 5
+
+
+@pytest.mark.django_db
+class TestAnswers:
+    def test_of_501_are_no_errors_and_crashes_are(
+        self, client: Client, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As the settings have configured it: git-lfs asks about locks on every push, and is told 501."""
+        assert client.get("/api/spaces/ns/name/logs/run").status_code == 501
+        logging.getLogger("django.request").error("A crash.", extra={"status_code": 500})
+        told = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+        assert told == ["A crash."]
