@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,6 +12,8 @@ from hub.errors import Invalid
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"http": 80, "https": 443}
+# A name in ASCII. Other letters are written so (IDNA) before a name server is asked.
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -40,20 +43,41 @@ def split_url(url: str) -> SplitResult:
         raise Invalid(reason="A webhook's URL holds no user name or password; use its secret.")
     if port == 0 or any(ord(character) <= 32 for character in url):
         raise Invalid(reason="This is not a URL.")
+    host_of(parts)
     return parts
 
 
+def host_of(parts: SplitResult) -> str:
+    """The host as the name server is asked for it: `①.example` is `1.example`. Raises: Invalid."""
+    try:
+        host = (parts.hostname or "").encode("idna").decode()
+    except UnicodeError:
+        host = ""
+    if ":" not in host and not _HOST.fullmatch(host):
+        raise Invalid(reason="This is not a URL.")
+    return host
+
+
 def require_literal_public(parts: SplitResult) -> None:
-    """What can be told without asking the name server. Raises: AddressForbidden."""
-    host = (parts.hostname or "").rstrip(".")
+    """What can be told without asking the name server. Raises: Invalid, AddressForbidden."""
+    host = host_of(parts).rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         raise AddressForbidden(host=host)
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if not is_public(address):
+    address = _literal(host)
+    if address is not None and not is_public(address):
         raise AddressForbidden(host=host)
+
+
+def _literal(host: str) -> IPAddress | None:
+    """The address that a host is by itself; `0`, `127.1` and `0x7f.1` are some, as the C library reads them."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
 
 
 def resolve(host: str, port: int, *, may_be_private: bool) -> list[str]:

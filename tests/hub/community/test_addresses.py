@@ -42,6 +42,10 @@ class TestSplitUrl:
             "http://example.org/a b",
             "http://example.org/\r\nHost: x",
             "http://[::1/",
+            "http://a..example.org/",
+            f"http://{'a' * 64}.example.org/",
+            "http://\u3000example.org/",
+            "http://exa$mple.org/",
         ],
     )
     def test_refuses_what_may_not_be_called_at_all(self, url: str) -> None:
@@ -51,7 +55,21 @@ class TestSplitUrl:
 
 class TestRequireLiteralPublic:
     @pytest.mark.parametrize(
-        "url", ["http://localhost/", "http://a.localhost./", "http://127.0.0.1:80/", "http://[::1]/"]
+        "url",
+        [
+            "http://localhost/",
+            "http://a.localhost./",
+            "http://127.0.0.1:80/",
+            "http://[::1]/",
+            "http://0:8000/",
+            "http://127.1/",
+            "http://127.0.0.1./",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://017700000001/",
+            "http://\u2460\u2461\u2466.0.0.1/",
+            "http://\uff4c\uff4f\uff43\uff41lhost/",
+        ],
     )
     def test_refuses_without_asking_the_name_server(self, url: str) -> None:
         with pytest.raises(AddressForbidden):
