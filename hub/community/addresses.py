@@ -69,7 +69,7 @@ def require_literal_public(parts: SplitResult) -> None:
 
 
 def _literal(host: str) -> IPAddress | None:
-    """The address that a host is by itself; `0`, `127.1` and `0x7f.1` are some, as the C library reads them."""
+    """The address that a host is by itself: also `0`, `127.1` and `0x7f.1`, as the C library has it."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
