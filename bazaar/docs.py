@@ -11,7 +11,6 @@ from django.utils import translation
 from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SCHEMA_KWARGS, SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -37,7 +36,7 @@ class Schema(SpectacularAPIView):
         renderer = request.accepted_renderer
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
         response = HttpResponse(
-            _text(type(renderer), language or settings.LANGUAGE_CODE),
+            _text(renderer.format, language or settings.LANGUAGE_CODE),
             content_type=f"{renderer.media_type}{charset}",
         )
         name = f"{spectacular_settings.TITLE}.{renderer.format}"
@@ -46,11 +45,13 @@ class Schema(SpectacularAPIView):
 
 
 @lru_cache(TEXTS_MAX)
-def _text(renderer: type[BaseRenderer], language: str) -> bytes:
+def _text(form: str, language: str) -> bytes:
+    """The schema as `yaml` or `json`."""
+    renderer = next(known for known in Schema.renderer_classes if known.format == form)
     with translation.override(language):
-        schema = Schema.generator_class().get_schema(request=None, public=True)
+        schema = Schema.generator_class().get_schema(public=True)  # type: ignore[no-untyped-call]
         text = renderer().render(schema, renderer_context={})
-    return bytes(text)
+    return text.encode() if isinstance(text, str) else bytes(text)
 
 
 class Docs(SpectacularSwaggerSplitView):
