@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
 import signal
@@ -73,9 +74,10 @@ def hold_folder(folder: Path) -> TextIO:
         raise FolderInUse(
             f"Another agent (process {holder}) works in {folder}. Stop it, or give this one another --folder."
         ) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    # The number is for people who look for the holder: on a full disk it is missing.
+    with contextlib.suppress(OSError):
+        file.truncate(0)
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())
     return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import unicodedata
@@ -42,9 +43,13 @@ class Loop(threading.Thread):
 
 
 def say(text: str) -> None:
-    """Log a line. What others chose (names, commands) cannot break the line or control a terminal."""
-    sys.stderr.write(f"agent: {printable(text)[:SAID_MAX]}\n")
-    sys.stderr.flush()
+    """Log a line. What others chose (names, commands) cannot break the line or control a terminal.
+
+    A log that cannot be written (its disk is full, its reader is gone) loses lines and stops no thread.
+    """
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"agent: {printable(text)[:SAID_MAX]}\n")
+        sys.stderr.flush()
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from compute_market.runners import loops
 from compute_market.runners.agent import Agent
 from compute_market.runners.base import Ended, Job, RunnerError
 from compute_market.runners.command_line import FolderInUse, hold_folder
@@ -186,6 +190,38 @@ class TestARetiredNode:
         hub.wait_for(lambda: len(hub.bodies("poll")) > asked)
         hub.answers["poll"] = lambda _: (200, {"leases": [lease(0, "wait", state="running", stop=True)]})
         hub.wait_for(lambda: "stopped" in told(hub, 0))
+
+
+class TestALog:
+    @pytest.mark.parametrize("is_gone", [False, True], ids=["full disk", "reader is gone"])
+    def test_that_cannot_be_written_stops_no_thread(
+        self, is_gone: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The step fails, and so does telling of it; the loop goes on with the next step."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        if not is_gone:
+            os.close(writer)
+            writer = os.open("/dev/full", os.O_WRONLY)
+        stopping, steps = threading.Event(), []
+
+        def step() -> float:
+            steps.append(None)
+            if len(steps) < 3:
+                raise OSError(28, "No space left on device")
+            stopping.set()
+            return 0
+
+        monkeypatch.setattr(loops, "RETRY_S", 0)
+        log = os.fdopen(writer, "w")
+        monkeypatch.setattr(sys, "stderr", log)
+        loop = loops.Loop("control", step, stopping=stopping)
+        loop.start()
+        loop.join(30)
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            log.close()
+        assert len(steps) == 3
 
 
 class TestAFolder:
