@@ -73,6 +73,11 @@ def prepare(*, data: Path, now: datetime) -> bool:
     return True
 
 
+def is_this_machine(node_id: int) -> bool:
+    """Whether a node is this machine's own."""
+    return Node.objects.filter(pk=node_id, provider__namespace__name=PROVIDER).exists()
+
+
 def offer(*, now: datetime) -> int:
     """Offer what is not offered yet of this machine, this week from now on and the next; gives how many."""
     placed = 0

@@ -33,6 +33,7 @@ from compute_market.offers.models import (
 )
 from compute_market.offers.signals import (
     announce,
+    node_arrived,
     node_retired,
     node_returned,
     node_suspended,
@@ -257,14 +258,14 @@ def hear(*, node: Node, runners: Sequence[str], now: datetime) -> Node:
     """
     with transaction.atomic(durable=True):
         locked = _lock(node.pk)
-        was_stale = locked.is_stale
+        was_stale, is_first = locked.is_stale, locked.last_heartbeat_at is None
         locked.last_heartbeat_at = max(now, locked.last_heartbeat_at or now)
         locked.is_stale = False
         locked.runners = _known(runners)
         locked.save(update_fields=["last_heartbeat_at", "is_stale", "runners"])
         _note_minute(locked, now)
-        if was_stale and not locked.is_withdrawn:
-            announce([(node_returned, locked)], now=now)
+        if not locked.is_withdrawn and (was_stale or is_first):
+            announce([(node_returned if was_stale else node_arrived, locked)], now=now)
     return locked
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from compute_market.offers.models import Node
 
 # Facts of a node. Arguments: node_id, product_id, shard (a number), reason (its state's), now.
+# It is ready and was heard for the first time: it may be offered from now on.
+node_arrived = Signal()
 node_went_stale = Signal()
 node_returned = Signal()
 # It may not be offered until its report is accepted.

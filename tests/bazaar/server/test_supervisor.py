@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,79 +14,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.servers.live import INHERITED
 from tests.servers.remote import ROOT
-
-PATIENCE_SECONDS = 180.0
-MODULE = (sys.executable, "-m", "bazaar.server")
-
-
-class Server:
-    """One run of the supervisor; its lines are read as they come."""
-
-    def __init__(self, *words: str, program: tuple[str, ...] = MODULE) -> None:
-        self.process = subprocess.Popen(
-            [*program, *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-            env={name: os.environ[name] for name in INHERITED if name in os.environ},
-        )
-        self.lines: list[str] = []
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout:
-            for line in self.process.stdout:
-                with self._changed:
-                    self.lines.append(line.rstrip())
-                    self._changed.notify_all()
-        with self._changed:
-            self._changed.notify_all()
-
-    def until(self, pattern: str) -> re.Match[str]:
-        """The first line that matches, once it is printed."""
-        found: re.Match[str] | None = None
-
-        def looked() -> bool:
-            nonlocal found
-            found = next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
-            return found is not None or not self._reader.is_alive()
-
-        with self._changed:
-            self._changed.wait_for(looked, PATIENCE_SECONDS)
-        assert found is not None, f"no {pattern!r} in:\n" + "\n".join(self.lines)
-        return found
-
-    @property
-    def url(self) -> str:
-        return self.until(r"Model Bazaar is at (http://\S+)").group(1)
-
-    def children(self, word: str) -> list[psutil.Process]:
-        """The direct children whose command line holds the word."""
-        mine = psutil.Process(self.process.pid).children()
-        return [child for child in mine if word in " ".join(child.cmdline())]
-
-    def end(self, how: signal.Signals = signal.SIGINT) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        code = self.process.wait(PATIENCE_SECONDS)
-        self._reader.join(PATIENCE_SECONDS)
-        return code
+from tests.servers.started import MODULE, PATIENCE_SECONDS, StartedServer
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., StartedServer]]:
     """Start servers; without other words on an empty bazaar, on a free port."""
-    started: list[Server] = []
+    started: list[StartedServer] = []
 
-    def start(*words: str, program: tuple[str, ...] = MODULE) -> Server:
+    def start(*words: str, program: tuple[str, ...] = MODULE) -> StartedServer:
         chosen = words or ("--empty", "--port", "0", "--data", str(tmp_path / "data"))
-        started.append(Server(*chosen, program=program))
+        started.append(StartedServer(*chosen, program=program))
         return started[-1]
 
     yield start
@@ -115,7 +49,9 @@ def comes_alive(url: str) -> bool:
 
 
 class TestServer:
-    def test_starts_all_parts_and_ctrl_c_leaves_nothing_behind(self, serve: Callable[..., Server]) -> None:
+    def test_starts_all_parts_and_ctrl_c_leaves_nothing_behind(
+        self, serve: Callable[..., StartedServer]
+    ) -> None:
         server = serve()
         assert alive(server.url)
         family = psutil.Process(server.process.pid).children(recursive=True)
@@ -125,12 +61,12 @@ class TestServer:
         assert not left
         assert "Stopping." in "\n".join(server.lines)
 
-    def test_says_what_to_copy_next(self, serve: Callable[..., Server]) -> None:
+    def test_says_what_to_copy_next(self, serve: Callable[..., StartedServer]) -> None:
         server = serve()
         assert server.until(r"export HF_ENDPOINT=(\S+)").group(1) == server.url
         server.until(r"hf download \S+/\S+")
 
-    def test_starts_a_part_again_that_was_killed(self, serve: Callable[..., Server]) -> None:
+    def test_starts_a_part_again_that_was_killed(self, serve: Callable[..., StartedServer]) -> None:
         server = serve()
         url = server.url
         for word, name in (("bazaar.server.web", "web"), ("redis", "redis")):
@@ -139,7 +75,7 @@ class TestServer:
         assert comes_alive(url)
 
     def test_a_killed_supervisor_takes_its_parts_along_and_can_start_again(
-        self, serve: Callable[..., Server]
+        self, serve: Callable[..., StartedServer]
     ) -> None:
         server = serve()
         assert server.url
@@ -152,7 +88,7 @@ class TestServer:
 class TestScript:
     @pytest.mark.timeout(600)
     def test_runs_in_an_environment_of_the_pinned_requirements_alone(
-        self, serve: Callable[..., Server]
+        self, serve: Callable[..., StartedServer]
     ) -> None:
         server = serve(program=(str(ROOT / "script" / "server"),))
         assert alive(server.url)
@@ -161,14 +97,14 @@ class TestScript:
 
 
 class TestRefusals:
-    def test_a_second_server_on_the_same_folder_is_refused(self, serve: Callable[..., Server]) -> None:
+    def test_a_second_server_on_the_same_folder_is_refused(self, serve: Callable[..., StartedServer]) -> None:
         assert serve().url
         second = serve()
         second.until("Another server runs on .*choose another folder with --data")
         assert second.process.wait(PATIENCE_SECONDS) == 1
 
     def test_a_taken_port_is_said_before_anything_starts(
-        self, serve: Callable[..., Server], tmp_path: Path
+        self, serve: Callable[..., StartedServer], tmp_path: Path
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
@@ -177,7 +113,7 @@ class TestRefusals:
             assert server.process.wait(PATIENCE_SECONDS) == 1
 
     def test_a_folder_that_cannot_be_written_is_named(
-        self, serve: Callable[..., Server], tmp_path: Path
+        self, serve: Callable[..., StartedServer], tmp_path: Path
     ) -> None:
         (tmp_path / "file").touch()
         server = serve("--empty", "--port", "0", "--data", str(tmp_path / "file" / "data"))
@@ -185,6 +121,8 @@ class TestRefusals:
         assert server.process.wait(PATIENCE_SECONDS) == 1
 
     @pytest.mark.parametrize("port", ["70000", "-1", "eighty"])
-    def test_nonsense_for_a_port_is_a_usage_error(self, serve: Callable[..., Server], port: str) -> None:
+    def test_nonsense_for_a_port_is_a_usage_error(
+        self, serve: Callable[..., StartedServer], port: str
+    ) -> None:
         server = serve("--port", port)
         assert server.process.wait(PATIENCE_SECONDS) == 2

@@ -5,13 +5,14 @@ from __future__ import annotations
 import stat
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 
 from bazaar.server import local_node
 from compute_market.clock import database_now
-from compute_market.demo import local
+from compute_market.demo import local, tasks
 from compute_market.leases import jobs as lease_jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.errors import RunnerNotAllowed
@@ -24,7 +25,7 @@ from compute_market.runners.cpu_slices import GIGABYTE
 from hub.accounts.models import Role
 from hub.accounts.services import set_member
 from hub.interface import SYSTEM, Principal, User
-from tests.factories import exchange
+from tests.factories import exchange, market
 from tests.factories.market import namespace_of
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,10 @@ def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
 
 @pytest.fixture
 def node(now: datetime, tmp_path: Path) -> Node:
+    return enrolled_here(tmp_path, now)
+
+
+def enrolled_here(tmp_path: Path, now: datetime) -> Node:
     """This machine, enrolled as its agent would."""
     assert local.prepare(data=tmp_path, now=now)
     key, part, count = (tmp_path / local.FOLDER / local.KEY_FILE).read_text().split()
@@ -76,6 +81,25 @@ class TestThisMachine:
         first = Order.objects.order_by("start").first()
         assert first is not None
         assert first.start <= now
+
+    def test_is_offered_as_soon_as_it_is_heard_for_the_first_time(
+        self,
+        now: datetime,
+        tmp_path: Path,
+        django_capture_on_commit_callbacks: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The periodic task alone would leave a newcomer waiting. Others' and later heartbeats do nothing."""
+        rung: list[object] = []
+        monkeypatch.setattr(tasks.tend, "apply_async", lambda **_: rung.append(None))
+        with django_capture_on_commit_callbacks(execute=True):
+            offers.hear(node=market.node(market.trader(), now=now), runners=["process"], now=now)
+            assert rung == []
+        with django_capture_on_commit_callbacks(execute=True):
+            node = enrolled_here(tmp_path, now)
+            offers.hear(node=node, runners=["process"], now=now)
+        assert len(rung) == 1
+        assert local.offer(now=now) == 2
 
     def test_runs_plain_processes_for_its_own_people_only(self, node: Node, now: datetime) -> None:
         stranger = exchange.rich()

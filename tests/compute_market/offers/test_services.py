@@ -24,7 +24,7 @@ from compute_market.offers.errors import (
     ReportInvalid,
 )
 from compute_market.offers.models import DeviceClaim, Heartbeat, Node, Product
-from compute_market.offers.signals import node_returned, node_suspended, node_went_stale
+from compute_market.offers.signals import node_arrived, node_returned, node_suspended, node_went_stale
 from hub.interface import Principal
 from tests.factories import market
 from tests.factories.market import NOON, namespace_of, trader
@@ -82,6 +82,7 @@ def heard() -> Iterator[list[str]]:
     facts: list[str] = []
     signals: dict[str, Signal] = {
         "stale": node_went_stale,
+        "arrived": node_arrived,
         "returned": node_returned,
         "suspended": node_suspended,
     }
@@ -325,6 +326,13 @@ class TestHeartbeat:
         for seconds in (0, 20, 40, 60):
             services.hear(node=node, runners=[], now=NOON + timedelta(seconds=seconds))
         assert Heartbeat.objects.count() == 2
+
+    def test_that_is_the_first_of_a_ready_node_is_announced_once(self, heard: list[str]) -> None:
+        ready, suspended = market.node(), market.node(state=Node.State.SUSPENDED)
+        Node.objects.update(last_heartbeat_at=None)
+        for node in (suspended, ready, ready):
+            services.hear(node=node, runners=[], now=NOON)
+        assert heard == ["arrived"]
 
     def test_that_stays_away_stops_the_trade_and_that_returns_starts_it(self, heard: list[str]) -> None:
         node = market.node()
