@@ -203,7 +203,8 @@ class TestALog:
         if not is_gone:
             os.close(writer)
             writer = os.open("/dev/full", os.O_WRONLY)
-        stopping, steps = threading.Event(), []
+        stopping = threading.Event()
+        steps: list[None] = []
 
         def step() -> float:
             steps.append(None)
