@@ -56,6 +56,12 @@ def announce(*, now: float | None = None) -> None:
         connection().zadd(key("nodes"), {socket.gethostname(): time.time()})
 
 
+def leave() -> None:
+    """Say that this machine serves no longer, so that the one that takes its place is not a second one."""
+    with contextlib.suppress(redis.RedisError):
+        connection().zrem(key("nodes"), socket.gethostname())
+
+
 def serving() -> list[str]:
     """Host names of the nodes that served something within the last quarter of an hour."""
     with contextlib.suppress(redis.RedisError):

@@ -35,6 +35,7 @@ def main() -> int:
 
 def run(listener: socket.socket, count: int, limits: Limits) -> None:
     """Load the application, and serve it on the socket with so many processes."""
+    from bazaar import nodes
     from bazaar.wsgi import application
 
     _preload()
@@ -44,6 +45,8 @@ def run(listener: socket.socket, count: int, limits: Limits) -> None:
 
     hooks = Hooks(begin=_close_connections, finish=_send_downloads, ended=_forget_gauges)
     Processes(count, make_server, hooks, graceful_seconds=limits.graceful_seconds).run()
+    # A container that replaces this one has another name.
+    nodes.leave()
 
 
 def limits_of(count: int) -> Limits:

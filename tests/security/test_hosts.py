@@ -248,5 +248,7 @@ class TestSharedFolder:
             assert (
                 "network file system (fuse.juicefs) and 2 web nodes" in answer.json()["dependencies"]["git"]
             )
+            nodes.leave()
+            assert client.get("/readyz").status_code == 200
         finally:
             redis_connection.connection().delete(redis_connection.key("nodes"))
