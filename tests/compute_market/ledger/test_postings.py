@@ -71,7 +71,7 @@ class TestReserve:
 
     def test_of_the_same_cause_cannot_be_made_twice(self, buyer: int) -> None:
         postings.reserve(account=lock(buyer), amount_micros=1, cause="order/1", now=NOON)
-        with pytest.raises(IntegrityError), transaction.atomic():
+        with pytest.raises(IntegrityError, match=r"(?i)unique.*cause"), transaction.atomic():
             postings.reserve(account=lock(buyer), amount_micros=1, cause="order/1", now=NOON)
 
 
@@ -137,7 +137,7 @@ class TestPost:
             )
 
         pay()
-        with pytest.raises(IntegrityError), transaction.atomic():
+        with pytest.raises(IntegrityError, match=r"(?i)unique.*cause"), transaction.atomic():
             pay()
         assert stored(seller) == (7, 0)
 
@@ -240,23 +240,29 @@ class TestJournal:
 
 class TestTheDatabaseItself:
     @pytest.mark.parametrize(
-        "change",
+        ("change", "constraint"),
         [
-            {"held_micros": -1},
-            {"held_micros": 100 * CREDIT + 1},
-            {"balance_micros": -1},
-            {"namespace_id": None},
-            {"shard": 3},
+            ({"held_micros": -1}, "account_held_not_negative"),
+            ({"held_micros": 100 * CREDIT + 1}, "account_available_not_negative"),
+            ({"balance_micros": -1}, "account_available_not_negative"),
+            ({"namespace_id": None}, "account_has_its_owner"),
+            ({"shard": 3}, "account_has_its_owner"),
         ],
     )
-    def test_forbids_an_account_that_cannot_be(self, buyer: int, change: dict[str, int]) -> None:
-        with pytest.raises(IntegrityError), transaction.atomic():
+    def test_forbids_an_account_that_cannot_be(
+        self, buyer: int, change: dict[str, int], constraint: str
+    ) -> None:
+        with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
             Account.objects.filter(namespace_id=buyer).update(**change)
 
     def test_forbids_movements_of_nothing_and_to_oneself(self, buyer: int, seller: int) -> None:
         ends = lock(buyer), lock(seller)
-        for amount, debit, credit in ((0, *ends), (-5, *ends), (5, ends[0], ends[0])):
-            with pytest.raises(IntegrityError), transaction.atomic():
+        for amount, debit, credit, constraint in (
+            (0, *ends, "transfer_amount_in_range"),
+            (-5, *ends, "transfer_amount_in_range"),
+            (5, ends[0], ends[0], "transfer_between_two_accounts"),
+        ):
+            with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
                 Transfer.objects.create(
                     debit=debit, credit=credit, amount_micros=amount, kind="usage", cause="x", at=NOON
                 )

@@ -161,8 +161,10 @@ class TestIdempotency:
         assert main_account(user).held_micros == held
 
     def test_another_account_may_use_the_same_id(self, user: Principal, machine: Node) -> None:
-        buy(user, machine.product, 1, 12, client_order_id="a")
-        buy(rich(), machine.product, 1, 12, client_order_id="a")
+        other = rich()
+        bought = [buy(who, machine.product, 1, 12, client_order_id="a") for who in (user, other)]
+        assert [order.account.namespace_id for order in bought] == [namespace_of(user), namespace_of(other)]
+        assert bought[0].pk != bought[1].pk
 
     def test_a_window_that_begins_now_is_the_same_request_later(self, user: Principal, machine: Node) -> None:
         first = buy(user, machine.product, 1, 12, start=None, client_order_id="a")

@@ -100,7 +100,7 @@ class TestTheTerm:
             supply.set_cancellation_term(actor=user, product=product, free_hours=0, fee_bps=0, now=NOON)
         with pytest.raises(ValidationError):
             term(product, 0, 10_001)
-        with pytest.raises(IntegrityError), transaction.atomic():
+        with pytest.raises(IntegrityError, match="cancellation_fee_is_a_share"), transaction.atomic():
             CancellationTerm.objects.create(product=product, fee_bps=10_001, since=NOON)
 
 

@@ -52,18 +52,22 @@ class TestTheRecord:
         command.pk = None
         command.client_order_id = "other"
         command.sequence += 2
-        with pytest.raises(IntegrityError), transaction.atomic():
+        with pytest.raises(IntegrityError, match="has no gaps"), transaction.atomic():
             command.save(force_insert=True)
 
     def test_the_log_is_not_changed(self, user: Principal, machine: Node) -> None:
         buy(user, machine.product, 1, 12)
-        with pytest.raises(IntegrityError), transaction.atomic():
+        with pytest.raises(IntegrityError, match="is written once"), transaction.atomic():
             Command.objects.update(kind="cancel")
 
     @pytest.mark.postgres
     def test_the_log_is_not_deleted_from(self, user: Principal, machine: Node) -> None:
         buy(user, machine.product, 1, 12)
-        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        with (
+            pytest.raises(IntegrityError, match="is written once"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
             cursor.execute("DELETE FROM matching_command")
 
     def test_numbers_are_given_out_once(self, user: Principal, machine: Node) -> None:

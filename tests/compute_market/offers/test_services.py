@@ -133,7 +133,7 @@ class TestEnrolment:
 
     def test_two_nodes_never_share_an_agent_key(self, owner: Principal) -> None:
         node = market.node(owner)
-        with pytest.raises(IntegrityError), transaction.atomic():
+        with pytest.raises(IntegrityError, match="agent_key_id"), transaction.atomic():
             Node.objects.filter(pk=market.node(owner).pk).update(agent_key_id=node.agent_key_id)
 
 
@@ -302,7 +302,10 @@ class TestDevice:
         first = self.report(self.node(owner, "one"), devices())
         taken = first.device_claims.first()
         assert taken is not None
-        with pytest.raises(IntegrityError), transaction.atomic():
+        with (
+            pytest.raises(IntegrityError, match=r"(?i)unique.*identity|deviceclaim_pkey"),
+            transaction.atomic(),
+        ):
             DeviceClaim.objects.create(identity=taken.identity, node=market.node(), claimed_at=NOON)
 
     @pytest.mark.breaks_the_books

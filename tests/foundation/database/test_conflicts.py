@@ -31,5 +31,5 @@ class TestDuplicates:
             assert add(name="eve", key="eve").pk
 
     def test_are_not_what_a_missing_value_is(self) -> None:
-        with pytest.raises(IntegrityError), duplicate_as(TakenError):
+        with pytest.raises(IntegrityError, match=r"(?i)not.null"), duplicate_as(TakenError):
             SshKey.objects.create(user_id=None, name="k", kind="x", body="x", fingerprint="x")
