@@ -236,6 +236,30 @@ class TestPullRequest:
         refused = bob.git("push", "origin", "main", fails=True)
         assert "You may not push to refs/heads/main" in refused.err
 
+    def test_of_a_stranger_grows_at_the_strangers_cost(self, bazaar: LiveBazaar, repo_id: str) -> None:
+        opened = httpx.post(
+            f"{bazaar.url}/api/models/{repo_id}/discussions",
+            headers={"Authorization": f"Bearer {bazaar.bob.token}"},
+            json={"title": "Mend it", "description": "", "pullRequest": True},
+        )
+        ref = f"refs/pr/{opened.json()['num']}"
+        before = {user.name: storage_used(bazaar, user) for user in (bazaar.alice, bazaar.bob)}
+        work = WorkingFolder.clone(bazaar, repo_id, bazaar.bob)
+        text = unique("a line") + "of text\n" * 1_000
+        work.commit(new__txt=text)
+        work.git("push", "-q", "origin", f"HEAD:{ref}")
+        assert storage_used(bazaar, bazaar.alice) == before[bazaar.alice.name]
+        assert storage_used(bazaar, bazaar.bob) == before[bazaar.bob.name] + len(text)
+
+
+def storage_used(bazaar: LiveBazaar, user: LiveUser) -> int:
+    """Bytes that count against a user."""
+    answer = httpx.get(
+        f"{bazaar.url}/api/hub/v1/namespaces/{user.name}/quota",
+        headers={"Authorization": f"Bearer {user.token}"},
+    )
+    return int(answer.json()["storage_used_bytes"])
+
 
 class TestTwoPeople:
     def test_pushing_to_one_branch_one_wins_and_the_other_is_told(
