@@ -40,6 +40,8 @@ ACTIONS_MAX = 2000
 TREE_PAGE = 200
 TREE_PAGE_MAX = 3000
 PAGES_MAX = 1_000_000
+# The list without pages ends there. From 3,000 entries on the client asks again, folder by folder.
+FILES_MAX = 50_000
 
 
 # ---- listing -------------------------------------------------------------------------------------
@@ -72,7 +74,8 @@ def _listed(request: HttpRequest, found: Repository, commit: str, items: Iterato
 
 def files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    return _listed(request, found, *_items(request, found))
+    commit, items = _items(request, found)
+    return _listed(request, found, commit, islice(items, FILES_MAX))
 
 
 def tree(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:

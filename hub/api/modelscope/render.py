@@ -14,6 +14,10 @@ from hub.revisions import last_commits
 from hub.revisions.models import RepositoryFacts
 
 PUBLIC, PRIVATE = 5, 1
+# What one list may read of files in git to tell their SHA-256: bytes, and so many more for each file. A
+# repository of a few MB can hold gigabytes of compressed text.
+HASHED_BYTES_MAX = 64 * 1024 * 1024
+HASHED_BYTES_A_FILE = 1024
 
 
 def facts_of(found: Repository) -> RepositoryFacts | None:
@@ -80,19 +84,30 @@ def detailed(found: Repository) -> dict[str, Any]:
 def files(
     found: Repository, entries: Sequence[Entry], *, revision: str, head: Commit
 ) -> list[dict[str, Any]]:
-    """Each with the commit that last touched it; `head` is the one whose files they are."""
+    """Each with the commit that last touched it; `head` is the one whose files they are.
+
+    Files in git behind the first HASHED_BYTES_MAX have an empty `Sha256`. The client then does not compare,
+    or takes the hash from the answer that carries the file.
+    """
     last = last_commits.commits_of(found, head.oid, [entry.path for entry in entries])
-    return [_file(found, entry, revision, last.get(entry.path, head)) for entry in entries]
+    rows, left = [], HASHED_BYTES_MAX
+    for entry in entries:
+        if entry.is_file and entry.pointer is None:
+            left -= entry.size + HASHED_BYTES_A_FILE
+        is_hashed = entry.is_file and (entry.pointer is not None or left >= 0)
+        digest = sha256_of(found, entry) if is_hashed else ""
+        rows.append(_file(entry, digest, revision, last.get(entry.path, head)))
+    return rows
 
 
-def _file(found: Repository, entry: Entry, revision: str, last: Commit) -> dict[str, Any]:
+def _file(entry: Entry, digest: str, revision: str, last: Commit) -> dict[str, Any]:
     is_file = entry.is_file
     return {
         "Path": entry.path,
         "Name": entry.path.rpartition("/")[2],
         "Type": "blob" if is_file else "tree",
         "Size": entry.content_size if is_file else 0,
-        "Sha256": sha256_of(found, entry) if is_file else "",
+        "Sha256": digest,
         "IsLFS": entry.pointer is not None,
         "Mode": f"{entry.mode:o}",
         "Revision": revision,

@@ -13,6 +13,7 @@ from django.test import Client
 
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
+from hub.api.modelscope import content, render
 from hub.repos.models import Gating, Kind, Repository
 from hub.revisions import selectors
 from hub.revisions.operations import AddBlob
@@ -75,6 +76,33 @@ class TestListing:
         assert {row["Path"]: row["Type"] for row in deep}["sub/deep"] == "tree"
         [text] = [row for row in deep if row["Path"] == "a.txt"]
         assert (text["Size"], text["Sha256"]) == (4, hashlib.sha256(b"text").hexdigest())
+
+    def test_reads_no_more_of_small_files_than_its_budget(
+        self, client: Client, repo: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A repository of a few MB can hold gigabytes of compressed text, and strangers ask for its list."""
+        known = {
+            name: hashlib.sha256(text).hexdigest() for name, text in (("a.txt", b"text"), ("b.txt", b"more"))
+        }
+        [attributes] = [row for row in self.rows(client) if row["Path"] == ".gitattributes"]
+        cost = attributes["Size"] + render.HASHED_BYTES_A_FILE
+        monkeypatch.setattr(render, "HASHED_BYTES_MAX", cost + render.HASHED_BYTES_A_FILE + len(b"text"))
+        render._blob_sha256.cache_clear()
+        hashes = {row["Path"]: row["Sha256"] for row in self.rows(client)}
+        assert (hashes["a.txt"], hashes["b.txt"]) == (known["a.txt"], "")
+        assert render._blob_sha256.cache_info().misses == 2
+        whole = client.get(f"{API}/models/alice/model/repo", {"FilePath": "b.txt"})
+        assert whole["X-Linked-ETag"] == f'"{known["b.txt"]}"'
+
+    def test_ends_where_it_would_be_too_long(
+        self, client: Client, repo: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(content, "FILES_MAX", 2)
+        assert [row["Path"] for row in self.rows(client)] == [".gitattributes", "a.txt"]
+
+    def rows(self, client: Client) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.files(client, Recursive="True").json()["Data"]["Files"]
+        return found
 
     def test_begins_at_a_root(self, client: Client, alice: User, repo: Repository) -> None:
         put(alice, repo, "sub/deep/c.txt")
