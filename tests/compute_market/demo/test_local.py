@@ -90,15 +90,15 @@ class TestThisMachine:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The periodic task alone would leave a newcomer waiting. Others' and later heartbeats do nothing."""
-        rung: list[object] = []
-        monkeypatch.setattr(tasks.tend, "apply_async", lambda **_: rung.append(None))
+        sent: list[object] = []
+        monkeypatch.setattr(tasks.tend, "apply_async", lambda **_: sent.append(None))
         with django_capture_on_commit_callbacks(execute=True):
             offers.hear(node=market.node(market.trader(), now=now), runners=["process"], now=now)
-            assert rung == []
+            assert sent == []
         with django_capture_on_commit_callbacks(execute=True):
             node = enrolled_here(tmp_path, now)
             offers.hear(node=node, runners=["process"], now=now)
-        assert len(rung) == 1
+        assert len(sent) == 1
         assert local.offer(now=now) == 2
 
     def test_runs_plain_processes_for_its_own_people_only(self, node: Node, now: datetime) -> None:
