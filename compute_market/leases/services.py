@@ -34,6 +34,7 @@ from hub.interface import Principal, held_row
 ARGUMENTS_MAX = 256
 COMMAND_BYTES_MAX = 64 * 1024
 VARIABLES_MAX = 128
+ENVIRONMENT_BYTES_MAX = 256 * 1024
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 # What tells work which GPUs it has is the lease's to say, not the command's.
 RESERVED_VARIABLES = frozenset(
@@ -330,6 +331,8 @@ def _require_environment(environment: Mapping[Any, Any]) -> None:
             raise WorkInvalid(field="environment", reason=f"a variable cannot be called {name!r}")
         if not isinstance(value, str) or "\x00" in value or len(value) > COMMAND_BYTES_MAX:
             raise WorkInvalid(field="environment", reason=f"the value of {name} is not a text")
+    if sum(len(text.encode()) for pair in environment.items() for text in pair) > ENVIRONMENT_BYTES_MAX:
+        raise WorkInvalid(field="environment", reason=f"at most {ENVIRONMENT_BYTES_MAX} bytes are taken")
 
 
 def _takes_processes(node: Node, actor: Principal) -> bool:

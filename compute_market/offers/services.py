@@ -42,6 +42,7 @@ from compute_market.offers.signals import (
 from foundation.database.bulk_sql import add_rows
 from hub.interface import Principal, held_row
 
+REASON_CHARS_MAX = 300
 ENROLMENT_LIFETIME = timedelta(days=7)
 NODES_MAX = 1000
 RUNNERS = frozenset({"process", "podman", "docker", "fake"})
@@ -208,6 +209,8 @@ def report_hardware(
             raise NodeRetired
         reason = hardware.verdict(locked, locked.product, found, method)
         reason = reason or claims.claim(locked, found, method=method, now=now)
+        # It may name every model that an agent reports.
+        reason = reason[:REASON_CHARS_MAX]
         report = HardwareReport.objects.create(
             node=locked,
             method=method,

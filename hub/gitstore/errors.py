@@ -35,6 +35,11 @@ class InvalidRefName(Invalid):
     message = _("Invalid reference for a {what}: {name}")
 
 
+class MessageTooLong(Invalid):
+    code = "message_too_long"
+    message = _("A message of a commit or tag has at most {limit} bytes.")
+
+
 class RefExists(Conflict):
     code = "ref_exists"
     message = _("Reference {ref} already exists")

@@ -15,9 +15,12 @@ from django.conf import settings
 from pygit2.enums import ObjectType
 
 from hub.gitstore.blobs import BlobWriter
-from hub.gitstore.errors import RefChanged, RefExists, RevisionNotFound, TreeTooLarge
+from hub.gitstore.errors import MessageTooLong, RefChanged, RefExists, RevisionNotFound, TreeTooLarge
 from hub.gitstore.trees import TreeWriter, plan
 from hub.gitstore.values import Author
+
+# With the other lines of its commit less than a push may bring (incoming.RECORD_BYTES_MAX).
+MESSAGE_BYTES_MAX = 224 * 1024
 
 
 class WritingMixin:
@@ -51,7 +54,8 @@ class WritingMixin:
     def write_commit(
         self, *, tree: str, parents: list[str], message: str, author: Author, at: datetime
     ) -> str:
-        """A commit object that no ref names yet."""
+        """A commit object that no ref names yet. Raises: MessageTooLong."""
+        _require_message(message)
         signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
         return str(
             self.raw.create_commit(None, signature, signature, message, pygit2.Oid(hex=tree), list(parents))
@@ -70,7 +74,8 @@ class WritingMixin:
         return self.write_commit(tree=tree, parents=[ours, theirs], message=message, author=author, at=at)
 
     def write_tag(self, *, name: str, target: str, message: str, author: Author, at: datetime) -> str:
-        """An annotated tag object that no ref names yet."""
+        """An annotated tag object that no ref names yet. Raises: MessageTooLong."""
+        _require_message(message)
         signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
         return str(_tag_object(self.raw, name, target, signature, message))
 
@@ -103,6 +108,11 @@ class WritingMixin:
             self.raw.references.delete(name)
         except (KeyError, pygit2.GitError):
             raise RevisionNotFound(revision=name) from None
+
+
+def _require_message(message: str) -> None:
+    if len(message.encode(errors="surrogatepass")) > MESSAGE_BYTES_MAX:
+        raise MessageTooLong(limit=MESSAGE_BYTES_MAX)
 
 
 def _tag_object(

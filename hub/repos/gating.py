@@ -17,6 +17,7 @@ from hub.repos.models import AccessRequest, Gating, Repository
 from hub.repos.signals import access_request_handled, access_requested
 
 FIELDS_BYTES_MAX = 20_000
+REASON_CHARS_MAX = 2000
 
 
 def ask_access(
@@ -72,6 +73,8 @@ def handle_access_request(
     _require_gated(repository)
     if status not in AccessRequest.Status.values:
         raise Invalid(reason="status is pending, accepted or rejected.")
+    if len(reason) > REASON_CHARS_MAX or "\0" in reason:
+        raise Invalid(reason=f"A reason has at most {REASON_CHARS_MAX} characters, none of them NUL.")
     with transaction.atomic(durable=True):
         found = AccessRequest.objects.select_for_update().filter(repository=repository)
         found = found.filter(pk=request_id) if request_id is not None else found.filter(user=user)

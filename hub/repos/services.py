@@ -33,6 +33,8 @@ from hub.repos.signals import (
 )
 
 INITIAL_COMMIT = "initial commit"
+DESCRIPTION_CHARS_MAX = 2000
+BRANCH_CHARS_MAX = 200
 
 
 def git_author(actor: Principal) -> gitstore.Author:
@@ -87,6 +89,9 @@ def require_creatable(*, actor: Principal, request: NewRepository) -> Namespace:
     if request.gating not in Gating.values:
         raise Invalid(reason=f"There is no gating “{request.gating}”.")
     require_ref_name(request.default_branch, what="branch")
+    if len(request.default_branch) > BRANCH_CHARS_MAX:
+        raise Invalid(reason=f"The name of a default branch has at most {BRANCH_CHARS_MAX} characters.")
+    _require_description(request.description)
     owner, name = split_repo_id(request.repo_id)
     namespace = accounts.get_namespace(owner)
     account_policies.require_role(actor, namespace, Role.CONTRIBUTOR)
@@ -219,6 +224,8 @@ def change_settings(*, actor: Principal, repository: Repository, change: Setting
         raise Invalid(reason="visibility is public or private.")
     if change.gating is not None and change.gating not in Gating.values:
         raise Invalid(reason="gated is auto, manual or false.")
+    if change.description is not None:
+        _require_description(change.description)
     fields = ("visibility", "gating", "discussions_disabled", "is_archived", "description")
     with transaction.atomic(durable=True):
         repository = locking.lock_repository(repository.pk)
@@ -232,6 +239,13 @@ def change_settings(*, actor: Principal, repository: Repository, change: Setting
             repository.save(update_fields=changed)
             repository_changed.send(sender=Repository, repository=repository, actor=actor, fields=changed)
     return repository
+
+
+def _require_description(text: str) -> None:
+    if len(text) > DESCRIPTION_CHARS_MAX or "\0" in text:
+        raise Invalid(
+            reason=f"A description has at most {DESCRIPTION_CHARS_MAX} characters, none of them NUL."
+        )
 
 
 def disable_repository(*, repository: Repository, is_disabled: bool) -> None:

@@ -14,6 +14,7 @@ from hub.repos.models import Repository
 TITLE_CHARS_MIN = 3
 TITLE_CHARS_MAX = 200
 TEXT_CHARS_MAX = 65_536
+BASE_REF_CHARS_MAX = 255
 
 
 class Status(models.TextChoices):
@@ -53,7 +54,7 @@ class Discussion(models.Model):
     is_pull_request = models.BooleanField(default=False)
     status = models.CharField(max_length=6, choices=Status.choices, default=Status.OPEN)
     base_ref = models.CharField(
-        max_length=255, blank=True, help_text="Full name of the branch to merge into."
+        max_length=BASE_REF_CHARS_MAX, blank=True, help_text="Full name of the branch to merge into."
     )
     # Set when merged, because nothing can be computed from refs that have moved on.
     merge_base_sha = models.CharField(max_length=40, blank=True)

@@ -11,9 +11,10 @@ from hub.accounts.principals import Principal
 from hub.community import policies
 from hub.community.errors import NotAPullRequest, PullRequestConflicts, PullRequestFinished, StatusRefused
 from hub.community.models import Discussion, DiscussionEvent, Status
-from hub.community.models.discussions import TITLE_CHARS_MAX, TITLE_CHARS_MIN
+from hub.community.models.discussions import BASE_REF_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
+from hub.errors import Invalid
 from hub.gitstore import Commit, RefChanged, RefExists, RevisionNotFound
 from hub.repos import policies as repos
 from hub.repos.models import Repository
@@ -94,6 +95,8 @@ def _base_ref(repository: Repository, base: str | None) -> str:
     ref = revisions.branch_ref(repository, base or repository.default_branch)
     if not ref.startswith("refs/heads/"):
         raise RevisionNotFound(revision=base)
+    if len(ref) > BASE_REF_CHARS_MAX:
+        raise Invalid(reason="The branch's name is too long for a pull request.")
     return ref
 
 
