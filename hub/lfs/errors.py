@@ -44,6 +44,11 @@ class TooManyObjects(Invalid):
     message = _("A batch may name {limit} objects; this one names {count}.")
 
 
+class TooManyParts(Invalid):
+    code = "too_many_parts"
+    message = _("One answer names {limit} parts; ask for this object in another batch.")
+
+
 class GrantRefused(Denied):
     """A signed address that was altered, has expired, or was made for something else."""
 

@@ -23,6 +23,7 @@ from hub.lfs.errors import (
     ObjectNotFound,
     SizeMismatch,
     TooManyObjects,
+    TooManyParts,
 )
 from hub.lfs.grants import Grant
 from hub.lfs.models import LfsObject, LfsUpload
@@ -36,6 +37,12 @@ OID = re.compile(r"[0-9a-f]{64}")
 BATCH_MAX = 1000
 MIB = 1024 * 1024
 PARTS_MAX = 10_000
+# Each part is an address to sign. Parts of one answer are made so large that about so many suffice for it.
+PARTS_ANSWERED = 20_000
+# S3 takes no part of more than 5 GiB.
+PART_BYTES_MAX = 4 * 1024**3
+# After so many parts, which only uploads that began in other requests add up to, the answer names no more.
+PARTS_ANSWERED_MAX = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,8 @@ def negotiate_upload(
     parts = always_in_parts or (
         in_parts and any(size > settings.LFS_PARTS_ABOVE_BYTES for size in fresh.values())
     )
+    parts_each = max(1, PARTS_ANSWERED // max(1, len(wanted if always_in_parts else fresh)))
+    parts_left = PARTS_ANSWERED_MAX
     slots = []
     for each in wanted:
         size = known.get(each.oid)
@@ -118,19 +127,24 @@ def negotiate_upload(
             slots.append(Slot(each, is_stored=True))
         elif only_here:
             slots.append(Slot(each))
+        elif parts_left <= 0:
+            slots.append(Slot(each, refusal=TooManyParts(limit=PARTS_ANSWERED_MAX)))
         else:
-            slots.append(_slot(actor, repository, each, in_parts=parts, now=now))
+            slot = _slot(actor, repository, each, parts_max=parts_each if parts else 0, now=now)
+            parts_left -= slot.upload.parts_count if slot.upload is not None else 0
+            slots.append(slot)
     return slots
 
 
-def _slot(actor: Principal, repository: Repository, wanted: Wanted, *, in_parts: bool, now: datetime) -> Slot:
-    store = get_store()
+def _slot(actor: Principal, repository: Repository, wanted: Wanted, *, parts_max: int, now: datetime) -> Slot:
+    """`parts_max` 0: the object is sent whole."""
+    store, in_parts = get_store(), bool(parts_max)
     expires = settings.LFS_GRANT_SECONDS
     if not in_parts:
         upload = LfsUpload(repository=repository, user=actor.user, oid=wanted.oid, part_bytes=0)
         if store.presign_put(upload.staging_key, expires_seconds=expires) is None:
             return Slot(wanted)
-    upload = _upload(actor, repository, wanted, in_parts=in_parts, now=now)
+    upload = _upload(actor, repository, wanted, parts_max=parts_max, now=now)
     if not upload.part_bytes:
         url = store.presign_put(upload.staging_key, expires_seconds=expires)
         return Slot(wanted, upload=upload, url=url or "")
@@ -142,7 +156,7 @@ def _slot(actor: Principal, repository: Repository, wanted: Wanted, *, in_parts:
 
 
 def _upload(
-    actor: Principal, repository: Repository, wanted: Wanted, *, in_parts: bool, now: datetime
+    actor: Principal, repository: Repository, wanted: Wanted, *, parts_max: int, now: datetime
 ) -> LfsUpload:
     """Go on with the user's upload of this object to the repository, or begin one.
 
@@ -150,7 +164,7 @@ def _upload(
     spoil its parts, or have them thrown away by naming another size. Of two requests of one user that begin
     at the same moment, both get the row that was first; the other's store upload is swept.
     """
-    store = get_store()
+    store, in_parts = get_store(), bool(parts_max)
     own = LfsUpload.objects.filter(repository=repository, user=actor.user, oid=wanted.oid)
     old = own.first()
     if old is not None and (bool(old.part_bytes) != in_parts or old.size_bytes != wanted.size_bytes):
@@ -170,7 +184,7 @@ def _upload(
         user=actor.user,
         oid=wanted.oid,
         size_bytes=wanted.size_bytes,
-        part_bytes=part_bytes(wanted.size_bytes) if in_parts else 0,
+        part_bytes=part_bytes(wanted.size_bytes, parts_max=parts_max) if in_parts else 0,
         created_at=now,
     )
     if in_parts:
@@ -183,9 +197,12 @@ def _upload(
     return found
 
 
-def part_bytes(size_bytes: int) -> int:
-    """Choose the size of a part: small enough to send again, large enough for 10,000 to do."""
-    needed = -(-size_bytes // PARTS_MAX)
+def part_bytes(size_bytes: int, *, parts_max: int = PARTS_MAX) -> int:
+    """Choose the size of a part: small enough to send again, large enough for so many to do.
+
+    No part has more than PART_BYTES_MAX, so of a very large object there may be more; but 10,000 at most.
+    """
+    needed = max(-(-size_bytes // PARTS_MAX), min(-(-size_bytes // parts_max), PART_BYTES_MAX))
     if needed <= settings.LFS_PART_BYTES:
         return settings.LFS_PART_BYTES
     return -(-needed // MIB) * MIB

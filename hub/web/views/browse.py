@@ -62,6 +62,10 @@ FACETS: dict[str, dict[str, tuple[str | Promise, str, bool]]] = {
 }
 
 
+# So many tags can be chosen together.
+TAGS_MAX = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One thing to narrow by: the address of the list with it switched."""
@@ -100,6 +104,16 @@ def _shows_well(repository: Repository) -> bool:
     """Whether the first line that a visitor copies should fetch this one: open to all, with weights in it."""
     facts = getattr(repository, "facts", None)
     return not (repository.is_private or repository.is_gated) and bool(facts and facts.parameters_total)
+
+
+def known_params(given: QueryDict) -> QueryDict:
+    """What an address may ask a list for. Every link of the page repeats it, so the rest is left out."""
+    params = QueryDict(mutable=True)
+    for name in ("search", "author", "sort", "size", "cursor"):
+        if name in given:
+            params[name] = given.get(name, "")
+    params.setlist("tag", list(dict.fromkeys(given.getlist("tag")))[:TAGS_MAX])
+    return params
 
 
 def query_of(params: QueryDict) -> ListQuery:
@@ -147,7 +161,7 @@ def facets_of(kind: str, found: Facets, params: QueryDict) -> list[Facet]:
 
 
 def browse(request: HttpRequest, kind: str) -> HttpResponse:
-    actor, params = actor_of(request), request.GET
+    actor, params = actor_of(request), known_params(request.GET)
     query = query_of(params)
     found = selectors.list_repositories(actor=actor, kind=kind, query=query)
     facets = selectors.find_facets(actor=actor, kind=kind, query=query)

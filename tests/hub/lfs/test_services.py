@@ -340,6 +340,34 @@ class TestParts:
         assert not LfsObject.objects.exists()
         assert files_in(tmp_path / "blobs") == []
 
+    def test_grow_with_the_batch_so_that_an_answer_stays_short(self, settings: Settings) -> None:
+        """Each part is an address to sign: 8 KB could ask for a million of them."""
+        settings.LFS_PART_BYTES = 16 * services.MIB
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        large = [services.Wanted(f"{number:064x}", 500 * 1024**3) for number in range(100)]
+
+        def begin(*wanted: services.Wanted) -> list[services.Slot]:
+            return services.negotiate_upload(
+                actor=alice, repository=repository, wanted=wanted, in_parts=True, now=NOW
+            )
+
+        uploads = [slot.upload for slot in begin(*large)]
+        assert sum(upload.parts_count for upload in uploads if upload) <= services.PARTS_ANSWERED
+        [alone] = begin(services.Wanted("f" * 64, 500 * 1024**3))
+        assert alone.upload is not None
+        assert alone.upload.parts_count > 9_000
+
+    def test_of_one_answer_end_at_a_limit(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        contents = [bytes([number]) * 3 * PART for number in range(4)]
+        for data in contents:
+            negotiate(alice, repository, data, in_parts=True)
+        monkeypatch.setattr(services, "PARTS_ANSWERED_MAX", 5)
+        slots = negotiate(alice, repository, *contents, in_parts=True)
+        assert [slot.refusal is None for slot in slots] == [True, True, False, False]
+
     def test_grow_with_the_object_so_that_ten_thousand_do(self, settings: Settings) -> None:
         settings.LFS_PART_BYTES = 16 * services.MIB
         assert services.part_bytes(10**6) == 16 * services.MIB

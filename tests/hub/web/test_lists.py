@@ -39,6 +39,15 @@ class TestBrowse:
             answer = client.get("/models")
         assert len(answer.content) < 120_000
 
+    def test_repeats_in_its_links_only_what_it_knows(self, client: Client, make_repository: Make) -> None:
+        """The page has many links. Forms that lead back to it repeat the whole address, and are few."""
+        for number in range(30):
+            make_repository(f"m{number}", README__md=f"---\nlicense: mit\ntags: [tag-{number}]\n---\n")
+        for more in ("x0=y&last=y", "&".join(f"tag=t{number}" for number in range(999)) + "&tag=last"):
+            page = client.get(f"/models?tag=license:mit&{more}").content.decode()
+            assert page.count("license%3Amit") > 12
+            assert page.count("last") - client.get("/models").content.decode().count("last") < 6
+
     def test_survives_nonsense_in_the_address(self, client: Client) -> None:
         assert client.get("/models?sort=x&size=y&tag=<script>").status_code == 200
         assert client.get("/models?cursor=zzz").status_code == 400
