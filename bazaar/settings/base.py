@@ -245,6 +245,8 @@ RATE_ANONYMOUS = env.integer("BAZAAR_RATE_ANONYMOUS", default=6_000)
 # Whether these limits apply to programs on this machine too.
 RATE_LIMIT_LOOPBACK = env.flag("BAZAAR_RATE_LOOPBACK", default=False)
 WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES = env.flag("BAZAAR_WEBHOOKS_PRIVATE", default=False)
+# How many workers may call webhooks at one time. Each call waits for a stranger's server.
+WEBHOOK_CALLS_AT_ONCE = env.integer("BAZAAR_WEBHOOK_CALLS_AT_ONCE", default=1)
 # Mounts at which the Hugging Face wire is served besides the root.
 # Behind nginx: the `internal` location that serves the blob folder; empty, we send files ourselves.
 ACCEL_REDIRECT_PREFIX = os.environ.get("BAZAAR_ACCEL_REDIRECT_PREFIX", "")

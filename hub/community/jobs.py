@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 
-from hub.community import calling, notices
+from hub.community import calling, notices, turns
 from hub.community.calling import Answer, CallFailed
 from hub.community.models import Delivery, DiscussionEvent, Webhook
 from hub.community.models.keys import new_key
+from hub.community.models.webhooks import DeliveryQuerySet
 from hub.community.selectors import discussions
 from hub.errors import Refusal
 
@@ -26,6 +28,9 @@ FAILING_MAX = timedelta(days=3)
 LOG_KEPT = timedelta(days=30)
 SWEEP_AGE = timedelta(seconds=30)
 SWEEP_MAX = 500
+# How long a worker goes on with deliveries before other tasks have their turn.
+TURN = timedelta(seconds=10)
+OWNERS_MAX = 1_000
 RESTING_REASON = "The address has not answered for three days."
 
 
@@ -170,10 +175,41 @@ def _judge(webhook: Webhook, *, is_failing: bool, now: datetime) -> None:
     webhook.save(update_fields=["failing_since", "is_disabled", "disabled_reason"])
 
 
-def due_deliveries(*, now: datetime) -> list[int]:
-    """Deliveries whose time has come, because a task was lost or by the back-off."""
-    due = Delivery.objects.waiting().filter(due_at__lte=now)
-    return list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAX])
+def deliver_due(*, clock: Callable[[], datetime]) -> bool:
+    """Call the webhooks whose time has come, for one turn. True: more are due.
+
+    A call waits for a stranger's server, up to a quarter of a minute, and its worker does nothing else
+    meanwhile. So WEBHOOK_CALLS_AT_ONCE workers at most make calls, and their owners have turns: one with slow
+    receivers holds up neither the other work nor, by more than a call, the webhooks of others.
+    """
+    with turns.slot(settings.WEBHOOK_CALLS_AT_ONCE) as is_free:
+        if not is_free:
+            return False
+        ends_at = clock() + TURN
+        while (now := clock()) < ends_at and (delivery_id := _next_delivery(now)) is not None:
+            deliver(delivery_id=delivery_id, now=now)
+    # Asked after the slot is free: whoever found it taken left its deliveries to us.
+    return is_delivery_due(now=clock())
+
+
+def _next_delivery(now: datetime) -> int | None:
+    due = _due_deliveries(now)
+    owners = list(
+        due.values_list("webhook__owner_id", flat=True).order_by("webhook__owner_id").distinct()[:OWNERS_MAX]
+    )
+    if not owners:
+        return None
+    owner = turns.next_of(owners, now=now)
+    return due.filter(webhook__owner_id=owner).order_by("due_at").values_list("pk", flat=True).first()
+
+
+def is_delivery_due(*, now: datetime) -> bool:
+    """Whether a delivery's time has come: it is new, or its back-off is over."""
+    return _due_deliveries(now).exists()
+
+
+def _due_deliveries(now: datetime) -> DeliveryQuerySet:
+    return Delivery.objects.waiting().filter(due_at__lte=now)
 
 
 def prune_deliveries(*, now: datetime) -> int:

@@ -54,8 +54,8 @@ def tell(fact: Fact, *, now: datetime) -> list[Delivery]:
         }
         deliveries.append(Delivery(webhook=webhook, payload=payload, due_at=now, created_at=now))
     Delivery.objects.bulk_create(deliveries)
-    for delivery in deliveries:
-        tasks.enqueue(tasks.deliver, delivery_id=delivery.pk)
+    for _ in range(min(len(deliveries), settings.WEBHOOK_CALLS_AT_ONCE)):
+        tasks.enqueue(tasks.deliver_due)
     return deliveries
 
 

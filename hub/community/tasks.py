@@ -6,6 +6,7 @@ from functools import partial, update_wrapper
 from typing import Any
 
 from celery import Task, shared_task
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -24,8 +25,10 @@ def notify(*, event_id: int, **_: object) -> None:
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
-def deliver(*, delivery_id: int, **_: object) -> None:
-    jobs.deliver(delivery_id=delivery_id, now=timezone.now())
+def deliver_due(**_: object) -> None:
+    if jobs.deliver_due(clock=timezone.now):
+        # Other tasks come first.
+        deliver_due.delay()
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
@@ -36,8 +39,9 @@ def sweep_notices(**_: object) -> None:
 
 @shared_task(acks_late=True, soft_time_limit=60)
 def sweep_deliveries(**_: object) -> None:
-    for delivery_id in jobs.due_deliveries(now=timezone.now()):
-        deliver.delay(delivery_id=delivery_id)
+    if jobs.is_delivery_due(now=timezone.now()):
+        for _number in range(settings.WEBHOOK_CALLS_AT_ONCE):
+            deliver_due.delay()
 
 
 @shared_task(acks_late=True, soft_time_limit=600)

@@ -152,5 +152,5 @@ def redeliver(*, actor: Principal, webhook: Webhook, key: str, now: datetime) ->
     with transaction.atomic(durable=True):
         _locked(webhook)
         again = Delivery.objects.create(webhook=webhook, payload=past.payload, due_at=now, created_at=now)
-        tasks.enqueue(tasks.deliver, delivery_id=again.pk)
+        tasks.enqueue(tasks.deliver_due)
     return again

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from foundation.redis_connection import connection, key
 from hub.accounts import services as accounts
 from hub.accounts.models import Role
 from hub.accounts.principals import SYSTEM, Principal
-from hub.community import jobs
+from hub.community import jobs, turns
 from hub.community.errors import AddressForbidden, WebhookNotFound
 from hub.community.models import Delivery, Webhook
 from hub.community.selectors import webhooks as selectors
@@ -186,8 +188,8 @@ class TestDelivering:
         waits = []
         while delivery.status == Delivery.Status.WAITING:
             now = delivery.due_at
-            assert jobs.due_deliveries(now=now) == [delivery.pk]
-            assert jobs.due_deliveries(now=now - timedelta(seconds=1)) == []
+            assert jobs.is_delivery_due(now=now)
+            assert not jobs.is_delivery_due(now=now - timedelta(seconds=1))
             jobs.deliver(delivery_id=delivery.pk, now=now)
             delivery.refresh_from_db()
             waits.append(delivery.due_at - now)
@@ -265,3 +267,78 @@ class TestDelivering:
         jobs.deliver(delivery_id=delivery.pk, now=delivery.due_at)
         assert jobs.prune_deliveries(now=delivery.due_at + timedelta(days=29)) == 0
         assert jobs.prune_deliveries(now=delivery.due_at + timedelta(days=31)) == 1
+
+
+class TestTurns:
+    """A call waits for a stranger's server. That costs neither other work nor other people's webhooks."""
+
+    @pytest.fixture(autouse=True)
+    def _nobody_was_called(self) -> None:
+        connection().delete(key("webhook-turns"))
+
+    def queue(self, webhook: Webhook, count: int, *, before: datetime) -> None:
+        """So many deliveries, the last of them due a minute before that moment."""
+        for number in range(count):
+            due_at = before - timedelta(minutes=count - number)
+            Delivery.objects.create(webhook=webhook, payload={"owner": webhook.owner.name}, due_at=due_at)
+
+    def called(self, receiver: Receiver) -> list[str]:
+        return [receiver.next().body["owner"] for _ in range(receiver.calls.qsize())]
+
+    def test_owners_are_called_in_turns_whoever_was_first(self, ada: Principal, receiver: Receiver) -> None:
+        bob = make.actor("bob")
+        self.queue(hook(bob, receiver.url), 4, before=NOW - timedelta(hours=1))
+        self.queue(hook(ada, receiver.url), 2, before=NOW)
+        moments = (NOW + timedelta(milliseconds=number) for number in itertools.count())
+        assert not jobs.deliver_due(clock=lambda: next(moments))
+        assert self.called(receiver) in (
+            ["bob", "ada", "bob", "ada", "bob", "bob"],
+            ["ada", "bob", "ada", "bob", "bob", "bob"],
+        )
+
+    def test_turns_go_on_where_the_last_worker_ended(self, ada: Principal, receiver: Receiver) -> None:
+        owners = [make.actor("bob"), make.actor("eve"), ada]
+        for owner in owners:
+            self.queue(hook(owner, receiver.url), 3, before=NOW)
+        later = NOW + timedelta(minutes=1)
+        # Each worker makes one call: it asks for the time before it, and then its turn is over.
+        moments = itertools.chain.from_iterable(
+            (NOW, NOW + timedelta(seconds=turn), later, later) for turn in range(3)
+        )
+        for _ in owners:
+            assert jobs.deliver_due(clock=lambda: next(moments))
+        assert sorted(self.called(receiver)) == ["ada", "bob", "eve"]
+
+    def test_a_worker_stops_after_a_while_for_other_tasks(self, ada: Principal, receiver: Receiver) -> None:
+        self.queue(hook(ada, receiver.url), 5, before=NOW)
+        moments = (NOW + number * jobs.TURN / 2 for number in itertools.count())
+        assert jobs.deliver_due(clock=lambda: next(moments))
+        assert self.called(receiver) == ["ada"]
+        assert not jobs.deliver_due(clock=lambda: NOW)
+        assert self.called(receiver) == ["ada"] * 4
+
+    def test_no_more_workers_call_at_one_time_than_may(
+        self, ada: Principal, receiver: Receiver, settings: Settings
+    ) -> None:
+        self.queue(hook(ada, receiver.url), 1, before=NOW)
+        settings.WEBHOOK_CALLS_AT_ONCE = 2
+        with turns.slot(2) as first, turns.slot(2) as second, turns.slot(2) as third:
+            assert (first, second, third) == (True, True, False)
+            assert not jobs.deliver_due(clock=lambda: NOW)
+            assert receiver.calls.empty()
+        assert not jobs.deliver_due(clock=lambda: NOW)
+        assert self.called(receiver) == ["ada"]
+
+    def test_a_dead_workers_slot_becomes_free(self) -> None:
+        with turns.slot(1):
+            assert 0 < connection().ttl(key("webhook-slot", 0)) <= turns.SLOT_SECONDS
+
+    def test_one_task_is_enqueued_however_many_deliveries_there_are(
+        self, ada: Principal, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
+        for _ in range(3):
+            hook(ada)
+        with django_capture_on_commit_callbacks() as hooks:
+            make.repository(ada)
+        assert Delivery.objects.count() == 3
+        assert len([found for found in hooks if "deliver_due" in repr(found)]) == 1
