@@ -10,6 +10,7 @@ from typing import IO, Any
 import orjson
 from django.conf import settings
 from django.http import HttpRequest
+from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
@@ -76,6 +77,37 @@ class StrictJSONParser(JSONParser):
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}.") from None
         return found
+
+
+class BoundedListField(serializers.ListField):
+    """A list whose length is looked at before its items.
+
+    The framework's own field checks every item first, and answers with an error for each: six megabytes of
+    empty texts cost 40 seconds, three gigabytes, and an answer of 85 megabytes.
+    """
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(max_length=max_length, **options)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
+class BoundedDictField(serializers.DictField):
+    """An object the number of whose members is looked at before their values, for the same reason."""
+
+    default_error_messages = {"max_length": serializers.ListField.default_error_messages["max_length"]}
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        self.max_length = max_length
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, dict) and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from compute_market.offers.agents import SignedRequest
 from compute_market.offers.errors import AgentRefused
 from compute_market.offers.models import HardwareReport, Node
 from foundation import bodies
+from foundation.inputs import BoundedListField
 
 EVENTS_MAX = 200
 # A piece of output in JSON, each byte of it escaped, has a third of this.
@@ -46,17 +47,17 @@ TAG = "agents"
 class EnrolBody(serializers.Serializer[Any]):
     key = serializers.CharField(max_length=100)
     instance = serializers.CharField(max_length=64)
-    runners = serializers.ListField(child=serializers.CharField(max_length=20), max_length=20, default=list)
+    runners = BoundedListField(child=serializers.CharField(max_length=20), max_length=20, default=list)
 
 
 class ReportBody(serializers.Serializer[Any]):
     method = serializers.ChoiceField(choices=HardwareReport.Method.values)
-    devices = serializers.ListField(child=serializers.DictField(), max_length=256)
+    devices = BoundedListField(child=serializers.DictField(), max_length=256)
     host = serializers.DictField(default=dict)
 
 
 class HeartbeatBody(serializers.Serializer[Any]):
-    runners = serializers.ListField(child=serializers.CharField(max_length=20), max_length=20, default=list)
+    runners = BoundedListField(child=serializers.CharField(max_length=20), max_length=20, default=list)
 
 
 class Text(serializers.CharField):
@@ -80,9 +81,9 @@ class EventBody(serializers.Serializer[Any]):
 
 
 class EventsBody(serializers.Serializer[Any]):
-    """Each event is an `EventBody`; one that is malformed is refused alone."""
+    """Each event is an `EventBody`; one that is malformed, or beyond `EVENTS_MAX`, is refused alone."""
 
-    events = serializers.ListField(child=serializers.JSONField(allow_null=True))
+    events = BoundedListField(child=serializers.JSONField(allow_null=True), max_length=10 * EVENTS_MAX)
 
 
 class LogBody(serializers.Serializer[Any]):

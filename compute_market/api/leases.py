@@ -20,6 +20,7 @@ from compute_market.matching import offering
 from compute_market.matching import services as trading
 from compute_market.matching.models import Order
 from compute_market.matching.terms import OrderRequest
+from foundation.inputs import BoundedDictField, BoundedListField
 from hub.interface import Principal
 
 TAG = "leases"
@@ -77,18 +78,20 @@ def work_row(work: Work) -> dict[str, Any]:
 
 
 class RunBody(serializers.Serializer[Any]):
-    command = serializers.ListField(
+    command = BoundedListField(
         child=serializers.CharField(max_length=10_000, trim_whitespace=False, allow_blank=True),
         min_length=1,
         max_length=200,
         help_text="The program and its arguments, each passed on as it is: blanks and newlines too.",
     )
-    environment = serializers.DictField(
-        child=serializers.CharField(trim_whitespace=False, allow_blank=True), required=False
+    environment = BoundedDictField(
+        child=serializers.CharField(trim_whitespace=False, allow_blank=True),
+        required=False,
+        max_length=services.VARIABLES_MAX,
     )
     image = serializers.CharField(required=False, allow_blank=True, default="", max_length=300)
     runner = serializers.CharField(required=False, allow_blank=True, default="", max_length=12)
-    serves = serializers.ListField(
+    serves = BoundedListField(
         child=serializers.DictField(),
         required=False,
         max_length=serving.SERVED_MAX,

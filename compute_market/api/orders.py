@@ -32,6 +32,7 @@ from compute_market.matching import explain, limits, offering, policies, quantit
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.models import Order
 from compute_market.matching.terms import CLIENT_ORDER_ID_MAX, OrderRequest
+from foundation.inputs import BoundedListField
 
 TAG = "orders"
 WAIT_SECONDS_MAX = 30.0
@@ -116,8 +117,12 @@ class OrderOfBulk(serializers.JSONField):
         super().__init__(allow_null=True, **kwargs)
 
 
+# How many orders `MARKET_BULK_MAX` may allow; more are not even read.
+BULK_ITEMS_MAX = 10_000
+
+
 class BulkBody(serializers.Serializer[Any]):
-    orders = serializers.ListField(child=OrderOfBulk(), allow_empty=False)
+    orders = BoundedListField(child=OrderOfBulk(), allow_empty=False, max_length=BULK_ITEMS_MAX)
     account = serializers.CharField(
         required=False, max_length=96, help_text="The account of the orders that name none themselves."
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from foundation.inputs import BoundedListField
 from hub.accounts.models import AccessToken, Membership, Namespace, Role, SshKey, User, Visibility
 from hub.accounts.services import SPEND_CAP_MAX_MICROS
 from hub.api.native.base import ID_MAX
@@ -15,6 +16,8 @@ from hub.repos.policies import can_see
 
 Shape = serializers.Serializer[Any]
 
+# More places than a person gives one token.
+GRANTS_MAX = 1000
 WATCHED_TYPES = [(word, word) for word in ("user", "org", *Kind.values)]
 
 
@@ -134,7 +137,7 @@ class NewGrant(Shape):
 
 class NewToken(Shape):
     name = serializers.CharField(max_length=80)
-    scopes = serializers.ListField(
+    scopes = BoundedListField(
         child=serializers.ChoiceField(choices=AccessToken.Scope.choices), allow_empty=False, max_length=4
     )
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
@@ -146,7 +149,7 @@ class NewToken(Shape):
         max_value=SPEND_CAP_MAX_MICROS,
         help_text="With the scope deploy: the most that the token may spend in all, in micro-credits.",
     )
-    grants = NewGrant(many=True, required=False, default=list)
+    grants = NewGrant(many=True, required=False, default=list, max_length=GRANTS_MAX)
 
 
 class Grant(Shape):
@@ -289,7 +292,7 @@ class Notifications(Shape):
 
 
 class Mark(Shape):
-    ids = serializers.ListField(
+    ids = BoundedListField(
         child=serializers.IntegerField(min_value=1, max_value=ID_MAX),
         required=False,
         allow_null=True,

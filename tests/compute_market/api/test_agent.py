@@ -248,6 +248,95 @@ class TestWork:
         assert agent.post("poll", {}).json()["leases"] == []
 
 
+class TestALyingAgent:
+    """What it says of its own node is believed as far as the rules go; it has no say about anything else."""
+
+    def other(self, client: Client) -> tuple[AgentClient, Work, Lease]:
+        """Another node's agent, what runs there, and its lease."""
+        node = market.node(now=timezone.now())
+        node.instance = "machine-b"
+        node.save(update_fields=["instance"])
+        holder, now = trader(funds=100), timezone.now()
+        lease = market.lease(node, holder=holder, start=now.replace(second=0, microsecond=0))
+        jobs.start_leases(now=now)
+        lease.refresh_from_db()
+        key = agents.agent_key(node.agent_key_id)
+        agent = AgentClient(client, key_id=node.agent_key_id, key=key, instance="machine-b")
+        event = {"lease": lease.pk, "token": str(lease.token), "state": "ready"}
+        assert agent.post("events", {"events": [event]}).json()["results"][0]["accepted"]
+        return agent, market.run(lease, holder, "train", now=now), lease
+
+    def test_says_nothing_of_other_nodes_works_and_leases(self, client: Client, agent: AgentClient) -> None:
+        """With tokens that it should not even know."""
+        ready(agent)
+        other, work, lease = self.other(client)
+        theirs = {"token": str(work.token)}
+        told = [
+            *(
+                {**theirs, "state": state, "exit_code": 0}
+                for state in ("running", "exited", "stopped", "failed")
+            ),
+            {"lease": lease.pk, "token": str(lease.token), "state": "failed", "reason": "broken"},
+            {"lease": lease.pk, "token": str(lease.token), "state": "ready"},
+            {"lease": 2**62, "token": str(lease.token), "state": "failed"},
+            {"lease": lease.pk, "token": str(work.token), "state": "failed"},
+        ]
+        results = agent.post("events", {"events": told}).json()["results"]
+        assert [result["accepted"] for result in results] == [False] * len(told)
+        # The same refusal as for tokens of nobody: it learns nothing of what there is.
+        nobody = "00000000-0000-4000-8000-000000000000"
+        unknown = [{**event, "token": nobody} for event in told]
+        codes = [result["code"] for result in agent.post("events", {"events": unknown}).json()["results"]]
+        assert [result["code"] for result in results] == codes
+        log = {**theirs, "offset": 0, "size": 4, "text": "lie\n"}
+        answers = [agent.post("logs", {**log, "token": token}) for token in (theirs["token"], nobody)]
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+            (409, "stale_token")
+        ] * 2
+        work.refresh_from_db()
+        lease.refresh_from_db()
+        assert (work.state, lease.state, selectors.read_log(work)[0]) == ("queued", "active", "")
+        assert other.post("logs", log).json() == {"expected": 4}
+
+    def test_gets_no_tickets_but_for_its_own_works(self, client: Client, agent: AgentClient) -> None:
+        ready(agent)
+        other, work, _ = self.other(client)
+        assert agent.post("poll", {}).json()["leases"] == []
+        (job,) = other.post("poll", {}).json()["leases"]
+        assert (job["work"]["token"], bool(job["work"]["tunnel"])) == (str(work.token), True)
+
+    @pytest.mark.parametrize("action", ["report", "heartbeat", "poll", "events", "logs"])
+    def test_cannot_send_a_request_twice_by_any_call(self, agent: AgentClient, action: str) -> None:
+        """Also after others: no number in the window and none before it counts again."""
+        ready(agent)
+        headers = agent.headers(action, b"{}")
+        agent.post(action, {}, headers=headers)
+        for later in (0, 1, 100):
+            for _ in range(later):
+                agent.post("heartbeat", {})
+            answer = agent.post(action, {}, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "agent_replayed")
+
+    @pytest.mark.parametrize(
+        ("action", "body"),
+        [
+            ("enrol", {"key": "mbe_guess", "instance": "x", "runners": [""] * 50_000}),
+            ("heartbeat", {"runners": [""] * 50_000}),
+            ("report", {"method": "declared", "devices": [{}] * 50_000}),
+            ("events", {"events": [7] * 50_000}),
+        ],
+    )
+    def test_gets_a_short_answer_to_a_huge_report(
+        self, agent: AgentClient, action: str, body: dict[str, Any]
+    ) -> None:
+        """An error for each of its items would cost more than it sent."""
+        ready(agent)
+        answer = agent.post(action, body)
+        # A body of nobody's is short anyway.
+        assert answer.status_code == (413 if action == "enrol" else 400)
+        assert len(answer.content) < 1000
+
+
 class TestKey:
     def test_is_not_in_the_database(self, agent: AgentClient) -> None:
         stored = json.dumps(list(Node.objects.values()), default=str)
