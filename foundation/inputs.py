@@ -87,11 +87,12 @@ class BoundedListField(serializers.ListField):
     """
 
     def __init__(self, *, max_length: int, **options: Any) -> None:
+        self.most = max_length
         super().__init__(max_length=max_length, **options)
 
     def to_internal_value(self, data: Any) -> list[Any]:
-        if isinstance(data, list) and len(data) > self.max_length:
-            self.fail("max_length", max_length=self.max_length)
+        if isinstance(data, list) and len(data) > self.most:
+            self.fail("max_length", max_length=self.most)
         return super().to_internal_value(data)
 
 

@@ -29,6 +29,7 @@ create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
 principal_for_token = _accounts.principal_for_token
 principal_for_ssh_key = _accounts.principal_for_ssh_key
+note_ssh_key_used = _services.note_ssh_key_used
 ssh_fingerprint = _ssh_keys.fingerprint
 require_scope = _policies.require_scope
 require_role = _policies.require_role
@@ -56,6 +57,7 @@ __all__ = [
     "create_organization",
     "get_namespace",
     "held_row",
+    "note_ssh_key_used",
     "page",
     "principal_for_ssh_key",
     "principal_for_token",

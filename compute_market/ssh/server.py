@@ -1,7 +1,8 @@
 """The ssh server: who logs in is decided by the hub's database, what runs is run by the lease's agent.
 
 The user's name is the lease's number and the key an account's. Nothing is executed here: each session is a
-stream to the agent through the tunnels, and so is each forwarded port.
+stream to the agent through the tunnels, and so is each forwarded port. Who lost the key, the account or the
+lease meanwhile is disconnected (`RECHECK_SECONDS`).
 """
 
 from __future__ import annotations
@@ -17,23 +18,27 @@ from typing import Any, TypeVar
 
 import asyncssh
 import redis
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from compute_market.clock import database_now
 from compute_market.errors import Refusal
-from compute_market.leases import access, processes, serving
+from compute_market.leases import access, processes, selectors, serving
 from compute_market.leases.models import Work
 from compute_market.ssh import relay
 from compute_market.tunnels import presence
-from hub.interface import Principal, principal_for_ssh_key, ssh_fingerprint
+from hub.interface import ANONYMOUS, Principal, note_ssh_key_used, principal_for_ssh_key, ssh_fingerprint
 
 # The host's own names, as people write them for "where I am logged in".
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1", ""})
 LOGIN_SECONDS = 30
 KEEPALIVE_SECONDS = 30
+# A removed key, a closed account, or a lease that changed hands is noticed after it.
+RECHECK_SECONDS = 20.0
 T = TypeVar("T")
 # What there is now, and how many keys were refused since the start.
 COUNTS: dict[str, float] = {"connections": 0, "sessions": 0, "forwards": 0, "refused": 0}
+# Connections that are logged in.
+LOGINS: set[Login] = set()
 log = logging.getLogger(__name__)
 
 
@@ -42,13 +47,16 @@ class Login(asyncssh.SSHServer):
 
     def __init__(self) -> None:
         self.lease = 0
-        self.actor: Principal | None = None
+        self.fingerprint = ""
+        self.connection: asyncssh.SSHServerConnection
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         COUNTS["connections"] += 1
+        self.connection = conn
 
     def connection_lost(self, exc: Exception | None) -> None:
         COUNTS["connections"] -= 1
+        LOGINS.discard(self)
 
     def begin_auth(self, username: str) -> bool:
         return True
@@ -57,15 +65,21 @@ class Login(asyncssh.SSHServer):
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Whether the key's owner may act on the lease. The signature is checked after that."""
+        """Whether the key's owner may act on the lease. The signature is checked after that.
+
+        An unknown lease and another's get the same answer, after the same questions to the database.
+        """
         lease = username.removeprefix("lease-")
         if not (lease.isascii() and lease.isdecimal() and len(lease) < 19):
             return False
-        self.lease = int(lease)
-        fingerprint = ssh_fingerprint(key.public_data)
-        self.actor = await in_thread(partial(allowed, fingerprint, self.lease))
-        COUNTS["refused"] += self.actor is None
-        return self.actor is not None
+        self.lease, self.fingerprint = int(lease), ssh_fingerprint(key.public_data)
+        is_allowed = await in_thread(partial(allowed, self.fingerprint, self.lease))
+        COUNTS["refused"] += not is_allowed
+        return is_allowed
+
+    def auth_completed(self) -> None:
+        LOGINS.add(self)
+        self.connection.create_task(in_thread(partial(note_use, self.fingerprint)))
 
     def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
         return Channel(partial(session, self))
@@ -98,8 +112,7 @@ class Login(asyncssh.SSHServer):
 
     async def work(self) -> Work:
         """What runs in the lease now. Raises: Refusal, also when rights ended since the login."""
-        assert self.actor is not None
-        return await in_thread(partial(running, self.actor, self.lease))
+        return await in_thread(partial(running, self.fingerprint, self.lease))
 
 
 class Channel(asyncssh.SSHServerProcess[bytes]):
@@ -123,22 +136,40 @@ class Channel(asyncssh.SSHServerProcess[bytes]):
         self._conn.create_task(started)
 
 
-def allowed(fingerprint: str, lease: int) -> Principal | None:
-    """The account of a key, if it may act on what runs in the lease."""
-    actor = principal_for_ssh_key(fingerprint, now=database_now())
-    if actor is None:
-        return None
+def allowed(fingerprint: str, lease: int) -> bool:
+    """Whether the account of a key may act on what runs in the lease."""
     try:
-        running(actor, lease)
+        running(fingerprint, lease)
     except Refusal:
-        return None
-    return actor
+        return False
+    return True
 
 
-def running(actor: Principal, lease: int) -> Work:
-    """Raises: LeaseNotFound, LeaseNotRunning, WorkNotFound."""
-    fresh = Principal(user=actor.user)  # roles are read anew: membership may have ended
-    return access.running_work(actor=fresh, lease_id=lease, now=database_now())[0]
+def running(fingerprint: str, lease: int) -> Work:
+    """What runs in a lease that the account of a key holds. Key, account and roles are read anew.
+
+    Raises: Unauthenticated, LeaseNotFound, LeaseNotRunning, WorkNotFound.
+    """
+    return access.running_work(actor=owner_of(fingerprint), lease_id=lease, now=database_now())[0]
+
+
+def holds(fingerprint: str, lease: int) -> bool:
+    """Whether the account of a key still holds a lease, whatever runs in it."""
+    try:
+        selectors.get_held_lease(actor=owner_of(fingerprint), lease_id=lease)
+    except Refusal:
+        return False
+    return True
+
+
+def owner_of(fingerprint: str) -> Principal:
+    """The active account that has a key; ANONYMOUS, who may do nothing, where there is none."""
+    return principal_for_ssh_key(fingerprint) or ANONYMOUS
+
+
+def note_use(fingerprint: str) -> None:
+    """The key's owner has proved to have it."""
+    note_ssh_key_used(fingerprint, now=database_now())
 
 
 async def in_thread(call: Callable[[], T]) -> T:
@@ -185,6 +216,23 @@ async def tell_of_itself() -> None:
             processes.leave("ssh")
 
 
+async def end_what_lost_its_rights() -> None:
+    """Disconnect who may not act on a lease any more, again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(RECHECK_SECONDS)
+        with contextlib.suppress(DatabaseError):
+            await recheck()
+
+
+async def recheck() -> None:
+    """Look once at the rights of all who are logged in. Raises: DatabaseError."""
+    asked = {(login.fingerprint, login.lease) for login in LOGINS}
+    lost = await in_thread(lambda: {one for one in asked if not holds(*one)})
+    for login in [login for login in LOGINS if (login.fingerprint, login.lease) in lost]:
+        log.info("lease %s: a login has lost its rights", login.lease)
+        login.connection.disconnect(asyncssh.DISC_BY_APPLICATION, "You may not act on this lease any more.")
+
+
 def host_key(data: Path) -> asyncssh.SSHKey:
     """The host's key, made once for a data folder; its public half lies beside it for those who check it."""
     path = data / "ssh" / "host_ed25519"
@@ -225,9 +273,10 @@ async def serve(bind: str, *, keys: list[asyncssh.SSHKey], over: asyncio.Event) 
         "server_version": "ModelBazaar",
     }
     server = await asyncssh.listen(sock=listening(bind), server_factory=Login, **options)
-    telling = asyncio.ensure_future(tell_of_itself())
+    forever = [asyncio.ensure_future(call) for call in (tell_of_itself(), end_what_lost_its_rights())]
     await over.wait()
-    telling.cancel()
-    await asyncio.gather(telling, return_exceptions=True)
+    for task in forever:
+        task.cancel()
+    await asyncio.gather(*forever, return_exceptions=True)
     server.close()
     await server.wait_closed()

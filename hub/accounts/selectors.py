@@ -113,11 +113,12 @@ def ssh_keys_of(*, actor: Principal) -> QuerySet[SshKey]:
     return SshKey.objects.filter(user=actor.user).order_by("-pk")
 
 
-def principal_for_ssh_key(fingerprint: str, *, now: datetime) -> Principal | None:
-    """Whoever has this key, as a session of theirs; None where nobody active has it."""
+def principal_for_ssh_key(fingerprint: str) -> Principal | None:
+    """Whoever has this key, as a session of theirs; None where nobody active has it.
+
+    Nothing is written: a public key is offered before anybody proves to have the private one.
+    """
     key = SshKey.objects.select_related("user__namespace").filter(fingerprint=fingerprint).first()
     if key is None or not key.user.is_active:
         return None
-    if key.last_used_at is None or now - key.last_used_at > LAST_USED_RESOLUTION:
-        SshKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return Principal(user=key.user)

@@ -75,6 +75,11 @@ def counted(lease_id: int) -> dict[str, int]:
     return traffic(lease_id)
 
 
+def set_active(name: str, *, active: bool) -> None:
+    """Close somebody's account, or open it again."""
+    User.objects.filter(namespace__name=name).update(is_active=active)
+
+
 def give(lease_id: int, to: str) -> None:
     """Let somebody else hold the lease."""
     account = Lease.objects.select_related("holder").filter(holder__namespace__name=to).first()

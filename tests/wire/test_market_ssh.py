@@ -57,6 +57,13 @@ class Client:
     def there(self) -> str:
         return f"{self.tenant.lease}@127.0.0.1"
 
+    def refusal(self, there: str) -> str:
+        """What ssh says when it is not let in, without the name that it was given."""
+        words = ["ssh", *self.options(), there, "true"]
+        done = subprocess.run(words, capture_output=True, timeout=90, check=False, text=True)
+        assert done.returncode == 255
+        return done.stderr.strip().replace(there.partition("@")[0] + "@", "LEASE@")
+
     def run(self, *words: str, data: bytes = b"", options: tuple[str, ...] = ()) -> tuple[int, bytes, bytes]:
         done = subprocess.run(
             ["ssh", *self.options(), *options, self.there, *words],
@@ -285,6 +292,31 @@ class TestWhoIsLetIn:
         assert other.add_key(client.tenant.token) == 409
         narrow = client.tenant.bazaar.user(scopes="write")
         assert Client(client.tenant, tmp_path / "narrow").add_key(narrow.token) == 403
+
+    def test_what_there_is_cannot_be_found_out(self, client: Client, tmp_path: Path) -> None:
+        """By who has an account and a key, and by who has none: every refusal reads the same."""
+        stranger = Client(client.tenant, tmp_path / "somebody")
+        names = [client.there, "999999@127.0.0.1", "0@127.0.0.1", "root@127.0.0.1", "lease-999999@127.0.0.1"]
+        said = {stranger.refusal(name) for name in names}
+        assert stranger.add_key(client.tenant.bazaar.user(scopes="write,trade").token) == 201
+        said |= {stranger.refusal(name) for name in names}
+        assert said == {"LEASE@127.0.0.1: Permission denied (publickey)."}
+
+    def test_a_closed_account_is_out_and_its_open_sessions_end(self, client: Client) -> None:
+        tenant = client.tenant
+        words = ["ssh", *client.options(), client.there, "echo on; sleep 600"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"on\n"
+            tenant.bazaar.remote.call(f"{FAR}:set_active", name=tenant.holder, active=False)
+            try:
+                assert b"Permission denied" in client.run("true")[2]
+                # Without the look at rights it would end with the program, ten minutes later.
+                assert process.wait(timeout=120) == 255
+            finally:
+                process.kill()
+                tenant.bazaar.remote.call(f"{FAR}:set_active", name=tenant.holder, active=True)
+        assert client.run("echo back")[1] == b"back\n"
 
     def test_the_session_ends_with_the_lease(self, client: Client) -> None:
         """The last test of this module: it ends the lease."""

@@ -16,7 +16,7 @@ from hub.accounts.services.people import (
     sign_in,
     sign_up,
 )
-from hub.accounts.services.ssh_keys import add_ssh_key, remove_ssh_key
+from hub.accounts.services.ssh_keys import add_ssh_key, note_ssh_key_used, remove_ssh_key
 from hub.accounts.services.tokens import (
     SPEND_CAP_MAX_MICROS,
     Grant,
@@ -38,6 +38,7 @@ __all__ = [
     "ensure_organization",
     "ensure_token",
     "ensure_user",
+    "note_ssh_key_used",
     "remove_member",
     "remove_ssh_key",
     "rename_namespace",

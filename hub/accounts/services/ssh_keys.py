@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import transaction
+from django.db.models import Q
 
 from foundation.database.conflicts import duplicate_as
 from hub.accounts import policies, ssh_keys
 from hub.accounts.errors import SshKeyInvalid, SshKeyNotFound, SshKeyTaken
 from hub.accounts.models import AccessToken, SshKey
 from hub.accounts.principals import Principal
+from hub.accounts.selectors import LAST_USED_RESOLUTION
 from hub.accounts.signals import ssh_key_added, ssh_key_removed
 
 KEYS_MAX = 50
@@ -52,3 +56,9 @@ def remove_ssh_key(*, actor: Principal, key_id: int) -> None:
             raise SshKeyNotFound
         key.delete()
         ssh_key_removed.send(sender=SshKey, user=actor.user, fingerprint=key.fingerprint, actor=actor)
+
+
+def note_ssh_key_used(fingerprint: str, *, now: datetime) -> None:
+    """Somebody has proved to have the private half of a key: its owner sees when that was last."""
+    was_long_ago = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_RESOLUTION)
+    SshKey.objects.filter(was_long_ago, fingerprint=fingerprint).update(last_used_at=now)

@@ -149,7 +149,7 @@ class NewToken(Shape):
         max_value=SPEND_CAP_MAX_MICROS,
         help_text="With the scope deploy: the most that the token may spend in all, in micro-credits.",
     )
-    grants = NewGrant(many=True, required=False, default=list, max_length=GRANTS_MAX)
+    grants = BoundedListField(child=NewGrant(), required=False, default=list, max_length=GRANTS_MAX)
 
 
 class Grant(Shape):

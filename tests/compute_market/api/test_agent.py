@@ -270,8 +270,8 @@ class TestALyingAgent:
         """With tokens that it should not even know."""
         ready(agent)
         other, work, lease = self.other(client)
-        theirs = {"token": str(work.token)}
-        told = [
+        theirs: dict[str, Any] = {"token": str(work.token)}
+        told: list[dict[str, Any]] = [
             *(
                 {**theirs, "state": state, "exit_code": 0}
                 for state in ("running", "exited", "stopped", "failed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,7 +67,7 @@ class TestKeys:
         ada, bob = (Principal(user=factories.user()) for _ in range(2))
         key = services.add_ssh_key(actor=ada, text=ED25519)
         assert (key.name, key.kind) == ("laptop", "ssh-ed25519")
-        found = selectors.principal_for_ssh_key(key.fingerprint, now=NOW)
+        found = selectors.principal_for_ssh_key(key.fingerprint)
         assert found is not None
         assert found.user == ada.user
         with pytest.raises(SshKeyTaken):
@@ -75,7 +75,21 @@ class TestKeys:
         with pytest.raises(SshKeyNotFound):
             services.remove_ssh_key(actor=bob, key_id=key.pk)
         services.remove_ssh_key(actor=ada, key_id=key.pk)
-        assert selectors.principal_for_ssh_key(key.fingerprint, now=NOW) is None
+        assert selectors.principal_for_ssh_key(key.fingerprint) is None
+
+    def test_are_used_once_somebody_has_proved_to_have_them(self) -> None:
+        """Public keys are no secret: offering one must not change when its owner seems to have used it."""
+        ada = Principal(user=factories.user())
+        key = services.add_ssh_key(actor=ada, text=ED25519)
+        selectors.principal_for_ssh_key(key.fingerprint)
+        for fingerprint in (key.fingerprint, "SHA256:nobody"):
+            services.note_ssh_key_used(fingerprint, now=NOW)
+        services.note_ssh_key_used(key.fingerprint, now=NOW + timedelta(minutes=1))
+        key.refresh_from_db()
+        assert key.last_used_at == NOW
+        services.note_ssh_key_used(key.fingerprint, now=NOW + timedelta(hours=2))
+        key.refresh_from_db()
+        assert key.last_used_at == NOW + timedelta(hours=2)
 
     def test_of_who_is_not_active_open_nothing(self) -> None:
         ada = Principal(user=factories.user())
@@ -83,7 +97,7 @@ class TestKeys:
         assert ada.user is not None
         ada.user.is_active = False
         ada.user.save()
-        assert selectors.principal_for_ssh_key(key.fingerprint, now=NOW) is None
+        assert selectors.principal_for_ssh_key(key.fingerprint) is None
 
     @pytest.mark.parametrize("scopes", [["read"], ["write"], ["trade"]])
     def test_are_not_added_by_a_token_that_reaches_less(self, scopes: list[str]) -> None:
