@@ -12,6 +12,8 @@ from typing import cast
 WAITING_BYTES = 256 * 1024
 # Who does not take a byte for so long is cut off.
 STALLED_SECONDS = 60.0
+# So many readers may be behind at the same time.
+BEHIND_MAX = 1024
 KEEPALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
 
 
@@ -23,12 +25,34 @@ class TooLong(Exception):
     """More came than may come at this point."""
 
 
+class OpenEnds(set["End"]):
+    """The connections of the process, and those among them whose readers are behind, longest first.
+
+    Each of those holds up to half a megabyte. Where there are too many, the one that has been behind longest
+    is cut off, so that readers who take nothing cannot fill the memory of the process.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.behind: dict[End, None] = {}
+
+    def falls_behind(self, end: End) -> None:
+        self.behind[end] = None
+        if len(self.behind) > BEHIND_MAX:
+            slowest = next(iter(self.behind))
+            del self.behind[slowest]
+            slowest.abort()
+
+    def catches_up(self, end: End) -> None:
+        self.behind.pop(end, None)
+
+
 class End(asyncio.Protocol):
     """See the module. `on_bytes` counts what arrives while it is joined; `on_lost` is called once."""
 
-    def __init__(self, among: set[End] | None = None) -> None:
+    def __init__(self, among: OpenEnds | None = None) -> None:
         """`among`: the set in which it is while it is connected."""
-        self._among = among if among is not None else set()
+        self._among = among if among is not None else OpenEnds()
         self.received = bytearray()
         self.is_over = False
         self.is_lost = False
@@ -75,6 +99,7 @@ class End(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.is_lost = True
         self._among.discard(self)
+        self._among.catches_up(self)
         if self._stalled is not None:
             self._stalled.cancel()
         self._end_reading()
@@ -89,6 +114,7 @@ class End(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._room = asyncio.get_running_loop().create_future()
         self._stalled = asyncio.get_running_loop().call_later(STALLED_SECONDS, self.abort)
+        self._among.falls_behind(self)
         if self._peer is not None:
             self._peer.hold()
 
@@ -96,6 +122,7 @@ class End(asyncio.Protocol):
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
+        self._among.catches_up(self)
         self._tell_room()
         if self._peer is not None:
             self._peer.go_on()
@@ -103,13 +130,15 @@ class End(asyncio.Protocol):
     # ---- reading ---------------------------------------------------------------------------------
 
     async def read_until(self, mark: bytes, *, limit: int) -> bytes:
-        """Everything up to and with the mark. Raises: EndClosed, TooLong."""
+        """Everything up to and with the mark, at most `limit` bytes. Raises: EndClosed, TooLong."""
         looked = 0
         while (place := self.received.find(mark, max(0, looked - len(mark)))) < 0:
             looked = len(self.received)
             if looked > limit:
                 raise TooLong
             await self._wait()
+        if place + len(mark) > limit:
+            raise TooLong
         return self.take(place + len(mark))
 
     async def read_some(self) -> bytes:
@@ -239,7 +268,7 @@ def watch(connection: socket.socket | None) -> None:
                 connection.setsockopt(socket.IPPROTO_TCP, number, value)
 
 
-async def adopt(connection: socket.socket, received: bytes = b"", *, among: set[End] | None = None) -> End:
+async def adopt(connection: socket.socket, received: bytes = b"", *, among: OpenEnds | None = None) -> End:
     """An end for a connected socket that another process, or a test, made."""
     end = End(among)
     end.received += received

@@ -224,7 +224,8 @@ def _cookies_in(text: str) -> str:
 def _cookie_out(text: str) -> str:
     """A cookie of this host alone, and never one of ours; empty where it is to be dropped."""
     pair, *attributes = text.split(";")
-    if pair.partition("=")[0].strip() in {GRANT_COOKIE, HOST_GRANT_COOKIE}:
+    # Browsers keep a cookie without a name and send its value alone: `=a=b` comes back as `a=b`.
+    if pair.strip(" \t=").partition("=")[0].strip() in {GRANT_COOKIE, HOST_GRANT_COOKIE}:
         return ""
     kept = [part for part in attributes if part.partition("=")[0].strip().lower() != "domain"]
     return ";".join([pair, *kept])

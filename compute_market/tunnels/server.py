@@ -20,7 +20,7 @@ from typing import Any
 from compute_market.tunnels import agents, handover, heads
 from compute_market.tunnels.bookkeeping import Books
 from compute_market.tunnels.doors import Door
-from compute_market.tunnels.ends import End, EndClosed, TooLong, adopt
+from compute_market.tunnels.ends import End, EndClosed, OpenEnds, TooLong, adopt
 from compute_market.tunnels.handover import Handover
 from compute_market.tunnels.heads import BadHead, Place, Request
 from compute_market.tunnels.nodes import NODE_PING_SECONDS, Nodes
@@ -69,7 +69,7 @@ class Tunnels:
         )
         self.door = Door(configuration)
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._open: set[End] = set()
+        self._open = OpenEnds()
 
     async def run(self, over: asyncio.Event) -> None:
         """Serve until `over` is set."""
@@ -265,7 +265,7 @@ class Tunnels:
 class _Arrival(End):
     """An end that tells of itself once it is connected."""
 
-    def __init__(self, arrived: Callable[[End], None], among: set[End]) -> None:
+    def __init__(self, arrived: Callable[[End], None], among: OpenEnds) -> None:
         super().__init__(among)
         self._arrived = arrived
 

@@ -6,7 +6,6 @@ A client's connection keeps the connection to the lease for its next request to 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import html
 import json
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from compute_market.tunnels.words import told
 from compute_market.tunnels.works import NotServed, Work, Works
 
 CHUNK_LINE_MAX = 4096
+TRAILERS_BYTES_MAX = heads.HEAD_BYTES_MAX
 # A head that does not come is not waited for without end; long computations answer late.
 ANSWER_SECONDS = 3600.0
 NO_BODY = frozenset({204, 304})
@@ -100,7 +100,7 @@ class Visitor:
             is_last = request.is_last or ends_with_connection or not sending.done()
             self.client.write(heads.answer_out(answer, place, port=port, is_last=is_last))
             if has_body:
-                await _copy(end, self.client, length, end.on_bytes)
+                await self._pass_body(end, length)
             if answer.is_last or ends_with_connection or not sending.done():
                 self.leave()
         except BaseException:
@@ -127,9 +127,21 @@ class Visitor:
 
     async def _send_body(self, request: Request, end: End, count: Callable[[int], None]) -> None:
         length = heads.body_length(request.headers)
-        if length is not None:
-            with contextlib.suppress(EndClosed):
+        try:
+            if length is not None:
                 await _copy(self.client, end, length, count)
+        except EndClosed:
+            pass
+        except (BadHead, TooLong):
+            # Where the body ends is unknown: what runs in the lease must not wait for the rest.
+            end.abort()
+
+    async def _pass_body(self, end: End, length: int | None) -> None:
+        """The body of an answer. Raises: EndClosed, also where it is malformed: it has begun and is cut."""
+        try:
+            await _copy(end, self.client, length, end.on_bytes)
+        except (BadHead, TooLong):
+            raise EndClosed from None
 
     async def _refuse(self, request: Request, refusal: NotServed) -> bool:
         """Say why not. A body that was not read ends the connection: where the next begins is unknown."""
@@ -215,23 +227,33 @@ async def _copy(source: End, sink: End, length: int | None, count: Callable[[int
 
 
 async def _copy_chunks(source: End, sink: End, count: Callable[[int], None] | None) -> None:
-    """As they come, with their frames; trailers are read and left out."""
+    """As they come, with frames of our own; extensions and trailers are read, counted and left out."""
     while True:
         line = await source.read_until(b"\r\n", limit=CHUNK_LINE_MAX)
+        if count is not None:
+            count(len(line))
         text = line.split(b";", 1)[0].strip()
         if not text or len(text) > 16 or not all(byte in b"0123456789abcdefABCDEF" for byte in text):
             raise BadHead("a chunk")
         size = int(text, 16)
-        await sink.send(b"%x\r\n" % size)
         if size == 0:
-            while await source.read_until(b"\r\n", limit=CHUNK_LINE_MAX) != b"\r\n":
-                pass
-            await sink.send(b"\r\n")
+            await _pass_over_trailers(source, count)
+            await sink.send(b"0\r\n\r\n")
             return
+        await sink.send(b"%x\r\n" % size)
         await _copy(source, sink, size, count)
         if await source.read_until(b"\r\n", limit=2) != b"\r\n":
             raise BadHead("a chunk")
         await sink.send(b"\r\n")
+
+
+async def _pass_over_trailers(source: End, count: Callable[[int], None] | None) -> None:
+    """Read what may stand behind a body in chunks. Raises: EndClosed, TooLong."""
+    left = TRAILERS_BYTES_MAX
+    while (line := await source.read_until(b"\r\n", limit=min(CHUNK_LINE_MAX, left))) != b"\r\n":
+        left -= len(line)
+        if count is not None:
+            count(len(line))
 
 
 def _counting(work: Work) -> Callable[[int], None]:

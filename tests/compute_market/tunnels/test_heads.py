@@ -73,6 +73,8 @@ class TestReading:
     def test_bounds_a_head_and_notices_its_end(self) -> None:
         with pytest.raises(TooLong):
             read(b"GET / HTTP/1.1\r\nA: " + b"b" * heads.HEAD_BYTES_MAX + b"\r\n\r\n"[:1])
+        with pytest.raises(TooLong):
+            read(b"GET / HTTP/1.1\r\nA: " + b"b" * heads.HEAD_BYTES_MAX + b"\r\n\r\n")
         with pytest.raises(EndClosed):
             read(b"GET / HTTP/1.1\r\nA: b")
         with pytest.raises(BadHead):
@@ -154,6 +156,23 @@ class TestComingOut:
         assert "bazaar-grant" not in text
         assert "x-accel" not in text
         assert "location: /next\r\n" in text
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            *(
+                "bazaar-grant=evil",
+                " bazaar-grant =evil",
+                "=bazaar-grant=evil",
+                " = bazaar-grant=evil; Path=/",
+            ),
+            *("==bazaar-grant=evil", "\tbazaar-grant=evil", "bazaar-grant", "=__Host-bazaar-grant=evil"),
+        ],
+    )
+    def test_no_cookie_is_or_becomes_a_grant(self, given: str) -> None:
+        """Whatever browsers make of it: they send a cookie without a name as its value alone."""
+        answer = Answer(200, "OK", [("set-cookie", given)])
+        assert b"grant" not in heads.answer_out(answer, BY_HOST, port="8888", is_last=False)
 
     @pytest.mark.parametrize(
         ("given", "shown"),

@@ -17,7 +17,7 @@ from compute_market.runners.targets import tcp_target, unix_target
 from compute_market.runners.tunnels import TunnelEnds
 from compute_market.tunnels import ends as hub_ends
 from compute_market.tunnels import words
-from compute_market.tunnels.grants import proof, ticket_secret
+from compute_market.tunnels.grants import Grant, proof, ticket_secret
 from compute_market.tunnels.works import NotServed
 from tests.compute_market.tunnels.conftest import KEY, EchoServer, Hub, ticket, wait
 
@@ -97,6 +97,45 @@ class TestStreams:
         assert not thread.is_alive()
         assert sent < 32 * 1024 * 1024
         deaf.close()
+
+    def test_many_readers_that_take_nothing_fill_no_memory(
+        self, hub: Hub, echo: EchoServer, agent: TunnelEnds, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The longest behind makes room for the next; who reads is served all the time."""
+        monkeypatch.setattr(hub_ends, "BEHIND_MAX", 3)
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+        def pour(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):
+                while True:
+                    connection.sendall(bytes(65536))
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=pour, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        port = listener.getsockname()[1]
+        ends = hub.agent({str(port): tcp_target(port)}, lease=19, work="work-19")
+        stack.callback(ends.close)
+        behind = hub.tunnels._open.behind
+        deaf: list[socket.socket] = []
+        seen: set[hub_ends.End] = set()
+        for _ in range(6):
+            deaf.append(hub.pipe(lease=19))
+            wait(lambda: not seen.issuperset(hub.tell(lambda: [*behind])))
+            seen.update(hub.tell(lambda: [*behind]))
+            assert len(behind) == min(len(deaf), 3)
+        with hub.pipe() as quick:
+            quick.sendall(b"heard\n")
+            assert quick.recv(100) == b"heard\n"
+        for cut in deaf[:3]:
+            assert ended(cut)
+        assert hub.tell(lambda: len(behind)) == 3
+        for end in deaf:
+            end.close()
 
 
 class TestDeadSpares:
@@ -213,6 +252,40 @@ class TestHostileNodes:
     def test_that_cut_an_answer_do_not_make_it_look_whole(self, hub: Hub) -> None:
         status, body = self.taken(hub, b"OK\nHTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort")
         assert (status, body) == (0, b"short")
+
+    def test_that_send_trailers_without_end_are_cut_off(self, hub: Hub) -> None:
+        chunked = b"OK\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        trailers = b"Set-Cookie: smuggled=1\r\n"
+        assert self.taken(hub, chunked + b"3\r\nyes\r\n0\r\n" + trailers * 3 + b"\r\n") == (200, b"yes")
+        status, body = self.taken(hub, chunked + b"3\r\nyes\r\n0\r\n" + trailers * 20_000 + b"\r\n")
+        assert (status, body) == (0, b"yes")
+
+    @pytest.mark.parametrize(
+        "chunk", [b"zz\r\n", b"3\r\nno end", b"1;" + b"x" * 5000 + b"\r\n.\r\n", b"-1\r\n"]
+    )
+    def test_that_spoil_a_body_cut_it_and_say_nothing_in_its_midst(self, hub: Hub, chunk: bytes) -> None:
+        chunked = b"OK\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert self.taken(hub, chunked + b"3\r\nyes\r\n" + chunk) in {(0, b"yes"), (0, b"yesno ")}
+
+    def test_do_not_wait_for_a_visitor_whose_body_is_malformed(self, hub: Hub) -> None:
+        with greeted(hub, ticket(ports=["1"])) as end:
+            hub.wait_for_spares(count=1)
+            word = Grant(17, "web", time.time() + 3600).signed(KEY)
+            head = f"POST / HTTP/1.1\r\nHost: 17--web.localhost:{hub.port}\r\nCookie: bazaar-grant={word}\r\n"
+            visitor = socket.create_connection(("127.0.0.1", hub.port), timeout=60)
+            visitor.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode())
+            heard = b""
+            while b"TAKE 1\n" not in heard:
+                heard += end.recv(4096)
+            end.sendall(b"OK\n")
+            assert ended(visitor)
+
+    def test_send_nothing_uncounted_around_their_chunks(self, hub: Hub) -> None:
+        """Extensions of chunks and trailers are left out, but they were carried."""
+        chunked = b"OK\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        long = b"1;" + b"x" * 4000 + b"\r\n.\r\n"
+        assert self.taken(hub, chunked + long * 100 + b"0\r\nA: b\r\n\r\n") == (200, b"." * 100)
+        assert hub.tell(hub.tunnels.works.counted)[17][1] > 400_000
 
     def test_that_answer_with_interim_answers_only_are_cut_off(self, hub: Hub) -> None:
         interim = b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n"
