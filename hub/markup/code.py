@@ -26,15 +26,29 @@ CLASSES = frozenset(
 
 
 def coloured(text: str, *, language: str = "", filename: str = "") -> SafeString:
-    """The text as spans with classes, without the surrounding `<pre>`."""
+    """The text as spans with classes, without the surrounding `<pre>`.
+
+    A lexer that changes the text (one puts spaces in the place of tabs) gives it no colours.
+    """
     lexer = _lexer(language, filename) if len(text) <= COLOURED_CHARS_MAX else None
     if lexer is None:
         return SafeString(escape(text))
+    expected, at = _as_read(text), 0
     found = []
     for name, tokens in groupby(lexer.get_tokens(text), key=lambda token: _class_of(token[0])):
-        words = escape("".join(value for _type, value in tokens))
+        plain = "".join(value for _type, value in tokens)
+        if not expected.startswith(plain, at):
+            return SafeString(escape(text))
+        at += len(plain)
+        words = escape(plain)
         found.append(f'<span class="{name}">{words}</span>' if name else words)
-    return SafeString("".join(found))
+    return SafeString("".join(found) if at == len(expected) else escape(text))
+
+
+def _as_read(text: str) -> str:
+    """What Pygments makes of each text before a lexer sees it."""
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return lines if lines.endswith("\n") else f"{lines}\n"
 
 
 @cache
