@@ -28,12 +28,21 @@ def stored(tree: pygit2.Tree, name: str) -> str | None:
     """The name, as the git library takes it, of the entry that is shown as `name`; None without one."""
     if name in tree:
         return name
-    if REPLACEMENT in name:
-        for item in tree:
-            assert item.raw_name is not None
-            if shown(item.raw_name) == name:
-                return item.raw_name.decode("utf-8", "surrogateescape")
-    return None
+    return unusual_names(tree).get(name) if REPLACEMENT in name else None
+
+
+def unusual_names(tree: pygit2.Tree) -> dict[str, str]:
+    """The names in a tree that are not UTF-8, as they are shown → as the git library takes them.
+
+    The first of those that look the same is meant.
+    """
+    found: dict[str, str] = {}
+    for item in tree:
+        assert item.raw_name is not None
+        name = shown(item.raw_name)
+        if REPLACEMENT in name:
+            found.setdefault(name, item.raw_name.decode("utf-8", "surrogateescape"))
+    return found
 
 
 def find(tree: pygit2.Tree, path: str) -> pygit2.Object:

@@ -183,6 +183,10 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
             found = names.find(tree, path)
         except (KeyError, ValueError, pygit2.GitError):
             raise EntryNotFound(path=path) from None
+        return self.entry_of(found, path)
+
+    def entry_of(self, found: pygit2.Object, path: str) -> Entry:
+        """The entry of a file or folder that was found at a path below the root."""
         return self.sized(self._item(found, path))
 
     def find_entry(self, commit: str, path: str) -> Entry | None:

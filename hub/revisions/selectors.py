@@ -11,6 +11,7 @@ from hub import gitstore
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
 from hub.gitstore import Commit, Entry, GitRepository, Ref, RevisionNotFound, TreeItem
+from hub.gitstore.path_reader import PathReader
 from hub.lfs.models import LfsLink
 from hub.repos import policies
 from hub.repos.models import Repository
@@ -57,8 +58,8 @@ def find_entries(
 ) -> list[Entry]:
     """Those of the paths that exist. Raises: RepositoryGated, RepositoryDisabled."""
     policies.require_content(actor, repository)
-    git = git_of(repository)
-    found = (git.find_entry(commit, path.strip("/")) for path in paths)
+    reader = PathReader(git_of(repository), commit)
+    found = (reader.find(path.strip("/")) for path in paths)
     return [entry for entry in found if entry is not None]
 
 

@@ -16,6 +16,7 @@ from foundation.inputs import whole_number
 from hub.api.csghub.http import actor, ok, repository, route
 from hub.api.json import MalformedBody, is_one_of, json_body, list_of, text_of
 from hub.api.json_contents import Contents, body_with_contents
+from hub.gitstore.path_reader import PathReader
 from hub.lfs.storing import require_room_on_disk
 from hub.repos import policies
 from hub.repos.models import Repository
@@ -79,7 +80,7 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
     policies.require_write(actor(request), found)
     commit_oid = selectors.resolve(found, revision)
     git = selectors.git_of(found)
-    attributes = AttributesAt(git, commit_oid)
+    attributes, reader = AttributesAt(git, commit_oid), PathReader(git, commit_oid)
     answers: list[dict[str, Any]] = []
     for asked in list_of(json_body(request), "files", limit=FILES_MAX):
         if not isinstance(asked, dict):
@@ -87,7 +88,7 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
         name, size = text_of(asked, "path"), asked.get("size")
         if not isinstance(size, int):
             raise MalformedBody(reason="“size” must be a whole number of bytes")
-        entry = git.find_entry(commit_oid, name)
+        entry = reader.find(name)
         is_lfs = size > 0 and (size > settings.LFS_THRESHOLD_BYTES or attributes.is_lfs(name))
         oid = ""
         if entry is not None and entry.is_file:

@@ -20,6 +20,7 @@ from hub.api.ndjson import Line, NdjsonReader
 from hub.community import policies as community_policies
 from hub.community import services as community
 from hub.gitstore import RevisionNotFound
+from hub.gitstore.path_reader import PathReader
 from hub.repos import policies, quotas
 from hub.repos.models import Repository
 from hub.revisions import ignoring, selectors, services
@@ -43,9 +44,10 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
     git = selectors.git_of(found)
     commit = git.target(selectors.branch_ref(found, revision))
     assert commit is not None
+    reader = PathReader(git, commit)
     gitignore = body.get("gitIgnore")
     if not isinstance(gitignore, str):
-        entry = git.find_entry(commit, ".gitignore")
+        entry = reader.find(".gitignore")
         is_usable = entry is not None and entry.is_file and entry.size <= ignoring.TEXT_BYTES_MAX
         gitignore = git.read(entry.oid).decode(errors="replace") if entry and is_usable else ""
     attributes = AttributesAt(git, commit)
@@ -59,7 +61,7 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
         name, size = path_of(asked, "path"), asked.get("size")
         if not isinstance(size, int) or size < 0:
             raise MalformedBody(reason="“size” must be a whole number of bytes")
-        entry = git.find_entry(commit, name) if name else None
+        entry = reader.find(name) if name else None
         is_lfs = size > 0 and (
             size > settings.LFS_THRESHOLD_BYTES
             or is_lfs_by(sent, name, attributes.budget)

@@ -13,7 +13,8 @@ from django.db.models import F
 from pygit2.enums import FileMode
 
 from hub.accounts.principals import Principal
-from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RevisionNotFound
+from hub.gitstore import Entry, EntryNotFound, GitRepository, RefChanged, RevisionNotFound
+from hub.gitstore.path_reader import PathReader
 from hub.gitstore.paths import path_bytes, require_path
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
@@ -171,42 +172,45 @@ def _changes(
 ) -> Changes:
     """Operations, in order, as the last word on each path."""
     changes: Changes = {}
+    reader = PathReader(git, base)
     for operation in operations:
         if isinstance(operation, AddBlob):
             changes[operation.path] = (operation.blob, FileMode.BLOB)
         elif isinstance(operation, AddLfs):
             changes[operation.path] = (pointers[operation.oid], FileMode.BLOB)
         elif isinstance(operation, Copy):
-            changes[operation.path] = _source(git, base, operation.source, changes)
+            changes[operation.path] = _source(reader, operation.source, changes)
         elif isinstance(operation, DeleteFolder):
-            _delete_folder(git, base, operation.path.rstrip("/"), changes)
+            path = operation.path.rstrip("/")
+            _delete_folder(git, base, path, reader.find(path), changes)
         else:
-            _delete_file(git, base, operation, changes)
+            _delete_file(git, base, operation, reader.find(operation.path), changes)
     return changes
 
 
-def _source(git: GitRepository, base: str, path: str, changes: Changes) -> tuple[str, int]:
+def _source(reader: PathReader, path: str, changes: Changes) -> tuple[str, int]:
     if change := changes.get(path):
         return change
-    entry = git.entry(base, path)
+    entry = reader.get(path)
     if not entry.is_file:
         raise EntryNotFound(path=path)
     return (entry.oid, entry.mode)
 
 
-def _delete_file(git: GitRepository, base: str, operation: DeleteFile, changes: Changes) -> None:
+def _delete_file(
+    git: GitRepository, base: str, operation: DeleteFile, entry: Entry | None, changes: Changes
+) -> None:
     path = operation.path
     if path in changes:
         if changes[path] is None:
             raise NothingToDelete(path=path)
         changes[path] = None
         return
-    entry = git.find_entry(base, path)
     if operation.or_folder and (
         (entry is not None and entry.kind == "directory")
         or any(name.startswith(f"{path}/") for name in changes)
     ):
-        _delete_folder(git, base, path, changes)
+        _delete_folder(git, base, path, entry, changes)
         return
     if entry is None or entry.kind == "directory":
         if operation.missing_ok:
@@ -215,8 +219,7 @@ def _delete_file(git: GitRepository, base: str, operation: DeleteFile, changes: 
     changes[path] = None
 
 
-def _delete_folder(git: GitRepository, base: str, path: str, changes: Changes) -> None:
-    entry = git.find_entry(base, path)
+def _delete_folder(git: GitRepository, base: str, path: str, entry: Entry | None, changes: Changes) -> None:
     below = [name for name in changes if name.startswith(f"{path}/")]
     if (entry is None or entry.kind != "directory") and not below:
         raise NothingToDelete(path=path)
