@@ -16,6 +16,7 @@ from hub.lfs.models import LfsLink
 from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions.errors import HistoryTooLong, NotAFile
+from hub.revisions.models import RepositoryFacts
 
 # How far back a list of commits may begin, and how many are counted. A walk takes 5 microseconds a commit.
 COMMITS_SKIPPED_MAX = 200_000
@@ -61,6 +62,23 @@ def find_entries(
     reader = PathReader(git_of(repository), commit)
     found = (reader.find(path.strip("/")) for path in paths)
     return [entry for entry in found if entry is not None]
+
+
+def load_siblings(found: Iterable[RepositoryFacts], *, files_max: int) -> None:
+    """Read the lists of files of several repositories, in one query, into facts that were read without them.
+
+    Together they have at most `files_max` files. Those that do not fit have None, as repositories with too
+    many files have.
+    """
+    wanted: dict[int, RepositoryFacts] = {}
+    for facts in found:
+        facts.siblings = None
+        if facts.files_total <= files_max:
+            files_max -= facts.files_total
+            wanted[facts.pk] = facts
+    rows = RepositoryFacts.objects.filter(pk__in=wanted).values_list("pk", "siblings")
+    for pk, siblings in rows if wanted else ():
+        wanted[pk].siblings = siblings
 
 
 def get_file(*, actor: Principal, repository: Repository, commit: str, path: str) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from hub.api.json import json_response
 from hub.errors import Invalid
 from hub.repos import policies
 from hub.repos.models import Kind, Repository
+from hub.revisions import selectors as revisions
 from hub.revisions.models import RepositoryFacts
 from hub.search import selectors
 from hub.search.queries import LIMIT_MAX, ListQuery, Sort
@@ -42,9 +44,10 @@ BRIEF = (
     "pipeline_tag sdk"
 ).split()
 FULL = "author sha siblings".split()
+# So many files the rows of one page list together; rows that do not fit have no `siblings`.
+SIBLINGS_A_PAGE = 100_000
 # Property → the facts' large column that it is made from.
 COLUMNS = {
-    "siblings": "siblings",
     "cardData": "card_data",
     "config": "config",
     "mask_token": "config",
@@ -84,11 +87,7 @@ def list_view(request: HttpRequest, kind: str) -> HttpResponse:
     if repeated(request, *INFERENCE_FILTERS):
         return json_response([])
     page = selectors.list_repositories(actor=actor(request), kind=kind, query=query)
-    fetchable = policies.fetchable(actor(request), page.items)
-    rows = [
-        info.Info(found, _facts(found), can_fetch=found.pk in fetchable).render(fields)
-        for found in page.items
-    ]
+    rows = _rendered(request, page.items, fields)
     related.add(rows, fields, actor=actor(request), tags=[getattr(_facts(r), "tags", []) for r in page.items])
     response = json_response(rows)
     if page.next_cursor is not None:
@@ -100,18 +99,29 @@ def search_spaces(request: HttpRequest) -> HttpResponse:
     """Spaces by what they are about, the best first: the ranked search of the pages, in one answer."""
     sdks, filters = repeated(request, "sdk"), repeated(request, "filter")
     query = ListQuery(
-        text=request.GET.get("q", ""), tags=tuple(filters), sort=Sort.RELEVANCE, limit=FOUND_MAX
+        text=request.GET.get("q", ""),
+        tags=tuple(filters),
+        sort=Sort.RELEVANCE,
+        limit=FOUND_MAX,
+        wide=frozenset({COLUMNS["cardData"]}),
     )
     page = selectors.list_repositories(actor=actor(request), kind=Kind.SPACE, query=query)
-    fetchable = policies.fetchable(actor(request), page.items)
-    rows = [
-        info.Info(found, _facts(found), can_fetch=found.pk in fetchable).render([*BRIEF, *FULL, "cardData"])
-        for found in page.items
-    ]
+    rows = _rendered(request, page.items, [*BRIEF, *FULL, "cardData"])
     for row in rows:
         card = row.pop("cardData", None) or {}
         row["title"], row["emoji"] = card.get("title") or row["id"].partition("/")[2], card.get("emoji")
     return json_response([row for row in rows if not sdks or row.get("sdk") in sdks])
+
+
+def _rendered(request: HttpRequest, found: Sequence[Repository], fields: list[str]) -> list[dict[str, Any]]:
+    fetchable = policies.fetchable(actor(request), found)
+    if "siblings" in fields:
+        known = (_facts(repository) for repository in found if repository.pk in fetchable)
+        revisions.load_siblings((facts for facts in known if facts), files_max=SIBLINGS_A_PAGE)
+    return [
+        info.Info(repository, _facts(repository), can_fetch=repository.pk in fetchable).render(fields)
+        for repository in found
+    ]
 
 
 def _facts(repository: Repository) -> RepositoryFacts | None:

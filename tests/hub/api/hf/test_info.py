@@ -8,8 +8,9 @@ from unittest import mock
 import pytest
 from django.test import Client
 
+from hub.api.hf import lists
 from hub.gitstore import GitRepository
-from hub.repos.models import Repository
+from hub.repos.models import Kind, Repository
 from hub.revisions import indexing
 from hub.revisions.operations import AddBlob
 from hub.revisions.services import NewCommit, commit
@@ -76,3 +77,37 @@ class TestSiblings:
             ):
                 assert "siblings" not in info(client, query), query
         assert reads == []
+
+
+class TestSiblingsOfLists:
+    def test_are_left_out_where_a_page_would_have_too_many(
+        self, client: Client, repo: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A page of a thousand rows, each with 50,000 files, would be gigabytes."""
+        make.repository(make.actor("bea"), "few", files={"a.txt": b"1"})
+
+        def listed(query: str) -> dict[str, int | None]:
+            rows = client.get(f"/api/models?sort=createdAt&{query}").json()
+            return {row["id"]: len(row["siblings"]) if "siblings" in row else None for row in rows}
+
+        both = {"bea/few": 2, "ada/many": FILES_MAX}
+        for query in ("full=true", "expand=siblings"):
+            assert listed(query) == both
+            with monkeypatch.context() as patched:
+                patched.setattr(lists, "SIBLINGS_A_PAGE", FILES_MAX)
+                left_out = listed(query)
+            assert sum(count or 0 for count in left_out.values()) <= FILES_MAX
+            assert list(left_out.values()).count(None) == 1
+
+    def test_are_read_by_one_query(
+        self, client: Client, repo: Repository, django_assert_max_num_queries: Any
+    ) -> None:
+        bea = make.actor("bea")
+        for number in range(8):
+            for kind in (Kind.MODEL, Kind.SPACE):
+                make.repository(bea, f"few-{number}", kind=kind, files={"a.txt": b"1"})
+        for path in ("/api/models?full=true&author=bea", "/api/spaces/semantic-search?q=few"):
+            client.get(path)
+            with django_assert_max_num_queries(7):
+                rows = client.get(path).json()
+            assert [len(row["siblings"]) for row in rows] == [2] * 8
