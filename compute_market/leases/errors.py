@@ -17,7 +17,12 @@ class LeaseNotRunning(Conflict):
 
 class LeaseResold(Conflict):
     code = "lease_resold"
-    message = _("Part of the lease is sold or offered; it cannot be ended early.")
+    message = _("Part of the lease is sold; it cannot be ended early.")
+
+
+class LeaseOffered(Conflict):
+    code = "lease_offered"
+    message = _("The lease is offered by your orders {orders}; cancel them before you end it.")
 
 
 class CapacityTaken(Exhausted):

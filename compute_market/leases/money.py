@@ -14,7 +14,7 @@ from django.conf import settings
 
 from compute_market.leases.lifecycle import LockedLease
 from compute_market.leases.models import Lease
-from compute_market.leases.states import BROKEN_BY_PROVIDER
+from compute_market.leases.states import BROKEN_BY_PROVIDER, State
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Account, Transfer
 
@@ -65,8 +65,14 @@ def providers_in_debt(leases: Iterable[Lease], accounts_of: Mapping[int, LeaseAc
     return {
         lease.node.provider_id
         for lease in leases
-        if lease.state in BROKEN_BY_PROVIDER and accounts_of[lease.pk].bond is not None
+        if _owes_credit(lease) and accounts_of[lease.pk].bond is not None
     }
+
+
+def _owes_credit(lease: Lease) -> bool:
+    """Whether the provider broke the lease off, or gave a notice upon which the holder left early."""
+    left_on_notice = lease.state == State.ENDED and lease.preempt_at is not None
+    return left_on_notice or lease.state in BROKEN_BY_PROVIDER
 
 
 def pay_used(journal: ledger.Journal, lease: LockedLease, accounts: LeaseAccounts) -> None:
@@ -154,7 +160,7 @@ def _credit(
     journal: ledger.Journal, lease: LockedLease, accounts: LeaseAccounts, *, undelivered_micros: int
 ) -> None:
     """Credit the holder of a lease that its provider broke off, from the bond and as far as that goes."""
-    if lease.state not in BROKEN_BY_PROVIDER or accounts.bond is None:
+    if not _owes_credit(lease) or accounts.bond is None:
         return
     promised = undelivered_micros * settings.MARKET_CREDIT_BPS // BASIS
     credit = min(promised, journal.accounts[accounts.bond].available_micros)

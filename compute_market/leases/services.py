@@ -16,6 +16,7 @@ from compute_market.leases import cancellation, jobs, metering, policies, select
 from compute_market.leases.errors import (
     LeaseNotFound,
     LeaseNotRunning,
+    LeaseOffered,
     LeaseResold,
     NoticeTooShort,
     RunnerNotAllowed,
@@ -121,7 +122,8 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
     The exchange's fee for the minutes given up does not come back. One that has not begun is given back
     whole. Its seller gets the product's fee for that, if it comes late.
 
-    Doing it twice is the same as once. Raises: LeaseNotFound, LeaseNotRunning, LeaseResold.
+    Doing it twice is the same as once. Raises: LeaseNotFound, LeaseNotRunning, LeaseResold,
+    LeaseOffered.
     """
     selectors.get_held_lease(actor=actor, lease_id=lease_id)
     with transaction.atomic(durable=True):
@@ -130,12 +132,14 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
         lease = _lock(lease_id)
         if lease.state not in {State.PENDING, State.PROVISIONING, *RUNNING}:
             raise LeaseNotRunning(state=lease.get_state_display())
-        resold = lease.resold.filter(state__in=LIVE).exists()
-        if resold or GpuHold.objects.open().filter(lease_number=lease.pk).exists():
+        if lease.resold.filter(state__in=LIVE).exists():
             raise LeaseResold
+        offers = GpuHold.objects.open().filter(lease_number=lease.pk).order_by("pk")
+        if causes := list(offers.values_list("cause", flat=True)):
+            # A hold of an order is known by `order/{account}/{client_order_id}`.
+            raise LeaseOffered(orders=", ".join(cause.split("/", 2)[-1] for cause in causes))
         lease.ends_at = min(lease.ends_at, max(lease.starts_at, clock.ceil_minute(now)))
-        given_up_minutes = clock.minutes_between(lease.ends_at, lease.agreed_end_at)
-        lease.given_up_micros = given_up_minutes * lease.price_micros_per_minute
+        lease.given_up_micros = _minutes_given_up(lease) * lease.price_micros_per_minute
         if lease.ends_at == lease.starts_at and lease.state == State.PENDING:
             lease.cancel_fee_micros = cancellation.of_lease(lease).fee_at(now)
             move(lease, State.ENDED, now=now, reason="ended early")
@@ -143,6 +147,14 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
             lease.save(update_fields=["ends_at", "given_up_micros"])
             write_change(lease, now=now)
     return lease
+
+
+def _minutes_given_up(lease: Lease) -> int:
+    """The minutes that an early end leaves out. Those after a notice of the provider are not the holder's."""
+    until = lease.agreed_end_at
+    if lease.preempt_at is not None:
+        until = min(until, clock.ceil_minute(lease.preempt_at))
+    return max(0, clock.minutes_between(lease.ends_at, until))
 
 
 def give_notice(
