@@ -74,6 +74,8 @@ class ContainerRunner:
             raise RunnerError("A container needs an image.")
         create = create_words(self.name, job, devices=self.devices, arguments=self.arguments, cpu=self.cpu)
         folder = private_folder(job.folder)
+        # Many images name a user of their own, who writes here. The folder around it is closed to all others.
+        (folder / "work").chmod(0o777)
         process = self._supervise(folder, name=job.name, gpus=job.gpus, ends_at=ends_at, create=create)
         return RunningContainer(folder, runner=self, process=process)
 

@@ -101,6 +101,8 @@ def make_podman(folder: Path, enter: str) -> Podman:
     for name in APPLETS:
         (programs / name).symlink_to("busybox")
     archive = folder / "image.tar"
-    subprocess.run(["tar", "-C", str(folder / "image"), "-cf", str(archive), "."], check=True, timeout=60)
+    # Whatever the umask here is, a user of the image's own may run its programs.
+    words = ["tar", "-C", str(folder / "image"), "--mode=a+rX", "-cf", str(archive), "."]
+    subprocess.run(words, check=True, timeout=60)
     podman("import", str(archive), IMAGE)
     return podman

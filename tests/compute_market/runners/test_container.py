@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
@@ -24,6 +25,7 @@ from compute_market.runners.container import PUBLISHED, ContainerRunner, Running
 from compute_market.runners.gpu_flags import gpu_flags
 from compute_market.runners.records import OUTPUT_BYTES, OUTPUT_FILE
 from compute_market.runners.sessions import session_target
+from compute_market.runners.supervised_container import ContainerCommand
 from compute_market.runners.targets import tcp_target
 from compute_market.runners.works import Task, Works
 from tests.compute_market.runners.engines import IMAGE, Podman
@@ -209,6 +211,45 @@ class TestAContainer:
         assert "NoNewPrivs:\t1\n" in seen
         assert (running.folder / "work" / "file").read_text() == "here\n"
         assert machine.names() == []
+
+    def test_of_an_image_with_its_own_user_writes_in_its_folder(
+        self, machine: Machine, podman: Podman
+    ) -> None:
+        """Most images of notebooks and editors have one. No other user of the machine comes there."""
+        image = "localhost/bazaar-test-user:1"
+        podman("import", "--change", "USER 1000", str(Path(podman.prefix).parent / "image.tar"), image)
+        script = "id -u; mkdir -p a/b && echo here > a/b/file && cat a/b/file"
+        running = machine.start("sh", "-c", script, image=image)
+        assert until_over(running) == Ended(0), output(running)
+        assert output(running) == "1000\nhere\n"
+        assert (running.folder / "work" / "a" / "b" / "file").read_text() == "here\n"
+        assert stat.S_IMODE(running.folder.stat().st_mode) == 0o700
+
+    def test_leaves_its_files_to_an_agent_without_roots_rights(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Such an agent could not remove what another user of its namespace wrote."""
+        engine = tmp_path / "engine"
+        engine.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/words\n')
+        engine.chmod(0o755)
+        for user, program, is_asked in (
+            (1000, "podman", True),
+            (0, "podman", False),
+            (1000, "docker", False),
+        ):
+            monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+            command = ContainerCommand(
+                folder=tmp_path,
+                engine=[str(engine), program],
+                name="n",
+                create=[],
+                grace_s=1,
+                is_adopted=False,
+            )
+            command.end()
+            words = (tmp_path / "words").read_text()
+            assert (f"podman unshare chown -hR 0:0 {tmp_path}/work\n" in words) == is_asked
+            (tmp_path / "words").unlink()
 
     def test_has_begun_when_its_program_runs_and_is_stopped_by_its_signal(self, machine: Machine) -> None:
         script = "trap 'echo saved; exit 9' TERM; echo ready; sleep 600 & wait"
