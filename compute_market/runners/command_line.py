@@ -64,7 +64,9 @@ def hold_folder(folder: Path) -> TextIO:
 
     The kernel ends the hold with the process, however it dies.
     """
-    file = (folder / "agent.lock").open("a+")
+    # Others who could open it could hold it as well, and keep every agent out.
+    file = os.fdopen(os.open(folder / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+")
+    os.fchmod(file.fileno(), 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -77,7 +79,7 @@ def hold_folder(folder: Path) -> TextIO:
     # The number is for people who look for the holder: on a full disk it is missing.
     with contextlib.suppress(OSError):
         file.truncate(0)
-        os.write(file.fileno(), f"{os.getpid()}\n".encode())
+        os.pwrite(file.fileno(), f"{os.getpid()}\n".encode(), 0)
     return file
 
 

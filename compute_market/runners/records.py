@@ -136,7 +136,9 @@ def take_lock(folder: Path) -> int | None:
 def write_deadline(folder: Path, ends_at: float) -> None:
     """Say when the work is to end (`clocks.boot_seconds`). Raises: OSError."""
     draft = folder / f"{DEADLINE_FILE}.new"
-    draft.write_text(str(ends_at))
+    number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(number, "w") as file:
+        file.write(str(ends_at))
     draft.replace(folder / DEADLINE_FILE)
 
 

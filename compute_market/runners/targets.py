@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from compute_market.runners.hub_sockets import keep_alive
 
@@ -36,21 +37,35 @@ def unix_target(path: str) -> Target:
     """A Unix socket. Never through a symbolic link, which could lead out of the work's folder."""
 
     def connect() -> socket.socket:
-        folder, name = os.path.split(path)
-        at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(TARGET_CONNECT_S)
-        try:
-            if not stat.S_ISSOCK(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
-                raise OSError("it is not a socket")  # noqa: TRY301 - closed below
-            # By way of the opened folder: a socket's address has a hundred characters, a folder more.
-            short = f"/proc/self/fd/{at}/{name}"
-            connection.connect(short if os.path.lexists(short) else path)
-        except BaseException:
-            connection.close()
-            raise
-        finally:
-            os.close(at)
+        with opened_socket(path) as file, contextlib.ExitStack() as on_failure:
+            connection = on_failure.enter_context(socket.socket(socket.AF_UNIX))
+            connection.settimeout(TARGET_CONNECT_S)
+            # By way of the descriptor: a socket's address has a hundred characters, a folder more.
+            connection.connect(f"/proc/self/fd/{file}")
+            on_failure.pop_all()
         return connection
 
     return connect
+
+
+@contextlib.contextmanager
+def opened_socket(path: str) -> Iterator[int]:
+    """A descriptor of the very file that was found to be a socket. Raises: OSError.
+
+    A look at the name and a connection by the name would be two things: between them the tenant could put a
+    link in its place, to a socket that only the agent may use.
+    """
+    if not hasattr(os, "O_PATH"):
+        raise OSError("sockets are reached on Linux only")
+    folder, name = os.path.split(path)
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        file = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=at)
+    finally:
+        os.close(at)
+    try:
+        if not stat.S_ISSOCK(os.fstat(file).st_mode):
+            raise OSError("it is not a socket")
+        yield file
+    finally:
+        os.close(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -230,6 +231,17 @@ class TestAFolder:
         with hold_folder(tmp_path), pytest.raises(FolderInUse, match="works in"):
             hold_folder(tmp_path)
         hold_folder(tmp_path).close()
+
+    def test_cannot_be_held_by_another_user_of_the_machine(self, tmp_path: Path) -> None:
+        """With `--run-as` the way through the folder is open: who can open the lock can hold it, too."""
+        (tmp_path / "agent.lock").touch(mode=0o666)
+        hold_folder(tmp_path).close()
+        assert stat.S_IMODE((tmp_path / "agent.lock").stat().st_mode) == 0o600
+        (tmp_path / "agent.lock").unlink()
+        (tmp_path / "agent.lock").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(OSError, match="symbolic links"):
+            hold_folder(tmp_path)
+        assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_line_of_the_log_cannot_be_broken_or_forged() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from compute_market.runners.clocks import boot_seconds
 from compute_market.runners.container import ContainerRunner, RunningContainer
 from compute_market.runners.fake import FakeRunner
 from compute_market.runners.process import ProcessRunner, RunningProcess
-from compute_market.runners.records import LOCK_FILE, OUTPUT_FILE, STATE_FILE, read_state
+from compute_market.runners.records import DEADLINE_FILE, LOCK_FILE, OUTPUT_FILE, STATE_FILE, read_state
 from tests.compute_market.runners.engines import IMAGE, Podman
 
 PYTHON = sys.executable
@@ -367,6 +368,23 @@ class TestASupervisor:
             adopted.signal(signal.SIGKILL)
             assert other.poll() is None
             other.kill()
+
+    def test_keeps_its_files_for_the_agents_user_alone(self, tmp_path: Path) -> None:
+        """Whatever the umask is: with `--run-as` the folder lets another user through."""
+        before = os.umask(0)
+        try:
+            running = start(ProcessRunner(), tmp_path, "/bin/true")
+            until_over(running)
+        finally:
+            os.umask(before)
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "job").iterdir()}
+        assert modes == {
+            "work": 0o700,
+            OUTPUT_FILE: 0o600,
+            STATE_FILE: 0o600,
+            LOCK_FILE: 0o600,
+            DEADLINE_FILE: 0o600,
+        }
 
     def test_goes_on_when_its_files_are_removed(self, tmp_path: Path) -> None:
         script = f"rm -f ../{OUTPUT_FILE} ../{STATE_FILE} ../{LOCK_FILE}; echo gone; sleep 0.3; exit 5"

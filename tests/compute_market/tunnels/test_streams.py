@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import re
 import socket
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -358,6 +359,38 @@ class TestProof:
             (tmp_path / "link.sock").symlink_to(real)
             with pytest.raises(OSError, match="not a socket"):
                 unix_target(str(tmp_path / "link.sock"))()
+
+    def test_a_socket_that_becomes_a_link_at_the_last_moment_is_not_followed(self, tmp_path: Path) -> None:
+        """The tenant changes it between the look and the connection, to what only the agent may use."""
+        served, engine = tmp_path / "work" / "code.sock", tmp_path / "engine.sock"
+        served.parent.mkdir()
+        listeners = []
+        for path in (served, engine):
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(path))
+            listener.listen()
+            listener.setblocking(False)
+            listeners.append(listener)
+        target = unix_target(str(served))
+        is_swapped = False
+
+        def swap(event: str, _: object) -> None:
+            """Called by the interpreter just before the system call."""
+            nonlocal is_swapped
+            if event == "socket.connect" and not is_swapped and threading.current_thread() is here:
+                is_swapped = True
+                served.rename(served.with_name("old.sock"))
+                served.symlink_to(engine)
+
+        here = threading.current_thread()
+        sys.addaudithook(swap)
+        target().close()
+        assert is_swapped
+        listeners[0].accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            listeners[1].accept()
+        for listener in listeners:
+            listener.close()
 
 
 def asked(hub: Hub, word: str) -> tuple[socket.socket, bytes]:
