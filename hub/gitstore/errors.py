@@ -45,6 +45,11 @@ class RefExists(Conflict):
     message = _("Reference {ref} already exists")
 
 
+class TooManyBranches(Invalid):
+    code = "too_many_branches"
+    message = _("A repository holds {limit} branches and tags at most.")
+
+
 class RefChanged(Conflict):
     """Somebody else moved the ref between our reading and our writing it."""
 

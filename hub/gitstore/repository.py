@@ -128,6 +128,10 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
                 found.append(Ref(name=name, target=target))
         return sorted(found, key=lambda ref: ref.name)
 
+    def count_branches(self) -> int:
+        """How many branches and tags there are."""
+        return sum(map(writing.is_branch_or_tag, self.raw.references))
+
     @property
     def default_branch(self) -> str:
         return str(self.raw.lookup_reference("HEAD").target).removeprefix("refs/heads/")

@@ -15,12 +15,22 @@ from django.conf import settings
 from pygit2.enums import ObjectType
 
 from hub.gitstore.blobs import BlobWriter
-from hub.gitstore.errors import MessageTooLong, RefChanged, RefExists, RevisionNotFound, TreeTooLarge
+from hub.gitstore.errors import (
+    MessageTooLong,
+    RefChanged,
+    RefExists,
+    RevisionNotFound,
+    TooManyBranches,
+    TreeTooLarge,
+)
 from hub.gitstore.trees import TreeWriter, plan
 from hub.gitstore.values import Author
 
 # With the other lines of its commit less than a push may bring (incoming.RECORD_BYTES_MAX).
 MESSAGE_BYTES_MAX = 224 * 1024
+
+# Branches and tags of a repository, which every list of them reads. Those of pull requests are not its own.
+BRANCHES_MAX = 10_000
 
 
 class WritingMixin:
@@ -80,8 +90,13 @@ class WritingMixin:
         return str(_tag_object(self.raw, name, target, signature, message))
 
     def create_ref(self, name: str, target: str) -> None:
-        """Raises: RefExists, also when git cannot keep the two names side by side (`a` and `a/b`)."""
-        for other in self.raw.references:
+        """Raises: RefExists, also when git cannot keep the two names side by side (`a` and `a/b`);
+        TooManyBranches.
+        """
+        names = list(self.raw.references)
+        if is_branch_or_tag(name) and sum(map(is_branch_or_tag, names)) >= BRANCHES_MAX:
+            raise TooManyBranches(limit=BRANCHES_MAX)
+        for other in names:
             if other == name or other.startswith(f"{name}/") or name.startswith(f"{other}/"):
                 raise RefExists(ref=other)
         try:
@@ -113,6 +128,10 @@ class WritingMixin:
 def _require_message(message: str) -> None:
     if len(message.encode(errors="surrogatepass")) > MESSAGE_BYTES_MAX:
         raise MessageTooLong(limit=MESSAGE_BYTES_MAX)
+
+
+def is_branch_or_tag(ref: str) -> bool:
+    return ref.startswith(("refs/heads/", "refs/tags/"))
 
 
 def _tag_object(

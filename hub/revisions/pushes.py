@@ -10,12 +10,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from hub import gitstore
 from hub.accounts.principals import Principal
 from hub.gitstore import names
-from hub.gitstore.errors import InvalidRefName, TreeTooLarge
+from hub.gitstore.errors import InvalidRefName, TooManyBranches, TreeTooLarge
 from hub.gitstore.incoming import RECORD_BYTES_MAX, Contents, Incoming
 from hub.gitstore.paths import require_ref_name
 from hub.gitstore.serving import Push, RefChange
+from hub.gitstore.writing import BRANCHES_MAX
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos.errors import ProposalsFull, StorageQuotaExceeded
@@ -100,10 +102,9 @@ def _about_refs(
     changes: Sequence[RefChange],
     own_proposals: Collection[str],
 ) -> list[str]:
-    if len(changes) > CHANGES_MAX:
-        return [str(TooManyRefs(limit=CHANGES_MAX))]
+    if reasons := _about_number(repository, changes):
+        return reasons
     is_writer = policies.can_write(actor, repository)
-    reasons = []
     for change in changes:
         if PULL_REQUEST.fullmatch(change.ref):
             if change.old is None:
@@ -146,6 +147,16 @@ def _about_names(contents: Contents) -> list[str]:
         for name, problem in contents.bad_names.items()
     ]
     return [*reasons, _("Rename it in every commit that is pushed, then push again.")]
+
+
+def _about_number(repository: Repository, changes: Sequence[RefChange]) -> list[str]:
+    """How many refs a push moves, and how many the repository would then have."""
+    if len(changes) > CHANGES_MAX:
+        return [str(TooManyRefs(limit=CHANGES_MAX))]
+    fresh = sum((change.old is None) - (change.new is None) for change in changes)
+    if fresh > 0 and gitstore.open_repository(repository.storage).count_branches() + fresh > BRANCHES_MAX:
+        return [str(TooManyBranches(limit=BRANCHES_MAX))]
+    return []
 
 
 def _about_modes(contents: Contents) -> list[str]:

@@ -11,7 +11,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from hub import gitstore
-from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RefExists, RevisionNotFound
+from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RefExists, RevisionNotFound, writing
+from hub.gitstore.errors import TooManyBranches
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ALICE = gitstore.Author("alice", "alice@example.org")
@@ -160,6 +161,21 @@ class TestRefs:
         repo.create_ref("refs/heads/x", head)
         with pytest.raises(RefExists):
             repo.create_ref("refs/heads/x", head)
+
+    def test_are_limited_but_for_those_of_pull_requests(
+        self, repo: GitRepository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Strangers open pull requests; their refs must not keep the owner from branches."""
+        head = repo.resolve("main")
+        monkeypatch.setattr(writing, "BRANCHES_MAX", 3)
+        for ref in ("refs/pr/1", "refs/tags/v1", "refs/heads/x", "refs/pr/2"):
+            repo.create_ref(ref, head)
+        for ref in ("refs/tags/v2", "refs/heads/y"):
+            with pytest.raises(TooManyBranches):
+                repo.create_ref(ref, head)
+        assert repo.count_branches() == 3
+        repo.delete_ref("refs/tags/v1")
+        repo.create_ref("refs/heads/y", head)
 
     def test_refuses_a_branch_below_another(self, repo: GitRepository) -> None:
         with pytest.raises(RefExists):

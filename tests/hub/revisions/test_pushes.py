@@ -118,6 +118,19 @@ class TestReasonsAgainst:
         [reason] = self.reasons(alice, repository, RefChange("refs/tags/v1", None, blob))
         assert "must lead to a commit" in reason
 
+    def test_include_more_branches_than_a_repository_holds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        sha = repository.head_sha
+        monkeypatch.setattr(pushes, "BRANCHES_MAX", 2)
+        one, two = (RefChange(f"refs/heads/{name}", None, sha) for name in "xy")
+        assert self.reasons(alice, repository, one) == []
+        [reason] = self.reasons(alice, repository, one, two)
+        assert "2 branches and tags" in reason
+        selectors.git_of(repository).create_ref("refs/tags/old", sha)
+        assert self.reasons(alice, repository, one) != []
+        assert self.reasons(alice, repository, one, RefChange("refs/tags/old", sha, None)) == []
+
     def test_include_too_many_refs(self) -> None:
         alice = factories.actor()
         repository = factories.repository(alice)
