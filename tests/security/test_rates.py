@@ -14,7 +14,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bazaar import docs
+from compute_market.api import base as market
 from hub.accounts.principals import Principal
+from hub.api import rates
 from hub.repos.models import Repository
 from hub.xet import tokens
 from tests.addresses import is_for_programs, routes
@@ -34,7 +36,10 @@ NOT_COUNTED = {
 
 
 @pytest.fixture(autouse=True)
-def _limits(settings: Settings) -> None:
+def _limits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    # No window ends during a test, however busy the machine is.
+    monkeypatch.setattr(rates, "WINDOW_S", 24 * 3600)
+    monkeypatch.setattr(market, "RATE_WINDOW_SECONDS", 24 * 3600)
     settings.RATE_ANONYMOUS = settings.MARKET_RATE_ANONYMOUS = settings.RATE_USER = 1
     settings.REDIS_PREFIX += uuid.uuid4().hex  # users of other tests had the same number
 
