@@ -16,8 +16,10 @@ import selectors
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from compute_market.runners.hub_sockets import CONNECT_S, HubSockets, UpgradeRefused, receive_now
@@ -32,6 +34,8 @@ SPARES_MOST = 256
 SILENT_S = 45.0
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 30.0
 CONNECTORS = 12
+# Connecting to a work's port may wait. One work takes so many threads at most, so that others have theirs.
+TARGET_CONNECTORS, TARGETS_A_WORK = 32, 4
 TUNNEL_LINE_MAX = 200
 
 
@@ -46,6 +50,9 @@ class ServedWork:
         self.targets: Mapping[str, Target] = {}
         self.spares: set[SpareConnection] = set()
         self.joined: set[JoinedPair] = set()
+        # Streams that were asked for: those that wait for their turn to be connected, and how many have it.
+        self.asked: deque[Callable[[], None]] = deque()
+        self.being_connected = 0
         self.connecting = 0
         self.retry_at = 0.0
         self.retry_s = RETRY_FIRST_S
@@ -81,7 +88,7 @@ class TunnelEnds:
         self._wake_read: socket.socket
         self._wake_write: socket.socket
         self._connectors = ThreadPoolExecutor(CONNECTORS, thread_name_prefix="tunnel-connect")
-        self._targets = ThreadPoolExecutor(CONNECTORS, thread_name_prefix="tunnel-target")
+        self._targets = ThreadPoolExecutor(TARGET_CONNECTORS, thread_name_prefix="tunnel-target")
         self._copies: StreamCopies
         self._thread: threading.Thread | None = None
         self._is_over = False
@@ -288,14 +295,25 @@ class TunnelEnds:
         def connect() -> None:
             try:
                 other = target()
-            except OSError as error:
-                reason = (error.strerror or str(error)).replace("\n", " ")[:120]
-                self._order(lambda: self._refuse(spare, reason))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the stream is refused and told why
+                reason = (getattr(error, "strerror", None) or str(error)).replace("\n", " ")[:120]
+                self._order(lambda: self._decided(work, partial(self._refuse, spare, reason)))
                 return
-            self._order(lambda: self._join(spare, other))
+            self._order(lambda: self._decided(work, partial(self._join, spare, other)))
 
-        self._targets.submit(connect)
+        work.asked.append(connect)
+        self._connect_next(work)
         self._fill(work)
+
+    def _connect_next(self, work: ServedWork) -> None:
+        while work.asked and work.being_connected < TARGETS_A_WORK:
+            work.being_connected += 1
+            self._targets.submit(work.asked.popleft())
+
+    def _decided(self, work: ServedWork, outcome: Callable[[], None]) -> None:
+        work.being_connected -= 1
+        outcome()
+        self._connect_next(work)
 
     def _refuse(self, spare: SpareConnection, reason: str) -> None:
         with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from compute_market.runners.targets import tcp_target, unix_target
-from compute_market.runners.tunnels import TunnelEnds
+from compute_market.runners.tunnels import TARGETS_A_WORK, TunnelEnds
 from compute_market.tunnels import ends as hub_ends
 from compute_market.tunnels import words
 from compute_market.tunnels.grants import Grant, proof, ticket_secret
@@ -137,6 +137,47 @@ class TestStreams:
         assert hub.tell(lambda: len(behind)) == 3
         for end in deaf:
             end.close()
+
+
+class TestNeighbours:
+    def test_are_reached_while_ports_of_one_work_do_not_answer(
+        self, hub: Hub, agent: TunnelEnds, stack: ExitStack
+    ) -> None:
+        """Connecting takes threads of the agent: a work whose ports hang has few of them."""
+        over, begun = threading.Event(), threading.Semaphore(0)
+
+        def hang() -> socket.socket:
+            begun.release()
+            over.wait(60)
+            raise OSError("it hangs")
+
+        word = ticket(lease=18, work="work-18", ports=["1"])
+        given = {"ticket": word, "secret": ticket_secret(KEY, word), "until": 3600.0}
+        agent.serve("work-18", **given, targets={"1": hang})
+        hub.wait_for_spares("work-18")
+        waiting = [stack.enter_context(hub.pipe(lease=18, port="1")) for _ in range(TARGETS_A_WORK * 3)]
+        for _ in range(TARGETS_A_WORK):
+            assert begun.acquire(timeout=30)
+        with hub.pipe() as quick:
+            quick.sendall(b"heard\n")
+            assert quick.recv(100) == b"heard\n"
+        # No more of them have begun: the others have had all the time that the neighbour took.
+        assert not begun.acquire(blocking=False)
+        over.set()
+        for end in waiting:
+            assert ended(end)
+
+    def test_are_reached_after_a_target_that_fails_in_an_unknown_way(
+        self, hub: Hub, stack: ExitStack
+    ) -> None:
+        def fail() -> socket.socket:
+            raise RuntimeError("nobody thought of it")
+
+        ends = hub.agent({"1": fail}, lease=20, work="work-20")
+        stack.callback(ends.close)
+        for _ in range(TARGETS_A_WORK * 2):
+            status, _, body = hub.get("/", lease=20)
+            assert (status, b"nobody thought of it" in body) == (502, True)
 
 
 class TestDeadSpares:
