@@ -14,6 +14,7 @@ from uuid import uuid4
 
 TIMEOUT_SECONDS = 60
 RETRIES = 4
+PAUSE_SECONDS_MAX = 30.0
 RETRIED = frozenset({429, 502, 503, 504})
 
 
@@ -169,12 +170,19 @@ class Market:
                     refused = refusal(error)
                 if refused.status not in RETRIED or last or not repeatable:
                     raise refused from None
-                time.sleep(float(error.headers.get("Retry-After") or 0.2 * 2**attempt))
+                time.sleep(pause_seconds(error.headers.get("Retry-After"), attempt))
             except urllib.error.URLError:
                 if last or not repeatable:
                     raise
                 time.sleep(0.2 * 2**attempt)
         raise AssertionError("unreachable")
+
+
+def pause_seconds(said: str | None, attempt: int) -> float:
+    """How long to wait before the next try: as the market says, where that is a number and not long."""
+    if said is not None and said.isascii() and said.isdecimal() and len(said) < 10:
+        return min(float(said), PAUSE_SECONDS_MAX)
+    return 0.2 * 2.0**attempt
 
 
 def refusal(error: urllib.error.HTTPError) -> MarketError:

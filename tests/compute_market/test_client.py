@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from compute_market.client import cli, verbs
+from compute_market.client.market import pause_seconds
 from compute_market.client.shown import Column, Out, number, output, plain
 
 
@@ -50,6 +51,18 @@ class TestTerminal:
     )
     def test_ids_are_in_full(self, value: float, shown: str) -> None:
         assert number(value) == shown
+
+
+class TestPauses:
+    @pytest.mark.parametrize(
+        ("said", "seconds"),
+        [
+            *(("3", 3), ("0", 0), ("999999999", 30), ("9" * 5000, 0.4), (None, 0.4), ("", 0.4), ("-1", 0.4)),
+            *(("nan", 0.4), ("inf", 0.4), ("1e9", 0.4), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.4), ("٣", 0.4)),
+        ],
+    )
+    def test_are_what_the_market_says_within_reason(self, said: str | None, seconds: float) -> None:
+        assert pause_seconds(said, 1) == seconds
 
 
 class TestTimes:
