@@ -168,8 +168,9 @@ def owner_of(fingerprint: str) -> Principal:
 
 
 def note_use(fingerprint: str) -> None:
-    """The key's owner has proved to have it."""
-    note_ssh_key_used(fingerprint, now=database_now())
+    """The key's owner has proved to have it. A database that is busy must not end the login."""
+    with contextlib.suppress(DatabaseError):
+        note_ssh_key_used(fingerprint, now=database_now())
 
 
 async def in_thread(call: Callable[[], T]) -> T:
