@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import dis
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from types import CodeType, FunctionType
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from django.db import transaction
 from django.http import HttpResponseBase
@@ -161,7 +164,10 @@ def turns_of(at: int, row: Row) -> list[Turn]:
 
 
 def methods_of(view: Any, depth: int = 0) -> set[str] | None:
-    """The methods that a route serves, where its view says so; None for a page's plain function."""
+    """The methods that a route serves, as far as its view says so.
+
+    A page is a plain function: it serves what `require_POST` names, else POST too if it reads a form.
+    """
     if hasattr(view, "cls"):
         return {name for name in METHODS if hasattr(view.cls, name.lower())}
     cells = {}
@@ -169,9 +175,28 @@ def methods_of(view: Any, depth: int = 0) -> set[str] | None:
         cells = dict(zip(view.__code__.co_freevars, (c.cell_contents for c in view.__closure__), strict=True))
     if isinstance(cells.get("views"), dict):
         return set(cells["views"]) - {"HEAD"}
+    if "request_method_list" in cells:
+        return set(cells["request_method_list"])
     inner = [*cells.values(), getattr(view, "__wrapped__", None)]
     found = (methods_of(each, depth + 1) for each in inner if callable(each) and depth < 4)
-    return next((methods for methods in found if methods), None)
+    served = next((methods for methods in found if methods), None)
+    return served or ({"GET", "POST"} if isinstance(view, FunctionType) and reads_form(view, set()) else None)
+
+
+def reads_form(function: FunctionType, seen: set[FunctionType]) -> bool:
+    """Whether a function, or one of its module that it calls, reads `request.POST`."""
+    seen.add(function)
+    codes, steps = [function.__code__], []
+    while codes:
+        code = codes.pop()
+        steps += list(dis.get_instructions(code))
+        codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+    called = [function.__globals__.get(step.argval) for step in steps if step.opname == "LOAD_GLOBAL"]
+    return any(step.argval == "POST" and step.opname == "LOAD_ATTR" for step in steps) or any(
+        reads_form(each, seen)
+        for each in called
+        if isinstance(each, FunctionType) and each.__module__ == function.__module__ and each not in seen
+    )
 
 
 # ---- asking -----------------------------------------------------------------------------------------
@@ -219,6 +244,8 @@ def blank(text: str, names: list[str]) -> str:
 def ask(world: World, row: Row, caller: str, values: dict[str, str], door: str = "") -> Answer:
     """One request, undone afterwards in the database and in git. `door`: the route, if not the row's own."""
     pattern = (door or row.pattern).replace("(root)", "").replace("^", "").rstrip("*")
+    if row.variant == "#named" and "<name:owner>" in row.pattern:
+        values = values | {"owner": world.name(caller), "slug": world.shelves[world.name(caller)]}
     path = "/" + re.sub(r"<(?:(\w+):)?(\w+)>", lambda m: value_of(m[1], m[2], values), pattern)
     query = row.variant[1:] if row.variant.startswith("?") else ""
     body = matrix.BODIES.get(row.key, {})
@@ -228,11 +255,13 @@ def ask(world: World, row: Row, caller: str, values: dict[str, str], door: str =
         data: Any = body
         kind = "application/octet-stream"
     elif row.is_page:
-        data, kind = "&".join(f"{k}={v}" for k, v in body.items()), "application/x-www-form-urlencoded"  # type: ignore[attr-defined]
+        data, kind = urlencode(body), "application/x-www-form-urlencoded"
+        data = filled(data.replace("%7B", "{").replace("%7D", "}"), world, caller, values)
     else:
-        data = json.dumps(body).replace("{own}", world.own(caller)).replace("{self}", world.name(caller))
+        data = filled(json.dumps(body), world, caller, values)
     if row.method == "GET":
         data, kind = b"", ""
+    jar = copy.deepcopy(client.cookies)
     with outermost():
         response = client.generic(
             row.method, path, data, kind, query_params=None, headers=headers, QUERY_STRING=query
@@ -241,9 +270,24 @@ def ask(world: World, row: Row, caller: str, values: dict[str, str], door: str =
         names += [values["repo_number"]] if "repo_number" in values else []
         answer = read(response, names)
         transaction.set_rollback(True)
+    client.cookies = jar
     if row.method != "GET":
         world.restore_git(values["repo_id"])
     return answer
+
+
+def filled(text: str, world: World, caller: str, values: dict[str, str]) -> str:
+    """A body with the names that belong to the caller and to what is asked for."""
+    names = {
+        "{own}": world.own(caller),
+        "{self}": world.name(caller),
+        "{shelf}": f"{world.name(caller)}/{world.shelves[world.name(caller)]}",
+        "{repo}": values["repo_id"],
+        "{kind}": values.get("kind", Kind.MODEL.value),
+    }
+    for mark, name in names.items():
+        text = text.replace(mark, name)
+    return text
 
 
 def value_of(converter: str, name: str, values: dict[str, str]) -> str:

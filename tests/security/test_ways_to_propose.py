@@ -18,7 +18,7 @@ from hub.accounts.principals import Principal
 from hub.repos import quotas
 from hub.repos.models import Repository
 from tests.factories import hub as make
-from tests.hub.lfs.helpers import oid_of
+from tests.hub.lfs.helpers import oid_of, send
 from tests.hub.xet import uploads
 
 pytestmark = pytest.mark.django_db
@@ -76,13 +76,13 @@ def _batch(who: Stranger, mount: str, data: bytes, *transfers: str) -> Any:
 
 
 def _lfs(mount: str) -> Callable[[Stranger], Any]:
-    def send(who: Stranger) -> Any:
+    def bring(who: Stranger) -> Any:
         answer = _batch(who, mount, LARGE, "basic")
         if answer.status_code != 200:
             return answer
         return who.put(answer.json()["objects"][0]["actions"]["upload"]["href"], LARGE)
 
-    return send
+    return bring
 
 
 def _lfs_in_parts(who: Stranger) -> Any:
@@ -114,6 +114,13 @@ def _xet(who: Stranger) -> Any:
     return who.post("/xet/v1/shards", upload.shard_bytes, kind, **bearer)
 
 
+def _shared(who: Stranger) -> Any:
+    own = make.repository(who.user, "own")
+    send(own, LARGE)
+    body = {"target": {"type": "model", "name": "olga/thing"}, "files": [{"sha256": oid_of(LARGE)}]}
+    return who.post("/api/models/mallory/own/lfs-files/duplicate", body)
+
+
 def _page_of_uploads(who: Stranger) -> Any:
     file = SimpleUploadedFile("new.bin", LARGE)
     return who.pages.post("/olga/thing/upload/main", {"propose": "1", "message": "Mine", "files": file})
@@ -140,6 +147,7 @@ WAYS: dict[str, tuple[Callable[[Stranger], Any], int]] = {
     **{f"LFS at {mount or '/'}": (_lfs(mount), len(LARGE)) for mount in MOUNTS},
     "LFS in parts": (_lfs_in_parts, len(LARGE)),
     "Xet": (_xet, len(LARGE)),
+    "a large file of another repository": (_shared, len(LARGE)),
     "the page of uploads": (_page_of_uploads, len(LARGE)),
     "the page of edits": (_page_of_edits, len(SMALL)),
 }

@@ -53,6 +53,8 @@ def index(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
 @repository_page
 def new(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     signed_in(request)
+    if request.method == "POST":
+        policies.require_discuss(repo_page.actor, repo_page.repository)
     form = DiscussionForm(request.POST or None)
 
     def open_thread(data: dict[str, Any]) -> Discussion:
@@ -76,6 +78,8 @@ def show(request: HttpRequest, repo_page: RepositoryPage, number: int) -> HttpRe
     discussion = selectors.get_discussion(
         actor=repo_page.actor, repository=repo_page.repository, number=number
     )
+    if request.method == "POST":
+        _require_act(request, repo_page, discussion)
     form = CommentForm(request.POST or None)
     wrote = submit(request, form, lambda data: _act(request, repo_page, discussion, data["text"]))
     if wrote is not None:
@@ -109,6 +113,17 @@ def _proposal(repo_page: RepositoryPage, discussion: Discussion) -> dict[str, An
         "files_total": len(changes),
         "files_left_out": max(0, len(changes) - DIFF_FILES_MAX),
     }
+
+
+def _require_act(request: HttpRequest, repo_page: RepositoryPage, discussion: Discussion) -> None:
+    """Refuse who may not do what the pressed button says, before the form is checked."""
+    act = request.POST.get("act", "comment")
+    if act == "merge":
+        repos.require_write(repo_page.actor, repo_page.repository)
+    elif act in {"close", "open"}:
+        policies.require_moderate(repo_page.actor, discussion)
+    else:
+        policies.require_discuss(repo_page.actor, repo_page.repository)
 
 
 def _act(request: HttpRequest, repo_page: RepositoryPage, discussion: Discussion, text: str) -> Any:

@@ -121,6 +121,7 @@ def hooks(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     """The actor's own webhooks that watch this repository, with what they were told."""
     repository, actor = repo_page.repository, repo_page.actor
     policies.require_role(actor, repository, Role.ADMIN)
+    header = repo_page.header("settings")  # refuses what an operator has closed, before the form is checked
     form = WebhookForm(request.POST or None)
 
     def create(data: dict[str, Any]) -> Any:
@@ -141,7 +142,7 @@ def hooks(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
         watched__type=repository.kind, watched__key=repository.full_name.lower()
     )
     shown = [(hook, hook_selectors.deliveries_of(hook)[:DELIVERIES_SHOWN]) for hook in watching]
-    context = repo_page.header("settings") | {"form": form, "hooks": shown}
+    context = header | {"form": form, "hooks": shown}
     return page(request, "hub/repository/webhooks.html", context, form=form)
 
 

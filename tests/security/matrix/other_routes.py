@@ -7,7 +7,7 @@ OTHER_ROUTES = """
     GET    healthz                                                all
     GET    readyz                                                 all
     GET    metrics                                                all
-    GET    preferences                                            all
+    POST   preferences                                            all
     GET    status                                                 nobody
     GET    api/schema                                             all
     GET    api/docs                                               all
@@ -44,7 +44,7 @@ OTHER_ROUTES = """
     PUT    api/hub/v1/watches                                     account
     GET    api/hub/v1/statistics                                  all
     GET    api/hub/v1/ssh-keys                                    account
-    POST   api/hub/v1/ssh-keys                                    barred
+    POST   api/hub/v1/ssh-keys                                    nobody
     DELETE api/hub/v1/ssh-keys/<row_id:key_id>                    account
 
     # Hugging Face
@@ -52,6 +52,7 @@ OTHER_ROUTES = """
     POST   api/validate-yaml                                      all
     GET    api/telemetry/<rest:rest>                              all
     POST   api/repos/create                                       creator
+    POST   api/repos/create#foreign                               org_admin
     DELETE api/repos/delete                                       signed
     POST   api/repos/move                                         signed
     GET    api/<plural:kind>                                      all
@@ -124,6 +125,7 @@ OTHER_ROUTES = """
     GET    modelscope/openapi/v1/users/me                         signed
     GET    modelscope/api/v1/repos/internalAccelerationInfo       all
     POST   modelscope/api/v1/<ms_type:kind>                       creator
+    POST   modelscope/api/v1/<ms_type:kind>#foreign               org_admin
     GET    modelscope/openapi/v1/<ms_type:kind>                   all
 
     # OpenCSG
@@ -137,38 +139,50 @@ OTHER_ROUTES = """
     PUT    api/v1/models/<repo_id:repo_id>/finetune/<segment:number>/start    signed
     PUT    api/v1/models/<repo_id:repo_id>/finetune/<segment:number>/stop     signed
     POST   api/v1/<csg_type:kind>                                 creator
+    POST   api/v1/<csg_type:kind>#foreign                         org_admin
 
     # Pages
     GET    (root)                                                 all
     GET    search                                                 all
     GET    new                                                    signed
+    POST   new                                                    account
+    POST   new#foreign                                            org_form
     GET    collections/new                                        signed
+    POST   collections/new                                        account
     GET    collections/<name:owner>/<segment:slug>                own
+    POST   collections/<name:owner>/<segment:slug>                own
     GET    collections/<name:owner>/<segment:slug>/edit           own_write
+    POST   collections/<name:owner>/<segment:slug>/edit           own_write
     GET    models                                                 all
     GET    datasets                                               all
     GET    spaces                                                 all
     GET    notifications                                          signed
+    POST   notifications                                          account
     GET    notifications/count                                    all
     GET    join                                                   all
+    POST   join                                                   all
     GET    login                                                  all
-    GET    logout                                                 all
+    POST   login                                                  all
+    POST   logout                                                 all
     GET    settings/profile                                       signed
+    POST   settings/profile                                       account
     GET    settings/password                                      signed
+    POST   settings/password                                      account
     GET    settings/tokens                                        signed
+    POST   settings/tokens                                        account
     POST   settings/tokens/<row_id:token_id>/revoke                  signed
     GET    settings/organizations                                 signed
     GET    settings/ssh-keys                                      signed
+    POST   settings/ssh-keys                                      account
     POST   settings/ssh-keys/<row_id:key_id>/remove               signed
     GET    organizations/new                                      signed
+    POST   organizations/new                                      account
     GET    organizations/<name:name>/settings                     org_admin
+    POST   organizations/<name:name>/settings                     org_admin
+    POST   organizations/<name:name>/settings#member              org_admin
     POST   organizations/<name:name>/members/<name:user>/remove   org_admin
     POST   <name:name>/follow                                     account
     GET    <name:name>                                            all
-    GET    <name:namespace>/<name:name>/collect                   signed
-    POST   <name:namespace>/<name:name>/collect/add               all
-    GET    <name:namespace>/<name:name>/discussions/new           signed
-    POST   <name:namespace>/<name:name>/settings/webhooks/<slug:key>   signed
 """
 
 # Answers the same to everybody, whatever is asked: what this hub does not have.

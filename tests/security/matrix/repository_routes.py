@@ -118,4 +118,27 @@ REPOSITORY_ROUTES = """
     POST   <name:namespace>/<name:name>/settings/requests/<row_id:request_id>            triage
     POST   <name:namespace>/<name:name>/settings/collaborators/<name:user>/remove     roles
     GET    <name:namespace>/<name:name>/settings/webhooks                             admin
+    GET    <name:namespace>/<name:name>/collect                                         ask
+    POST   <name:namespace>/<name:name>/collect/add                                     personal
+    GET    <name:namespace>/<name:name>/discussions/new                                 ask
+    POST   <name:namespace>/<name:name>/discussions/new                                 propose
+    POST   <name:namespace>/<name:name>/discussions/<row_id:number>                     propose
+    POST   <name:namespace>/<name:name>/discussions/<row_id:number>#close               write
+    POST   <name:namespace>/<name:name>/discussions/<row_id:number>#merge               write
+    POST   <name:namespace>/<name:name>/discussions/<row_id:number>/edit/<slug:key>     author
+    POST   <name:namespace>/<name:name>/upload/<revision_path:where>#propose            propose
+    POST   <name:namespace>/<name:name>/edit/<revision_path:where>                      propose
+    POST   <name:namespace>/<name:name>/settings#settings                               manage
+    POST   <name:namespace>/<name:name>/settings#collaborator                           roles
+    POST   <name:namespace>/<name:name>/settings#move                                   manage
+    POST   <name:namespace>/<name:name>/settings#delete                                 manage
+    POST   <name:namespace>/<name:name>/settings/webhooks                               admin
+    POST   <name:namespace>/<name:name>/settings/webhooks/<slug:key>                    personal
+
+    # The body names the repository
+    DELETE api/repos/delete#named                                                     exact
+    POST   api/repos/move#named                                                       exact
+    POST   api/collections/<name:owner>/<segment:slug>/items#named                    personal
+    PUT    api/hub/v1/watches#named                                                   personal
+    POST   api/<plural:kind>/<repo_id:repo_id>/lfs-files/duplicate#self               propose
 """

@@ -103,6 +103,17 @@ EXPECTED = {
         deleted  gone      gone     gone     gone   gone   gone  gone gone  gone  gone gone
         renamed  gone      gone     gone     no     no     yes   no   gone  yes   no   gone
     """,
+    # The same, where a former id is not followed: what it means may have changed.
+    "exact": """
+                 anonymous stranger admitted reader writer owner read trade grant peek other
+        public   no        no       no       no     no     yes   no   no    yes   no   no
+        private  gone      gone     gone     no     no     yes   no   gone  yes   no   gone
+        gated    no        no       no       no     no     yes   no   no    yes   no   no
+        disabled no        no       no       no     no     yes   no   no    yes   no   no
+        archived no        no       no       no     no     yes   no   no    yes   no   no
+        deleted  gone      gone     gone     gone   gone   gone  gone gone  gone  gone gone
+        renamed  gone      gone     gone     gone   gone   gone  gone gone  gone  gone gone
+    """,
     # What an admin does with what is open: delete large files, the pages of settings.
     "admin": """
                  anonymous stranger admitted reader writer owner read trade grant peek other
@@ -178,6 +189,7 @@ OTHER = """
     signed    no        yes      yes      yes    yes    yes   yes  yes   yes   yes  yes
     account   no        yes      yes      yes    yes    yes   no   no    no    no   no
     org_admin no        no       no       no     no     yes   no   no    no    no   no
+    org_form  no        barred   barred   barred barred yes   no   no    no    no   no
     barred    barred    barred   barred   barred barred barred barred barred barred barred barred
     org_read  no        no       no       no     no     yes   no   no    no    no   no
     creator   no        yes      yes      yes    yes    yes   no   no    no    no   no
