@@ -327,6 +327,7 @@ class Broadcaster:
         assert self._selector is not None
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(subscriber.connection)
-        subscriber.connection.close()
         with self._lock:
             self._count_one(subscriber.topic, subscriber.address, -1)
+        # Last, so that a reader who sees the end can open another stream.
+        subscriber.connection.close()

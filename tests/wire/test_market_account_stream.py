@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -53,10 +54,19 @@ class Reader:
         while data := self.socket.recv(65536):
             self.text += data
 
+    def leave(self) -> None:
+        """Say good-bye, and wait until the server has heard it: it counts this stream no more then."""
+        with self.socket, contextlib.suppress(OSError):  # it may have ended before
+            if self.status() == 200:
+                self.socket.shutdown(socket.SHUT_WR)
+                self.read_to_the_end()
+
     def status(self) -> int:
         """The status of the answer."""
         while b"\r\n" not in self.text:
-            self.text += self.socket.recv(65536)
+            data = self.socket.recv(65536)
+            assert data, "the server closed the connection without an answer"
+            self.text += data
         return int(self.text.split(b" ", 2)[1])
 
 
@@ -87,7 +97,7 @@ def open_stream(bazaar: LiveBazaar) -> Iterator[Open]:
 
     yield call
     for reader in opened:
-        reader.socket.close()
+        reader.leave()
 
 
 def trader(bazaar: LiveBazaar) -> LiveUser:
