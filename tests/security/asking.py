@@ -245,7 +245,7 @@ def ask(world: World, row: Row, caller: str, values: dict[str, str], door: str =
     """One request, undone afterwards in the database and in git. `door`: the route, if not the row's own."""
     pattern = (door or row.pattern).replace("(root)", "").replace("^", "").rstrip("*")
     if row.variant == "#named" and "<name:owner>" in row.pattern:
-        values = values | {"owner": world.name(caller), "slug": world.shelves[world.name(caller)]}
+        values = values | {"owner": world.name(caller), "slug": world.collections[world.name(caller)]}
     path = "/" + re.sub(r"<(?:(\w+):)?(\w+)>", lambda m: value_of(m[1], m[2], values), pattern)
     query = row.variant[1:] if row.variant.startswith("?") else ""
     body = matrix.BODIES.get(row.key, {})
@@ -281,7 +281,7 @@ def filled(text: str, world: World, caller: str, values: dict[str, str]) -> str:
     names = {
         "{own}": world.own(caller),
         "{self}": world.name(caller),
-        "{shelf}": f"{world.name(caller)}/{world.shelves[world.name(caller)]}",
+        "{collection}": f"{world.name(caller)}/{world.collections[world.name(caller)]}",
         "{repo}": values["repo_id"],
         "{kind}": values.get("kind", Kind.MODEL.value),
     }

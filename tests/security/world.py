@@ -48,7 +48,7 @@ class World:
     places: dict[str, Place]
     absent: Place
     common: dict[str, str]
-    shelves: dict[str, str]  # user → the end of the slug of their public collection
+    collections: dict[str, str]  # user → the end of the slug of their public collection
     client: Client = field(default_factory=Client)
     clients: dict[str, Client] = field(default_factory=dict)
 
@@ -97,7 +97,7 @@ def build() -> World:
         places=places,
         absent=Place("olga/absent", pk=999_999),
         common={},
-        shelves={user.name: _shelf(user) for user in people.values()},
+        collections={user.name: _collection(user) for user in people.values()},
     )
     world.places["absent"] = world.absent
     for caller, user in people.items():
@@ -224,9 +224,9 @@ def _tokens(people: dict[str, User], places: dict[str, Place]) -> dict[str, str]
     return found
 
 
-def _shelf(user: User) -> str:
+def _collection(user: User) -> str:
     """A public collection of a user's own: the end of its slug."""
-    asked = collections.NewCollection(namespace=user.name, title="Shelf")
+    asked = collections.NewCollection(namespace=user.name, title="Own")
     made = collections.create_collection(actor=Principal(user=user), request=asked, now=NOW)
     return made.slug.partition("/")[2]
 

@@ -35,7 +35,7 @@ BODIES: dict[str, object] = {
     "PUT api/hub/v1/repositories/<str:kind>/<repo_id:repo_id>/archive": {"is_archived": True},
     "PUT api/hub/v1/repositories/<str:kind>/<repo_id:repo_id>/collaborators/<name:user>": {"role": "read"},
     "POST <name:namespace>/<name:name>/discussions/<row_id:number>/rename": {"title": "A title"},
-    "POST <name:namespace>/<name:name>/collect/add": {"collection": "{shelf}"},
+    "POST <name:namespace>/<name:name>/collect/add": {"collection": "{collection}"},
     "POST <name:namespace>/<name:name>/discussions/new": {"title": "A title", "text": "x"},
     "POST <name:namespace>/<name:name>/discussions/<row_id:number>": {"act": "comment", "text": "x"},
     "POST <name:namespace>/<name:name>/discussions/<row_id:number>#close": {"act": "close"},
