@@ -10,7 +10,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from foundation import bodies
 from hub.errors import Refusal
+
+READ_BYTES = 1 << 20
 
 
 def call(*methods: str) -> Callable[[Callable[..., Any]], Callable[..., HttpResponse]]:
@@ -23,7 +26,7 @@ def call(*methods: str) -> Callable[[Callable[..., Any]], Callable[..., HttpResp
             if request.method not in methods:
                 return JsonResponse({"error": f"Use {' or '.join(methods)}."}, status=405)
             try:
-                body = json.loads(request.read() or b"{}")
+                body = json.loads(_read(request) or b"{}")
                 return JsonResponse(view(request, body, **address), safe=False)
             except KeyError as error:
                 return JsonResponse({"error": f"{error} is missing."}, status=400)
@@ -33,3 +36,9 @@ def call(*methods: str) -> Callable[[Callable[..., Any]], Callable[..., HttpResp
         return wrapped
 
     return decorate
+
+
+def _read(request: HttpRequest) -> bytes:
+    """The whole body. Everybody may call the mock routes, with as many bytes of files as a test needs."""
+    bodies.allow(request, bodies.UNLIMITED)
+    return b"".join(iter(lambda: request.read(READ_BYTES), b""))
