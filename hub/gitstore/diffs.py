@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from itertools import islice
 from typing import Literal
@@ -33,6 +34,8 @@ PATCH_LINES_MAX = 20_000
 # Larger files are not compared line by line, and so many bytes of files are in one diff.
 PATCH_FILE_BYTES_MAX = 1 << 20
 PATCH_BYTES_MAX = 16 << 20
+# Processor time for comparing: lines that repeat cost much more than others.
+PATCH_SECONDS = 2.0
 # Renames of changed files are looked for among so many files of so many bytes; beyond, only exact ones.
 RENAME_LIMIT = 400
 RENAME_BYTES_MAX = 16 << 20
@@ -74,8 +77,13 @@ class DiffMixin:
     def diff(
         self, old: str | None, new: str, *, with_patch: bool = False, renames: bool = True
     ) -> list[FileChange]:
-        """Files that differ between two commits (`old` None: the empty tree), at most 3,000."""
+        """Files that differ between two commits (`old` None: the empty tree), at most 3,000.
+
+        Files are compared in their order until one of the limits is reached. Of the others it is not known
+        whether they are binary: libgit2 compares a file whole to tell.
+        """
         changes: list[FileChange] = []
+        ends_at = time.thread_time() + PATCH_SECONDS
         lines, size_left = 0, PATCH_BYTES_MAX
         diff = self._raw_diff(old, new, renames=renames)
         for number, delta in enumerate(diff.deltas):
@@ -85,15 +93,19 @@ class DiffMixin:
             if status is None:
                 continue
             additions = deletions = 0
-            patch = ""
+            patch, is_binary = "", False
             size = max(self._size(delta.old_file), self._size(delta.new_file)) if with_patch else 0
-            if with_patch and lines < PATCH_LINES_MAX and size <= min(PATCH_FILE_BYTES_MAX, size_left):
-                piece = diff[number]
-                if piece is not None:
-                    size_left -= size
-                    _, additions, deletions = piece.line_stats
-                    lines += additions + deletions
-                    patch = (piece.data or b"").decode(errors="replace")
+            is_open = with_patch and lines < PATCH_LINES_MAX and time.thread_time() < ends_at
+            if (
+                is_open
+                and size <= min(PATCH_FILE_BYTES_MAX, size_left)
+                and (piece := diff[number]) is not None
+            ):
+                size_left -= size
+                _, additions, deletions = piece.line_stats
+                lines += additions + deletions
+                patch = (piece.data or b"").decode(errors="replace")
+                is_binary = bool(piece.delta.is_binary)
             changes.append(
                 FileChange(
                     path=names.shown(delta.new_file.path),
@@ -104,7 +116,7 @@ class DiffMixin:
                     additions=additions,
                     deletions=deletions,
                     patch=patch,
-                    is_binary=bool(delta.is_binary),
+                    is_binary=is_binary,
                 )
             )
         return changes
@@ -130,10 +142,11 @@ class DiffMixin:
     def patch_text(self, old: str | None, new: str, *, bytes_max: int = 2_000_000) -> str:
         """The unified diff, as `git diff` prints it, cut at `bytes_max`.
 
-        Files above 1 MiB are said to differ, as binary ones are.
+        Files above 1 MiB are said to differ, as binary ones are, and so is the rest of what takes long.
         """
         found: list[str] = []
         left = bytes_max
+        ends_at = time.thread_time() + PATCH_SECONDS
         diff = self._raw_diff(old, new, renames=True)
         for number, delta in enumerate(diff.deltas):
             if left <= 0:
@@ -141,7 +154,8 @@ class DiffMixin:
             text = TOO_LARGE.format(
                 old=names.shown(delta.old_file.path), new=names.shown(delta.new_file.path)
             )
-            if max(self._size(delta.old_file), self._size(delta.new_file)) <= PATCH_FILE_BYTES_MAX:
+            size = max(self._size(delta.old_file), self._size(delta.new_file))
+            if size <= PATCH_FILE_BYTES_MAX and time.thread_time() < ends_at:
                 piece = diff[number]
                 text = (piece.data or b"").decode(errors="replace") if piece is not None else ""
             found.append(text)

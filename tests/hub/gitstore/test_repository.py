@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import random
 import subprocess
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -11,7 +13,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from hub import gitstore
-from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RefExists, RevisionNotFound, writing
+from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RefExists, RevisionNotFound, diffs, writing
 from hub.gitstore.errors import TooManyBranches
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -225,6 +227,39 @@ class TestHistory:
         merged = commit("merge", 5, left, right)
         titles = [found.title for found in repo.history(merged)]
         assert titles == ["merge", "right 4", "left 3", "right 2", "left 1", "initial commit"]
+
+    def test_compares_no_file_beyond_the_limits(
+        self, repo: GitRepository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not even to tell whether it is binary: libgit2 compares all lines for that."""
+        names = "abcdefgh"
+        chance = random.Random(1)
+
+        def shuffled() -> bytes:
+            return b"".join(b"%d\n" % chance.randrange(3000) for _ in range(30_000))
+
+        old = put(repo, "old", **{name: shuffled() for name in names})
+        new = put(repo, "new", **{name: shuffled() for name in names})
+
+        def cost() -> float:
+            started = time.thread_time()
+            changes = repo.diff(old, new, with_patch=True)
+            assert [change.path for change in changes] == list(names)
+            return time.thread_time() - started
+
+        # The lines of the first file are more than a diff shows.
+        one = cost()
+        monkeypatch.setattr(diffs, "PATCH_LINES_MAX", 1 << 30)
+        assert one < cost() / 3
+        monkeypatch.setattr(diffs, "PATCH_SECONDS", 0.0)
+        assert cost() < one / 3
+        assert "Binary files a/h and b/h differ" in repo.patch_text(old, new)
+
+    def test_tells_binary_files(self, repo: GitRepository) -> None:
+        old = put(repo, "old", text=b"1\n", binary=b"\0" * 10)
+        new = put(repo, "new", text=b"2\n", binary=b"\0" * 20)
+        found = {change.path: change.is_binary for change in repo.diff(old, new, with_patch=True)}
+        assert found == {"text": False, "binary": True}
 
     def test_shows_what_differs(self, repo: GitRepository) -> None:
         old = put(repo, "old", kept=b"k\n", changed=b"1\n2\n", gone=b"g\n")
