@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Literal
 
 import pygit2
-from pygit2.enums import DeltaStatus, DiffFind, DiffOption, FileMode
+from pygit2.enums import DeltaStatus, DiffFind, DiffOption, FileMode, MergeFlag
 
 from hub.gitstore import names
 from hub.gitstore.errors import RevisionNotFound
@@ -36,6 +36,8 @@ PATCH_FILE_BYTES_MAX = 1 << 20
 PATCH_BYTES_MAX = 16 << 20
 # Processor time for comparing: lines that repeat cost much more than others.
 PATCH_SECONDS = 2.0
+# Files that both sides of a merge changed, together. A MiB of lines that repeat takes two seconds.
+MERGE_BYTES_MAX = 1 << 20
 # Renames of changed files are looked for among so many files of so many bytes; beyond, only exact ones.
 RENAME_LIMIT = 400
 RENAME_BYTES_MAX = 16 << 20
@@ -180,11 +182,35 @@ class DiffMixin:
             pointer=pointer,
         )
 
+    def merged(self, ours: str, theirs: str) -> tuple[pygit2.Index | None, list[str]]:
+        """The files of both commits merged, or None and the paths that would have to be compared for it and
+        are too large together.
+
+        Of renamed files it is only known where little has changed: libgit2 compares files to find them.
+        """
+        base = self.raw.merge_base(ours, theirs)
+        sides = [self._changed_blobs(str(base) if base else None, side) for side in (ours, theirs)]
+        both = [path for path, (oid, _) in sides[0].items() if sides[1].get(path, (oid, 0))[0] != oid]
+        compared = sum(max(side[path][1] for side in sides) for path in both)
+        if compared > MERGE_BYTES_MAX:
+            return None, sorted(names.shown(path) for path in both)
+        changed = sum(size for side in sides for _, size in side.values())
+        flags = MergeFlag.FIND_RENAMES if changed <= MERGE_BYTES_MAX else MergeFlag(0)
+        return self.raw.merge_commits(ours, theirs, flags=flags), []
+
+    def _changed_blobs(self, base: str | None, commit: str) -> dict[str, tuple[pygit2.Oid, int]]:
+        """Path → (id, size in bytes, of the larger side) of every file that differs from the base."""
+        found: dict[str, tuple[pygit2.Oid, int]] = {}
+        for delta in self._raw_diff(base, commit, renames=False).deltas:
+            size = max(self._size(delta.old_file), self._size(delta.new_file))
+            found[delta.new_file.path] = (delta.new_file.id, size)
+        return found
+
     def conflicts(self, ours: str, theirs: str) -> list[str]:
-        """Paths that a merge of the two commits cannot settle by itself."""
-        index = self.raw.merge_commits(ours, theirs)
-        if index.conflicts is None:
-            return []
+        """Paths that a merge of the two commits cannot settle by itself, or only at too great a cost."""
+        index, too_large = self.merged(ours, theirs)
+        if index is None or index.conflicts is None:
+            return too_large
         paths = {
             names.shown(side.path) for conflict in index.conflicts for side in conflict if side is not None
         }

@@ -15,6 +15,7 @@ from django.conf import settings
 from pygit2.enums import ObjectType
 
 from hub.gitstore.blobs import BlobWriter
+from hub.gitstore.diffs import DiffMixin
 from hub.gitstore.errors import (
     MessageTooLong,
     RefChanged,
@@ -33,10 +34,8 @@ MESSAGE_BYTES_MAX = 224 * 1024
 BRANCHES_MAX = 10_000
 
 
-class WritingMixin:
+class WritingMixin(DiffMixin):
     """The writing half of `GitRepository`."""
-
-    raw: pygit2.Repository
 
     def write_blob(self, data: bytes) -> str:
         return str(self.raw.create_blob(data))
@@ -74,8 +73,13 @@ class WritingMixin:
     def write_merge(
         self, *, ours: str, theirs: str, message: str, author: Author, at: datetime
     ) -> str | None:
-        """A merge commit of two commits, or None when files conflict. Raises: TreeTooLarge."""
-        index = self.raw.merge_commits(ours, theirs)
+        """A merge commit of two commits, or None when files conflict (`conflicts` names them).
+
+        Raises: TreeTooLarge.
+        """
+        index, _ = self.merged(ours, theirs)
+        if index is None:
+            return None
         if len(index) > settings.GIT_TREE_ENTRIES_MAX:
             raise TreeTooLarge(limit=settings.GIT_TREE_ENTRIES_MAX)
         if index.conflicts is not None and any(True for _ in index.conflicts):

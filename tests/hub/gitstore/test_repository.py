@@ -284,6 +284,25 @@ class TestHistory:
         assert "-1\n+2\n" in patch
         assert "[diff cut]" in repo.patch_text(old, new, bytes_max=50)
 
+    def test_merges_no_large_files_that_both_sides_changed(self, repo: GitRepository) -> None:
+        """Comparing them can take minutes, in which the process answers nothing else."""
+        for size, is_merged in ((1_000, True), (diffs.MERGE_BYTES_MAX, False)):
+            lines = [b"%d\n" % number for number in range(size // 4)]
+            base = put(repo, "base", big=b"".join(lines), other=b"1")
+            tree = repo.write_tree(base, {"big": (repo.write_blob(b"".join([b"x\n", *lines])), FILE)})
+            theirs = repo.write_commit(tree=tree, parents=[base], message="t", author=ALICE, at=NOW)
+            ours = put(repo, "ours", big=b"".join([*lines, b"y\n"]))
+            merged = repo.write_merge(ours=ours, theirs=theirs, message="m", author=ALICE, at=NOW)
+            assert (merged is not None) == is_merged
+            assert repo.conflicts(ours, theirs) == ([] if is_merged else ["big"])
+            # What one side alone changed is taken over as it is, of whatever size.
+            beside = put(repo, "beside", other=b"2")
+            assert repo.conflicts(beside, theirs) == ([] if is_merged else ["big"])
+            alone = repo.write_commit(tree=tree, parents=[base], message="a", author=ALICE, at=NOW)
+            tree = repo.write_tree(base, {"other": (repo.write_blob(b"3"), FILE)})
+            aside = repo.write_commit(tree=tree, parents=[base], message="b", author=ALICE, at=NOW)
+            assert repo.conflicts(aside, alone) == []
+
     def test_lists_conflicts_and_merges_what_has_none(self, repo: GitRepository) -> None:
         base = put(repo, "base", same=b"1\n")
         ours = put(repo, "ours", same=b"2\n")
