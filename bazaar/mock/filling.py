@@ -50,8 +50,8 @@ def add_repository(values: dict[str, Any], *, now: datetime) -> str:
         now=now,
     )
     if contents:
-        staging = Staging(repository=repository, commit=repository.head_sha, now=now)
-        operations = [staging.add(path, [data]) for path, data in contents.items()]
+        with Staging(repository=repository, commit=repository.head_sha, now=now) as staging:
+            operations = [staging.add(path, [data]) for path, data in contents.items()]
         revisions.commit(
             actor=SYSTEM,
             repository=repository,

@@ -35,6 +35,7 @@ class Staging:
     """Takes the content of the files of one coming commit, one after another, as streams of bytes.
 
     It is a context manager: all content is in the repository, and on the disk, once the context has ended.
+    Used without its context, each file is there as soon as it is added, with a sync of its own.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Staging:
         self._blobs = self.git.blob_writer()
 
     def __enter__(self) -> Self:
+        self._blobs.__enter__()
         return self
 
     def __exit__(

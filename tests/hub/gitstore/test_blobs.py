@@ -50,6 +50,12 @@ class TestBlobs:
         assert packs_of(raw) == []
         assert len(list((Path(raw.path) / "objects").glob("??/*"))) == count
 
+    def test_are_there_at_once_without_a_context(self, raw: pygit2.Repository) -> None:
+        writer = BlobWriter(raw)
+        for number in range(LOOSE_MAX + 3):
+            assert writer.add(b"%d" % number) in raw
+        assert packs_of(raw) == []
+
     def test_become_one_pack_where_they_are_many(self, raw: pygit2.Repository) -> None:
         write(raw, [b"%d" % number for number in range(MANY)])
         assert packs_of(raw) == [".idx", ".pack"]
