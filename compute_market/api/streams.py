@@ -198,7 +198,8 @@ class Broadcaster:
                         with self._lock:
                             self._news.update(message["data"].decode().split())
                         self._wake()
-            except redis.RedisError:
+            except (redis.RedisError, OSError, ValueError):
+                # The client raises the last two where its connection was closed while it read.
                 time.sleep(POLL_SECONDS)
 
     def _run(self) -> None:

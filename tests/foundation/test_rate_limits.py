@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from foundation import rate_limits, redis_connection
+from foundation import rate_limits
 from foundation.rate_limits import Limit
+from tests.servers.clients_of_redis import forget_client
 
 
 @pytest.fixture
@@ -45,12 +46,12 @@ class TestLimit:
 
 @pytest.fixture
 def _redis_away(settings: Any, tmp_path: Path) -> Iterator[None]:
+    forget_client()
+    rate_limits._limiter.cache_clear()
     settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
-    for cached in (redis_connection.connection, rate_limits._limiter):
-        cached.cache_clear()
     yield
-    for cached in (redis_connection.connection, rate_limits._limiter):
-        cached.cache_clear()
+    forget_client()
+    rate_limits._limiter.cache_clear()
 
 
 @pytest.mark.usefixtures("_redis_away")
