@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 import traceback
 from collections import Counter
@@ -30,10 +29,6 @@ class Report:
     statuses: Counter[int] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
-
-
-def fresh_seed() -> int:
-    return int.from_bytes(os.urandom(6), "big")
 
 
 def run(world: World, *, first_seed: int, count: int, failures_max: int = 20) -> Report:

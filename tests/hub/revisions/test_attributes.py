@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import subprocess
@@ -148,7 +149,7 @@ DIFFERS_BETWEEN_VERSIONS = re.compile(rb'[^/\s"*]\*\*+(?:[/\s"]|\\{1,2}/|\Z)')
 class TestAgainstGit:
     """Many generated files, each compared with what `git check-attr` and `git check-ignore` say."""
 
-    SEED = random.randrange(10**9)
+    SEED = int(os.environ.get("BAZAAR_FUZZ_SEED", "1"))
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
