@@ -13,10 +13,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from bazaar import monitoring, nodes
 from bazaar.celery import app
+from foundation.redis_connection import hasty_connection
 from hub import blobstore
 from hub.errors import Refusal
 
-TIMEOUT_SECONDS = 2.0
 PROBE_KEY = "probe/ready"
 
 
@@ -54,7 +54,7 @@ def _database() -> str:
 
 def _redis() -> str:
     try:
-        _client().ping()
+        hasty_connection().ping()
     except redis.RedisError as error:
         return str(error)
     return ""
@@ -86,18 +86,12 @@ def _git() -> str:
     return _folder("GIT_ROOT")() or nodes.problem_of_share(settings.GIT_ROOT)
 
 
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
-    )
-
-
 def queue_lengths() -> dict[str, int]:
     """Tasks that wait in each queue; empty when Redis does not answer."""
     prefix = str(settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("global_keyprefix", ""))
     names = [queue.name for queue in app.amqp.queues.values()]
     try:
-        return {name: int(_client().llen(f"{prefix}{name}")) for name in names}
+        return {name: int(hasty_connection().llen(f"{prefix}{name}")) for name in names}
     except redis.RedisError:
         return {}
 

@@ -20,7 +20,7 @@ from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from foundation import callers
-from foundation.redis_connection import connection
+from foundation.redis_connection import connection, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Limit:
         if self.amount <= 0:
             return 0
         with contextlib.suppress(redis.RedisError):
-            if not _limiter(settings.REDIS_PREFIX).hit(self._item, self.purpose, *caller, cost=cost):
+            if not _limiter().hit(self._item, self.purpose, *caller, cost=cost):
                 return self._seconds_left(caller)
         return 0
 
@@ -45,21 +45,21 @@ class Limit:
         if self.amount <= 0:
             return 0
         with contextlib.suppress(redis.RedisError):
-            if not _limiter(settings.REDIS_PREFIX).test(self._item, self.purpose, *caller):
+            if not _limiter().test(self._item, self.purpose, *caller):
                 return self._seconds_left(caller)
         return 0
 
     def forget(self, *caller: str) -> None:
         """Begin this caller's count anew."""
         with contextlib.suppress(redis.RedisError):
-            _limiter(settings.REDIS_PREFIX).clear(self._item, self.purpose, *caller)
+            _limiter().clear(self._item, self.purpose, *caller)
 
     @property
     def _item(self) -> RateLimitItemPerSecond:
         return RateLimitItemPerSecond(self.amount, self.seconds)
 
     def _seconds_left(self, caller: tuple[str, ...]) -> int:
-        ends_at, _ = _limiter(settings.REDIS_PREFIX).get_window_stats(self._item, self.purpose, *caller)
+        ends_at, _ = _limiter().get_window_stats(self._item, self.purpose, *caller)
         return max(1, math.ceil(ends_at - time.time()))
 
 
@@ -73,9 +73,10 @@ def limited_address(request: HttpRequest) -> str | None:
     return callers.network_of(callers.address_of(request))
 
 
+def _limiter() -> FixedWindowRateLimiter:
+    return _limiter_of(connection().connection_pool, key("limits"))
+
+
 @cache
-def _limiter(prefix: str) -> FixedWindowRateLimiter:
-    pool = connection().connection_pool
-    return FixedWindowRateLimiter(
-        RedisStorage("redis://", connection_pool=pool, key_prefix=f"{prefix}:limits")
-    )
+def _limiter_of(pool: redis.ConnectionPool, prefix: str) -> FixedWindowRateLimiter:
+    return FixedWindowRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix=prefix))

@@ -19,7 +19,7 @@ from compute_market.api.streams import HEARTBEAT_SECONDS, Broadcaster, Event, Fu
 from compute_market.event_channel import CHANNEL
 from foundation.inputs import whole_number
 from foundation.rate_limits import limited_address
-from foundation.redis_connection import connection
+from foundation.redis_connection import connection, key
 
 POLL_SECONDS = 0.5
 LAST_EVENT_ID = [
@@ -51,7 +51,7 @@ def fetch(topic: str, after: int, limit: int) -> Sequence[Event]:
 @cache
 def broadcaster() -> Broadcaster:
     """The one of this process, made when the first stream is asked for (after a fork, never before)."""
-    return Broadcaster(fetch=fetch, redis_connection=connection, channel=f"{settings.REDIS_PREFIX}:{CHANNEL}")
+    return Broadcaster(fetch=fetch, redis_connection=connection, channel=key(CHANNEL))
 
 
 def last_event_id(request: Request) -> int | None:

@@ -9,23 +9,17 @@ import json
 import logging
 from collections import defaultdict
 from datetime import datetime
-from functools import cache
 
 import redis
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from compute_market.leases.models import Lease, LeaseTraffic
 from compute_market.tunnels.bookkeeping import LEASES_OVER, NODES_WOKEN, TRAFFIC
+from foundation.redis_connection import hasty_connection, key
 
 BATCHES_MAX = 500
 log = logging.getLogger(__name__)
-
-
-@cache
-def _connection() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1)
 
 
 def tell_over(lease_id: int) -> None:
@@ -41,7 +35,7 @@ def wake_node(node_id: int) -> None:
 def _publish(channel: str, number: int) -> None:
     def publish() -> None:
         try:
-            _connection().publish(f"{settings.REDIS_PREFIX}:{channel}", str(number))
+            hasty_connection().publish(key(channel), str(number))
         except redis.RedisError as error:
             log.warning("the tunnels were not told: %s %s: %s", channel, number, error)
 
@@ -53,7 +47,7 @@ def write_down(*, now: datetime) -> int:
 
     A batch is taken before it is written: a crash in between loses it, and never counts it twice.
     """
-    taken = _connection().lpop(f"{settings.REDIS_PREFIX}:{TRAFFIC}", BATCHES_MAX)
+    taken = hasty_connection().lpop(key(TRAFFIC), BATCHES_MAX)
     sums: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
     for batch in taken if isinstance(taken, list) else ():
         for lease, counts in json.loads(batch).items():

@@ -18,8 +18,9 @@ from functools import cache
 from typing import Self
 
 import redis
-from django.conf import settings
 from redis.commands.core import Script
+
+from foundation.redis_connection import hasty_connection, key
 
 KEY_MILLISECONDS = 1000
 LISTEN_SECONDS = 0.2
@@ -47,7 +48,9 @@ def needs_task(shard: int) -> bool:
     try:
         return bool(
             _wake_script()(
-                keys=[_sent_key(shard), _listening_key(shard), _wakeups_key(shard)], args=[KEY_MILLISECONDS]
+                client=hasty_connection(),
+                keys=[_sent_key(shard), _listening_key(shard), _wakeups_key(shard)],
+                args=[KEY_MILLISECONDS],
             )
         )
     except redis.RedisError:
@@ -57,7 +60,7 @@ def needs_task(shard: int) -> bool:
 def task_begun(shard: int) -> None:
     """Forget that a task was sent: it has begun, and the next commit must send another wake-up."""
     try:
-        _redis().delete(_sent_key(shard))
+        hasty_connection().delete(_sent_key(shard))
     except redis.RedisError:
         return
 
@@ -84,7 +87,7 @@ class Listener:
         # Wake-ups that were not read are lost here: the caller reads the log once more.
         if self._is_listening:
             with contextlib.suppress(redis.RedisError):
-                _redis().delete(_listening_key(self.shard), _wakeups_key(self.shard))
+                hasty_connection().delete(_listening_key(self.shard), _wakeups_key(self.shard))
 
     def wait(self) -> bool:
         """Wait a moment for a wake-up. False if there was none, or if the time to listen is over.
@@ -98,7 +101,7 @@ class Listener:
             # If the key had expired, the batch took longer than it lasts, and wake-ups were sent elsewhere.
             if (
                 self._announce()
-                and _redis().blpop([_wakeups_key(self.shard)], timeout=LISTEN_SECONDS) is None
+                and hasty_connection().blpop([_wakeups_key(self.shard)], timeout=LISTEN_SECONDS) is None
             ):
                 return False
         except redis.RedisError:
@@ -109,26 +112,22 @@ class Listener:
     def _announce(self) -> bool:
         """Say that we listen for the next second. True if the key of before was still there."""
         self._is_listening = True
-        return bool(_redis().set(_listening_key(self.shard), 1, px=KEY_MILLISECONDS, get=True))
+        return bool(hasty_connection().set(_listening_key(self.shard), 1, px=KEY_MILLISECONDS, get=True))
 
 
 def _sent_key(shard: int) -> str:
-    return f"{settings.REDIS_PREFIX}:market-wakeup-sent:{shard}"
+    return key("market-wakeup-sent", shard)
 
 
 def _listening_key(shard: int) -> str:
-    return f"{settings.REDIS_PREFIX}:market-listening:{shard}"
+    return key("market-listening", shard)
 
 
 def _wakeups_key(shard: int) -> str:
-    return f"{settings.REDIS_PREFIX}:market-wakeups:{shard}"
-
-
-@cache
-def _redis() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1)
+    return key("market-wakeups", shard)
 
 
 @cache
 def _wake_script() -> Script:
-    return _redis().register_script(WAKE)
+    """Known to Redis by its hash after the first call; sent again when Redis has forgotten it."""
+    return Script(hasty_connection(), WAKE)

@@ -12,12 +12,12 @@ import contextlib
 import json
 import logging
 
-import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from compute_market.tunnels import presence
 from compute_market.tunnels.nodes import Nodes
 from compute_market.tunnels.works import Works
+from foundation.redis_clients import asyncio_client
 
 LEASES_OVER = "market-leases-over"
 NODES_WOKEN = "market-nodes-woken"
@@ -31,7 +31,7 @@ class Books:
 
     def __init__(self, works: Works, nodes: Nodes, *, url: str, prefix: str) -> None:
         self.works, self.nodes, self.prefix = works, nodes, prefix
-        self._redis = redis.Redis.from_url(url, socket_connect_timeout=2)
+        self._redis = asyncio_client(url, connect_seconds=2)
 
     async def listen(self) -> None:
         """Hear of leases that are over and of nodes with something to do, until cancelled."""

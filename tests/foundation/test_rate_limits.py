@@ -1,5 +1,4 @@
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ from django.test import RequestFactory
 
 from foundation import rate_limits
 from foundation.rate_limits import Limit
-from tests.servers.clients_of_redis import forget_client
 
 
 @pytest.fixture
@@ -45,13 +43,8 @@ class TestLimit:
 
 
 @pytest.fixture
-def _redis_away(settings: Any, tmp_path: Path) -> Iterator[None]:
-    forget_client()
-    rate_limits._limiter.cache_clear()
+def _redis_away(settings: Any, tmp_path: Path) -> None:
     settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
-    yield
-    forget_client()
-    rate_limits._limiter.cache_clear()
 
 
 @pytest.mark.usefixtures("_redis_away")

@@ -17,6 +17,7 @@ from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.receivers import goes_on
 from compute_market.tunnels.bookkeeping import LEASES_OVER, NODES_WOKEN, TRAFFIC
 from compute_market.tunnels.grants import Grant, GrantRefused, Ticket
+from foundation.redis_connection import hasty_connection
 from hub.interface import Principal, User
 from tests.factories import market
 from tests.factories.market import NOON
@@ -123,7 +124,7 @@ class TestEnds:
         django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     ) -> None:
         lease, holder = running
-        with traffic._connection().pubsub(ignore_subscribe_messages=True) as messages:  # type: ignore[no-untyped-call]
+        with hasty_connection().pubsub(ignore_subscribe_messages=True) as messages:  # type: ignore[no-untyped-call]
             messages.subscribe(f"{settings.REDIS_PREFIX}:{LEASES_OVER}")
             assert messages.get_message(timeout=5) is None
             with django_capture_on_commit_callbacks(execute=True):
@@ -146,7 +147,7 @@ class TestEnds:
             lambda: market.lease(lease.node, holder=holder, start=NOON),
             lambda: jobs.advance(now=NOON),
         ]
-        with traffic._connection().pubsub(ignore_subscribe_messages=True) as wakeups:  # type: ignore[no-untyped-call]
+        with hasty_connection().pubsub(ignore_subscribe_messages=True) as wakeups:  # type: ignore[no-untyped-call]
             wakeups.subscribe(f"{settings.REDIS_PREFIX}:{NODES_WOKEN}")
             assert wakeups.get_message(timeout=5) is None
             woke = []
@@ -175,7 +176,7 @@ class TestTraffic:
         lease, _ = running
         name = f"{settings.REDIS_PREFIX}:{TRAFFIC}"
         for counts in ({lease.pk: [1, 20, 1]}, {lease.pk: [2, 30, 1], 10**9: [5, 5, 5]}):
-            traffic._connection().rpush(name, json.dumps(counts))
+            hasty_connection().rpush(name, json.dumps(counts))
         assert traffic.write_down(now=NOON + timedelta(minutes=1)) == 1
         row = LeaseTraffic.objects.get(lease=lease)
         assert (row.bytes_in, row.bytes_out, row.streams) == (3, 50, 2)

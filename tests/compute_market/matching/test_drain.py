@@ -17,6 +17,7 @@ from compute_market.clock import database_now
 from compute_market.matching import drain, jobs, services, shard_engines, tasks, wakeups
 from compute_market.matching.models import Cursor, Level, Order, Outbox, Snapshot, Trade
 from compute_market.offers.models import Node
+from foundation.redis_connection import hasty_connection
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import BUY, buy, sell
@@ -182,7 +183,7 @@ class TestPost:
 
     def test_looks_again_if_it_was_not_manned_for_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with self.post() as listener:
-            wakeups._redis().delete(wakeups._listening_key(0))
+            hasty_connection().delete(wakeups._listening_key(0))
             assert wakeups.needs_task(0)
             assert listener.wait()
 

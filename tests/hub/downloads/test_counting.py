@@ -22,7 +22,6 @@ from hub.downloads import buffer, counters, jobs, selectors, services
 from hub.downloads.models import DailyDownloads
 from hub.repos.models import Repository
 from tests.hub.search.catalogue import NOW, add
-from tests.servers.clients_of_redis import forget_client
 
 pytestmark = pytest.mark.django_db
 
@@ -52,11 +51,9 @@ class OwnRedis:
 @pytest.fixture
 def own_redis(tmp_path: Path, settings: Settings) -> Iterator[OwnRedis]:
     own = OwnRedis(tmp_path)
-    forget_client()
     settings.REDIS_URL = f"unix://{own.socket}"
     yield own
     redis_connection.connection().close()
-    forget_client()
     with suppress(ProcessLookupError):
         own.stop()
 
