@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from compute_market.client import Market as Client
+from bazaar_client import Market as Client
 
 if TYPE_CHECKING:
     from bazaar.testing.hub import ModelHub

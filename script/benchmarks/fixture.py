@@ -12,7 +12,8 @@ from typing import Any
 
 ROOT = str(Path(__file__).resolve().parents[2])
 sys.path.insert(0, ROOT)
-os.environ["PYTHONPATH"] = ROOT  # the server's process begins elsewhere
+sys.path.insert(0, f"{ROOT}/packages/client")
+os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT}/packages/client"  # the server's process begins elsewhere
 
 from bazaar.testing.hub import ModelHub, Server
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compute_market.client import cli
+from bazaar_client import cli
 from compute_market.clock import HOUR
 from compute_market.leases import jobs, selectors
 from compute_market.leases import services as leasing

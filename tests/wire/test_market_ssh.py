@@ -206,7 +206,7 @@ class TestCommandLine:
 
     def market(self, client: Client, *words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [sys.executable, "-m", "compute_market.client", *words],
+            [sys.executable, "-m", "bazaar_client", *words],
             input=data,
             capture_output=True,
             timeout=90,
@@ -223,7 +223,7 @@ class TestCommandLine:
         tenant = client.tenant
         return {
             **tenant.bazaar.client_env(home=home),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}:{ROOT}/packages/client",
             "BAZAAR_URL": tenant.bazaar.url,
             "BAZAAR_TOKEN": tenant.token,
             # OpenSSH asks the system for the home, not the environment.
@@ -271,7 +271,7 @@ class TestCommandLine:
         (local,) = ports.free_ports(1)
         words = ["forward", str(client.tenant.lease), "web", "--local", str(local)]
         process = processes.spawn(
-            [sys.executable, "-m", "compute_market.client", *words], env=self.environment(client)
+            [sys.executable, "-m", "bazaar_client", *words], env=self.environment(client)
         )
         try:
             processes.wait_until(lambda: listens(local), what="market forward", process=process)

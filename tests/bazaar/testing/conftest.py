@@ -28,7 +28,7 @@ def run_tests(tmp_path: Path) -> RunTests:
             env={
                 **os.environ,
                 "TMPDIR": str(tmp_path),
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packages" / "client")]),
                 "DJANGO_SETTINGS_MODULE": "",
                 "HF_ENDPOINT": "http://a.invalid",
             },

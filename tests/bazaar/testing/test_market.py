@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compute_market.client import MarketError
+from bazaar_client import MarketError
 
 H100 = "h100-sxm-80g.cn-east.reserved.ib"
 PRICE = 18_000_000

@@ -101,7 +101,7 @@ class TestPlugin:
         assert "URL http://127.0.0.1:" in text
 
     def test_hub_may_run_elsewhere(self, run_tests: RunTests, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT}/packages/client")
         server = Server()
         try:
             url = server.wait()

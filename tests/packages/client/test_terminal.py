@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from compute_market import client
+import bazaar_client as client
+from bazaar_client import cli, verbs
+from bazaar_client.changes import Change
+from bazaar_client.market import Market
+from bazaar_client.shown import Out
+from bazaar_client.watching import told
 from compute_market.api import examples
-from compute_market.client import cli, verbs
-from compute_market.client.changes import Change
-from compute_market.client.market import Market
-from compute_market.client.shown import Out
-from compute_market.client.watching import told
 
 EVIL = "\x1b[2J\u202e\x07"
 SPOILT_NOT = re.compile(r"\d{4}-\d\d-\d\dT")

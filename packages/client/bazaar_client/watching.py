@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from compute_market.amounts import credits_of
-from compute_market.client.changes import Change, follow
-from compute_market.client.market import Market
-from compute_market.client.shown import Out, moment, number
+from bazaar_client.amounts import credits_of
+from bazaar_client.changes import Change, follow
+from bazaar_client.market import Market
+from bazaar_client.shown import Out, moment, number
 
 
 def watch(market: Market, out: Out, args: argparse.Namespace) -> None:

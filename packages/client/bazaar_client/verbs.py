@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from compute_market.amounts import credits_of
-from compute_market.client import ways
-from compute_market.client.market import Market, MarketError
-from compute_market.client.shown import (
+from bazaar_client import ways
+from bazaar_client.amounts import credits_of
+from bazaar_client.market import Market, MarketError
+from bazaar_client.shown import (
     Column,
     Out,
     line,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from compute_market.client import cli, verbs
-from compute_market.client.market import pause_seconds
-from compute_market.client.shown import Column, Out, number, output, plain
+from bazaar_client import cli, verbs
+from bazaar_client.market import pause_seconds
+from bazaar_client.shown import Column, Out, number, output, plain
 
 
 class Answers:

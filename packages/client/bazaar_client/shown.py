@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from compute_market.amounts import credits_of
+from bazaar_client.amounts import credits_of
 
 NOTHING = "–"
 # Control, format (bidirectional overrides among them), surrogate, line and paragraph separators.

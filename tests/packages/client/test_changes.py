@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from compute_market.client import changes
-from compute_market.client.market import Market, MarketError
+from bazaar_client import changes
+from bazaar_client.market import Market, MarketError
 
 Answer = tuple[int, bytes]
 

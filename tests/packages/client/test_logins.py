@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from compute_market.client import cli
-from compute_market.client.shown import Out
+from bazaar_client import cli
+from bazaar_client.shown import Out
 from tests.servers import ports
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHxk"

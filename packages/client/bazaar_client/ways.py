@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from compute_market.client.market import Market, MarketError
-from compute_market.client.shown import Column, Out, line
+from bazaar_client.market import Market, MarketError
+from bazaar_client.shown import Column, Out, line
 
 PIPE_PROTOCOL = "bazaar-tcp/1"
 PIECE_BYTES = 256 * 1024

@@ -2,6 +2,6 @@
 
 import sys
 
-from compute_market.client.cli import main
+from bazaar_client.cli import main
 
 sys.exit(main())

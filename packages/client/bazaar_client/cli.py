@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from compute_market.amounts import MICROS_PER_CREDIT
-from compute_market.client import verbs, watching, ways
-from compute_market.client.market import Market, MarketError
-from compute_market.client.shown import Out, line, progress
+from bazaar_client import verbs, watching, ways
+from bazaar_client.amounts import MICROS_PER_CREDIT
+from bazaar_client.market import Market, MarketError
+from bazaar_client.shown import Out, line, progress
 
 WAIT_SECONDS = 10.0
 EXAMPLES = """examples:

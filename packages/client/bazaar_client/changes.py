@@ -12,7 +12,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode
 
-from compute_market.client.market import RETRIED, Market, refusal
+from bazaar_client.market import RETRIED, Market, refusal
 
 # The hub sends a heartbeat every 15 seconds.
 SILENCE_SECONDS = 60
