@@ -160,6 +160,8 @@ BEHIND_FRONT_SERVER = False
 REDIS_URL = env.redis_url(DATA_DIR)
 # Separates deployments, and parallel test runs, that share one Redis.
 REDIS_PREFIX = os.environ.get("BAZAAR_REDIS_PREFIX", "bazaar")
+# Answers that took long are kept there (ADR 0187). Another store of Django's may take its place.
+CACHES = {"default": {"BACKEND": "foundation.cache.Cache"}}
 _celery_redis = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_URL = _celery_redis
 CELERY_TASK_IGNORE_RESULT = True

@@ -1,4 +1,4 @@
-"""Who touched what last, with a cache of the answers in Redis.
+"""Who touched what last, with a cache of the answers.
 
 An answer is kept under (repository, folder, commit): for the commit that was asked about, and for the newest
 commit that touched the folder. The history behind a commit id never changes, so neither does the answer. A
@@ -11,27 +11,22 @@ answer replaces the older, so the cache cannot outgrow `SLOTS` × `BYTES_MAX`.
 from __future__ import annotations
 
 import hashlib
-import logging
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 import orjson
-import redis
+from django.core.cache import cache
 
-from foundation.redis_connection import connection, key
 from hub.gitstore import Commit
 from hub.gitstore.last_commits import parts_of
 from hub.repos.models import Repository
 from hub.revisions import selectors
 
-log = logging.getLogger(__name__)
-
 SLOTS = 1024
 BYTES_MAX = 128 * 1024
 KEPT_SECONDS = 24 * 3600
-# What one request may ask Redis for; a recursive list can span thousands of folders.
+# What one request may ask the cache for; a recursive list can span thousands of folders.
 RECALLS_MAX = 256
 
 
@@ -43,9 +38,9 @@ def of_paths(repository: Repository, commit: str, paths: Iterable[str]) -> dict[
     wanted = list(dict.fromkeys(paths))
     if not wanted:
         return {}
-    cache = _Cache(repository.storage)
-    found = selectors.git_of(repository).last_commits(commit, wanted, recall=cache.recall)
-    cache.keep(commit, found.by_path, found.touched)
+    kept = _Kept(repository.storage)
+    found = selectors.git_of(repository).last_commits(commit, wanted, recall=kept.recall)
+    kept.keep(commit, found.by_path, found.touched)
     return found.by_path
 
 
@@ -57,8 +52,8 @@ def commits_of(repository: Repository, commit: str, paths: Iterable[str]) -> dic
     return {path: commits[oid] for path, oid in found.items()}
 
 
-class _Cache:
-    """The kept answers of one repository, for one request. Without Redis nothing is known or kept."""
+class _Kept:
+    """The kept answers of one repository, for one request."""
 
     def __init__(self, storage: str) -> None:
         self.storage = storage
@@ -88,19 +83,13 @@ class _Cache:
 
     def _get(self, folder: str, commit: str) -> dict[str, str]:
         identity = self._identity(folder, commit)
-        try:
-            stored = cast("bytes | None", connection().get(_slot(identity)))
-        except redis.RedisError as error:
-            self._give_up(error)
-            return {}
+        stored: bytes | None = cache.get(_slot(identity))
         if stored is None or not stored.startswith(identity):
             return {}
         commits, names = orjson.loads(zlib.decompress(stored[len(identity) :]))
         return {name: commits[number] for name, number in names.items()}
 
     def _put(self, folder: str, commit: str, names: Mapping[str, str]) -> None:
-        if self.recalls > RECALLS_MAX:
-            return
         numbers = {oid: number for number, oid in enumerate(dict.fromkeys(names.values()))}
         try:
             text = orjson.dumps([list(numbers), {name: numbers[oid] for name, oid in names.items()}])
@@ -109,21 +98,13 @@ class _Cache:
             return
         identity = self._identity(folder, commit)
         value = identity + zlib.compress(text, 1)
-        if len(value) > BYTES_MAX:
-            return
-        try:
-            connection().set(_slot(identity), value, ex=KEPT_SECONDS)
-        except redis.RedisError as error:
-            self._give_up(error)
+        if len(value) <= BYTES_MAX:
+            cache.set(_slot(identity), value, KEPT_SECONDS)
 
     def _identity(self, folder: str, commit: str) -> bytes:
         text = f"{self.storage}/{commit}/{folder}".encode(errors="surrogateescape")
         return hashlib.sha256(text).digest()
 
-    def _give_up(self, error: redis.RedisError) -> None:
-        log.warning("The cache of last commits is not reachable: %s", error)
-        self.recalls = RECALLS_MAX + 1
-
 
 def _slot(identity: bytes) -> str:
-    return key("last-commits", int.from_bytes(identity[:4]) % SLOTS)
+    return f"last-commits:{int.from_bytes(identity[:4]) % SLOTS}"

@@ -7,11 +7,12 @@ is full, which is soon, since no filter leaves out much. Neither way depends on 
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
 
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
@@ -24,7 +25,7 @@ from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import policies
 from hub.repos.models import Gating, Kind, Repository
 from hub.revisions.models import RepositoryFacts, RepositoryTag
-from hub.search import index, keyset, remembered, tokens
+from hub.search import index, keyset, tokens
 from hub.search.index import Field, Match
 from hub.search.keyset import Position
 from hub.search.queries import FILTERS_MAX, LIMIT_MAX, Facets, FacetValue, ListQuery, Page, Sort
@@ -275,7 +276,7 @@ def _is_narrowed(query: ListQuery) -> bool:
     return any(bound is not None for bound in bounds)
 
 
-@lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=128)
 def _first_public(sort: Sort, limit: int) -> CompiledQuery[Repository]:
     """The ids of the first page of a kind as everybody sees it: what most lists ask for."""
 
@@ -297,7 +298,7 @@ def _loaded(ids: list[int], wide: frozenset[str]) -> list[Repository]:
     return [by_id[pk] for pk in ids if pk in by_id]
 
 
-@cache
+@functools.cache
 def _of_ids(wide: frozenset[str]) -> CompiledQuery[Repository]:
     left_out = [*UNUSED, *(f"facts__{column}" for column in WIDE - wide)]
     return CompiledQuery(
@@ -353,8 +354,8 @@ def _estimated(actor: Principal, kind: str, query: ListQuery, narrowings: list[_
 
 def _sample(kind: str) -> tuple[int, list[int]]:
     """How many repositories of the kind there are, and the ids of some that lie evenly among them."""
-    name = f"sample:{kind}"
-    kept = remembered.get(name)
+    name = _sample_name(kind)
+    kept = cache.get(name)
     if kept is None:
         started = time.monotonic()
         ids = list(Repository.objects.live().filter(kind=kind).order_by("pk").values_list("pk", flat=True))
@@ -363,8 +364,12 @@ def _sample(kind: str) -> tuple[int, list[int]]:
         if step > 1:
             # A sample that is everything is not kept: it has to know of what came a moment ago.
             seconds = max(SLOW_KEPT_SECONDS, (time.monotonic() - started) * KEPT_TIMES_TAKEN)
-            remembered.put(name, kept, seconds=seconds)
+            cache.set(name, kept, seconds)
     return kept[0], kept[1]
+
+
+def _sample_name(kind: str) -> str:
+    return f"search:sample:{kind}"
 
 
 def _rounded(number: float) -> int:
@@ -387,19 +392,19 @@ def _top(rows: Iterable[tuple[str, str, int]]) -> dict[str, list[FacetValue]]:
 
 def _facets_of_kind(kind: str, *, is_exact: bool) -> Facets:
     """Counted over the public repositories, and remembered for 100 times as long as counting took."""
-    kept = remembered.get(_facets_name(kind))
+    kept = cache.get(_facets_name(kind))
     total, _, by_type = kept if kept is not None else count_facets(kind)
     values = {type_: [FacetValue(*pair) for pair in pairs] for type_, pairs in by_type.items()}
     return Facets(values, total=total, is_exact=is_exact)
 
 
 def _facets_name(kind: str) -> str:
-    return f"facets:{kind}"
+    return f"search:facets:{kind}"
 
 
 def slow_facets() -> list[str]:
     """The kinds whose counts are remembered and took so long that nobody should wait for them again."""
-    kept = {kind: remembered.get(_facets_name(kind)) for kind in Kind.values}
+    kept = {kind: cache.get(_facets_name(kind)) for kind in Kind.values}
     return [kind for kind, found in kept.items() if found is not None and found[1] >= SLOW_SECONDS]
 
 
@@ -410,7 +415,7 @@ def count_facets(kind: str) -> tuple[int, float, dict[str, list[tuple[str, int]]
     by_type = {type_: [(found.value, found.count) for found in values] for type_, values in counted.items()}
     seconds = time.monotonic() - started
     kept_seconds = max(seconds * KEPT_TIMES_TAKEN, SLOW_KEPT_SECONDS if seconds >= SLOW_SECONDS else 0)
-    remembered.put(_facets_name(kind), [total, seconds, by_type], seconds=kept_seconds)
+    cache.set(_facets_name(kind), [total, seconds, by_type], kept_seconds)
     return total, seconds, by_type
 
 

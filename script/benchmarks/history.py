@@ -26,12 +26,12 @@ django.setup()
 
 import pygit2
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 from django.test.utils import setup_databases, setup_test_environment
 from pygit2.enums import FileMode
 
 from bazaar.server import processes, redis
-from foundation.redis_connection import connection, key
 from hub.gitstore import folder_of
 from hub.repos.models import Repository
 from hub.revisions import jobs
@@ -65,8 +65,7 @@ def fill(repository: Repository, *, files: int, beside: int, inside: int) -> Non
 
 
 def forget() -> None:
-    if keys := connection().keys(key("last-commits", "*")):
-        connection().delete(*keys)
+    cache.clear()
 
 
 def median_ms(

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -17,7 +18,6 @@ from hub.repos import gating
 from hub.repos.models import Kind, Repository
 from hub.revisions import lineage
 from hub.revisions.models import RepositoryFacts
-from hub.search import remembered
 from hub.web import contents, links, usage
 from hub.web.forms import AccessRequestForm
 from hub.web.rendering import charts, front
@@ -85,8 +85,8 @@ def children_of(repo_page: RepositoryPage) -> list[tuple[str, int, str]]:
     repository = repo_page.repository
     if repository.kind != Kind.MODEL:
         return []
-    name = f"children:{repository.storage}:{repo_page.actor.user_id or 0}"
-    counts: dict[str, int] | None = remembered.get(name)
+    name = f"search:children:{repository.storage}:{repo_page.actor.user_id or 0}"
+    counts: dict[str, int] | None = cache.get(name)
     if counts is None:
         started = time.monotonic()
         counts = dict(
@@ -96,7 +96,7 @@ def children_of(repo_page: RepositoryPage) -> list[tuple[str, int, str]]:
         )
         if time.monotonic() - started > SLOW_SECONDS:
             # A base of thousands of models; what its tree says may be a few minutes old.
-            remembered.put(name, counts, seconds=SLOW_KEPT_SECONDS)
+            cache.set(name, counts, SLOW_KEPT_SECONDS)
     return [
         (relation, number, f"base_model:{relation}:{repository.full_name}")
         for relation, number in counts.items()

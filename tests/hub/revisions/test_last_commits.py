@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from unittest import mock
 
 import pytest
+from django.core.cache import cache
 from pytest_django.fixtures import Settings
 
-from foundation.redis_connection import connection, key
+from foundation.redis_connection import connection
 from hub.accounts.principals import Principal
 from hub.gitstore import GitRepository
 from hub.repos.models import Repository
@@ -111,8 +113,7 @@ class TestOfPaths:
             assert {oid for path, oid in last_commits.of_paths(repo, head, paths).items() if "/" in path} == {
                 head
             }
-        assert connection().exists(key("last-commits", 0))
-        assert 0 < connection().ttl(key("last-commits", 0)) <= last_commits.KEPT_SECONDS
+        assert 0 < connection().ttl(cache.make_key("last-commits:0")) <= last_commits.KEPT_SECONDS
 
     def test_keeps_no_answer_that_is_too_long(
         self, alice: Principal, repo: Repository, walks: Walks, monkeypatch: pytest.MonkeyPatch
@@ -123,13 +124,12 @@ class TestOfPaths:
             assert last_commits.of_paths(repo, head, ["d/a"]) == {"d/a": head}
         assert walks.steps == 2
 
-    def test_works_without_redis(self, alice: Principal, repo: Repository) -> None:
-        import redis
-
+    def test_works_without_redis(
+        self, alice: Principal, repo: Repository, settings: Settings, tmp_path: Path
+    ) -> None:
         head = put(alice, repo, "two", d__a=b"1")
-        away = redis.Redis(unix_socket_path="/nonexistent/redis.sock")
-        with mock.patch.object(last_commits, "connection", return_value=away):
-            assert last_commits.of_paths(repo, head, ["d/a"]) == {"d/a": head}
+        settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
+        assert last_commits.of_paths(repo, head, ["d/a"]) == {"d/a": head}
 
 
 class TestReads:

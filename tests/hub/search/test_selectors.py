@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -12,7 +13,7 @@ from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import services as repos
 from hub.repos.models import Repository
 from hub.revisions.models import RepositoryFacts, RepositoryTag
-from hub.search import keyset, remembered, selectors
+from hub.search import keyset, selectors
 from hub.search.queries import ListQuery, Sort
 from tests.hub.search.catalogue import NOW, add
 
@@ -249,7 +250,7 @@ class TestFacets:
             for value in (["zh"] if n % 10 < 7 else []) + (["chat"] if n % 10 > 1 else [])
         )
         facets = selectors.find_facets(actor=ANONYMOUS, kind="model", query=ListQuery(tags=("zh", "chat")))
-        remembered.forget("sample:model")
+        cache.delete("search:sample:model")
         by_value = {found.value: found.count for found in facets.by_type["other"]}
         assert (facets.is_exact, facets.is_estimate) == (False, True)
         # Half of all have both tags.
