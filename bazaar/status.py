@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from bazaar import metrics, pages, readiness, sweeps
 from compute_market.leases.models import Lease
-from compute_market.matching import selectors as matching
 from compute_market.matching.models import Order
+from compute_market.matching.views import selectors as matching
 from compute_market.offers.models import Node
 from hub.accounts.models import User
 from hub.community.models import Delivery

@@ -25,14 +25,14 @@ from compute_market.leases.states import State as LeaseState
 from compute_market.ledger import selectors as _ledger
 from compute_market.ledger.errors import CapReached, InsufficientFunds, NotAMember, TradeScopeMissing
 from compute_market.ledger.selectors import Balance
-from compute_market.matching import marketdata as _marketdata
-from compute_market.matching import selectors as _orders
-from compute_market.matching import services as _trading
 from compute_market.matching.errors import OrderInvalid, OrderNotFound, OrderNotOpen
-from compute_market.matching.marketdata import Quote
+from compute_market.matching.intake import services as _trading
+from compute_market.matching.intake.services import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.services import OrderRequest
 from compute_market.matching.signals import shard_drained
+from compute_market.matching.views import marketdata as _marketdata
+from compute_market.matching.views import selectors as _orders
+from compute_market.matching.views.marketdata import Quote
 from compute_market.offers import selectors as _offers
 from compute_market.offers.models import Product
 

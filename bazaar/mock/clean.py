@@ -30,7 +30,7 @@ def keep() -> None:
 
 def reset() -> None:
     """Undo everything since `keep`: rows, repositories, objects, counters."""
-    from compute_market.matching import shard_engines
+    from compute_market.matching.clearing import shard_engines
 
     with _lock:
         _restore_rows()

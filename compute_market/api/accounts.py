@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from compute_market.api.base import MarketView, StrictInteger, moment
 from compute_market.ledger import policies, selectors, services
 from compute_market.ledger.models import Account, Transfer
-from compute_market.matching import statements
-from compute_market.matching.statements import NOTHING
+from compute_market.matching.views import statements
+from compute_market.matching.views.statements import NOTHING
 from hub.interface import Principal
 
 TAG = "accounts"

@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, moment
-from compute_market.matching import fills, policies
+from compute_market.matching import policies
 from compute_market.matching.models import Order
+from compute_market.matching.views import fills
 
 FILLS_SHOWN = 20
 SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}

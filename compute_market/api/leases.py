@@ -16,10 +16,10 @@ from compute_market.api.suppliers import supplier_rows
 from compute_market.leases import cancellation, policies, selectors, services, serving
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import State
-from compute_market.matching import offering
-from compute_market.matching import services as trading
+from compute_market.matching.intake import services as trading
+from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.terms import OrderRequest
+from compute_market.matching.views import offering
 from foundation.inputs import BoundedDictField, BoundedListField
 from hub.interface import Principal
 

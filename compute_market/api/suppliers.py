@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from compute_market.matching.offering import Offering
+from compute_market.matching.views.offering import Offering
 
 
 def supplier_rows(offerings: Iterable[Offering]) -> list[dict[str, Any]]:

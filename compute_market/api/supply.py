@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, StrictBoolean, StrictInteger, moment
-from compute_market.matching import services as trading
+from compute_market.matching.intake import services as trading
 from compute_market.offers import policies, selectors, services
 from compute_market.offers.models import Node
 from hub.interface import Principal

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from compute_market.demo.weeks import EPOCH, WEEK
 from compute_market.errors import Refusal
-from compute_market.matching import services as trading
+from compute_market.matching.intake import services as trading
+from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.terms import OrderRequest
 from compute_market.offers import services as offers
 from compute_market.offers.models import Node, Product, Provider
 from compute_market.runners.cpu_slices import CpuSlices, cpu_slices, machine_memory_bytes

@@ -29,7 +29,7 @@ KEPT_MOST = 50_000
 UNFOLLOWED_KEPT = timedelta(hours=1)
 TOPIC = "account/"
 
-# What an event may hold, each a list: orders and fills as `matching.settlement` has them, leases as
+# What an event may hold, each a list: orders and fills as `matching.clearing.settlement` has them, leases as
 # `leases.lifecycle`, balances as (kind, balance, held).
 ORDERS, FILLS, LEASES, BALANCES = "orders", "fills", "leases", "balances"
 

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from compute_market.clock import database_now
 from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
-from compute_market.matching import (
-    cancelling,
-    commandlog,
-    drain,
-    limits,
-    listings,
-    refusals,
-    shard_engines,
-    wakeups,
-)
+from compute_market.matching import commandlog
+from compute_market.matching.intake import cancelling, listings, refusals
 from compute_market.matching.models import (
     CancelAfter,
     Command,
@@ -34,43 +22,9 @@ from compute_market.matching.models import (
     Snapshot,
 )
 
-DRAIN_SECONDS = 30
 INDEX_SPAN = timedelta(hours=24)
 NEWS_KEPT = timedelta(days=3)
 SNAPSHOTS_KEPT = 3
-
-
-def drain_shard(*, shard: int, now: datetime, listen_seconds: float = 0) -> int:
-    """Drain a shard until nothing waits, or for as long as a task may take. Gives the commands drained.
-
-    It listens for more for up to `listen_seconds`. It does nothing if another worker has the shard: that one
-    reads the log once more after it has released the shard.
-    """
-    drained = 0
-    stop_at = time.monotonic() + DRAIN_SECONDS
-    listen_until = time.monotonic() + listen_seconds
-    while drain.has_work(shard) and time.monotonic() < stop_at:
-        held = drain.claim(shard=shard, holder=_worker_name())
-        if held is None:
-            break
-        try:
-            with wakeups.Listener(shard, until=listen_until) as listener:
-                while time.monotonic() < stop_at:
-                    count = drain.drain_batch(held, now=database_now())
-                    drained += count
-                    # After a full batch there may be more; otherwise the listener is woken.
-                    if count < limits.batch_size() and not listener.wait():
-                        break
-        except drain.StaleEpoch:
-            continue
-        except BaseException:
-            shard_engines.forget_all()
-            raise
-        finally:
-            drain.release(held)
-    if drained:
-        drain.take_snapshot(shard=shard, now=now)
-    return drained
 
 
 def expire_orders(*, now: datetime, limit: int = 1000) -> set[int]:
@@ -139,7 +93,3 @@ def prune(*, now: datetime) -> int:
         old, _ = snapshots.exclude(pk__in=newest).delete()
         gone += old
     return gone
-
-
-def _worker_name() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"[:64]

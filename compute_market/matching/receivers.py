@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from compute_market.leases.states import OVER
-from compute_market.matching import commandlog, listings, quantities, tasks
+from compute_market.matching import commandlog, quantities
+from compute_market.matching.clearing import tasks
+from compute_market.matching.intake import listings
 from compute_market.matching.models import Order, OrderQuerySet
 from compute_market.offers.models import Product
 

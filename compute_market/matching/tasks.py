@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial, update_wrapper
-
 from celery import shared_task
-from django.db import transaction
 
 from compute_market.clock import database_now
-from compute_market.matching import jobs, relisting, selectors, wakeups
+from compute_market.matching import jobs
+from compute_market.matching.clearing.tasks import drain_shard, enqueue_drain
+from compute_market.matching.intake import relisting
+from compute_market.matching.views import selectors
 
-# Other work waits for the worker's processes too, so the listening goes through the queue again after this.
-LISTEN_SECONDS = 2.0
-
-
-@shared_task(acks_late=True, soft_time_limit=120)
-def drain_shard(*, shard: int, **_: object) -> None:
-    """Drain a shard. In a worker, wait a moment for more; a direct call returns at once."""
-    wakeups.task_begun(shard)
-    is_worker = not (drain_shard.request.called_directly or drain_shard.request.is_eager)
-    jobs.drain_shard(shard=shard, now=database_now(), listen_seconds=LISTEN_SECONDS if is_worker else 0)
+__all__ = ["drain_shard", "prune", "relist_cancelled", "sweep_shards", "update_bands"]
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
@@ -50,22 +41,3 @@ def relist_cancelled(**_: object) -> None:
 def prune(**_: object) -> None:
     """Let go of old news and snapshots."""
     jobs.prune(now=database_now())
-
-
-def queue(shard: int) -> str:
-    """The Celery queue of a shard's tasks; a worker may serve several queues, and a queue several workers."""
-    return f"market-{shard}"
-
-
-def enqueue_drain(shard: int) -> None:
-    """Wake the shard's worker after the commit, once per transaction. A sweep finds what was lost."""
-    # Django names the hook in its log when it fails, and a bare partial has no name.
-    send = update_wrapper(partial(_send, shard), _send)
-    waiting = (hook for _, hook, *_ in transaction.get_connection().run_on_commit)
-    if not any(isinstance(hook, partial) and (hook.func, hook.args) == (_send, (shard,)) for hook in waiting):
-        transaction.on_commit(send, robust=True)
-
-
-def _send(shard: int) -> None:
-    if wakeups.needs_task(shard):
-        drain_shard.apply_async(kwargs={"shard": shard}, queue=queue(shard), retry=False)

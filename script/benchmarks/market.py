@@ -34,8 +34,10 @@ from django.db import connection
 
 from bazaar.celery import app
 from compute_market.clock import database_now
-from compute_market.matching import drain, engine, jobs, services, shard_engines
+from compute_market.matching import engine
+from compute_market.matching.clearing import drain, shard_engines, worker
 from compute_market.matching.engine import commands as words
+from compute_market.matching.intake import services
 from compute_market.matching.models import Trade
 from foundation.garbage_collection import collector_paused
 from script.benchmarks import market_http
@@ -175,7 +177,7 @@ def measure_bulk_and_drain(size: int, *, profile: bool) -> Figures:
             services.place_orders(actor=owner, orders=exchange.for_account(owner, wanted), now=floor.now)
     figures["bulk_sells"] = meter.figure(size, "orders")
     with Meter() as meter:
-        drained = jobs.drain_shard(shard=1, now=floor.now)
+        drained = worker.drain_shard(shard=1, now=floor.now)
     figures["drain_rest"] = meter.figure(drained, "commands")
     with Meter() as meter:
         for n in range(size // 1000):
@@ -188,7 +190,7 @@ def measure_bulk_and_drain(size: int, *, profile: bool) -> Figures:
     with Meter() as meter:
         if profile:
             profiler.enable()
-        jobs.drain_shard(shard=1, now=floor.now)
+        worker.drain_shard(shard=1, now=floor.now)
         profiler.disable()
     if profile:
         pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(32)
@@ -203,13 +205,13 @@ def measure_single(count: int) -> Figures:
     services.place_orders(
         actor=owner, now=floor.now, orders=exchange.for_account(owner, floor.requests(-1, count, 9.0))
     )
-    jobs.drain_shard(shard=2, now=floor.now)
+    worker.drain_shard(shard=2, now=floor.now)
     accepts, waits = [], []
     for wanted in floor.requests(1, count, 12.0):
         began = time.perf_counter()
         services.place_order(actor=buyer, namespace_id=namespace_of(buyer), request=wanted, now=floor.now)
         accepted = time.perf_counter()
-        jobs.drain_shard(shard=2, now=floor.now)
+        worker.drain_shard(shard=2, now=floor.now)
         accepts.append(accepted - began)
         waits.append(time.perf_counter() - accepted)
     return {"one_accepted": percentiles(accepts), "one_drained": percentiles(waits)}

@@ -31,7 +31,8 @@ from django.db import connection
 from django.test import Client
 
 from compute_market.clock import database_now
-from compute_market.matching import jobs, services
+from compute_market.matching.clearing import worker
+from compute_market.matching.intake import services
 from compute_market.matching.models import Order
 from compute_market.offers.models import Product
 from hub.repos.models import Repository
@@ -93,7 +94,7 @@ def place_orders(product: Product, wanted: int) -> None:
             )
         services.place_orders(actor=buyer, orders=exchange.for_account(buyer, requests), now=now)
     if missing > 0:
-        jobs.drain_shard(shard=product.shard_id, now=now)
+        worker.drain_shard(shard=product.shard_id, now=now)
 
 
 def time_on_the_server(product: Product | None) -> None:

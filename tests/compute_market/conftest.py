@@ -8,8 +8,8 @@ import pytest
 
 from compute_market.leases import checks as lease_checks
 from compute_market.ledger import checks as ledger_checks
-from compute_market.matching import checks as matching_checks
-from compute_market.matching import shard_engines
+from compute_market.matching.clearing import checks as matching_checks
+from compute_market.matching.clearing import shard_engines
 from compute_market.offers import checks as supply_checks
 from tests import clock
 

@@ -14,8 +14,8 @@ from pytest_django import DjangoDbBlocker
 from compute_market.leases import jobs as leasing
 from compute_market.leases.models import JoinedFill, Lease
 from compute_market.ledger.models import Account, Reservation
-from compute_market.matching import drain, replay, shard_engines
-from compute_market.matching import jobs as matching
+from compute_market.matching.clearing import drain, replay, shard_engines
+from compute_market.matching.clearing import worker as matching
 from compute_market.matching.models import Order, Trade
 from compute_market.offers import jobs as supply
 from compute_market.offers.models import DeviceClaim, Node

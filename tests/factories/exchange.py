@@ -9,9 +9,10 @@ from itertools import count
 from typing import Any
 
 from compute_market.ledger.models import Account
-from compute_market.matching import jobs, services
+from compute_market.matching.clearing import worker
+from compute_market.matching.intake import services
+from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.terms import OrderRequest
 from compute_market.offers.models import Node, Product, Provider, Shard
 from hub.accounts.principals import Principal
 from tests.factories.market import CREDIT, NOON, namespace_of, trader
@@ -115,7 +116,7 @@ def sell(
 
 def drain(shard: int = 0, *, now: datetime = NOON) -> int:
     """Drain a shard as a worker would."""
-    return jobs.drain_shard(shard=shard, now=now)
+    return worker.drain_shard(shard=shard, now=now)
 
 
 def rich(funds: int = 1_000_000) -> Principal:

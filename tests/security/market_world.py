@@ -12,7 +12,7 @@ from compute_market.leases import services as leases
 from compute_market.leases.models import Lease
 from compute_market.ledger import postings
 from compute_market.ledger.models import Account
-from compute_market.matching import services as trading
+from compute_market.matching.intake import services as trading
 from compute_market.offers.models import Node
 from hub.accounts import services as accounts
 from hub.accounts.models import Role, User

@@ -14,9 +14,10 @@ from compute_market.leases import jobs as jobs_of_leases
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease
 from compute_market.ledger import services as ledger
-from compute_market.matching import drain, jobs, services
+from compute_market.matching.clearing import drain, worker
+from compute_market.matching.intake import services
+from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.terms import OrderRequest
 from compute_market.offers import agents
 from compute_market.offers import services as supply
 from compute_market.offers.models import Node, Product, Provider, Shard
@@ -141,7 +142,7 @@ def clear() -> None:
     for shard in Shard.objects.values_list("number", flat=True):
         while drain.has_work(shard):
             assert time.monotonic() < deadline, f"Shard {shard} still has work."
-            if not jobs.drain_shard(shard=shard, now=database_now()):
+            if not worker.drain_shard(shard=shard, now=database_now()):
                 time.sleep(0.05)
 
 

@@ -20,8 +20,8 @@ from bazaar.celery import app
 from bazaar.mock.market.machines import machines
 from compute_market.leases.models import Lease
 from compute_market.leases.states import State
-from compute_market.matching import selectors
 from compute_market.matching.models import Order
+from compute_market.matching.views import selectors
 from compute_market.offers.models import Node
 
 DAY = timedelta(days=1)

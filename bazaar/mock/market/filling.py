@@ -13,7 +13,7 @@ from bazaar.mock import filling
 from bazaar.mock.market.machines import RUNNERS, machines
 from compute_market.clock import HOUR
 from compute_market.ledger import services as ledger
-from compute_market.matching import services as trading
+from compute_market.matching.intake import services as trading
 from compute_market.matching.models import Order
 from compute_market.offers import agents, listing
 from compute_market.offers import services as offers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,11 +11,14 @@ from bazaar.mock.calls import call
 from bazaar.mock.market import filling
 from bazaar.mock.market.clock import clock
 from bazaar.mock.market.machines import Part, machines
-from compute_market.matching import services as trading
+from compute_market.leases import checks as leases
+from compute_market.ledger import checks as ledger
+from compute_market.matching.clearing import checks as matching
+from compute_market.matching.intake import services as trading
 from compute_market.offers.models import Node
 from hub.interface import SYSTEM
 
-ROOMS = ("ledger", "leases", "matching")
+CHECKS = (ledger.audit, leases.audit, matching.audit)
 
 
 @call("GET", "POST")
@@ -102,8 +104,7 @@ def halt(request: HttpRequest, body: Any) -> Any:
 @call("GET")
 def audit(request: HttpRequest, body: Any) -> Any:
     """What must never happen in a market, and did."""
-    checks = [import_module(f"compute_market.{room}.checks") for room in ROOMS]
-    return {"findings": [finding for check in checks for finding in check.audit()]}
+    return {"findings": [finding for check in CHECKS for finding in check()]}
 
 
 def _moment(text: object) -> datetime:

@@ -21,10 +21,10 @@ from compute_market.clock import database_now
 from compute_market.leases import access, cancellation, policies, selectors, services, serving, starters
 from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.states import LIVE, RUNNING, State
-from compute_market.matching import offering
-from compute_market.matching import services as trading
+from compute_market.matching.intake import services as trading
+from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.terms import OrderRequest
+from compute_market.matching.views import offering
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders
 

@@ -14,9 +14,9 @@ from compute_market.leases import selectors as leases
 from compute_market.leases.states import LIVE
 from compute_market.ledger import policies, selectors, services
 from compute_market.ledger.models import Account, Transfer
-from compute_market.matching import selectors as orders
-from compute_market.matching import statements
 from compute_market.matching.models import Order
+from compute_market.matching.views import selectors as orders
+from compute_market.matching.views import statements
 from compute_market.web.forms import MoneyForm
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
 from foundation.inputs import whole_number

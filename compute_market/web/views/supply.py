@@ -16,10 +16,10 @@ from compute_market.leases import selectors as leases
 from compute_market.ledger import selectors as ledger
 from compute_market.ledger import services as money
 from compute_market.ledger.models import Account
-from compute_market.matching import selectors as orders
-from compute_market.matching import services as trading
+from compute_market.matching.intake import services as trading
+from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.terms import OrderRequest
+from compute_market.matching.views import selectors as orders
 from compute_market.offers import selectors, services
 from compute_market.offers.bonds import bond_of
 from compute_market.offers.models import Node, Product, Provider

@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from compute_market.clock import HOUR, database_now, floor_minute
-from compute_market.matching import explain, marketdata, offering, reasons, selectors, services
+from compute_market.matching.intake import services
+from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.terms import OrderRequest
+from compute_market.matching.views import explain, marketdata, offering, reasons, selectors
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
 from compute_market.web import board, charts

@@ -15,8 +15,9 @@ from compute_market.leases import jobs as leasing
 from compute_market.leases.models import Lease
 from compute_market.ledger import account_events
 from compute_market.ledger.models import Account, AccountEvent
-from compute_market.matching import fills, jobs
+from compute_market.matching.clearing import worker
 from compute_market.matching.models import Order
+from compute_market.matching.views import fills
 from compute_market.offers.models import Node, Product
 from hub.accounts.principals import Principal
 from tests.compute_market.api.callers import BASE, Trader, order
@@ -52,7 +53,7 @@ def changes(who: Trader, after: int) -> list[dict[str, Any]]:
 
 
 def drain() -> None:
-    jobs.drain_shard(shard=0, now=database_now())
+    worker.drain_shard(shard=0, now=database_now())
 
 
 class TestStream:

@@ -18,8 +18,10 @@ from compute_market.leases.models import Work
 from compute_market.ledger import services as ledger
 from compute_market.ledger.errors import MoneyFull
 from compute_market.ledger.models import AMOUNT_MAX_MICROS, Account, Transfer
-from compute_market.matching import jobs, services, statements, tasks
+from compute_market.matching import jobs, tasks
+from compute_market.matching.intake import services
 from compute_market.matching.models import Order
+from compute_market.matching.views import statements
 from compute_market.offers.models import Node, Product
 from hub.interface import SYSTEM
 from tests.compute_market.api.callers import BASE, Trader, order
@@ -137,7 +139,7 @@ class TestStatementCsv:
     def test_runs_up_to_the_balance_and_names_order_and_lease_in_words(
         self, buyer: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("compute_market.matching.statements.CSV_LINES_AT_ONCE", 2)
+        monkeypatch.setattr("compute_market.matching.views.statements.CSV_LINES_AT_ONCE", 2)
         answer = buyer("get", "statement.csv")
         rows = list(csv.DictReader(StringIO(b"".join(answer.streaming_content).decode())))
         items = buyer("get", "statement").json()["items"][::-1]

@@ -12,7 +12,7 @@ from compute_market.leases import jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, Work
 from compute_market.matching import jobs as trading
-from compute_market.matching import refusals
+from compute_market.matching.intake import refusals
 from compute_market.matching.models import Command, Order, RefusedOrder
 from compute_market.offers.models import Node, Product
 from hub.accounts.models import Role

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from compute_market.leases import jobs as leasing
-from compute_market.matching import explain, marketdata, offering, overview, replay
+from compute_market.matching.clearing import replay
 from compute_market.matching.models import Order
+from compute_market.matching.views import explain, marketdata, offering, overview
 from compute_market.offers import checks, jobs
 from compute_market.offers import services as supply
 from compute_market.offers.errors import NodeNotTradable

@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, transaction
 
 from compute_market.clock import database_now
 from compute_market.ledger.models import Reservation
-from compute_market.matching import services
+from compute_market.matching.intake import services
 from compute_market.matching.models import Command, Intake
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal

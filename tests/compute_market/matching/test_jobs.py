@@ -10,10 +10,12 @@ import pytest
 from django.utils import timezone
 
 from compute_market.clock import database_now
-from compute_market.matching import checks, jobs, listings, services, tasks
+from compute_market.matching import jobs, tasks
+from compute_market.matching.clearing import checks
 from compute_market.matching.errors import (
     OrderInvalid,
 )
+from compute_market.matching.intake import listings, services
 from compute_market.offers.models import Node
 from hub.accounts.principals import Principal
 from tests.clock import BEGUN

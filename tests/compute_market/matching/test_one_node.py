@@ -15,9 +15,11 @@ from compute_market.leases.errors import LeaseNotFound
 from compute_market.leases.models import Binding, Lease
 from compute_market.leases.states import State
 from compute_market.ledger.models import Account
-from compute_market.matching import checks, explain, marketdata, services
+from compute_market.matching.clearing import checks
 from compute_market.matching.errors import OrderInvalid
+from compute_market.matching.intake import services
 from compute_market.matching.models import Order, Trade
+from compute_market.matching.views import explain, marketdata
 from compute_market.offers.models import GpuHold, Node, Product
 from hub.accounts.principals import Principal
 from tests.clock import stopped_at

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from compute_market.leases import jobs as leasing
-from compute_market.matching import explain, marketdata, services
+from compute_market.matching.intake import services
 from compute_market.matching.models import Command, Level, Order, Trade
+from compute_market.matching.views import explain, marketdata
 from compute_market.offers import jobs as offers
 from compute_market.offers import services as supply
 from compute_market.offers.errors import NodeNotTradable

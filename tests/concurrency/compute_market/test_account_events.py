@@ -13,7 +13,7 @@ from compute_market.clock import database_now
 from compute_market.ledger import account_events
 from compute_market.ledger.account_events import NumberedEvent
 from compute_market.ledger.models import Account, AccountStream
-from compute_market.matching import drain, jobs, shard_engines
+from compute_market.matching.clearing import drain, shard_engines, worker
 from compute_market.matching.models import Order, Trade
 from tests.concurrency.compute_market.test_matching_races import Floor
 from tests.concurrency.races import race
@@ -43,7 +43,7 @@ def traded(floor: Floor, done: Event) -> None:
     try:
         for seed in range(8):
             floor.place(60, seed)
-            jobs.drain_shard(shard=floor.shard, now=database_now())
+            worker.drain_shard(shard=floor.shard, now=database_now())
         assert not drain.has_work(floor.shard)
     finally:
         done.set()

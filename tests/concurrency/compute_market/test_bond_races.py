@@ -10,7 +10,8 @@ import pytest
 from django.db import transaction
 
 from compute_market.ledger import checks as ledger_checks
-from compute_market.matching import checks, replay, services, shard_engines
+from compute_market.matching.clearing import checks, replay, shard_engines
+from compute_market.matching.intake import services
 from compute_market.matching.models import Command, Cursor, Order
 from compute_market.offers import bonds
 from compute_market.offers import checks as supply_checks

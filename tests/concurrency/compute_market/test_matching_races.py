@@ -27,20 +27,13 @@ from django.db.models.expressions import RawSQL
 from compute_market.clock import database_now
 from compute_market.ledger import checks as ledger_checks
 from compute_market.ledger.models import Account
-from compute_market.matching import (
-    checks,
-    drain,
-    jobs,
-    replay,
-    selectors,
-    services,
-    settlement,
-    shard_engines,
-    tasks,
-)
+from compute_market.matching import tasks
+from compute_market.matching.clearing import checks, drain, replay, settlement, shard_engines, worker
 from compute_market.matching.errors import ClientOrderIdReused
-from compute_market.matching.group_commit import GroupCommit
+from compute_market.matching.intake import services
+from compute_market.matching.intake.group_commit import GroupCommit
 from compute_market.matching.models import Command, Cursor, Order, Trade
+from compute_market.matching.views import selectors
 from compute_market.offers.models import Node, Product
 from hub.accounts.principals import Principal
 from tests.concurrency.races import kinds, race
@@ -116,7 +109,7 @@ def floor(settings: Any) -> Floor:
 def work_off(shard: int = SHARD) -> None:
     """What the sweep's tasks do once a dead worker's claim has run out."""
     Cursor.objects.filter(shard=shard).update(held_until=None)
-    jobs.drain_shard(shard=shard, now=database_now())
+    worker.drain_shard(shard=shard, now=database_now())
     assert not drain.has_work(shard)
 
 
@@ -141,7 +134,7 @@ def stop_then(write: Callable[..., None]) -> Callable[..., None]:
 class TestTwoWorkers:
     def test_on_one_shard_drain_each_command_once(self, floor: Floor) -> None:
         floor.place(200, seed=1)
-        outcomes = race(*[partial(jobs.drain_shard, shard=SHARD, now=floor.now)] * 4)
+        outcomes = race(*[partial(worker.drain_shard, shard=SHARD, now=floor.now)] * 4)
         assert sum(count for count in outcomes if isinstance(count, int)) == Command.objects.count()
         require_right()
 
@@ -193,12 +186,12 @@ class TestTwoWorkers:
         if child == 0:
             settlement.Settlement.write = stop_then(settlement.Settlement.write)  # type: ignore[method-assign]
             try:
-                jobs.drain_shard(shard=SHARD, now=floor.now)
+                worker.drain_shard(shard=SHARD, now=floor.now)
             finally:
                 os._exit(0)
         os.waitpid(child, os.WUNTRACED)
         time.sleep(1.1)
-        jobs.drain_shard(shard=SHARD, now=floor.now)
+        worker.drain_shard(shard=SHARD, now=floor.now)
         assert not drain.has_work(SHARD)
         trades = Trade.objects.count()
         os.kill(child, signal.SIGCONT)
@@ -226,7 +219,7 @@ class TestBells:
         assert selectors.backlog()[SHARD] > 0
         for shard, waiting in selectors.backlog().items():
             if waiting:
-                jobs.drain_shard(shard=shard, now=floor.now)
+                worker.drain_shard(shard=shard, now=floor.now)
         assert selectors.backlog()[SHARD] == 0
         require_right()
 
@@ -252,7 +245,7 @@ class TestClients:
         def work() -> None:
             while not finished:
                 for shard in (1, 2):
-                    jobs.drain_shard(shard=shard, now=floor.now)
+                    worker.drain_shard(shard=shard, now=floor.now)
                 time.sleep(0.002)
 
         def trade(place: Floor, seed: int) -> None:
@@ -399,7 +392,7 @@ class TestKilledWorkers:
                 shard_engines.forget_all()
                 Cursor.objects.exists()
                 os.write(tell, b".")
-                jobs.drain_shard(shard=SHARD, now=database_now())
+                worker.drain_shard(shard=SHARD, now=database_now())
                 time.sleep(10)
             finally:
                 os._exit(0)

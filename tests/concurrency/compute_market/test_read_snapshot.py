@@ -13,7 +13,8 @@ from django.db import OperationalError, connection, connections
 
 from compute_market.clock import database_now
 from compute_market.ledger.models import Transfer
-from compute_market.matching import jobs, services, shard_engines
+from compute_market.matching.clearing import shard_engines, worker
+from compute_market.matching.intake import services
 from compute_market.read_snapshot import read_snapshot
 from tests.concurrency.races import race
 from tests.factories import exchange
@@ -60,7 +61,7 @@ class TestAudits:
                         ]
                         orders = exchange.for_account(who, wanted)
                         services.place_orders(actor=who, orders=orders, now=now)
-                        jobs.drain_shard(shard=1, now=now)
+                        worker.drain_shard(shard=1, now=now)
             except OperationalError as error:
                 failures.append(error)
             finally:

@@ -12,7 +12,7 @@ from compute_market.leases import checks as lease_checks
 from compute_market.leases import jobs as leasing
 from compute_market.leases.models import Lease
 from compute_market.ledger import checks as ledger_checks
-from compute_market.matching import checks, replay, shard_engines
+from compute_market.matching.clearing import checks, replay, shard_engines
 from compute_market.matching.models import Command, Cursor, Order, Trade
 from compute_market.offers import checks as supply_checks
 from compute_market.offers import jobs as supply_jobs

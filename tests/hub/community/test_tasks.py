@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from compute_market.matching import tasks as market
+from compute_market.matching.clearing import tasks as market
 from hub.community import tasks
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from compute_market.clock import database_now
-from compute_market.matching import services
+from compute_market.matching.intake import services
 from hub.interface import SYSTEM
 
 

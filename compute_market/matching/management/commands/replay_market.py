@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from compute_market.matching import replay
+from compute_market.matching.clearing import replay
+from compute_market.matching.clearing.shard_engines import REPLAY_BATCH
 from compute_market.matching.models import Cursor
-from compute_market.matching.shard_engines import REPLAY_BATCH
 from compute_market.read_snapshot import read_snapshot
 
 

@@ -1,0 +1,1 @@
+"""What traders and the public read: orders, fills, statements, books, prices and explanations."""

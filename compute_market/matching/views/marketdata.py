@@ -1,0 +1,281 @@
+"""What everybody may know of the market: depth, prices, candles, quotes. Everything here is a read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from compute_market.clock import HOUR
+from compute_market.matching import limits, quantities
+from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
+from compute_market.matching.views import node_offers, selectors
+from compute_market.offers.models import Product
+from foundation.database.compiled import CompiledQuery
+
+DAY = timedelta(days=1)
+LEVELS_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What rests over a window, (price, GPUs) of each side, best first."""
+
+    start: datetime
+    end: datetime
+    bids: list[tuple[int, int]]
+    asks: list[tuple[int, int]]
+
+
+def book(product: Product, *, start: datetime, end: datetime, depth: int = LEVELS_MAX) -> Book:
+    """What rests over a window: the best prices of each side."""
+    window: dict[str, Any] = {"product_id": product.pk, "start": start, "end": end, "limit": depth}
+    return Book(start=start, end=end, bids=selectors.bids(**window), asks=selectors.asks(**window))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a buy can cost at worst, in micro-credits."""
+
+    gpu_minutes: int
+    notional_micros: int
+    fee_micros: int
+
+    @property
+    def total_micros(self) -> int:
+        return self.notional_micros + self.fee_micros
+
+
+def worst_cost(*, gpus: int, start: datetime, end: datetime, price_micros: int) -> Cost:
+    """The hold that the market will ask for: every GPU-minute at the limit, and the higher fee."""
+    gpu_minutes = gpus * (quantities.to_minutes(end) - quantities.to_minutes(start))
+    notional = quantities.notional_micros(gpu_minutes=gpu_minutes, price_micros_per_gpu_hour=price_micros)
+    return Cost(
+        gpu_minutes, notional, quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The cheapest way found to get the GPUs in one product. Nothing is reserved.
+
+    `same_node`: all of them on one node; an order must say the same to cost the same.
+    """
+
+    product: Product
+    start: datetime
+    end: datetime
+    gpus: int
+    limit_micros: int
+    cost: Cost
+    same_node: bool
+
+    @property
+    def hours(self) -> int:
+        return int((self.end - self.start) / HOUR)
+
+
+def quotes(
+    products: Sequence[Product],
+    *,
+    gpus: int,
+    hours: int,
+    within_days: int,
+    now: datetime,
+    same_node: bool | None = None,
+) -> list[Quote]:
+    """For each product the cheapest full-hour start, the cheapest first.
+
+    With `same_node` on one node only, with False wherever it is cheapest; None: on one node where one has
+    them all, else on several. The cost is exact for what rests now, taken from the cheapest up. The limit is
+    the dearest that is needed, and is what an order would have to name.
+    """
+    first = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    last = first + (within_days * 24 - 1) * HOUR
+    anywhere = _levels(products, ending_from=first + hours * HOUR)
+    on_nodes = {}
+    if same_node is not False:
+        on_nodes = node_offers.of_products([product.pk for product in products], now=now)
+    found = []
+    for product in products:
+        lots = -(-gpus // product.lot) * product.lot
+        quote = None
+        if same_node is not False:
+            quote = _cheapest(
+                product, on_nodes.get(product.pk, []), lots, hours, (first, last), same_node=True
+            )
+        if quote is None and not same_node:
+            quote = _cheapest(product, anywhere[product.pk], lots, hours, (first, last), same_node=False)
+        if quote is not None:
+            found.append(quote)
+    return sorted(found, key=lambda quote: quote.cost.total_micros)
+
+
+def _levels(products: Sequence[Product], *, ending_from: datetime) -> dict[int, list[node_offers.Offered]]:
+    """Product → what is offered on any nodes together, the cheapest first."""
+    by_product: dict[int, list[node_offers.Offered]] = defaultdict(list)
+    asks = Level.objects.filter(
+        product__in=[product.pk for product in products], side=Order.Side.SELL, end__gte=ending_from
+    ).order_by("price_micros_per_gpu_hour")
+    for level in asks.iterator():
+        by_product[level.product_id].append(
+            node_offers.Offered(0, level.price_micros_per_gpu_hour, level.start, level.end, level.gpus)
+        )
+    return by_product
+
+
+def _cheapest(
+    product: Product,
+    offered: list[node_offers.Offered],
+    gpus: int,
+    hours: int,
+    starts: tuple[datetime, datetime],
+    *,
+    same_node: bool,
+) -> Quote | None:
+    """The cheapest start between two hours, the earliest of those that cost the same.
+
+    More can be had only where an offer begins, so no other hours are looked at.
+    """
+    first, last = starts
+    begins = {_hour_from(each.start) for each in offered}
+    found = []
+    for start in sorted({first, *(begin for begin in begins if first < begin <= last)}):
+        end = start + hours * HOUR
+        cheapest = node_offers.cheapest_node(offered, gpus=gpus, start=start, end=end)
+        if cheapest is not None:
+            hourly, limit = cheapest
+            notional = hourly * hours
+            fee = quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max())
+            cost = Cost(gpus * hours * quantities.MINUTES_PER_HOUR, notional, fee)
+            found.append(Quote(product, start, end, gpus, limit, cost, same_node))
+    return min(found, key=lambda quote: (quote.cost.total_micros, quote.start), default=None)
+
+
+def _hour_from(moment: datetime) -> datetime:
+    """The full hour at or after a moment."""
+    floor = moment.replace(minute=0, second=0, microsecond=0)
+    return floor if floor == moment else floor + HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """The trades of one period: prices in micro-credits per GPU-hour, volume in GPU-minutes."""
+
+    start: datetime
+    open_micros: int
+    high_micros: int
+    low_micros: int
+    close_micros: int
+    gpu_minutes: int
+    trades: int
+
+
+PERIODS = {"1m": timedelta(minutes=1), "1h": HOUR, "1d": DAY}
+CANDLES_MAX = 1000
+
+
+def candles(product: Product, *, period: str, since: datetime, until: datetime) -> list[Candle]:
+    """Candles of [since, until), oldest first, made from trades only; periods without trades have none."""
+    length = PERIODS[period]
+    made: list[Candle] = []
+    trades = (
+        Trade.objects.filter(product=product, at__gte=since, at__lt=until)
+        .order_by("pk")
+        .values_list("at", "price_micros_per_gpu_hour", "gpus", "start", "end")
+    )
+    for at, price, gpus, start, end in trades.iterator(chunk_size=2000):
+        begin = _floor(at, length)
+        minutes = gpus * (quantities.to_minutes(end) - quantities.to_minutes(start))
+        if made and made[-1].start == begin:
+            last = made[-1]
+            made[-1] = Candle(
+                begin,
+                last.open_micros,
+                max(last.high_micros, price),
+                min(last.low_micros, price),
+                price,
+                last.gpu_minutes + minutes,
+                last.trades + 1,
+            )
+        else:
+            made.append(Candle(begin, price, price, price, price, minutes, 1))
+    return made[-CANDLES_MAX:]
+
+
+def _floor(moment: datetime, length: timedelta) -> datetime:
+    seconds = int(length.total_seconds())
+    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, moment.tzinfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """A product at a glance; None where nothing traded or rests."""
+
+    last_micros: int | None
+    day_open_micros: int | None
+    day_high_micros: int | None
+    day_low_micros: int | None
+    day_gpu_minutes: int
+    day_trades: int
+    best_bid_micros: int | None
+    best_ask_micros: int | None
+    index_micros: int | None
+    band_low_micros: int | None
+    band_high_micros: int | None
+    is_halted: bool
+
+
+def ticker(product: Product, *, now: datetime) -> Ticker:
+    """The last day's trading, and the best prices over any window that has not ended."""
+    day = candles(product, period="1d", since=now - DAY, until=now + DAY)
+    last = (
+        Trade.objects.filter(product=product)
+        .order_by("-pk")
+        .values_list("price_micros_per_gpu_hour", flat=True)
+        .first()
+    )
+    resting = Level.objects.filter(product=product, end__gt=now)
+    bid = resting.filter(side=Order.Side.BUY).order_by("-price_micros_per_gpu_hour").first()
+    ask = resting.filter(side=Order.Side.SELL).order_by("price_micros_per_gpu_hour").first()
+    listing = Listing.objects.filter(product=product).first()
+    return Ticker(
+        last_micros=last,
+        day_open_micros=day[0].open_micros if day else None,
+        day_high_micros=max((candle.high_micros for candle in day), default=None),
+        day_low_micros=min((candle.low_micros for candle in day), default=None),
+        day_gpu_minutes=sum(candle.gpu_minutes for candle in day),
+        day_trades=sum(candle.trades for candle in day),
+        best_bid_micros=bid.price_micros_per_gpu_hour if bid else None,
+        best_ask_micros=ask.price_micros_per_gpu_hour if ask else None,
+        index_micros=listing.index_micros if listing else product.reference_price_micros,
+        band_low_micros=listing.lowest_micros if listing else None,
+        band_high_micros=listing.highest_micros if listing else None,
+        is_halted=bool(listing and listing.is_stopped) or product.state == Product.State.HALTED,
+    )
+
+
+def topic(product: Product) -> str:
+    """Under which name a product's news stand in the outbox."""
+    return f"product/{product.pk}"
+
+
+_newest_news = CompiledQuery(
+    lambda shard, topic: Outbox.objects.filter(shard=shard, topic=topic).order_by("-sequence"),
+    shard=31_111,
+    topic="?topic",
+)
+
+
+def last_news(product: Product) -> int:
+    """The number of the newest news of a product: a stream that begins after it misses nothing."""
+    newest = _newest_news.first(shard=product.shard_id, topic=topic(product))
+    return newest.sequence if newest else 0
+
+
+def news(product: Product, *, after: int, limit: int) -> list[tuple[int, Any]]:
+    """(number, payload) of a product's news after a number, in order."""
+    rows = Outbox.objects.filter(shard=product.shard_id, topic=topic(product), sequence__gt=after)
+    return list(rows.order_by("sequence").values_list("sequence", "payload")[:limit])
