@@ -7,6 +7,7 @@ from hub.gitstore.paths import path_bytes
 from hub.gitstore.wildmatch import PATTERN_STEPS, Budget, Pattern
 from hub.revisions.attributes import BOM, PARSE_STEPS_PER_BYTE
 
+NAME = ".gitignore"
 TEXT_BYTES_MAX = 1 << 20
 
 

@@ -22,6 +22,7 @@ from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos.errors import ProposalsFull, StorageQuotaExceeded
 from hub.repos.models import Repository
+from hub.revisions import uploads
 from hub.revisions.errors import TooManyRefs
 
 PULL_REQUEST = re.compile(r"refs/pr/[1-9][0-9]{0,8}")
@@ -68,7 +69,7 @@ def reasons_against(
     if reasons:
         return reasons, Contents()
     contents = incoming.contents(
-        large_above=settings.LFS_THRESHOLD_BYTES, tree_entries_max=settings.GIT_TREE_ENTRIES_MAX
+        large_above=uploads.inline_bytes_max(), tree_entries_max=settings.GIT_TREE_ENTRIES_MAX
     )
     if contents.is_tree_too_large:
         return [str(TreeTooLarge(limit=settings.GIT_TREE_ENTRIES_MAX))], Contents()
@@ -180,7 +181,7 @@ def _about_large_files(incoming: Incoming, contents: Contents, tips: Sequence[st
     if not contents.large:
         return []
     paths = incoming.paths_of(contents.large, tips)
-    limit = settings.LFS_THRESHOLD_BYTES
+    limit = uploads.inline_bytes_max()
     reasons = [
         _("%(path)s has %(size)d bytes; files of more than %(limit)d bytes go to Git LFS.")
         % {"path": paths.get(blob, blob), "size": size, "limit": limit}

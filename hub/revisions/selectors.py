@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from hub import gitstore
 from hub.accounts.models import Role
@@ -122,16 +123,23 @@ def count_commits(*, actor: Principal, repository: Repository, commit: str) -> i
     return git_of(repository).count_commits(commit, limit=COMMITS_COUNTED_MAX)
 
 
-def branch_ref(repository: Repository, revision: str) -> str:
-    """The full name of the branch that a commit may be put on: a short name or `refs/pr/N`.
+class Head(NamedTuple):
+    """A ref that commits may be put on, by its full name, and the commit that it is at."""
+
+    ref: str
+    commit: str
+
+
+def find_branch(repository: Repository, revision: str) -> Head:
+    """The branch or pull request that a commit may be put on: a short name or a full one (`refs/pr/1`).
 
     Raises: RevisionNotFound for tags, commit ids and names that do not exist.
     """
-    git = git_of(repository)
     name = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
-    if not name.startswith(("refs/heads/", "refs/pr/")) or git.target(name) is None:
+    commit = git_of(repository).target(name) if name.startswith(("refs/heads/", "refs/pr/")) else None
+    if commit is None:
         raise RevisionNotFound(revision=revision)
-    return name
+    return Head(name, commit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,6 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from django.conf import settings
-
 from hub import gitstore
 from hub.accounts.models import User
 from hub.blobstore import refusing_when_full
@@ -22,13 +20,15 @@ from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 from hub.lfs import storing
 from hub.repos import quotas
 from hub.repos.models import Repository
-from hub.revisions.attributes import AttributesAt
+from hub.revisions import attributes
 from hub.revisions.operations import AddBlob, AddLfs
+from hub.revisions.uploads import UploadRule
 
 # Content up to this size is kept in memory on its way into git.
 MEMORY_BYTES_MAX = 1 << 20
 # A commit may have any number of files: each brings the work of some hundred patterns.
 PATTERN_STEPS_A_FILE = 100_000
+GITATTRIBUTES = attributes.NAME.decode()
 
 
 class Staging:
@@ -52,7 +52,7 @@ class Staging:
         """
         self.repository, self.commit, self.now, self.proposer = repository, commit, now, proposer
         self.git = gitstore.open_repository(repository.storage)
-        self._attributes = AttributesAt(self.git, commit)
+        self._rule = UploadRule(self.git, commit)
         self._blobs = self.git.blob_writer()
 
     def __enter__(self) -> Self:
@@ -67,9 +67,10 @@ class Staging:
             self._blobs.__exit__(kind, error, traceback)
 
     def add(self, path: str, chunks: Iterable[bytes]) -> AddBlob | AddLfs:
-        """Store a file's content: as an LFS object when it is large or its path is tracked by LFS.
+        """Store a file's content as `UploadRule` decides, without a sample: as an LFS object or a blob.
 
-        A pointer that a client sends in place of content stays the pointer it is.
+        A `.gitattributes` counts for the files that are added after it. A pointer that a client sends in
+        place of content stays the pointer it is.
         Raises: InvalidPath, StorageQuotaExceeded, StorageFull, TooManyPatterns.
         """
         require_path(path)
@@ -82,14 +83,16 @@ class Staging:
         data = bytes(held)
         if len(data) <= POINTER_SIZE_MAX and (pointer := Pointer.parse(data)):
             return AddLfs(path=path, oid=pointer.oid, size=pointer.size)
-        if data and self._goes_to_lfs(path, len(data)):
+        if self._is_large(path, len(data)):
             return self._add_large(path, data, iter(()))
+        if path == GITATTRIBUTES:
+            self._rule.give(data)
         with refusing_when_full():
             return AddBlob(path=path, blob=self._blobs.add(data), size=len(data))
 
-    def _goes_to_lfs(self, path: str, size: int) -> bool:
-        self._attributes.budget.add(PATTERN_STEPS_A_FILE)
-        return size > settings.LFS_THRESHOLD_BYTES or self._attributes.is_lfs(path)
+    def _is_large(self, path: str, size: int) -> bool:
+        self._rule.budget.add(PATTERN_STEPS_A_FILE)
+        return self._rule.is_large(path, size)
 
     def _add_large(self, path: str, first: bytes, rest: Iterable[bytes]) -> AddBlob | AddLfs:
         """By way of a file on disk, so that memory stays flat however much comes."""
@@ -102,7 +105,7 @@ class Staging:
                     size += len(chunk)
                     file.write(chunk)
             quotas.require_room_to_bring(self.proposer, self.repository, size)
-            if self._goes_to_lfs(path, size):
+            if self._is_large(path, size):
                 oid = digest.hexdigest()
                 storing.keep_file(
                     repository_id=self.repository.pk,

@@ -16,15 +16,14 @@ from foundation.inputs import whole_number
 from hub.api.csghub.http import actor, ok, repository, route
 from hub.api.json import MalformedBody, is_one_of, json_body, list_of, text_of
 from hub.api.json_contents import Contents, body_with_contents
-from hub.gitstore.path_reader import PathReader
 from hub.lfs.storing import require_room_on_disk
 from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions import selectors
-from hub.revisions.attributes import AttributesAt
 from hub.revisions.operations import DeleteFile, Operation
 from hub.revisions.services import NewCommit, commit
 from hub.revisions.staging import Staging
+from hub.revisions.uploads import OfferedFile, plan_upload
 
 # 75 files of 10 MiB, as the client sends them, in base64.
 COMMIT_BYTES_MAX = 1024 * 1024 * 1024
@@ -79,30 +78,33 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
     found = repository(request, kind, repo_id)
     policies.require_write(actor(request), found)
     commit_oid = selectors.resolve(found, revision)
-    git = selectors.git_of(found)
-    attributes, reader = AttributesAt(git, commit_oid), PathReader(git, commit_oid)
-    answers: list[dict[str, Any]] = []
-    for asked in list_of(json_body(request), "files", limit=FILES_MAX):
-        if not isinstance(asked, dict):
-            raise MalformedBody(reason="“files” holds objects")
-        name, size = text_of(asked, "path"), asked.get("size")
-        if not isinstance(size, int):
-            raise MalformedBody(reason="“size” must be a whole number of bytes")
-        entry = reader.find(name)
-        is_lfs = size > 0 and (size > settings.LFS_THRESHOLD_BYTES or attributes.is_lfs(name))
-        oid = ""
-        if entry is not None and entry.is_file:
-            oid = entry.pointer.oid if entry.pointer else entry.oid
-        answers.append(
-            {
-                "path": name,
-                "uploadMode": "lfs" if is_lfs else "regular",
-                "shouldIgnore": False,
-                "isDir": entry is not None and entry.kind == "directory",
-                "oid": oid,
-            }
-        )
+    planned = plan_upload(
+        repository=found,
+        commit=commit_oid,
+        files=[_offered(each) for each in list_of(json_body(request), "files", limit=FILES_MAX)],
+        gitignore="",
+    )
+    answers = [
+        {
+            "path": file.path,
+            "uploadMode": "lfs" if file.is_large else "regular",
+            "shouldIgnore": file.is_ignored,
+            "isDir": file.entry is not None and file.entry.kind == "directory",
+            "oid": file.held_oid or "",
+        }
+        for file in planned
+    ]
     return ok({"files": answers})
+
+
+def _offered(asked: Any) -> OfferedFile:
+    """Raises: MalformedBody."""
+    if not isinstance(asked, dict):
+        raise MalformedBody(reason="“files” holds objects")
+    name, size = text_of(asked, "path"), asked.get("size")
+    if not isinstance(size, int):
+        raise MalformedBody(reason="“size” must be a whole number of bytes")
+    return OfferedFile(path=name, size=size)
 
 
 def commit_files(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:

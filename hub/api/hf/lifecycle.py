@@ -25,14 +25,13 @@ from hub.api.json import (
     text_of,
 )
 from hub.gitstore.paths import require_path
-from hub.gitstore.wildmatch import Budget
 from hub.repos import selectors as repos
 from hub.repos import services
 from hub.repos.attributes import initial
 from hub.repos.errors import RepositoryExists, RepositoryNotFound
 from hub.repos.models import Gating, Kind, Repository
-from hub.revisions.attributes import is_lfs_by, parse
 from hub.revisions.services import duplicate as duplicate_repository
+from hub.revisions.uploads import UploadRule
 
 INITIAL_FILES_MAX = 100
 LICENSE = re.compile(r"[A-Za-z0-9.-]{1,60}")
@@ -100,9 +99,9 @@ def _initial_files(kind: str, body: dict[str, Any]) -> dict[str, bytes]:
             files[path] = base64.b64decode(text_of(each, "content"), validate=True)
         except (binascii.Error, ValueError):
             raise MalformedBody(reason="a file's “content” must be base64") from None
-    attributes, budget = parse(files.get(".gitattributes", initial(kind))), Budget()
-    for path in files:
-        if is_lfs_by(attributes, path, budget):
+    rule = UploadRule(None, None, given=files.get(".gitattributes", initial(kind)))
+    for path, data in files.items():
+        if rule.is_large(path, len(data)):
             raise MalformedBody(reason=f"“{path[:200]}” belongs in LFS: commit it to the new repository")
         if any(parent in files for parent in map(str, list(PurePosixPath(path).parents)[:-1])):
             raise MalformedBody(reason=f"“{path[:200]}” lies in a file")

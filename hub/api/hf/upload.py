@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -19,15 +18,13 @@ from hub.api.json import MalformedBody, json_body, json_response, list_of, names
 from hub.api.ndjson import Line, NdjsonReader
 from hub.community import policies as community_policies
 from hub.community import services as community
-from hub.gitstore import RevisionNotFound
-from hub.gitstore.path_reader import PathReader
 from hub.repos import policies, quotas
 from hub.repos.models import Repository
-from hub.revisions import ignoring, selectors, services
-from hub.revisions.attributes import NONE, AttributesAt, is_lfs_by, parse
+from hub.revisions import selectors, services
 from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
 from hub.revisions.services import Committed, NewCommit
 from hub.revisions.staging import Staging
+from hub.revisions.uploads import OfferedFile, plan_upload
 
 PREUPLOAD_FILES_MAX = 1000
 OID = frozenset("0123456789abcdef")
@@ -41,62 +38,41 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
     found = repository(request, kind, repo_id)
     _require_push(request, found, revision)
     body = json_body(request)
-    git = selectors.git_of(found)
-    commit = git.target(selectors.branch_ref(found, revision))
-    assert commit is not None
-    reader = PathReader(git, commit)
-    gitignore = body.get("gitIgnore")
-    if not isinstance(gitignore, str):
-        entry = reader.find(".gitignore")
-        is_usable = entry is not None and entry.is_file and entry.size <= ignoring.TEXT_BYTES_MAX
-        gitignore = git.read(entry.oid).decode(errors="replace") if entry and is_usable else ""
-    attributes = AttributesAt(git, commit)
-    ignored = ignoring.Ignoring(gitignore, attributes.budget)
-    extra = body.get("gitAttributes")
-    sent = parse(extra.encode("utf-8", "surrogatepass")) if isinstance(extra, str) else NONE
-    answers = []
-    for asked in list_of(body, "files", limit=PREUPLOAD_FILES_MAX):
-        if not isinstance(asked, dict):
-            raise MalformedBody(reason="“files” holds objects")
-        name, size = path_of(asked, "path"), asked.get("size")
-        if not isinstance(size, int) or size < 0:
-            raise MalformedBody(reason="“size” must be a whole number of bytes")
-        entry = reader.find(name) if name else None
-        is_lfs = size > 0 and (
-            size > settings.LFS_THRESHOLD_BYTES
-            or is_lfs_by(sent, name, attributes.budget)
-            or attributes.is_lfs(name)
-            or _looks_binary(asked.get("sample"))
-        )
-        answers.append(
-            {
-                "path": name,
-                "uploadMode": "lfs" if is_lfs else "regular",
-                "shouldIgnore": ignored.leaves_out(name),
-                "oid": (entry.pointer.oid if entry.pointer else entry.oid)
-                if entry is not None and entry.is_file
-                else None,
-            }
-        )
-    return json_response({"files": answers, "commitOid": commit})
+    head = selectors.find_branch(found, revision)
+    gitignore, gitattributes = body.get("gitIgnore"), body.get("gitAttributes")
+    planned = plan_upload(
+        repository=found,
+        commit=head.commit,
+        files=[_offered(each) for each in list_of(body, "files", limit=PREUPLOAD_FILES_MAX)],
+        gitattributes=gitattributes.encode("utf-8", "surrogatepass")
+        if isinstance(gitattributes, str)
+        else None,
+        gitignore=gitignore if isinstance(gitignore, str) else None,
+    )
+    answers = [
+        {
+            "path": file.path,
+            "uploadMode": "lfs" if file.is_large else "regular",
+            "shouldIgnore": file.is_ignored,
+            "oid": file.held_oid,
+        }
+        for file in planned
+    ]
+    return json_response({"files": answers, "commitOid": head.commit})
 
 
-def _looks_binary(sample: Any) -> bool:
-    """From the first 512 bytes: a zero byte, or text that is no UTF-8. Raises: MalformedBody."""
-    if not sample:
-        return False
+def _offered(asked: Any) -> OfferedFile:
+    """Raises: MalformedBody."""
+    if not isinstance(asked, dict):
+        raise MalformedBody(reason="“files” holds objects")
+    name, size = path_of(asked, "path"), asked.get("size")
+    if not isinstance(size, int) or size < 0:
+        raise MalformedBody(reason="“size” must be a whole number of bytes")
     try:
-        data = base64.b64decode(sample, validate=True)
+        sample = base64.b64decode(asked.get("sample") or b"", validate=True)
     except (binascii.Error, ValueError, TypeError):
         raise MalformedBody(reason="“sample” is not base64") from None
-    if b"\0" in data:
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        # The sample may end in the middle of a character.
-        return error.start < len(data) - 3
-    return False
+    return OfferedFile(path=name, size=size, sample=sample)
 
 
 # ---- commit --------------------------------------------------------------------------------------
@@ -152,9 +128,7 @@ def read_commit(request: HttpRequest, found: Repository, revision: str) -> NewCo
 
     Raises: MalformedBody and what `Staging.add` raises.
     """
-    base = selectors.git_of(found).target(selectors.branch_ref(found, revision))
-    if base is None:
-        raise RevisionNotFound(revision=revision)
+    base = selectors.find_branch(found, revision).commit
     proposer = quotas.proposer_of(actor(request), found)
     operations: list[Operation] = []
     with (

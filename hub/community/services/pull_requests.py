@@ -92,7 +92,7 @@ def _insert(
 
 def _base_ref(repository: Repository, base: str | None) -> str:
     """Raises: RevisionNotFound for everything but a branch."""
-    ref = revisions.branch_ref(repository, base or repository.default_branch)
+    ref = revisions.find_branch(repository, base or repository.default_branch).ref
     if not ref.startswith("refs/heads/"):
         raise RevisionNotFound(revision=base)
     if len(ref) > BASE_REF_CHARS_MAX:

@@ -83,7 +83,7 @@ def commit(
     parent is not the head any more), BranchBusy, and what `commit_to_ref` raises.
     """
     policies.require_write(actor, repository)
-    ref = selectors.branch_ref(repository, revision)
+    ref = selectors.find_branch(repository, revision).ref
     return commit_to_ref(actor=actor, repository=repository, ref=ref, request=request, now=now)
 
 

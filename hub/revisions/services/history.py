@@ -33,10 +33,8 @@ def super_squash(
     Raises: RepositoryDenied, RevisionNotFound, RefChanged.
     """
     policies.require_write(actor, repository)
-    ref = selectors.branch_ref(repository, revision)
+    ref, old = selectors.find_branch(repository, revision)
     git = selectors.git_of(repository)
-    old = git.target(ref)
-    assert old is not None
     squashed = git.write_commit(
         tree=git.commit(old).tree,
         parents=[],
