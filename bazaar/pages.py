@@ -15,31 +15,22 @@ from django.views.decorators.http import require_POST
 
 from bazaar.context import THEMES
 from bazaar.security import PAGES
-from foundation import inputs
-from hub import errors
+from foundation import errors, inputs, statuses
 
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 YEAR_S = 365 * 24 * 3600
 
-# Kind of refusal → status, heading, icon. The order matters only for readers.
-KINDS: dict[type[errors.Refusal], tuple[int, str | Promise, str]] = {
-    errors.Invalid: (400, _("That request does not work"), "alert"),
-    errors.Unauthenticated: (401, _("Please sign in"), "key"),
-    errors.Denied: (403, _("You may not do this"), "lock"),
-    errors.NotFound: (404, _("Nothing stands here"), "search"),
-    errors.Conflict: (409, _("Something changed meanwhile"), "alert"),
-    errors.Exhausted: (429, _("A limit is reached"), "clock"),
-    errors.Unsupported: (501, _("Not served here"), "info"),
-    errors.Unavailable: (503, _("Not available right now"), "server"),
+# Kind of refusal → heading, icon.
+HEADINGS: dict[type[errors.Refusal], tuple[str | Promise, str]] = {
+    errors.Invalid: (_("That request does not work"), "alert"),
+    errors.Unauthenticated: (_("Please sign in"), "key"),
+    errors.Denied: (_("You may not do this"), "lock"),
+    errors.NotFound: (_("Nothing stands here"), "search"),
+    errors.Conflict: (_("Something changed meanwhile"), "alert"),
+    errors.Exhausted: (_("A limit is reached"), "clock"),
+    errors.Unsupported: (_("Not served here"), "info"),
+    errors.Unavailable: (_("Not available right now"), "server"),
 }
-FORBIDDEN = (403, _("You may not do this"), "lock")
-
-
-def kind_of(refusal: errors.Refusal) -> tuple[int, str | Promise, str]:
-    for kind in type(refusal).__mro__:
-        if kind in KINDS:
-            return KINDS[kind]
-    return KINDS[errors.Invalid]
 
 
 class RefusalPagesMiddleware:
@@ -67,8 +58,7 @@ class RefusalPagesMiddleware:
             problem = inputs.form_problem(request)
         if not problem:
             return None
-        status, heading, icon = KINDS[errors.Invalid]
-        return refusal_page(request, status=status, heading=heading, icon=icon, reason=problem)
+        return page_of(request, errors.Invalid(reason=problem))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         match = request.resolver_match
@@ -80,8 +70,7 @@ class RefusalPagesMiddleware:
             return None
         if isinstance(exception, errors.Unauthenticated):
             return to_sign_in(request)
-        status, heading, icon = kind_of(exception)
-        return refusal_page(request, status=status, heading=heading, icon=icon, reason=str(exception))
+        return page_of(request, exception)
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:
@@ -101,6 +90,14 @@ def _current_page(request: HttpRequest) -> str:
         return request.htmx.current_url_abs_path or ""  # type: ignore[attr-defined]
     except ValueError:  # an address that cannot be parsed
         return ""
+
+
+def page_of(request: HttpRequest, refusal: errors.Refusal) -> HttpResponse:
+    """The page for a refusal, with the status that every API gives it."""
+    heading, icon = statuses.by_kind(refusal, HEADINGS)
+    return refusal_page(
+        request, status=statuses.status_of(refusal), heading=heading, icon=icon, reason=str(refusal)
+    )
 
 
 def refusal_page(
@@ -123,7 +120,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return refusal_page(
         request,
         status=404,
-        heading=KINDS[errors.NotFound][1],
+        heading=HEADINGS[errors.NotFound][0],
         icon="search",
         reason=_("There is no page at this address."),
         hint=_("What is private looks the same as what does not exist: signing in may help."),
@@ -131,9 +128,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    status, heading, icon = FORBIDDEN
+    heading, icon = HEADINGS[errors.Denied]
     return refusal_page(
-        request, status=status, heading=heading, icon=icon, reason=_("This page is not for your account.")
+        request, status=403, heading=heading, icon=icon, reason=_("This page is not for your account.")
     )
 
 

@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from bazaar import monitoring, nodes
 from bazaar.celery import app
+from foundation.errors import Refusal
 from foundation.redis_connection import hasty_connection
 from hub import blobstore
-from hub.errors import Refusal
 
 PROBE_KEY = "probe/ready"
 

@@ -7,7 +7,6 @@ per GPU-hour, times aware datetimes. Signals are sent inside the transaction in 
 from __future__ import annotations
 
 from compute_market.clock import database_now
-from compute_market.errors import Refusal
 from compute_market.leases import access as _access
 from compute_market.leases import selectors as _leases
 from compute_market.leases import services as _leasing
@@ -83,7 +82,6 @@ __all__ = [
     "PortNotServed",
     "Product",
     "Quote",
-    "Refusal",
     "RunnerNotAllowed",
     "TradeScopeMissing",
     "Way",

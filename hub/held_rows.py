@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 
-from hub.errors import DeletedMeanwhile
+from foundation.errors import DeletedMeanwhile
 
 Row = TypeVar("Row", bound=Model)
 

@@ -9,19 +9,6 @@ from hub.accounts import ssh_keys as _ssh_keys
 from hub.accounts.errors import NamespaceNotFound
 from hub.accounts.models import Namespace, Role, User
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
-from hub.errors import (
-    Conflict,
-    Denied,
-    Exhausted,
-    Interrupted,
-    Invalid,
-    NotFound,
-    Refusal,
-    Unauthenticated,
-    Unavailable,
-    Unsupported,
-    refusal_of,
-)
 from hub.held_rows import held_row
 from hub.pages import actor_of, page, submit
 
@@ -38,20 +25,10 @@ role_in = _policies.role_in
 __all__ = [
     "ANONYMOUS",
     "SYSTEM",
-    "Conflict",
-    "Denied",
-    "Exhausted",
-    "Interrupted",
-    "Invalid",
     "Namespace",
     "NamespaceNotFound",
-    "NotFound",
     "Principal",
-    "Refusal",
     "Role",
-    "Unauthenticated",
-    "Unavailable",
-    "Unsupported",
     "User",
     "actor_of",
     "create_organization",
@@ -61,7 +38,6 @@ __all__ = [
     "page",
     "principal_for_ssh_key",
     "principal_for_token",
-    "refusal_of",
     "require_role",
     "require_scope",
     "role_in",

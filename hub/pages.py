@@ -9,9 +9,9 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from foundation.errors import Refusal, Unauthenticated
 from hub.accounts.models import User
 from hub.accounts.principals import ANONYMOUS, Principal
-from hub.errors import Refusal, Unauthenticated
 
 T = TypeVar("T")
 

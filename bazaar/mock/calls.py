@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from foundation import bodies
-from hub.errors import Refusal
+from foundation.errors import Refusal
 
 READ_BYTES = 1 << 20
 

@@ -6,6 +6,7 @@ import base64
 from datetime import datetime
 from typing import Any
 
+from foundation.errors import Invalid, NotFound
 from hub.accounts import services as accounts
 from hub.accounts.models import Role
 from hub.accounts.principals import SYSTEM
@@ -14,7 +15,6 @@ from hub.accounts.services import Profile
 from hub.accounts.token_text import new_token_text
 from hub.catalogue import files as catalogue_files
 from hub.catalogue.entries import entries
-from hub.errors import Invalid, NotFound
 from hub.repos import services as repositories
 from hub.repos.selectors import find_repository
 from hub.revisions import services as revisions

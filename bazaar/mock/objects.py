@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 from django.utils import timezone
 
-from hub.errors import Refusal
+from foundation.errors import Refusal
 from hub.lfs import grants
 from hub.lfs.models import LfsLink
 from hub.repos.models import Repository

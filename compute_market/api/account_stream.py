@@ -14,7 +14,6 @@ from rest_framework.request import Request
 from compute_market.api.base import MarketView, moment, principal_of
 from compute_market.api.serving_streams import LAST_EVENT_ID, last_event_id, register, serve
 from compute_market.api.streams import Event
-from compute_market.errors import Refusal
 from compute_market.leases.lifecycle import LeaseChange
 from compute_market.ledger import account_events, policies
 from compute_market.ledger.services import open_account
@@ -22,6 +21,7 @@ from compute_market.matching import quantities
 from compute_market.matching.clearing.settlement import FillChange, OrderChange
 from compute_market.matching.models import Order
 from compute_market.offers.models import Product
+from foundation.errors import Refusal
 
 STREAMS_OF_AN_ACCOUNT = 20
 SNAPSHOT = {

@@ -20,7 +20,6 @@ from rest_framework.views import APIView
 
 from compute_market import clock
 from compute_market.api import problems
-from compute_market.errors import Refusal
 from compute_market.leases import access
 from compute_market.leases import selectors as leases
 from compute_market.leases import services as leasing
@@ -32,6 +31,7 @@ from compute_market.offers.agents import SignedRequest
 from compute_market.offers.errors import AgentRefused
 from compute_market.offers.models import HardwareReport, Node
 from foundation import bodies
+from foundation.errors import Refusal
 from foundation.inputs import BoundedListField
 
 EVENTS_MAX = 200

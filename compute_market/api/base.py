@@ -22,10 +22,10 @@ from rest_framework.views import APIView
 
 from compute_market.api import problems
 from compute_market.clock import database_now
-from compute_market.errors import Invalid
 from foundation import bodies, inputs, rate_limits
+from foundation.errors import Invalid, Unauthenticated
 from foundation.rate_limits import Limit
-from hub.interface import ANONYMOUS, Principal, Unauthenticated, User, get_namespace, principal_for_token
+from hub.interface import ANONYMOUS, Principal, User, get_namespace, principal_for_token
 
 PAGE_DEFAULT, PAGE_MAX = 50, 500
 INT64_MAX = 2**63 - 1

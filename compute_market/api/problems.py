@@ -1,4 +1,4 @@
-"""How this door says no: problem details (RFC 9457) with a code; one table from kinds to statuses."""
+"""Refusals of this API: problem details (RFC 9457) with a code."""
 
 from __future__ import annotations
 
@@ -10,30 +10,8 @@ from django.db import DatabaseError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from compute_market.errors import (
-    Conflict,
-    Denied,
-    Exhausted,
-    Interrupted,
-    Invalid,
-    NotFound,
-    Refusal,
-    Unauthenticated,
-    Unavailable,
-    Unsupported,
-    refusal_of,
-)
-
-STATUSES: tuple[tuple[type[Refusal], int], ...] = (
-    (Invalid, 400),
-    (Unauthenticated, 401),
-    (Denied, 403),
-    (NotFound, 404),
-    (Conflict, 409),
-    (Exhausted, 422),
-    (Unsupported, 501),
-    (Unavailable, 503),
-)
+from foundation.errors import Interrupted, Refusal, refusal_of
+from foundation.statuses import status_of
 
 # What the rooms call a field → what bodies call it.
 FIELDS = {
@@ -50,8 +28,7 @@ def handle(error: Exception, _: dict[str, Any]) -> Response | None:
         error = refusal_of(error) or error
     if isinstance(error, Refusal):
         error = _in_words_of_the_wire(error)
-        status = next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
-        answer = problem(status, code=error.code, detail=str(error), **_plain(error.details))
+        answer = problem(status_of(error), code=error.code, detail=str(error), **_plain(error.details))
         if isinstance(error, Interrupted):
             answer["Retry-After"] = str(error.details["retry_after_s"])
         return answer

@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 
 from compute_market.demo.weeks import EPOCH, WEEK
-from compute_market.errors import Refusal
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
 from compute_market.offers import services as offers
 from compute_market.offers.models import Node, Product, Provider
 from compute_market.runners.cpu_slices import CpuSlices, cpu_slices, machine_memory_bytes
+from foundation.errors import Refusal
 from hub.interface import SYSTEM, Namespace, NamespaceNotFound, create_organization, get_namespace
 
 PROVIDER = "this-machine"

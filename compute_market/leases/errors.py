@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from compute_market.errors import Conflict, Denied, Exhausted, Invalid, NotFound, Unavailable
+from foundation.errors import Conflict, Denied, Insufficient, Invalid, NotFound, Unavailable
 
 
 class LeaseNotFound(NotFound):
@@ -25,7 +25,7 @@ class LeaseOffered(Conflict):
     message = _("The lease is offered by your orders {orders}; cancel them before you end it.")
 
 
-class CapacityTaken(Exhausted):
+class CapacityTaken(Insufficient):
     code = "capacity_taken"
     message = _("Only {free} of {gpus} GPUs are free over this window.")
 

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from compute_market.amounts import credits_of
-from compute_market.errors import Conflict, Denied, Exhausted, Invalid, NotFound
+from foundation.errors import Conflict, Denied, Insufficient, Invalid, NotFound
 
 
 class AmountInvalid(Invalid):
@@ -11,7 +11,7 @@ class AmountInvalid(Invalid):
     message = _("An amount is a whole number of micro-credits from 1 to {amount_max_micros}.")
 
 
-class InsufficientFunds(Exhausted):
+class InsufficientFunds(Insufficient):
     code = "insufficient_funds"
     message = _("The account has {available} credits available, and {needed} are needed.")
 
@@ -24,7 +24,7 @@ class InsufficientFunds(Exhausted):
         )
 
 
-class MoneyFull(Exhausted):
+class MoneyFull(Insufficient):
     code = "money_full"
     message = _(
         "All accounts together hold as much as this hub can count; {left_micros} micro-credits more fit."
@@ -56,7 +56,7 @@ class TradeScopeMissing(Denied):
     message = _("This access token lacks the scope “trade”, or does not reach this namespace.")
 
 
-class CapReached(Exhausted):
+class CapReached(Insufficient):
     code = "cap_reached"
     message = _("The token may spend {cap} credits in all; {left} are left, and {needed} are needed.")
 

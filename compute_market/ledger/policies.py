@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from compute_market.errors import Unauthenticated
 from compute_market.ledger.errors import NotAMember, OperatorOnly, TradeScopeMissing
+from foundation.errors import Unauthenticated
 from hub.interface import Principal, role_in
 
 TRADE = "trade"

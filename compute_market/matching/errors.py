@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from compute_market.errors import Conflict, Exhausted, Invalid, NotFound, Unavailable
+from foundation.errors import Conflict, Insufficient, Invalid, NotFound, Unavailable
 
 
 class OrderInvalid(Invalid):
@@ -45,7 +45,7 @@ class ProductClosed(Conflict):
     message = _("Trading in {product} has ended.")
 
 
-class TooManyOrders(Exhausted):
+class TooManyOrders(Insufficient):
     code = "too_many_open_orders"
     message = _("An account may have {limit} open orders.")
 

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from compute_market.errors import Conflict, Denied, Exhausted, Invalid, NotFound, Unauthenticated
+from foundation.errors import Conflict, Denied, Insufficient, Invalid, NotFound, Unauthenticated
 
 
 class ProductNotFound(NotFound):
@@ -40,7 +40,7 @@ class NodeFieldInvalid(Invalid):
     message = _("{field}: {reason}")
 
 
-class TooManyNodes(Exhausted):
+class TooManyNodes(Insufficient):
     code = "too_many_nodes"
     message = _("A provider has at most {nodes_max} nodes.")
 

@@ -21,11 +21,11 @@ import redis
 from django.db import DatabaseError, close_old_connections
 
 from compute_market.clock import database_now
-from compute_market.errors import Refusal
 from compute_market.leases import access, processes, selectors, serving
 from compute_market.leases.models import Work
 from compute_market.ssh import relay
 from compute_market.tunnels import presence
+from foundation.errors import Refusal
 from hub.interface import ANONYMOUS, Principal, note_ssh_key_used, principal_for_ssh_key, ssh_fingerprint
 
 # The host's own names, as people write them for "where I am logged in".

@@ -9,8 +9,8 @@ from uuid import uuid4
 from django.forms import BaseForm
 from django.http import HttpRequest
 
-from compute_market.errors import Unauthenticated
 from compute_market.ledger import policies
+from foundation.errors import Unauthenticated
 from hub.interface import Namespace, actor_of, page
 from hub.interface import submit as submit_form
 

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Conflict, Denied, Exhausted, Invalid, NotFound, Unauthenticated
+from foundation.errors import Conflict, Denied, Exhausted, Invalid, NotFound, Unauthenticated
 
 
 class NamespaceNotFound(NotFound):

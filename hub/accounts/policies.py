@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from foundation.errors import Denied, Unauthenticated
 from hub.accounts.errors import NamespaceDenied, ScopeMissing
 from hub.accounts.models import AccessToken, Namespace, Role
 from hub.accounts.principals import Principal
-from hub.errors import Denied, Unauthenticated
 
 
 def role_in(actor: Principal, namespace_id: int) -> Role | None:

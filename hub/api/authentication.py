@@ -10,10 +10,10 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
 from foundation import bodies
+from foundation.errors import Denied
 from hub.accounts import selectors
 from hub.accounts.errors import InvalidToken
 from hub.accounts.principals import ANONYMOUS, Principal
-from hub.errors import Denied
 
 NO_PASSWORD = "x-oauth-basic"  # noqa: S105 - what such helpers send in its place
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.utils.http import parse_etags
 
-from hub.errors import Refusal
+from foundation.errors import Invalid
 
 # White space is bounded: two unbounded runs side by side would be divided in every possible way.
 _RANGE = re.compile(r"bytes=\s{0,8}(\d*)\s{0,8}-\s{0,8}(\d*)\s*", re.IGNORECASE)
 
 
-class RangeNotSatisfiable(Refusal):
+class RangeNotSatisfiable(Invalid):
     """Rendered as 416 with `Content-Range: bytes */size`."""
 
     code = "range_not_satisfiable"

@@ -11,10 +11,10 @@ from django.views.decorators.csrf import csrf_exempt
 
 from foundation import inputs
 from foundation.bodies import BodyRefused
+from foundation.errors import Invalid, Refusal, refusal_of
 from hub.accounts.principals import Principal
 from hub.api.json import BodyTooLarge
 from hub.api.rates import require_rate
-from hub.errors import Invalid, Refusal, refusal_of
 
 View = Callable[..., HttpResponseBase]
 Render = Callable[[Refusal, HttpRequest], HttpResponse]

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from django.http import HttpRequest, HttpResponse
 
-from hub.errors import Invalid
+from foundation.errors import Invalid
 
 BODY_BYTES_MAX = 10 * 1024 * 1024
 

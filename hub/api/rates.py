@@ -6,9 +6,9 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from foundation import rate_limits
+from foundation.errors import RateLimited
 from foundation.rate_limits import Limit
 from hub.accounts.principals import Principal
-from hub.errors import RateLimited
 
 WINDOW_S = 60
 

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Invalid, NotFound, Unavailable
+from foundation.errors import Invalid, NotFound, OutOfSpace, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
 # S3 numbers parts from 1 to 10,000; the local store keeps to the same rule.
@@ -21,7 +21,7 @@ PARTS_MAX = 10_000
 KEY_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*")
 
 
-class StorageFull(Unavailable):
+class StorageFull(OutOfSpace):
     """The disk or bucket takes no more bytes. Nothing was kept of what was being written."""
 
     code = "storage_full"

@@ -7,8 +7,8 @@ import re
 import socket
 from urllib.parse import SplitResult, urlsplit
 
+from foundation.errors import Invalid
 from hub.community.errors import AddressForbidden
-from hub.errors import Invalid
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"http": 80, "https": 443}

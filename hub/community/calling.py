@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
+from foundation.errors import Refusal
 from hub.community import addresses
-from hub.errors import Refusal
 
 CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 15.0

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from foundation.errors import Refusal
 from hub.community import calling, notices, turns
 from hub.community.calling import Answer, CallFailed
 from hub.community.models import Delivery, DiscussionEvent, Webhook
 from hub.community.models.keys import new_key
 from hub.community.models.webhooks import DeliveryQuerySet
 from hub.community.selectors import discussions
-from hub.errors import Refusal
 
 # How long after each failed attempt the next one comes: 8 attempts over some 16 hours.
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1_800, 3_600, 4 * 3_600, 10 * 3_600))

@@ -23,7 +23,7 @@ from typing import BinaryIO, Literal
 
 from django.conf import settings
 
-from hub.errors import Unavailable
+from foundation.errors import Unavailable
 from hub.gitstore.folders import folder_of
 
 Service = Literal["git-upload-pack", "git-receive-pack"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Invalid
+from foundation.errors import Invalid
 
 # Comparisons of bytes that one request may spend on patterns: about a second of processor time.
 STEPS_MAX = 300_000_000

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Denied, Invalid, NotFound
+from foundation.errors import Denied, Invalid, NotFound
 
 
 class ObjectNotFound(NotFound):

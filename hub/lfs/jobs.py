@@ -13,8 +13,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from foundation.errors import DeletedMeanwhile, Refusal
 from hub.blobstore import Blob, get_store
-from hub.errors import DeletedMeanwhile, Refusal
 from hub.lfs import chunked, links, selectors
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
 from hub.repos import locking

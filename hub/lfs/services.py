@@ -10,10 +10,10 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
+from foundation.errors import Interrupted, Refusal
 from hub.accounts import selectors as accounts
 from hub.accounts.principals import Principal
 from hub.blobstore import Part, UploadMissing, get_store
-from hub.errors import Interrupted, Refusal
 from hub.lfs import links, storing
 from hub.lfs.errors import (
     GrantRefused,

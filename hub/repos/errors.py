@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Conflict, Denied, Exhausted, Invalid, NotFound
+from foundation.errors import Conflict, Denied, Exhausted, Invalid, NotFound, QuotaExceeded
 
 
 class RepositoryNotFound(NotFound):
@@ -74,12 +74,12 @@ class RepositoryArchived(Denied):
     message = _("{repo_id} is archived: it can be read, not written.")
 
 
-class RepositoryQuotaExceeded(Exhausted):
+class RepositoryQuotaExceeded(QuotaExceeded):
     code = "repository_quota_exceeded"
     message = _("{namespace} owns {used} repositories and may own {limit}.")
 
 
-class StorageQuotaExceeded(Exhausted):
+class StorageQuotaExceeded(QuotaExceeded):
     code = "storage_quota_exceeded"
     message = _("{namespace} stores {used} bytes and may store {limit}; this needs {needed} more.")
 

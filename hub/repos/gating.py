@@ -7,10 +7,10 @@ from datetime import datetime
 
 from django.db import transaction
 
+from foundation.errors import Invalid
 from hub.accounts.models import Role, User
 from hub.accounts.policies import require_account_owner
 from hub.accounts.principals import Principal
-from hub.errors import Invalid
 from hub.repos import policies
 from hub.repos.errors import AccessRequestHandled, AccessRequestNotFound, NotGated
 from hub.repos.models import AccessRequest, Gating, Repository

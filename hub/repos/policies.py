@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 
+from foundation.errors import Unauthenticated
 from hub.accounts.models import AccessToken, Role, Visibility
 from hub.accounts.policies import role_in
 from hub.accounts.principals import Principal
-from hub.errors import Unauthenticated
 from hub.repos.errors import (
     RepositoryArchived,
     RepositoryDenied,

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.db import transaction
 
 from foundation.database.conflicts import duplicate_as
+from foundation.errors import Invalid
 from hub import gitstore
 from hub.accounts import policies as account_policies
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Namespace, NamespaceRedirect, Role, User, Visibility, name_key
 from hub.accounts.principals import Principal
-from hub.errors import Invalid
 from hub.gitstore.paths import require_ref_name
 from hub.held_rows import held_row
 from hub.repos import attributes, locking, policies, quotas

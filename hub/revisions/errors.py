@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Conflict, Denied, Invalid, NotFound
+from foundation.errors import Conflict, Denied, Invalid, NotFound
 
 
 class NothingToDelete(NotFound):

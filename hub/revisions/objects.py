@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.errors import Refusal
+from foundation.errors import Refusal
 from hub.gitstore import Pointer
 from hub.lfs import selectors as lfs
 from hub.lfs.models import LfsObject

@@ -16,7 +16,7 @@ from django.db.models import F, Func, Value
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Invalid
+from foundation.errors import Invalid
 
 
 class InvalidCursor(Invalid):

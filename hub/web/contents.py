@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from foundation.errors import Refusal
 from hub.accounts.principals import Principal
-from hub.errors import Refusal
 from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
 from hub.repos import policies

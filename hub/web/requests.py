@@ -6,8 +6,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from foundation.errors import Unauthenticated
 from hub.accounts.models import User
-from hub.errors import Unauthenticated
 from hub.pages import actor_of, page, submit
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.errors import Exhausted, Invalid, NotFound, Unavailable
+from foundation.errors import Exhausted, Invalid, NotFound, Unavailable
 
 
 class InvalidXorb(Invalid):

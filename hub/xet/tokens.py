@@ -14,9 +14,9 @@ from django.core import signing
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
+from foundation.errors import Denied, Unauthenticated
 from hub.accounts import selectors as accounts
 from hub.accounts.principals import Principal
-from hub.errors import Denied, Unauthenticated
 from hub.repos import policies as repository_policies
 from hub.repos.models import Repository
 

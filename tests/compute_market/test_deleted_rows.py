@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compute_market.errors import Conflict
 from compute_market.offers import services as supply
 from compute_market.offers.models import Product, Provider
+from foundation.errors import Conflict
 from tests.factories import market
 from tests.factories.market import NOON
 

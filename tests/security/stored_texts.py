@@ -10,15 +10,14 @@ from typing import Any
 
 from django.test import Client
 
-from compute_market.errors import Refusal as MarketRefusal
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, Work
 from compute_market.offers import services as offers
 from compute_market.offers.models import Node, Provider
+from foundation.errors import Refusal
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community.models import Collection, Discussion
-from hub.errors import Refusal
 from hub.repos.models import AccessRequest, Repository
 from tests.factories import exchange
 from tests.factories import hub as make
@@ -121,7 +120,7 @@ def room(store: Callable[[World, str], object]) -> Store:
     """A use case of the market, called as its door calls it."""
 
     def run(w: World, text: str) -> None:
-        with contextlib.suppress(Refusal, MarketRefusal):
+        with contextlib.suppress(Refusal):
             store(w, text)
 
     return run

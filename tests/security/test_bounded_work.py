@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from compute_market.api.products import COMPACT
+from foundation.errors import Refusal
 from hub.api.byte_serving import parse_range
 from hub.api.json import MalformedBody
 from hub.api.ndjson import NdjsonReader
 from hub.community.mentions import names_in
-from hub.errors import Refusal
 from hub.gitstore.paths import require_path, require_ref_name
 from hub.gitstore.wildmatch import PATTERN_STEPS, Budget, TooManyPatterns
 from hub.gitstore.wildmatch import parse as parse_pattern

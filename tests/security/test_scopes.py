@@ -9,13 +9,13 @@ import pytest
 from django.test import Client
 
 from compute_market.ledger import policies as ledger
+from foundation.errors import Denied
 from hub.accounts import selectors, services
 from hub.accounts.errors import ScopeMissing
 from hub.accounts.models import AccessToken, Namespace, Role
 from hub.accounts.principals import SYSTEM, Principal
 from hub.accounts.services import Grant, Profile
 from hub.community.services import likes, people
-from hub.errors import Denied
 from hub.repos import gating
 from hub.repos import services as repos
 from tests.factories import hub as make

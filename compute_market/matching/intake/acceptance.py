@@ -16,7 +16,6 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Exists, IntegerField, OuterRef, Subquery
 from django.utils.translation import gettext as _
 
-from compute_market.errors import Refusal
 from compute_market.leases.errors import LeaseNotFound
 from compute_market.leases.models import Lease
 from compute_market.ledger import postings as ledger
@@ -33,6 +32,7 @@ from compute_market.offers.models import Product
 from compute_market.offers.selectors import NODE_SIZE_DEFAULT
 from foundation.database import bulk_sql
 from foundation.database.compiled import CompiledQuery
+from foundation.errors import Refusal
 
 COLUMNS = (
     "account", "client_order_id", "product", "side", "price_micros_per_gpu_hour", "gpus", "start", "end",

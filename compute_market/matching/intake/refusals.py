@@ -10,12 +10,12 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from compute_market.errors import Invalid, Refusal
 from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
 from compute_market.ledger.errors import AmountInvalid, InsufficientFunds
 from compute_market.matching.errors import OrderInvalid, ProductClosed, TooManyOrders
 from compute_market.matching.models import RefusedOrder
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable, ProductNotFound
+from foundation.errors import Invalid, Refusal
 
 KEPT = timedelta(hours=24)
 ACCOUNT_MAX = 10_000

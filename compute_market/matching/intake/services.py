@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from compute_market.errors import Refusal
 from compute_market.ledger import budgets
 from compute_market.ledger import postings as ledger
 from compute_market.matching import commandlog, limits, policies
@@ -22,6 +21,7 @@ from compute_market.matching.models import CancelAfter, Listing, Order
 from compute_market.matching.views import selectors
 from compute_market.offers.errors import ProductNotFound
 from compute_market.offers.models import Product
+from foundation.errors import Refusal
 from foundation.garbage_collection import collector_paused
 from hub.interface import Principal
 

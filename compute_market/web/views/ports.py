@@ -13,12 +13,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.views.decorators.csrf import csrf_exempt
 
 from compute_market.clock import database_now
-from compute_market.errors import Denied, NotFound, Refusal, Unauthenticated
 from compute_market.leases import access
 from compute_market.leases.errors import PortNotServed, TunnelsUnavailable
 from compute_market.tunnels.grants import GRANT_PARAMETER, Grant, GrantRefused, take_grant
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 from compute_market.web.requests import actor_of
+from foundation.errors import Denied, NotFound, Refusal, Unauthenticated
 from hub.interface import principal_for_token
 
 SAFE = frozenset({"GET", "HEAD"})

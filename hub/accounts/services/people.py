@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
+from foundation.errors import Invalid
 from hub.accounts import policies, throttling
 from hub.accounts.errors import BadCredentials, NameTaken, SignUpClosed, TooManySignUps, WeakPassword
 from hub.accounts.models import Namespace, User, name_key
@@ -15,7 +16,6 @@ from hub.accounts.principals import ANONYMOUS, Principal
 from hub.accounts.services.namespaces import insert_namespace
 from hub.accounts.signals import namespace_created, password_changed
 from hub.accounts.throttling import SignInThrottle
-from hub.errors import Invalid
 
 # Of the accounts with one e-mail address, how many can sign in by it: the oldest. The others use their name.
 ACCOUNTS_PER_EMAIL_MAX = 3

@@ -9,13 +9,13 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
+from foundation.errors import Denied, Invalid
 from hub.accounts import policies, selectors
 from hub.accounts.errors import TokenNotFound, TokenTaken
 from hub.accounts.models import AccessToken, TokenGrant, User
 from hub.accounts.principals import Principal
 from hub.accounts.signals import token_created, token_revoked
 from hub.accounts.token_text import new_token_text
-from hub.errors import Denied, Invalid
 
 TOKENS_MAX = 100
 SECRET_CHARS_MIN = 8

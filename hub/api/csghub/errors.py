@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from hub import errors
+from foundation import errors
+from foundation.statuses import status_of
 from hub.api.json import json_response
-from hub.api.refusals import say_when_to_return, status_of
+from hub.api.refusals import say_when_to_return
 
 # The client stays quiet about an existing repository only when it reads this.
 EXISTS = "duplicate key value violates unique constraint"

@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
+from foundation.errors import Denied, NotFound
 from hub.accounts.models import name_key
 from hub.accounts.policies import require_signed_in
 from hub.accounts.principals import Principal
 from hub.api.csghub.http import actor, ok, repository, route
-from hub.errors import Denied, NotFound
 
 Resources = Callable[[], list[dict[str, Any]]]
 # A client that makes a space needs something to choose from, even where nothing is for rent.

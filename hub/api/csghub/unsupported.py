@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from foundation.errors import NotFound, Unsupported
 from hub.api.csghub.http import route
-from hub.errors import NotFound, Unsupported
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from hub import errors
+from foundation import errors
+from foundation.statuses import status_of
 from hub.api.git.render import lfs_json
-from hub.api.refusals import header_safe, say_when_to_return, status_of
+from hub.api.refusals import header_safe, say_when_to_return
 
 # Our code → status. What is not listed gets its kind's.
 STATUSES: dict[str, int] = {

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
 from foundation import bodies
+from foundation.errors import Unsupported
 from hub.api import content
 from hub.api.counting import count_download
 from hub.api.git import parse
@@ -13,7 +14,6 @@ from hub.api.git.http import actor, base_url, repository
 from hub.api.git.render import Links, XetAction, download_entry, lfs_json, upload_entry, xet_entry
 from hub.api.json import json_body
 from hub.api.xet_access import access_headers, store_url, write_token_url
-from hub.errors import Unsupported
 from hub.lfs import grants, services
 from hub.lfs.errors import GrantRefused
 from hub.lfs.grants import Action, Grant

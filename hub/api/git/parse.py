@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.http import HttpRequest
 
+from foundation.errors import Unsupported
 from hub.api.json import BodyTooLarge, MalformedBody, json_body, list_of, names_sha256, text_of
 from hub.blobstore import Part, refusing_when_full
-from hub.errors import Unsupported
 from hub.lfs.services import BATCH_MAX, Wanted, require_wanted
 from hub.lfs.storing import require_room_on_disk
 

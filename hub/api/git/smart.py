@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils import timezone
 
 from foundation import bodies
+from foundation.errors import Denied
 from hub.api.counting import count_download
 from hub.api.git import parse
 from hub.api.git.http import actor, repository
 from hub.community.selectors.discussions import own_open_refs
-from hub.errors import Denied
 from hub.gitstore import serving
 from hub.repos import policies
 from hub.repos.models import Repository

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils import timezone
 
+from foundation.errors import Invalid
 from hub.accounts import selectors as accounts
 from hub.api.hf.http import actor, page_url, repository, route
 from hub.api.hf.paging import newest_first
 from hub.api.json import MalformedBody, json_body, json_response, text_of, timestamp
 from hub.api.kinds import PLURALS
-from hub.errors import Invalid
 from hub.repos import gating
 from hub.repos import selectors as repos
 from hub.repos.errors import NotGated

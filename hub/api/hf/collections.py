@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
+from foundation.errors import Invalid, Unsupported
 from hub.api.hf.account import avatar_url
 from hub.api.hf.http import actor, endpoint, repeated, route, with_next
 from hub.api.hf.paging import slice_of
@@ -18,7 +19,6 @@ from hub.community.errors import CollectionExists
 from hub.community.models import Collection, CollectionItem, ItemType
 from hub.community.selectors import collections as selectors
 from hub.community.services import collections as services
-from hub.errors import Invalid, Unsupported
 from hub.markup import render
 from hub.repos.models import Repository
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import orjson
 
-from hub.errors import Invalid
+from foundation.errors import Invalid
 from hub.gitstore import TreeItem
 
 CURSOR_CHARS_MAX = 8192

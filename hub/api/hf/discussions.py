@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
+from foundation.errors import Invalid
 from hub.accounts.models import User
 from hub.api.hf.account import avatar_url
 from hub.api.hf.http import actor, boolean, integer, repository, route
@@ -19,7 +20,6 @@ from hub.community.models import Discussion, DiscussionEvent, EventType
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
-from hub.errors import Invalid
 from hub.markup import render
 from hub.repos import policies as repos
 from hub.repos.models import Repository

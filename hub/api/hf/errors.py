@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from hub import errors
+from foundation import errors
+from foundation.statuses import status_of
 from hub.api.json import json_response
-from hub.api.refusals import header_safe, say_when_to_return, status_of
+from hub.api.refusals import header_safe, say_when_to_return
 
 # Our code → X-Error-Code, by which the client chooses its exception.
 WIRE_CODES = {

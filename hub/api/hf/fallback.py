@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 
+from foundation.errors import Unsupported
 from hub.api.hf.http import route
 from hub.api.json import json_response
-from hub.errors import Unsupported
 from hub.repos.errors import RepositoryNotFound
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -10,13 +10,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter
 
+from foundation.errors import Invalid, Refusal
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.dispatch import Moved, View, by_method
 from hub.api.hf import errors
 from hub.api.json import json_response
 from hub.api.kinds import PLURAL_OF, PLURALS
-from hub.errors import Invalid, Refusal
 from hub.repos import selectors as repos
 from hub.repos.errors import RepositoryGated
 from hub.repos.models import Kind, Repository

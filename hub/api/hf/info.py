@@ -9,10 +9,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from foundation.errors import Invalid
 from hub.api.hf import related
 from hub.api.hf.http import actor, boolean, repeated, repository, route
 from hub.api.json import json_response, timestamp
-from hub.errors import Invalid
 from hub.repos import policies
 from hub.repos.models import Kind, Repository
 from hub.revisions import indexing, selectors

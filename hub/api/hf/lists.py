@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
+from foundation.errors import Invalid
 from hub.accounts.principals import ANONYMOUS
 from hub.api.hf import info, related
 from hub.api.hf.http import actor, boolean, integer, repeated, route, with_next
 from hub.api.json import json_response
-from hub.errors import Invalid
 from hub.repos import policies
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors as revisions

@@ -8,13 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
+from foundation.errors import Unsupported
 from hub.api.hf.http import actor, route
 from hub.api.hf.paging import newest_first
 from hub.api.json import MalformedBody, json_body, json_response, list_of, text_of, timestamp
 from hub.community.models import Delivery, Webhook
 from hub.community.selectors import webhooks as selectors
 from hub.community.services import webhooks as services
-from hub.errors import Unsupported
 
 WATCHED_SENT_MAX = 1000
 DOMAINS_SENT_MAX = 10

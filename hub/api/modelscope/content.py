@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from foundation import bodies
+from foundation.errors import Refusal
 from hub.accounts.policies import require_signed_in
 from hub.api import content
 from hub.api.json import MalformedBody, is_one_of, json_body, json_response, list_of, text_of
 from hub.api.json_contents import Contents, body_with_contents
 from hub.api.modelscope import errors, render
 from hub.api.modelscope.http import actor, base_url, branch_of, commit_of, legacy, repository, route
-from hub.errors import Refusal
 from hub.gitstore import TreeItem
 from hub.lfs import grants
 from hub.lfs import services as lfs

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from hub import errors
+from foundation import errors
+from foundation.statuses import by_kind, status_of
 from hub.api.json import json_response
-from hub.api.refusals import kind_of, say_when_to_return, status_of
+from hub.api.refusals import say_when_to_return
 
+QUOTA = "QuotaLimitExceed"
 # The word that the client looks for: the code's, else the kind's.
 WORDS: dict[type[errors.Refusal], str] = {
     errors.Invalid: "InvalidParameter",
@@ -16,13 +18,11 @@ WORDS: dict[type[errors.Refusal], str] = {
     errors.NotFound: "ResourceNotFound",
     errors.Conflict: "DuplicateEntity",
     errors.Exhausted: "RateLimitExceed",
+    errors.QuotaExceeded: QUOTA,
     errors.Unsupported: "NotSupported",
     errors.Unavailable: "ServiceUnavailable",
 }
-QUOTA = "QuotaLimitExceed"
 CODES = {
-    "storage_quota_exceeded": QUOTA,
-    "repository_quota_exceeded": QUOTA,
     "lfs_object_missing": "InvalidParameter",
 }
 STATUSES = {"lfs_object_missing": 400, "too_many_operations": 422}
@@ -33,7 +33,7 @@ EXISTS_CODES = {"model": 10010101001, "dataset": 10020101001}
 
 
 def status_and_code(refusal: errors.Refusal) -> tuple[int, str]:
-    word = CODES.get(refusal.code) or WORDS[kind_of(refusal)]
+    word = CODES.get(refusal.code) or by_kind(refusal, WORDS)
     return status_of(refusal, STATUSES), word
 
 

@@ -14,13 +14,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from foundation import inputs
+from foundation.errors import Invalid
 from hub.accounts.models import User
 from hub.accounts.policies import require_signed_in
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.native import errors
 from hub.api.rates import require_rate
-from hub.errors import Invalid
 
 Row = TypeVar("Row", bound=Model)
 PAGE_MAX = 100

@@ -11,8 +11,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from hub import errors
-from hub.api.refusals import say_when_to_return, status_of
+from foundation import errors
+from foundation.statuses import status_of
+from hub.api.refusals import say_when_to_return
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:

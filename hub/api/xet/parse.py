@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from foundation import bodies
+from foundation.errors import Invalid
 from foundation.inputs import saturated
 from hub.api.rates import require_rate
-from hub.errors import Invalid
 from hub.xet import tokens
 from hub.xet.tokens import Access
 

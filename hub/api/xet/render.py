@@ -9,9 +9,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
+from foundation.errors import Refusal, Unavailable
 from hub import blobstore
 from hub.api.json import json_bytes
-from hub.errors import Refusal, Unavailable
 from hub.xet import tokens
 from hub.xet.models import xorb_key
 from hub.xet.reconstruction import Fetch, Plan

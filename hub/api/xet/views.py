@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 
+from foundation.errors import Denied, NotFound
 from foundation.inputs import whole_number
 from hub import blobstore
 from hub.api import byte_serving, content
@@ -18,7 +19,6 @@ from hub.api.byte_serving import ByteRange
 from hub.api.dispatch import View, by_method
 from hub.api.json import json_bytes, json_response
 from hub.api.xet import errors, parse, render
-from hub.errors import Denied, NotFound
 from hub.xet import reconstruction, selectors, services, tokens
 from hub.xet.models import xorb_key
 from hub.xet.services import Registered

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from django.db import transaction
 
+from foundation.errors import Invalid
 from hub.accounts.models import Namespace
 from hub.accounts.principals import Principal
 from hub.community import policies
 from hub.community.models import Follow, Notification, Watch
-from hub.errors import Invalid
 from hub.repos.models import Repository
 
 WATCHES_MAX = 5_000

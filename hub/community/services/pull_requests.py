@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from foundation.errors import Invalid
 from hub.accounts.principals import Principal
 from hub.community import policies
 from hub.community.errors import NotAPullRequest, PullRequestConflicts, PullRequestFinished, StatusRefused
@@ -14,7 +15,6 @@ from hub.community.models import Discussion, DiscussionEvent, Status
 from hub.community.models.discussions import BASE_REF_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
-from hub.errors import Invalid
 from hub.gitstore import Commit, RefChanged, RefExists, RevisionNotFound
 from hub.repos import policies as repos
 from hub.repos.models import Repository

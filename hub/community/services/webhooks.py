@@ -9,6 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
+from foundation.errors import Exhausted, Invalid
 from hub.accounts import policies as accounts
 from hub.accounts.models import name_key
 from hub.accounts.principals import Principal
@@ -17,7 +18,6 @@ from hub.community.errors import DeliveryNotFound, WebhookNotFound
 from hub.community.models import Delivery, Domain, WatchedType, Webhook, WebhookWatch
 from hub.community.models.webhooks import URL_CHARS_MAX
 from hub.community.selectors import webhooks as selectors
-from hub.errors import Exhausted, Invalid
 
 WEBHOOKS_MAX = 50
 WATCHED_MAX = 200

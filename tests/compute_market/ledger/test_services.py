@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from compute_market.errors import Unauthenticated
 from compute_market.ledger import checks, selectors, services
 from compute_market.ledger.errors import (
     AccountNotFound,
@@ -13,6 +12,7 @@ from compute_market.ledger.errors import (
     TradeScopeMissing,
 )
 from compute_market.ledger.models import Account, Reservation, Transfer
+from foundation.errors import Unauthenticated
 from hub.accounts.principals import ANONYMOUS
 from tests.factories.market import CREDIT, NOON, namespace_of, operator, trader
 

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from compute_market.errors import Refusal
 from compute_market.leases import jobs as leasing
 from compute_market.leases import services as leases
 from compute_market.leases.models import Lease
@@ -24,6 +23,7 @@ from compute_market.matching.intake import services
 from compute_market.matching.models import Command, Order, Trade
 from compute_market.offers import services as supply
 from compute_market.offers.models import Node
+from foundation.errors import Refusal
 from hub.accounts.principals import SYSTEM, Principal
 from tests.compute_market.conftest import AUDITS
 from tests.compute_market.matching.engine.books import HOUR as HOUR_MINUTES

@@ -17,10 +17,10 @@ from django.http import HttpResponseBase
 from django.test import Client
 
 from foundation.database.conflicts import DatabaseConflict, conflict_of
+from foundation.errors import Refusal
 from hub.accounts.models import User
 from hub.community.models import Discussion, Like
 from hub.community.services import collections, discussions
-from hub.errors import Refusal
 from hub.repos import services as repos
 from hub.repos.models import Repository
 from hub.xet import registration

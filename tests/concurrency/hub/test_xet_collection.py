@@ -12,8 +12,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from foundation.errors import Refusal
 from hub.accounts.principals import Principal
-from hub.errors import Refusal
 from hub.lfs import jobs as lfs_jobs
 from hub.lfs import selectors as lfs
 from hub.repos.models import Repository

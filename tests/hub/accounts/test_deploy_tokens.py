@@ -2,10 +2,10 @@
 
 import pytest
 
+from foundation.errors import Denied, Invalid
 from hub.accounts import services
 from hub.accounts.models import AccessToken
 from hub.accounts.principals import SYSTEM, Principal
-from hub.errors import Denied, Invalid
 from tests.factories import hub as make
 
 pytestmark = pytest.mark.django_db

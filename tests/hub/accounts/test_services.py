@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from foundation.errors import Denied, Invalid, Unauthenticated
 from hub.accounts import policies, selectors, services
 from hub.accounts.errors import (
     BadCredentials,
@@ -24,7 +25,6 @@ from hub.accounts.names import RESERVED_NAMES, NameRefused
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
 from hub.accounts.services import Grant, Profile
 from hub.accounts.throttling import FAILURES_PER_NAME, WINDOW_S
-from hub.errors import Denied, Invalid, Unauthenticated
 from tests.factories import hub as make
 from tests.factories.hub import NOW, PASSWORD
 

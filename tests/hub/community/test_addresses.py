@@ -4,9 +4,9 @@ import ipaddress
 
 import pytest
 
+from foundation.errors import Invalid
 from hub.community import addresses
 from hub.community.errors import AddressForbidden
-from hub.errors import Invalid
 
 PRIVATE = """
     127.0.0.1 127.8.8.8 0.0.0.0 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1

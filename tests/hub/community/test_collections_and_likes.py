@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from foundation.errors import Invalid, Unauthenticated
 from hub.accounts.errors import NamespaceDenied, ScopeMissing
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
@@ -16,7 +17,6 @@ from hub.community.selectors import collections as selectors
 from hub.community.selectors import people
 from hub.community.services import collections as services
 from hub.community.services import likes
-from hub.errors import Invalid, Unauthenticated
 from hub.repos import services as repos
 from hub.repos.errors import RepositoryNotFound
 from hub.repos.models import Repository

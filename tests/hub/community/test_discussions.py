@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from foundation.errors import Invalid, Unauthenticated
 from hub.accounts.models import Role
 from hub.accounts.principals import SYSTEM, Principal
 from hub.community.errors import (
@@ -15,7 +16,6 @@ from hub.community.errors import (
 from hub.community.models import Discussion, EventType, Status
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as services
-from hub.errors import Invalid, Unauthenticated
 from hub.repos import services as repos
 from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated, RepositoryNotFound
 from hub.repos.models import Repository

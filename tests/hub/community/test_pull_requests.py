@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
+from foundation.errors import Unauthenticated
 from hub.accounts.models import Role
 from hub.accounts.principals import SYSTEM, Principal
 from hub.community import services
@@ -18,7 +19,6 @@ from hub.community.models import Discussion, EventType, Status
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
-from hub.errors import Unauthenticated
 from hub.gitstore import RevisionNotFound
 from hub.gitstore.errors import TreeTooLarge
 from hub.repos import services as repos

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from foundation.errors import Denied, Invalid
 from foundation.redis_connection import connection, key
 from hub.accounts import services as accounts
 from hub.accounts.models import Role
@@ -18,7 +19,6 @@ from hub.community.selectors import webhooks as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import webhooks as services
 from hub.community.services.webhooks import WebhookChange
-from hub.errors import Denied, Invalid
 from hub.repos import services as repos
 from tests.factories import hub as make
 from tests.factories.hub import NOW

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from pytest_django.fixtures import Settings
 
+from foundation.errors import Unauthenticated
 from hub.accounts.models import AccessToken
 from hub.accounts.principals import Principal
 from hub.blobstore import LocalBlobStore, Part, S3BlobStore, S3Options, StorageFull, get_store
-from hub.errors import Unauthenticated
 from hub.lfs import selectors, services, storing
 from hub.lfs.errors import (
     HashMismatch,

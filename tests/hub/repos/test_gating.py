@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from foundation.errors import Invalid, Unauthenticated
 from hub.accounts.principals import ANONYMOUS, Principal
-from hub.errors import Invalid, Unauthenticated
 from hub.repos import gating, policies, selectors
 from hub.repos.errors import AccessRequestHandled, AccessRequestNotFound, NotGated, RepositoryDenied
 from hub.repos.models import AccessRequest, Repository

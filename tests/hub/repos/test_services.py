@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
+from foundation.errors import Invalid
 from hub import gitstore
 from hub.accounts import services as accounts
 from hub.accounts.errors import NamespaceDenied, NamespaceNotFound
 from hub.accounts.models import Role
 from hub.accounts.names import NameRefused
 from hub.accounts.principals import SYSTEM, Principal
-from hub.errors import Invalid
 from hub.repos import quotas, selectors, services
 from hub.repos.errors import (
     NotRestorable,

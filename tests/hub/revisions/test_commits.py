@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from pytest_django.fixtures import Settings
 
+from foundation.errors import Denied, NotFound, Unauthenticated
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
-from hub.errors import Denied, NotFound, Unauthenticated
 from hub.gitstore import InvalidPath, RefChanged, RevisionNotFound
 from hub.lfs.models import LfsLink
 from hub.repos.errors import RepositoryArchived, StorageQuotaExceeded

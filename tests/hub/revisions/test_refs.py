@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from foundation.errors import Denied
 from hub import gitstore
 from hub.accounts.principals import Principal
-from hub.errors import Denied
 from hub.gitstore import InvalidRefName, RefExists, RevisionNotFound
 from hub.lfs import links
 from hub.repos.errors import RepositoryExists, StorageQuotaExceeded

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from foundation.errors import Unauthenticated
 from hub.accounts.principals import ANONYMOUS, Principal
-from hub.errors import Unauthenticated
 from hub.repos.errors import RepositoryNotFound, StorageQuotaExceeded
 from hub.repos.models import Repository
 from hub.xet import reconstruction, registration, selectors, services

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from foundation.errors import Refusal
 from hub.accounts import services
 from hub.accounts.models import Visibility
 from hub.accounts.principals import SYSTEM
-from hub.errors import Refusal
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from foundation.errors import Refusal
 from hub.catalogue import scale, services
-from hub.errors import Refusal
 from hub.progress import Progress
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from compute_market.errors import Refusal
 from compute_market.leases.errors import CapacityTaken
 from compute_market.leases.models import Lease
 from compute_market.ledger.errors import InsufficientFunds, NotAMember
@@ -24,6 +23,7 @@ from compute_market.matching.models import Command, Order, RefusedOrder, Trade
 from compute_market.matching.views import selectors
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import Node
+from foundation.errors import Refusal
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import BUY, GTD, IOC, MIDNIGHT, again, buy, drain, main_account, rich, sell

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from django.core.management import call_command
 
-from compute_market.errors import Refusal
 from compute_market.matching.errors import (
     OrderNotFound,
     OrderNotOpen,
@@ -14,6 +13,7 @@ from compute_market.matching.errors import (
 from compute_market.matching.intake import services
 from compute_market.matching.models import Level, Listing, Order, Outcome
 from compute_market.offers.models import Node
+from foundation.errors import Refusal
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import IOC, again, buy, drain, main_account, rich, sell

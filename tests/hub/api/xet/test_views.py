@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from foundation.errors import Unauthenticated
 from hub.accounts.models import AccessToken
 from hub.accounts.principals import ANONYMOUS, Principal
-from hub.errors import Unauthenticated
 from hub.repos.errors import RepositoryDenied, RepositoryNotFound
 from hub.repos.models import Repository
 from hub.xet import tokens

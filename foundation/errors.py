@@ -1,4 +1,7 @@
-"""The kinds of refusal. Rooms subclass a kind and name their case; doors map kinds to statuses."""
+"""The kinds of refusal. Rooms subclass a kind and name their case; `foundation.statuses` has their statuses.
+
+A refusal has a kind (its class here), a `code` for programs and a `message` for people.
+"""
 
 from __future__ import annotations
 
@@ -67,9 +70,23 @@ class Conflict(Refusal):
 
 
 class Exhausted(Refusal):
-    """A limit, quota or balance is used up."""
+    """A limit is used up; the same request may work later."""
 
     code = "exhausted"
+    message: ClassVar[str | Promise] = "{reason}"
+
+
+class QuotaExceeded(Exhausted):
+    """A quota is used up. Waiting does not help: somebody must delete something or raise the quota."""
+
+    code = "quota_exceeded"
+    message: ClassVar[str | Promise] = "{reason}"
+
+
+class Insufficient(Exhausted):
+    """There is less than the request needs: of money, GPUs or places. A smaller request may work."""
+
+    code = "insufficient"
     message: ClassVar[str | Promise] = "{reason}"
 
 
@@ -91,6 +108,13 @@ class Unavailable(Refusal):
     """A dependency does not answer right now; the same request may work later."""
 
     code = "unavailable"
+    message: ClassVar[str | Promise] = "{reason}"
+
+
+class OutOfSpace(Unavailable):
+    """A disk or bucket takes no more bytes."""
+
+    code = "out_of_space"
     message: ClassVar[str | Promise] = "{reason}"
 
 
