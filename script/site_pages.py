@@ -1,9 +1,9 @@
 """A hook of MkDocs, named in `mkdocs.yml`: it collects the pages of the site in a temporary folder.
 
-These are the files of `docs/`, pages of the repository's root, and a list of the decision records. Links are
-adapted, because the site has other folders than the repository.
+These are the files of `docs/`, pages of other folders, and a list of the decision records. Links are adapted.
 """
 
+import os
 import re
 import shutil
 import tempfile
@@ -12,11 +12,17 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-ELSEWHERE = ["CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"]
-ELSEWHERE += [str(page.relative_to(ROOT)) for page in ROOT.glob("packages/*/README.md")]
-# The first page of a folder, where a link names the folder only.
-FOLDERS = {"adr": "index.md", "how-to": "README.md", "rules": "market.md", "wire": "huggingface.md"}
-LINK = re.compile(r"\]\(((?:\.\./)*)([^)\s#:]+)(#[^)\s]*)?\)")
+DOCS = ROOT / "docs"
+ELSEWHERE = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md", "packages/*/README.md")
+# What a link to these leads to on the site: folders have no page of their own.
+INSTEAD = {
+    DOCS / "adr": "adr/index.md",
+    DOCS / "how-to": "how-to/README.md",
+    DOCS / "rules": "rules/market.md",
+    DOCS / "wire": "wire/huggingface.md",
+    ROOT / "README.md": "index.md",
+}
+LINK = re.compile(r"\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _pages = tempfile.TemporaryDirectory(prefix="bazaar-site-")  # removed when the process ends
 
 
@@ -25,13 +31,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     pages = Path(_pages.name)
     if config.docs_dir == str(pages):  # the plugin for translations builds once more, from the same pages
         return config
-    shutil.copytree(config.docs_dir, pages, dirs_exist_ok=True)
-    for name in ELSEWHERE:
-        (pages / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, pages / name)
-    (pages / "adr" / "index.md").write_text(decisions(), encoding="utf-8")
-    for page in pages.rglob("*.md"):
-        page.write_text(LINK.sub(adapted, page.read_text(encoding="utf-8")), encoding="utf-8")
+    shutil.copytree(DOCS, pages, dirs_exist_ok=True)
+    for source in [*DOCS.rglob("*.md"), *(page for name in ELSEWHERE for page in ROOT.glob(name))]:
+        page = pages / site_path(source)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(LINK.sub(lambda link, source=source: adapted(link, source), source.read_text()))
+    (pages / "adr/index.md").write_text(decisions())
     config.docs_dir = str(pages)
     return config
 
@@ -39,19 +44,16 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 on_config.mkdocs_priority = 100  # before the plugin for translations, which reads docs_dir
 
 
-def adapted(link: re.Match[str]) -> str:
-    """The link as the site needs it: its pages of the root are beside those of `docs/`, not above."""
-    above, target = link[1], link[2].removeprefix("docs/")
-    if target in ELSEWHERE:
-        above = above.removeprefix("../")
-    if target.endswith("/"):
-        target += FOLDERS.get(Path(target).name, "")
-    return f"]({above}{target}{link[3] or ''})"
+def site_path(path: Path) -> str:
+    return INSTEAD.get(path) or str(path.relative_to(DOCS if path.is_relative_to(DOCS) else ROOT))
+
+
+def adapted(link: re.Match[str], source: Path) -> str:
+    target = site_path((source.parent / link[1]).resolve())
+    return f"]({os.path.relpath(target, Path(site_path(source)).parent)}{link[2] or ''})"
 
 
 def decisions() -> str:
-    """The list of decision records, as Markdown."""
-    records = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+    records = sorted(DOCS.glob("adr/[0-9]*.md"))
     lines = [f"- [{record.read_text().splitlines()[0][2:]}]({record.name})" for record in records]
-    introduction = "What was decided, why, and what was rejected: one page each."
-    return "\n".join(["# Decisions", "", introduction, "", *lines, ""])
+    return "\n".join(["# Decisions", "", "What was decided and why, one page each.", "", *lines, ""])
