@@ -7,14 +7,16 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from foundation import addresses
+
 THEMES = ("light", "dark")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get("theme", "")
     return {
-        "hub_address": settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}",
-        "hub_host": (settings.PUBLIC_URL or request.get_host()).rpartition("//")[2],
+        "hub_address": addresses.base_of(request),
+        "hub_host": addresses.location_of(request),
         "theme": theme if theme in THEMES else "",
         "sign_up_open": settings.SIGN_UP_OPEN,
         "languages": settings.LANGUAGES,

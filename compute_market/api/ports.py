@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.urls import path
@@ -21,6 +20,7 @@ from compute_market.leases import access, policies, serving
 from compute_market.leases.errors import TunnelsUnavailable
 from compute_market.leases.models import LeaseTraffic
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
+from foundation import addresses
 
 TAG = "leases"
 UPGRADE = "bazaar-tcp/1"
@@ -44,14 +44,13 @@ def port_row(lease_id: int, entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def ssh_row(host: str, lease_id: int) -> dict[str, Any] | None:
+def ssh_row(host: str | None, lease_id: int) -> dict[str, Any] | None:
     """How to log in to a lease, with the host's keys for who checks them; None where there is no ssh."""
     if not settings.MARKET_SSH_PORT:
         return None
-    name = urlsplit(settings.PUBLIC_URL or f"//{host}").hostname
     key = Path(settings.DATA_DIR) / "ssh" / "host_ed25519.pub"
     known = [" ".join(key.read_text().split()[:2])] if key.exists() else []
-    return {"host": name, "port": settings.MARKET_SSH_PORT, "user": str(lease_id), "host_keys": known}
+    return {"host": host, "port": settings.MARKET_SSH_PORT, "user": str(lease_id), "host_keys": known}
 
 
 def traffic_row(lease_id: int) -> dict[str, int]:
@@ -70,7 +69,7 @@ class Ports(MarketView):
         return Response(
             {
                 "ports": [port_row(lease_id, entry) for entry in work.serves],
-                "ssh": ssh_row(request.get_host(), lease_id),
+                "ssh": ssh_row(addresses.host_name_of(request), lease_id),
                 "traffic": traffic_row(lease_id),
                 "until": moment(until),
             }
@@ -100,8 +99,7 @@ class Link(MarketView):
         word = access.grant_for(way, now=now, hours=hours)
         base = access.address_of(lease_id, port)
         if not base:
-            base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-            base += access.path_of(lease_id, port)
+            base = addresses.absolute(request, access.path_of(lease_id, port))
         return Response({"url": f"{base}/?bazaar-grant={word}"}, status=201)
 
 

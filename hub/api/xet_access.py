@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from django.conf import settings
 from django.http import HttpRequest
 
+from foundation import addresses
 from hub.api.kinds import PLURAL_OF
 from hub.repos.models import Kind, Repository
 from hub.xet import selectors
@@ -15,16 +15,15 @@ from hub.xet.tokens import IssuedToken
 
 def store_url(request: HttpRequest) -> str:
     """The address of the Xet store, without a slash at its end. It has another number in each generation."""
-    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
     number = selectors.generation()
-    return f"{base}/xet/cas-{number}" if number else f"{base}/xet"
+    return addresses.absolute(request, f"/xet/cas-{number}" if number else "/xet")
 
 
 def write_token_url(request: HttpRequest, repository: Repository, branch: str) -> str:
     """Where a client that commits to a branch asks for its next write token."""
-    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
     plural = PLURAL_OF[Kind(repository.kind)]
-    return f"{base}/api/{plural}/{repository.full_name}/xet-write-token/{quote(branch, safe='')}"
+    path = f"/api/{plural}/{repository.full_name}/xet-write-token/{quote(branch, safe='')}"
+    return addresses.absolute(request, path)
 
 
 def access_headers(token: IssuedToken, store: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
+from foundation import addresses
 from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import Principal
 from hub.community import tasks
@@ -77,10 +78,6 @@ def _watching(fact: Fact) -> list[Webhook]:
     return [webhook for webhook in found if fact.domain in webhook.domains]
 
 
-def _base_url() -> str:
-    return settings.PUBLIC_URL or settings.LOCAL_URL
-
-
 def web_path(repository: Repository) -> str:
     prefix = WEB_PREFIXES.get(Kind(repository.kind), f"{repository.kind}s/")
     return f"{prefix}{repository.full_name}"
@@ -93,8 +90,8 @@ def _repository(repository: Repository) -> dict[str, Any]:
         "id": object_id(repository.pk),
         "private": repository.is_private,
         "url": {
-            "web": f"{_base_url()}/{web_path(repository)}",
-            "api": f"{_base_url()}/api/{repository.kind}s/{repository.full_name}",
+            "web": f"{addresses.base()}/{web_path(repository)}",
+            "api": f"{addresses.base()}/api/{repository.kind}s/{repository.full_name}",
         },
         "owner": owner_of(repository.namespace),
         "headSha": repository.head_sha or None,
@@ -108,14 +105,14 @@ def owner_of(namespace: Namespace) -> dict[str, str]:
 
 def discussion_payload(discussion: Discussion) -> dict[str, Any]:
     """The `discussion` part of a payload."""
-    where = f"{_base_url()}/{web_path(discussion.repository)}/discussions/{discussion.number}"
+    where = f"{addresses.base()}/{web_path(discussion.repository)}/discussions/{discussion.number}"
     payload: dict[str, Any] = {
         "id": object_id(discussion.pk),
         "title": discussion.title,
         "url": {
             "web": where,
             "api": (
-                f"{_base_url()}/api/{discussion.repository.kind}s/{discussion.repository.full_name}"
+                f"{addresses.base()}/api/{discussion.repository.kind}s/{discussion.repository.full_name}"
                 f"/discussions/{discussion.number}"
             ),
         },
@@ -135,7 +132,8 @@ def discussion_payload(discussion: Discussion) -> dict[str, Any]:
 def comment_payload(event: DiscussionEvent) -> dict[str, Any]:
     """The `comment` part of a payload."""
     discussion = event.discussion
-    where = f"{_base_url()}/{web_path(discussion.repository)}/discussions/{discussion.number}#{event.key}"
+    page = f"{web_path(discussion.repository)}/discussions/{discussion.number}"
+    where = f"{addresses.base()}/{page}#{event.key}"
     payload: dict[str, Any] = {
         "id": event.key,
         "author": {"id": object_id(event.author_id or 0)},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from django import forms
@@ -27,6 +26,7 @@ from compute_market.matching.models import Order
 from compute_market.matching.views import offering
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders
+from foundation import addresses
 
 LEASES_PAGE = 40
 WORKS_SHOWN = 10
@@ -170,7 +170,7 @@ def _ways_in(request: HttpRequest, lease: Lease, works: list[Work]) -> dict[str,
     """How the lease is reached, and what may be started in it."""
     language = get_language() or "en"
     running = next((work for work in works if work.state in Work.OPEN), None)
-    host = urlsplit(settings.PUBLIC_URL or f"//{request.get_host()}").hostname
+    host = addresses.host_name_of(request)
     return {
         "open_work": running,
         "ways": [

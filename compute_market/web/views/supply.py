@@ -25,6 +25,7 @@ from compute_market.offers.bonds import bond_of
 from compute_market.offers.models import Node, Product, Provider
 from compute_market.web.forms import BondForm, EnrolForm, OfferForm
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
+from foundation import addresses
 from hub.interface import Namespace
 
 ORDERS_SHOWN = 40
@@ -55,7 +56,7 @@ def console(request: HttpRequest) -> HttpResponse:
         "offer_form": forms.offer,
         "bond_form": forms.bond,
         "key": key,
-        "hub": f"{request.scheme}://{request.get_host()}",
+        "hub": addresses.base_of(request),
     }
     response = page(request, "market/provider.html", context, form=forms.sent)
     if key:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from foundation import addresses
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.dispatch import Moved, Render, View, by_method
@@ -42,10 +42,5 @@ def repository(request: HttpRequest, kind: str, repo_id: str) -> Repository:
     if repos.has_moved(found, bare):
         new = found.full_name + repo_id[len(bare) :]
         path = request.get_full_path().replace(f"/{repo_id}/", f"/{new}/", 1)
-        raise Moved(base_url(request) + path)
+        raise Moved(addresses.absolute(request, path))
     return found
-
-
-def base_url(request: HttpRequest) -> str:
-    """The address under which the client reaches the hub, without a slash at its end."""
-    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"

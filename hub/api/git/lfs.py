@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
-from foundation import bodies
+from foundation import addresses, bodies
 from foundation.errors import Unsupported
 from hub.api import content
 from hub.api.counting import count_download
 from hub.api.git import parse
-from hub.api.git.http import actor, base_url, repository
+from hub.api.git.http import actor, repository
 from hub.api.git.render import Links, XetAction, download_entry, lfs_json, upload_entry, xet_entry
 from hub.api.json import json_body
 from hub.api.xet_access import access_headers, store_url, write_token_url
@@ -26,7 +26,7 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     bodies.allow(request, bodies.READER_BYTES_MAX)
     asked = parse.batch(request)
     now = timezone.now()
-    links = Links(base=base_url(request), repository_id=found.pk, actor=actor(request), now=now)
+    links = Links(base=addresses.base_of(request), repository_id=found.pk, actor=actor(request), now=now)
     if not asked.is_upload:
         objects = services.negotiate_download(actor=actor(request), repository=found, wanted=asked.wanted)
         count_download(request, found)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter
 
+from foundation import addresses
 from foundation.errors import Invalid, Refusal
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
@@ -76,8 +76,7 @@ def repository(request: HttpRequest, kind: str, repo_id: str, *, with_facts: boo
 
 def endpoint(request: HttpRequest) -> str:
     """The address under which this client reached the dialect; every absolute URL begins with it."""
-    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    return base + str(getattr(request, "mount", ""))
+    return addresses.absolute(request, str(getattr(request, "mount", "")))
 
 
 def web_prefix(kind: str) -> str:
@@ -116,8 +115,8 @@ def with_next(request: HttpRequest, response: HttpResponse, changes: Mapping[str
     query = request.GET.copy()
     for name, value in changes.items():
         query[name] = str(value)
-    base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    response["Link"] = f'<{base}{request.path}?{urlencode(list(_pairs(query)))}>; rel="next"'
+    address = addresses.absolute(request, f"{request.path}?{urlencode(list(_pairs(query)))}")
+    response["Link"] = f'<{address}>; rel="next"'
     return response
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter
 
+from foundation import addresses
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.dispatch import Render, View, by_method
@@ -92,5 +92,4 @@ def branch_of(found: Repository, revision: str | None) -> str:
 
 def base_url(request: HttpRequest) -> str:
     """The address under which the client reached this dialect."""
-    root = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    return f"{root}{MOUNT}"
+    return addresses.absolute(request, MOUNT)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
+from foundation import addresses
 from foundation.errors import Refusal, Unavailable
 from hub import blobstore
 from hub.api.json import json_bytes
@@ -30,7 +31,7 @@ class Addresses:
 
     def __init__(self, request: HttpRequest, access: Access) -> None:
         self._access = access
-        self._base = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
+        self._base = addresses.base_of(request)
         self._expires_s = int(timezone.now().timestamp()) + settings.XET_RANGE_SECONDS
         self._store = blobstore.get_store()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from foundation import addresses
 from hub.community.services import likes, people
 from hub.downloads import selectors as downloads
 from hub.markup import markdown, render
@@ -68,7 +68,7 @@ def show(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
         "revision": revision,
         "snippets": usage.snippets(
             repository,
-            hub=hub_address(request),
+            hub=addresses.base_of(request),
             library=facts.library_name if facts else "",
             task=facts.pipeline_tag if facts else "",
             file="config.json" if repository.kind == Kind.MODEL else "README.md",
@@ -101,10 +101,6 @@ def children_of(repo_page: RepositoryPage) -> list[tuple[str, int, str]]:
         (relation, number, f"base_model:{relation}:{repository.full_name}")
         for relation, number in counts.items()
     ]
-
-
-def hub_address(request: HttpRequest) -> str:
-    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
 
 
 @repository_page

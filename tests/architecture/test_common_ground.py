@@ -1,0 +1,41 @@
+"""What both houses need stands once, in `foundation`: a second place for it is found here."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.architecture.sources import HOUSES, last_name, modules
+
+# Settings → the modules that may read them, besides the settings themselves.
+READERS_OF_SETTINGS = {
+    # `doctor` asks whether the address is set.
+    "PUBLIC_URL": {"foundation/addresses.py", "bazaar/doctor.py"},
+    "LOCAL_URL": {"foundation/addresses.py"},
+}
+# Attributes of a request → the modules that may build something from them.
+READERS_OF_REQUESTS = {"scheme": {"foundation/addresses.py"}}
+
+
+def attributes_of(tree: ast.Module, owner: str) -> set[str]:
+    """The attributes that a module reads of a name, such as `settings` or `request`."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and last_name(node.value) == owner
+    }
+
+
+def readers(owner: str, attribute: str) -> set[str]:
+    return {path for path, tree in modules(*HOUSES) if attribute in attributes_of(tree, owner)}
+
+
+class TestPublicAddress:
+    @pytest.mark.parametrize("name", READERS_OF_SETTINGS)
+    def test_is_read_from_the_settings_in_one_place(self, name: str) -> None:
+        assert readers("settings", name) == READERS_OF_SETTINGS[name]
+
+    @pytest.mark.parametrize("name", READERS_OF_REQUESTS)
+    def test_is_read_from_the_request_in_one_place(self, name: str) -> None:
+        assert readers("request", name) == READERS_OF_REQUESTS[name]
