@@ -6,6 +6,7 @@ from typing import NewType
 
 from hub.accounts.models import Namespace, User
 from hub.held_rows import held_row
+from hub.repos import policies
 from hub.repos.models import Repository
 
 LockedRepository = NewType("LockedRepository", Repository)
@@ -18,6 +19,16 @@ def lock_repository(pk: int) -> LockedRepository:
     """
     held = Repository.objects.select_for_update(of=("self",), no_key=True)
     return LockedRepository(held_row(held.with_owner().filter(pk=pk)))
+
+
+def lock_for_change(pk: int) -> LockedRepository:
+    """As `lock_repository`, for what moves refs: the state that was seen before the lock is checked again.
+
+    Raises: DeletedMeanwhile, and what `policies.require_changeable` raises.
+    """
+    locked = lock_repository(pk)
+    policies.require_changeable(locked)
+    return locked
 
 
 def lock_for_bytes(pk: int, *, proposer: User | None = None) -> LockedRepository:

@@ -98,8 +98,18 @@ def require_role(actor: Principal, repository: Repository, role: Role) -> None:
 
 
 def require_write(actor: Principal, repository: Repository) -> None:
-    """Raises: what `require_role` raises, RepositoryArchived, RepositoryDisabled."""
+    """Raises: what `require_role` and `require_changeable` raise."""
     require_role(actor, repository, Role.WRITE)
+    require_changeable(repository)
+
+
+def require_changeable(repository: Repository) -> None:
+    """The state of a repository lets its content change, whoever asks.
+
+    Raises: RepositoryNotFound (deleted), RepositoryDisabled, RepositoryArchived.
+    """
+    if repository.deleted_at is not None:
+        raise RepositoryNotFound(repo_id=repository.full_name)
     if repository.is_disabled:
         raise RepositoryDisabled
     if repository.is_archived:

@@ -11,7 +11,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from hub import gitstore
+from hub.accounts.models import User
 from hub.accounts.principals import Principal
+from hub.errors import DeletedMeanwhile
 from hub.gitstore import names
 from hub.gitstore.errors import InvalidRefName, TooManyBranches, TreeTooLarge
 from hub.gitstore.incoming import RECORD_BYTES_MAX, Contents, Incoming
@@ -20,7 +22,13 @@ from hub.gitstore.serving import Push, RefChange
 from hub.gitstore.writing import BRANCHES_MAX
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
-from hub.repos.errors import ProposalsFull, StorageQuotaExceeded
+from hub.repos.errors import (
+    ProposalsFull,
+    RepositoryArchived,
+    RepositoryDisabled,
+    RepositoryNotFound,
+    StorageQuotaExceeded,
+)
 from hub.repos.models import Repository
 from hub.revisions import uploads
 from hub.revisions.errors import TooManyRefs
@@ -86,15 +94,28 @@ def reasons_against(
             quotas.require_room_to_bring(proposer, current, contents.blob_bytes)
         except (StorageQuotaExceeded, ProposalsFull) as refusal:
             reasons = [str(refusal)]
-    if not reasons and contents.pointers:
-        named = {pointer.oid for pointer in contents.pointers.values()}
-        with transaction.atomic(durable=True):
-            links.link(locking.lock_repository(current.pk), named, now, proposer=proposer)
-            linked = links.usable(current.pk, None, named)
-        if lost := named - linked.keys():
-            # The collector took one between our look and our link; then it must be sent again.
-            reasons = [_("The LFS object %(oid)s was not uploaded.") % {"oid": oid} for oid in sorted(lost)]
+    if not reasons:
+        reasons = _link(current, {pointer.oid for pointer in contents.pointers.values()}, proposer, now)
     return reasons, contents
+
+
+def _link(repository: Repository, oids: set[str], proposer: User | None, now: datetime) -> list[str]:
+    """Link the large objects that a push names, if the repository may still change. Gives reasons against it.
+
+    Git moves the refs after this lock: it cannot wait for git, which may read for minutes.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            locked = locking.lock_for_change(repository.pk)
+            links.link(locked, oids, now, proposer=proposer)
+            linked = links.usable(locked.pk, None, oids)
+    except (DeletedMeanwhile, RepositoryNotFound):
+        return [_("The repository was deleted meanwhile.")]
+    except (RepositoryArchived, RepositoryDisabled) as refusal:
+        return [str(refusal)]
+    # The collector took one between our look and our link; then it must be sent again.
+    lost = sorted(oids - linked.keys())
+    return [_("The LFS object %(oid)s was not uploaded.") % {"oid": oid} for oid in lost]
 
 
 def _about_refs(

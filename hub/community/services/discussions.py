@@ -49,8 +49,9 @@ def insert_discussion(
     """Step: give the next number of the repository to a new thread with its first comment.
 
     With a base it is a pull request. Not announced, `announce` must follow once it is sure to stay.
+    Raises: what `lock_for_change` raises.
     """
-    locking.lock_repository(repository.pk)
+    locking.lock_for_change(repository.pk)
     last = Discussion.objects.filter(repository=repository).aggregate(last=Max("number"))["last"] or 0
     discussion = Discussion.objects.create(
         repository=repository,
@@ -160,6 +161,7 @@ def change_status(
         raise Invalid(reason="status is open or closed.")
     text = valid_text(text)
     with transaction.atomic(durable=True):
+        locking.lock_for_change(discussion.repository_id)
         locked = lock_discussion(discussion)
         if text:
             insert_comment(discussion=locked, text=text, actor=actor, now=now)

@@ -20,6 +20,7 @@ from hub.repos import policies as repos
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.revisions import selectors as revisions
+from hub.revisions.selectors import Head
 from hub.revisions.services.commits import Committed, NewCommit, RefUpdate, commit_to_ref, move_ref
 
 MERGE_ATTEMPTS = 20
@@ -41,13 +42,15 @@ def open_pull_request(
     Raises: Unauthenticated, RepositoryGated, DiscussionsDisabled, RepositoryArchived, Invalid,
     RevisionNotFound when `base` is not a branch.
     """
+    policies.require_discuss(actor, repository)
+    head = _base_head(repository, base)
     with transaction.atomic(durable=True):
         return _insert(
             actor=actor,
             repository=repository,
             title=title,
             text=text,
-            base=base,
+            base=head,
             status=Status.DRAFT,
             now=now,
         )
@@ -59,14 +62,12 @@ def _insert(
     repository: Repository,
     title: str,
     text: str,
-    base: str | None,
+    base: Head,
     status: Status,
     is_announced: bool = True,
     now: datetime,
 ) -> Discussion:
-    """Step: the row with its number, then the ref of that number."""
-    policies.require_discuss(actor, repository)
-    base_ref = _base_ref(repository, base)
+    """Step: insert the row with its number, then make the ref of that number."""
     git = revisions.git_of(repository)
     pull_request = threads.insert_discussion(
         repository=repository,
@@ -74,30 +75,27 @@ def _insert(
         text=threads.valid_text(text),
         actor=actor,
         now=now,
-        base_ref=base_ref,
+        base_ref=base.ref,
         status=status,
         is_announced=is_announced,
     )
-    head = git.target(base_ref)
-    if head is None:
-        raise RevisionNotFound(revision=base_ref)
     try:
-        git.create_ref(pull_request.ref, head)
+        git.create_ref(pull_request.ref, base.commit)
     except RefExists:
         # No row has this number, so the ref is what a crash between git and the database left.
         git.delete_ref(pull_request.ref)
-        git.create_ref(pull_request.ref, head)
+        git.create_ref(pull_request.ref, base.commit)
     return pull_request
 
 
-def _base_ref(repository: Repository, base: str | None) -> str:
+def _base_head(repository: Repository, base: str | None) -> Head:
     """Raises: RevisionNotFound for everything but a branch."""
-    ref = revisions.find_branch(repository, base or repository.default_branch).ref
-    if not ref.startswith("refs/heads/"):
+    found = revisions.find_branch(repository, base or repository.default_branch)
+    if not found.ref.startswith("refs/heads/"):
         raise RevisionNotFound(revision=base)
-    if len(ref) > BASE_REF_CHARS_MAX:
+    if len(found.ref) > BASE_REF_CHARS_MAX:
         raise Invalid(reason="The branch's name is too long for a pull request.")
-    return ref
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +114,8 @@ def commit_as_pull_request(
     Titled and described as the commit is. A commit that is refused leaves no pull request open.
     Raises: what `open_pull_request` and `revisions.services.commit_to_ref` raise.
     """
+    policies.require_discuss(actor, repository)
+    base = _base_head(repository, revision)
     title = request.title.strip()
     with transaction.atomic(durable=True):
         pull_request = _insert(
@@ -123,7 +123,7 @@ def commit_as_pull_request(
             repository=repository,
             title=(title if len(title) >= TITLE_CHARS_MIN else f"Update: {title}")[:TITLE_CHARS_MAX],
             text=request.body,
-            base=revision,
+            base=base,
             status=Status.OPEN,
             is_announced=False,
             now=now,

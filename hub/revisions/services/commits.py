@@ -18,6 +18,7 @@ from hub.gitstore.path_reader import PathReader
 from hub.gitstore.paths import path_bytes, require_path
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.revisions import indexing, proposals, selectors
@@ -244,16 +245,14 @@ def move_ref(
     """Move a ref and all rows that follow it, or nothing. The ref moves last, right before the commit:
     should the database then fail, git is right and `jobs.catch_up` rebuilds the rows.
 
-    Raises: RefChanged, RepositoryArchived, RepositoryDisabled, StorageQuotaExceeded.
+    Raises: RefChanged, what `lock_for_change` raises, StorageQuotaExceeded, LfsObjectMissing.
     """
     assert update.old is not None
     assert update.new is not None
     git = selectors.git_of(repository)
     facts = _facts_for(repository, update, reader or FactsReader(repository))
     with transaction.atomic(durable=True):
-        locked = locking.lock_repository(repository.pk)
-        if locked.is_disabled or locked.is_archived or locked.deleted_at is not None:
-            policies.require_write(actor, locked)
+        locked = locking.lock_for_change(repository.pk)
         bill = proposals.bill_of(actor, locked, [update])
         if added_bytes:
             quotas.require_room_to_bring(bill.proposer, locked, added_bytes)
@@ -272,7 +271,7 @@ def move_ref(
     repository.head_sha, repository.updated_at = locked.head_sha, locked.updated_at
 
 
-def _require_linked(repository: Repository, oids: Sequence[str]) -> None:
+def _require_linked(repository: LockedRepository, oids: Sequence[str]) -> None:
     """An object that was there when we looked may have been collected before we had the lock.
 
     Raises: LfsObjectMissing.
@@ -291,7 +290,7 @@ def _facts_for(repository: Repository, update: RefUpdate, reader: FactsReader) -
 def follow(
     *,
     actor: Principal,
-    repository: Repository,
+    repository: LockedRepository,
     updates: Sequence[RefUpdate],
     facts: Facts | None,
     is_overtaken: bool = False,
@@ -337,6 +336,7 @@ def record_push(
 
     git moved the refs before we could lock the row, so somebody else may have moved them on since, and
     may have written the row already. Then theirs is the newer word on where the branch is.
+    The row follows git in any state of the repository: `pushes.reasons_against` has checked the state.
     """
     reader = FactsReader(repository)
     facts = next((found for update in updates if (found := _facts_for(repository, update, reader))), None)

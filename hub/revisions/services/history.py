@@ -11,7 +11,6 @@ from django.db import transaction
 from hub import gitstore
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
-from hub.gitstore import RefChanged
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos import services as repos
@@ -57,7 +56,7 @@ def delete_lfs_files(
     """Take large objects out of the repository: from every branch, and with `rewrite_history` from
     every commit. The bytes go when nothing links them any more.
 
-    Raises: RepositoryDenied, RefChanged, BranchBusy.
+    Raises: RepositoryDenied, RefChanged, BranchBusy, what `require_changeable` raises.
     """
     policies.require_role(actor, repository, Role.ADMIN)
     unwanted = frozenset(oids)
@@ -95,7 +94,7 @@ def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str],
     head = next((new for ref, new in moves if ref.name == default), None)
     facts = indexing.read_facts(repository, head) if head else None
     with transaction.atomic(durable=True):
-        locked = locking.lock_repository(repository.pk)
+        locked = locking.lock_for_change(repository.pk)
         updates = [RefUpdate(ref=ref.name, old=ref.target, new=new) for ref, new in moves]
         follow(actor=actor, repository=locked, updates=updates, facts=facts, now=now)
         for ref, new in moves:
@@ -104,8 +103,6 @@ def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str],
                 git.delete_ref(ref.name)
                 git.create_ref(ref.name, new)
                 continue
-            if git.target(ref.name) != ref.target:
-                raise RefChanged
             git.move_ref(ref.name, old=ref.target, new=new)
 
 

@@ -48,10 +48,10 @@ def create_branch(
     if old is not None and name == repository.default_branch:
         raise DefaultBranchProtected(ref=ref)
     with transaction.atomic(durable=True):
-        repository = _locked(repository)
+        locked = locking.lock_for_change(repository.pk)
         follow(
             actor=actor,
-            repository=repository,
+            repository=locked,
             updates=[RefUpdate(ref=ref, old=old, new=target)],
             facts=None,
             now=now,
@@ -96,10 +96,10 @@ def create_tag(
     if message:
         target = git.write_tag(name=name, target=commit, message=message, author=git_author(actor), at=now)
     with transaction.atomic(durable=True):
-        repository = _locked(repository)
+        locked = locking.lock_for_change(repository.pk)
         follow(
             actor=actor,
-            repository=repository,
+            repository=locked,
             updates=[RefUpdate(ref=ref, old=None, new=commit)],
             facts=None,
             now=now,
@@ -120,16 +120,12 @@ def _delete(*, actor: Principal, repository: Repository, ref: str, revision: str
     if old is None:
         raise RevisionNotFound(revision=revision)
     with transaction.atomic(durable=True):
-        repository = _locked(repository)
+        locked = locking.lock_for_change(repository.pk)
         follow(
             actor=actor,
-            repository=repository,
+            repository=locked,
             updates=[RefUpdate(ref=ref, old=old, new=None)],
             facts=None,
             now=now,
         )
         git.delete_ref(ref)
-
-
-def _locked(repository: Repository) -> Repository:
-    return locking.lock_repository(repository.pk)

@@ -1,0 +1,137 @@
+"""A repository is archived, disabled or deleted after a request looked it up, and before it has the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from hub.accounts.principals import Principal
+from hub.community.models import Discussion, DiscussionEvent, Status
+from hub.community.services import discussions, pull_requests
+from hub.errors import Refusal
+from hub.gitstore.serving import Push, RefChange
+from hub.repos import locking
+from hub.repos.errors import RepositoryArchived, RepositoryDisabled, RepositoryNotFound
+from hub.repos.locking import LockedRepository
+from hub.repos.models import Repository
+from hub.revisions import pushes, selectors, services
+from hub.revisions.services import NewCommit
+from tests.factories import hub as make
+from tests.hub.revisions.test_commits import blob, stored
+
+pytestmark = pytest.mark.django_db
+
+STATES: tuple[tuple[dict[str, Any], type[Refusal]], ...] = (
+    ({"is_archived": True}, RepositoryArchived),
+    ({"is_disabled": True}, RepositoryDisabled),
+    ({"deleted_at": make.NOW}, RepositoryNotFound),
+)
+
+
+@dataclass
+class Scene:
+    """A repository with a second branch, a tag, a large object and an open pull request."""
+
+    alice: Principal
+    repo: Repository
+    pull_request: Discussion
+    oid: str
+
+    def request(self, name: str = "new.txt") -> NewCommit:
+        return NewCommit(operations=[blob(self.repo, name, name.encode())], title="Add a file")
+
+    @property
+    def common(self) -> dict[str, Any]:
+        return {"actor": self.alice, "repository": self.repo, "now": make.NOW}
+
+
+@pytest.fixture
+def scene() -> Scene:
+    alice = make.actor("alice")
+    repo = make.repository(alice, "model")
+    common: dict[str, Any] = {"actor": alice, "repository": repo, "now": make.NOW}
+    large = stored(repo, "w.safetensors", b"weights")
+    services.commit(revision="main", request=NewCommit(operations=[large], title="Weights"), **common)
+    services.create_branch(name="dev", **common)
+    services.create_tag(name="v1", revision="main", **common)
+    request = NewCommit(operations=[blob(repo, "proposed.txt")], title="A proposal")
+    proposed = pull_requests.commit_as_pull_request(revision="main", request=request, **common)
+    repo.refresh_from_db()
+    return Scene(alice, repo, proposed.pull_request, large.oid)
+
+
+def _push(scene: Scene) -> None:
+    """Git is told reasons in words; they are raised here as the refusal that they come from."""
+    push = Push([RefChange("refs/heads/pushed", None, scene.repo.head_sha)], None)
+    reasons, _ = pushes.reasons_against(push=push, own_proposals=(), **scene.common)
+    refusals = {
+        "The repository was deleted meanwhile.": RepositoryNotFound(repo_id="alice/model"),
+        str(RepositoryDisabled()): RepositoryDisabled(),
+        str(RepositoryArchived(repo_id="alice/model")): RepositoryArchived(repo_id="alice/model"),
+    }
+    for reason in reasons:
+        raise refusals[reason]
+
+
+def _rewrite(scene: Scene, *, history: bool) -> None:
+    services.delete_lfs_files(oids=[scene.oid], rewrite_history=history, **scene.common)
+
+
+MOVES: dict[str, Callable[[Scene], object]] = {
+    "commit": lambda scene: services.commit(revision="main", request=scene.request(), **scene.common),
+    "create a branch": lambda scene: services.create_branch(name="x", **scene.common),
+    "move a branch": lambda scene: services.create_branch(
+        name="dev", is_empty=True, overwrite=True, **scene.common
+    ),
+    "delete a branch": lambda scene: services.delete_branch(name="dev", **scene.common),
+    "create a tag": lambda scene: services.create_tag(name="v2", revision="main", **scene.common),
+    "delete a tag": lambda scene: services.delete_tag(name="v1", **scene.common),
+    "squash": lambda scene: services.super_squash(revision="main", message="One", **scene.common),
+    "delete large files": lambda scene: _rewrite(scene, history=False),
+    "rewrite the history": lambda scene: _rewrite(scene, history=True),
+    "push": _push,
+    "open a draft": lambda scene: pull_requests.open_pull_request(title="Draft", text="", **scene.common),
+    "propose a commit": lambda scene: pull_requests.commit_as_pull_request(
+        revision="main", request=scene.request(), **scene.common
+    ),
+    "commit to a pull request": lambda scene: pull_requests.commit_to_pull_request(
+        number=scene.pull_request.number, request=scene.request(), **scene.common
+    ),
+    "merge": lambda scene: pull_requests.merge(
+        actor=scene.alice, pull_request=scene.pull_request, now=make.NOW
+    ),
+    "close": lambda scene: discussions.change_status(
+        actor=scene.alice, discussion=scene.pull_request, status=Status.CLOSED, now=make.NOW
+    ),
+}
+
+
+def refs(scene: Scene) -> dict[str, str]:
+    return {ref.name: ref.target for ref in selectors.git_of(scene.repo).refs()}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_is_seen_under_the_lock_and_stops_only_then(
+    scene: Scene, move: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, events = refs(scene), DiscussionEvent.objects.count()
+    take = locking.lock_repository
+    for fields, refusal in STATES:
+
+        def overtaken(pk: int, fields: dict[str, Any] = fields) -> LockedRepository:
+            # The refusal rolls this back, too.
+            Repository.objects.filter(pk=pk).update(**fields)
+            return take(pk)
+
+        monkeypatch.setattr(locking, "lock_repository", overtaken)
+        with pytest.raises(refusal):
+            MOVES[move](scene)
+        assert refs(scene) == before
+        assert DiscussionEvent.objects.count() == events
+    monkeypatch.undo()
+    MOVES[move](scene)
+    # Git itself moves what a push brings.
+    assert move == "push" or refs(scene) != before or DiscussionEvent.objects.count() > events
