@@ -1,5 +1,8 @@
-"""The roof: composes both houses; nobody below imports it.
+"""The package above both houses: settings, addresses, server. No house imports it.
 
-Importing it loads nothing: `bazaar.testing` must work where neither Django nor Celery is installed.
-`celery -A bazaar` finds `bazaar.celery` by itself, and Django's processes load it with `bazaar.apps`.
+Importing this module loads nothing else, because `bazaar.testing` must work where neither Django nor Celery
+is installed. `celery -A bazaar` finds `bazaar.celery` by itself, and Django loads it with `bazaar.apps`.
 """
+
+# The one place: pyproject.toml, `bazaar --version` and the API's description read it.
+__version__ = "1.0.0rc1"

@@ -4,11 +4,16 @@ import os
 import sys
 from importlib.util import find_spec
 
+from bazaar import __version__
+
 NEEDED = "This needs the server's packages: pip install 'model-bazaar[server]'"
 
 
 def main() -> None:
-    """`bazaar server` is what `script/server` is in a checkout; all else is `manage.py`."""
+    """Run `bazaar server` (in a checkout `script/server`), `bazaar --version` or a command of `manage.py`."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"model-bazaar {__version__}")  # noqa: T201 - what the command is for
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
     if find_spec("django") is None:
         sys.exit(NEEDED)

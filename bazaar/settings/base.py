@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import bazaar
 from bazaar import cross_origin, hosts, logs, places
 from bazaar.server import sockets
 from bazaar.settings import environment as env
@@ -183,7 +184,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Model Bazaar",
-    "VERSION": "1.0",
+    "VERSION": bazaar.__version__,
     "PATH_CONVERTER_OVERRIDES": {"row_id": int},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
