@@ -7,7 +7,7 @@ import secrets
 from django.conf import settings
 from django.http import HttpRequest
 
-from foundation import callers
+from foundation import callers, credentials
 
 
 def may_watch(request: HttpRequest) -> bool:
@@ -17,8 +17,8 @@ def may_watch(request: HttpRequest) -> bool:
     """
     if callers.is_on_this_machine(request):
         return True
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if settings.METRICS_TOKEN and scheme.lower() == "bearer":
-        return secrets.compare_digest(token.strip().encode(), settings.METRICS_TOKEN.encode())
-    user = getattr(request, "user", None)
-    return user is not None and user.is_active and user.is_staff
+    token = credentials.bearer_token(request)
+    if settings.METRICS_TOKEN and token is not None:
+        return secrets.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
+    user = credentials.of_session(request)
+    return user is not None and user.is_active and bool(getattr(user, "is_staff", False))

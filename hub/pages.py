@@ -9,6 +9,7 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from foundation import credentials
 from foundation.errors import Refusal, Unauthenticated
 from hub.accounts.models import User
 from hub.accounts.principals import ANONYMOUS, Principal
@@ -20,7 +21,7 @@ def actor_of(request: HttpRequest) -> Principal:
     """The signed-in person. Tokens do not open pages; CSRF is checked by Django's middleware before."""
     known: Principal | None = getattr(request, "principal", None)
     if known is None:
-        user = request.user
+        user = credentials.of_session(request)
         known = Principal(user=user) if isinstance(user, User) else ANONYMOUS
         request.principal = known  # type: ignore[attr-defined]
     return known

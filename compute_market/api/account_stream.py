@@ -21,6 +21,7 @@ from compute_market.matching import quantities
 from compute_market.matching.clearing.settlement import FillChange, OrderChange
 from compute_market.matching.models import Order
 from compute_market.offers.models import Product
+from foundation import credentials
 from foundation.errors import Refusal
 
 STREAMS_OF_AN_ACCOUNT = 20
@@ -152,7 +153,7 @@ class AccountStream(MarketView):
 def _permission(request: Request, namespace_id: int) -> Callable[[], bool]:
     """Whether the credentials of a request still may see an account: tokens and memberships end."""
     session = getattr(request, "session", None)
-    by_token = bool(request.headers.get("Authorization"))
+    by_token = credentials.of_header(request) is not None
 
     def is_allowed() -> bool:
         if not by_token and (session is None or not session.exists(session.session_key)):

@@ -7,22 +7,19 @@ import binascii
 import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from compute_market.api import problems
 from compute_market.clock import database_now
-from foundation import bodies, inputs, rate_limits
+from foundation import bodies, credentials, inputs, rate_limits
 from foundation.errors import Invalid, Unauthenticated
 from foundation.rate_limits import Limit
 from hub.interface import ANONYMOUS, Principal, User, get_namespace, principal_for_token
@@ -100,15 +97,19 @@ def principal_of(request: Request) -> Principal:
 
     Raises: InvalidToken, Unauthenticated, PermissionDenied (CSRF).
     """
-    scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme:
-        if scheme.lower() != "bearer" or not secret.strip():
+    try:
+        header = credentials.of_header(request)
+    except credentials.MalformedAuthorization:
+        raise Unauthenticated from None
+    if header is not None:
+        if header.scheme is not credentials.Scheme.BEARER:
             raise Unauthenticated
-        return principal_for_token(secret.strip(), now=datetime.now(UTC))
-    user = get_user(cast(HttpRequest, request))  # a DRF request passes on what it does not know itself
+        return principal_for_token(header.token, now=datetime.now(UTC))
+    user = credentials.of_session_now(request)
     if not isinstance(user, User):
         return ANONYMOUS
-    SessionAuthentication().enforce_csrf(request)
+    if problem := credentials.csrf_problem(request):
+        raise exceptions.PermissionDenied(f"CSRF Failed: {problem}")
     return Principal(user=user)
 
 

@@ -1,22 +1,16 @@
-"""Who is calling: the one place where doors read credentials."""
+"""Who calls: what a request's credentials stand for. The dialects share it."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-
-from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import CsrfViewMiddleware
+from django.http import HttpRequest
 from django.utils import timezone
 
-from foundation import bodies
+from foundation import bodies, credentials
 from foundation.errors import Denied
 from hub.accounts import selectors
 from hub.accounts.errors import InvalidToken
+from hub.accounts.models import User
 from hub.accounts.principals import ANONYMOUS, Principal
-
-NO_PASSWORD = "x-oauth-basic"  # noqa: S105 - what such helpers send in its place
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def principal_of(request: HttpRequest, *, cookie: str | None = None) -> Principal:
@@ -38,19 +32,29 @@ def principal_of(request: HttpRequest, *, cookie: str | None = None) -> Principa
 
 
 def _read(request: HttpRequest, cookie: str | None) -> Principal:
-    secret = bearer_secret(request)
-    if secret is None and cookie:
-        secret = request.COOKIES.get(cookie) or None
-        if secret is not None and request.method not in SAFE_METHODS:
-            _require_no_form(request)
-    if secret is not None:
-        return selectors.principal_for_token(secret, now=timezone.now())
-    user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
+    token = _token(request, cookie)
+    if token is not None:
+        return selectors.principal_for_token(token, now=timezone.now())
+    user = credentials.of_session(request)
+    if not isinstance(user, User):
         return ANONYMOUS
-    if request.method not in SAFE_METHODS and not getattr(request, "csrf_processing_done", False):
-        _require_csrf(request)
+    if problem := credentials.csrf_problem(request):
+        raise Denied(reason=f"CSRF check failed: {problem}")
     return Principal(user=user)
+
+
+def _token(request: HttpRequest, cookie: str | None) -> str | None:
+    """The token of the header, else of the cookie. Raises: InvalidToken, Denied."""
+    try:
+        header = credentials.of_header(request)
+    except credentials.MalformedAuthorization:
+        raise InvalidToken from None
+    if header is not None:
+        return header.token
+    token = credentials.of_cookie(request, cookie) if cookie else None
+    if token is not None and request.method not in credentials.SAFE_METHODS:
+        _require_no_form(request)
+    return token
 
 
 def _require_no_form(request: HttpRequest) -> None:
@@ -61,39 +65,3 @@ def _require_no_form(request: HttpRequest) -> None:
     is_browser = "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
     if is_browser and request.content_type != "application/json":
         raise Denied(reason="A call by cookie must have the content type application/json.")
-
-
-def bearer_secret(request: HttpRequest) -> str | None:
-    """The token text in the Authorization header, or None without one. Raises: InvalidToken."""
-    scheme, _, value = request.headers.get("Authorization", "").strip().partition(" ")
-    value = value.strip()
-    if not scheme:
-        return None
-    if scheme.lower() in {"bearer", "token"}:
-        if not value:
-            raise InvalidToken
-        return value
-    if scheme.lower() == "basic":
-        try:
-            name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            raise InvalidToken from None
-        # Some git credential helpers put the token in the name's place.
-        secret = password if password and password != NO_PASSWORD else name
-        if not secret:
-            raise InvalidToken
-        return secret
-    raise InvalidToken
-
-
-class _Csrf(CsrfViewMiddleware):
-    def _reject(self, request: HttpRequest, reason: str) -> str:
-        return reason
-
-
-def _require_csrf(request: HttpRequest) -> None:
-    check = _Csrf(lambda _: HttpResponse())
-    check.process_request(request)
-    reason = check.process_view(request, lambda _: HttpResponse(), (), {})
-    if reason:
-        raise Denied(reason=f"CSRF check failed: {reason}")

@@ -39,3 +39,34 @@ class TestPublicAddress:
     @pytest.mark.parametrize("name", READERS_OF_REQUESTS)
     def test_is_read_from_the_request_in_one_place(self, name: str) -> None:
         assert readers("request", name) == READERS_OF_REQUESTS[name]
+
+
+def reads_authorization(node: ast.AST) -> bool:
+    """`headers.get("Authorization")`, `headers["Authorization"]`."""
+    if isinstance(node, ast.Call):
+        return last_name(node.func) == "get" and any(_is_header(argument) for argument in node.args[:1])
+    return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _is_header(node.slice)
+
+
+def _is_header(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and str(node.value).lower() in {
+        "authorization",
+        "http_authorization",
+    }
+
+
+class TestCredentials:
+    def test_are_read_in_one_place(self) -> None:
+        found = {
+            path
+            for path, tree in modules(*HOUSES)
+            if any(reads_authorization(node) for node in ast.walk(tree))
+        }
+        # The mock mode plays faults on the raw request, before any view: it replaces tokens by others.
+        assert {path for path in found if not path.startswith("bazaar/mock/")} == {
+            "foundation/credentials.py"
+        }
+
+    @pytest.mark.parametrize("text", ['a.headers.get("Authorization", "")', 'a.META["HTTP_AUTHORIZATION"]'])
+    def test_are_seen_in_each_form(self, text: str) -> None:
+        assert any(reads_authorization(node) for node in ast.walk(ast.parse(text)))

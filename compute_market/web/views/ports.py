@@ -18,7 +18,9 @@ from compute_market.leases.errors import PortNotServed, TunnelsUnavailable
 from compute_market.tunnels.grants import GRANT_PARAMETER, Grant, GrantRefused, take_grant
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 from compute_market.web.requests import actor_of
-from foundation.errors import Denied, NotFound, Refusal, Unauthenticated
+from foundation import credentials
+from foundation.errors import Denied, Refusal
+from foundation.statuses import status_of
 from hub.interface import principal_for_token
 
 SAFE = frozenset({"GET", "HEAD"})
@@ -85,11 +87,10 @@ def _token(request: HttpRequest) -> str:
     """The hub's token that came along; what says it does not go further."""
     if token := request.headers.get("X-Bazaar-Token", ""):
         return token
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        return ""
-    request.META.pop("HTTP_AUTHORIZATION")
-    return token.strip()
+    token = credentials.bearer_token(request) or ""
+    if token:
+        request.META.pop("HTTP_AUTHORIZATION")
+    return token
 
 
 def _require_grant(word: str, lease_id: int, port: str) -> None:
@@ -104,14 +105,7 @@ def _require_grant(word: str, lease_id: int, port: str) -> None:
 
 def problem(refusal: Refusal) -> HttpResponse:
     """A refusal for a program (RFC 9457)."""
-    status = next(
-        (
-            status
-            for kind, status in ((Unauthenticated, 401), (Denied, 403), (NotFound, 404))
-            if isinstance(refusal, kind)
-        ),
-        503 if isinstance(refusal, TunnelsUnavailable) else 409,
-    )
+    status = status_of(refusal)
     body = {
         "type": f"urn:bazaar:problem:{refusal.code}",
         "status": status,

@@ -7,7 +7,7 @@ import re
 from django.http import HttpRequest
 from django.utils import timezone
 
-from foundation import bodies
+from foundation import bodies, credentials
 from foundation.errors import Invalid
 from foundation.inputs import saturated
 from hub.api.rates import require_rate
@@ -24,10 +24,10 @@ class InvalidRange(Invalid):
 
 def access(request: HttpRequest) -> Access:
     """What the caller's Xet token stands for; the call is counted. Raises InvalidXetToken, RateLimited."""
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    token = credentials.bearer_token(request)
+    if token is None:
         raise tokens.InvalidXetToken
-    found = tokens.read_token(text.strip(), now=timezone.now())
+    found = tokens.read_token(token, now=timezone.now())
     require_rate(request, found.actor)
     return found
 
