@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from foundation.errors import DeletedMeanwhile
 from hub import gitstore
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
-from hub.errors import DeletedMeanwhile
 from hub.gitstore import names
 from hub.gitstore.errors import InvalidRefName, TooManyBranches, TreeTooLarge
 from hub.gitstore.incoming import RECORD_BYTES_MAX, Contents, Incoming

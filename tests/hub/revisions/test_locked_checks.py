@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from foundation.errors import Refusal
 from hub.accounts.principals import Principal
 from hub.community.models import Discussion, DiscussionEvent, Status
 from hub.community.services import discussions, pull_requests
-from hub.errors import Refusal
 from hub.gitstore.serving import Push, RefChange
 from hub.repos import locking
 from hub.repos.errors import RepositoryArchived, RepositoryDisabled, RepositoryNotFound
