@@ -13,7 +13,8 @@ from mkdocs.config.defaults import MkDocsConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-ELSEWHERE = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md", "packages/*/README.md")
+ELSEWHERE = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
+ELSEWHERE += ("changes/README.md", "packages/*/README.md")
 # What a link to these leads to on the site: folders have no page of their own.
 INSTEAD = {
     DOCS / "adr": "adr/index.md",
