@@ -2,14 +2,13 @@
 """Django's command line for the whole bazaar."""
 
 import os
-import sys
+
+from bazaar.__main__ import manage
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
+    manage()
 
 
 if __name__ == "__main__":

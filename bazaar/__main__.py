@@ -22,9 +22,16 @@ def main() -> None:
 
         del sys.argv[1]
         sys.exit(serve())
+    manage()
+
+
+def manage() -> None:
+    """Django's command line."""
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from foundation.environment import told_in_a_sentence
+
+    told_in_a_sentence(lambda: execute_from_command_line(sys.argv))()
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from foundation.environment import text
 
 LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "[::1]")
 # Addresses for documentation (RFC 5737, RFC 3849). Connecting a UDP socket sends nothing; it tells which of
@@ -21,7 +22,7 @@ def own_names(public_url: str) -> list[str]:
     """Host names for ALLOWED_HOSTS where the operator gives none: loopback, this machine, public address."""
     name = socket.gethostname().lower()
     found = [*LOOPBACK_NAMES, name, f"{name}.local", *_own_addresses()]
-    given = {urlsplit(public_url).hostname or "", os.environ.get("BAZAAR_HOST", "")}
+    given = {urlsplit(public_url).hostname or "", text("BAZAAR_HOST")}
     named = sorted(given - {"", "0.0.0.0", "::"})  # noqa: S104 - it is left out
     found += [f"[{host}]" if ":" in host else host for host in named]
     return list(dict.fromkeys(filter(None, found)))

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # Of an exception's frames, the first and the last ones: a recursion has a thousand.
 FRAMES_MAX = 50
 SHARED: list[structlog.typing.Processor] = [

@@ -7,6 +7,7 @@ import sys
 from bazaar.server import demo, options
 from bazaar.server.console import Console
 from bazaar.server.supervisor import Supervisor
+from foundation.environment import told_in_a_sentence
 
 
 def greeting(chosen: options.Options, address: str) -> str:
@@ -25,6 +26,7 @@ def greeting(chosen: options.Options, address: str) -> str:
     return "\n".join(lines)
 
 
+@told_in_a_sentence
 def main() -> int:
     chosen = options.parse()
     return Supervisor(chosen, Console()).run(greet=lambda address: greeting(chosen, address))

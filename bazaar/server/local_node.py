@@ -12,20 +12,21 @@ from hashlib import sha256
 from pathlib import Path
 
 from bazaar.places import ROOT
+from foundation.environment import flag
 
 FOLDER = "local-node"
 # One-time key, part (`cpu1-x86-2g`) and how many, as `compute_market.demo.local` writes them.
 KEY_FILE = "enrolment"
 UNPRIVILEGED = "nobody"
-OFF = {"no", "off", "false", "0"}
 
 
 def is_wanted(data: Path) -> bool:
-    """Whether there is a node to run, and neither the demo nor the node was turned off."""
-    switched_off = any(
-        os.environ.get(name, "").lower() in OFF for name in ("BAZAAR_MARKET_DEMO", "BAZAAR_MARKET_LOCAL_NODE")
-    )
-    return not switched_off and (data / FOLDER / KEY_FILE).exists()
+    """Whether there is a node to run, and neither the demo nor the node was turned off.
+
+    Raises: VariableInvalid.
+    """
+    is_on = flag("BAZAAR_MARKET_DEMO", default=True) and flag("BAZAAR_MARKET_LOCAL_NODE", default=True)
+    return is_on and (data / FOLDER / KEY_FILE).exists()
 
 
 def words(data: Path, *, hub: str) -> list[str]:

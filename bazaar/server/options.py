@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bazaar.places import data_folder
+from foundation.environment import text
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,18 @@ class Options:
 
 def parse(argv: Sequence[str] | None = None) -> Options:
     """Read the command line, whose defaults are the BAZAAR_ variables. Exits with usage on nonsense."""
-    environ = os.environ
     parser = argparse.ArgumentParser(
         prog="script/server", description="Run the whole bazaar on this machine: web, worker, beat and Redis."
     )
     parser.add_argument(
         "--host",
-        default=environ.get("BAZAAR_HOST", "127.0.0.1"),
+        default=text("BAZAAR_HOST", default="127.0.0.1"),
         help="address to listen on (BAZAAR_HOST; default 127.0.0.1, this machine only)",
     )
     parser.add_argument(
         "--port",
         type=_port,
-        default=environ.get("BAZAAR_PORT", "8000"),
+        default=text("BAZAAR_PORT", default="8000"),
         help="port to listen on (BAZAAR_PORT; default 8000; 0 takes a free one)",
     )
     parser.add_argument(

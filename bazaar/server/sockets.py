@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from bazaar.server import redis
+from foundation.environment import text
 
 
 def tunnel_socket(data: Path) -> Path:
@@ -15,7 +16,7 @@ def tunnel_socket(data: Path) -> Path:
     That is BAZAAR_RUN_DIR, else `run` of the data folder; where it lies too deep for a socket's path, a
     private folder elsewhere. Raises: PermissionError as `redis.private_folder`.
     """
-    path = Path(os.environ.get("BAZAAR_RUN_DIR") or data / "run") / "tunnels.sock"
+    path = Path(text("BAZAAR_RUN_DIR") or data / "run") / "tunnels.sock"
     if len(os.fsencode(path)) <= redis.SOCKET_PATH_BYTES_MAX:
         return path
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]

@@ -24,6 +24,7 @@ from bazaar.server.console import Console
 from bazaar.server.options import Options
 from bazaar.server.processes import ProcessFailed
 from bazaar.server.sockets import tunnel_socket
+from foundation.environment import text
 
 # A child that falls this often within the window is not going to recover by being started again.
 FALLS_MAX = 4
@@ -155,7 +156,7 @@ class Supervisor:
     # ---- the parts ------------------------------------------------------------------------------
 
     def _start_all(self) -> None:
-        if not os.environ.get("REDIS_URL"):
+        if not text("REDIS_URL"):
             self._add(self._redis())
         metrics = Path(self.env["PROMETHEUS_MULTIPROC_DIR"])
         shutil.rmtree(metrics, ignore_errors=True)  # counts of processes that ended with the last run

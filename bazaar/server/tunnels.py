@@ -18,6 +18,7 @@ from bazaar import logs, places
 from bazaar.server import redis, sockets
 from compute_market.tunnels.grants import key_from
 from compute_market.tunnels.server import Configuration, Tunnels, raise_file_limit
+from foundation import environment as env
 
 BACKLOG = 4096
 
@@ -32,8 +33,8 @@ def require_own_folder(folder: Path) -> None:
 
 
 def secret(data: Path) -> str:
-    """The hub's signing key: BAZAAR_SECRET_KEY, else the data folder's (`bazaar.settings.environment`)."""
-    return os.environ.get("BAZAAR_SECRET_KEY") or (data / "secret_key").read_text().strip()
+    """The hub's signing key: BAZAAR_SECRET_KEY, else the data folder's (`bazaar.settings.derived`)."""
+    return env.text("BAZAAR_SECRET_KEY") or (data / "secret_key").read_text().strip()
 
 
 def listener(bind: str) -> socket.socket | None:
@@ -50,26 +51,27 @@ def listener(bind: str) -> socket.socket | None:
 
 def configuration() -> Configuration:
     """What the environment says (docs/configuration.md)."""
-    environ, data = os.environ, places.data_folder()
-    web = environ.get("BAZAAR_WEB_URL") or f"http://127.0.0.1:{environ.get('BAZAAR_PORT', '8000')}"
+    data = places.data_folder()
+    web = env.text("BAZAAR_WEB_URL") or f"http://127.0.0.1:{env.text('BAZAAR_PORT', default='8000')}"
     path = sockets.tunnel_socket(data)
     require_own_folder(path.parent)
     return Configuration(
         socket_path=path,
         key=key_from(secret(data)),
-        redis_url=environ.get("REDIS_URL") or f"unix://{redis.socket_path(data)}",
-        redis_prefix=environ.get("BAZAAR_REDIS_PREFIX", "bazaar"),
-        listener=listener(environ.get("BAZAAR_TUNNELS_BIND", "")),
-        leases_url=environ.get("BAZAAR_LEASES_URL", "").rstrip("/"),
-        hub_url=(environ.get("BAZAAR_PUBLIC_URL") or web).rstrip("/"),
+        redis_url=env.text("REDIS_URL") or f"unix://{redis.socket_path(data)}",
+        redis_prefix=env.text("BAZAAR_REDIS_PREFIX", default="bazaar"),
+        listener=listener(env.text("BAZAAR_TUNNELS_BIND")),
+        leases_url=env.text("BAZAAR_LEASES_URL").rstrip("/"),
+        hub_url=(env.text("BAZAAR_PUBLIC_URL") or web).rstrip("/"),
         web_url=web,
     )
 
 
+@env.told_in_a_sentence
 def main() -> int:
-    level = os.environ.get("BAZAAR_LOG_LEVEL", "INFO").upper()
+    level = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
     logging.config.dictConfig(
-        logs.configuration(level=level, as_json=os.environ.get("BAZAAR_LOG_FORMAT") == "json")
+        logs.configuration(level=level, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")
     )
     told = configuration()
     if urlsplit(told.web_url).scheme != "http":

@@ -15,20 +15,21 @@ from pathlib import Path
 from bazaar.server.http.limits import Limits
 from bazaar.server.http.processes import Hooks, Processes, Seat
 from bazaar.server.http.server import Server
-from bazaar.settings import environment as env
+from foundation import environment as env
 
 BACKLOG = 2048
 # What a process needs besides connections: files, databases, pipes to git.
 OTHER_FILES = 512
 
 
+@env.told_in_a_sentence
 def main() -> int:
     """Serve until a signal says to stop."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
     # The mock mode keeps its rules in memory: one process for everybody.
     count = 1 if env.flag("BAZAAR_MOCK") else env.integer("BAZAAR_WEB_WORKERS", default=2)
     limits = limits_of(count)
-    listener = listen(os.environ.get("BAZAAR_BIND", "127.0.0.1:8000"))
+    listener = listen(env.text("BAZAAR_BIND", default="127.0.0.1:8000"))
     run(listener, count, limits)
     return 0
 
@@ -50,7 +51,7 @@ def run(listener: socket.socket, count: int, limits: Limits) -> None:
 
 
 def limits_of(count: int) -> Limits:
-    """The limits of each of `count` processes. Raises: ImproperlyConfigured."""
+    """The limits of each of `count` processes. Raises: VariableInvalid."""
     usual = Limits()
     each_address = env.integer("BAZAAR_WEB_CONNECTIONS_PER_ADDRESS", default=512)
     return Limits(

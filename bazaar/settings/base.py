@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
-
 import bazaar
 from bazaar import cross_origin, hosts, logs, places
 from bazaar.server import sockets
-from bazaar.settings import environment as env
+from bazaar.settings import derived
+from foundation import environment as env
 
 # Before anything is written: database, keys and private repositories are for the bazaar's own user alone.
 places.keep_private()
 DATA_DIR = places.make_private(places.data_folder())
-SECRET_KEY = env.secret(DATA_DIR)
+SECRET_KEY = derived.secret(DATA_DIR)
 
 DEBUG = False
 # The address people and programs use, where it differs from the Host header a request carries.
-PUBLIC_URL = os.environ.get("BAZAAR_PUBLIC_URL", "").rstrip("/")
+PUBLIC_URL = env.text("BAZAAR_PUBLIC_URL").rstrip("/")
 # Names that a request may call this server by. A page of another site could otherwise point its own name at
 # this machine (DNS rebinding) and read what the hub shows to the person who visits it.
 ALLOWED_HOSTS = env.words("BAZAAR_ALLOWED_HOSTS") or hosts.own_names(PUBLIC_URL)
 # What is told outside of a request (webhooks) names the hub by this, unless PUBLIC_URL is set.
-LOCAL_URL = f"http://127.0.0.1:{os.environ.get('BAZAAR_PORT', '8000')}"
+LOCAL_URL = f"http://127.0.0.1:{env.text('BAZAAR_PORT', default='8000')}"
 
 INSTALLED_APPS = [
     "bazaar.operators.OperatorConfig",
@@ -111,7 +110,7 @@ TEMPLATES = [
 FORM_RENDERER = "bazaar.form_rendering.PageFormRenderer"
 CSRF_FAILURE_VIEW = "bazaar.pages.csrf_failed"
 
-DATABASES = {"default": env.database(DATA_DIR)}
+DATABASES = {"default": derived.database(DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
@@ -135,7 +134,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.folder(DATA_DIR / "static")
+STATIC_ROOT = derived.folder(DATA_DIR / "static")
 WHITENOISE_USE_FINDERS = True
 
 # Bodies are read as streams by the doors that take large ones; this bounds the parsed rest.
@@ -152,15 +151,15 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 # ---- operating -----------------------------------------------------------------------------------
 # What Prometheus sends as its Bearer token to read /metrics from another machine.
-METRICS_TOKEN = os.environ.get("BAZAAR_METRICS_TOKEN", "")
-LOG_LEVEL = os.environ.get("BAZAAR_LOG_LEVEL", "INFO").upper()
-LOGGING = logs.configuration(level=LOG_LEVEL, as_json=os.environ.get("BAZAAR_LOG_FORMAT") == "json")
+METRICS_TOKEN = env.text("BAZAAR_METRICS_TOKEN")
+LOG_LEVEL = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
+LOGGING = logs.configuration(level=LOG_LEVEL, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")
 LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
 # Whether X-Forwarded-For is a front server's word (prod) or anybody's.
 BEHIND_FRONT_SERVER = False
-REDIS_URL = env.redis_url(DATA_DIR)
+REDIS_URL = derived.redis_url(DATA_DIR)
 # Separates deployments, and parallel test runs, that share one Redis.
-REDIS_PREFIX = os.environ.get("BAZAAR_REDIS_PREFIX", "bazaar")
+REDIS_PREFIX = env.text("BAZAAR_REDIS_PREFIX", default="bazaar")
 # Answers that took long are kept there (ADR 0187). Another store of Django's may take its place.
 CACHES = {"default": {"BACKEND": "foundation.cache.Cache"}}
 _celery_redis = REDIS_URL.replace("unix://", "redis+socket://", 1)
@@ -205,7 +204,7 @@ SPECTACULAR_SETTINGS = {
 
 # ---- mock mode: faults on demand, for tests (docs/testing.md) --------------------------------------
 MOCK = env.flag("BAZAAR_MOCK", default=False)
-MOCK_TOKEN = os.environ.get("BAZAAR_MOCK_TOKEN", "")
+MOCK_TOKEN = env.text("BAZAAR_MOCK_TOKEN")
 if MOCK:
     # No worker runs: a task is carried out when it is enqueued.
     CELERY_TASK_ALWAYS_EAGER = True
@@ -214,8 +213,8 @@ if MOCK:
 GIT_ROOT = DATA_DIR / "git"
 BLOB_ROOT = DATA_DIR / "blobs"
 # The bucket that holds object bytes instead of BLOB_ROOT; None keeps them on this disk.
-S3 = env.object_store()
-CONTENT_SECURITY_POLICY = env.content_policy(S3)
+S3 = derived.object_store()
+CONTENT_SECURITY_POLICY = derived.content_policy(S3)
 TEMP_ROOT = DATA_DIR / "tmp"
 # Files above this many bytes go to LFS whatever they are.
 LFS_THRESHOLD_BYTES = env.integer("BAZAAR_LFS_THRESHOLD_BYTES", default=10 * 1024 * 1024)
@@ -238,7 +237,7 @@ PROPOSED_BYTES_MAX = env.integer("BAZAAR_PROPOSED_BYTES_MAX", default=10 * 1024*
 DEFAULT_REPOSITORY_QUOTA = env.integer("BAZAAR_REPOSITORY_QUOTA", default=0)
 REPOSITORY_RESTORE_DAYS = env.integer("BAZAAR_REPOSITORY_RESTORE_DAYS", default=30)
 # What new access tokens begin with.
-TOKEN_PREFIX = env.token_prefix()
+TOKEN_PREFIX = derived.token_prefix()
 SIGN_UP_OPEN = env.flag("BAZAAR_SIGN_UP_OPEN", default=True)
 # New accounts an hour from one address (IPv6: one /64 network); 0 means no limit.
 SIGN_UPS_PER_HOUR = env.integer("BAZAAR_SIGN_UPS_PER_HOUR", default=10)
@@ -252,7 +251,7 @@ WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES = env.flag("BAZAAR_WEBHOOKS_PRIVATE", defaul
 WEBHOOK_CALLS_AT_ONCE = env.integer("BAZAAR_WEBHOOK_CALLS_AT_ONCE", default=1)
 # Mounts at which the Hugging Face wire is served besides the root.
 # Behind nginx: the `internal` location that serves the blob folder; empty, we send files ourselves.
-ACCEL_REDIRECT_PREFIX = os.environ.get("BAZAAR_ACCEL_REDIRECT_PREFIX", "")
+ACCEL_REDIRECT_PREFIX = env.text("BAZAAR_ACCEL_REDIRECT_PREFIX")
 HF_MOUNTS = ("hf", "csg", "ms")
 
 # ---- Xet -------------------------------------------------------------------------------------------
@@ -266,20 +265,20 @@ XET_KEEP_DAYS = env.integer("BAZAAR_XET_KEEP_DAYS", default=28)
 # For so long an unused xorb can be taken back after that.
 XET_QUARANTINE_DAYS = env.integer("BAZAAR_XET_QUARANTINE_DAYS", default=7)
 # Every stored byte is read and verified again in about so many days.
-XET_SCRUB_DAYS = env.integer("BAZAAR_XET_SCRUB_DAYS", default=30)
+XET_SCRUB_DAYS = env.integer("BAZAAR_XET_SCRUB_DAYS", default=30, at_least=1)
 # How many bytes of a user's uploads are read back and hashed within an hour; repeated ones count four times.
 XET_VERIFY_BYTES_PER_HOUR = env.integer("BAZAAR_XET_VERIFY_BYTES_PER_HOUR", default=1024**4)
 # Cut large files that came by LFS into chunks, so that Xet clients download them as such.
 XET_CONVERT_LFS = env.flag("BAZAAR_XET_CONVERT_LFS", default=False)
 
 # ---- the compute market --------------------------------------------------------------------------
-MARKET_SHARDS = env.integer("BAZAAR_MARKET_SHARDS", default=2)
+MARKET_SHARDS = env.integer("BAZAAR_MARKET_SHARDS", default=2, at_least=1)
 MARKET_REGIONS = env.words("BAZAAR_MARKET_REGIONS", default="cn-east,cn-north,us-west")
 MARKET_TIERS = env.words("BAZAAR_MARKET_TIERS", default="reserved,spot")
 # An agent sends a heartbeat this often; after three missed ones its node stops trading, and later its
 # leases are lost.
-MARKET_HEARTBEAT_SECONDS = env.integer("BAZAAR_MARKET_HEARTBEAT_SECONDS", default=20)
-MARKET_POLL_SECONDS = env.integer("BAZAAR_MARKET_POLL_SECONDS", default=30)
+MARKET_HEARTBEAT_SECONDS = env.integer("BAZAAR_MARKET_HEARTBEAT_SECONDS", default=20, at_least=1)
+MARKET_POLL_SECONDS = env.integer("BAZAAR_MARKET_POLL_SECONDS", default=30, at_least=1)
 MARKET_NODE_STALE_SECONDS = env.integer("BAZAAR_MARKET_NODE_STALE_SECONDS", default=60)
 MARKET_LEASE_LOST_SECONDS = env.integer("BAZAAR_MARKET_LEASE_LOST_SECONDS", default=180)
 # How long an agent may take to take up a lease that has begun.
@@ -298,7 +297,7 @@ MARKET_LOG_BYTES_MAX = env.integer("BAZAAR_MARKET_LOG_BYTES_MAX", default=1024 *
 MARKET_TUNNEL_SOCKET = sockets.tunnel_socket(DATA_DIR)
 # The port at which ssh clients reach leases, as they are told; 0: there is none.
 MARKET_SSH_PORT = env.integer("BAZAAR_SSH_PORT", default=2222)
-MARKET_LEASES_URL = os.environ.get("BAZAAR_LEASES_URL", "").rstrip("/")
+MARKET_LEASES_URL = env.text("BAZAAR_LEASES_URL").rstrip("/")
 # The exchange's share of a trade, in hundredths of a percent, from the resting and from the incoming side.
 MARKET_MAKER_FEE_BPS = env.integer("BAZAAR_MARKET_MAKER_FEE_BPS", default=5)
 MARKET_TAKER_FEE_BPS = env.integer("BAZAAR_MARKET_TAKER_FEE_BPS", default=10)
@@ -312,7 +311,7 @@ MARKET_RATE_USER = env.integer("BAZAAR_MARKET_RATE_USER", default=30_000)
 MARKET_RATE_ANONYMOUS = env.integer("BAZAAR_MARKET_RATE_ANONYMOUS", default=3_000)
 # Event streams that one address may have open in one web process. Beside it an account has at most 20.
 MARKET_STREAMS_PER_ADDRESS = env.integer("BAZAAR_MARKET_STREAMS_PER_ADDRESS", default=100)
-MARKET_BATCH_SIZE = env.integer("BAZAAR_MARKET_BATCH_SIZE", default=1000)
+MARKET_BATCH_SIZE = env.integer("BAZAAR_MARKET_BATCH_SIZE", default=1000, at_least=1)
 # How long a worker that has gone silent keeps a shard from the others.
 MARKET_CLAIM_SECONDS = env.integer("BAZAAR_MARKET_CLAIM_SECONDS", default=10)
-MARKET_SNAPSHOT_COMMANDS = env.integer("BAZAAR_MARKET_SNAPSHOT_COMMANDS", default=20_000)
+MARKET_SNAPSHOT_COMMANDS = env.integer("BAZAAR_MARKET_SNAPSHOT_COMMANDS", default=20_000, at_least=1)

@@ -6,8 +6,9 @@ import shutil
 import tempfile
 
 # Before base reads it: tests never touch the data folder of the person who runs them.
-os.environ["BAZAAR_DATA_DIR"] = tempfile.mkdtemp(prefix="bazaar-test-")
-atexit.register(shutil.rmtree, os.environ["BAZAAR_DATA_DIR"], ignore_errors=True)
+_folder = tempfile.mkdtemp(prefix="bazaar-test-")
+os.environ["BAZAAR_DATA_DIR"] = _folder
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 from bazaar.settings.base import *  # noqa: E402, F403
 from bazaar.settings.base import DATA_DIR, DATABASES  # noqa: E402

@@ -9,7 +9,10 @@ import sys
 
 import django
 
+from foundation.environment import text, told_in_a_sentence
 
+
+@told_in_a_sentence
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
     django.setup()
@@ -21,7 +24,7 @@ def main() -> int:
         over = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, over.set)
-        bind = os.environ.get("BAZAAR_SSH_BIND", "127.0.0.1:2222")
+        bind = text("BAZAAR_SSH_BIND", default="127.0.0.1:2222")
         await serve(bind, keys=[host_key(settings.DATA_DIR)], over=over)
 
     asyncio.run(run())

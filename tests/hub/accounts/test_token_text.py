@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from bazaar.settings import environment
+from bazaar.settings import derived
+from foundation.environment import VariableInvalid
 from hub.accounts import selectors
 from hub.accounts.token_text import new_token_text
 from tests.factories import hub as make
@@ -35,5 +35,5 @@ class TestNewTokens:
         self, monkeypatch: pytest.MonkeyPatch, prefix: str
     ) -> None:
         monkeypatch.setenv("BAZAAR_TOKEN_PREFIX", prefix)
-        with pytest.raises(ImproperlyConfigured, match="BAZAAR_TOKEN_PREFIX"):
-            environment.token_prefix()
+        with pytest.raises(VariableInvalid, match="BAZAAR_TOKEN_PREFIX"):
+            derived.token_prefix()

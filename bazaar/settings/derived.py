@@ -1,4 +1,4 @@
-"""What the environment says, read once: data folder, database, Redis, secrets.
+"""Settings that take more than one variable or a check of their own: secrets, database, Redis, object store.
 
 Every variable is optional. `docs/configuration.md` lists them for operators.
 """
@@ -12,45 +12,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
-
 from bazaar.server import redis
+from foundation.environment import VariableInvalid, flag, text
 from hub.accounts.token_text import DEFAULT_PREFIX, PREFIX
 
 
-def flag(name: str, *, default: bool = False) -> bool:
-    """Read a yes/no variable. Raises ImproperlyConfigured for any other word."""
-    text = os.environ.get(name, "").strip().lower()
-    if not text:
-        return default
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"0", "false", "no", "off"}:
-        return False
-    raise ImproperlyConfigured(f"{name} must be yes or no, not {text!r}.")
-
-
-def integer(name: str, *, default: int) -> int:
-    """Read a whole number. Raises ImproperlyConfigured for anything else."""
-    text = os.environ.get(name, "").strip()
-    try:
-        return int(text) if text else default
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {text!r}.") from None
-
-
-def words(name: str, *, default: str = "") -> list[str]:
-    """Read a comma-separated list."""
-    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
-
-
 def token_prefix() -> str:
-    """What new access tokens begin with: letters, digits and `_`. Raises ImproperlyConfigured."""
-    prefix = os.environ.get("BAZAAR_TOKEN_PREFIX", "").strip() or DEFAULT_PREFIX
+    """What new access tokens begin with: letters, digits and `_`. Raises VariableInvalid."""
+    prefix = text("BAZAAR_TOKEN_PREFIX").strip() or DEFAULT_PREFIX
     if not PREFIX.fullmatch(prefix):
-        raise ImproperlyConfigured(
-            f"BAZAAR_TOKEN_PREFIX must be 1 to 20 of A-Z, a-z, 0-9 and _, not {prefix!r}."
-        )
+        raise VariableInvalid(f"BAZAAR_TOKEN_PREFIX must be 1 to 20 of A-Z, a-z, 0-9 and _, not {prefix!r}.")
     return prefix
 
 
@@ -62,7 +33,7 @@ def folder(path: Path) -> Path:
 
 def secret(data: Path) -> str:
     """The signing key: from BAZAAR_SECRET_KEY, else generated once for this data folder."""
-    if given := os.environ.get("BAZAAR_SECRET_KEY"):
+    if given := text("BAZAAR_SECRET_KEY"):
         return given
     path = data / "secret_key"
     data.mkdir(parents=True, exist_ok=True)
@@ -75,25 +46,27 @@ def secret(data: Path) -> str:
         pass
     key = path.read_text().strip()
     if len(key) < 32:
-        raise ImproperlyConfigured(f"{path} is empty or cut short; delete it to get a new key.")
+        raise VariableInvalid(f"{path} is empty or cut short; delete it to get a new key.")
     return key
 
 
 def database(data: Path) -> dict[str, Any]:
-    """Django's DATABASES entry for DATABASE_URL, or SQLite in the data folder."""
-    url = os.environ.get("DATABASE_URL", "")
+    """Django's DATABASES entry for DATABASE_URL, or SQLite in the data folder. Raises VariableInvalid."""
+    url = text("DATABASE_URL")
     if not url:
         return sqlite(data / "db.sqlite3")
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return sqlite(Path(unquote(parts.path)))
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured(f"DATABASE_URL: {parts.scheme!r} is not postgresql or sqlite.")
+        raise VariableInvalid(f"DATABASE_URL: {parts.scheme!r} is not postgresql or sqlite.")
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or unquote(parts.hostname or "")
     # Prepared statements are kept by their session from the sixth execution on. A pooler that lends
     # one session to many cannot have that: `?prepare_threshold=off`.
     threshold = options.pop("prepare_threshold", "5")
+    if threshold != "off" and not threshold.isdecimal():
+        raise VariableInvalid(f"DATABASE_URL: prepare_threshold must be off or a number, not {threshold!r}.")
     options["prepare_threshold"] = None if threshold == "off" else int(threshold)
     return {
         "ENGINE": "bazaar.postgresql",
@@ -127,27 +100,27 @@ def sqlite(path: Path) -> dict[str, Any]:
 
 def redis_url(data: Path) -> str:
     """REDIS_URL, or the private socket on which `script/server` starts its own."""
-    return os.environ.get("REDIS_URL") or f"unix://{redis.socket_path(data)}"
+    return text("REDIS_URL") or f"unix://{redis.socket_path(data)}"
 
 
 def object_store() -> dict[str, Any] | None:
     """The S3 bucket for object bytes, or None: then they are kept in the data folder.
 
-    Raises ImproperlyConfigured when other S3 variables are given without a bucket.
+    Raises VariableInvalid when other S3 variables are given without a bucket.
     """
-    bucket = os.environ.get("BAZAAR_S3_BUCKET", "")
+    bucket = text("BAZAAR_S3_BUCKET")
     if not bucket:
-        if os.environ.get("BAZAAR_S3_ENDPOINT"):
-            raise ImproperlyConfigured("BAZAAR_S3_ENDPOINT is set, but BAZAAR_S3_BUCKET is not.")
+        if text("BAZAAR_S3_ENDPOINT"):
+            raise VariableInvalid("BAZAAR_S3_ENDPOINT is set, but BAZAAR_S3_BUCKET is not.")
         return None
     return {
         "bucket": bucket,
-        "endpoint": os.environ.get("BAZAAR_S3_ENDPOINT", ""),
-        "public_endpoint": os.environ.get("BAZAAR_S3_PUBLIC_ENDPOINT", ""),
-        "region": os.environ.get("BAZAAR_S3_REGION", "us-east-1"),
-        "access_key": os.environ.get("BAZAAR_S3_ACCESS_KEY", ""),
-        "secret_key": os.environ.get("BAZAAR_S3_SECRET_KEY", ""),
-        "prefix": os.environ.get("BAZAAR_S3_PREFIX", ""),
+        "endpoint": text("BAZAAR_S3_ENDPOINT"),
+        "public_endpoint": text("BAZAAR_S3_PUBLIC_ENDPOINT"),
+        "region": text("BAZAAR_S3_REGION", default="us-east-1"),
+        "access_key": text("BAZAAR_S3_ACCESS_KEY"),
+        "secret_key": text("BAZAAR_S3_SECRET_KEY"),
+        "prefix": text("BAZAAR_S3_PREFIX"),
         "presign": flag("BAZAAR_S3_PRESIGN", default=True),
     }
 

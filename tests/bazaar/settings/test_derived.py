@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bazaar.settings import environment
+from bazaar.settings import derived
 
 
 class TestDatabase:
@@ -15,4 +15,4 @@ class TestDatabase:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, query: str, kept_after: int | None
     ) -> None:
         monkeypatch.setenv("DATABASE_URL", f"postgresql://user@host:5432/name{query}")
-        assert environment.database(tmp_path)["OPTIONS"] == {"prepare_threshold": kept_after}
+        assert derived.database(tmp_path)["OPTIONS"] == {"prepare_threshold": kept_after}
