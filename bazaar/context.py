@@ -1,4 +1,4 @@
-"""What every page knows: the address people use, theme and language, who may sign up."""
+"""Template context of every page: public address, theme, language, and whether sign-up is open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages of other origins may read (CORS), as settings of django-cors-headers.
+"""CORS rules, as settings of django-cors-headers: what pages of other origins may read.
 
 transformers.js, huggingface.js, GGUF viewers and wllama run in pages of other origins. They may call the
 wires for programs and read public files, and may send an access token. They never bring cookies
@@ -27,7 +27,7 @@ ALLOWED_HEADERS = (
     "x-request-id",
     "x-xet-session-id",
 )
-# What the clients read from answers, besides the few headers that every page may read.
+# Response headers that clients read, besides the few that every page may read.
 EXPOSED_HEADERS = (
     "Accept-Ranges",
     "Content-Disposition",

@@ -1,8 +1,8 @@
-"""What an operator's machine and settings need, as checks that say how to mend.
+"""Checks of the operator's machine and settings (`manage.py doctor`). Each says how to repair what it finds.
 
-They are Django system checks with the tag `doctor`. A room adds its own the same way: a function
-registered with `@register("doctor", deploy=True)` in a module that its AppConfig imports; `deploy`
-keeps checks that touch disks and networks out of every `manage.py` start.
+They are Django system checks with the tag `doctor`. A room adds its own the same way: a function registered
+with `@register("doctor", deploy=True)` in a module that its AppConfig imports; `deploy` keeps checks that
+touch disks and networks out of every `manage.py` start.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def workers_keep_up(**_: Any) -> list[CheckMessage]:
 
 @register(TAG, deploy=True)
 def leases_are_reached(**_: Any) -> list[CheckMessage]:
-    """Where web servers run, so should what holds the long connections to leases."""
+    """Tunnel and ssh processes must run wherever web servers run."""
     if not nodes.serving():
         return []
     running = processes.running()

@@ -17,7 +17,7 @@ log = structlog.stdlib.get_logger("bazaar.access")
 USABLE_ID = re.compile(r"[\x21-\x7e]{1,200}")
 # Probes come every few seconds and say nothing.
 SILENT = frozenset({"/healthz", "/readyz", "/metrics"})
-# What every agent asks each second or two: told only when it fails.
+# Every agent calls this each second or two, so it is logged only when it fails.
 ROUTINE = frozenset({"/api/market/v1/agent/poll", "/api/market/v1/agent/heartbeat"})
 # Their answers have no content, and a length of 0 would be that of the file that is not sent.
 BODILESS = frozenset({204, 304})
@@ -68,7 +68,7 @@ class EdgeMiddleware:
 
 
 def request_id_of(request: HttpRequest) -> str:
-    """What the caller calls this request, else a new id. Clients print it beside their errors."""
+    """The caller's id of the request, else a new one. Clients print it beside their errors."""
     for name in ("HTTP_X_REQUEST_ID", "HTTP_X_AMZN_TRACE_ID"):
         given = request.META.get(name, "")
         if USABLE_ID.fullmatch(given):

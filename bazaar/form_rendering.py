@@ -1,4 +1,6 @@
-"""How forms look: labels, help and errors tied to their control, for people and for screen readers."""
+"""The layout of forms: labels, help and errors are tied to their control, for people and for
+screen readers.
+"""
 
 from django.forms.renderers import TemplatesSetting
 

@@ -13,7 +13,7 @@ from hub.accounts.principals import Principal
 from hub.api.csghub.instances import Instance
 
 LISTED_MAX = 200
-# How the usual programs are told of the model: what serves it, and what tunes it.
+# Options and variables by which common programs receive the model that they serve or tune.
 SERVE_WORDS = ("--model", "--model-id", "--model-path", "serve")
 TUNE_WORDS = ("--model_name_or_path",)
 MODEL_VARIABLE = "MODEL_ID"
@@ -29,7 +29,7 @@ STATUSES = {
 
 
 class LeasedInstances:
-    """What a user's live leases run, or ran last."""
+    """The commands that a user's live leases run, or ran last."""
 
     def listed(self, actor: Principal, *, tunes: bool) -> list[Instance]:
         """Newest first. A token without the scope `trade` sees no leases."""
@@ -91,7 +91,7 @@ def model_of(command: Sequence[str], environment: Mapping[str, str], *, tunes: b
 
 
 def _after(command: Sequence[str], options: Sequence[str]) -> str | None:
-    """What follows one of the options, as `--model a/b` or `--model=a/b`, if it is a repository's name."""
+    """The value of one of the options, as `--model a/b` or `--model=a/b`, if it is a repository's name."""
     for word, following in zip(command, [*command[1:], ""], strict=True):
         option, has_value, value = word.partition("=")
         if option in options and REPO_ID.fullmatch(found := value if has_value else following):

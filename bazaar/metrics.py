@@ -1,7 +1,7 @@
-"""What Prometheus reads at /metrics, summed over all processes of this machine.
+"""The metrics for Prometheus (/metrics), summed over all processes of this machine.
 
-Every process counts in a file of its own in PROMETHEUS_MULTIPROC_DIR, and whoever is asked adds them up. So a
-room counts by a plain `prometheus_client.Counter`, in a web process and in a worker alike.
+Every process counts in a file of its own in PROMETHEUS_MULTIPROC_DIR; the process that answers adds the files
+up. A room therefore uses a plain `prometheus_client.Counter`, in web processes and in workers.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def observe(*, method: str, status: int, door: str, seconds: float) -> None:
 
 
 class Surroundings(Collector):
-    """What is asked at the moment of reading: dependencies, disk, waiting tasks."""
+    """Figures that are computed at each request: dependencies, disk, waiting tasks."""
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("bazaar_dependency_up", "1 if the dependency answers.", labels=["dependency"])
@@ -99,7 +99,7 @@ def answers() -> dict[str, int]:
 
 
 def _registry() -> CollectorRegistry:
-    """What all processes count, or this one alone where they do not share a folder."""
+    """The counters of all processes, or of this one alone where they share no folder."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return prometheus_client.REGISTRY
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""What happens to every request before a door sees it."""
+"""Middleware that runs before the view of every request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may see what state the service is in."""
+"""Permission to see the state of the service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foundation import callers, credentials
 
 
 def may_watch(request: HttpRequest) -> bool:
-    """Whether the caller may read metrics, and what is wrong with a dependency.
+    """True if the caller may read metrics and details of failed dependencies.
 
     That is a program on this machine, one that sends METRICS_TOKEN as its Bearer token, or an operator.
     """

@@ -91,7 +91,7 @@ def file_system_of(folder: Path, *, mounts: Path = MOUNTS) -> str:
 
 
 def is_on_network(kind: str) -> bool:
-    """Whether a file system of this type may be shared by several machines."""
+    """True if several machines may share a file system of this type."""
     return kind in NETWORK_TYPES or (kind.startswith("fuse.") and kind not in LOCAL_FUSE)
 
 

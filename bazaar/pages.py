@@ -1,4 +1,4 @@
-"""What the roof itself shows people: refusals as pages, lost addresses, language and theme."""
+"""Pages that belong to no house: refusals, missing addresses, choice of language and theme."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ HEADINGS: dict[type[errors.Refusal], tuple[str | Promise, str]] = {
 
 
 class RefusalPagesMiddleware:
-    """Turn a refusal that a page's view raised into a page that helps.
+    """Render a refusal that a page's view raised.
 
-    Programs' doors answer in their own words; what reaches this middleware came from a page. Whoever
-    is not signed in and asked for a page is shown the way to sign in, and comes back afterwards.
+    The APIs handle their own refusals, so only those of pages come here. A visitor who is not signed in is
+    sent to the sign-in page, which leads back afterwards.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

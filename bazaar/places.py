@@ -1,4 +1,4 @@
-"""Where this bazaar's own files are, and where it keeps what must outlive a restart. Needs no Django."""
+"""Paths of this installation: its own files, and the data folder. Needs no Django."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the market offers, in the words of OpenCSG's wire: the hub itself knows no market."""
+"""The market's products in OpenCSG's terms. The hub itself does not know the market."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of the tasks of beat's timetable: when each ran last, and what stopped it if something did.
+"""The state of the periodic tasks: when each ran last, and the error that stopped it, if any.
 
 Kept in Redis, one field a task: it is for looking at, and nothing depends on it.
 """

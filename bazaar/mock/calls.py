@@ -1,4 +1,4 @@
-"""How `/_mock/` is spoken to: JSON in, JSON out, mistakes answered with 400 and a sentence."""
+"""The conventions of `/_mock/`: JSON requests and answers; a mistake is answered with 400 and a sentence."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ TESTER = "tester"
 
 
 def add_user(name: str, *, scopes: str = "write,trade") -> str:
-    """A user, new or not; gives a new token of theirs."""
+    """Create the user if it does not exist. Returns a new token of the user."""
     user, _ = accounts.ensure_user(actor=SYSTEM, name=name)
     token = new_token_text()
     accounts.ensure_token(actor=SYSTEM, user=user, secret=token, scopes=scopes.split(","))

@@ -1,4 +1,6 @@
-"""Whose objects a request is about, where its address does not say: by what it carries, or by the object."""
+"""The repository of an LFS or Xet request, found by its token or by its object: the address does
+not name it.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def faults(request: HttpRequest, body: Any) -> Any:
 
 @call("GET", "DELETE")
 def requests(request: HttpRequest, body: Any) -> Any:
-    """What was asked since the last reset, oldest first; DELETE forgets it."""
+    """The requests since the last reset, oldest first; DELETE clears the list."""
     if request.method == "DELETE":
         book.records.clear()
     return [asdict(record) for record in list(book.records)]

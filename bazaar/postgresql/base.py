@@ -23,7 +23,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _looked_at = -math.inf
 
     def is_usable(self) -> bool:
-        """Whether the server still holds the session; asks it after a pause, or if it has sent something."""
+        """True if the server still holds the session. Asks the server after a pause, or if it has sent
+        something.
+        """
         connection = self.connection
         was_looked_at, self._looked_at = self._looked_at, time.monotonic()
         if connection is None or connection.closed:

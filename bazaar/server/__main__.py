@@ -11,7 +11,7 @@ from foundation.environment import told_in_a_sentence
 
 
 def greeting(chosen: options.Options, address: str) -> str:
-    """What a newcomer reads: where it is, how to sign in, and three lines to copy."""
+    """Print the address, the sign-in and three commands to copy, at the end of a start."""
     lines = ["", f"Model Bazaar is at {address}", f"Its data is in {chosen.data}. Ctrl-C stops it.", ""]
     sign_in = demo.load(chosen.data)
     if sign_in is None:

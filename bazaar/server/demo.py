@@ -23,7 +23,7 @@ class DemoSignIn:
 
 
 def load(data: Path) -> DemoSignIn | None:
-    """What the first start made; None with --empty, or once the file was deleted."""
+    """The demo account that the first start created; None with --empty, or after the file was deleted."""
     try:
         return DemoSignIn(**json.loads((data / FILE).read_text()))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the person who starts a server may choose."""
+"""The command-line options of the server."""
 
 from __future__ import annotations
 

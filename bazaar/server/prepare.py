@@ -13,7 +13,7 @@ import django
 
 from bazaar.server import demo
 
-# What fills a new bazaar, in order; each can be run again and goes on where it stopped.
+# Commands that fill a new installation, in order. Each can be run again and continues where it stopped.
 CATALOGUE = ("seed", "seed_market", "demo_market", "local_node")
 MARKER = "prepared"
 

@@ -82,7 +82,7 @@ def stop(
         process.send_signal(ask_with)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience_seconds)
-    # Where nothing of the group is left Linux says ProcessLookupError, macOS PermissionError.
+    # If no process of the group is left, Linux raises ProcessLookupError and macOS PermissionError.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
@@ -109,7 +109,7 @@ def wait_until(
 
 
 def answers_http(host: str, port: int, path: str) -> bool:
-    """Whether something answers HTTP there, whatever it says short of an error of its own."""
+    """True if something answers HTTP there, with any status below 500."""
     connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
         connection.request("GET", path)

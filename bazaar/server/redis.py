@@ -20,7 +20,7 @@ from bazaar.server import processes
 DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec")
 VOLATILE = ("--appendonly", "no")
 SOCKET_PATH_BYTES_MAX = 100
-# What is left for the runtime folder beside the names below it.
+# Bytes of a socket's path that remain for the runtime folder, after the names below it.
 RUNTIME_PATH_BYTES_MAX = 60
 
 
@@ -44,7 +44,7 @@ def find_binary() -> Path:
 
 
 def socket_path(data: Path) -> Path:
-    """Where the Redis of this data folder listens.
+    """The path of the socket on which the Redis of this data folder listens.
 
     A socket's path has some hundred bytes at most. For a deeper folder the socket is in a private folder of
     this user elsewhere, named after the data folder. Redis removes it when it ends.
@@ -86,7 +86,7 @@ def take_over(path: Path) -> None:
 
 
 def answers(path: Path) -> bool:
-    """Whether a Redis that has loaded its data answers on this socket."""
+    """True if a Redis that has loaded its data answers on this socket."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(1.0)

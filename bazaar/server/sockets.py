@@ -1,4 +1,4 @@
-"""Where the parts of one machine find each other's sockets."""
+"""Paths of the sockets by which the parts of one machine connect."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from foundation.environment import text
 
 
 def tunnel_socket(data: Path) -> Path:
-    """Where the tunnels take connections over from the web server: in a folder of this user alone.
+    """The path of the socket on which the tunnels receive connections from the web server, in a folder of
+    this user alone.
 
-    That is BAZAAR_RUN_DIR, else `run` of the data folder; where it lies too deep for a socket's path, a
-    private folder elsewhere. Raises: PermissionError as `redis.private_folder`.
+    The folder is BAZAAR_RUN_DIR, else `run` of the data folder. If its path is too long for a socket, a
+    private folder elsewhere is used. Raises: PermissionError as `redis.private_folder`.
     """
     path = Path(text("BAZAAR_RUN_DIR") or data / "run") / "tunnels.sock"
     if len(os.fsencode(path)) <= redis.SOCKET_PATH_BYTES_MAX:

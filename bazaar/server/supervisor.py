@@ -266,7 +266,7 @@ class Supervisor:
         return processes.answers_http(*self._local_address(), "/healthz")
 
     def _local_address(self) -> tuple[str, int]:
-        """Where the web server answers on this machine."""
+        """The address at which the web server answers on this machine."""
         assert self.listener is not None
         host, port = self.listener.getsockname()[:2]
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104

@@ -50,7 +50,7 @@ def listener(bind: str) -> socket.socket | None:
 
 
 def configuration() -> Configuration:
-    """What the environment says (docs/configuration.md)."""
+    """The settings of the tunnels, from the environment (docs/configuration.md)."""
     data = places.data_folder()
     web = env.text("BAZAAR_WEB_URL") or f"http://127.0.0.1:{env.text('BAZAAR_PORT', default='8000')}"
     path = sockets.tunnel_socket(data)

@@ -18,7 +18,7 @@ from bazaar.server.http.server import Server
 from foundation import environment as env
 
 BACKLOG = 2048
-# What a process needs besides connections: files, databases, pipes to git.
+# Descriptors that a process needs besides connections: files, databases, pipes to git.
 OTHER_FILES = 512
 
 

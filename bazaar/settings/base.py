@@ -1,4 +1,4 @@
-"""What every stage shares. Stages differ in the few lines of dev, test and prod."""
+"""Settings common to all stages. The stages dev, test and prod differ in a few lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PUBLIC_URL = env.text("BAZAAR_PUBLIC_URL").rstrip("/")
 # Names that a request may call this server by. A page of another site could otherwise point its own name at
 # this machine (DNS rebinding) and read what the hub shows to the person who visits it.
 ALLOWED_HOSTS = env.words("BAZAAR_ALLOWED_HOSTS") or hosts.own_names(PUBLIC_URL)
-# What is told outside of a request (webhooks) names the hub by this, unless PUBLIC_URL is set.
+# Address of the hub in messages that are sent outside of a request (webhooks), unless PUBLIC_URL is set.
 LOCAL_URL = f"http://127.0.0.1:{env.text('BAZAAR_PORT', default='8000')}"
 
 INSTALLED_APPS = [
@@ -155,7 +155,7 @@ METRICS_TOKEN = env.text("BAZAAR_METRICS_TOKEN")
 LOG_LEVEL = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
 LOGGING = logs.configuration(level=LOG_LEVEL, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")
 LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
-# Whether X-Forwarded-For is a front server's word (prod) or anybody's.
+# True in prod: X-Forwarded-For is set by a front server. Otherwise any client may have set it.
 BEHIND_FRONT_SERVER = False
 REDIS_URL = derived.redis_url(DATA_DIR)
 # Separates deployments, and parallel test runs, that share one Redis.
@@ -222,9 +222,9 @@ LFS_THRESHOLD_BYTES = env.integer("BAZAAR_LFS_THRESHOLD_BYTES", default=10 * 102
 LFS_OBJECT_BYTES_MAX = env.integer("BAZAAR_LFS_OBJECT_BYTES_MAX", default=500 * 1024**3)
 LFS_PARTS_ABOVE_BYTES = env.integer("BAZAAR_LFS_PARTS_ABOVE_BYTES", default=4 * 1024**3)
 LFS_PART_BYTES = env.integer("BAZAAR_LFS_PART_BYTES", default=16 * 1024**2)
-# How long a signed upload or download address is good for.
+# Seconds for which a signed upload or download address is valid.
 LFS_GRANT_SECONDS = env.integer("BAZAAR_LFS_GRANT_SECONDS", default=6 * 3600)
-# How long bytes that no commit names are kept.
+# How long stored bytes are kept that no commit refers to.
 LFS_GRACE_HOURS = env.integer("BAZAAR_LFS_GRACE_HOURS", default=48)
 # The largest push: bytes of its pack, as sent. Large files belong in LFS.
 GIT_PUSH_BYTES_MAX = env.integer("BAZAAR_GIT_PUSH_BYTES_MAX", default=4 * 1024**3)
@@ -232,11 +232,12 @@ GIT_PUSH_BYTES_MAX = env.integer("BAZAAR_GIT_PUSH_BYTES_MAX", default=4 * 1024**
 GIT_TREE_ENTRIES_MAX = env.integer("BAZAAR_GIT_TREE_ENTRIES_MAX", default=300_000)
 # Quotas of a new namespace; 0 means no limit.
 DEFAULT_STORAGE_QUOTA_BYTES = env.integer("BAZAAR_STORAGE_QUOTA_BYTES", default=0)
-# What one user may have proposed to repositories of others that no branch there holds yet; 0: no limit.
+# Bytes that one user may have proposed to repositories of others, and that no branch there holds yet; 0: no
+# limit.
 PROPOSED_BYTES_MAX = env.integer("BAZAAR_PROPOSED_BYTES_MAX", default=10 * 1024**3)
 DEFAULT_REPOSITORY_QUOTA = env.integer("BAZAAR_REPOSITORY_QUOTA", default=0)
 REPOSITORY_RESTORE_DAYS = env.integer("BAZAAR_REPOSITORY_RESTORE_DAYS", default=30)
-# What new access tokens begin with.
+# Prefix of new access tokens.
 TOKEN_PREFIX = derived.token_prefix()
 SIGN_UP_OPEN = env.flag("BAZAAR_SIGN_UP_OPEN", default=True)
 # New accounts an hour from one address (IPv6: one /64 network); 0 means no limit.
@@ -244,10 +245,10 @@ SIGN_UPS_PER_HOUR = env.integer("BAZAAR_SIGN_UPS_PER_HOUR", default=10)
 # Calls a minute of the hub's APIs, by user and by address of those who show no token; 0 means no limit.
 RATE_USER = env.integer("BAZAAR_RATE_USER", default=30_000)
 RATE_ANONYMOUS = env.integer("BAZAAR_RATE_ANONYMOUS", default=6_000)
-# Whether these limits apply to programs on this machine too.
+# True if these limits also apply to programs on this machine.
 RATE_LIMIT_LOOPBACK = env.flag("BAZAAR_RATE_LOOPBACK", default=False)
 WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES = env.flag("BAZAAR_WEBHOOKS_PRIVATE", default=False)
-# How many workers may call webhooks at one time. Each call waits for a stranger's server.
+# Workers that may call webhooks at one time. Each call waits for the server of somebody else.
 WEBHOOK_CALLS_AT_ONCE = env.integer("BAZAAR_WEBHOOK_CALLS_AT_ONCE", default=1)
 # Mounts at which the Hugging Face wire is served besides the root.
 # Behind nginx: the `internal` location that serves the blob folder; empty, we send files ourselves.
@@ -258,7 +259,7 @@ HF_MOUNTS = ("hf", "csg", "ms")
 # How long a token, and the address of a part of a xorb, can be used.
 XET_TOKEN_SECONDS = env.integer("BAZAAR_XET_TOKEN_SECONDS", default=60 * 60)
 XET_RANGE_SECONDS = env.integer("BAZAAR_XET_RANGE_SECONDS", default=60 * 60)
-# How long clients may rely on what a deduplication answer told them; less than XET_KEEP_DAYS.
+# Time for which clients may rely on a deduplication answer; less than XET_KEEP_DAYS.
 XET_ANSWER_SECONDS = env.integer("BAZAAR_XET_ANSWER_SECONDS", default=24 * 60 * 60)
 # Clients name for three weeks what they once sent, so unused xorbs are kept longer than that.
 XET_KEEP_DAYS = env.integer("BAZAAR_XET_KEEP_DAYS", default=28)
@@ -266,7 +267,7 @@ XET_KEEP_DAYS = env.integer("BAZAAR_XET_KEEP_DAYS", default=28)
 XET_QUARANTINE_DAYS = env.integer("BAZAAR_XET_QUARANTINE_DAYS", default=7)
 # Every stored byte is read and verified again in about so many days.
 XET_SCRUB_DAYS = env.integer("BAZAAR_XET_SCRUB_DAYS", default=30, at_least=1)
-# How many bytes of a user's uploads are read back and hashed within an hour; repeated ones count four times.
+# Bytes of a user's uploads that are read back and hashed within an hour; repeated ones count four times.
 XET_VERIFY_BYTES_PER_HOUR = env.integer("BAZAAR_XET_VERIFY_BYTES_PER_HOUR", default=1024**4)
 # Cut large files that came by LFS into chunks, so that Xet clients download them as such.
 XET_CONVERT_LFS = env.flag("BAZAAR_XET_CONVERT_LFS", default=False)
@@ -281,7 +282,7 @@ MARKET_HEARTBEAT_SECONDS = env.integer("BAZAAR_MARKET_HEARTBEAT_SECONDS", defaul
 MARKET_POLL_SECONDS = env.integer("BAZAAR_MARKET_POLL_SECONDS", default=30, at_least=1)
 MARKET_NODE_STALE_SECONDS = env.integer("BAZAAR_MARKET_NODE_STALE_SECONDS", default=60)
 MARKET_LEASE_LOST_SECONDS = env.integer("BAZAAR_MARKET_LEASE_LOST_SECONDS", default=180)
-# How long an agent may take to take up a lease that has begun.
+# Time within which an agent must start a lease that has begun.
 MARKET_PROVISION_SECONDS = env.integer("BAZAAR_MARKET_PROVISION_SECONDS", default=300)
 # For so long heartbeats of a minute that is over may still be on their way into the database.
 MARKET_METER_GRACE_SECONDS = env.integer("BAZAAR_MARKET_METER_GRACE_SECONDS", default=5)
@@ -291,9 +292,9 @@ MARKET_CREDIT_BPS = env.integer("BAZAAR_MARKET_CREDIT_BPS", default=1000)
 MARKET_DECLARED_BOND = env.integer("BAZAAR_MARKET_DECLARED_BOND", default=100)
 MARKET_PREEMPT_NOTICE_MINUTES = env.integer("BAZAAR_MARKET_PREEMPT_NOTICE_MINUTES", default=5)
 MARKET_LOG_BYTES_MAX = env.integer("BAZAAR_MARKET_LOG_BYTES_MAX", default=1024 * 1024)
-# Where the tunnels take connections over from the web server, and the address below which each port of a
-# lease has a host of its own: https://leases.example.org gives https://17--8888.leases.example.org. Empty:
-# ports are reached below /leases/ of the hub only.
+# The socket on which the tunnels receive connections from the web server, and the address below which each
+# port of a lease has a host name: https://leases.example.org gives https://17--8888.leases.example.org.
+# Empty: ports are below /leases/ of the hub only.
 MARKET_TUNNEL_SOCKET = sockets.tunnel_socket(DATA_DIR)
 # The port at which ssh clients reach leases, as they are told; 0: there is none.
 MARKET_SSH_PORT = env.integer("BAZAAR_SSH_PORT", default=2222)
@@ -312,6 +313,6 @@ MARKET_RATE_ANONYMOUS = env.integer("BAZAAR_MARKET_RATE_ANONYMOUS", default=3_00
 # Event streams that one address may have open in one web process. Beside it an account has at most 20.
 MARKET_STREAMS_PER_ADDRESS = env.integer("BAZAAR_MARKET_STREAMS_PER_ADDRESS", default=100)
 MARKET_BATCH_SIZE = env.integer("BAZAAR_MARKET_BATCH_SIZE", default=1000, at_least=1)
-# How long a worker that has gone silent keeps a shard from the others.
+# Time after which another worker takes over a shard whose worker has stopped responding.
 MARKET_CLAIM_SECONDS = env.integer("BAZAAR_MARKET_CLAIM_SECONDS", default=10)
 MARKET_SNAPSHOT_COMMANDS = env.integer("BAZAAR_MARKET_SNAPSHOT_COMMANDS", default=20_000, at_least=1)

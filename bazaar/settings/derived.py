@@ -126,9 +126,11 @@ def object_store() -> dict[str, Any] | None:
 
 
 def content_policy(store: Mapping[str, Any] | None) -> str:
-    """What pages may do: run only our own scripts, and load nothing from elsewhere.
+    """The content security policy of pages: they run only the hub's own scripts and load nothing from other
+    hosts.
 
-    Where clients fetch from the object store itself, a page may send files to it and show pictures from it.
+    If clients fetch from the object store directly, pages may also send files to it and show pictures from
+    it.
     """
     origin = ""
     if store and store["presign"]:

@@ -1,4 +1,4 @@
-"""What every page of both houses writes the same way: icons, sizes, numbers, times."""
+"""Template tags of both houses: icons, sizes, numbers, times."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _ago(seconds: float) -> str:
 
 @register.filter
 def ago(moment: datetime | None) -> SafeString | str:
-    """How long ago, with the exact time for who hovers, and for programs."""
+    """The time since a moment, with the exact time as a tooltip and for programs."""
     if moment is None:
         return ""
     return format_html(

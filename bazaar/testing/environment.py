@@ -11,7 +11,7 @@ from typing import Any
 
 
 def variables(*, url: str, token: str, home: Path) -> dict[str, str]:
-    """What makes the clients of all dialects use this hub, with caches that are empty."""
+    """Environment variables that make the clients of all dialects use this hub, with empty caches."""
     hosts = [os.environ.get("NO_PROXY", ""), "127.0.0.1", "localhost"]
     return {
         "HF_ENDPOINT": url,

@@ -1,4 +1,4 @@
-"""What a test holds in its hands: the running hub, seen from the test. Standard library only."""
+"""The running hub, as tests use it. Standard library only."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Repository:
-    """What `add_model` made. `sha` is the head of its default branch."""
+    """The result of `add_model`. `sha` is the head of its default branch."""
 
     kind: str
     id: str
@@ -90,7 +90,7 @@ class Fault:
 
     @property
     def hits(self) -> int:
-        """How many requests it has met."""
+        """The number of requests that the fault was applied to."""
         rules = self._hub.ask("GET", "/_mock/faults")
         return next((int(rule["hits"]) for rule in rules if rule["id"] == self.id), 0)
 
@@ -168,7 +168,7 @@ class ModelHub:
 
     @property
     def requests(self) -> list[Request]:
-        """What the code under test has asked for since the test began, oldest first."""
+        """The requests of the code under test since the test began, oldest first."""
         return [
             Request(**{**record, "path": unquote(record["path"])})
             for record in self.ask("GET", "/_mock/requests")

@@ -41,7 +41,7 @@ class Offer:
 
 
 class Clock:
-    """What time it is in the market. It stands still until it is moved."""
+    """The market's time. It changes only when the test moves it."""
 
     def __init__(self, hub: ModelHub) -> None:
         self._hub = hub
@@ -145,7 +145,7 @@ class Market:
         log: str | Sequence[str] = "",
         minutes: float | None = 0.0,
     ) -> None:
-        """How commands go that match (a glob over the words): what they print, how and when they end.
+        """Script the commands that match (a glob over their words): what they print, how and when they end.
 
         `minutes` are the market's; None: they run until they are stopped.
         """
@@ -168,7 +168,7 @@ class Market:
         self._hub.ask("POST", "/_mock/market/settle")
 
     def audit(self) -> list[str]:
-        """What must never happen in a market and did, one sentence each."""
+        """Violated invariants of the market, one sentence each."""
         return list(self._hub.ask("GET", "/_mock/market/audit")["findings"])
 
 

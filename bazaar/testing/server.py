@@ -85,7 +85,7 @@ def _prepare(data: Path) -> None:
 
 
 def _template() -> Path:
-    """Where the migrated database is kept for the next start, named after all that the migrations say."""
+    """The folder of the migrated database that later starts copy, named by a hash of the migrations."""
     import sqlite3
 
     from django.apps import apps

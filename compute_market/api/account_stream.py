@@ -151,7 +151,7 @@ class AccountStream(MarketView):
 
 
 def _permission(request: Request, namespace_id: int) -> Callable[[], bool]:
-    """Whether the credentials of a request still may see an account: tokens and memberships end."""
+    """True if the credentials of the request may still see the account; tokens and memberships can end."""
     session = getattr(request, "session", None)
     by_token = credentials.of_header(request) is not None
 

@@ -133,7 +133,9 @@ class Money(MarketView):
 
     @staticmethod
     def account_right(actor: Principal, namespace_id: int) -> None:
-        """What is needed for the account that the body names: nothing of operators."""
+        """The permission that a call needs for the account named in its body; calls of operators need none
+        here.
+        """
 
     @extend_schema(tags=[TAG], request=MoneyBody, responses={201: dict})
     def post(self, request: Request) -> Response:

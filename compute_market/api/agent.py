@@ -132,7 +132,7 @@ Enrolled = inline_serializer(
 
 
 class AgentView(APIView):
-    """What the agent's calls have in common."""
+    """Common parts of the agents' calls."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -151,7 +151,7 @@ class AgentView(APIView):
         return offers.authenticate_agent(request=self.signed(request), now=now)
 
     def signed(self, request: Request) -> SignedRequest:
-        """What the request says of itself. Raises: AgentRefused when it says nothing."""
+        """Parse the signature headers of a request. Raises: AgentRefused if they are missing."""
         headers = request.headers
         timestamp, nonce = headers.get("X-Agent-Timestamp", ""), headers.get("X-Agent-Nonce", "")
         if not (timestamp.isdecimal() and nonce.isdecimal() and len(timestamp) < 16 and len(nonce) < 20):

@@ -1,4 +1,4 @@
-"""What the traders' calls have in common: credentials, strict shapes, limits, pages."""
+"""Common parts of the traders' calls: credentials, strict shapes, limits, pages."""
 
 from __future__ import annotations
 
@@ -150,9 +150,9 @@ class MarketView(APIView):
 
     @staticmethod
     def right(actor: Principal) -> None:
-        """What the caller's credentials need at least; each view says it.
+        """The least permission that the caller's credentials need; each view defines it.
 
-        It is asked before the query and the body are checked, so that a refusal never depends on them.
+        It is checked before the query and the body, so that a refusal never depends on them.
         """
         raise NotImplementedError
 

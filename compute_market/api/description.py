@@ -1,4 +1,4 @@
-"""What the API's description says of every market call: who may make it, and how it is refused."""
+"""Additions to the API's description, for every market call: the permission it needs, and its refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the calls answer, by example: shown in the API's description, which takes its shapes from them too.
+"""Example answers of the calls, shown in the API's description, which also takes its shapes from them.
 
 A test compares their fields with those of real answers.
 """

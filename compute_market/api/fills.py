@@ -47,7 +47,7 @@ def newest_rows(order: Order) -> dict[str, Any]:
 
 
 def filled_row(order: Order) -> dict[str, Any]:
-    """What an order's fills came to."""
+    """The totals of an order's fills."""
     found = fills.filled(order)
     return {
         "average_price_micros_per_gpu_hour": found.average_price_micros,

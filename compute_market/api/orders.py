@@ -119,7 +119,7 @@ class OrderOfBulk(serializers.JSONField):
         super().__init__(allow_null=True, **kwargs)
 
 
-# How many orders `MARKET_BULK_MAX` may allow; more are not even read.
+# The largest value of `MARKET_BULK_MAX`; a longer list is refused before its orders are read.
 BULK_ITEMS_MAX = 10_000
 
 

@@ -45,7 +45,7 @@ def port_row(lease_id: int, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def ssh_row(host: str | None, lease_id: int) -> dict[str, Any] | None:
-    """How to log in to a lease, with the host's keys for who checks them; None where there is no ssh."""
+    """How to log in to a lease by ssh, with the host's keys for clients that check them; None without ssh."""
     if not settings.MARKET_SSH_PORT:
         return None
     key = Path(settings.DATA_DIR) / "ssh" / "host_ed25519.pub"
@@ -64,7 +64,7 @@ class Ports(MarketView):
 
     @extend_schema(tags=[TAG], operation_id="lease_ports", responses={200: dict})
     def get(self, request: Request, lease_id: int) -> Response:
-        """What runs in the lease serves, where, and how to log in by ssh."""
+        """The ports that run in the lease, their addresses, and how to log in by ssh."""
         work, until = access.running_work(actor=self.actor, lease_id=lease_id, now=self.now())
         return Response(
             {
@@ -81,7 +81,7 @@ class OnePort(MarketView):
 
     @extend_schema(tags=[TAG], operation_id="lease_port", responses={200: dict})
     def get(self, request: Request, lease_id: int, port: str) -> Response:
-        """Whether you may reach this port, and where."""
+        """The address of this port, if the caller may reach it."""
         way = access.way_to(actor=self.actor, lease_id=lease_id, port=port, now=self.now())
         entry = next(entry for entry in way.work.serves if serving.find([entry], port))
         return Response({**port_row(lease_id, entry), "until": moment(way.until)})

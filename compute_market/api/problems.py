@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from foundation.errors import Interrupted, Refusal, refusal_of
 from foundation.statuses import status_of
 
-# What the rooms call a field → what bodies call it.
+# Names of fields in the rooms → their names in request bodies.
 FIELDS = {
     "extends_id": "extends",
     "price_micros_per_gpu_hour": "limit_price",

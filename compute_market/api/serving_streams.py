@@ -1,4 +1,4 @@
-"""What the streams of products and of accounts have in common: resume, limits, taking the connection."""
+"""Common parts of the streams of products and accounts: resume, limits, taking over the connection."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Subscriber:
     buffer: bytearray = field(default_factory=bytearray)
 
     def may_read(self, *, known_for: float = 0.0) -> bool:
-        """Whether the reader may read; an answer that is at most `known_for` seconds old is not asked for."""
+        """True if the reader may read. An answer that is at most `known_for` seconds old is reused."""
         now = time.monotonic()
         if self.is_allowed is None or now - self.asked_at < known_for:
             return True
@@ -110,7 +110,7 @@ class Broadcaster:
 
     @property
     def count(self) -> int:
-        """How many subscribers are connected."""
+        """The number of connected subscribers."""
         return self._count
 
     def subscribe(

@@ -1,4 +1,4 @@
-"""Who supplies, as answers of the API show it."""
+"""Suppliers, as answers of the API show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who plays: the demo's providers, their nodes, and its buyer."""
+"""The accounts of the demo: its providers, their nodes, and its buyer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the demo's tasks do."""
+"""The jobs that the demo's tasks run."""
 
 from __future__ import annotations
 

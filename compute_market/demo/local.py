@@ -74,7 +74,7 @@ def prepare(*, data: Path, now: datetime) -> bool:
 
 
 def is_this_machine(node_id: int) -> bool:
-    """Whether a node is this machine's own."""
+    """True if the node is this machine's own."""
     return Node.objects.filter(pk=node_id, provider__namespace__name=PROVIDER).exists()
 
 

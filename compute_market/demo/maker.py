@@ -20,7 +20,7 @@ from compute_market.offers.models import Node, Product
 from foundation.errors import Refusal
 from hub.interface import SYSTEM
 
-# What asks lie above the price, and bids below it, in hundredths of a percent.
+# Distance of the demo's asks above, and bids below, the price, in hundredths of a percent.
 ASK_STEPS_BPS = (50, 150)
 BID_STEPS_BPS = (100, 250, 500)
 BID_BLOCK_H = 6

@@ -41,7 +41,7 @@ def signing_key() -> bytes:
 
 
 def socket_path() -> Path:
-    """Where the tunnels take connections over."""
+    """The socket on which the tunnels receive connections."""
     return Path(settings.MARKET_TUNNEL_SOCKET)
 
 
@@ -58,7 +58,7 @@ def way_to(*, actor: Principal, lease_id: int, port: str, now: datetime) -> Way:
 
 
 def running_work(*, actor: Principal, lease_id: int, now: datetime) -> tuple[Work, datetime]:
-    """What runs in a lease that the actor holds, and until when it may.
+    """The work that runs in a lease that the actor holds, and until when the actor may use it.
 
     Raises: Unauthenticated, TradeScopeMissing, LeaseNotFound, LeaseNotRunning, WorkNotFound.
     """
@@ -78,7 +78,7 @@ def grant_for(way: Way, *, now: datetime, hours: int = VISIT_HOURS) -> str:
 
 
 def ticket_for(job: selectors.Assignment, *, now: datetime) -> dict[str, Any] | None:
-    """What an agent shows to wait for streams of a work, and the secret that proves it."""
+    """The ticket by which an agent waits for streams of a work, and the secret that proves it."""
     work = job.work
     if work is None or work.state == Work.State.STOPPING:
         return None

@@ -1,7 +1,7 @@
-"""Which GPUs of a node are whose right now. Needs the node's lock.
+"""The assignment of a node's GPUs to leases at this moment. Needs the node's lock.
 
-GPUs are given out when a lease's turn comes, not when it is traded. At any moment no more GPUs are promised
-than there are, so whoever's turn it is finds enough of them free; fixing them ahead could leave gaps that no
+GPUs are assigned when a lease begins, not when it is traded. At any moment no more GPUs are sold than the
+node has, so a lease that begins finds enough of them free. Assigning them earlier could leave gaps that no
 lease fits into (docs/adr/0051).
 """
 
@@ -23,10 +23,10 @@ class TooFewGpus(RuntimeError):
 
 
 def rebind(*, node: LockedNode, leases: Sequence[Lease], devices: Sequence[int], now: datetime) -> None:
-    """Bring the bindings of a node in line with what its leases have a right to at this moment.
+    """Make the bindings of a node agree with the number of GPUs that each of its leases has at this moment.
 
-    `leases` are the node's live ones, `devices` the indexes of its GPUs. First everybody gives back what is
-    no longer theirs, then those with too few take from what is free, by preference what they had before.
+    `leases` are the node's live ones, `devices` the indexes of its GPUs. First, leases with too many release
+    GPUs; then leases with too few take free ones, preferably those they had before.
     """
     bound: dict[int, list[Binding]] = defaultdict(list)
     # Whatever has not ended counts: somebody with a later `now` may have had the lock before us.
@@ -59,7 +59,7 @@ def rebind(*, node: LockedNode, leases: Sequence[Lease], devices: Sequence[int],
 
 
 def needs(lease: Lease, leases: Iterable[Lease], now: datetime) -> int:
-    """How many GPUs a lease has a right to at this moment: its own, less those it sold on."""
+    """The number of GPUs that a lease has at this moment: its own, less those it sold on."""
     if lease.state not in USING or not lease.starts_at <= now < lease.ends_at:
         return 0
     sold = sum(
@@ -71,7 +71,7 @@ def needs(lease: Lease, leases: Iterable[Lease], now: datetime) -> int:
 
 
 def is_sold_out(lease: Lease, resold: Collection[Lease], now: datetime) -> bool:
-    """Whether all that is left of a lease, from this moment to its end, was sold on."""
+    """True if all that is left of a lease, from this moment to its end, was sold on."""
     parts: list[Stretch] = [
         (part.starts_at, part.ends_at, part.gpus) for part in resold if part.state in LIVE
     ]

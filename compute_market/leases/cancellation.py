@@ -1,4 +1,4 @@
-"""What giving a future lease back costs its holder (rule M17)."""
+"""The charge for giving back a future lease, paid by its holder (rule M17)."""
 
 from __future__ import annotations
 

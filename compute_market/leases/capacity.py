@@ -1,8 +1,8 @@
-"""How many GPUs of a node, or of a lease that is sold back, are still free over a window.
+"""Free capacity: the GPUs of a node, or of a lease that is sold back, that are free over a window.
 
-A sell order holds GPUs from its acceptance to its end (`GpuHold`); what it sold is part of its hold until
-then, and stands for itself, as leases, afterwards. So the drain of a shard touches no capacity at all.
-Everything here runs under the lock of the node, which comes after accounts' and before orders' and leases'.
+A sell order holds GPUs from its acceptance to its end (`GpuHold`). Until then, what it sold is part of its
+hold; afterwards the leases themselves count. So the drain of a shard touches no capacity at all. Everything
+here runs under the lock of the node, which comes after accounts' and before orders' and leases'.
 """
 
 from __future__ import annotations
@@ -84,9 +84,10 @@ class Taken:
 
 
 class Supply:
-    """What some locked nodes, and leases on them, still have to offer; read once, then kept in memory.
+    """The free capacity of some locked nodes and of leases on them: read once, then kept in memory.
 
-    `hold()` takes from it, or refuses and takes nothing; `write()` writes what was taken in one statement.
+    `hold()` takes from it, or raises and takes nothing; `write()` writes all that was taken, in one
+    statement.
     """
 
     def __init__(
@@ -181,10 +182,10 @@ class Supply:
 
 
 def given_back(leases: QuerySet[Lease], *, now: datetime) -> Iterator[tuple[tuple[int, int | None], Stretch]]:
-    """What open holds stand for as sold although it is free again, as stretches of fewer than no GPUs.
+    """Capacity that open holds count as sold although it is free again, as stretches with a negative number
+    of GPUs.
 
-    A hold stands for all that its order has sold; a lease that ended before its agreed end needs no more of
-    it.
+    A hold counts all that its order has sold; a lease that ended early no longer needs its part.
     """
     cut = leases.filter(ends_at__lt=F("agreed_end_at"), agreed_end_at__gt=now)
     is_open = Q(hold__isnull=False, hold__released_at__isnull=True)
@@ -193,9 +194,9 @@ def given_back(leases: QuerySet[Lease], *, now: datetime) -> Iterator[tuple[tupl
 
 
 def unheld(leases: QuerySet[Lease]) -> Iterator[tuple[tuple[int, int | None], Stretch]]:
-    """What leases have taken that no open hold stands for: ((node, lease it was sold from), stretch).
+    """The capacity of leases that no open hold counts: ((node, lease it was sold from), stretch).
 
-    A lease of several fills may lean on several holds, and on some of them no more.
+    A lease with several fills may belong to several holds, some of which may have ended.
     """
     released = Q(hold__isnull=True) | Q(hold__released_at__isnull=False)
     for part in _parts_of(leases, released):

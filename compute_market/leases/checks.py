@@ -1,4 +1,4 @@
-"""What must always hold of leases. Run after every market test and by `manage.py audit_market`."""
+"""Invariants of leases. They are checked after every market test and by `manage.py audit_market`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to leases as time passes: start, meter, end, break, settle.
+"""Jobs that follow the course of a lease: start, meter, end, break, settle.
 
 Every job finds its own work by the rows, takes it in small commits, and is safe to run twice or at once with
 itself. Locks are taken in the order of docs/locking.md: accounts, nodes, leases.
@@ -27,7 +27,7 @@ from foundation.database import bulk_sql
 BATCH = 200
 # Steps that are a commit each; what is left over waits for the next sweep.
 EACH_MAX = 1000
-# How long an agent may take to stop what runs in a lease that has ended.
+# Seconds that an agent has to stop the work of a lease that has ended.
 DRAIN_GRACE = timedelta(seconds=60)
 
 

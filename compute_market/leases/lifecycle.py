@@ -24,7 +24,8 @@ LockedLease = NewType("LockedLease", Lease)
 
 
 class LeaseOpening(NamedTuple):
-    """What a trade says of the lease it makes or joins. Accounts, orders and the trade by primary key.
+    """The data of a trade from which a lease is created or extended. Accounts, orders and the trade are
+    primary keys.
 
     `hold_id` is the sell order's hold; `parent_id` the lease that is sold back, if one is. `is_first` says
     that the buy had no fill before this commit, so that no earlier lease of it need be looked for.
@@ -69,7 +70,7 @@ class LeaseChange(NamedTuple):
 
 
 class _Machine(NamedTuple):
-    """What fills must have in common to be one lease: the order, the machine, the window and the seller."""
+    """The key of fills that join into one lease: the order, the node, the window and the seller."""
 
     order_id: int | None
     node_id: int

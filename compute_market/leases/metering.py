@@ -43,7 +43,7 @@ class Evidence:
         self._read_waits([lease.pk for lease in leases], since=since, until=until)
 
     def delivers(self, lease: LockedLease, minute: datetime) -> bool:
-        """Whether the lease's node was heard in this minute and let no command wait all through it."""
+        """True if the node of the lease was heard in this minute, and no command waited all through it."""
         over = minute + clock.MINUTE
         return minute in self._minutes[lease.node_id] and not any(
             asked <= minute and (started is None or started >= over)

@@ -197,12 +197,12 @@ class Lease(models.Model):
 
     @property
     def escrow_micros(self) -> int:
-        """What of its money is still in escrow."""
+        """The part of its money that is still in escrow."""
         return self.notional_micros - self.paid_micros - self.refunded_micros
 
     @property
     def is_given_up(self) -> bool:
-        """Whether its holder ended it before the agreed end."""
+        """True if its holder ended it before the agreed end."""
         return self.given_up_micros > 0
 
     @property
@@ -336,7 +336,7 @@ class Work(models.Model):
 
 
 class LeaseTraffic(models.Model):
-    """What has passed through a lease's tunnels, in bytes: `in` towards what runs in it."""
+    """The bytes that passed through a lease's tunnels: `in` is towards the work."""
 
     lease = models.OneToOneField(Lease, on_delete=models.CASCADE, related_name="traffic", primary_key=True)
     bytes_in = models.BigIntegerField(default=0)

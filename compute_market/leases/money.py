@@ -70,7 +70,7 @@ def providers_in_debt(leases: Iterable[Lease], accounts_of: Mapping[int, LeaseAc
 
 
 def _owes_credit(lease: Lease) -> bool:
-    """Whether the provider broke the lease off, or gave a notice upon which the holder left early."""
+    """True if the provider broke the lease off, or gave a notice upon which the holder left early."""
     left_on_notice = lease.state == State.ENDED and lease.preempt_at is not None
     return left_on_notice or lease.state in BROKEN_BY_PROVIDER
 

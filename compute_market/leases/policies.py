@@ -1,4 +1,4 @@
-"""Who sees a lease and who may act on it: its holder; its provider for what concerns the node."""
+"""Permissions on a lease: its holder has all; its provider has those that concern the node."""
 
 from compute_market.ledger.policies import (
     buying_namespaces,

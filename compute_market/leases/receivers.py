@@ -27,7 +27,7 @@ def end_what_a_retired_node_promised(**_: object) -> None:
 
 @receiver(lease_moved)
 def end_its_streams(*, lease_id: int, state: str, now: datetime, **_: object) -> None:
-    """What runs on in the lease that extends it is reached on; else nothing passes any more."""
+    """If another lease continues the work, its connections stay open; otherwise they are closed."""
     if state not in {State.DRAINING, State.SOLD, *OVER}:
         return
     lease = Lease.objects.get(pk=lease_id)
@@ -51,7 +51,7 @@ def wake_the_node_of_a_work(*, lease_id: int, state: str, **_: object) -> None:
 
 
 def goes_on(lease: Lease, now: datetime) -> bool:
-    """Whether another lease continues this one's work."""
+    """True if another lease continues this one's work."""
     return selectors.run_until(lease) > now or Lease.objects.filter(extends=lease).exists()
 
 

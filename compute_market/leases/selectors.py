@@ -23,7 +23,9 @@ LOG_PAGE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What an agent is to do for one lease. It runs until `run_until`, on these GPUs; `work` may be None."""
+    """The assignment of a lease for its agent. It runs until `run_until`, on these GPUs; `work`
+    may be None.
+    """
 
     lease: Lease
     gpus: list[int]
@@ -55,7 +57,7 @@ def leases(*, actor: Principal) -> LeaseQuerySet:
 
 @dataclass(frozen=True, slots=True)
 class Earnings:
-    """What an account earned by leases, in micro-credits. Paid: after fees; due: metered, not paid yet."""
+    """An account's earnings by leases, in micro-credits. Paid: after fees; due: metered, not paid yet."""
 
     leases: int
     delivered_minutes: int
@@ -81,7 +83,7 @@ def earnings(*, seller_id: int | None) -> Earnings:
 
 
 def earned_micros(lease: Lease) -> int:
-    """What one lease has brought its seller so far, after the fee."""
+    """A seller's earnings by one lease so far, after the fee."""
     return lease.paid_micros - min(lease.paid_micros, lease.seller_fee_micros)
 
 
@@ -130,7 +132,7 @@ def leases_of_trades(trade_ids: Collection[int]) -> dict[int, int]:
 
 
 def newest_work(lease: Lease) -> Work:
-    """What the lease runs, or ran last. Raises: WorkNotFound."""
+    """The command that the lease runs, or ran last. Raises: WorkNotFound."""
     work = lease.works.order_by("-pk").first()
     if work is None:
         raise WorkNotFound
@@ -164,7 +166,7 @@ def read_log(work: Work, *, after: int = 0) -> tuple[str, int]:
 
 
 def assignments(*, node: Node, now: datetime) -> list[Assignment]:
-    """What a node's agent is to do now. What it does besides is to be stopped."""
+    """The assignments of a node. Its agent stops everything else."""
     found = []
     for lease in _usable.all(node=node.pk):
         if not lease.starts_at <= now < lease.ends_at:

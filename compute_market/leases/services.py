@@ -37,14 +37,14 @@ COMMAND_BYTES_MAX = 64 * 1024
 VARIABLES_MAX = 128
 ENVIRONMENT_BYTES_MAX = 256 * 1024
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-# What tells work which GPUs it has is the lease's to say, not the command's.
+# Variables that say which GPUs the work has: the lease sets them, and a command may not.
 RESERVED_VARIABLES = frozenset(
     {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"}
 )
 IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]{0,254}")
 RUNNERS_BY_PREFERENCE = ("podman", "docker", "process", "fake")
 LOG_CHUNK_BYTES_MAX = 64 * 1024
-# What an agent may write before a piece: how much was left out.
+# The notice that an agent may write before a piece of output: how much was left out.
 LOG_NOTE_BYTES = 100
 LOG_SIZE_MAX = 2**31 - 1
 LOG_OFFSET_MAX = 2**62
@@ -127,7 +127,7 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
     """
     selectors.get_held_lease(actor=actor, lease_id=lease_id)
     with transaction.atomic(durable=True):
-        # Who offers GPUs of a lease holds its node, so no offer appears while we look.
+        # Sellers of GPUs of a lease hold its node's lock, so no offer can appear during this check.
         held_row(Node.objects.select_for_update().filter(leases=lease_id))
         lease = _lock(lease_id)
         if lease.state not in {State.PENDING, State.PROVISIONING, *RUNNING}:
@@ -348,7 +348,9 @@ def _require_environment(environment: Mapping[Any, Any]) -> None:
 
 
 def _takes_processes(node: Node, actor: Principal) -> bool:
-    """Whether the node runs plain processes for the actor: for all, or for its provider's own people."""
+    """True if the node runs plain processes for the actor: for everybody, or for members of its provider
+    only.
+    """
     provider = node.provider
     if not provider.allows_processes:
         return False

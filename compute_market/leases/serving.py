@@ -1,6 +1,6 @@
-"""What a work serves: ports and sockets that its holder may reach from outside, by number or by name.
+"""The services of a work: ports and sockets that its holder may reach from outside, by number or by name.
 
-A work says it when it is started: `[{"port": 8888, "name": "notebook"}, {"socket": "engine.sock"}]`.
+They are declared when the work is started: `[{"port": 8888, "name": "notebook"}, {"socket": "engine.sock"}]`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def checked(served: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def key_of(entry: Mapping[str, Any]) -> str:
-    """How an entry is known: a port by its number, a socket by its name."""
+    """The key of a service: a port's number, or a socket's name."""
     return str(entry["port"]) if "port" in entry else str(entry["name"])
 
 

@@ -34,7 +34,7 @@ class Starter:
         return self.texts.get(language) or self.texts["en"]
 
     def work_on(self, node: Node) -> dict[str, Any] | None:
-        """What `run_work` takes to start it there; None where the node cannot."""
+        """The arguments for `run_work` to start it there; None if the node cannot run it."""
         if CONTAINERS & set(node.runners):
             return {"image": "", **self.container}
         if "process" in node.runners and node.provider.allows_processes:
@@ -60,7 +60,7 @@ def all_starters() -> Sequence[Starter]:
 
 
 def work_of(starter_id: str, node: Node) -> dict[str, Any]:
-    """What `run_work` takes to start this one on a node. Raises: WorkInvalid."""
+    """The arguments for `run_work` to start this one on a node. Raises: WorkInvalid."""
     starter = next((starter for starter in all_starters() if starter.id == starter_id), None)
     work = starter.work_on(node) if starter is not None else None
     if work is None:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class State(models.TextChoices):
-    """Where a lease stands. Every path ends in `settled`."""
+    """The states of a lease. Every path ends in `settled`."""
 
     PENDING = "pending", _("pending")
     PROVISIONING = "provisioning", _("provisioning")

@@ -1,4 +1,4 @@
-"""Who supplies: what a buyer may know of a provider before and after a trade. Public."""
+"""Public information about a provider, which a buyer sees before and after a trade."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Supplier:
 
     @property
     def delivered_percent(self) -> float | None:
-        """What was delivered of what was sold; None if nothing was sold."""
+        """The share of sold minutes that was delivered; None if nothing was sold."""
         return round(100 * self.delivered_minutes / self.sold_minutes, 2) if self.sold_minutes else None
 
 

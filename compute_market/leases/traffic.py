@@ -1,6 +1,6 @@
-"""What passes by Redis between the hub and its tunnels.
+"""Messages between the hub and its tunnels, by Redis.
 
-The hub tells of leases that are over and of nodes to wake; the tunnels tell counts of bytes.
+The hub publishes ended leases and nodes to wake; the tunnels publish counts of bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What changed for an account, for the private stream of its owner: orders, fills, leases and balances.
+"""Events of an account, for the private stream of its owner: changed orders, fills, leases and balances.
 
 An event is a row that is written in the transaction of the change, without a number: numbering there would
 need a lock of every account that a batch of trades touches. A reader numbers the committed events of its
@@ -29,7 +29,7 @@ KEPT_MOST = 50_000
 UNFOLLOWED_KEPT = timedelta(hours=1)
 TOPIC = "account/"
 
-# What an event may hold, each a list: orders and fills as `matching.clearing.settlement` has them, leases as
+# The parts of an event, each a list: orders and fills as in `matching.clearing.settlement`, leases as in
 # `leases.lifecycle`, balances as (kind, balance, held).
 ORDERS, FILLS, LEASES, BALANCES = "orders", "fills", "leases", "balances"
 
@@ -45,7 +45,7 @@ class Changes:
         self._of[account_id].append((kind, tuple(change)))  # a plain one, for the JSON encoder
 
     def add_balances(self, accounts: Iterable[Account]) -> None:
-        """What accounts hold now; a bond is told to the main account of its namespace."""
+        """The present balances of accounts; a bond is reported to the main account of its namespace."""
         bonds = []
         for account in accounts:
             if account.kind == Account.Kind.MAIN:

@@ -1,4 +1,4 @@
-"""What happens to money later: reservations whose time is over."""
+"""Jobs of the ledger: they end reservations whose time is over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who owns what: accounts, the movements between them, and what is promised but not yet moved.
+"""Accounts, the movements between them, and reservations: money that is promised but not yet moved.
 
 Amounts are integers in micro-credits. A movement is one row with two ends, so an imbalance cannot be written
 down; a balance is kept beside its account and audited against the rows (`checks.py`).
@@ -67,7 +67,7 @@ class Account(models.Model):
 
     @property
     def available_micros(self) -> int:
-        """What may be spent or promised now."""
+        """The amount that can be spent or reserved now."""
         return self.balance_micros - self.held_micros
 
 
@@ -160,7 +160,8 @@ class Transfer(models.Model):
         CANCELLATION = "cancel_fee", _("fee for a cancelled lease")
         CORRECTION = "correction", _("correction")
 
-    # Whoever writes it holds both accounts' rows, so the database does not look for them again (ADR 0130).
+    # The writer holds the locks of both accounts, so the database does not check the references again (ADR
+    # 0130).
     debit = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
@@ -234,7 +235,7 @@ class AccountStream(models.Model):
 
 
 class AccountEvent(models.Model):
-    """What one transaction changed for an account (`account_events`), numbered when it is first read."""
+    """The changes of one transaction for an account (`account_events`), numbered when they are first read."""
 
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False

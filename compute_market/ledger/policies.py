@@ -1,4 +1,4 @@
-"""Who may look into an account, spend from it, and put money in."""
+"""Permissions on an account: to read it, to spend from it, and to add money."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def require_spend(actor: Principal, namespace_id: int) -> None:
 
 
 def may_spend(actor: Principal, namespace_id: int) -> bool:
-    """Whether `require_spend` would pass."""
+    """True if `require_spend` would pass."""
     return _may(TRADE, actor, namespace_id)
 
 
@@ -83,12 +83,12 @@ def require_buy(actor: Principal, namespace_id: int) -> None:
 
 
 def may_buy(actor: Principal, namespace_id: int) -> bool:
-    """Whether `require_buy` would pass."""
+    """True if `require_buy` would pass."""
     return _may(DEPLOY, actor, namespace_id)
 
 
 def is_capped(actor: Principal) -> bool:
-    """Whether the actor buys under a cap, and sees and uses nothing but what it bought."""
+    """True if the actor's token has a spending cap; it then sees and uses only what it bought."""
     return actor.token is not None and not actor.has_scope(TRADE)
 
 

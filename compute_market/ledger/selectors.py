@@ -41,7 +41,7 @@ class StatementLine:
 
     @property
     def label(self) -> str:
-        """What it was, in the reader's language."""
+        """The purpose of the movement, in the reader's language."""
         return str(Transfer.Kind(self.kind).label)
 
     @property

@@ -12,7 +12,7 @@ from compute_market.ledger.models import Account, Transfer
 from compute_market.ledger.signals import bond_moved
 from hub.interface import Principal
 
-# What all accounts together may hold; a column holds a little more than twice that on either database.
+# Largest sum of all accounts. A column holds a little more than twice that on either database.
 MONEY_MAX_MICROS = 4 * 10**18
 
 

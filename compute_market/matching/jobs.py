@@ -1,4 +1,4 @@
-"""What the tasks and the schedule run. Each job may run twice, late, or not at all."""
+"""The jobs of tasks and of the schedule. Each job may run twice, late, or not at all."""
 
 from __future__ import annotations
 

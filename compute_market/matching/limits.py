@@ -1,4 +1,4 @@
-"""What an operator sets for the whole market; every figure has a default (docs/configuration.md)."""
+"""The operator's settings for the whole market; each has a default (docs/configuration.md)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def batch_size() -> int:
 
 
 def claim_seconds() -> int:
-    """How long a worker that has gone silent keeps its shard from others."""
+    """Time after which another worker takes over a shard whose worker has stopped responding."""
     return int(settings.MARKET_CLAIM_SECONDS)
 
 

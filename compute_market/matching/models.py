@@ -63,10 +63,10 @@ class Listing(models.Model):
 
 
 class Cursor(models.Model):
-    """How far a shard has been drained, and by whom.
+    """The progress of a shard: the last drained command, and the worker that holds it.
 
-    Who drains holds the shard until `held_until`; taking it over raises the epoch, and a commit under an
-    older epoch is refused. `event_number` is the last event the engine gave.
+    The worker that drains holds the shard until `held_until`; another worker that takes it over raises the
+    epoch, and a commit under an older epoch is refused. `event_number` is the last event the engine gave.
     """
 
     shard = models.OneToOneField("offers.Shard", on_delete=models.PROTECT, primary_key=True, related_name="+")
@@ -345,7 +345,7 @@ class RefusedOrder(models.Model):
 
 
 class Outcome(models.Model):
-    """What became of a command that is no new order (a new order's outcome is its state)."""
+    """The outcome of a command that is no new order (the outcome of a new order is its state)."""
 
     shard = models.ForeignKey(
         "offers.Shard", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
@@ -412,7 +412,7 @@ class Trade(models.Model):
 
 
 class Level(models.Model):
-    """What rests on one side of a book at one price over one window: rows add up to the book's depth.
+    """The depth of one side of a book at one price over one window; the rows add up to the book's depth.
 
     An offer that has sold parts of its window lies in several rows (`engine.profile.layers`), cut so that
     what can be had over a window is the sum of the rows that cover it.

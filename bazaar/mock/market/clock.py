@@ -33,7 +33,7 @@ DRAIN = "compute_market.matching.tasks.drain_shard"
 
 
 class Clock:
-    """What time it is in the market. One a process."""
+    """The clock of the market in mock mode. A process has one."""
 
     def __init__(self) -> None:
         self._at = self._struck = datetime.now(UTC)

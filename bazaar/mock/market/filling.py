@@ -28,7 +28,7 @@ SHARDS = 2
 
 @dataclass(frozen=True)
 class Terms:
-    """What a line of the book says: so many GPUs of a product, from when to when, at a price."""
+    """One line of the order book: a number of GPUs of a product, over a window, at a price."""
 
     product: Product
     gpus: int
@@ -136,7 +136,9 @@ def _place(account: str, terms: Terms, *, side: Order.Side, node_id: int | None,
 
 
 def _stranger(name: str) -> Namespace:
-    """An organization that the tester does not trade for; or whoever has that name already."""
+    """Return the organization of that name; create it if the name is free. The tester does not
+    trade for it.
+    """
     try:
         return get_namespace(name)
     except NamespaceNotFound:

@@ -26,7 +26,7 @@ RUNNERS = ["fake"]
 
 @dataclass(frozen=True)
 class Part:
-    """How commands go that match `command`, a glob over their words.
+    """The scripted outcome of commands that match `command`, a glob over their words.
 
     They print `log` and end with `exit_code` after `minutes` of the market's clock; None: when stopped.
     """
@@ -164,7 +164,7 @@ class Machines:
             report(Work.State.EXITED, exit_code=exit_code)
 
     def _play(self, work: Work, gpus: Sequence[int]) -> tuple[str, int, float | None]:
-        """What a command prints, its exit code, and for how long it runs. Raises: RunnerError."""
+        """Returns what the command prints, its exit code, and how long it runs. Raises: RunnerError."""
         words = " ".join(work.command)
         for part in self._parts:
             if fnmatch.fnmatchcase(words, part.command):

@@ -23,7 +23,7 @@ CHECKS = (ledger.audit, leases.audit, matching.audit)
 
 @call("GET", "POST")
 def hands(request: HttpRequest, body: Any) -> Any:
-    """What time it is in the market; POST moves it: `at`, `seconds`, or `speed` (0 stands still)."""
+    """GET: the market's time. POST sets it: `at`, `seconds`, or `speed` (0 stops it)."""
     if request.method == "POST":
         if "speed" in body:
             clock.run(float(body["speed"])) if body["speed"] else clock.stop()
@@ -75,7 +75,7 @@ def bids(request: HttpRequest, body: Any) -> Any:
 
 @call("POST", "DELETE")
 def node(request: HttpRequest, body: Any, node_id: int) -> Any:
-    """How a machine fails: `{"silent": true}` or `{"broken": "why"}`; DELETE: it does not any more."""
+    """POST makes a machine fail: `{"silent": true}` or `{"broken": "why"}`. DELETE makes it work again."""
     if request.method == "DELETE":
         machines.wake(node_id)
     elif "broken" in body:
@@ -103,7 +103,7 @@ def halt(request: HttpRequest, body: Any) -> Any:
 
 @call("GET")
 def audit(request: HttpRequest, body: Any) -> Any:
-    """What must never happen in a market, and did."""
+    """Violated invariants of the market, one sentence each."""
     return {"findings": [finding for check in CHECKS for finding in check()]}
 
 

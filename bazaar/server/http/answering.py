@@ -1,4 +1,4 @@
-"""What a thread does with a request: it runs the application and sends what that returns."""
+"""The work of a thread on one request: it runs the application and sends its response."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Answering:
         self.sender, self.give_back, self.let_go = sender, give_back, let_go
 
     def task(self, connection: Connection, request: Request) -> Callable[[], None]:
-        """What a thread is to run for this request."""
+        """Returns the callable that a thread runs for this request."""
         return partial(self._answer, connection, request)
 
     def _answer(self, connection: Connection, request: Request) -> None:

@@ -40,7 +40,7 @@ class State(Enum):
 
 
 class Connection:
-    """What the server knows of a connection. The loop, one thread, or the sender has it at a time."""
+    """The state of a connection. It belongs to the event loop, to one thread, or to the sender at a time."""
 
     __slots__ = (
         "address",
@@ -77,7 +77,7 @@ class Connection:
         self.since = time.monotonic()
         self.progress = Progress()
         self.is_blocking = False
-        # Whether a view has taken it; then it is none of the server's any more.
+        # True after a view has taken the connection over; the server then no longer touches it.
         self.is_taken = False
 
     def change(self, state: State, deadline: float = NEVER) -> None:
@@ -100,7 +100,7 @@ class Connection:
 
 
 class Patience:
-    """How the threads of a server wait for clients: not for ever, and not too many at a time."""
+    """Limits on how the threads of a server wait for clients: how long, and how many at a time."""
 
     def __init__(self, limits: Limits, pool: Pool) -> None:
         self.limits, self.pool = limits, pool
@@ -157,7 +157,8 @@ class Patience:
         if _rate(slowest) < self.limits.kept_bytes_per_second:
             self._waiting.discard(slowest)
             with contextlib.suppress(OSError):
-                # Who receives can still be told; who sends is cut off.
+                # A client that is receiving can still get an error response; one that is sending is
+                # disconnected.
                 slowest.socket.shutdown(socket.SHUT_RD if slowest.is_blocking else socket.SHUT_RDWR)
 
     def _judge(self, connection: Connection, *, waited: float, moved: int) -> None:

@@ -62,7 +62,7 @@ def build(connection: Connection, head: Head, body: BinaryIO, limits: Limits) ->
 
 
 def is_trusted(address: str, limits: Limits) -> bool:
-    """Whether the address is a front server's, whose word on the client counts."""
+    """True if the address is a trusted front server's, whose headers about the client are believed."""
     return address in limits.trusted_proxies or "*" in limits.trusted_proxies
 
 

@@ -12,7 +12,7 @@ STEP_BYTES = 4 * 1024 * 1024
 
 
 class FileWrapper:
-    """What an application returns to have a file sent from where it stands (PEP 3333)."""
+    """A file wrapper (PEP 3333): the application returns it to have a file sent without copying."""
 
     def __init__(self, filelike: Any, block_size: int = 64 * 1024) -> None:
         self.filelike, self.block_size = filelike, block_size
@@ -34,7 +34,7 @@ class FileSpan:
 
     @classmethod
     def of(cls, wrapper: FileWrapper, length: int | None) -> FileSpan | None:
-        """What is to be sent of the file, at most `length` bytes; None when it is not a file on a disk."""
+        """The range of the file to send, at most `length` bytes; None if it is not a file on a disk."""
         filelike = wrapper.filelike
         try:
             number, offset = filelike.fileno(), filelike.tell()

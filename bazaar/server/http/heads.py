@@ -18,7 +18,7 @@ from bazaar.server.http.limits import Limits
 
 END = b"\r\n\r\n"
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
-# Where two of them disagree, a proxy and the application may each believe another one.
+# If these headers disagree, a proxy and the application may see different requests.
 _SINGLE = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding"})
 
 
@@ -48,7 +48,7 @@ class Head:
 
 
 class _Callbacks:
-    """What llhttp calls, with parts of the head."""
+    """Callbacks of llhttp, which receive parts of the head."""
 
     def __init__(self, head: Head) -> None:
         self.head = head
@@ -61,10 +61,10 @@ class _Callbacks:
 
 
 def end_of(buffer: bytearray, searched: int, bytes_max: int) -> int:
-    """Where the head at the front of the buffer ends, before its empty line; -1 while that has not come.
+    """The offset at which the head ends, before its empty line; -1 while the end has not arrived.
 
-    `searched` bytes of the buffer have been looked at before, and are not again: a head that comes byte by
-    byte costs in proportion to its length. Raises: BadRequest.
+    The first `searched` bytes of the buffer were searched before and are skipped, so a head that arrives byte
+    by byte costs in proportion to its length. Raises: BadRequest.
     """
     end = buffer.find(END, max(0, searched - len(END) + 1))
     if max(end, len(buffer) if end < 0 else 0) > bytes_max:

@@ -1,4 +1,4 @@
-"""What a client may take of the server: time, rate, bytes and connections."""
+"""Limits on what one client may use of the server: time, rate, bytes and connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MIB = 1024 * KIB
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How slowly bytes may move before a transfer is ended.
+    """The least speed of a transfer; slower ones are ended.
 
     `stall_seconds` is how long no byte at all may move; `bytes_per_second` is the least rate over
     `window_seconds`. Only time spent waiting for the client counts.
@@ -27,7 +27,7 @@ class Limits:
 
     # From the connection, or from the first byte of a later request, to the end of its head.
     head_seconds: float = 20.0
-    # How long a connection may stay open between two requests.
+    # Seconds that a connection may stay open between two requests.
     idle_seconds: float = 75.0
     head_bytes: int = 64 * KIB
     target_bytes: int = 8190
@@ -35,7 +35,7 @@ class Limits:
     # A body up to this size is received by the loop; the view's thread is taken once it is complete.
     # A larger body is read by the view, from the first that many bytes on.
     buffered_body_bytes: int = 256 * KIB
-    # What all buffered bodies of the process may hold; beyond it the views read the bodies themselves.
+    # Bytes of all buffered bodies of the process together; beyond it, views read the bodies themselves.
     buffered_total_bytes: int = 64 * MIB
     # Responses that wait in memory for slow readers; beyond it the slowest are ended.
     unsent_total_bytes: int = 256 * MIB
@@ -62,7 +62,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Progress:
-    """How a transfer moves, measured over the time that was spent waiting for its client.
+    """Measures the speed of a transfer over the time that was spent waiting for its client.
 
     `waited` seconds and `moved` bytes are of the present window; for `still` seconds nothing has moved.
     """
@@ -78,7 +78,7 @@ class Progress:
         self.still = 0.0 if moved else self.still + waited
 
     def is_too_slow(self, pace: Pace) -> bool:
-        """Whether the transfer is to be ended. Ask after every wait."""
+        """True if the transfer must be ended. Call it after every wait."""
         is_slow = self.still >= pace.stall_seconds
         if self.waited >= pace.window_seconds:
             is_slow |= self.moved < pace.bytes_per_second * self.waited

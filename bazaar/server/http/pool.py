@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 Task = Callable[[], None]
 
-# How long a request waits for a busy thread before it gets one of its own.
+# Seconds that a request waits for a busy thread before it gets a new one.
 PATIENCE_SECONDS = 0.002
 
 
@@ -50,17 +50,17 @@ class Pool:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether requests wait for a thread: then `engage` is to be called every few milliseconds."""
+        """True if requests wait for a thread; then call `engage` every few milliseconds."""
         return bool(self._waiting)
 
     @property
     def has_waiting_transfers(self) -> bool:
-        """Whether requests wait because too many threads wait for their clients."""
+        """True if requests wait because too many threads wait for their clients."""
         return bool(self._waiting_transfers)
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing runs and nothing waits."""
+        """True if no request runs or waits."""
         return not (self._working or self._transfers or self._waiting or self._waiting_transfers)
 
     def submit(self, task: Task) -> None:

@@ -72,7 +72,7 @@ class Seat:
 
 @dataclass(slots=True)
 class Hooks:
-    """What is to be done around the processes' lives."""
+    """Hooks that run when the processes start and end."""
 
     # In a new process, before it serves.
     begin: Callable[[], None]

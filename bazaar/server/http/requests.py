@@ -10,7 +10,7 @@ from bazaar.server.http.chunks import BadChunk, ChunkDecoder
 from bazaar.server.http.connections import ClientGone, Connection, Patience
 from bazaar.server.http.heads import BadRequest, Head
 
-# What is read ahead for small reads and lines; larger reads go straight into what the view gets.
+# Bytes read ahead for small reads and lines; larger reads go straight into the caller's buffer.
 AHEAD_BYTES = 64 * 1024
 # A chunk has two lines of coding. The loop reads so many of a body, and the view's thread those that follow:
 # bodies of tiny chunks hold up nobody else.
@@ -36,12 +36,12 @@ class Request:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the whole body has been received."""
+        """True if the whole body has been received."""
         return not self.missing if self.decoder is None else self.decoder.is_complete
 
     @property
     def is_costly(self) -> bool:
-        """Whether the body consists of so many chunks that the loop shall not read more of it."""
+        """True if the body has so many chunks that the event loop must not read more of it."""
         return self.decoder is not None and self.decoder.lines >= LOOP_LINES_MAX
 
     def take(self, buffer: bytearray, size_max: int) -> bool:
@@ -75,11 +75,11 @@ class Request:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the application has read something of a body that was not complete."""
+        """True if the application has read part of a body that was not complete."""
         return self._raw is not None and self._raw.is_begun
 
     def settle(self, buffer: bytearray) -> bool:
-        """Whether the next request begins in the buffer: the body has been received to its end."""
+        """True if the body has been received to its end, so the next request begins in the buffer."""
         if self.failure is None and self.decoder is not None and not self.is_complete:
             try:
                 self.decoder.take(buffer, 0)
@@ -89,12 +89,12 @@ class Request:
 
 
 class _Body(io.RawIOBase):
-    """What is left of a body, from the socket into the reader's memory."""
+    """Read the rest of a body from the socket into the reader's memory."""
 
     def __init__(self, request: Request, connection: Connection, patience: Patience) -> None:
         self.request, self.connection, self.patience = request, connection, patience
         self.is_begun = False
-        # What a chunk's size is read into, before it is known.
+        # The buffer into which the size line of a chunk is read.
         self._piece = memoryview(bytearray(4096)) if request.decoder else memoryview(b"")
 
     def readable(self) -> bool:

@@ -34,7 +34,7 @@ class Response:
         self.patience, self.sender = patience, sender
         self.keeps_alive = request.head.keeps_alive
         self.is_head_sent = False
-        # Whether the sender has the connection now, and will give it back by itself.
+        # True if the sender holds the connection now and will return it by itself.
         self.is_handed_over = False
         self._status = ""
         self._headers: Headers = []
@@ -86,7 +86,7 @@ class Response:
         self._send_pieces(first, pieces)
 
     def settled(self) -> bool:
-        """Whether the connection can be used for another request."""
+        """True if the connection can be used for another request."""
         return self.keeps_alive and self.request.settle(self.connection.buffer)
 
     # ---- the three ways ---------------------------------------------------------------------------

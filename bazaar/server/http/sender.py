@@ -22,14 +22,14 @@ NEW_SECONDS = 5.0
 
 
 class GiveBack(Protocol):
-    """How a connection returns to the loop."""
+    """Returns the connection to the event loop."""
 
     def __call__(self, connection: Connection, *, keeps_alive: bool) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
 class _Rest:
-    """What one client has yet to read."""
+    """The bytes that one client has yet to read."""
 
     connection: Connection
     pieces: list[memoryview]
@@ -38,7 +38,7 @@ class _Rest:
     moved_at: float
     begun_at: float
     size: int = 0
-    # Where the present window of the pace began, and what was left then.
+    # Start of the present window of the rate, and the bytes that were left then.
     window_at: float = 0.0
     window_left: int = 0
 
@@ -55,7 +55,7 @@ class _Rest:
         return self.held_bytes + (self.span.left if self.span is not None else 0)
 
     def is_too_slow(self, pace: Pace, now: float) -> bool:
-        """Whether nothing has moved for too long, or too little in a window that ends now."""
+        """True if nothing has moved for too long, or too little in a window that ends now."""
         if now - self.moved_at > pace.stall_seconds:
             return True
         seconds = now - self.window_at
@@ -119,7 +119,7 @@ class Sender:
             self._wake_write.send(b"\0")
 
     def stop(self) -> None:
-        """End the thread; whoever has not read all of its response is cut off."""
+        """End the thread. Clients that have not read their whole response are disconnected."""
         self._is_stopping = True
         self._wake()
         if self._thread is not None:

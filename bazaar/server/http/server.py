@@ -27,20 +27,20 @@ log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 64 * 1024
 SWEEP_SECONDS = 1.0
-# How long a process with more connections than the others lets them accept first.
+# Seconds for which a process with more connections than the others lets them accept first.
 YIELD_SECONDS = 0.002
 # When it stops: how long a connection without a request is kept for one that may be on its way.
 LAST_REQUEST_SECONDS = 1.0
 
 
 class Peers(Protocol):
-    """What the processes of one server know of each other."""
+    """State that the processes of one server share."""
 
     def beat(self, connections: int) -> None:
         """Say that this process lives, and how many connections it has."""
 
     def others_have_fewer(self, connections: int) -> bool:
-        """Whether another process has fewer connections, and should accept the next one."""
+        """True if another process has fewer connections, and should accept the next one."""
 
 
 class NoPeers:

@@ -1,4 +1,4 @@
-"""What a view gets that takes its connection: `environ["bazaar.take_connection"]()`."""
+"""The object that a view gets when it takes over its connection: `environ["bazaar.take_connection"]()`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How the command log is worked off: matched by the engine, and settled batch by batch."""
+"""Processing of the command log: the engine matches the commands, and each batch is settled."""

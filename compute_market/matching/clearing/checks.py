@@ -1,4 +1,6 @@
-"""What must always hold of orders and trades. Run after every market test and by `manage.py audit_market`."""
+"""Invariants of orders and trades. They are checked after every market test and by `manage.py
+audit_market`.
+"""
 
 from __future__ import annotations
 

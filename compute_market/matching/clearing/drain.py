@@ -65,7 +65,7 @@ def release(held: Claim) -> None:
 
 
 def has_work(shard: int) -> bool:
-    """Whether commands wait behind the cursor."""
+    """True if commands wait behind the cursor."""
     sql = (
         f"SELECT 1 FROM {bulk_sql.table_of(Intake)} taken LEFT JOIN {bulk_sql.table_of(Cursor)} done"  # noqa: S608
         " ON done.shard_id = taken.shard_id"

@@ -135,7 +135,7 @@ def _hash_of(snapshot: Snapshot) -> str:
 
 
 def _state_of(snapshot: Snapshot) -> bytes | None:
-    """What `engine.dump` gave, or None if it is damaged."""
+    """The state that `engine.dump` gave, or None if it is damaged."""
     try:
         state = zlib.decompress(bytes(snapshot.state))
     except zlib.error:

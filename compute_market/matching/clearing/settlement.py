@@ -129,7 +129,7 @@ class OrderState:
 
     @property
     def hold_micros(self) -> int:
-        """What the open rest of a buy must hold."""
+        """The amount that the open rest of a buy must hold."""
         return quantities.hold_micros(
             gpu_minutes=self.open,
             price_micros_per_gpu_hour=self.price,
@@ -138,7 +138,7 @@ class OrderState:
 
     @property
     def cause(self) -> str:
-        """What its holds are known by."""
+        """The keys of its holds."""
         return holds.cause_of(account_id=self.account, client_order_id=self.client_order_id)
 
     def end(self, state: str, reason: str) -> None:
@@ -158,7 +158,9 @@ class OrderState:
 
 
 class Settlement:
-    """What one batch changes. Make it, `settle()`, then `write()`; all inside the batch's transaction."""
+    """The changes of one batch. Create it, call `settle()`, then `write()`, all inside the batch's
+    transaction.
+    """
 
     def __init__(
         self, *, shard_engine: ShardEngine, logged: list[Logged], events: list[e.Event], now: datetime
@@ -289,7 +291,9 @@ class Settlement:
         return {self.orders[pk].cause for pk in sold} | {t.cause for t in self._ended if t.side != BUY}
 
     def _gpus_needed(self, order: OrderState) -> int:
-        """What an amended offer may sell yet, or has sold at its busiest: its leases lean on the hold."""
+        """The GPUs that an amended offer may still sell, or has sold at most at one time: its leases depend
+        on the hold.
+        """
         resting = self._resting[order.pk]
         return max(resting.gpus, *(sold for _, sold in resting.sold_steps()))
 
@@ -320,7 +324,8 @@ class Settlement:
             for entry in self.logged.values()
             if entry.account_id is not None and entry.reservation_id is not None
         }
-        # Locked before the reservations are read: whoever draws on one, or ends it, holds its account.
+        # The accounts are locked before the reservations are read: every writer of a reservation holds its
+        # account's lock.
         locked = ledger.lock_accounts(ids=accounts | {self.escrow, self.fees})
         by_pk = ledger.load_reservations(ids=holds | extra)
         self.extra = {pk: by_pk[pk] for pk in extra}
@@ -360,7 +365,7 @@ class Settlement:
             self._give_back_extra(event.sequence)
 
     def _is_by_the_way(self, event: e.Cancelled) -> bool:
-        """Whether the end of an order says nothing of the command that it came with."""
+        """True if the end of an order is not the result of the command that it came with."""
         kind = self.logged[event.sequence].kind
         return kind == "new" or (kind != "expire" and event.reason == e.Reason.EXPIRED)
 

@@ -115,11 +115,11 @@ class Order:
         return profile.hull(self.steps, self.gpus, self.end)
 
     def sold_steps(self) -> profile.Steps:
-        """What it has sold, as a profile."""
+        """The GPUs that it has sold, as a profile."""
         return ((self.start, self.gpus - self.open),) if self.steps is None else self.steps
 
     def layers(self) -> list[profile.Rectangle]:
-        """What is left, as rectangles whose depths add up."""
+        """The rest of the offer, as rectangles whose depths add up."""
         return profile.layers(self.sold_steps(), self.gpus, self.end)
 
     def take(self, start: int, end: int, gpus: int) -> None:

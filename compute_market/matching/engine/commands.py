@@ -1,7 +1,7 @@
-"""What may be asked of the engine. Every field is a whole number; times are minutes since the epoch.
+"""The commands of the engine. Every field is a whole number; times are minutes since the epoch.
 
-Commands are tuples, because a shard reads millions of them back from its log. `sequence` is the
-command's place in the shard's log: the engine takes 1, 2, 3… and nothing else.
+Commands are tuples, because a shard reads millions of them back from its log. `sequence` is the command's
+place in the shard's log: the engine takes 1, 2, 3… and nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Side(IntEnum):
 
 
 class TimeInForce(IntEnum):
-    """How long an order may wait (rule M3)."""
+    """The time in force: how long an order may rest (rule M3)."""
 
     GTC = 0
     GTD = 1
@@ -27,7 +27,9 @@ class TimeInForce(IntEnum):
 
 
 class SelfTrade(IntEnum):
-    """What gives way when an order meets one of its own account (rule M5)."""
+    """Self-trade prevention: which order is cancelled when an order meets one of its own account
+    (rule M5).
+    """
 
     CANCEL_NEWEST = 0
     CANCEL_OLDEST = 1
@@ -39,7 +41,7 @@ ANY_ONE = -1
 
 
 class Trading(IntEnum):
-    """Whether a product takes orders."""
+    """The state of a product: if it accepts orders."""
 
     OPEN = 0
     HALTED = 1

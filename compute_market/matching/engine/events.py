@@ -1,4 +1,4 @@
-"""What the engine answers. Events are numbered per shard, without gap or repeat (rule M12)."""
+"""The events of the engine. They are numbered per shard, without gap or repeat (rule M12)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Trade(NamedTuple):
 
 
 class Cancelled(NamedTuple):
-    """What was left of an order is gone: `gpu_minutes` of it."""
+    """The rest of an order, `gpu_minutes` of it, was cancelled."""
 
     number: int
     sequence: int

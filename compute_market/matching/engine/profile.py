@@ -1,7 +1,7 @@
-"""How many GPUs of an offer are sold at which time, as steps.
+"""The number of sold GPUs of an offer over time, as steps.
 
-A profile is a tuple of `(from_minute, sold)` in rising time; each step holds until the next one, the
-last until the offer's end. It is exact: neighbours differ, and the first step stands at the offer's start.
+A profile is a tuple of `(from_minute, sold)` in rising time; each step holds until the next one, the last
+until the offer's end. It is exact: neighbours differ, and the first step stands at the offer's start.
 """
 
 from __future__ import annotations

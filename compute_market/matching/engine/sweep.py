@@ -1,7 +1,7 @@
-"""What an incoming order would meet on the book, found without touching it.
+"""The trades that an incoming order would make, computed without changing the book.
 
-A sweep is planned first and carried out afterwards. So fill-or-kill and post-only are plain questions
-about the plan, and "no side effect" (M3, M4) needs no undoing.
+A sweep is planned first and carried out afterwards. Fill-or-kill and post-only are therefore decided on the
+plan, and a refused order leaves nothing to undo (M3, M4).
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Plan(NamedTuple):
 
 
 def plan(book: Book, order: Order, minute: int) -> Plan:
-    """What `order`, arriving at `minute`, would trade against, best price and then oldest first."""
+    """The asks or bids that `order`, arriving at `minute`, would trade with: best price first,
+    then oldest.
+    """
     return plan_buy(book, order) if order.side > 0 else plan_sell(book, order, minute)
 
 
@@ -71,10 +73,10 @@ def plan_buy(book: Book, order: Order, *, one_node: int | None = None) -> Plan:
 
 
 class _Share:
-    """What one node would give to a buy: its asks as they would be met, the GPUs and what they cost.
+    """The part of a buy that one node could fill: its asks in order of matching, the GPUs and their cost.
 
-    `entry` is the place in time of the first ask that gives any. A share is `closed` when it gives all that
-    is wanted, or has met an own order at which the buy stops.
+    `entry` is the position in time of its first ask. A share is `closed` if it fills the whole buy, or has
+    met an order of the same account at which the buy stops.
     """
 
     __slots__ = ("asks", "closed", "cost", "entry", "gpus")
@@ -89,7 +91,9 @@ class _Share:
         return (-self.gpus, self.cost, self.entry)
 
     def may_beat(self, best: _Share, wanted: int, price: int) -> bool:
-        """Whether it could yet be better than one that gives all, if further asks cost at least `price`."""
+        """True if it could still become better than a share that fills all, if further asks cost at least
+        `price`.
+        """
         at_least = self.cost + (wanted - self.gpus) * price
         return not self.closed and self.gpus > 0 and (at_least, self.entry) < (best.cost, best.entry)
 

@@ -1,1 +1,3 @@
-"""How orders and other requests of traders are accepted: checked, their money or GPUs held, and logged."""
+"""Acceptance of orders and other requests of traders: they are checked, their money or GPUs held,
+and logged.
+"""

@@ -46,7 +46,7 @@ values_of = attrgetter(*(f"{name}_id" if name in FOREIGN else name for name in C
 
 
 class _Counted(Subquery):
-    """How many rows a query has, as a value."""
+    """The number of rows of a query, as an expression."""
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()
@@ -73,13 +73,13 @@ _standing = CompiledQuery(
 
 
 class Batch:
-    """What one commit writes: orders that were accepted, of any number of accounts, and what they hold."""
+    """The rows of one commit: accepted orders of any number of accounts, and their holds."""
 
     def __init__(self, *, accounts: Iterable[ledger.LockedAccount], now: datetime) -> None:
         self.now = now
         # Read once: each look at the settings costs as much as a check of an order.
         self.maker_bps, self.taker_bps = limits.maker_fee_bps(), limits.taker_fee_bps()
-        # An order's hold is told with its decision, by whoever drains the shard.
+        # The hold of an order is reported together with its decision, by the worker that drains the shard.
         self.journal = ledger.Journal(accounts=accounts, now=now, is_told=False)
         self._fresh: list[tuple[Order, str, Reservation | None]] = []
         self._sources: list[sell_holds.Sources] = []
@@ -87,7 +87,7 @@ class Batch:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
+        """True if there is nothing to write."""
         return not self._fresh and not self._refused
 
     def refuse(self, refused: refusals.Refused) -> None:
@@ -104,7 +104,7 @@ class Batch:
         return [order.pk for order, *_hold in self._fresh]
 
     def add_sources(self, sources: sell_holds.Sources) -> None:
-        """Where an account's sells hold their GPUs."""
+        """The nodes and leases on which an account's sells hold GPUs."""
         self._sources.append(sources)
 
     def write(self) -> set[int]:
@@ -320,7 +320,7 @@ class Acceptance:
 
 @cache
 def _defaults() -> dict[str, Any]:
-    """What an order's columns hold if nothing else is said, in the order of the columns."""
+    """The default values of an order's columns, in the order of the columns."""
     return {
         field.attname: field.get_default()
         for field in Order._meta.concrete_fields  # noqa: SLF001 - Django documents _meta

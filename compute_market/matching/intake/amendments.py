@@ -1,4 +1,4 @@
-"""What an amendment may ask, and what it must hold in addition until the engine has decided it (M8, M10)."""
+"""Amendments: what they may change, and the additional hold until the engine has decided (M8, M10)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from compute_market.offers.models import Product
 from hub.interface import held_row
 
 BASIS = 10_000
-# How far an index may move at once, and how little is not worth telling the engine.
+# The most that an index may move at once, and the least change that is sent to the engine.
 STEP_BPS = 500
 QUIET_BPS = 50
 ABOUT_THE_COMMAND = frozenset({"sequence", "minute", "clock"})
@@ -79,13 +79,13 @@ def configure(
 
 
 def is_in_line(listing: Listing, *, now: datetime) -> bool:
-    """Whether the engine has been told the terms that the product has now."""
+    """True if the engine has the terms that the product has now."""
     is_same_reference = listing.reference_micros in {None, listing.product.reference_price_micros}
     return is_same_reference and listing.told == _terms(_command(listing, now))
 
 
 def _command(listing: Listing, now: datetime) -> Configure:
-    """What the engine is to know of a product, as a command without its number."""
+    """The terms of a product, as a command of the engine without its number."""
     product = listing.product
     lowest, highest = band(
         index_micros=listing.index_micros, band_bps=product.band_bps, tick_micros=product.tick_micros
@@ -109,9 +109,9 @@ def _terms(command: Configure) -> dict[str, int]:
 
 
 def index_micros(listing: Listing, *, since: datetime) -> int:
-    """What a GPU-hour has cost since a moment, weighted by volume; the old index where nothing traded.
+    """The average price of a GPU-hour since a moment, weighted by volume; the old index if nothing traded.
 
-    It moves by at most `STEP_BPS` at a time, so that one odd trade cannot carry the band away with it.
+    It moves by at most `STEP_BPS` at a time, so that one unusual trade cannot move the price band far.
     """
     recent = Trade.objects.filter(product=listing.product_id, at__gte=since).order_by("-pk")
     paid = gpu_minutes = 0

@@ -1,7 +1,7 @@
-"""What orders were refused for: the same body under the same client order id is refused again (rule M6).
+"""Refused orders: the same body under the same client order id gets the same refusal again (rule M6).
 
-A row holds a digest of what was asked, never the body. Rows are forgotten after `KEPT` or when an account has
-more than `ACCOUNT_MAX` of them; until then a refused id is used up.
+A row holds a digest of the request, never the body. Rows are forgotten after `KEPT` or when an account has
+more than `ACCOUNT_MAX` of them; until then the id of a refused order cannot be used again.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Refused(NamedTuple):
 
 
 def is_remembered(refusal: Refusal) -> bool:
-    """Whether it uses a client order id up. An id that can be none is not used up."""
+    """True if the refusal uses the client order id up. An id that is not valid is not used up."""
     return REMEMBERED.get(refusal.code) is type(refusal) and (
         refusal.details.get("field") != "client_order_id"
     )

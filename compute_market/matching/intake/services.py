@@ -1,4 +1,6 @@
-"""Use cases of traders and operators. Each is accepted here, and decided by whoever drains the shard."""
+"""Use cases of traders and operators. Each is accepted here, and decided by the worker that
+drains the shard.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a token that buys under a cap has spent, and whether a purchase fits (docs/adr/0174)."""
+"""The spending of a token with a cap, and whether a purchase fits under it (docs/adr/0174)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def charge(budget: TokenBudget, *, cap_micros: int, order_ids: Iterable[int] = (
 
 
 def committed_micros(orders: QuerySet[Order]) -> int:
-    """What buys hold, and what was paid for them, less what came back, in micro-credits.
+    """The holds and payments of a token's buys, less refunds, in micro-credits.
 
     Holds are read before payments: a fill in between is counted twice for this moment, and never missed.
     """

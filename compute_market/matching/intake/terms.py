@@ -1,4 +1,4 @@
-"""What a trader asks for, and whether it can be asked for at all (rule M1)."""
+"""The terms of a requested order, and their checks (rule M1)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Window:
 
 
 def check(request: OrderRequest, *, listing: Listing, now: datetime, source: Lease | None = None) -> Window:
-    """Whether a product takes such an order now. Gives the window it would trade over.
+    """Check that a product accepts such an order now. Returns the window it would trade over.
 
     `source` is the lease that a sell offers or a buy extends. Raises: OrderInvalid (with the field),
     ProductHalted, ProductClosed.
