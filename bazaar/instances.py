@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from compute_market.clock import database_now
 from compute_market.leases import selectors, services
 from compute_market.leases.models import Lease, Work
 from compute_market.ledger.errors import TradeScopeMissing
+from foundation.clock import database_now
 from hub.accounts.principals import Principal
 from hub.api.csghub.instances import Instance
 

@@ -15,7 +15,7 @@ if settings.MOCK:
     from bazaar.celery import app
     from bazaar.mock import objects, tasks, wsgi
     from bazaar.mock.market.clock import clock
-    from compute_market.clock import keep_time_by
+    from foundation.clock import keep_time_by
 
     app.loader.import_default_modules()
     keep_time_by(clock.now)

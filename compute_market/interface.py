@@ -6,7 +6,6 @@ per GPU-hour, times aware datetimes. Signals are sent inside the transaction in 
 
 from __future__ import annotations
 
-from compute_market.clock import database_now
 from compute_market.leases import access as _access
 from compute_market.leases import selectors as _leases
 from compute_market.leases import services as _leasing
@@ -34,6 +33,7 @@ from compute_market.matching.views import selectors as _orders
 from compute_market.matching.views.marketdata import Quote
 from compute_market.offers import selectors as _offers
 from compute_market.offers.models import Product
+from foundation.clock import database_now
 
 # Orders
 place_order = _trading.place_order

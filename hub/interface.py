@@ -1,23 +1,23 @@
-"""The one module of the hub that the market may import."""
+"""The one module of the hub that houses above it import: accounts, their rights, and who calls.
+
+Helpers are not here: what every house needs is in `foundation`.
+"""
 
 from __future__ import annotations
 
 from hub.accounts import policies as _policies
 from hub.accounts import selectors as _accounts
 from hub.accounts import services as _services
-from hub.accounts import ssh_keys as _ssh_keys
 from hub.accounts.errors import NamespaceNotFound
 from hub.accounts.models import Namespace, Role, User
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
-from hub.held_rows import held_row
-from hub.pages import actor_of, page, submit
+from hub.accounts.sessions import actor_of
 
 create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
 principal_for_token = _accounts.principal_for_token
 principal_for_ssh_key = _accounts.principal_for_ssh_key
 note_ssh_key_used = _services.note_ssh_key_used
-ssh_fingerprint = _ssh_keys.fingerprint
 require_scope = _policies.require_scope
 require_role = _policies.require_role
 role_in = _policies.role_in
@@ -33,14 +33,10 @@ __all__ = [
     "actor_of",
     "create_organization",
     "get_namespace",
-    "held_row",
     "note_ssh_key_used",
-    "page",
     "principal_for_ssh_key",
     "principal_for_token",
     "require_role",
     "require_scope",
     "role_in",
-    "ssh_fingerprint",
-    "submit",
 ]

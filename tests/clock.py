@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import time_machine
 
-from compute_market import clock
+from foundation import clock
 
 BEGUN = datetime.fromisoformat(os.environ.get("BAZAAR_TEST_MOMENT", "2026-11-04T09:20:00+00:00"))
 

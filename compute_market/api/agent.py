@@ -18,7 +18,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from compute_market import clock
 from compute_market.api import problems
 from compute_market.leases import access
 from compute_market.leases import selectors as leases
@@ -30,7 +29,7 @@ from compute_market.offers import services as offers
 from compute_market.offers.agents import SignedRequest
 from compute_market.offers.errors import AgentRefused
 from compute_market.offers.models import HardwareReport, Node
-from foundation import bodies
+from foundation import bodies, clock
 from foundation.errors import Refusal
 from foundation.inputs import BoundedListField
 

@@ -18,8 +18,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from compute_market.api import problems
-from compute_market.clock import database_now
 from foundation import bodies, credentials, inputs, rate_limits
+from foundation.clock import database_now
 from foundation.errors import Invalid, Unauthenticated
 from foundation.rate_limits import Limit
 from hub.interface import ANONYMOUS, Principal, User, get_namespace, principal_for_token

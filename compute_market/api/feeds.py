@@ -15,12 +15,12 @@ from compute_market.api.base import MarketView, anybody, moment
 from compute_market.api.products import TAG, book_body
 from compute_market.api.serving_streams import LAST_EVENT_ID, last_event_id, register, serve
 from compute_market.api.streams import Event
-from compute_market.clock import HOUR
 from compute_market.matching import quantities
 from compute_market.matching.models import Order
 from compute_market.matching.views import marketdata
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
+from foundation.clock import HOUR
 
 SNAPSHOT_LEVELS = 200
 

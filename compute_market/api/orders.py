@@ -26,13 +26,13 @@ from compute_market.api.base import (
 )
 from compute_market.api.fills import filled_row, newest_rows
 from compute_market.api.suppliers import supplier_rows
-from compute_market.clock import database_now
 from compute_market.matching import limits, policies, quantities
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.intake import services
 from compute_market.matching.intake.terms import CLIENT_ORDER_ID_MAX, OrderRequest
 from compute_market.matching.models import Order
 from compute_market.matching.views import explain, offering, selectors
+from foundation.clock import database_now
 from foundation.errors import Refusal
 from foundation.inputs import BoundedListField
 

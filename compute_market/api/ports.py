@@ -12,7 +12,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute_market import clock
 from compute_market.api import problems
 from compute_market.api.agent import AgentView
 from compute_market.api.base import MarketView, StrictInteger, moment
@@ -20,7 +19,7 @@ from compute_market.leases import access, policies, serving
 from compute_market.leases.errors import TunnelsUnavailable
 from compute_market.leases.models import LeaseTraffic
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
-from foundation import addresses
+from foundation import addresses, clock
 
 TAG = "leases"
 UPGRADE = "bazaar-tcp/1"

@@ -17,12 +17,12 @@ from rest_framework.response import Response
 
 from compute_market.api.base import MarketView, Moment, anybody, moment
 from compute_market.api.suppliers import supplier_rows
-from compute_market.clock import HOUR
 from compute_market.matching import limits
 from compute_market.matching.models import Level, Order, Trade
 from compute_market.matching.views import marketdata, offering, overview, selectors
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import CancellationTerm, Product
+from foundation.clock import HOUR
 
 TAG = "market data"
 DEPTH_MAX = 500

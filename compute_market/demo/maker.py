@@ -10,13 +10,13 @@ from datetime import datetime
 from math import sin
 from zlib import crc32
 
-from compute_market.clock import HOUR
 from compute_market.demo import cast
 from compute_market.demo.weeks import EPOCH, WEEK
 from compute_market.matching.intake import listings, services
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Level, Order
 from compute_market.offers.models import Node, Product
+from foundation.clock import HOUR
 from foundation.errors import Refusal
 from hub.interface import SYSTEM
 

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from compute_market.clock import database_now
 from compute_market.demo import jobs
+from foundation.clock import database_now
 
 
 @shared_task(acks_late=True, soft_time_limit=60)

@@ -15,7 +15,6 @@ from typing import NamedTuple, NewType
 
 from django.db.models import F, Q, QuerySet, Sum
 
-from compute_market import clock
 from compute_market.amounts import credits_of
 from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
 from compute_market.leases.models import JoinedFill, Lease
@@ -23,6 +22,7 @@ from compute_market.ledger.models import Account
 from compute_market.offers.bonds import bond_of
 from compute_market.offers.errors import NodeNotFound, NodeNotTradable
 from compute_market.offers.models import GpuHold, Node
+from foundation import clock
 from foundation.database import bulk_sql
 from foundation.database.cursors import prepared_cursor
 

@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from compute_market import clock
 from compute_market.leases import bindings, capacity, metering, money
 from compute_market.leases.lifecycle import LockedLease, lock_leases, move, move_all, tell_of_work
 from compute_market.leases.models import Lease, Work
@@ -22,6 +21,7 @@ from compute_market.leases.states import LIVE, OVER, RUNNING, State
 from compute_market.offers import bonds
 from compute_market.offers.models import HardwareReport, Node
 from compute_market.offers.signals import announce
+from foundation import clock
 from foundation.database import bulk_sql
 
 BATCH = 200

@@ -12,11 +12,11 @@ from typing import NamedTuple, NewType
 
 from django.db.models import F
 
-from compute_market import clock
 from compute_market.leases.models import JoinedFill, Lease, LeaseEvent, Work
 from compute_market.leases.signals import lease_moved, leases_opened, work_moved
 from compute_market.leases.states import NEXT, OVER, State
 from compute_market.ledger.account_events import LEASES, Changes
+from foundation import clock
 from foundation.database import bulk_sql
 
 LockedLease = NewType("LockedLease", Lease)

@@ -14,11 +14,11 @@ from datetime import datetime
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from compute_market import clock
 from compute_market.leases.lifecycle import LockedLease
 from compute_market.leases.models import Lease, UsageSample, Work
 from compute_market.leases.states import State
 from compute_market.offers.models import Heartbeat
+from foundation import clock
 from foundation.database import bulk_sql
 
 # A lease that nobody has taken up yet is not metered: its holder cannot use it.

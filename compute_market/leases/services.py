@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import transaction
 
-from compute_market import clock
 from compute_market.leases import cancellation, jobs, metering, policies, selectors, serving
 from compute_market.leases.errors import (
     LeaseNotFound,
@@ -30,7 +29,9 @@ from compute_market.leases.lifecycle import LockedLease, lock_lease, move, tell_
 from compute_market.leases.models import Lease, LogChunk, Work
 from compute_market.leases.states import LIVE, NEXT, RUNNING, State
 from compute_market.offers.models import GpuHold, Node
-from hub.interface import Principal, held_row
+from foundation import clock
+from foundation.database.held_rows import held_row
+from hub.interface import Principal
 
 ARGUMENTS_MAX = 256
 COMMAND_BYTES_MAX = 64 * 1024

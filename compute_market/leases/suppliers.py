@@ -21,11 +21,11 @@ from django.db.models import (
     When,
 )
 
-from compute_market import clock
 from compute_market.leases.models import Lease, LeaseEvent
 from compute_market.leases.states import BROKEN_BY_PROVIDER
 from compute_market.ledger.models import Account
 from compute_market.offers.models import Node, Provider
+from foundation import clock
 
 LOOKED_BACK = timedelta(days=30)
 

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from compute_market import clock
 from compute_market.leases import jobs, traffic
+from foundation import clock
 
 
 @shared_task(acks_late=True, soft_time_limit=300)

@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 
 from compute_market.ledger import policies
 from compute_market.ledger.models import TokenBudget, TokenPurchase
-from hub.interface import Principal, held_row
+from foundation.database.held_rows import held_row
+from hub.interface import Principal
 
 
 def lock_budget(actor: Principal) -> TokenBudget | None:

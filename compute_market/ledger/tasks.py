@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from compute_market import clock
 from compute_market.ledger import jobs
+from foundation import clock
 
 
 @shared_task(acks_late=True, soft_time_limit=60)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from compute_market.clock import database_now
 from compute_market.matching import jobs
 from compute_market.matching.clearing.tasks import drain_shard, enqueue_drain
 from compute_market.matching.intake import relisting
 from compute_market.matching.views import selectors
+from foundation.clock import database_now
 
 __all__ = ["drain_shard", "prune", "relist_cancelled", "sweep_shards", "update_bands"]
 

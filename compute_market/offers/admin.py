@@ -7,10 +7,10 @@ from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from compute_market import clock
 from compute_market.ledger.admin import ReadOnlyAdmin, in_credits
 from compute_market.offers.models import CancellationTerm, HardwareReport, Node, Product, Provider
 from compute_market.offers.signals import product_changed
+from foundation import clock
 
 
 class CancellationTermInline(admin.TabularInline):

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 
-from compute_market import clock
 from compute_market.offers import agents, bonds, hardware, policies, selectors
 from compute_market.offers import devices as claims
 from compute_market.offers.errors import (
@@ -39,8 +38,10 @@ from compute_market.offers.signals import (
     node_suspended,
     product_changed,
 )
+from foundation import clock
 from foundation.database.bulk_sql import add_rows
-from hub.interface import Principal, held_row
+from foundation.database.held_rows import held_row
+from hub.interface import Principal
 
 REASON_CHARS_MAX = 300
 ENROLMENT_LIFETIME = timedelta(days=7)

@@ -20,13 +20,13 @@ import asyncssh
 import redis
 from django.db import DatabaseError, close_old_connections
 
-from compute_market.clock import database_now
 from compute_market.leases import access, processes, selectors, serving
 from compute_market.leases.models import Work
 from compute_market.ssh import relay
 from compute_market.tunnels import presence
+from foundation.clock import database_now
 from foundation.errors import Refusal
-from hub.interface import ANONYMOUS, Principal, note_ssh_key_used, principal_for_ssh_key, ssh_fingerprint
+from hub.interface import ANONYMOUS, Principal, note_ssh_key_used, principal_for_ssh_key
 
 # The host's own names, as people write them for "where I am logged in".
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1", ""})
@@ -72,7 +72,7 @@ class Login(asyncssh.SSHServer):
         lease = username.removeprefix("lease-")
         if not (lease.isascii() and lease.isdecimal() and len(lease) < 19):
             return False
-        self.lease, self.fingerprint = int(lease), ssh_fingerprint(key.public_data)
+        self.lease, self.fingerprint = int(lease), key.get_fingerprint()
         is_allowed = await in_thread(partial(allowed, self.fingerprint, self.lease))
         COUNTS["refused"] += not is_allowed
         return is_allowed

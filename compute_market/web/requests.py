@@ -11,8 +11,9 @@ from django.http import HttpRequest
 
 from compute_market.ledger import policies
 from foundation.errors import Unauthenticated
-from hub.interface import Namespace, actor_of, page
-from hub.interface import submit as submit_form
+from foundation.pages import page
+from foundation.pages import submit as submit_form
+from hub.interface import Namespace, actor_of
 
 __all__ = ["actor_of", "page", "renew_id", "submit", "traders", "trading_as"]
 

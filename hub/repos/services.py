@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from foundation.database.conflicts import duplicate_as
+from foundation.database.held_rows import held_row
 from foundation.errors import Invalid
 from hub import gitstore
 from hub.accounts import policies as account_policies
@@ -18,7 +19,6 @@ from hub.accounts import selectors as accounts
 from hub.accounts.models import Namespace, NamespaceRedirect, Role, User, Visibility, name_key
 from hub.accounts.principals import Principal
 from hub.gitstore.paths import require_ref_name
-from hub.held_rows import held_row
 from hub.repos import attributes, locking, policies, quotas
 from hub.repos.errors import NotRestorable, RepositoryExists, RepositoryNameReserved, RepositoryNameTaken
 from hub.repos.locking import LockedRepository

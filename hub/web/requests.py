@@ -7,8 +7,9 @@ from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from foundation.errors import Unauthenticated
+from foundation.pages import page, submit
 from hub.accounts.models import User
-from hub.pages import actor_of, page, submit
+from hub.accounts.sessions import actor_of
 
 __all__ = [
     "actor_of",

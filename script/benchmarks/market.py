@@ -33,12 +33,12 @@ from django.core.management import call_command
 from django.db import connection
 
 from bazaar.celery import app
-from compute_market.clock import database_now
 from compute_market.matching import engine
 from compute_market.matching.clearing import drain, shard_engines, worker
 from compute_market.matching.engine import commands as words
 from compute_market.matching.intake import services
 from compute_market.matching.models import Trade
+from foundation.clock import database_now
 from foundation.garbage_collection import collector_paused
 from script.benchmarks import market_http
 from script.benchmarks.market_http import CLIENTS, SUBSCRIBERS, TRADES_A_SECOND, percentiles

@@ -30,11 +30,11 @@ django.setup()
 from django.db import connection
 from django.test import Client
 
-from compute_market.clock import database_now
 from compute_market.matching.clearing import worker
 from compute_market.matching.intake import services
 from compute_market.matching.models import Order
 from compute_market.offers.models import Product
+from foundation.clock import database_now
 from hub.repos.models import Repository
 from tests.factories import exchange
 from tests.factories.market import trader

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from bazaar_client import cli
-from compute_market.clock import HOUR
 from compute_market.leases import jobs, selectors
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, Work
@@ -21,6 +20,7 @@ from compute_market.matching import quantities
 from compute_market.matching.models import Order, Trade
 from compute_market.offers import services as offers
 from compute_market.offers.models import Node
+from foundation.clock import HOUR
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import MIDNIGHT, buy, drain, rich, sell

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from django.test import Client
 
-from compute_market.clock import database_now, floor_minute
 from compute_market.leases import jobs as leasing
 from compute_market.leases import services as leases
 from compute_market.leases.models import Lease
@@ -14,6 +13,7 @@ from compute_market.ledger import postings
 from compute_market.ledger.models import Account
 from compute_market.matching.intake import services as trading
 from compute_market.offers.models import Node
+from foundation.clock import database_now, floor_minute
 from hub.accounts import services as accounts
 from hub.accounts.models import Role, User
 from hub.accounts.principals import Principal

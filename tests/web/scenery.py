@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from django.core.management import call_command
 
-from compute_market.clock import HOUR, database_now
 from compute_market.leases import jobs as jobs_of_leases
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease
@@ -21,6 +20,7 @@ from compute_market.matching.models import Order
 from compute_market.offers import agents
 from compute_market.offers import services as supply
 from compute_market.offers.models import Node, Product, Provider, Shard
+from foundation.clock import HOUR, database_now
 from hub.accounts.models import User
 from hub.accounts.principals import SYSTEM, Principal
 from hub.accounts.selectors import get_user

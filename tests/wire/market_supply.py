@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from compute_market import clock
 from compute_market.leases import checks as lease_checks
 from compute_market.leases import jobs, selectors
 from compute_market.leases import services as leasing
@@ -14,6 +13,7 @@ from compute_market.ledger import checks as ledger_checks
 from compute_market.offers import agents
 from compute_market.offers import services as offers
 from compute_market.offers.models import Node
+from foundation import clock
 from hub.interface import Principal, User
 from tests.factories import market
 

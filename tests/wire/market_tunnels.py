@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from compute_market import clock
 from compute_market.leases import jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.traffic import write_down
+from foundation import clock
 from hub.accounts.models import Namespace
 from hub.interface import Principal, User
 

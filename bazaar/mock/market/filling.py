@@ -11,7 +11,6 @@ from django.db import transaction
 
 from bazaar.mock import filling
 from bazaar.mock.market.machines import RUNNERS, machines
-from compute_market.clock import HOUR
 from compute_market.ledger import services as ledger
 from compute_market.matching.intake import services as trading
 from compute_market.matching.models import Order
@@ -19,6 +18,7 @@ from compute_market.offers import agents, listing
 from compute_market.offers import services as offers
 from compute_market.offers.catalogue import ACCELERATORS
 from compute_market.offers.models import Node, Product
+from foundation.clock import HOUR
 from hub.interface import SYSTEM, Namespace, NamespaceNotFound, create_organization, get_namespace
 
 PROVIDER, BUYER = "gpu-house", "gpu-buyer"

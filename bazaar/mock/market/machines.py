@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from compute_market import clock as market_clock
 from compute_market.leases import metering
 from compute_market.leases import selectors as leases
 from compute_market.leases import services as leasing
@@ -20,6 +19,7 @@ from compute_market.offers import services as offers
 from compute_market.offers.models import Heartbeat, Node
 from compute_market.runners.base import Job, RunnerError
 from compute_market.runners.fake import FakeRunner
+from foundation import clock as market_clock
 
 RUNNERS = ["fake"]
 

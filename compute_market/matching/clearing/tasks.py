@@ -7,8 +7,8 @@ from functools import partial, update_wrapper
 from celery import shared_task
 from django.db import transaction
 
-from compute_market.clock import database_now
 from compute_market.matching.clearing import wakeups, worker
+from foundation.clock import database_now
 
 # Other work waits for the worker's processes too, so the listening goes through the queue again after this.
 LISTEN_SECONDS = 2.0

@@ -7,9 +7,9 @@ import socket
 import time
 from datetime import datetime
 
-from compute_market.clock import database_now
 from compute_market.matching import limits
 from compute_market.matching.clearing import drain, shard_engines, wakeups
+from foundation.clock import database_now
 
 DRAIN_SECONDS = 30
 

@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from compute_market.amounts import credits_of
-from compute_market.clock import HOUR, floor_minute
 from compute_market.matching.models import Level, Listing, Order
 from compute_market.matching.views import node_offers
 from compute_market.matching.views.node_offers import Offered, most_of_one_node
 from compute_market.offers.models import Product
+from foundation.clock import HOUR, floor_minute
 
 PRICES_SHOWN = 3
 PRODUCTS_SHOWN = 3

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from compute_market.clock import HOUR
 from compute_market.matching import limits, quantities
 from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
 from compute_market.matching.views import node_offers, selectors
 from compute_market.offers.models import Product
+from foundation.clock import HOUR
 from foundation.database.compiled import CompiledQuery
 
 DAY = timedelta(days=1)

@@ -16,7 +16,6 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compute_market.clock import database_now
 from compute_market.leases import access, cancellation, policies, selectors, services, serving, starters
 from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.states import LIVE, RUNNING, State
@@ -27,6 +26,7 @@ from compute_market.matching.views import offering
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders
 from foundation import addresses
+from foundation.clock import database_now
 
 LEASES_PAGE = 40
 WORKS_SHOWN = 10

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
-from compute_market.clock import database_now
 from compute_market.leases import selectors as leases
 from compute_market.leases.states import LIVE
 from compute_market.ledger import policies, selectors, services
@@ -19,6 +18,7 @@ from compute_market.matching.views import selectors as orders
 from compute_market.matching.views import statements
 from compute_market.web.forms import MoneyForm
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
+from foundation.clock import database_now
 from foundation.inputs import whole_number
 from hub.interface import Namespace, get_namespace
 

@@ -12,13 +12,13 @@ from datetime import datetime
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from compute_market.clock import database_now
 from compute_market.leases import access
 from compute_market.leases.errors import PortNotServed, TunnelsUnavailable
 from compute_market.tunnels.grants import GRANT_PARAMETER, Grant, GrantRefused, take_grant
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 from compute_market.web.requests import actor_of
 from foundation import credentials
+from foundation.clock import database_now
 from foundation.errors import Denied, Refusal
 from foundation.statuses import status_of
 from hub.interface import principal_for_token

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compute_market.clock import database_now
 from compute_market.leases import selectors as leases
 from compute_market.ledger import selectors as ledger
 from compute_market.ledger import services as money
@@ -26,6 +25,7 @@ from compute_market.offers.models import Node, Product, Provider
 from compute_market.web.forms import BondForm, EnrolForm, OfferForm
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
 from foundation import addresses
+from foundation.clock import database_now
 from hub.interface import Namespace
 
 ORDERS_SHOWN = 40

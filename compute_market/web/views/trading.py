@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compute_market.clock import HOUR, database_now, floor_minute
 from compute_market.matching.intake import services
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
@@ -22,6 +21,7 @@ from compute_market.offers.models import Product
 from compute_market.web import board, charts
 from compute_market.web.forms import AmendForm, QuoteForm, TicketForm, amount_of
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
+from foundation.clock import HOUR, database_now, floor_minute
 from foundation.inputs import whole_number
 
 TRADES_SHOWN = 30

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from foundation.database.conflicts import duplicate_as
+from foundation.database.held_rows import held_row
 from foundation.errors import Invalid
 from hub.accounts import policies
 from hub.accounts.errors import NameReserved, NameTaken
@@ -15,7 +16,6 @@ from hub.accounts.models import Namespace, NamespaceRedirect, Role, name_key
 from hub.accounts.names import require_namespace_name
 from hub.accounts.principals import Principal
 from hub.accounts.signals import namespace_renamed
-from hub.held_rows import held_row
 
 
 def insert_namespace(*, actor: Principal, name: str, kind: Namespace.Kind, full_name: str = "") -> Namespace:

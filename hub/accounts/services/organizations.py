@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from foundation.database.held_rows import held_row
 from hub.accounts import policies
 from hub.accounts.errors import LastAdmin, MemberNotFound, NameTaken
 from hub.accounts.models import Membership, Namespace, Role, User, Visibility, name_key
 from hub.accounts.principals import Principal
 from hub.accounts.services.namespaces import Profile, insert_namespace, update_profile
 from hub.accounts.signals import member_removed, member_set, namespace_created
-from hub.held_rows import held_row
 
 
 def create_organization(

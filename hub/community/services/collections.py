@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from foundation.database.conflicts import duplicate_as
+from foundation.database.held_rows import held_row
 from foundation.errors import Invalid
 from hub.accounts import policies as accounts
 from hub.accounts import selectors as namespaces
@@ -34,7 +35,6 @@ from hub.community.models.collections import (
     NOTE_CHARS_MAX,
 )
 from hub.community.selectors import collections as selectors
-from hub.held_rows import held_row
 from hub.repos import selectors as repos
 
 PAPER = re.compile(r"\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+/\d{7}")

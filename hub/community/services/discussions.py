@@ -8,6 +8,7 @@ from typing import NewType
 from django.db import transaction
 from django.db.models import F, Max
 
+from foundation.database.held_rows import held_row
 from foundation.errors import Invalid
 from hub.accounts.principals import Principal
 from hub.community import policies, tasks
@@ -15,7 +16,6 @@ from hub.community.errors import CommentHidden, CommentNotFound, StatusRefused
 from hub.community.models import Discussion, DiscussionEvent, EventType, PastText, Status
 from hub.community.models.discussions import NEXT, TEXT_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN
 from hub.community.signals import comment_changed, comment_written, discussion_changed, discussion_opened
-from hub.held_rows import held_row
 from hub.repos import locking
 from hub.repos.models import Repository
 

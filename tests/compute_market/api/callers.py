@@ -8,8 +8,8 @@ from typing import Any
 
 from django.test import Client
 
-from compute_market.clock import HOUR
 from compute_market.offers.models import Product
+from foundation.clock import HOUR
 from hub.accounts.models import User
 from tests.clock import BEGUN
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from compute_market.clock import database_now
 from compute_market.offers.models import Node, Product
+from foundation.clock import database_now
 from hub.accounts.principals import Principal
 from tests.compute_market.api.callers import Trader
 from tests.factories import exchange, market

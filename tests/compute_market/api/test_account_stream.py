@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from compute_market.api import account_stream
-from compute_market.clock import database_now
 from compute_market.leases import jobs as leasing
 from compute_market.leases.models import Lease
 from compute_market.ledger import account_events
@@ -19,6 +18,7 @@ from compute_market.matching.clearing import worker
 from compute_market.matching.models import Order
 from compute_market.matching.views import fills
 from compute_market.offers.models import Node, Product
+from foundation.clock import database_now
 from hub.accounts.principals import Principal
 from tests.compute_market.api.callers import BASE, Trader, order
 from tests.factories import exchange, market

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from compute_market.clock import database_now
 from compute_market.leases import jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease
 from compute_market.ledger.models import Account
 from compute_market.offers import services as supply
 from compute_market.offers.models import Node, Product
+from foundation.clock import database_now
 from hub.interface import SYSTEM
 from tests.compute_market.api.callers import Trader, order
 from tests.factories import exchange

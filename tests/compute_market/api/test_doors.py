@@ -13,7 +13,6 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import translation
 
-from compute_market.clock import database_now
 from compute_market.leases.models import Work
 from compute_market.ledger import services as ledger
 from compute_market.ledger.errors import MoneyFull
@@ -23,6 +22,7 @@ from compute_market.matching.intake import services
 from compute_market.matching.models import Order
 from compute_market.matching.views import statements
 from compute_market.offers.models import Node, Product
+from foundation.clock import database_now
 from hub.interface import SYSTEM
 from tests.compute_market.api.callers import BASE, Trader, order
 from tests.factories import exchange

@@ -11,9 +11,9 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from compute_market.clock import HOUR
 from compute_market.matching.models import Command, Order
 from compute_market.offers.models import Node, Product
+from foundation.clock import HOUR
 from tests.compute_market.api.callers import BASE, Trader, midnight, order
 
 pytestmark = pytest.mark.django_db

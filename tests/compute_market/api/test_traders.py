@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from compute_market.clock import database_now, floor_minute
 from compute_market.leases import jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
 from compute_market.offers.models import Node, Product
+from foundation.clock import database_now, floor_minute
 from hub.accounts.principals import Principal
 from tests.compute_market.api.callers import BASE, Trader, order
 from tests.factories import exchange, market

@@ -6,13 +6,13 @@ import pytest
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
-from compute_market.clock import HOUR, database_now
 from compute_market.demo import cast, jobs
 from compute_market.leases import jobs as lease_jobs
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Level, Order, Trade
 from compute_market.matching.views import marketdata
 from compute_market.offers.models import Node, Product, Provider, Shard
+from foundation.clock import HOUR, database_now
 from tests.factories import exchange
 
 pytestmark = pytest.mark.django_db

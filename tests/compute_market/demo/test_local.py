@@ -11,7 +11,6 @@ import pytest
 from django.core.management import call_command
 
 from bazaar.server import local_node
-from compute_market.clock import database_now
 from compute_market.demo import local, tasks
 from compute_market.leases import jobs as lease_jobs
 from compute_market.leases import services as leasing
@@ -22,6 +21,7 @@ from compute_market.offers import services as offers
 from compute_market.offers.models import HardwareReport, Node
 from compute_market.runners import cpu_slices
 from compute_market.runners.cpu_slices import GIGABYTE
+from foundation.clock import database_now
 from hub.accounts.models import Role
 from hub.accounts.services import set_member
 from hub.interface import SYSTEM, Principal, User

@@ -10,11 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from compute_market.clock import database_now
 from compute_market.ledger.models import Reservation
 from compute_market.matching.intake import services
 from compute_market.matching.models import Command, Intake
 from compute_market.offers.models import Node
+from foundation.clock import database_now
 from hub.accounts.principals import Principal
 from tests.factories.exchange import buy, drain, sell
 from tests.factories.market import NOON, lease

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from compute_market.clock import database_now
 from compute_market.matching import jobs, tasks
 from compute_market.matching.clearing import checks
 from compute_market.matching.errors import (
@@ -17,6 +16,7 @@ from compute_market.matching.errors import (
 )
 from compute_market.matching.intake import listings, services
 from compute_market.offers.models import Node
+from foundation.clock import database_now
 from hub.accounts.principals import Principal
 from tests.clock import BEGUN
 from tests.factories import exchange

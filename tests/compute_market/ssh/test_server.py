@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compute_market.clock import database_now, floor_minute
 from compute_market.leases import jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease
 from compute_market.ssh import server
+from foundation.clock import database_now, floor_minute
 from hub.accounts import services as accounts
 from hub.accounts.models import SshKey
 from hub.interface import Principal, User

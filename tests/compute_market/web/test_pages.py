@@ -9,12 +9,12 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from compute_market.clock import database_now, floor_minute
 from compute_market.leases import jobs, services
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
 from compute_market.offers.models import Node, Product
 from compute_market.web import board, charts
+from foundation.clock import database_now, floor_minute
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import buy, drain, rich, sell

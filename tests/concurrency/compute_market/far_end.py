@@ -6,13 +6,13 @@ import random
 from datetime import timedelta
 from typing import Any
 
-from compute_market.clock import database_now
 from compute_market.ledger import checks as ledger_checks
 from compute_market.matching.clearing import checks, replay
 from compute_market.matching.intake import services
 from compute_market.matching.models import Order, Trade
 from compute_market.matching.views import selectors
 from compute_market.offers.models import Product
+from foundation.clock import database_now
 from hub.accounts.models import Namespace, User
 from hub.accounts.principals import Principal
 from tests.factories import exchange, market

@@ -9,12 +9,12 @@ from threading import Event
 
 import pytest
 
-from compute_market.clock import database_now
 from compute_market.ledger import account_events
 from compute_market.ledger.account_events import NumberedEvent
 from compute_market.ledger.models import Account, AccountStream
 from compute_market.matching.clearing import drain, shard_engines, worker
 from compute_market.matching.models import Order, Trade
+from foundation.clock import database_now
 from tests.concurrency.compute_market.test_matching_races import Floor
 from tests.concurrency.races import race
 from tests.factories.market import namespace_of

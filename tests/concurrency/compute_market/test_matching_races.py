@@ -24,7 +24,6 @@ from django.conf import settings as django_settings
 from django.db import connections
 from django.db.models.expressions import RawSQL
 
-from compute_market.clock import database_now
 from compute_market.ledger import checks as ledger_checks
 from compute_market.ledger.models import Account
 from compute_market.matching import tasks
@@ -35,6 +34,7 @@ from compute_market.matching.intake.group_commit import GroupCommit
 from compute_market.matching.models import Command, Cursor, Order, Trade
 from compute_market.matching.views import selectors
 from compute_market.offers.models import Node, Product
+from foundation.clock import database_now
 from hub.accounts.principals import Principal
 from tests.concurrency.races import kinds, race
 from tests.factories import exchange

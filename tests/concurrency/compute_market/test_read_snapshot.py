@@ -11,11 +11,11 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection, connections
 
-from compute_market.clock import database_now
 from compute_market.ledger.models import Transfer
 from compute_market.matching.clearing import shard_engines, worker
 from compute_market.matching.intake import services
 from compute_market.read_snapshot import read_snapshot
+from foundation.clock import database_now
 from tests.concurrency.races import race
 from tests.factories import exchange
 from tests.factories.exchange import BUY, SELL

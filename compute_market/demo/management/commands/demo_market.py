@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from compute_market.clock import database_now
 from compute_market.demo import cast, jobs
+from foundation.clock import database_now
 
 
 class Command(BaseCommand):

@@ -4,8 +4,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from compute_market.clock import database_now
 from compute_market.demo import local
+from foundation.clock import database_now
 
 
 class Command(BaseCommand):

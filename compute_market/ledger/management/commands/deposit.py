@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from compute_market.clock import database_now
 from compute_market.ledger import services
+from foundation.clock import database_now
 from foundation.errors import Refusal
 from hub.interface import SYSTEM, get_namespace
 

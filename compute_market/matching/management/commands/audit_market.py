@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from compute_market.clock import database_now
 from compute_market.leases import checks as leases
 from compute_market.ledger import checks as ledger
 from compute_market.matching.clearing import checks as matching
 from compute_market.offers import checks as offers
 from compute_market.read_snapshot import read_snapshot
+from foundation.clock import database_now
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from compute_market.clock import database_now
 from compute_market.matching.intake import services
+from foundation.clock import database_now
 from hub.interface import SYSTEM
 
 

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
-from compute_market import clock
 from compute_market.offers import listing
+from foundation import clock
 
 
 class Command(BaseCommand):

@@ -13,12 +13,12 @@ from celery.signals import before_task_publish
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compute_market.clock import database_now
 from compute_market.matching import jobs
 from compute_market.matching.clearing import drain, shard_engines, tasks, wakeups, worker
 from compute_market.matching.intake import services
 from compute_market.matching.models import Cursor, Level, Order, Outbox, Snapshot, Trade
 from compute_market.offers.models import Node
+from foundation.clock import database_now
 from foundation.redis_connection import hasty_connection
 from hub.accounts.principals import Principal
 from tests.factories import exchange

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from compute_market.clock import database_now
 from compute_market.matching import commandlog, jobs
 from compute_market.matching.engine.commands import Configure
 from compute_market.matching.intake import listings
@@ -12,6 +11,7 @@ from compute_market.matching.intake.terms import PRICE_MAX_MICROS
 from compute_market.matching.models import Command, Listing
 from compute_market.offers.models import Node, Product
 from compute_market.offers.signals import product_changed
+from foundation.clock import database_now
 from hub.interface import Principal
 from tests.factories import exchange
 from tests.factories.exchange import again, buy, drain

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from compute_market.clock import HOUR
 from compute_market.matching.intake import services
 from compute_market.matching.models import Order
 from compute_market.matching.views import explain
 from compute_market.offers.models import Node, Product
+from foundation.clock import HOUR
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import BUY, FOK, MIDNIGHT, buy, drain, sell

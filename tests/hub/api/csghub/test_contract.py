@@ -16,9 +16,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from bazaar.instances import model_of
-from compute_market.clock import database_now
 from compute_market.leases.models import Lease, Work
 from compute_market.offers.models import Product
+from foundation.clock import database_now
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.repos.models import Repository

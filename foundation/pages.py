@@ -1,4 +1,4 @@
-"""What every page, of either house, does with a request: who asks, run a form's use case, render."""
+"""What pages of every house do with a request: run a form's use case, render a template or a part of it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,9 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from foundation import credentials
 from foundation.errors import Refusal, Unauthenticated
-from hub.accounts.models import User
-from hub.accounts.principals import ANONYMOUS, Principal
 
 T = TypeVar("T")
-
-
-def actor_of(request: HttpRequest) -> Principal:
-    """The signed-in person. Tokens do not open pages; CSRF is checked by Django's middleware before."""
-    known: Principal | None = getattr(request, "principal", None)
-    if known is None:
-        user = credentials.of_session(request)
-        known = Principal(user=user) if isinstance(user, User) else ANONYMOUS
-        request.principal = known  # type: ignore[attr-defined]
-    return known
 
 
 def submit(
