@@ -18,7 +18,7 @@ class RawPathMiddleware:
 
     WSGI decodes `%2F` early, and then `tree/refs%2Fpr%2F1` cannot be told from a deeper path. So
     `request.path_info` is set to the encoded path, and every URL converter decodes its own segment
-    (`bazaar`'s converters in `hub.api.converters`). `request.mount` is the prefix under which the
+    (`bazaar`'s converters in `hub.converters`). `request.mount` is the prefix under which the
     Hugging Face wire was entered: `""`, `/hf`, `/csg` or `/ms`.
     """
 

@@ -30,7 +30,7 @@ from compute_market.leases.models import Lease, LogChunk, Work
 from compute_market.leases.states import LIVE, NEXT, RUNNING, State
 from compute_market.offers.models import GpuHold, Node
 from foundation import clock
-from foundation.database.held_rows import held_row
+from foundation.held_rows import held_row
 from hub.interface import Principal
 
 ARGUMENTS_MAX = 256

@@ -19,7 +19,7 @@ from django.db.models import Exists, Max, Min, OuterRef
 from compute_market import event_channel
 from compute_market.ledger.models import Account, AccountEvent, AccountStream
 from foundation.database import bulk_sql
-from foundation.database.held_rows import held_row
+from foundation.held_rows import held_row
 
 CHANGES_A_ROW = 100
 """A bulk of a thousand orders is several events, so that none outgrows a reader's buffer."""

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from compute_market.ledger import policies
 from compute_market.ledger.models import TokenBudget, TokenPurchase
-from foundation.database.held_rows import held_row
+from foundation.held_rows import held_row
 from hub.interface import Principal
 
 

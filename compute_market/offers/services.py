@@ -40,7 +40,7 @@ from compute_market.offers.signals import (
 )
 from foundation import clock
 from foundation.database.bulk_sql import add_rows
-from foundation.database.held_rows import held_row
+from foundation.held_rows import held_row
 from hub.interface import Principal
 
 REASON_CHARS_MAX = 300

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NewType
 
-from foundation.database.held_rows import held_row
+from foundation.held_rows import held_row
 from hub.accounts.models import Namespace, User
 from hub.repos import policies
 from hub.repos.models import Repository

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import transaction
 
 from foundation.database.conflicts import duplicate_as
-from foundation.database.held_rows import held_row
 from foundation.errors import Invalid
+from foundation.held_rows import held_row
 from hub import gitstore
 from hub.accounts import policies as account_policies
 from hub.accounts import selectors as accounts

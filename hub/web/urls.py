@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from hub.api import converters as _converters  # noqa: F401 - registers the converters used below
+from hub import converters as _converters  # noqa: F401 - registers the converters used below
 from hub.web import links
 from hub.web.views import (
     account,

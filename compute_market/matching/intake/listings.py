@@ -9,7 +9,7 @@ from compute_market.matching.engine.commands import Configure, Trading
 from compute_market.matching.intake.terms import PRICE_MAX_MICROS
 from compute_market.matching.models import Listing, Trade
 from compute_market.offers.models import Product
-from foundation.database.held_rows import held_row
+from foundation.held_rows import held_row
 
 BASIS = 10_000
 # The most that an index may move at once, and the least change that is sent to the engine.

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from foundation.database.conflicts import duplicate_as
-from foundation.database.held_rows import held_row
 from foundation.errors import Invalid
+from foundation.held_rows import held_row
 from hub.accounts import policies
 from hub.accounts.errors import NameReserved, NameTaken
 from hub.accounts.models import Namespace, NamespaceRedirect, Role, name_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from foundation.database.held_rows import held_row
+from foundation.held_rows import held_row
 from hub.accounts import policies
 from hub.accounts.errors import LastAdmin, MemberNotFound, NameTaken
 from hub.accounts.models import Membership, Namespace, Role, User, Visibility, name_key

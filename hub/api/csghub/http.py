@@ -7,8 +7,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter
 
+from hub import converters  # noqa: F401 - registers the converters
 from hub.accounts.principals import Principal
-from hub.api import converters  # noqa: F401 - registers the converters
 from hub.api.authentication import principal_of
 from hub.api.csghub import errors
 from hub.api.dispatch import View, by_method

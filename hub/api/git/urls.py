@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from hub.api import converters  # noqa: F401 - registers the converters
+from hub import converters  # noqa: F401 - registers the converters
 from hub.api.git import lfs, smart
 from hub.api.git.errors import render_json, render_text
 from hub.api.git.http import route, signed_route

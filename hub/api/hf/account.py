@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from foundation import bodies
+from hub import converters  # noqa: F401 - registers the converters
 from hub.accounts import policies as accounts_policies
 from hub.accounts import selectors as accounts
 from hub.accounts.models import AccessToken, User
 from hub.accounts.principals import Principal
-from hub.api import converters  # noqa: F401 - registers the converters
 from hub.api.hf.http import actor, endpoint, repository, route
 from hub.api.json import json_body, json_response, text_of, timestamp
 from hub.repos import policies

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver
 
-from hub.api import converters  # noqa: F401 - registers the converters
+from hub import converters  # noqa: F401 - registers the converters
 from hub.api.modelscope import accounts, content, repositories, unsupported
 
 urlpatterns: list[URLPattern | URLResolver] = [

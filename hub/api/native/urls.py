@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from hub.api import converters  # noqa: F401 - registers the converters
+from hub import converters  # noqa: F401 - registers the converters
 from hub.api.native.views import accounts, community, organizations, repositories
 
 _repository = "repositories/<str:kind>/<repo_id:repo_id>"

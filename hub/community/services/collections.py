@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from foundation.database.conflicts import duplicate_as
-from foundation.database.held_rows import held_row
 from foundation.errors import Invalid
+from foundation.held_rows import held_row
 from hub.accounts import policies as accounts
 from hub.accounts import selectors as namespaces
 from hub.accounts.models import Namespace, Role

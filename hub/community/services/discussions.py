@@ -8,8 +8,8 @@ from typing import NewType
 from django.db import transaction
 from django.db.models import F, Max
 
-from foundation.database.held_rows import held_row
 from foundation.errors import Invalid
+from foundation.held_rows import held_row
 from hub.accounts.principals import Principal
 from hub.community import policies, tasks
 from hub.community.errors import CommentHidden, CommentNotFound, StatusRefused
