@@ -10,7 +10,8 @@ from django.db import connection, transaction
 
 @contextmanager
 def read_snapshot() -> Iterator[None]:
-    """What is read inside is as one commit left it; nobody waits for us, and nothing may be written.
+    """Run the block in a read-only snapshot of the database: all reads see the same commit, and lock nobody
+    out.
 
     Inside a transaction that has begun already (a test's) it is that transaction's view.
     """

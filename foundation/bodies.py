@@ -1,4 +1,4 @@
-"""How much of a request's body may be read: little, until the caller is known or has a right to the call."""
+"""Limits on request bodies: small until the caller is known or has permission for the call."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 
-# What is read of a body whose caller nobody knows: forms to sign in or to sign up, a short JSON object.
+# Bytes of the body of an unknown caller: enough for forms to sign in or up, and a short JSON object.
 UNKNOWN_BYTES_MAX = 16 * 1024
-# What a door lets anybody send who may read what the call is about: long lists of names, for instance.
+# Bytes that a caller may send who may read the repository of the call: enough for long lists of names.
 READER_BYTES_MAX = 1024 * 1024
 # Large objects: what receives them counts.
 UNLIMITED = 1 << 62

@@ -3,7 +3,7 @@
 It differs from Django's own Redis backend in what the hub needs:
 
 - It uses the pool of `redis_connection`, and its keys lie in this deployment's own space.
-- Values are kept as JSON, not pickled: whoever can write to that Redis cannot run code here.
+- Values are kept as JSON, not pickled, so somebody who can write to that Redis cannot run code here.
 - Without Redis it is an empty cache, and its callers compute their answers anew.
 - Time-outs may be parts of a second.
 """

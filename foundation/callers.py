@@ -1,4 +1,4 @@
-"""Where a request comes from, as the server saw it."""
+"""The origin of a request, as the server saw it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def network_of(address: str) -> str:
 
 
 def is_on_this_machine(request: HttpRequest) -> bool:
-    """Whether a program on this machine made the request, and did not pass on somebody else's.
+    """True if a program on this machine made the request, and did not forward it for another machine.
 
     Behind a front server the answer is always no: its own connection may come from loopback.
     """

@@ -41,7 +41,7 @@ class Limit:
         return 0
 
     def seconds_to_wait(self, *caller: str) -> int:
-        """What `take` would give, without counting anything."""
+        """The result that `take` would have, without counting anything."""
         if self.amount <= 0:
             return 0
         with contextlib.suppress(redis.RedisError):

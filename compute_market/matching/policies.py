@@ -1,4 +1,6 @@
-"""Who may trade for a namespace, and who may stop the market: the ledger's rules, by the market's names."""
+"""Permissions to trade for a namespace and to stop the market. They are the ledger's rules under the market's
+names.
+"""
 
 from compute_market.ledger.policies import (
     buying_namespaces,

@@ -33,7 +33,7 @@ def from_minutes(minutes: int) -> datetime:
 
 
 def notional_micros(*, gpu_minutes: int, price_micros_per_gpu_hour: int) -> int:
-    """What GPU-minutes cost at a price on the tick."""
+    """The cost of GPU-minutes at a price on the tick."""
     return gpu_minutes * (price_micros_per_gpu_hour // MINUTES_PER_HOUR)
 
 

@@ -1,12 +1,14 @@
-"""How an agent proves who it is: an HMAC over each request, with a number that is used once.
+"""Authentication of agents: an HMAC over each request, with a number that is used once.
 
 The agent's secret is derived from the hub's own key and the public `agent_key_id`, so the database holds
 nothing that could sign. A request carries the time, a nonce, and the fingerprint of the machine; replayed,
-delayed and moved requests are refused. An agent has several threads, so requests may arrive in another order
-than they were signed in: the last `WINDOW` numbers are each accepted once, as in IPsec (RFC 4303, 3.4.3).
+delayed and altered requests are refused. An agent has several threads, so requests may arrive in another
+order than they were signed in: the last `WINDOW` numbers are each accepted once, as in IPsec (RFC 4303,
+3.4.3).
 
-A refusal because of the time or the nonce says what the hub expects. The agent then signs again, so a wrong
-clock or a lost counter stops no node; only the holder of the key gets that far.
+A refusal because of the time or the nonce contains the value that the hub expects, and the agent signs again.
+So a node with a wrong clock or a lost counter continues. Only requests with a correct signature get this
+answer.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ ENROLMENT_PREFIX = "mbe_"
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What an agent's request says of itself: the time in Unix seconds, the body's SHA-256 in hex."""
+    """The signature headers of a request: the time in Unix seconds, the body's SHA-256 in hex."""
 
     key_id: str
     timestamp: int
@@ -51,7 +53,7 @@ class SignedRequest:
     body_digest: str
 
     def text(self) -> bytes:
-        """What is signed."""
+        """The text that is signed."""
         lines = (self.method, self.path, self.timestamp, self.nonce, self.instance, self.body_digest)
         return "\n".join(str(line) for line in lines).encode()
 
@@ -65,7 +67,7 @@ def new_enrolment_key() -> str:
 
 
 def digest(secret: str) -> str:
-    """How an enrolment key is kept. It holds 256 random bits, so no slow hash is needed."""
+    """The stored form of an enrolment key. The key has 256 random bits, so no slow hash is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -80,7 +82,7 @@ def sign(request: SignedRequest) -> str:
 
 
 def is_known(key_id: str) -> bool:
-    """Whether a node has this key; whoever sends it may be somebody else."""
+    """True if a node has this key. It does not prove that the sender is that node."""
     return _by_key.first(key_id=key_id) is not None
 
 

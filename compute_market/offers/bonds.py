@@ -20,7 +20,9 @@ from compute_market.offers.signals import Fact, announce, node_bond_fell_short, 
 
 
 class Bond(NamedTuple):
-    """What a provider has posted, and what its declared hardware asks for; micro-credits."""
+    """The bond that a provider has posted, and the bond that its declared hardware requires;
+    micro-credits.
+    """
 
     posted_micros: int
     needed_micros: int
@@ -43,8 +45,8 @@ def bond_of(provider: Provider) -> Bond:
 def lock(*, provider_ids: Collection[int], node_id: int | None = None) -> dict[int, Node]:
     """Lock providers, then their declared nodes and one node more, each by ascending id; by id.
 
-    Whoever changes how a node's hardware is known, or which nodes are retired, holds the provider, so the
-    nodes for which the bond stands cannot change meanwhile. Accounts are locked before.
+    Every change of a node's kind of report, or of its retirement, holds the provider's lock. So the nodes
+    that the bond covers cannot change meanwhile. Accounts are locked before.
     """
     if not provider_ids:
         return {}

@@ -1,4 +1,4 @@
-"""What must always hold of supply. Run after every market test and by `manage.py audit_market`."""
+"""Invariants of supply. They are checked after every market test and by `manage.py audit_market`."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from compute_market.offers.models import DeviceClaim, HardwareReport, Node
 
 
 def identities(devices: Iterable[Device], *, instance: str, method: str) -> dict[str, Device]:
-    """What the devices of a report are known by across all nodes → the device.
+    """The devices of a report, by the key that identifies each across all nodes.
 
-    A measured device is known by its UUID; one without a UUID by its place: the fingerprint of the machine,
-    what the device is, and its index. A declared one is not known.
+    A measured device is identified by its UUID, or, without one, by the fingerprint of the machine, the model
+    and the index. A declared device has no key.
     """
     if method == HardwareReport.Method.DECLARED:
         return {}

@@ -11,9 +11,9 @@ from compute_market.offers.models import GPUS_A_NODE_MAX, HardwareReport, Node, 
 
 TEXT_MAX = 120
 HOST_FACTS_MAX, HOST_NAME_MAX, HOST_TEXT_MAX = 40, 40, 200
-# What tools print where a device has no identity of its own.
+# Values that tools print for devices without an identity of their own.
 NO_IDENTITY = frozenset({"0", "0x0", "n/a", "none", "unknown"})
-# What a device says it has may lie this far below or above the round figure it is sold by.
+# Reported memory may differ this much from the round figure of the product, in percent.
 MEMORY_TOLERANCE_PERCENT = 12
 
 
@@ -54,7 +54,7 @@ def read_devices(value: object) -> list[Device]:
 
 
 def read_host(host: Mapping[str, Any]) -> dict[str, str]:
-    """What an agent says of the machine around the devices: at most 40 short, printable texts."""
+    """The agent's description of the machine: at most 40 short, printable texts."""
     return {
         _printable(key)[:HOST_NAME_MAX]: _printable(value)[:HOST_TEXT_MAX]
         for key, value in list(host.items())[:HOST_FACTS_MAX]
@@ -84,7 +84,7 @@ def verdict(node: Node, product: Product, devices: list[Device], method: str) ->
 
 
 def is_model(product: Product, model: str) -> bool:
-    """Whether a device that names itself so is what the product sells."""
+    """True if a device with this name is of the product's model."""
     name = model.lower()
     groups = product.fragments or [[product.gpu]]
     return any(all(word in name for word in group) for group in groups)

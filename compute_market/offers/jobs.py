@@ -1,4 +1,4 @@
-"""What happens to supply by itself: nodes fall silent, old evidence is let go."""
+"""Jobs of supply: they mark nodes as silent, and delete old reports."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from compute_market.offers.catalogue import ACCELERATORS, Accelerator
 from compute_market.offers.models import Product, Shard
 from compute_market.offers.signals import product_changed
 
-# What a tier costs in percent of the reference price, and how many days ahead its windows may end.
+# The price of a tier in percent of the reference price, and how many days ahead its windows may end.
 TIERS = {"reserved": (100, 90), "spot": (55, 7)}
 TICK_MICROS = 60_000
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Mod
 from django.utils.translation import gettext_lazy as _
 
 GPUS_A_NODE_MAX = 256
-# How far requests of one agent may overtake each other: the bits of a signed 64-bit column.
+# Number of requests of one agent that may overtake each other: the bits of a signed 64-bit column.
 NONCE_WINDOW = 62
 
 
@@ -25,7 +25,7 @@ class Shard(models.Model):
 
 
 class Product(models.Model):
-    """What is traded: a kind of GPU in a region, on a tier, with an interconnect."""
+    """A traded product: a kind of GPU in a region, on a tier, with an interconnect."""
 
     class State(models.TextChoices):
         OPEN = "open", _("open")
@@ -191,12 +191,12 @@ class Node(models.Model):
 
     @property
     def is_declared(self) -> bool:
-        """Whether nobody has measured its hardware: it is what its provider says."""
+        """True if its hardware was declared by its provider, and never measured."""
         return self.hardware == HardwareReport.Method.DECLARED
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether the engine was told to keep its offers off the book."""
+        """True if the engine has an order to keep the node's offers off the book."""
         return self.state != Node.State.READY or self.is_stale or self.lacks_bond
 
     @property
@@ -207,7 +207,9 @@ class Node(models.Model):
         return "Its provider's bond is too small for declared hardware."
 
     def is_tradable(self, now: datetime) -> bool:
-        """Whether it may be offered: an accepted report, a bond if it is declared, a fresh heartbeat."""
+        """True if the node can be offered: it has an accepted report, a bond if it is declared, and a fresh
+        heartbeat.
+        """
         return (
             not self.is_withdrawn
             and self.last_heartbeat_at is not None
@@ -242,7 +244,7 @@ class EnrolmentKey(models.Model):
 
 
 class HardwareReport(models.Model):
-    """What an agent found in its machine, or what its provider declares to be there."""
+    """A report of the hardware: measured by the agent, or declared by the provider."""
 
     class Method(models.TextChoices):
         NVML = "nvml", "NVML"
@@ -340,5 +342,5 @@ class GpuHold(models.Model):
 
 
 def stale_after() -> timedelta:
-    """How long after its last heartbeat a node stops being tradable."""
+    """Time since the last heartbeat after which a node is no longer tradable."""
     return timedelta(seconds=settings.MARKET_NODE_STALE_SECONDS)

@@ -1,4 +1,4 @@
-"""Who may supply, and who sees a provider's nodes."""
+"""Permissions to supply, and to see a provider's nodes."""
 
 from __future__ import annotations
 

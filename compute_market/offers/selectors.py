@@ -58,7 +58,7 @@ def get_provider(*, actor: Principal, namespace_id: int) -> Provider:
 
 
 def has_demo() -> bool:
-    """Whether some of the supply is the demo market's, which nobody should take for machines."""
+    """True if part of the supply belongs to the demo market, which pages must say."""
     return Provider.objects.filter(is_demo=True).exists()
 
 
@@ -78,5 +78,5 @@ def get_node(*, actor: Principal, node_id: int) -> Node:
 
 
 def newest_report(node: Node) -> HardwareReport | None:
-    """What the node's agent reported last."""
+    """The last report of the node's agent."""
     return node.hardware_reports.order_by("-pk").first()

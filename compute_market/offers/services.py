@@ -52,7 +52,7 @@ INSTANCE_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What an agent gets when it enrols: its node, and the two halves of its key."""
+    """The result of an enrolment: the node, and the two halves of its key."""
 
     node: Node
     key_id: str
@@ -180,7 +180,7 @@ def enrol(*, key: str, instance: str, runners: Sequence[str], now: datetime) -> 
 
 
 def authenticate_agent(*, request: agents.SignedRequest, now: datetime) -> Node:
-    """Whose agent sent this request; its nonce is spent.
+    """Return the node whose agent sent this request, and use its nonce up.
 
     Raises: AgentRefused, AgentReplayed, AgentElsewhere.
     """

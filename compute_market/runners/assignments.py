@@ -1,4 +1,4 @@
-"""What the hub wants of this node, checked before any of it becomes a path, an argument or a signal.
+"""The hub's assignments for this node, checked before any value becomes a path, an argument or a signal.
 
 The hub's answer is trusted no further than needed: identifiers must be UUIDs or integers, texts are bounded.
 """
@@ -38,7 +38,7 @@ class ServedPort:
 
 @dataclass(frozen=True, slots=True)
 class TunnelTicket:
-    """What proves to the hub's tunnels that this agent runs a work until then."""
+    """The ticket that proves to the hub's tunnels that this agent runs a work until a time."""
 
     ticket: str
     secret: str

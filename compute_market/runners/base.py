@@ -1,6 +1,6 @@
-"""What it takes to run work on a node. Pure Python, standard library only: agents use it.
+"""The interface of runners, which run work on a node. Standard library only, because agents use it.
 
-A runner starts one command and tells how it goes. It knows nothing of leases, orders or money.
+A runner starts one command and reports its state. It does not know leases, orders or money.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended. `exit_code` is None if it never ran or nobody saw its end; `reason` says why.
+    """The end of a command. `exit_code` is None if it never ran or its end was not observed; `reason` says
+    why.
 
     A process that a signal ended has the signal's negative number; container engines say 128 plus the number.
     """
@@ -39,7 +40,8 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """How one more command is run where a work runs: with its rights, in its folder, in its container.
+    """How to run one more command beside a running work: with its permissions, in its folder, in its
+    container.
 
     `before` is called in the new process, just before it becomes the command.
     """
@@ -54,10 +56,10 @@ class Running(Protocol):
     """A command that was started. No method waits for it."""
 
     def has_begun(self) -> bool:
-        """Whether the command itself runs or ran; before that its image is fetched, for example."""
+        """True if the command itself runs or ran; before that, for example, its image is fetched."""
 
     def poll(self) -> Ended | None:
-        """How it ended, or None while it, or a child of it, runs."""
+        """The end of the command, or None while it, or a child of it, runs."""
 
     def read(self, offset: int, limit: int) -> tuple[int, bytes]:
         """Output (both streams, as they came) from a byte on, and at which byte it begins.
@@ -81,7 +83,7 @@ class Runner(Protocol):
     name: str
 
     def is_available(self) -> bool:
-        """Whether this machine has what the runner needs."""
+        """True if this machine has what the runner needs."""
 
     def start(self, job: Job, *, ends_at: float) -> Running:
         """Start a command that ends at a time (`clocks.boot_seconds`) at the latest.
@@ -90,12 +92,12 @@ class Runner(Protocol):
         """
 
     def address(self, job: Job, port: int) -> tuple[str, int]:
-        """Where on this machine a port of the running command is reached. Raises: OSError while it is not."""
+        """The local address of a port of the running command. Raises: OSError while it is not reachable."""
 
     def inside(
         self, job: Job, words: Sequence[str], *, environment: Mapping[str, str], has_terminal: bool
     ) -> Inside:
-        """How a command is run beside the running one, with these variables more. Raises: OSError."""
+        """How to run a command beside the running one, with these additional variables. Raises: OSError."""
 
     def adopt(self, folder: Path, *, ends_at: float) -> Running | None:
         """Take over what an agent before this one started in a folder; None if nothing is known of it."""

@@ -28,10 +28,10 @@ CONTAINER_GRACE_S = 10.0
 ENGINE_SLACK_S = 10.0
 # A supervisor that is killed is replaced so often for one container.
 REPLACED_MAX = 5
-# What `port` prints of a published port, and where an engine says which network a container is in.
+# Patterns of the output of `port` and of the name of a container's network.
 PUBLISHED = re.compile(r"^127\.0\.0\.1:(\d+)$", re.MULTILINE)
 NETWORK = "{{.HostConfig.NetworkMode}}"
-# What tells NVIDIA's runtime hook which GPUs to add: nobody but the engine may say it.
+# Variables that tell NVIDIA's runtime hook which GPUs to add: only the engine may set them.
 HOOK_VARIABLE = "NVIDIA_VISIBLE_DEVICES"
 NO_CGROUPS = "--cgroups=disabled"
 
@@ -64,7 +64,7 @@ class ContainerRunner:
         self._addresses: dict[tuple[str, int], int] = {}
 
     def is_available(self) -> bool:
-        """Whether the program is there and its engine answers: a client without its service runs nothing."""
+        """True if the program exists and its engine answers: a client without its service runs nothing."""
         if shutil.which(self.engine[0]) is None or shutil.which(self.name) is None:
             return False
         return tell(self.engine, "info", timeout_s=INFO_TIMEOUT_S)
@@ -170,7 +170,7 @@ class RunningContainer(Supervised):
 
 
 def answer(engine: Sequence[str], *words: str) -> str:
-    """What the engine says to a question; empty where it says nothing."""
+    """The engine's answer to a query; empty if it has none."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         done = subprocess.run(  # noqa: S603
             [*engine, *words],
@@ -221,7 +221,8 @@ def create_words(
         # The supervisor keeps the newest output; the engine's own log would grow without end.
         "--log-driver",
         "none",
-        # Z: where SELinux keeps containers from the machine's files, this folder is theirs.
+        # Z: SELinux then labels this folder for the container, which it otherwise keeps from the machine's
+        # files.
         "--volume",
         f"{job.folder / 'work'}:/work:Z",
         "--workdir",

@@ -25,7 +25,9 @@ CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 
 @dataclass(frozen=True, slots=True)
 class CpuSlices:
-    """How the parts are cut: `product` as `cpu2-x86-4g`, its cores and bytes, and the usable processors."""
+    """The parts of a machine: `product` as `cpu2-x86-4g`, cores and bytes of each part, and the usable
+    processors.
+    """
 
     product: str
     cores: int
@@ -50,7 +52,7 @@ class CpuSlices:
         ]
 
     def environment(self, slices: Sequence[int]) -> dict[str, str]:
-        """What tells numeric libraries how many threads to start."""
+        """Variables that set the number of threads of numeric libraries."""
         return {"OMP_NUM_THREADS": str(len(self.processors_of(slices)))}
 
     def devices(self, count: int, *, fingerprint: str) -> list[dict[str, Any]]:
@@ -110,7 +112,7 @@ def machine_memory_bytes() -> int:
 
 
 def processor_name() -> str:
-    """What the processor calls itself."""
+    """The model name of the processor."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

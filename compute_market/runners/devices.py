@@ -1,4 +1,4 @@
-"""What accelerators this machine has: asked of the vendors' tools where they are, else declared.
+"""The accelerators of this machine: measured by the vendors' tools if they are installed, else declared.
 
 Standard library only (and NVML's Python module where it is installed): the agent is assembled from this.
 """
@@ -24,9 +24,9 @@ MEGABYTE = 1024 * 1024
 
 
 def probe() -> tuple[str, list[dict[str, Any]]]:
-    """How the devices were found (`nvml`, `nvidia-smi`, `rocm-smi`, `npu-smi`) and what they are.
+    """The tool that found the devices (`nvml`, `nvidia-smi`, `rocm-smi`, `npu-smi`) and the devices.
 
-    Gives `("", [])` where no tool finds any.
+    Returns `("", [])` if no tool finds any.
     """
     for method, find in (
         ("nvml", _by_nvml),
@@ -69,7 +69,7 @@ def host() -> dict[str, str]:
 
 
 def machine_fingerprint() -> str:
-    """What tells this machine from others, and nothing else about it: a hash."""
+    """A fingerprint of this machine: a hash that reveals nothing else about it."""
     parts = [hex(uuid.getnode()), socket.gethostname()]
     for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         with contextlib.suppress(OSError):

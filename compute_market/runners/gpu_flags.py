@@ -1,8 +1,8 @@
-"""How a container is given some of a machine's accelerators and no others, vendor by vendor.
+"""Options that give a container some of a machine's accelerators and no others, for each vendor.
 
 NVIDIA: by the Container Device Interface in podman, by its own option in docker. AMD and Hygon: the compute
 interface, which all GPUs share, and the render node of each. Ascend: the device of each, the managers that
-all share, and the driver's files. Others: as the provider says (`--container-device`).
+all share, and the driver's files. Others: by the provider's option `--container-device`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NO_DEVICES = "none"
 
 
 def vendor_of(dev: Path) -> str:
-    """Whose accelerators a machine's device files show: `nvidia`, `amd`, `ascend`, or empty."""
+    """The vendor of the machine's device files: `nvidia`, `amd`, `ascend`, or empty."""
     for name, vendor in (("nvidiactl", "nvidia"), ("kfd", "amd"), ("davinci_manager", "ascend")):
         if (dev / name).exists():
             return vendor

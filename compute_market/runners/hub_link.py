@@ -1,4 +1,4 @@
-"""How the agent talks to the hub: JSON over HTTPS, every request signed and never the same twice."""
+"""The agent's calls of the hub: JSON over HTTPS. Every request is signed, and no signature is used twice."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def safe_address(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine itself."""
+    """True if a host name or address is this machine itself."""
     if host == "localhost":
         return True
     with contextlib.suppress(ValueError):

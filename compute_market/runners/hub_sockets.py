@@ -85,7 +85,7 @@ def keep_alive(connection: socket.socket) -> None:
 
 
 def receive_now(connection: socket.socket) -> bytes | None:
-    """What has come; empty at the end of the connection, None where nothing has come yet."""
+    """The received bytes; empty at the end of the connection, None if nothing has arrived yet."""
     try:
         return connection.recv(4096)
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):

@@ -1,4 +1,4 @@
-"""How a work's output becomes pieces of text that any hub can store."""
+"""Cuts a work's output into pieces of text that the hub can store."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from compute_market.runners.clocks import boot_seconds
 
-# Where the hub does not say how often.
+# Seconds between two polls, if the hub gives no interval.
 POLL_DEFAULT_S = 2.0
 # However often it is woken, and whatever the hub says.
 POLL_LEAST_S, POLL_MOST_S = 0.2, 120.0
 # After a question that was not answered.
 POLL_RETRY_S = 5.0
-# How often the agent looks after the work that it has.
+# Seconds between two checks of the agent's works.
 LOOK_S = 1.0
 
 
@@ -47,7 +47,7 @@ class Polling:
         self._unwoken_s = _seconds(answer.get("poll_seconds_unwoken"))
 
     def seconds_left(self) -> float:
-        """How long until the next question; 0 where it is due."""
+        """Seconds until the next poll; 0 if it is due."""
         if self._woken.is_set():
             every = POLL_LEAST_S
         elif self._fixed_s is not None:

@@ -108,7 +108,7 @@ class ProcessRunner:
         return {**self.cpu.environment(job.gpus), **clean_environment(without, home=home)}
 
     def _memory(self, job: Job) -> int:
-        """How many bytes the work and its children may have in all; 0 for no bound."""
+        """The memory limit of the work and its children together, in bytes; 0: no limit."""
         return job.memory_bytes_max or (self.cpu.memory_of(job.gpus) if self.cpu else 0)
 
     def _limits(self, job: Job) -> dict[str, int]:
@@ -140,7 +140,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def clean_environment(job: Job, *, home: Path) -> Mapping[str, str]:
-    """What the command sees: what its holder set, its GPUs, and the least a program needs."""
+    """The command's environment: its holder's variables, its GPUs, and the least that programs need."""
     return {
         "PATH": PATH,
         "LANG": "C.UTF-8",

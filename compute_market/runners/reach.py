@@ -16,7 +16,7 @@ from compute_market.runners.targets import Target, tcp_target, unix_target
 from compute_market.runners.tunnels import TunnelEnds
 from compute_market.runners.works import Task, Works
 
-# What every work is reached by besides its ports; no port or name begins so.
+# Names of the ways into every work besides its ports; no port or name begins like this.
 SESSION, FILES = "!session", "!files"
 
 
@@ -44,7 +44,7 @@ class WaysIn:
         self.end_what_is_over(works)
 
     def targets_of(self, task: Task, work: WorkOrder, works: Works) -> dict[str, Target]:
-        """How each way into a work is connected to: its declared ports, a shell, its files."""
+        """Connections into a work: to its declared ports, to a shell, to its files."""
         runner, job = works.runners.get(work.runner), works.job_of(task, work)
         home = task.folder / "work"
         targets: dict[str, Target] = {FILES: sftp_target(home, aliases=(str(home.resolve()), "/work"))}
@@ -78,7 +78,7 @@ class WaysIn:
 
 
 def is_open(task: Task) -> bool:
-    """Whether the work runs."""
+    """True if the work runs."""
     return task.ending is None and task.running is not None
 
 

@@ -82,7 +82,7 @@ def read_output(path: Path, offset: int, limit: int) -> tuple[int, bytes]:
             place = start % size
             data = os.pread(file, min(wanted, size - place), _HEADER.size + place)
             after = read_header(file)
-            # What was overwritten while it was read is given up; the newest is read instead.
+            # A page that was overwritten during the read is discarded, and the newest one read instead.
             if after is not None and start >= after[1] - size:
                 return start, data
             offset = total
@@ -91,7 +91,7 @@ def read_output(path: Path, offset: int, limit: int) -> tuple[int, bytes]:
 
 
 class StateWriter:
-    """What a supervisor says of its work: a JSON object in a page of its own, overwritten in place."""
+    """A supervisor's record of its work: a JSON object in a page of its own, overwritten in place."""
 
     def __init__(self, path: Path, state: dict[str, Any]) -> None:
         """Raises: OSError when there is no room: then the command must not start."""
@@ -110,7 +110,7 @@ class StateWriter:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """What the supervisor of a work said last; empty if it said nothing that can be read."""
+    """The last record of a work's supervisor; empty if there is none that can be read."""
     with contextlib.suppress(OSError, ValueError):
         state = json.loads((folder / STATE_FILE).read_bytes()[:STATE_BYTES])
         if isinstance(state, dict):

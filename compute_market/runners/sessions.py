@@ -162,7 +162,7 @@ class Session:
             return bool(selector.select(0))
 
     def _has_ended(self) -> bool:
-        """Whether the command is over, for which this waits a moment."""
+        """True if the command has ended; waits a moment for that."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=0.1)
         return self.process.poll() is not None

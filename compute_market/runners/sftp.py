@@ -163,7 +163,7 @@ class FileSession:
         return b"102|" + text(handle)
 
     def _give_to_owner(self, number: int, at: int) -> None:
-        """What an agent that is root makes belongs to whom the folder belongs to."""
+        """If the agent is root, the files that it creates get the owner of their folder."""
         owner = os.fstat(at)
         if os.geteuid() == 0 and os.fstat(number).st_uid != owner.st_uid:
             os.fchown(number, owner.st_uid, owner.st_gid)

@@ -38,7 +38,7 @@ class StreamCopies:
 
     @property
     def has_more(self) -> bool:
-        """Whether `copy_more` has something to do."""
+        """True if `copy_more` has work to do."""
         return bool(self._again)
 
     def join(self, pair: JoinedPair) -> None:
@@ -50,7 +50,7 @@ class StreamCopies:
             self._flush(pair, side)
 
     def serve(self, pair: JoinedPair, side: int, mask: int) -> None:
-        """What the selector says of one end of a pair."""
+        """The selector's events for one end of a pair."""
         if mask & selectors.EVENT_WRITE:
             self._flush(pair, side)
         if mask & selectors.EVENT_READ and pair.is_open:
@@ -100,7 +100,7 @@ class StreamCopies:
         self._again.append((pair, side))
 
     def _send(self, pair: JoinedPair, side: int, sink: socket.socket, data: memoryview) -> int:
-        """How many bytes the kernel took; -1 where the stream is over."""
+        """The number of bytes that the kernel accepted; -1 at the end of the stream."""
         try:
             return sink.send(data)
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):

@@ -32,7 +32,7 @@ DEADLINE_JITTER_S = 2.0
 
 
 class Supervised:
-    """A work with a supervisor in its folder, whoever started it. See `base.Running`."""
+    """A work with a supervisor in its folder, even if an earlier agent started it. See `base.Running`."""
 
     def __init__(self, folder: Path, *, process: subprocess.Popen[bytes] | None = None) -> None:
         self.folder = folder
@@ -84,7 +84,7 @@ class Supervised:
         return Ended(None, "its supervisor was killed" if self.state else "its supervisor could not start")
 
     def is_alive(self) -> bool:
-        """Whether the supervisor lives."""
+        """True if the supervisor lives."""
         if self.process is not None:
             return self.process.poll() is None
         try:

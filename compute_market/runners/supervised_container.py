@@ -58,7 +58,7 @@ class ContainerCommand:
                 raise CannotStart("its container is gone")
             self._attach()
             return
-        # Where an agent died, the last container of that name may still be there.
+        # If an agent died, the last container of that name may still exist.
         self._tell("kill", self.name)
         self._tell("rm", "--force", self.name)
         # Standard output is the container's id; what concerns the image and its holder goes to the other.

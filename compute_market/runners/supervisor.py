@@ -31,9 +31,9 @@ READ_BYTES = 256 * 1024
 PIPE_BYTES = 1024 * 1024
 TICK_S = 0.3
 IDLE_TICK_S = 5.0
-# How long what is still in the pipe is read after the command and its children are gone.
+# Seconds for which output that is still in the pipe is read after the command and its children have ended.
 DRAIN_S = 2.0
-# How long after its grace a command may take to be gone before the supervisor uses force, again and again.
+# Seconds after its grace period before the supervisor kills the command, repeatedly.
 FORCE_AGAIN_S = 10.0
 ENDED_REASON_MAX = 300
 VERSION = 1
@@ -46,10 +46,10 @@ class Command(Protocol):
         """Start it, with its output going to a descriptor. Raises: CannotStart, OSError."""
 
     def has_begun(self) -> bool:
-        """Whether the command itself runs."""
+        """True if the command itself runs."""
 
     def poll(self) -> Ended | None:
-        """How it ended, or None."""
+        """The end of the command, or None."""
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -141,7 +141,7 @@ class Supervisor:
         return ended
 
     def _wait_s(self, *, has_begun: bool) -> float:
-        """How long to wait for output, a signal or the end of a child before looking again."""
+        """Seconds to wait for output, a signal or the end of a child before the next check."""
         if self.asked_to_stop or not has_begun:
             return TICK_S
         return min(IDLE_TICK_S, max(TICK_S, self.ends_at - boot_seconds()))

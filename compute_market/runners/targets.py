@@ -1,4 +1,4 @@
-"""What a stream of a tunnel is connected to: a TCP port or a Unix socket of a work, and nothing else."""
+"""Targets of a tunnel's stream: a TCP port or a Unix socket of a work, and nothing else."""
 
 from __future__ import annotations
 

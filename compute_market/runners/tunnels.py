@@ -34,13 +34,13 @@ SPARES_MOST = 256
 SILENT_S = 45.0
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 30.0
 CONNECTORS = 12
-# Connecting to a work's port may wait. One work takes so many threads at most, so that others have theirs.
+# Threads that may wait for connections to one work, so that others have threads left.
 TARGET_CONNECTORS, TARGETS_A_WORK = 32, 4
 TUNNEL_LINE_MAX = 200
 
 
 class ServedWork:
-    """What one work serves, by the newest ticket for it."""
+    """The services of one work, by the newest ticket for it."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -60,7 +60,7 @@ class ServedWork:
 
     @property
     def missing(self) -> int:
-        """How many spare connections are to be made."""
+        """The number of spare connections to make."""
         wanted = min(SPARES_MOST, SPARES_LEAST + len(self.joined))
         return max(0, wanted - len(self.spares) - self.connecting)
 
@@ -117,7 +117,7 @@ class TunnelEnds:
 
     @property
     def spares(self) -> int:
-        """How many connections wait."""
+        """The number of waiting connections."""
         return sum(len(work.spares) for work in list(self._works.values()))
 
     def close(self) -> None:

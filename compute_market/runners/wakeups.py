@@ -76,7 +76,7 @@ class Wakeups:
         self.is_open = True
         self._retry_s = WAKE_RETRY_FIRST_S
         say("the hub can wake this agent")
-        # What was said while there was no connection is lost.
+        # Messages that were published without a connection are lost.
         self._on_wake()
         while True:
             *lines, received = received.split(b"\n")

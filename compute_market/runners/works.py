@@ -20,7 +20,7 @@ from compute_market.runners.loops import printable, say
 from compute_market.runners.records import read_deadline, read_state
 from compute_market.runners.supervised import Supervised
 
-# What was asked to stop has its grace (by its runner); if it is still there after this, it is killed.
+# Seconds after the grace period (of its runner) after which a work that still runs is killed.
 KILL_AFTER_S = 40.0
 # The end of a work is told after its output, but not later than this.
 OUTPUT_GRACE_S = 30.0
@@ -57,7 +57,7 @@ class Task:
 
     @property
     def may_tell_its_end(self) -> bool:
-        """Whether its output is sent, or took too long to be."""
+        """True if its output has been sent, or sending took too long."""
         return self.ending is not None and (
             self.is_output_sent or self.running is None or boot_seconds() > self.ended_at + OUTPUT_GRACE_S
         )
@@ -115,7 +115,7 @@ class Works:
 
     @property
     def wait_to_begin_again(self) -> bool:
-        """Whether work has ended that is to begin again: on which GPUs, the hub says."""
+        """True if work has ended that must start again; the hub says on which GPUs."""
         return any(
             task.begins_again and task.running is not None and task.running.poll() is not None
             for task in self.tasks.values()
@@ -195,7 +195,7 @@ class Works:
             say(f"{task.token}: starts {work.command[0]} on GPUs {list(task.gpus)}")
 
     def job_of(self, task: Task, work: WorkOrder) -> Job:
-        """What a runner is told of a work."""
+        """The runner's input for a work."""
         return Job(
             name=f"bazaar-{task.token}",
             command=work.command,
@@ -225,7 +225,7 @@ class Works:
 
     @contextlib.contextmanager
     def _troubles_of(self, task: Task) -> Iterator[None]:
-        """What goes wrong with one work on this machine fails that work, and nothing else."""
+        """An error of one work on this machine fails that work, and nothing else."""
         try:
             yield
         except RunnerError as error:

@@ -18,7 +18,7 @@ __all__ = ["FILES", "SESSION", "TunnelsAway", "command", "pipe", "stream"]
 
 PIECE_BYTES = 64 * 1024
 FRAME_BYTES_MAX = 1024 * 1024
-# What a client's environment may set in a session; everything else is the lease's.
+# Variables that a client may set in a session; the lease sets all others.
 VARIABLES = ("LANG", "LC_", "TZ", "COLORTERM")
 
 

@@ -35,7 +35,7 @@ KEEPALIVE_SECONDS = 30
 # A removed key, a closed account, or a lease that changed hands is noticed after it.
 RECHECK_SECONDS = 20.0
 T = TypeVar("T")
-# What there is now, and how many keys were refused since the start.
+# Present counts, and the number of refused keys since the start.
 COUNTS: dict[str, float] = {"connections": 0, "sessions": 0, "forwards": 0, "refused": 0}
 # Connections that are logged in.
 LOGINS: set[Login] = set()
@@ -65,7 +65,7 @@ class Login(asyncssh.SSHServer):
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Whether the key's owner may act on the lease. The signature is checked after that.
+        """True if the key's owner may act on the lease. The signature is checked after that.
 
         An unknown lease and another's get the same answer, after the same questions to the database.
         """
@@ -111,7 +111,9 @@ class Login(asyncssh.SSHServer):
             writer.close()
 
     async def work(self) -> Work:
-        """What runs in the lease now. Raises: Refusal, also when rights ended since the login."""
+        """The work that runs in the lease now. Raises: Refusal, also if the permission has ended since the
+        login.
+        """
         return await in_thread(partial(running, self.fingerprint, self.lease))
 
 
@@ -137,7 +139,7 @@ class Channel(asyncssh.SSHServerProcess[bytes]):
 
 
 def allowed(fingerprint: str, lease: int) -> bool:
-    """Whether the account of a key may act on what runs in the lease."""
+    """True if the account of a key may act on what runs in the lease."""
     try:
         running(fingerprint, lease)
     except Refusal:
@@ -146,7 +148,7 @@ def allowed(fingerprint: str, lease: int) -> bool:
 
 
 def running(fingerprint: str, lease: int) -> Work:
-    """What runs in a lease that the account of a key holds. Key, account and roles are read anew.
+    """The work in a lease that the account of a key holds. Key, account and roles are read anew.
 
     Raises: Unauthenticated, LeaseNotFound, LeaseNotRunning, WorkNotFound.
     """
@@ -154,7 +156,7 @@ def running(fingerprint: str, lease: int) -> Work:
 
 
 def holds(fingerprint: str, lease: int) -> bool:
-    """Whether the account of a key still holds a lease, whatever runs in it."""
+    """True if the account of a key still holds a lease, whatever runs in it."""
     try:
         selectors.get_held_lease(actor=owner_of(fingerprint), lease_id=lease)
     except Refusal:

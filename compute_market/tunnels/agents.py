@@ -1,7 +1,7 @@
-"""An agent's spare connection, from its request to the moment when it waits for a stream.
+"""An agent's spare connection, from its request until it waits for a stream.
 
-The ticket came to the agent in a signed call. That whoever connects holds its secret, too, is proved by a
-challenge: a connection that was listened to cannot be made again.
+The agent received the ticket in a signed call. A challenge proves that the connecting program also holds its
+secret, so a recorded connection cannot be repeated.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What passes between the tunnels and the rest of the hub by Redis.
+"""Messages between the tunnels and the rest of the hub, by Redis.
 
-The tunnels hear of leases that are over and of nodes that should be woken, and tell the counts of bytes. A
-lost message costs little: a ticket bounds every connection, the agent ends what it runs by itself, and it
-also asks without being woken.
+The tunnels receive ended leases and nodes to wake, and publish counts of bytes. A lost message does little
+harm: every connection ends with its ticket, the agent ends its work by itself, and it also polls.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may visit a port at its own address: a grant in a cookie or a link, or a token that the hub knows.
+"""Permission to visit a port at its own address: by a grant in a cookie or a link, or by an access token.
 
 An address is `{lease}--{port}.{leases' domain}`: each port of each lease is an origin of its own, so that no
 page of one can act in another, nor as the hub.
@@ -30,7 +30,7 @@ UNCHANGING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Told(Protocol):
-    """What a door is told (`server.Configuration`)."""
+    """The configuration of a visit's checks (`server.Configuration`)."""
 
     @property
     def key(self) -> bytes: ...
@@ -61,7 +61,7 @@ class Door:
         self._remembered: dict[tuple[str, int, str], tuple[float, NotServed | None]] = {}
 
     async def admit(self, request: Request) -> Admitted | bytes:
-        """Whether the request may pass; bytes are an answer to give instead. Raises: NotServed."""
+        """None if the request may pass; otherwise the bytes of an answer. Raises: NotServed."""
         host = heads.value(request.headers, "host").lower()
         label = (
             host.removesuffix(f".{self.domain}") if self.domain and host.endswith(f".{self.domain}") else ""
@@ -161,7 +161,9 @@ class Door:
         return True
 
     def _ask(self, token: str, lease: int, port: str) -> NotServed | None:
-        """What the hub says of a token: None where it may pass. Raises: NotServed (the hub is away)."""
+        """The hub's decision on a token: None if it may pass. Raises: NotServed if the hub does
+        not answer.
+        """
         parts = urlsplit(self.told.web_url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ASK_SECONDS)
         try:

@@ -8,9 +8,9 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-# What waits for a reader before its writer is asked to pause, in bytes.
+# Bytes that wait for a reader before its writer is asked to pause.
 WAITING_BYTES = 256 * 1024
-# Who does not take a byte for so long is cut off.
+# Seconds after which a client that receives no byte is disconnected.
 STALLED_SECONDS = 60.0
 # So many readers may be behind at the same time.
 BEHIND_MAX = 1024
@@ -142,7 +142,7 @@ class End(asyncio.Protocol):
         return self.take(place + len(mark))
 
     async def read_some(self) -> bytes:
-        """What has come, at least a byte; empty where nothing will come any more."""
+        """The received bytes, at least one; empty if no more will arrive."""
         while not self.received:
             if self.is_over:
                 return b""
@@ -189,7 +189,7 @@ class End(asyncio.Protocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether the other side takes what is written."""
+        """True if the other side receives what is written."""
         return self._room is None
 
     # ---- joined ----------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def key_from(secret: str) -> bytes:
 
 
 def ticket_secret(key: bytes, word: str) -> str:
-    """What the holder of a ticket proves to know: it never travels on the connection that is proved."""
+    """The proof that the caller holds the ticket's secret, which never travels on the connection itself."""
     return hmac.new(key, f"secret.{word}".encode(), hashlib.sha256).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""How another process gives a connection to the tunnels: the descriptor and a signed description of it.
+"""Passing a connection from another process to the tunnels: its descriptor and a signed description of it.
 
 One message on a Unix SEQPACKET socket: signature, length, the description as JSON, the bytes received so far.
 The folder of the socket is open to the hub's own user alone; the signature makes sure of it.
@@ -78,7 +78,7 @@ class Sender:
 
 
 def receive(key: bytes, end: socket.socket) -> tuple[Handover, bytes, socket.socket] | None:
-    """What was sent on the accepted socket, or None where it is not a handover of this hub."""
+    """The message on the accepted socket, or None if it is not a connection from this hub."""
     message, descriptors, _flags, _address = socket.recv_fds(end, MESSAGE_BYTES_MAX, 4)
     connections = [socket.socket(fileno=number) for number in descriptors]
     read = _unpack(key, message)
@@ -128,7 +128,7 @@ def request_of(environ: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in environ.items()
         if name.startswith("HTTP_") and name != "HTTP_X_FORWARDED_FOR"
     ]
-    # Who calls is the web server's to say, and not the caller's.
+    # The web server sets the client's address; a header of the client's does not count.
     headers.append(("x-forwarded-for", str(environ.get("REMOTE_ADDR", ""))))
     headers += [
         (name.replace("_", "-").lower(), str(environ[name]))

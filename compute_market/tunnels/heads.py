@@ -27,21 +27,21 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HOP_BY_HOP = frozenset(
     "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade".split()
 )
-# What says where a message ends: never for one connection alone.
+# Headers that define where a message ends: a connection may not name them as its own.
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 _FORWARDED = frozenset(
     "forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-prefix x-real-ip".split()
 )
-# What front servers obey, or browsers beyond the page: never a lease's to say.
+# Headers that front servers obey, or that act beyond the page: a lease may not send them.
 _NEVER_OUT = frozenset("x-sendfile alt-svc strict-transport-security public-key-pins nel report-to".split())
-# What a page on the hub's own origin may not say besides.
+# Further headers that a page on the hub's own origin may not send.
 _NEVER_OUT_OF_PATHS = frozenset("set-cookie service-worker-allowed clear-site-data refresh".split())
 
 Headers = list[tuple[str, str]]
 
 
 class BadHead(Exception):
-    """What came is no proper head of an HTTP/1.1 message."""
+    """The received head is not a valid HTTP/1.1 head."""
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Request:
 
     @property
     def is_navigation(self) -> bool:
-        """Whether a person opens a page with it, in a browser."""
+        """True if a person opens a page with this request, in a browser."""
         return self.method == "GET" and "text/html" in value(self.headers, "accept").lower()
 
 
@@ -75,7 +75,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a lease's port is shown: on a host of its own, or below a path of the hub (`prefix`)."""
+    """The address of a lease's port: a host of its own, or a path of the hub (`prefix`)."""
 
     prefix: str = ""
     host: str = ""

@@ -1,4 +1,4 @@
-"""What the processes without a web server of their own (tunnels, ssh) tell of themselves, by Redis.
+"""Status of the processes without a web server of their own (tunnels, ssh), kept in Redis.
 
 Each writes its numbers into one hash every few seconds, under its kind, machine and process number. Readers
 leave out what is old: that process has ended, or its Redis is away.

@@ -33,14 +33,14 @@ HEAD_SECONDS = 30.0
 IDLE_SECONDS = 75.0
 BACKLOG = 4096
 TICK_SECONDS = 1.0
-# What is closed is told to the other side before the process ends.
+# Closed connections get their end before the process ends.
 CLOSING_SECONDS = 0.05
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the process is told. `listener`: a bound socket for visitors and agents, or None.
+    """The configuration of the process. `listener`: a bound socket for visitors and agents, or None.
 
     `leases_url` is the address whose subdomains are leases' ports; `hub_url` is the hub's for browsers and
     `web_url` the one at which this process asks it.
@@ -165,7 +165,7 @@ class Tunnels:
             await self._serve(what, await adopt(connection, unread, among=self._open))
 
     async def _serve(self, what: Handover, end: End) -> None:
-        """What was decided elsewhere is done here."""
+        """Apply decisions that were made in other processes."""
         request = Request(what.method, what.target, what.headers, is_last=True)
         if what.kind == "agent":
             await agents.greet(end, request, works=self.works, key=self.key)

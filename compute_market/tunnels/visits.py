@@ -133,7 +133,7 @@ class Visitor:
         except EndClosed:
             pass
         except (BadHead, TooLong):
-            # Where the body ends is unknown: what runs in the lease must not wait for the rest.
+            # The end of the body is unknown, so the lease's program must not wait for more.
             end.abort()
 
     async def _pass_body(self, end: End, length: int | None) -> None:

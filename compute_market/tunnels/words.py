@@ -1,4 +1,4 @@
-"""What people are told in Chinese: this process has none of the hub's catalogue of translations."""
+"""Chinese translations of this process's messages: it does not load the hub's catalogue."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Works:
         self.by_token: dict[str, Work] = {}
         self.token_of: dict[int, str] = {}
         self.ended: dict[int, float] = {}
-        # What was counted of works that are over.
+        # Byte counts of works that have ended.
         self._left: list[tuple[int, int, int, int]] = []
         # Bytes in, bytes out and streams since the start, as far as they were flushed.
         self._totals = [0, 0, 0]
@@ -182,7 +182,7 @@ class Works:
         self.ended[lease] = time.time()
         token = self.token_of.pop(lease, None)
         work = self.by_token.get(token) if token else None
-        # Where another lease goes on with the same work, its streams go on, too.
+        # If another lease continues the same work, its streams continue, too.
         if work is not None and work.ticket.lease == lease:
             self._close(work.ticket.work)
 
@@ -192,7 +192,7 @@ class Works:
             self._close(token)
 
     def close_overdue(self) -> None:
-        """End what is past its time by our own clock, whoever said so or not."""
+        """End connections that are past their time by our own clock, without waiting for a message."""
         now = time.time()
         for work in [work for work in self.by_token.values() if work.ticket.until <= now]:
             self._close(work.ticket.work)
@@ -218,7 +218,7 @@ class Works:
                 asked.set_exception(NotServed(410, "lease_over", "The lease is over."))
 
     def facts(self) -> dict[str, float]:
-        """What an operator sees of this process (`bazaar.metrics`)."""
+        """Figures of this process for operators (`bazaar.metrics`)."""
         bytes_in, bytes_out, opened = self._totals
         return {
             "works": len(self.by_token),

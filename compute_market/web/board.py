@@ -1,4 +1,4 @@
-"""What the market's pages show of the public record: prices, depth, quotes. Everything here is a read."""
+"""The market's public data for pages: prices, depth, quotes. Everything here is a read."""
 
 from compute_market.matching.views.marketdata import Book, Cost, Quote, book, quotes, worst_cost
 from compute_market.matching.views.overview import Row, rows

@@ -103,7 +103,7 @@ class Scale:
 
 
 def scale(drawn: Sequence[Candle]) -> Scale | None:
-    """What stands at the edges of a chart of candles; None without any."""
+    """The labels at the edges of a chart of candles; None without candles."""
     if not drawn:
         return None
     low, high = min(candle.low for candle in drawn), max(candle.high for candle in drawn)

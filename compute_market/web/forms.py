@@ -99,7 +99,7 @@ class TicketForm(forms.Form):
 
     @property
     def has_more(self) -> bool:
-        """Whether something that is folded away was changed, or is wrong."""
+        """True if a field in the folded part was changed, or is wrong."""
         changed = {*self.changed_data, *self.errors} if self.is_bound else set()
         return not changed.isdisjoint(self.MORE)
 
@@ -155,7 +155,7 @@ class AmendForm(forms.Form):
 
 
 class QuoteForm(forms.Form):
-    """What a buyer needs, and when it may start."""
+    """The buyer's requirements, and the possible start times."""
 
     gpu = forms.ChoiceField(label=_("GPU"), required=False)
     memory_gb = forms.IntegerField(

@@ -1,4 +1,4 @@
-"""What the market's pages do with a request besides what all pages do: for whom somebody trades."""
+"""Requests of the market's pages: besides what all pages do, the account that the user trades for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.interface import Namespace, actor_of
 __all__ = ["actor_of", "page", "renew_id", "submit", "traders", "trading_as"]
 
 T = TypeVar("T")
-# What the rooms call a field → what it is called in forms.
+# Names of fields in the rooms → their names in forms.
 FIELDS = {
     "price_micros_per_gpu_hour": "price",
     "node_id": "node",

@@ -1,1 +1,1 @@
-"""How both houses talk to the database beyond Django's ORM."""
+"""Database access of both houses beyond Django's ORM."""

@@ -32,7 +32,7 @@ JSON = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 
 
 class WriteResult:
-    """What a statement did. Inside `pipelined()` only who asks for the count waits for the answer."""
+    """The result of a statement. Inside `pipelined()`, only reading the count waits for the database."""
 
     __slots__ = ("_cursor",)
 
@@ -40,7 +40,7 @@ class WriteResult:
         self._cursor = cursor
 
     def count(self) -> int:
-        """How many rows it met."""
+        """The number of matched rows."""
         return 0 if self._cursor is None else int(self._cursor.rowcount)
 
 

@@ -150,7 +150,7 @@ class _Maker:
 
 
 def _is_plain(model: type[models.Model]) -> bool:
-    """Whether an object of the model is no more than the values of its columns."""
+    """True if an object of the model is no more than the values of its columns."""
     own = any(getattr(model, name) is not getattr(models.Model, name) for name in ("__init__", "__setattr__"))
     from_db = getattr(model.from_db, "__func__", None) is not models.Model.from_db.__func__  # type: ignore[attr-defined]
     listened = signals.pre_init.has_listeners(model) or signals.post_init.has_listeners(model)

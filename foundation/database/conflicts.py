@@ -14,7 +14,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 
 class DatabaseConflict(Enum):
-    """What another transaction did to this one."""
+    """Conflicts with another transaction."""
 
     PARENT_DELETED = "parent_deleted"  # the row that a foreign key names is gone
     INTERRUPTED = "interrupted"  # a deadlock, a serialization failure, or a lock that was not had in time
@@ -38,7 +38,7 @@ _SQLITE_UNIQUE_NAMES = frozenset({"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT
 
 
 def conflict_of(error: DatabaseError) -> DatabaseConflict | None:
-    """What another transaction did, or None where the error is not of that kind.
+    """The kind of conflict with another transaction, or None if the error is of another kind.
 
     Django's errors have the driver's error as their cause; the driver's error has the code.
     """

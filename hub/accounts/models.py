@@ -1,4 +1,4 @@
-"""Who acts and who owns: namespaces, users, memberships, access tokens."""
+"""Namespaces, users, memberships and access tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Role(models.TextChoices):
-    """What a member may do in an organization; each includes the ones before it."""
+    """The roles in an organization; each includes those before it."""
 
     READ = "read", _("read")
     CONTRIBUTOR = "contributor", _("contributor")
@@ -218,7 +218,7 @@ class SshKey(models.Model):
 
 
 class TokenGrant(models.Model):
-    """What a fine-grained token reaches: a namespace, or one repository in it."""
+    """The reach of a fine-grained token: a namespace, or one repository in it."""
 
     token = models.ForeignKey(AccessToken, on_delete=models.CASCADE, related_name="grants")
     namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="+")

@@ -1,4 +1,4 @@
-"""What may be a namespace or repository name, and which names the hub keeps for itself."""
+"""Rules for names of namespaces and repositories, and the names that the hub reserves for itself."""
 
 from __future__ import annotations
 

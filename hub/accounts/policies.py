@@ -1,4 +1,4 @@
-"""Who may do what with a namespace."""
+"""Permissions on namespaces."""
 
 from __future__ import annotations
 

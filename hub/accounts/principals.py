@@ -1,4 +1,4 @@
-"""Who is acting: the value that doors make and policies read."""
+"""The principal of a request: doors create it and policies read it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Principal:
         return self.user is None and not self.is_system
 
     def has_scope(self, scope: str) -> bool:
-        """Whether the credentials reach that far; a session reaches as far as its user."""
+        """True if the credentials have this scope; a session has all scopes of its user."""
         if self.token is None:
             return not self.is_anonymous
         scopes = self.token.scopes
@@ -84,7 +84,7 @@ class Principal:
         return self.token.spend_cap_micros if self.token is not None else None
 
     def is_granted(self, *, namespace_id: int, repository_id: int | None, write: bool) -> bool:
-        """Whether the credentials, apart from the user's own rights, reach this place."""
+        """True if the credentials, apart from the user's own permissions, reach this place."""
         if not self.has_scope(AccessToken.Scope.WRITE if write else AccessToken.Scope.READ):
             return False
         if not self.is_fine_grained:

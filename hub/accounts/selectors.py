@@ -17,7 +17,7 @@ LAST_USED_RESOLUTION = timedelta(hours=1)
 
 
 def digest(secret: str) -> str:
-    """How a token is kept: SHA-256, hex. Tokens hold 238 random bits, so no slow hash is needed."""
+    """The stored form of a token: SHA-256, hex. Tokens hold 238 random bits, so no slow hash is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -63,7 +63,7 @@ _by_digest = CompiledQuery(
 
 
 def principal_for_token(secret: str, *, now: datetime) -> Principal:
-    """Whoever the token speaks for. Raises: InvalidToken when unknown, expired or revoked."""
+    """The principal of a token. Raises: InvalidToken if it is unknown, expired or revoked."""
     token = _by_digest.first(digest=digest(secret))
     if token is None or not token.user.is_active or (token.expires_at and token.expires_at <= now):
         raise InvalidToken
@@ -73,7 +73,7 @@ def principal_for_token(secret: str, *, now: datetime) -> Principal:
 
 
 def principal_by_ids(*, user_id: int | None, token_id: int | None, now: datetime) -> Principal | None:
-    """Whoever a signed claim was made for, with the rights of now; anonymous without a user.
+    """The principal of a signed claim, with the present permissions; anonymous without a user.
 
     None when the user is not active any more, or the token has expired or was revoked.
     """
@@ -114,9 +114,9 @@ def ssh_keys_of(*, actor: Principal) -> QuerySet[SshKey]:
 
 
 def principal_for_ssh_key(fingerprint: str) -> Principal | None:
-    """Whoever has this key, as a session of theirs; None where nobody active has it.
+    """The principal of the active user with this key, as in a session; None if there is none.
 
-    Nothing is written: a public key is offered before anybody proves to have the private one.
+    Nothing is written: clients offer a public key before they prove that they have the private one.
     """
     key = SshKey.objects.select_related("user__namespace").filter(fingerprint=fingerprint).first()
     if key is None or not key.user.is_active:

@@ -1,4 +1,4 @@
-"""Who calls: what a request's credentials stand for. The dialects share it."""
+"""Authentication of API requests: the principal of the request's credentials, for all dialects."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def decoded(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _whole(raw: bytes) -> int:
-    """How many bytes of it are not part of an escape that is cut."""
+    """The number of bytes at the end that are not part of an incomplete escape."""
     at = raw.rfind(b"\\", max(0, len(raw) - _CUT_ESCAPE_BYTES_MAX))
     return len(raw) if at < 0 or _ESCAPE.match(raw, at) else at
 

@@ -73,7 +73,7 @@ def quoted(etag: str) -> str:
 
 
 def is_known(request: HttpRequest, etag: str) -> bool:
-    """Whether the caller has these bytes already: `If-None-Match` by weak comparison, or `*`."""
+    """True if the caller has these bytes already: `If-None-Match` by weak comparison, or `*`."""
     header = request.headers.get("If-None-Match")
     if header is None or request.method not in {"GET", "HEAD"}:
         return False
@@ -82,7 +82,7 @@ def is_known(request: HttpRequest, etag: str) -> bool:
 
 
 def is_other(request: HttpRequest, etag: str) -> bool:
-    """Whether the caller wants other bytes than these: `If-Match` by strong comparison, or `*`."""
+    """True if the caller wants other bytes than these: `If-Match` by strong comparison, or `*`."""
     header = request.headers.get("If-Match")
     if header is None:
         return False

@@ -28,7 +28,7 @@ SAFE_INLINE = frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "
 
 
 def content_type(path: str) -> str:
-    """What a browser may be told. Scripts, pages and drawings are text or bytes to it."""
+    """The media type to send to browsers. Scripts, pages and drawings are sent as text or bytes."""
     guessed = mimetypes.guess_type(path)[0] or "application/octet-stream"
     if guessed in SAFE_INLINE or guessed.startswith(("audio/", "video/")):
         return guessed
@@ -63,10 +63,10 @@ NEVER_CHANGES = "public, max-age=31536000, immutable, no-transform"
 
 
 def cache_control(repository: Repository, *, is_pinned: bool) -> str:
-    """How long caches may keep a file. `is_pinned`: the address names the commit by its whole id.
+    """The `Cache-Control` of a file. `is_pinned`: the address names the commit by its whole id.
 
-    A branch moves, so its files are asked for each time (and answered by 304). What not everybody may read is
-    kept by the reader alone, who is asked for rights each time.
+    A branch moves, so caches ask for its files each time (and get 304). A file that is not public may be kept
+    by the reader's own cache only, and the reader's permission is checked each time.
     """
     is_public = repository.visibility == Visibility.PUBLIC and not (
         repository.gating or repository.is_disabled

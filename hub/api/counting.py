@@ -12,12 +12,12 @@ from hub.api.requesters import requester_of
 from hub.downloads import services as downloads
 from hub.repos.models import Repository
 
-# What a person fetches by following a link, and what a script of another site fetches for its own use.
+# Fetches that count as downloads: a person follows a link, or a script of another site fetches a file.
 FETCHED_BY_A_PERSON, FETCHED_BY_A_SCRIPT = "document", "empty"
 
 
 def count_download(request: HttpRequest, repository: Repository) -> None:
-    """Count one request for content, by whoever asks. HEAD is not one, nor is what a page shows."""
+    """Count one request for content. HEAD requests and files that a page shows do not count."""
     if is_part_of_a_page(request):
         return
     requester = requester_of(request, principal_of(request))
@@ -25,7 +25,7 @@ def count_download(request: HttpRequest, repository: Repository) -> None:
 
 
 def is_part_of_a_page(request: HttpRequest) -> bool:
-    """Whether a browser fetches this to show a page: a picture in a card, what a script of our pages reads.
+    """True if a browser fetches this to show a page: an image in a card, or data for a script of our pages.
 
     Browsers say so in `Sec-Fetch-Dest` and `Sec-Fetch-Site`, which pages cannot forge. They leave both out
     over plain HTTP to a host that is not this machine. Then a request that our page caused, and that does not

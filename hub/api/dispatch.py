@@ -21,7 +21,7 @@ Render = Callable[[Refusal, HttpRequest], HttpResponse]
 
 
 class Moved(Exception):
-    """What was asked for goes by another address now. 307 keeps method and body."""
+    """The resource has another address now. 307 keeps method and body."""
 
     def __init__(self, location: str) -> None:
         self.location = location

@@ -102,14 +102,16 @@ def list_of(body: dict[str, Any], name: str, *, limit: int) -> list[Any]:
 
 
 def is_one_of(value: Any, words: Collection[str]) -> bool:
-    """Whether a field holds one of some words. It may hold a list or an object, which sets cannot look up."""
+    """True if a field holds one of these words. A list or an object in the field is not hashable, so it is
+    checked first.
+    """
     return isinstance(value, str) and value in words
 
 
 def names_sha256(value: Any) -> bool:
-    """Whether a hash algorithm's name means SHA-256. Clients spell it `sha256`, `sha_256` and `SHA-256`.
+    """True if a hash algorithm's name means SHA-256. Clients spell it `sha256`, `sha_256` and `SHA-256`.
 
-    A client that names none (None) means SHA-256, too.
+    None, from a client that names no algorithm, also means SHA-256.
     """
     if value is None:
         return True

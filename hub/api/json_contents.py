@@ -26,8 +26,8 @@ PIECE = 1 << 16
 MEMORY_BYTES_MAX = 1 << 20
 # The body without its content: names, actions, a message.
 REST_BYTES_MAX = 8 << 20
-# What is searched again with the next piece, because a match may be cut. A longer blank before a string
-# leaves that string in the rest, which has its own limit.
+# Bytes that are searched again with the next piece, because a match may be cut. If the white space before a
+# string is longer, that string stays in the rest, which has its own limit.
 CUT_BYTES = 1024
 _CONTENT = re.compile(rb'"content"\s*:\s*"')
 _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
@@ -38,7 +38,7 @@ class Contents:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        # Nobody who sends a body can know it, so no string of theirs is a reference.
+        # The sender of a body cannot know it, so none of its strings can be taken for a reference.
         self._mark = secrets.token_hex(16)
         self._spans: list[tuple[int, int]] = []
 

@@ -1,1 +1,1 @@
-"""What traders and the public read: orders, fills, statements, books, prices and explanations."""
+"""Reads for traders and the public: orders, fills, statements, books, prices and explanations."""

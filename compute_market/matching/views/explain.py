@@ -72,7 +72,7 @@ def misses(order: Order, *, now: datetime) -> list[Miss]:
 
 
 def _stopped(order: Order, now: datetime) -> Iterator[Miss]:
-    """What keeps an order from trading at all."""
+    """The reason for which an order cannot trade at all."""
     product = order.product
     listing = Listing.objects.filter(product=product.pk).first()
     if product.state != Product.State.OPEN or (listing is not None and listing.is_stopped):
@@ -96,9 +96,9 @@ def _asks() -> QuerySet[Level]:
 
 
 def _asks_for(order: Order, now: datetime) -> list[Offered]:
-    """What a buy may trade with, at any price and over any hours, the cheapest first.
+    """The offers that a buy could trade with, at any price and over any hours, the cheapest first.
 
-    A buy that wants one node sees each node by itself, and once it has fills only the node that they are on.
+    For a buy that wants one node, each node counts by itself; once it has fills, only their node counts.
     """
     if not order.same_node:
         levels = _asks().filter(product=order.product_id)[:LEVELS_READ_MAX]
@@ -114,7 +114,7 @@ def _asks_for(order: Order, now: datetime) -> list[Offered]:
 
 
 def _several_nodes(order: Order, asks: Sequence[Offered]) -> Iterator[Miss]:
-    """Whether more could be had at its price if it took from several nodes."""
+    """True if more GPUs were available at its price from several nodes."""
     if not order.same_node:
         return
     limit, wanted = order.price_micros_per_gpu_hour, _unfilled_gpus(order)
@@ -141,7 +141,7 @@ def _several_nodes(order: Order, asks: Sequence[Offered]) -> Iterator[Miss]:
 
 
 def _higher_prices(order: Order, asks: Sequence[Offered]) -> Iterator[Miss]:
-    """How much more would bring how many GPUs, until all that is wanted could be had."""
+    """The additional price for each further number of GPUs, until the whole order could be filled."""
     limit, wanted = order.price_micros_per_gpu_hour, _unfilled_gpus(order)
     by_price: dict[int, int] = {}
     by_node: dict[int, int] = defaultdict(int)
@@ -266,7 +266,7 @@ def _other_products(order: Order) -> Iterator[Miss]:
 
 
 def _differences(one: Product, other: Product) -> list[str]:
-    """What of the product would be another: its terms, and `gpu` for another make, form or memory."""
+    """The terms in which another product differs; `gpu` stands for another make, form or memory."""
     terms = [trait for trait in TERMS if getattr(one, trait) != getattr(other, trait)]
     is_same = (one.gpu, one.form, one.memory_gb) == (other.gpu, other.form, other.memory_gb)
     return terms if is_same else [*terms, "gpu"]
@@ -281,7 +281,7 @@ def _bids(order: Order) -> QuerySet[Level]:
 
 
 def _lower_prices(order: Order) -> Iterator[Miss]:
-    """How much less would be paid, and for which hours."""
+    """The lower prices that bids pay, and their hours."""
     limit, wanted = order.price_micros_per_gpu_hour, order.gpus
     below = _bids(order).filter(
         start__gte=order.start, end__lte=order.end, price_micros_per_gpu_hour__lt=limit
@@ -305,7 +305,7 @@ def _lower_prices(order: Order) -> Iterator[Miss]:
 
 
 def _other_windows_of_bids(order: Order, now: datetime) -> Iterator[Miss]:
-    """Who would pay the price, and for which hours that the offer does not have."""
+    """The bids that pay the price, but for hours that the offer does not have."""
     paying = _bids(order).filter(
         price_micros_per_gpu_hour__gte=order.price_micros_per_gpu_hour, start__gte=now
     )
@@ -333,7 +333,7 @@ def _other_windows_of_bids(order: Order, now: datetime) -> Iterator[Miss]:
 
 
 def _hours_outside(order: Order, level: Level) -> int:
-    """How many of the hours that are wanted lie before or after what the order offers."""
+    """The number of wanted hours that lie before or after those that the order offers."""
     inside = max(min(level.end, order.end) - max(level.start, order.start), HOUR * 0)
     return -(-(level.end - level.start - inside) // HOUR)
 

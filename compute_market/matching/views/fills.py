@@ -35,14 +35,14 @@ class Fill:
 
     @property
     def total_micros(self) -> int:
-        """What a buy cost with its fee; what a sell brings after it, if all of it is delivered."""
+        """The cost of a buy with its fee; the proceeds of a sell after its fee, if all of it is delivered."""
         notional = self.trade.notional_micros
         return notional + self.fee_micros if self.is_buy else notional - self.fee_micros
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What an order's fills came to, in micro-credits; the average price by GPU-hours is rounded down."""
+    """The totals of an order's fills, in micro-credits; the average price by GPU-hours is rounded down."""
 
     notional_micros: int
     fee_micros: int
@@ -86,7 +86,7 @@ def newest(order: Order, *, most: int) -> list[Fill]:
 
 
 def filled(order: Order) -> Filled:
-    """What an order's fills came to."""
+    """The totals of an order's fills."""
     is_buy = order.side == Order.Side.BUY
     fee_name = "buy_fee_micros" if is_buy else "sell_fee_micros"
     found = (order.trades_as_buy if is_buy else order.trades_as_sell).aggregate(

@@ -1,4 +1,4 @@
-"""What everybody may know of the market: depth, prices, candles, quotes. Everything here is a read."""
+"""Public data of the market: depth, prices, candles, quotes. Everything here is a read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEVELS_MAX = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What rests over a window, (price, GPUs) of each side, best first."""
+    """The resting offers and bids over a window: (price, GPUs) of each side, best first."""
 
     start: datetime
     end: datetime
@@ -30,14 +30,14 @@ class Book:
 
 
 def book(product: Product, *, start: datetime, end: datetime, depth: int = LEVELS_MAX) -> Book:
-    """What rests over a window: the best prices of each side."""
+    """The best prices of each side over a window."""
     window: dict[str, Any] = {"product_id": product.pk, "start": start, "end": end, "limit": depth}
     return Book(start=start, end=end, bids=selectors.bids(**window), asks=selectors.asks(**window))
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a buy can cost at worst, in micro-credits."""
+    """The most that a buy can cost, in micro-credits."""
 
     gpu_minutes: int
     notional_micros: int

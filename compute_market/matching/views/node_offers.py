@@ -1,4 +1,4 @@
-"""What each node of a product offers: for quotes and explanations of buys that want one node (rule M13).
+"""The offers of each node of a product: for quotes and explanations of buys that want one node (rule M13).
 
 The book's levels add nodes up, so these are read from the sell orders and what they have sold. A read of what
 rests now, for the cheapest `OFFERS_MAX` offers of each product.
@@ -94,7 +94,7 @@ def _sold(sells: Sequence[Order]) -> dict[int, list[tuple[datetime, datetime, in
 
 
 def _layers(sell: Order, sold: Iterable[tuple[datetime, datetime, int]]) -> list[Offered]:
-    """What an offer has left, as rectangles whose depths add up."""
+    """The rest of an offer, as rectangles whose depths add up."""
     if sell.node_id is None:
         return []
     begin, until = quantities.to_minutes(sell.start), quantities.to_minutes(sell.end)

@@ -1,4 +1,4 @@
-"""Who offers what rests on the book: the providers and the kind of their hardware, for buyers to see."""
+"""The suppliers of the offers on the book: the providers and the kind of their hardware, shown to buyers."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def of_quotes(quotes: Sequence[marketdata.Quote], *, now: datetime) -> list[list
 
 
 def of_order(order: Order, *, now: datetime) -> list[Offering]:
-    """Who supplied what a buy has bought; before that, who offers what it could buy now. None of a sell."""
+    """The suppliers of what a buy has bought; before that, of what it could buy now. A sell has none."""
     if order.side != Order.Side.BUY:
         return []
     sold = order.trades_as_buy.order_by().values_list("sell__node", flat=True)
@@ -93,7 +93,7 @@ def of_order(order: Order, *, now: datetime) -> list[Offering]:
 
 
 def of_nodes(nodes: Iterable[Node], *, now: datetime) -> list[Offering]:
-    """Whose the nodes are."""
+    """The providers of the nodes."""
     kinds: dict[int, set[str]] = {}
     for node in nodes:
         kinds.setdefault(node.provider_id, set()).add(hardware_of(node))

@@ -1,4 +1,4 @@
-"""What people read for the engine's words: why an order was refused or has ended."""
+"""Texts for the engine's reasons: why an order was refused or has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people may read of the market's record."""
+"""Reads of the market's record for users."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def get_order(*, actor: Principal, order_id: int) -> Order:
 
 
 def is_pending(order_id: int) -> bool:
-    """Whether an order waits for its decision: what somebody who waits asks again and again."""
+    """True if an order is undecided. Callers that wait for a decision ask this again and again."""
     sql = f"SELECT 1 FROM {bulk_sql.table_of(Order)} WHERE id = %s AND state = 'pending'"  # noqa: S608
     with prepared_cursor() as cursor:
         cursor.execute(sql, [order_id])
@@ -51,7 +51,7 @@ def is_pending(order_id: int) -> bool:
 
 
 def is_placed(account_id: int, client_order_id: str) -> bool:
-    """Whether an account placed an order under that id."""
+    """True if the account placed an order under that id."""
     placed = Command.objects.filter(kind=Command.Kind.NEW, account=account_id)
     return placed.filter(client_order_id=client_order_id).exists()
 
@@ -98,7 +98,7 @@ class Amendment:
 
 
 def newest_amendment(order: Order) -> Amendment | None:
-    """What became of the last amendment of an order; None if none was asked."""
+    """The outcome of the last amendment of an order; None if there was none."""
     asked = Command.objects.filter(kind=Command.Kind.AMEND, order=order.pk).order_by("-sequence").first()
     if asked is None:
         return None

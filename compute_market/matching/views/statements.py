@@ -1,4 +1,4 @@
-"""What movements of money were for: the order and the lease behind each, in words."""
+"""The purpose of movements of money: the order and the lease behind each, as text."""
 
 from __future__ import annotations
 

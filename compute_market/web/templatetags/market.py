@@ -1,4 +1,4 @@
-"""What the market's templates draw."""
+"""Template tags that draw the market's figures."""
 
 from __future__ import annotations
 

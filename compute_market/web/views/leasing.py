@@ -167,7 +167,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
 
 
 def _ways_in(request: HttpRequest, lease: Lease, works: list[Work]) -> dict[str, Any]:
-    """How the lease is reached, and what may be started in it."""
+    """How the lease is reached, and which programs can be started in it."""
     language = get_language() or "en"
     running = next((work for work in works if work.state in Work.OPEN), None)
     host = addresses.host_name_of(request)

@@ -124,7 +124,7 @@ class _Forms:
 
 
 def _seen(request: HttpRequest, namespace: Namespace, nodes: list[Node]) -> dict[str, Any]:
-    """What the console shows besides its forms."""
+    """The console's data besides its forms."""
     actor, now = actor_of(request), database_now()
     main, bond = ledger.balances(actor=actor, namespace_id=namespace.pk)
     account = Account.objects.filter(namespace=namespace, kind=Account.Kind.MAIN).first()

@@ -108,7 +108,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def news(request: HttpRequest, slug: str) -> HttpResponse:
-    """What changes on a product's page while it is looked at, each piece by its id: some kilobytes."""
+    """The parts of a product's page that change while it is open, each by its id; some kilobytes."""
     found = offers.get_product(slug)
     trades = selectors.trades(product_id=found.pk)[:TRADES_SHOWN]
     context = {**_live(request, found, now=database_now()), "trades": trades, "is_news": True}
@@ -189,7 +189,7 @@ def _ticket(
 
 
 def _offerings(traded: Product, form: TicketForm, *, now: datetime) -> list[offering.Offering]:
-    """Who offers what a reviewed ticket asks for."""
+    """The suppliers of what a reviewed ticket asks for."""
     start, end = form.window(now)
     wanted = offering.Wanted(traded.pk, start or floor_minute(now), end, form.cleaned_data["price"])
     return offering.offerings([wanted], now=now)[0]
@@ -254,7 +254,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
         messages.success(request, _("The change is accepted; the market decides in a moment."))
         return HttpResponseRedirect(f"/market/orders/{order_id}")
     if form.errors:
-        # Who read that the order has changed may try again, on the order as it is shown now.
+        # The reader has seen the notice that the order has changed, and may send the order that is shown now.
         form.data = {**form.data.dict(), "version": str(found.version)}  # type: ignore[attr-defined]
     is_buy = found.side == Order.Side.BUY
     context = {

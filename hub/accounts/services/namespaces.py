@@ -32,9 +32,9 @@ def insert_namespace(*, actor: Principal, name: str, kind: Namespace.Kind, full_
 def _release_former_name(actor: Principal, key: str, name: str, *, owner: Namespace | None = None) -> None:
     """Step: end the redirect of a former name so that the name can be used again.
 
-    Clients keep old names in their configuration: whoever takes one over serves them other files. So
-    only an admin of the namespace that had the name (or the operator) may use it again; `owner` is the
-    namespace that is about to use it. Raises: NameReserved.
+    Clients keep old names in their configuration, and a new owner of such a name would serve them other
+    files. So only an admin of the namespace that had the name (or the operator) may use it again; `owner` is
+    the namespace that is about to use it. Raises: NameReserved.
     """
     redirect = NamespaceRedirect.objects.select_related("namespace").filter(key=key).first()
     if redirect is None:
@@ -47,7 +47,7 @@ def _release_former_name(actor: Principal, key: str, name: str, *, owner: Namesp
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What people may say about themselves or their organization; None leaves a field as it is."""
+    """Profile fields of a user or an organization; None leaves a field as it is."""
 
     full_name: str | None = None
     details: str | None = None

@@ -19,10 +19,10 @@ KEYS_MAX = 50
 
 
 def add_ssh_key(*, actor: Principal, text: str, name: str = "") -> SshKey:
-    """Let whoever has the private half log in to the actor's leases. `text`: a line as of `id_ed25519.pub`.
+    """Add a public key for ssh logins to the actor's leases. `text`: a line like that of `id_ed25519.pub`.
 
-    The key reaches what a session reaches, so a token needs the scope `trade` besides `write`.
-    Raises: Unauthenticated, Denied, ScopeMissing, SshKeyInvalid, SshKeyTaken.
+    The key reaches what a session reaches, so a token needs the scope `trade` besides `write`. Raises:
+    Unauthenticated, Denied, ScopeMissing, SshKeyInvalid, SshKeyTaken.
     """
     policies.require_account_owner(actor)
     policies.require_signed_in(actor)

@@ -1,4 +1,4 @@
-"""What this dialect answers to refusals: never HTML, and never 200 (docs/wire/opencsg.md#refusals)."""
+"""Answers to refusals in this dialect: never HTML, and never 200 (docs/wire/opencsg.md#refusals)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where OpenCSG's client is told of a gate."""
+"""The page of a gated repository, to which OpenCSG's client refers its user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every call of this dialect shares: dispatch, credentials, the envelope, look-up."""
+"""Common parts of all calls of this dialect: dispatch, credentials, the envelope, look-up."""
 
 from __future__ import annotations
 

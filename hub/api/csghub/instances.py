@@ -33,7 +33,7 @@ class Instance:
 
 
 class Instances(Protocol):
-    """Who knows of running models."""
+    """The source of running models: the market registers itself here."""
 
     def listed(self, actor: Principal, *, tunes: bool) -> list[Instance]:
         """The actor's own, newest first."""

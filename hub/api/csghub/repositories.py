@@ -87,7 +87,7 @@ def branches(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 
 
 def put_attributes(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    """How this client makes a branch: it writes `.gitattributes` on a new one."""
+    """Create a branch as this client does: it writes `.gitattributes` on a new one."""
     found = repository(request, kind, repo_id)
     body = json_body(request)
     branch = str(body.get("new_branch") or body.get("branch") or found.default_branch)

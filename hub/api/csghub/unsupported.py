@@ -1,4 +1,4 @@
-"""What is not served, as JSON: this client parses every body."""
+"""Calls that are not served. The answer is JSON, because this client parses every body."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ CHALLENGE = 'Basic realm="Model Bazaar", charset="UTF-8"'
 
 
 def asks_for_credentials(refusal: errors.Refusal, request: HttpRequest) -> bool:
-    """Whether other credentials might help: nobody signed in yet, and something is hidden or closed."""
+    """True if other credentials might help: the caller is not signed in, and something is hidden
+    or closed.
+    """
     if isinstance(refusal, errors.Unauthenticated):
         return True
     known = getattr(request, "principal", None)

@@ -1,4 +1,4 @@
-"""What every call of this dialect shares: dispatch, credentials, repository look-up."""
+"""Common parts of all calls of this dialect: dispatch, credentials, repository look-up."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def route(render: Render, **methods: View) -> View:
 
 
 def signed_route(render: Render, **methods: View) -> View:
-    """The view of an address whose signature is the permission. It needs no credentials, and tools send it
-    theirs all the same, so they are not read; the call that gave the address out was counted.
+    """The view of an address whose signature is the permission. It reads no credentials, although tools send
+    theirs; the call that returned the address was counted.
     """
     return by_method(methods, render=render, not_allowed=_not_allowed)
 

@@ -21,7 +21,7 @@ from hub.xet.tokens import find_write_token
 
 
 def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    """How each object shall be sent, or can be fetched."""
+    """How to upload or download each object."""
     found = repository(request, kind, repo_id)
     bodies.allow(request, bodies.READER_BYTES_MAX)
     asked = parse.batch(request)

@@ -1,4 +1,4 @@
-"""What git and git-lfs send → core arguments."""
+"""Requests of git and git-lfs → arguments of the rooms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PARTS_MAX = 10_000
 KEPT_ON_LFS = re.compile(r"\b(?:git-lfs|hf_hub)/")
 # A fetch names commits, 50 bytes each: this is 300,000 of them.
 FETCH_BYTES_MAX = 16 * 1024 * 1024
-# How often the room on the disk is looked at while a body comes in.
+# Bytes of a body after which the free space of the disk is checked again.
 ROOM_CHECKED_BYTES = 32 * 1024 * 1024
 
 
@@ -148,7 +148,7 @@ def _with_room(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def asks_for_objects(body: BinaryIO) -> bool:
-    """Whether a fetch asks for content, and not only for the list of refs."""
+    """True if a fetch asks for content, and not only for the list of refs."""
     # Read past Python's buffer: git will go on where the descriptor stands.
     start = os.pread(body.fileno(), 64, 0)
     return start[4:].startswith((b"want ", b"command=fetch"))

@@ -65,7 +65,7 @@ def upload_entry(slot: Slot, links: Links) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class XetAction:
-    """How an object goes to the Xet store: where to ask for the next token, the headers with the first."""
+    """The Xet action of an object: the address for the next token, and the headers with the first one."""
 
     refresh_url: str
     headers: dict[str, str]

@@ -28,7 +28,7 @@ class DumbProtocol(Denied):
 
 
 def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    """How every fetch and push begins."""
+    """The first request of every fetch and push."""
     asked = request.GET.get("service")
     found = repository(request, kind, repo_id)
     service: serving.Service

@@ -1,4 +1,4 @@
-"""Where a page of a tree begins: this hub's own cursors, and those that a client makes itself."""
+"""The start of a page of a tree: by this hub's own cursors, and by those that a client makes itself."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def page(items: Iterable[TreeItem], start: Start, limit: int) -> Page:
 
 
 def _place_after(items: list[TreeItem], name: str) -> int:
-    """How many entries come up to and with `name`. One that is gone leaves its place in git's order."""
+    """The number of entries up to and including `name`. A deleted entry keeps its place in git's order."""
     for number, item in enumerate(items, 1):
         if item.path == name:
             return number
@@ -77,6 +77,6 @@ def _place_after(items: list[TreeItem], name: str) -> int:
 
 
 def _order(item: TreeItem) -> bytes:
-    """What git sorts by: a folder stands where its name with a slash would."""
+    """Git's sort key: a folder sorts as if its name ended with a slash."""
     path = f"{item.path}/" if item.kind == "directory" else item.path
     return path.encode(errors="surrogateescape")

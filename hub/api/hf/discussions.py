@@ -183,8 +183,8 @@ def detail(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpRe
 
 
 def _proposal(request: HttpRequest, found: Discussion, *, with_diff: bool) -> dict[str, Any]:
-    """What a pull request changes. Who may not fetch files learns the base alone, unless the diff is asked
-    for, which is refused. Raises: with the diff, what `require_content` raises.
+    """The changes of a pull request. A caller who may not fetch files gets only the base; a request for the
+    diff is refused. Raises: with the diff, what `require_content` raises.
     """
     changes: dict[str, Any] = {"base": found.base_ref}
     if found.merge_commit_sha:

@@ -1,4 +1,4 @@
-"""What is not served, said honestly and in JSON (docs/wire/huggingface.md#what-holds-for-every-call)."""
+"""Calls that are not served, answered in JSON (docs/wire/huggingface.md#what-holds-for-every-call)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every call of this dialect shares: dispatch, credentials, repository look-up, paging."""
+"""Common parts of all calls of this dialect: dispatch, credentials, repository look-up, paging."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def endpoint(request: HttpRequest) -> str:
 
 
 def web_prefix(kind: str) -> str:
-    """What stands before the id in page and file addresses: nothing for models."""
+    """The part before the id in page and file addresses: empty for models."""
     return "" if kind == Kind.MODEL else f"{PLURAL_OF[Kind(kind)]}/"
 
 

@@ -1,4 +1,4 @@
-"""What a repository is: the info object of every kind (docs/wire/huggingface.md#account-and-repositories)."""
+"""The info object of every kind of repository (docs/wire/huggingface.md#account-and-repositories)."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ MODEL_FIELDS = (
 )
 SPACE_FIELDS = "sdk runtime subdomain"
 
-# What lists or quotes files: behind a gate. A client that finds no `siblings` asks for the tree and is told
-# of the gate there.
+# Fields that list or quote files, which a gate hides. A client that finds no `siblings` asks for the tree and
+# then gets the gate's refusal.
 CONTENT_FIELDS = frozenset("siblings config mask_token transformersInfo gguf".split())
-# What is made from the card, which a gate does not hide but a disabled repository does.
+# Fields from the card. A gate does not hide them, but a disabled repository does.
 CARD_FIELDS = frozenset(
     "cardData model-index widgetData models datasets citation paperswithcode_id tags".split()
 )

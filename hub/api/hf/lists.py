@@ -38,7 +38,7 @@ SORTS = {
     "trending_score": Sort.TRENDING,
     "trending": Sort.TRENDING,
 }
-# What a row shows without being asked for more, and what `full` adds.
+# The fields of a row in every list, and those that `full` adds.
 BRIEF = (
     "private gated disabled downloads likes tags trendingScore createdAt lastModified library_name "
     "pipeline_tag sdk"

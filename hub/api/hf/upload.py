@@ -114,7 +114,7 @@ def _committed(
 
 
 def _require_push(request: HttpRequest, found: Repository, revision: str) -> None:
-    """Who may bring content for what: a new pull request, a pull request's ref, or a branch."""
+    """Permission to bring content for a target: a new pull request, a pull request's ref, or a branch."""
     if boolean(request, "create_pr"):
         community_policies.require_discuss(actor(request), found)
     elif match := PULL_REQUEST.fullmatch(revision):

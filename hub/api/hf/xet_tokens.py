@@ -19,7 +19,8 @@ from hub.xet.tokens import IssuedToken
 def get_read_token(request: HttpRequest, *, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     token = tokens.issue_read_token(actor=actor(request), repository=found, now=timezone.now())
-    # The chunks come from the store, which knows no repositories: whoever asks for the token downloads.
+    # The chunks come from the store, which does not know repositories, so the request for the token counts as
+    # the download.
     count_download(request, found)
     return _render(request, token)
 
@@ -50,7 +51,7 @@ def _render(request: HttpRequest, token: IssuedToken) -> HttpResponse:
 
 
 def download_headers(request: HttpRequest, repo: Repository, commit: str, name: str) -> dict[str, str]:
-    """What tells a Xet client, on a file's own address, to fetch the file by its chunks."""
+    """The headers on a file's own address that tell a Xet client to fetch the file by its chunks."""
     token_url = f"{endpoint(request)}/api/{_plural(repo)}/{repo.full_name}/xet-read-token/{commit}"
     plan_url = f"{store_url(request)}/v1/reconstructions/{name}"
     return {

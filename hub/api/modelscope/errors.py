@@ -1,4 +1,4 @@
-"""What this dialect answers to refusals: two envelopes, one table (docs/wire/modelscope.md#refusals)."""
+"""Answers to refusals in this dialect: two envelopes, one table (docs/wire/modelscope.md#refusals)."""
 
 from __future__ import annotations
 

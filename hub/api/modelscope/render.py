@@ -14,14 +14,14 @@ from hub.revisions import last_commits
 from hub.revisions.models import RepositoryFacts
 
 PUBLIC, PRIVATE = 5, 1
-# What one list may read of files in git to tell their SHA-256: bytes, and so many more for each file. A
-# repository of a few MB can hold gigabytes of compressed text.
+# Bytes of git files that one list may read for their SHA-256, with an allowance for each file. A repository
+# of a few MB can hold gigabytes of compressed text.
 HASHED_BYTES_MAX = 64 * 1024 * 1024
 HASHED_BYTES_A_FILE = 1024
 
 
 def facts_of(found: Repository) -> RepositoryFacts | None:
-    """What the card and the files say; of a disabled repository nothing is told."""
+    """Fields from the card and the files; empty for a disabled repository."""
     facts: RepositoryFacts | None = None if found.is_disabled else getattr(found, "facts", None)
     return facts
 
@@ -119,7 +119,9 @@ def _file(entry: Entry, digest: str, revision: str, last: Commit) -> dict[str, A
 
 
 def sha256_of(found: Repository, entry: Entry) -> str:
-    """Of a file's content. Git knows small files by another hash, so theirs are computed, once each."""
+    """The SHA-256 of a file's content. Git identifies small files by another hash, so theirs are computed,
+    once each.
+    """
     return entry.pointer.oid if entry.pointer else _blob_sha256(found.storage, entry.oid)
 
 

@@ -1,4 +1,4 @@
-"""What is not served, in this dialect's own envelope: never HTML where JSON is parsed."""
+"""Calls that are not served, in this dialect's own envelope: the client parses JSON, never HTML."""
 
 from __future__ import annotations
 

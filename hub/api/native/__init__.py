@@ -1,1 +1,1 @@
-"""What no dialect covers: sign-up, organizations, tokens, statistics."""
+"""The hub's own API: sign-up, organizations, tokens, statistics."""

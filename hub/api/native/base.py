@@ -1,4 +1,4 @@
-"""What every view of this door shares: who is calling, and how refusals are told."""
+"""Common parts of all views of this API: authentication and the form of refusals."""
 
 from __future__ import annotations
 
