@@ -16,8 +16,11 @@ from pytest_django import DjangoDbBlocker
 
 from bazaar import messages
 from bazaar.server import processes, redis
+from tests import network
 from tests.servers import postgres, s3
 from tests.servers.live import LiveBazaar
+
+network.stay_on_this_machine()
 
 # How quick an example is made or tried says how busy the machine is, and nothing about the code.
 # CI draws the same examples in each run, so that what it says of a commit stays true of it.

@@ -23,6 +23,8 @@ from tests.servers.remote import ROOT, Remote
 _numbers = itertools.count(1)
 # What a client program needs of its surroundings; the rest (proxies, tokens, caches) stays out.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
+# Its first folder has a module that Python imports as it starts: what runs with it reaches loopback only.
+PYTHONPATH = os.pathsep.join(str(ROOT / path) for path in ("tests/servers/offline", ".", "packages/client"))
 
 
 def unique(prefix: str) -> str:
@@ -58,7 +60,7 @@ class LiveBazaar:
         self.env: dict[str, str] = {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "DJANGO_SETTINGS_MODULE": "bazaar.settings.live_test",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": PYTHONPATH,
             "HOME": str(folder),
             "BAZAAR_DATA_DIR": str(self.data),
             "BAZAAR_BIND": f"fd://{self._listener.fileno()}",

@@ -16,12 +16,10 @@ from pathlib import Path
 import pytest
 
 from bazaar.server import processes
-from tests.servers import ports
+from tests.servers import live, ports
 from tests.servers.live import LiveBazaar
 from tests.wire.test_market_agent import AgentProcess, is_alive, wait_for
 from tests.wire.test_market_tunnels import FAR, Tenant, ask
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Client:
@@ -223,7 +221,7 @@ class TestCommandLine:
         tenant = client.tenant
         return {
             **tenant.bazaar.client_env(home=home),
-            "PYTHONPATH": f"{ROOT}:{ROOT}/packages/client",
+            "PYTHONPATH": live.PYTHONPATH,
             "BAZAAR_URL": tenant.bazaar.url,
             "BAZAAR_TOKEN": tenant.token,
             # OpenSSH asks the system for the home, not the environment.

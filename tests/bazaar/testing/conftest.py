@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.remote import ROOT
+from tests.servers import live
 
 RunTests = Callable[..., str]
 
@@ -28,7 +28,7 @@ def run_tests(tmp_path: Path) -> RunTests:
             env={
                 **os.environ,
                 "TMPDIR": str(tmp_path),
-                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packages" / "client")]),
+                "PYTHONPATH": live.PYTHONPATH,
                 "DJANGO_SETTINGS_MODULE": "",
                 "HF_ENDPOINT": "http://a.invalid",
             },
