@@ -22,7 +22,8 @@ from tests.servers.remote import ROOT, Remote
 
 _numbers = itertools.count(1)
 # What a client program needs of its surroundings; the rest (proxies, tokens, caches) stays out.
-INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
+# `script/test --cover` measures servers as well.
+INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
 # Its first folder has a module that Python imports as it starts: what runs with it reaches loopback only.
 PYTHONPATH = os.pathsep.join(str(ROOT / path) for path in ("tests/servers/offline", ".", "packages/client"))
 
