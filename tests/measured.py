@@ -57,8 +57,11 @@ def main(report: Path) -> int:
     for share in shares(files):
         is_low = share.percent < FLOORS[share.path]
         failed |= is_low
+        verdict = "too little" if is_low else "enough"
         name = share.path or "the product"
-        print(f"{share.percent:6.2f} % of {name}, floor {FLOORS[share.path]} %{' - too little' if is_low else ''}")
+        sys.stdout.write(
+            f"{share.percent:6.2f} % of {name}: {verdict}, the floor is {FLOORS[share.path]} %\n"
+        )
     return failed
 
 

@@ -1,7 +1,7 @@
 """What a database does for a statement, as nodes of its plan: texts of EXPLAIN differ between versions.
 
 PostgreSQL chooses by its statistics. `indexes_only` forbids it to read a whole table, to sort and to collect
-places first, as far as there is another way: what it does then is what the indexes allow, however few rows there are.
+places first, as far as there is another way. What it does then depends on its indexes, not on the rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from django.db import connection
 
 SCAN = re.compile(
     r"(?P<verb>SCAN|SEARCH) (?P<table>\S+)"
-    r"(?: USING (?P<by>INTEGER PRIMARY KEY|(?:AUTOMATIC )?(?:PARTIAL )?(?P<covering>COVERING )?INDEX (?P<index>\S+)))?"
+    r"(?: USING (?P<by>INTEGER PRIMARY KEY|"
+    r"(?:AUTOMATIC )?(?:PARTIAL )?(?P<covering>COVERING )?INDEX (?P<index>\S+)))?"
     r"(?: \((?P<condition>.*)\))?"
 )
 
@@ -73,7 +74,13 @@ def plans_of(ask: Callable[[], object]) -> list[Node]:
 @contextmanager
 def indexes_only() -> Iterator[None]:
     """Let PostgreSQL use its indexes wherever it can; only inside a transaction."""
-    names = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort", "enable_hashagg")
+    names = (
+        "enable_seqscan",
+        "enable_bitmapscan",
+        "enable_sort",
+        "enable_incremental_sort",
+        "enable_hashagg",
+    )
     if connection.vendor != "postgresql":
         yield
         return
@@ -84,6 +91,24 @@ def indexes_only() -> Iterator[None]:
     with connection.cursor() as cursor:
         for name in names:
             cursor.execute(f"SET LOCAL {name} TO DEFAULT")
+
+
+def keep_only_the_primary_key(table: str) -> None:
+    """Take all other indexes of a table away from PostgreSQL, until the transaction ends."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks to come cannot be altered
+        cursor.execute(
+            "SELECT indexrelid::regclass::text, conname FROM pg_index"
+            " LEFT JOIN pg_constraint ON conindid = indexrelid AND conrelid = indrelid WHERE indrelid = %s::regclass AND NOT indisprimary",
+            [table],
+        )
+        for index, constraint in cursor.fetchall():
+            if constraint:
+                cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint} CASCADE")
+            else:
+                cursor.execute(f"DROP INDEX {index}")
 
 
 def _steps(step: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pytest
 from tests.network import NetworkForbidden
 from tests.servers import live
 
-# Addresses of documents (RFC 5737, RFC 3849): no machine has them.
+# Addresses of documents (RFC 5737, RFC 3849), which no machine has.
 ELSEWHERE, ELSEWHERE_6 = "192.0.2.1", "2001:db8::1"
 
 
@@ -36,6 +36,11 @@ def connect_by_version_6() -> None:
 
 def connect_by_name() -> None:
     socket.create_connection(("example.org", 80))
+
+
+def connect_for_datagrams() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.connect(("198.51.100.1", 53))
 
 
 def send() -> None:
@@ -61,6 +66,7 @@ WAYS_OUT = [
     connect_without_raising,
     connect_by_version_6,
     connect_by_name,
+    connect_for_datagrams,
     send,
     send_message,
     look_up,

@@ -1,4 +1,4 @@
-"""The statements that the market sends all the time read an index each, and none sorts or reads a whole table."""
+"""Each of the market's frequent statements reads an index; none sorts or reads a whole table."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 
 from compute_market.leases.models import Lease
 from compute_market.ledger.models import AccountEvent
-from compute_market.matching import commandlog, marketdata, selectors
+from compute_market.matching import commandlog
 from compute_market.matching.models import Order
+from compute_market.matching.views import marketdata, selectors
 from compute_market.offers.models import Product
 from tests import plans
 from tests.factories.market import NOON
@@ -68,7 +69,9 @@ HOT: dict[str, tuple[Callable[[], object], str, str, str]] = {
         "holder_id",
     ),
     "leases that are over": (
-        lambda: list(Lease.objects.exclude(state="settled").live().filter(ends_at__lte=NOON).order_by("ends_at")),
+        lambda: list(
+            Lease.objects.exclude(state="settled").live().filter(ends_at__lte=NOON).order_by("ends_at")
+        ),
         "leases_lease",
         "lease_live_by_end",
         "ends_at",

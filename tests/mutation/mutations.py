@@ -41,22 +41,24 @@ UNTOUCHED_FUNCTIONS = {"__str__", "__repr__"}
 # Texts for people: of refusals, of pages, of logs.
 UNTOUCHED_CALLS = {"_", "gettext", "gettext_lazy", "ngettext"}
 LOGGERS = {"logger", "log"}
+# Conditions without an operator of their own to change.
+PLAIN_TESTS = (ast.Name, ast.Attribute, ast.Call)
 
 T = TypeVar("T", bound=ast.AST)
 
 
 class Place(NamedTuple):
-    """Where a node of the tree hangs: `parent.field`, or `parent.field[index]`."""
+    """Where a node of the tree hangs: `parent.field`, or `parent.field[at]`."""
 
     parent: ast.AST
     field: str
-    index: int | None
+    at: int | None
 
     def put(self, node: ast.AST) -> None:
-        if self.index is None:
+        if self.at is None:
             setattr(self.parent, self.field, node)
         else:
-            getattr(self.parent, self.field)[self.index] = node
+            getattr(self.parent, self.field)[self.at] = node
 
 
 class Mutation(NamedTuple):
@@ -134,14 +136,18 @@ def _mutations(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> I
             yield Mutation(name, first_line, line, lines, before, after, place, node, replacement)
 
 
-def _nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[Place, ast.AST, frozenset[int]]]:
+def _nodes(
+    function: ast.FunctionDef | ast.AsyncFunctionDef,
+) -> Iterator[tuple[Place, ast.AST, frozenset[int]]]:
     body = function.body
     skipped = 1 if ast.get_docstring(function) is not None else 0
     for index in range(skipped, len(body)):
         yield from _below(Place(function, "body", index), body[index], frozenset())
 
 
-def _below(place: Place, node: ast.AST, lines: frozenset[int]) -> Iterator[tuple[Place, ast.AST, frozenset[int]]]:
+def _below(
+    place: Place, node: ast.AST, lines: frozenset[int]
+) -> Iterator[tuple[Place, ast.AST, frozenset[int]]]:
     if _untouched(node):
         return
     if isinstance(node, ast.stmt):
@@ -183,28 +189,22 @@ def _untouched(node: ast.AST) -> bool:
 
 
 def _variants(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.stmt):
+        yield from _other_statements(node)
+    elif isinstance(node, ast.expr):
+        yield from _other_expressions(node)
+
+
+def _other_statements(node: ast.stmt) -> Iterator[ast.stmt]:
     match node:
-        case ast.Compare():
-            for index, operator in enumerate(node.ops):
-                variant = copy.deepcopy(node)
-                variant.ops[index] = _swapped(operator, ast.cmpop)
-                yield variant
-        case ast.BoolOp():
-            yield ast.BoolOp(_swapped(node.op, ast.boolop), copy.deepcopy(node.values))
-        case ast.BinOp() if type(node.op) in OPERATORS:
-            yield ast.BinOp(copy.deepcopy(node.left), _swapped(node.op, ast.operator), copy.deepcopy(node.right))
         case ast.AugAssign() if type(node.op) in OPERATORS:
-            yield ast.AugAssign(copy.deepcopy(node.target), _swapped(node.op, ast.operator), copy.deepcopy(node.value))
-        case ast.UnaryOp(op=ast.Not() | ast.USub()):
-            yield copy.deepcopy(node.operand)
-        case ast.If() | ast.While() if isinstance(node.test, ast.Name | ast.Attribute | ast.Call):
+            yield ast.AugAssign(
+                copy.deepcopy(node.target), _swapped(node.op, ast.operator), copy.deepcopy(node.value)
+            )
+        case ast.If() | ast.While() if isinstance(node.test, PLAIN_TESTS):
             variant = copy.deepcopy(node)
             variant.test = ast.UnaryOp(ast.Not(), variant.test)
             yield variant
-        case ast.IfExp() if isinstance(node.test, ast.Name | ast.Attribute | ast.Call):
-            yield ast.IfExp(ast.UnaryOp(ast.Not(), copy.deepcopy(node.test)), node.body, node.orelse)
-        case ast.Constant():
-            yield from _other_constants(node.value)
         case ast.Expr(value=ast.Call() | ast.Yield() | ast.YieldFrom()) | ast.Raise():
             yield ast.Pass()
         case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
@@ -215,6 +215,27 @@ def _variants(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Continue()
         case ast.Continue():
             yield ast.Break()
+
+
+def _other_expressions(node: ast.expr) -> Iterator[ast.expr]:
+    match node:
+        case ast.Compare():
+            for index, operator in enumerate(node.ops):
+                variant = copy.deepcopy(node)
+                variant.ops[index] = _swapped(operator, ast.cmpop)
+                yield variant
+        case ast.BoolOp():
+            yield ast.BoolOp(_swapped(node.op, ast.boolop), copy.deepcopy(node.values))
+        case ast.BinOp() if type(node.op) in OPERATORS:
+            yield ast.BinOp(
+                copy.deepcopy(node.left), _swapped(node.op, ast.operator), copy.deepcopy(node.right)
+            )
+        case ast.UnaryOp(op=ast.Not() | ast.USub()):
+            yield copy.deepcopy(node.operand)
+        case ast.IfExp() if isinstance(node.test, PLAIN_TESTS):
+            yield ast.IfExp(ast.UnaryOp(ast.Not(), copy.deepcopy(node.test)), node.body, node.orelse)
+        case ast.Constant():
+            yield from _other_constants(node.value)
 
 
 def _swapped(operator: ast.AST, kind: type[T]) -> T:

@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -65,7 +66,9 @@ class Runner:
         self.tests_of_line: dict[tuple[str, int], set[str]] = defaultdict(set)
         self.killed: dict[str, int] = defaultdict(int)
         self.survivors: list[tuple[str, Mutation, int]] = []
-        self.database = Path(str(settings.DATABASES["default"]["TEST"].get("NAME") or settings.DATA_DIR / "none"))
+        self.database = Path(
+            str(settings.DATABASES["default"]["TEST"].get("NAME") or settings.DATA_DIR / "none")
+        )
 
     def learn(self) -> None:
         """Run each test once, unchanged, and note which lines it reaches and how long it takes."""
@@ -114,19 +117,19 @@ class Runner:
                     self.killed[path] += 1
                 else:
                     self.survivors.append((path, mutation, len(tests)))
-                    print(f"survived ({len(tests)} tests) {_short(path)} {mutation}", flush=True)
-        self._print(path)
+                    _say(f"survived ({len(tests)} tests) {_short(path)} {mutation}")
+        self.__say(path)
 
     def summary(self) -> None:
         for path in self.paths:
-            self._print(path)
+            self.__say(path)
         killed = sum(self.killed.values())
         every = killed + len(self.survivors)
-        print(f"{killed} of {every} mutations killed: {100 * killed / max(every, 1):.1f} %", flush=True)
+        _say(f"{killed} of {every} mutations killed: {100 * killed / max(every, 1):.1f} %")
 
-    def _print(self, path: str) -> None:
+    def __say(self, path: str) -> None:
         left = sum(1 for survivor in self.survivors if survivor[0] == path)
-        print(f"{_short(path)}: {self.killed[path]} of {self.killed[path] + left} killed", flush=True)
+        _say(f"{_short(path)}: {self.killed[path]} of {self.killed[path] + left} killed")
 
     def _fails(self, tests: Tests, patched: dict[FunctionType, CodeType], *, limit_s: float) -> bool:
         """Whether a test fails, or they take longer than the limit, in a fork with the patched functions."""
@@ -185,3 +188,8 @@ def _functions_of(path: str) -> dict[tuple[str, int], list[FunctionType]]:
 
 def _short(path: str) -> str:
     return os.path.relpath(path)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
