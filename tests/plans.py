@@ -101,7 +101,8 @@ def keep_only_the_primary_key(table: str) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks to come cannot be altered
         cursor.execute(
             "SELECT indexrelid::regclass::text, conname FROM pg_index"
-            " LEFT JOIN pg_constraint ON conindid = indexrelid AND conrelid = indrelid WHERE indrelid = %s::regclass AND NOT indisprimary",
+            " LEFT JOIN pg_constraint ON conindid = indexrelid AND conrelid = indrelid"
+            " WHERE indrelid = %s::regclass AND NOT indisprimary",
             [table],
         )
         for index, constraint in cursor.fetchall():
