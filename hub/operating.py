@@ -1,4 +1,4 @@
-"""What the operator's pages of all rooms share."""
+"""Common parts of the operators' pages of all rooms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OperatorAdmin(admin.ModelAdmin):
         return [name for name in (*fields, *self.readonly_fields) if name not in self.editable]
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """What can be changed comes first; the row's number is in its address."""
+        """Fields that can be changed come first; the row's number is in the page's address."""
         shown = [name for name in self.get_readonly_fields(request, obj) if name != "id"]
         return [*self.editable, *shown]
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 ELSEWHERE = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
 ELSEWHERE += ("changes/README.md", "packages/*/README.md")
-# What a link to these leads to on the site: folders have no page of their own.
+# The targets of links to these on the site: folders have no page of their own.
 INSTEAD = {
     DOCS / "adr": "adr/index.md",
     DOCS / "how-to": "how-to/README.md",

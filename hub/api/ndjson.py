@@ -22,7 +22,7 @@ from hub.api.json import BodyTooLarge, MalformedBody
 from hub.blobstore import refusing_when_full
 
 PIECE = 1 << 16
-# What a line may hold besides file content.
+# Bytes of a line besides file content.
 LINE_BYTES_MAX = 1 << 20
 # All lines together, without content.
 TEXT_BYTES_MAX = 64 << 20
@@ -176,7 +176,7 @@ class NdjsonReader:
 
 
 def _partial(head: bytes) -> Line | None:
-    """What a line says before its content: close the open string and objects, and look."""
+    """The part of a line before its content, parsed after its open string and objects are closed."""
     for closing in (b'"}}', b'"}'):
         try:
             parsed = orjson.loads(head + closing)

@@ -1,4 +1,4 @@
-"""How many calls a minute the hub's APIs take from one caller."""
+"""Limits on the calls a minute that one caller may make of the hub's APIs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the answers to refusals have in common in every dialect: headers. Statuses: `foundation.statuses`."""
+"""Common headers of refusals, in every dialect. Statuses: `foundation.statuses`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks for content, as far as counting downloads needs to know."""
+"""The requester of content, as far as counting downloads needs it."""
 
 from __future__ import annotations
 

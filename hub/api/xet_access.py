@@ -1,4 +1,4 @@
-"""What a client needs to reach the Xet store: its address, and a token in the headers that clients read."""
+"""Access to the Xet store for clients: its address, and a token in the headers that clients read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def store_url(request: HttpRequest) -> str:
 
 
 def write_token_url(request: HttpRequest, repository: Repository, branch: str) -> str:
-    """Where a client that commits to a branch asks for its next write token."""
+    """The address at which a client that commits to a branch asks for its next write token."""
     plural = PLURAL_OF[Kind(repository.kind)]
     path = f"/api/{plural}/{repository.full_name}/xet-write-token/{quote(branch, safe='')}"
     return addresses.absolute(request, path)

@@ -1,1 +1,1 @@
-"""Who did what, and when: a record for operators, written with the fact itself."""
+"""The audit log for operators: the actor and time of each fact, written in the fact's transaction."""

@@ -1,4 +1,4 @@
-"""What was done, by whom: to read and to search."""
+"""The audit log, to read and to search."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class AuditEntry(models.Model):
     actor = models.CharField(max_length=100, blank=True, db_index=True)
     # A fact in the past tense, such as "repository_deleted".
     action = models.CharField(max_length=60, db_index=True)
-    # What it happened to, such as "model alice/bert" or "user alice".
+    # The subject of the fact, such as "model alice/bert" or "user alice".
     subject = models.CharField(max_length=300, db_index=True)
     details = models.JSONField(default=dict, blank=True)
     # Finds the request in the access log; empty for commands and jobs.

@@ -39,7 +39,7 @@ MISSING_CODES = {"404", "NoSuchKey", "NotFound"}
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """Where the bucket is. Empty keys leave the credentials to boto3's own search."""
+    """The address of the bucket. With empty keys, boto3 looks for credentials by itself."""
 
     bucket: str
     endpoint: str = ""

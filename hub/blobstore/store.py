@@ -1,4 +1,4 @@
-"""What every blob store promises, whatever it is made of."""
+"""The interface of every blob store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StoreUnreachable(Unavailable):
 
 
 class BlobMissing(Unavailable):
-    """A blob that should be there is not: a fault of the hub, not of whoever asks."""
+    """A blob that should exist is missing: a fault of the hub, not of the caller."""
 
     code = "blob_missing"
     message = _("The stored bytes of {key} are missing.")

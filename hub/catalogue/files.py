@@ -31,7 +31,7 @@ def _json(value: Any) -> bytes:
 
 
 def regular(entry: Entry) -> dict[str, bytes]:
-    """What git keeps: path → content."""
+    """Files stored in git: path → content."""
     found = {"README.md": cards.card(entry).encode()}
     if entry.kind == "model":
         found["config.json"] = _json(stand_ins.config(entry))
@@ -48,5 +48,5 @@ def regular(entry: Entry) -> dict[str, bytes]:
 
 
 def large(entry: Entry) -> dict[str, bytes]:
-    """What git-lfs keeps: path → content."""
+    """Files stored by git-lfs: path → content."""
     return {"model.safetensors": stand_ins.weights(entry)} if entry.kind == "model" else {}

@@ -47,7 +47,7 @@ def _find(entry: Entry) -> Repository | None:
 
 
 def _is_whole(repository: Repository | None) -> bool:
-    """Whoever has changed the card since keeps it: only a repository without one is filled."""
+    """Only a repository without a card is filled, so later changes of a card are kept."""
     if repository is None:
         return False
     return git_of(repository).find_entry(repository.head_sha, "README.md") is not None

@@ -18,7 +18,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether an address belongs to the open internet; IPv4 inside IPv6 counts as what it carries."""
+    """True if an address belongs to the open internet; IPv4 inside IPv6 is judged as the IPv4 address."""
     if isinstance(address, ipaddress.IPv6Address):
         carried = address.ipv4_mapped or address.sixtofour
         if carried is None and address.teredo is not None:
@@ -59,7 +59,7 @@ def host_of(parts: SplitResult) -> str:
 
 
 def require_literal_public(parts: SplitResult) -> None:
-    """What can be told without asking the name server. Raises: Invalid, AddressForbidden."""
+    """Checks of a URL that need no name server. Raises: Invalid, AddressForbidden."""
     host = host_of(parts).rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         raise AddressForbidden(host=host)

@@ -27,7 +27,7 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, the text cut at 2,000 characters."""
+    """The response, its text cut at 2,000 characters."""
 
     status: int
     text: str

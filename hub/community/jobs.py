@@ -20,7 +20,7 @@ from hub.community.models.keys import new_key
 from hub.community.models.webhooks import DeliveryQuerySet
 from hub.community.selectors import discussions
 
-# How long after each failed attempt the next one comes: 8 attempts over some 16 hours.
+# Seconds before the next attempt, after each failed one: 8 attempts over some 16 hours.
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1_800, 3_600, 4 * 3_600, 10 * 3_600))
 # Longer than any call can take; see `Delivery.due_at`.
 CLAIM = timedelta(minutes=2)
@@ -28,7 +28,7 @@ FAILING_MAX = timedelta(days=3)
 LOG_KEPT = timedelta(days=30)
 SWEEP_AGE = timedelta(seconds=30)
 SWEEP_MAX = 500
-# How long a worker goes on with deliveries before other tasks have their turn.
+# Seconds for which a worker makes deliveries before it takes other tasks.
 TURN = timedelta(seconds=10)
 OWNERS_MAX = 1_000
 RESTING_REASON = "The address has not answered for three days."
@@ -94,7 +94,7 @@ def _claim(delivery_id: int, now: datetime) -> Claimed | None:
 
 
 def _call(delivery: Delivery, now: datetime) -> tuple[Answer | None, str]:
-    """What the webhook answered, or None and why not."""
+    """The webhook's response, or None and the reason."""
     webhook = delivery.webhook
     body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
     try:
@@ -188,7 +188,7 @@ def deliver_due(*, clock: Callable[[], datetime]) -> bool:
         ends_at = clock() + TURN
         while (now := clock()) < ends_at and (delivery_id := _next_delivery(now)) is not None:
             deliver(delivery_id=delivery_id, now=now)
-    # Asked after the slot is free: whoever found it taken left its deliveries to us.
+    # Checked after the slot is released: a worker that found it taken has left its deliveries to this one.
     return is_delivery_due(now=clock())
 
 
@@ -204,7 +204,7 @@ def _next_delivery(now: datetime) -> int | None:
 
 
 def is_delivery_due(*, now: datetime) -> bool:
-    """Whether a delivery's time has come: it is new, or its back-off is over."""
+    """True if a delivery is due: it is new, or its back-off is over."""
     return _due_deliveries(now).exists()
 
 

@@ -1,4 +1,4 @@
-"""What webhooks are told: matches a fact with those who watch it and writes the calls to be made."""
+"""The outbox of webhooks: it matches a fact with the webhooks that watch it, and writes the calls to make."""
 
 from __future__ import annotations
 

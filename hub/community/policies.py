@@ -1,4 +1,4 @@
-"""Who may discuss, propose, merge and collect."""
+"""Permissions to discuss, propose, merge and collect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Who may call webhooks right now, and whose are next. Kept in Redis, for all workers together."""
+"""Turns of webhooks: which owner's webhooks may be called now, and which next. Kept in Redis, for all
+workers.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from foundation.redis_connection import connection, key
 
 # A worker that dies frees its slot after so long; none holds one for longer.
 SLOT_SECONDS = 120
-# Who has not been called for so long is as good as never.
+# An owner who was not called for so many seconds counts as never called.
 KEPT_SECONDS = 24 * 3600
 # Only its holder frees a slot.
 _FREE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"

@@ -1,8 +1,8 @@
-"""What this process has served and Redis has not heard of yet.
+"""Counts of downloads that this process has not sent to Redis yet.
 
-Telling Redis takes a third of the time that a small file takes to serve, and says the same thing again for
-every file of a snapshot. So requests are added up here, and a thread tells Redis some twenty times a second.
-What a killed process had not told is lost; what Redis could not hear is told when it is back.
+A call of Redis for each file would take a third of the time of serving a small file. So requests are added up
+here, and a thread sends the sums some twenty times a second. The counts of a killed process are lost; while
+Redis is away, counts are kept and sent later.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Buffer:
         self._put(hour, {fetch: 1})
         if self._thread is None or not self._thread.is_alive():
             self._start()
-        # Setting takes a lock and wakes whoever waits. Where it is set, the thread has yet to clear it, and
-        # then sends what was put before.
+        # Setting the event takes a lock and wakes the waiting thread. If it is set already, the thread will
+        # clear it, and then also sends what was added before.
         if not self._woken.is_set():
             self._woken.set()
 
@@ -134,7 +134,7 @@ def _begin_anew() -> None:
 
 
 def send_last() -> None:
-    """What a process does before it ends."""
+    """Send the rest before the process ends."""
     try:
         send()
     except redis.RedisError as error:

@@ -53,7 +53,9 @@ class Hour(NamedTuple):
 
 
 class Fetch(NamedTuple):
-    """Who fetched what: a member of the set, and the name that the counts in the hash begin with."""
+    """The key of a requester and a repository: a member of the set, and the prefix of its counts
+    in the hash.
+    """
 
     member: str
     field: str

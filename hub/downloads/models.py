@@ -1,4 +1,4 @@
-"""What was fetched, by day, and which batches of counts were written."""
+"""Downloads by day, and the batches of counts that were written."""
 
 from __future__ import annotations
 

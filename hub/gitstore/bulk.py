@@ -18,7 +18,7 @@ from hub.gitstore.values import Author, Entry
 
 @dataclass(frozen=True, slots=True)
 class MadeRepository:
-    """What was written: the first commit and its files. It reads like a `GitRepository` of that commit."""
+    """The result: the first commit and its files. It reads like a `GitRepository` of that commit."""
 
     commit: str
     files: dict[str, bytes]

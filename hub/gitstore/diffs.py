@@ -1,4 +1,4 @@
-"""What differs between two commits, and whether they can be merged."""
+"""Differences of two commits, and whether they can be merged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What git itself refuses."""
+"""Refusals of git itself."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,8 +1,8 @@
-"""How many files and folders a tree stands for once it is written out.
+"""The number of files and folders of a tree when it is expanded.
 
-A tree object names other trees by their ids, so ten small objects, each of which names the one below ten
-times, stand for ten thousand million files. Whoever lists or compares such a tree never comes to an end.
-Counted by tree objects, the same is cheap: each is read once.
+A tree object refers to other trees by id, so ten small objects, each of which refers ten times to the next,
+expand to ten thousand million files. Listing or comparing such a tree never ends. Counting is cheap, because
+each tree object is read once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Extent:
     longest: int = 0
 
     def is_within(self, entries_max: int) -> bool:
-        """Whether listing it costs no more than listing so many ordinary files."""
+        """True if listing it costs no more than listing that many ordinary files."""
         return (
             self.entries <= entries_max
             and self.path_bytes <= entries_max * PATH_BYTES_EACH

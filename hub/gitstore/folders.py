@@ -1,4 +1,4 @@
-"""Where repositories lie on disk, and how one comes and goes."""
+"""The folders of repositories on disk: their paths, creation and removal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.gitstore.values import Author
 pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
 # The folders are ours alone; the check of the owner would only break containers that map user ids.
 pygit2.option(Option.SET_OWNER_VALIDATION, False)
-# libgit2 would otherwise read /etc/gitconfig and ~/.gitconfig of whoever runs the server.
+# libgit2 would otherwise read /etc/gitconfig and ~/.gitconfig of the user who runs the server.
 for _level in (
     pygit2.enums.ConfigLevel.SYSTEM,
     pygit2.enums.ConfigLevel.GLOBAL,

@@ -26,7 +26,9 @@ TREE_BYTES_MAX = 4 * 1024**3
 
 @dataclass(slots=True)
 class Contents:
-    """What a push brings: LFS pointers (blob → pointer), blobs too large for git (blob → bytes), bytes."""
+    """The content of a push: LFS pointers (blob → pointer), blobs too large for git (blob → bytes), total
+    bytes.
+    """
 
     pointers: dict[str, Pointer] = field(default_factory=dict)
     large: dict[str, int] = field(default_factory=dict)
@@ -35,7 +37,7 @@ class Contents:
     bad_names: dict[str, names.Problem] = field(default_factory=dict)
     # Names of entries that git would not write, as text → their mode.
     bad_modes: dict[str, str] = field(default_factory=dict)
-    # Whether a tree stands for more files than one may hold; then the rest has not been looked at.
+    # True if a tree has more files than allowed; the rest is then not read.
     is_tree_too_large: bool = False
     # Commits and tags above RECORD_BYTES_MAX → bytes.
     long_records: dict[str, int] = field(default_factory=dict)
@@ -107,7 +109,7 @@ class Incoming:
         return True
 
     def is_commit(self, oid: str) -> bool:
-        """Whether an object is a commit, or an annotated tag of one."""
+        """True if an object is a commit, or an annotated tag of one."""
         try:
             self._with_new[oid].peel(pygit2.Commit)
         except (KeyError, pygit2.GitError, pygit2.InvalidSpecError):
@@ -115,7 +117,7 @@ class Incoming:
         return True
 
     def paths_of(self, blobs: Iterable[str], tips: Iterable[str]) -> dict[str, str]:
-        """Where blobs lie in the pushed commits, for messages; those not found soon are left out."""
+        """Paths of blobs in the pushed commits, for messages; blobs that are not found soon are left out."""
         wanted = set(blobs)
         found: dict[str, str] = {}
         seen: set[pygit2.Oid] = set()

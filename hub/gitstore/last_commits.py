@@ -21,7 +21,7 @@ Recall = Callable[[str, str, Iterable[str]], Mapping[str, str]]
 
 COMMITS_MAX = 20_000
 SECONDS_MAX = 3.0
-# How many of the commits that touched one folder are asked for in what is known already.
+# Commits that touched a folder, for which the cache is asked, at most.
 RECALLS_MAX = 4
 # Above so many open names one diff of two trees is quicker than looking up each name.
 LOOKUPS_MAX = 256

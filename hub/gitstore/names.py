@@ -46,7 +46,7 @@ def unusual_names(tree: pygit2.Tree) -> dict[str, str]:
 
 
 def find(tree: pygit2.Tree, path: str) -> pygit2.Object:
-    """What is at a path that is shown like this. Raises: KeyError, ValueError, pygit2.GitError."""
+    """The object at a path as it is shown. Raises: KeyError, ValueError, pygit2.GitError."""
     if REPLACEMENT not in path:
         return tree[path]
     found: pygit2.Object = tree
@@ -85,10 +85,10 @@ def quoted(name: bytes) -> str:
 
 
 def is_usual_mode(mode: bytes) -> bool:
-    """Whether git writes, or once wrote, entries of this mode: files, links, folders and submodules.
+    """True if git writes, or once wrote, entries of this mode: files, links, folders and submodules.
 
-    Git's own check can be told to pass over all unusual modes or none, and the library that reads trees for
-    the hub fails at some of them.
+    Git's own check can only ignore all unusual modes or none, and the library that reads trees for the hub
+    fails at some of them.
     """
     found = int(mode, 8)
     return found in {0o040000, 0o120000, 0o160000} or 0o100000 <= found <= 0o100777

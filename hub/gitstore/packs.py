@@ -18,7 +18,7 @@ COMMIT, TREE, BLOB = 1, 2, 3
 NAMES = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob"}
 # Objects by their id: kind and content.
 Objects = Mapping[bytes, tuple[int, bytes]]
-# Where objects begin in a pack, and the checksums of their packed bytes, by their ids.
+# Offsets of objects in a pack, and the checksums of their packed bytes, by object id.
 Places = dict[bytes, tuple[int, int]]
 # A growing pack ends here: offsets beyond 2 GiB need another form of index.
 PACK_BYTES_MAX = 1 << 30
@@ -76,7 +76,7 @@ def _header(kind: int, size: int) -> bytes:
 
 
 def name_of(pack: bytes) -> str:
-    """What a pack's files are called, without their endings: its checksum is their name."""
+    """The name of a pack's files without their suffixes: the pack's checksum."""
     return f"pack-{pack[-20:].hex()}"
 
 

@@ -129,7 +129,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
         return sorted(found, key=lambda ref: ref.name)
 
     def count_branches(self) -> int:
-        """How many branches and tags there are."""
+        """The number of branches and tags."""
         return sum(map(writing.is_branch_or_tag, self.raw.references))
 
     @property
@@ -164,7 +164,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
         return map(self._commit, islice(self.raw.walk(pygit2.Oid(hex=start), SortMode.NONE), skip, None))
 
     def count_commits(self, start: str, *, limit: int) -> int | None:
-        """How many commits there are from `start` back; None where there are more than `limit`."""
+        """The number of commits from `start` back; None if there are more than `limit`."""
         walked = islice(self.raw.walk(pygit2.Oid(hex=start), SortMode.NONE), limit + 1)
         count = sum(1 for _ in walked)
         return count if count <= limit else None
@@ -200,7 +200,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
             return None
 
     def entries(self, commit: str, path: str = "", *, recursive: bool = False) -> Iterator[Entry]:
-        """What lies in a folder, sorted by name; depth first, a folder before what it holds.
+        """The entries of a folder, sorted by name; depth first, a folder before its content.
 
         Reads the header of every file. Raises: EntryNotFound when `path` is missing or a file.
         """

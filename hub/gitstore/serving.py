@@ -31,7 +31,7 @@ NULL_SHA = "0" * 40
 CHUNK_BYTES = 64 * 1024
 # A line of the protocol has its length in four hexadecimal digits.
 LINE_BYTES_MAX = 0xFFFF
-# What git may print besides the pack: progress, and the verdicts on refs.
+# Output of git besides the pack: progress, and the results for refs; at most so many bytes.
 REPORT_BYTES_MAX = 4 * 1024 * 1024
 # A few bytes of a pack can stand for gigabytes. So git ends when it would hold a larger object, and when a
 # push takes more processor time than this and a second for each MiB that was sent.
@@ -96,7 +96,7 @@ class RefChange:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What a push asks for. `objects` is the folder in which its new objects wait, if it brought any."""
+    """The request of a push. `objects` is the folder in which its new objects wait, if it brought any."""
 
     changes: list[RefChange]
     objects: Path | None
@@ -122,7 +122,7 @@ def advertise(storage: str, service: Service, *, protocol: str) -> bytes:
 
 
 def upload_pack(storage: str, request: BinaryIO, *, protocol: str) -> Iterator[bytes]:
-    """What git sends to one who fetches, as a stream. `request` is a file: git reads it by itself.
+    """Git's answer to a fetch, as a stream. `request` is a file that git reads by itself.
 
     Closing the stream ends git.
     """
@@ -184,9 +184,10 @@ def receive_pack(
 
 
 def asks_for_more_changes_than(limit: int, request: BinaryIO) -> bool:
-    """Whether a push names more than so many refs. Reads the lines before the pack, and moves nothing on.
+    """True if a push names more than so many refs. Reads the lines before the pack and leaves the position
+    unchanged.
 
-    What is not such lines is git's to refuse.
+    Input of another form is left for git to refuse.
     """
     descriptor, buffer, at, read = request.fileno(), b"", 0, 0
     for _ in range(limit + 1):
@@ -204,9 +205,10 @@ def asks_for_more_changes_than(limit: int, request: BinaryIO) -> bool:
 
 
 def refused_push(reason: str) -> Iterator[bytes]:
-    """What git would answer to a push of which nothing is taken in, for people and for their git.
+    """The answer to a push that is refused as a whole, in git's format, with a text for people.
 
-    Every git since 1.7 asks for the two bands that this uses; it shows no body of another status than 200.
+    Every git since 1.7 asks for the two side bands that this uses. Git does not show the body of any status
+    but 200.
     """
     report = _line(f"unpack {reason}\n".encode()) + b"0000"
     yield _line(b"\2" + f"error: {reason}\n".encode())
@@ -323,12 +325,12 @@ def _git(service: Service) -> list[str]:
 
 
 def _allocation_bytes_max() -> int:
-    """What git may allocate at one time: for an unpacked object, or for its table of objects."""
+    """The memory that git may allocate at one time: for an unpacked object, or for its table of objects."""
     return max(ALLOCATION_BYTES_MIN, 2 * settings.LFS_THRESHOLD_BYTES)
 
 
 def environment(protocol: str) -> dict[str, str]:
-    """Nothing of whoever runs the server reaches git: no configuration, no home, no language."""
+    """The environment of git: no configuration, home or language of the user who runs the server."""
     variables = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.devnull,

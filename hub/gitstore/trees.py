@@ -20,7 +20,7 @@ Entries = dict[bytes, bytes]
 FOLDERS_MAX = 10_000
 # So many trees are written one by one, each with a sync of its own; more become a pack.
 LOOSE_MAX = 16
-# What waits in memory to be written.
+# Objects in memory that wait to be written.
 HELD_BYTES_MAX = 32 << 20
 _ENTRY = re.compile(rb"([0-7]+ ([^\0]+)\0.{20})", re.DOTALL)
 _REFUSED = frozenset({b"", b".", b"..", b".git"})
@@ -28,7 +28,7 @@ _REFUSED = frozenset({b"", b".", b"..", b".git"})
 
 @dataclass(slots=True)
 class TreeEdit:
-    """What shall change under one name: a blob (oid, mode) comes, goes, or things below it change."""
+    """The change of one name: a blob (oid, mode) is set or removed, or entries below it change."""
 
     blob: Blob | None = None
     deletes: bool = False
@@ -57,7 +57,7 @@ def plan(changes: Mapping[str, Blob | None]) -> TreeEdit:
 
 
 def entries_of(data: bytes) -> Entries:
-    """What a tree object holds."""
+    """The entries of a tree object."""
     return {name: entry for entry, name in _ENTRY.findall(data)}
 
 

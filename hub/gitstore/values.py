@@ -1,4 +1,4 @@
-"""What repositories hold, as plain values. Object ids are 40 hex digits."""
+"""The content of repositories as plain values. Object ids are 40 hex digits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POINTER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What a git-lfs pointer blob says: the sha256 and size in bytes of the real content."""
+    """The content of a git-lfs pointer blob: the sha256 and size in bytes of the real content."""
 
     oid: str
     size: int

@@ -19,7 +19,7 @@ from foundation.errors import Invalid
 
 # Comparisons of bytes that one request may spend on patterns: about a second of processor time.
 STEPS_MAX = 300_000_000
-# What a pattern costs besides, in the same unit.
+# The fixed cost of a pattern, in the same unit.
 PATTERN_STEPS = 300
 
 _CLASSES = {
@@ -64,7 +64,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """What stands between two slashes: runs of fixed length with `*` between them."""
+    """The pattern between two slashes: runs of fixed length with `*` between them."""
 
     runs: tuple[re.Pattern[bytes], ...]
     lengths: tuple[int, ...]
@@ -106,7 +106,7 @@ class Pattern:
     width: int
 
     def matches(self, path: bytes) -> bool:
-        """Whether the pattern names this path, which is relative to the pattern's folder."""
+        """True if the pattern matches this path, which is relative to the pattern's folder."""
         if not self.is_anchored:
             return self.groups[0][0].matches(path[path.rfind(b"/") + 1 :])
         parts = path.split(b"/")

@@ -26,7 +26,7 @@ class LfsLinkAdmin(OperatorAdmin):
 
 @admin.register(LfsUpload)
 class LfsUploadAdmin(OperatorAdmin):
-    """What is on its way; a row ends with its upload, or when its grace is over."""
+    """Uploads in progress; a row is deleted with the end of its upload, or after its grace period."""
 
     list_display = ("oid", "repository", "user", "size_bytes", "part_bytes", "created_at")
     list_select_related = ("repository", "user__namespace")

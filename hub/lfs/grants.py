@@ -30,9 +30,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one signed address allows, to whom it was given. `expires_at` is in Unix seconds.
+    """The claim of a signed address, and the user it was given to. `expires_at` is in Unix seconds.
 
-    The address is a claim, not a permission: whether that user (with that token) may is asked at every use.
+    The address is a claim, not a permission: the permission of that user (with that token) is checked at
+    every use.
     """
 
     action: Action

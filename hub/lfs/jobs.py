@@ -44,7 +44,7 @@ def collect(*, now: datetime) -> dict[str, int]:
 def drop_unfinished(*, now: datetime) -> int:
     """Remove temporary files and folders that nothing has written to for a day; return how many.
 
-    Whoever made them removes them too, unless it was killed. The Xet store sweeps its own.
+    Processes remove their temporary files, unless they are killed. The Xet store removes its own.
     """
     count = 0
     for path in _unfinished(now):
@@ -64,7 +64,7 @@ def _unfinished(now: datetime) -> Iterator[Path]:
 
 
 def doomed(*, now: datetime) -> Iterator[Doomed]:
-    """What `collect` at this moment would take away, changing nothing."""
+    """The result that `collect` would have at this moment; nothing is changed."""
     before = now - timedelta(hours=settings.LFS_GRACE_HOURS)
     for upload in LfsUpload.objects.filter(created_at__lt=before).iterator():
         yield Doomed("lfs upload", upload.oid, 0, f"nobody finished it since {upload.created_at:%Y-%m-%d}")

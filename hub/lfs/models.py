@@ -50,7 +50,7 @@ class LfsObject(models.Model):
 
     @property
     def has_bytes(self) -> bool:
-        """Whether the row says where the bytes are."""
+        """True if the row says where the bytes are."""
         return bool(self.blob_key) or self.xet_file_id is not None
 
 
@@ -121,7 +121,7 @@ class LfsUpload(models.Model):
         return max(1, -(-self.size_bytes // self.part_bytes)) if self.part_bytes else 0
 
     def part_size(self, number: int) -> int:
-        """How many bytes part `number` (from 1) has."""
+        """The number of bytes of part `number` (from 1)."""
         if number < self.parts_count:
             return self.part_bytes
         return self.size_bytes - self.part_bytes * (self.parts_count - 1)

@@ -1,1 +1,1 @@
-"""What people write, as HTML that is safe to show: Markdown, and source code with colours."""
+"""Rendering of users' texts as safe HTML: Markdown, and source code with colours."""

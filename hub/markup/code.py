@@ -46,7 +46,7 @@ def coloured(text: str, *, language: str = "", filename: str = "") -> SafeString
 
 
 def _as_read(text: str) -> str:
-    """What Pygments makes of each text before a lexer sees it."""
+    """The text as Pygments changes it before a lexer sees it."""
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return lines if lines.endswith("\n") else f"{lines}\n"
 

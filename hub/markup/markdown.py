@@ -71,7 +71,9 @@ _MENTION = re.compile(r"(?<![\w/@.])@([A-Za-z0-9_][A-Za-z0-9._-]{0,94}[A-Za-z0-9
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Where relative addresses lead: pages under `pages`, raw files under `files`; both end with “/”."""
+    """The bases of relative addresses: pages are under `pages`, raw files under `files`; both end
+    with “/”.
+    """
 
     pages: str = ""
     files: str = ""
@@ -190,7 +192,7 @@ def _is_far(address: str) -> bool:
 
 
 def link(address: str, base: Base) -> str | None:
-    """Where a link leads; None takes it away."""
+    """The target of a link; None removes it."""
     address = address.strip()
     if address.startswith("#"):
         name = address[1:]
@@ -203,7 +205,9 @@ def link(address: str, base: Base) -> str | None:
 
 
 def source(address: str, base: Base) -> str | None:
-    """Where an image of this hub lies; other hosts' are gone by now, and are refused once more here."""
+    """The address of an image of this hub. Images of other hosts were removed before, and are refused here
+    again.
+    """
     if _is_far(address):
         return None
     if address.startswith("/"):

@@ -157,7 +157,7 @@ class Renderers:
 
 
 def _site_folders() -> list[str]:
-    """Where this process finds its libraries: the child must find the same."""
+    """The library paths of this process, which the child needs too."""
     return [folder for folder in sys.path if folder.endswith("site-packages")]
 
 

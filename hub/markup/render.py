@@ -79,7 +79,7 @@ class Cache:
         self._lock = threading.Lock()
 
     def get(self, key: bytes) -> tuple[bool, str | None]:
-        """Whether the key is known, and its HTML; None for a text that cannot be rendered."""
+        """(True if the key is known, its HTML); the HTML is None for a text that cannot be rendered."""
         with self._lock:
             if key not in self._entries:
                 return False, None

@@ -62,7 +62,7 @@ def mark_tasks(state: StateCore) -> None:
 
 
 def _add_box(inline: Token) -> bool:
-    """Whether the paragraph began with a task's brackets; they become a box."""
+    """True if the paragraph began with the brackets of a task; they become a checkbox."""
     children = inline.children
     if not _TASK.match(inline.content) or not children or children[0].type != "text":
         return False

@@ -1,4 +1,4 @@
-"""What runs later: repositories whose grace period has ended go for good."""
+"""Jobs of repositories: those whose grace period has ended are deleted for good."""
 
 from __future__ import annotations
 

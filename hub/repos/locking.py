@@ -15,7 +15,8 @@ LockedRepository = NewType("LockedRepository", Repository)
 def lock_repository(pk: int) -> LockedRepository:
     """Hold a repository's row, its owner loaded, until the transaction ends.
 
-    Its key stays free: whoever only points at the repository need not wait. Raises: DeletedMeanwhile.
+    Uses FOR NO KEY UPDATE, so rows with a foreign key to this repository can be inserted meanwhile. Raises:
+    DeletedMeanwhile.
     """
     held = Repository.objects.select_for_update(of=("self",), no_key=True)
     return LockedRepository(held_row(held.with_owner().filter(pk=pk)))

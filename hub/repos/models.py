@@ -13,7 +13,7 @@ from hub.accounts.models import Namespace, Role, User, Visibility
 
 
 class Kind(models.TextChoices):
-    """What a repository holds. `code`, `mcp` and `skill` are OpenCSG's kinds, `kernel` Hugging Face's."""
+    """The kinds of repositories. `code`, `mcp` and `skill` are OpenCSG's kinds, `kernel` Hugging Face's."""
 
     MODEL = "model", _("model")
     DATASET = "dataset", _("dataset")
@@ -25,7 +25,9 @@ class Kind(models.TextChoices):
 
 
 class Gating(models.TextChoices):
-    """Who gets the content of a public repository: everybody, who asks, or who is accepted."""
+    """Gating of a public repository: its content is for everybody, for users who ask, or for
+    accepted users.
+    """
 
     OPEN = "", _("open")
     AUTO = "auto", _("on request, granted at once")

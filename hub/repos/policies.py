@@ -1,4 +1,4 @@
-"""Who may see, fetch, write and manage a repository. Nowhere else is this decided."""
+"""Permissions to see, fetch, write and manage a repository. They are decided only here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def readable_by(actor: Principal) -> Q:
 
 
 def _reached_by_role(actor: Principal) -> Q:
-    """What a membership or a collaboration lets these credentials read, whatever its visibility."""
+    """A filter of repositories that the credentials may read through a membership or a collaboration."""
     if actor.user is None or not actor.has_scope(AccessToken.Scope.READ):
         return Q(pk__in=[])
     mine = Q(namespace_id__in=list(actor.roles)) | Q(
@@ -104,7 +104,7 @@ def require_write(actor: Principal, repository: Repository) -> None:
 
 
 def require_changeable(repository: Repository) -> None:
-    """The state of a repository lets its content change, whoever asks.
+    """Check that the state of a repository lets its content change.
 
     Raises: RepositoryNotFound (deleted), RepositoryDisabled, RepositoryArchived.
     """
@@ -117,7 +117,7 @@ def require_changeable(repository: Repository) -> None:
 
 
 def require_propose(actor: Principal, repository: Repository) -> None:
-    """May open discussions and pull requests: whoever is signed in and can read the content.
+    """Check that the actor may open discussions and pull requests: signed in, and able to read the content.
 
     Raises: Unauthenticated, RepositoryNotFound, RepositoryGated, RepositoryDisabled, RepositoryArchived.
     """
@@ -153,7 +153,7 @@ def require_open(actor: Principal, repository: Repository) -> None:
 
 
 def can_fetch(actor: Principal, repository: Repository) -> bool:
-    """Whether `require_content` would pass."""
+    """True if `require_content` would pass."""
     try:
         require_content(actor, repository)
     except (RepositoryNotFound, RepositoryDisabled, RepositoryGated):

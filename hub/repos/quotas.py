@@ -1,4 +1,4 @@
-"""How much a namespace may own and store."""
+"""Limits on the repositories and storage of a namespace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def storage_limit_bytes(namespace: Namespace) -> int:
 
 
 def storage_used_bytes(namespace: Namespace) -> int:
-    """What its repositories hold, and what its user proposes to others."""
+    """The storage of its repositories, and of its user's proposals to others."""
     own = Repository.objects.filter(namespace=namespace).aggregate(total=Sum("size_bytes"))["total"] or 0
     user = None if namespace.is_organization else User.objects.filter(namespace=namespace).first()
     return own + (proposed_bytes(user) if user is not None else 0)
@@ -42,7 +42,7 @@ def proposer_of(actor: Principal, repository: Repository) -> User | None:
 
 
 def proposed_bytes(user: User) -> int:
-    """What a user brought to repositories of others that no branch there holds yet."""
+    """The bytes that a user brought to repositories of others and that no branch there holds yet."""
     small = ProposedBytes.objects.filter(user=user).aggregate(total=Sum("size_bytes"))["total"] or 0
     large = User.objects.filter(pk=user.pk).aggregate(total=Sum("proposed_links__object__size_bytes"))
     return small + (large["total"] or 0)

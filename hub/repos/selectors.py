@@ -46,7 +46,7 @@ def get_repository(*, actor: Principal, kind: str, repo_id: str, with_facts: boo
 
 
 def find_repository(*, kind: str, repo_id: str, with_facts: bool = True) -> Repository | None:
-    """By id alone, whoever asks: for steps that check the actor themselves."""
+    """By id alone, without a check of permissions: for steps that check the actor themselves."""
     namespace_key, separator, key = name_key(repo_id).partition("/")
     if not separator or not namespace_key or not key or "/" in key:
         return None
@@ -69,7 +69,7 @@ def find_repository(*, kind: str, repo_id: str, with_facts: bool = True) -> Repo
 
 
 def has_moved(repository: Repository, repo_id: str) -> bool:
-    """Whether the id that was asked for is one that the repository had before."""
+    """True if the requested id is a former id of the repository."""
     return name_key(repository.full_name) != name_key(repo_id)
 
 

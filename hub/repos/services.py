@@ -208,7 +208,7 @@ def move_repository(*, actor: Principal, repository: Repository, to: str) -> Rep
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an owner may change; None leaves a field as it is."""
+    """Fields that an owner may change; None leaves a field as it is."""
 
     visibility: str | None = None
     gating: str | None = None

@@ -1,1 +1,1 @@
-"""What a repository holds at a revision, and how a commit is made."""
+"""The content of a repository at a revision, and making commits."""

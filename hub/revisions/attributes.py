@@ -22,7 +22,7 @@ NAME = b".gitattributes"
 FILE_BYTES_MAX = 1 << 20
 LINE_BYTES_MAX = 2048
 CACHED_FILE_BYTES_MAX = 64 * 1024
-# What opening a folder and reading a byte of a file cost, in comparisons of bytes.
+# The cost of opening a folder and of reading a byte of a file, in comparisons of bytes.
 FOLDER_STEPS = 500
 PARSE_STEPS_PER_BYTE = 50
 BOM = b"\xef\xbb\xbf"
@@ -32,7 +32,7 @@ _NAME_BYTES = frozenset(b"-_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO
 _ESCAPES = {
     byte: bytes([value]) for byte, value in zip(b'abfnrtv\\"', (7, 8, 12, 10, 13, 9, 11, 92, 34), strict=True)
 }
-# What an attribute is set to: a text, or one of these.
+# The value of an attribute: a text, or one of these.
 _TRUE, _FALSE, _UNSET = True, False, None
 
 State = tuple[bytes, bytes | bool | None]
@@ -65,7 +65,9 @@ class Attributes:
         self._width = sum(lines[number].pattern.width for number in self._wild)
 
     def matching(self, path: bytes, budget: Budget) -> Iterator[tuple[State, ...]]:
-        """What the lines that match a path set, the last line first. `path` is relative to the file."""
+        """The attributes set by the lines that match a path, the last line first. `path` is relative to the
+        file.
+        """
         budget.spend(self._patterns_cost + self._width * len(path))
         found = [number for number in self._wild if self._lines[number].pattern.matches(path)]
         found += self._literal.get((True, path), [])
@@ -109,7 +111,7 @@ def _parse_small(data: bytes, *, is_root: bool) -> Attributes:
 
 
 def _after_blank(text: bytes) -> bytes:
-    """What begins at the first blank."""
+    """The rest of a line, from the first white space on."""
     at = next((at for at, byte in enumerate(text) if byte in _BLANK), len(text))
     return text[at:]
 
@@ -146,7 +148,9 @@ def _unquoted(text: bytes) -> tuple[bytes, bytes] | None:
 
 
 def _states(text: bytes) -> tuple[State, ...] | None:
-    """What a line sets; None where one name is no attribute's, for then git ignores the whole line."""
+    """The attributes that a line sets; None if one name is invalid, because git then ignores the
+    whole line.
+    """
     states: list[State] = []
     for word in text.split():
         name, equals, value = word.partition(b"=")
@@ -213,7 +217,7 @@ class AttributesAt:
         self._parsed: dict[tuple[str, bool], Attributes] = {}
 
     def is_lfs(self, path: str) -> bool:
-        """Whether git-lfs keeps the file at a path. Raises: InvalidPath, TooManyPatterns."""
+        """True if git-lfs keeps the file at a path. Raises: InvalidPath, TooManyPatterns."""
         encoded = path_bytes(path)
         if self._folders is None:
             return is_lfs_by(DEFAULT, path, self.budget)

@@ -1,4 +1,4 @@
-"""What this room refuses, and why."""
+"""The refusals of this room."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -26,10 +26,10 @@ class Ignoring:
         self._folders: dict[bytes, bool] = {}
 
     def leaves_out(self, path: str) -> bool:
-        """Whether a file is left out, by itself or with one of its folders.
+        """True if a file is left out, by itself or with one of its folders.
 
-        What lies in a folder that is left out cannot be taken in again, as in git.
-        Raises: InvalidPath, TooManyPatterns.
+        As in git, files in a folder that is left out cannot be included again. Raises: InvalidPath,
+        TooManyPatterns.
         """
         if not self._patterns:
             return False

@@ -39,7 +39,7 @@ Sibling = tuple[str, int, str, str | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the files of one commit say. Every field is JSON that both databases take."""
+    """The facts of one commit's files. Every field is JSON that both databases accept."""
 
     commit: str
     siblings: list[Sibling] | None
@@ -103,7 +103,7 @@ class FactsReader:
 
 
 class Source(Protocol):
-    """Where the files of a commit are read from: a `GitRepository`, or one that was just made."""
+    """The source of a commit's files: a `GitRepository`, or one that was just made."""
 
     def entries(self, commit: str, path: str = "", *, recursive: bool = False) -> Iterator[Entry]: ...
     def read(self, oid: str) -> bytes: ...
@@ -128,7 +128,7 @@ class _Reading:
         self.headers: dict[str, Any] = {}
         self.headers_left, self.header_bytes_left = HEADERS_MAX, HEADER_BYTES_MAX
         self.files = files
-        # What decides about a repository lies at its root, or names its kind by its ending anywhere.
+        # Files that describe a repository are in its root, or have one of these endings anywhere.
         self.root = {entry.path: entry for entry in self.files if "/" not in entry.path}
         self.names = frozenset(entry.path for entry in self.files[:SIBLINGS_MAX])
 
@@ -218,7 +218,7 @@ class _Reading:
         return read
 
     def _header(self, entry: Entry, read: Any) -> Any:
-        """What a weight file's header says, from the stored facts when the blob is the same."""
+        """The facts of a weight file's header; those stored before if the blob is the same."""
         if self.headers_left <= 0:
             return None
         self.headers_left -= 1

@@ -1,4 +1,4 @@
-"""What runs later: rows that a crash left behind git are brought up to it."""
+"""Jobs of revisions: rows that are behind git after a crash are brought up to date."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def catch_up_one(*, repository_id: int, now: datetime) -> bool:
     with transaction.atomic(durable=True):
         locked = locking.lock_repository(repository_id)
         if git.target(f"refs/heads/{locked.default_branch}") != head:
-            return False  # it moved again, and whoever moved it follows it
+            return False  # the branch moved again, and that move updates the row
         old, locked.head_sha, locked.updated_at = locked.head_sha, head, now
         locked.save(update_fields=["head_sha", "updated_at"])
         links.link(locked, links.usable(locked.pk, None, pointers), now)

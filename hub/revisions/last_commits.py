@@ -1,8 +1,9 @@
-"""Who touched what last, with a cache of the answers.
+"""The last commit of each entry of a folder, with a cache of the answers.
 
 An answer is kept under (repository, folder, commit): for the commit that was asked about, and for the newest
 commit that touched the folder. The history behind a commit id never changes, so neither does the answer. A
-tree id would not do: two folders, or one folder at two times, can hold the same tree with another history.
+tree id cannot be the key: two folders, or one folder at two times, can have the same tree with different
+histories.
 
 The cache has a fixed number of slots. A folder and a commit always fall into the same slot, and the newer
 answer replaces the older, so the cache cannot outgrow `SLOTS` × `BYTES_MAX`.
@@ -26,7 +27,7 @@ from hub.revisions import selectors
 SLOTS = 1024
 BYTES_MAX = 128 * 1024
 KEPT_SECONDS = 24 * 3600
-# What one request may ask the cache for; a recursive list can span thousands of folders.
+# Entries of the cache that one request may ask for; a recursive list can span thousands of folders.
 RECALLS_MAX = 256
 
 

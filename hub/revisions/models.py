@@ -9,7 +9,7 @@ from hub.repos.models import Kind, Repository
 
 
 class RepositoryFacts(models.Model):
-    """What one repository's files say at `commit_sha`; `manage.py reindex` can make it anew.
+    """The facts of one repository's files at `commit_sha`; `manage.py reindex` can compute them anew.
 
     Small columns come first: a database reads past the large ones only when asked for them.
     """

@@ -10,10 +10,10 @@ from hub.revisions.facts.ranges import ReadRange
 
 
 def range_reader(pointer: Pointer) -> ReadRange | None:
-    """How to read ranges of the object behind a pointer, or None when the hub does not hold it.
+    """A reader of ranges of the object behind a pointer, or None if the hub does not hold it.
 
-    Whether the repository may use the object was decided when the commit was taken in. A store that
-    does not answer reads as an empty file: facts can be read again later.
+    The permission to use the object was checked when the commit was made. If the store does not answer, the
+    file reads as empty: facts can be read again later.
     """
     stored = LfsObject.objects.filter(pk=pointer.oid).first()
     if stored is None or not stored.has_bytes:

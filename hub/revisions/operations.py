@@ -1,4 +1,4 @@
-"""What a commit does, one value an operation, in the words of the core."""
+"""The operations of a commit, in the core's own types."""
 
 from __future__ import annotations
 

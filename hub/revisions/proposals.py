@@ -1,4 +1,6 @@
-"""Who pays for the bytes that a move of refs brings: the owner, or who proposes without write access."""
+"""Accounting of the bytes that a move of refs brings: the owner pays, or the proposer without
+write access.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,10 @@ class RefUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one move of refs costs, and whom.
+    """The cost of one move of refs, and who pays.
 
-    `proposer`: who pays for what is new; None: the owner. `adopted`: large objects of earlier proposals that
-    a branch holds from now on; `merged`: refs of pull requests whose small files it holds.
+    `proposer` pays for new bytes; None: the owner pays. `adopted`: large objects of earlier proposals that a
+    branch now holds; `merged`: refs of pull requests whose small files it holds.
     """
 
     proposer: User | None

@@ -172,7 +172,7 @@ def _about_names(contents: Contents) -> list[str]:
 
 
 def _about_number(repository: Repository, changes: Sequence[RefChange]) -> list[str]:
-    """How many refs a push moves, and how many the repository would then have."""
+    """The number of refs that a push moves, and the number that the repository would then have."""
     if len(changes) > CHANGES_MAX:
         return [str(TooManyRefs(limit=CHANGES_MAX))]
     fresh = sum((change.old is None) - (change.new is None) for change in changes)

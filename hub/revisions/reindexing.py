@@ -57,9 +57,9 @@ def reindex_all(*, after: int = 0, now: datetime) -> Iterator[Outcome]:
 
 
 def reindex(repository: Repository, *, now: datetime) -> Outcome:
-    """Bring the rows of one repository to what git says.
+    """Update the rows of one repository from git.
 
-    Read outside the transaction; should the branch move meanwhile, whoever moved it has indexed it.
+    Git is read outside the transaction. If the branch moves meanwhile, that move has updated the index.
     """
     named = (repository.pk, f"{repository.kind} {repository.full_name}")
     try:

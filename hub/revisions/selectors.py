@@ -19,7 +19,7 @@ from hub.repos.models import Repository
 from hub.revisions.errors import HistoryTooLong, NotAFile
 from hub.revisions.models import RepositoryFacts
 
-# How far back a list of commits may begin, and how many are counted. A walk takes 5 microseconds a commit.
+# Limits on the start of a list of commits and on the count. A walk takes 5 microseconds a commit.
 COMMITS_SKIPPED_MAX = 200_000
 COMMITS_COUNTED_MAX = 50_000
 
@@ -115,7 +115,7 @@ def history(
 
 
 def count_commits(*, actor: Principal, repository: Repository, commit: str) -> int | None:
-    """How many commits there are from `commit` back; None above COMMITS_COUNTED_MAX.
+    """The number of commits from `commit` back; None above COMMITS_COUNTED_MAX.
 
     Raises: what `require_content` raises.
     """

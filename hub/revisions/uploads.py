@@ -24,12 +24,12 @@ SAMPLE_BYTES = 512
 
 
 def inline_bytes_max() -> int:
-    """How many bytes a git blob may have; a larger file is an LFS object."""
+    """The size limit of a git blob, in bytes; a larger file is an LFS object."""
     return int(settings.LFS_THRESHOLD_BYTES)
 
 
 def looks_binary(sample: bytes) -> bool:
-    """Whether the first 512 bytes of a file hold a zero byte, or are not UTF-8."""
+    """True if the first 512 bytes of a file hold a zero byte, or are not UTF-8."""
     data = sample[:SAMPLE_BYTES]
     if b"\0" in data:
         return True
@@ -62,10 +62,10 @@ class UploadRule:
         self._given = git_attributes.parse(attributes) if is_usable else NONE
 
     def is_large(self, path: str, size: int, sample: bytes = b"") -> bool:
-        """Whether a file of `size` bytes is stored as an LFS object. Empty files never are.
+        """True if a file of `size` bytes is stored as an LFS object. Empty files never are.
 
-        `sample` is the beginning of the file where a client sends one to ask for advice; content that
-        arrives inline has none. Raises: InvalidPath, TooManyPatterns.
+        `sample` is the beginning of the file where a client sends one to ask for advice; content that arrives
+        inline has none. Raises: InvalidPath, TooManyPatterns.
         """
         return size > 0 and (
             size > inline_bytes_max()
@@ -86,7 +86,7 @@ class OfferedFile:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """How a file is uploaded. `entry` is what its path holds now."""
+    """The way in which a file is uploaded. `entry` is the present entry at its path."""
 
     path: str
     is_large: bool

@@ -1,4 +1,4 @@
-"""What the index holds of a repository: made from its row and its facts."""
+"""A repository's document for the search index: made from its row and its facts."""
 
 from __future__ import annotations
 

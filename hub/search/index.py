@@ -18,7 +18,7 @@ TABLE = "search_index"
 
 
 class Field(StrEnum):
-    """Where a term is looked for: the id's pieces, the names, or names, tags and card together."""
+    """The fields that a term is searched in: parts of the id, the names, or names, tags and card together."""
 
     GRAMS = "grams"
     NAMES = "names"

@@ -48,7 +48,7 @@ class After(Func):
 
 
 class Among(Func):
-    """Whether a column is one of these ids: one parameter, however many they are."""
+    """A condition that a column is one of these ids: one parameter for any number of ids."""
 
     output_field = models.BooleanField()
     conditional = True
@@ -100,7 +100,7 @@ def _field_of(value: Any) -> models.Field[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page ended: the tier of a ranked search, the sort value and the id of its last row."""
+    """The end of a page: the tier of a ranked search, the sort value and the id of its last row."""
 
     value: int | float | datetime
     pk: int

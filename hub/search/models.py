@@ -1,4 +1,4 @@
-"""What the trending score remembers. The word index has no model: see `hub.search.index`."""
+"""The state of the trending score. The word index has no model: see `hub.search.index`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hub.repos.models import Repository
 
 
 class TrendingState(models.Model):
-    """What one repository's counters were when its score was last brought up to date."""
+    """A repository's counters at the last update of its score."""
 
     repository = models.OneToOneField(
         Repository, on_delete=models.CASCADE, primary_key=True, related_name="trendingstate"

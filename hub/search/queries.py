@@ -1,4 +1,4 @@
-"""What a list can be asked, as one value for every door and page."""
+"""The query of a list, as one value for all doors and pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILTERS_MAX = 24
 
 
 class Sort(StrEnum):
-    """What comes first; the highest always does. `RELEVANCE` needs a text."""
+    """The sort order, highest first. `RELEVANCE` needs a text."""
 
     TRENDING = "trending"
     DOWNLOADS = "downloads"

@@ -38,9 +38,9 @@ FACET_VALUES_MAX = 60
 # Wide filters are counted on so many repositories, and not at all if fewer than the second are left of them.
 SAMPLE_SIZE = 2_000
 SAMPLE_LEFT_LEAST = 40
-# What took a second to count is good for a hundred.
+# A count that took a second is cached for a hundred.
 KEPT_TIMES_TAKEN = 100
-# What takes longer than this is counted again by a job before it is forgotten (`jobs.count_slow_facets`).
+# Slower counts are renewed by a job before they expire (`jobs.count_slow_facets`).
 SLOW_SECONDS = 0.05
 SLOW_KEPT_SECONDS = 600
 WIDE = frozenset({"siblings", "headers", "text", "card_data", "config", "card_errors", "transformers_info"})
@@ -94,7 +94,7 @@ def list_repositories(*, actor: Principal, kind: str, query: ListQuery) -> Page:
 
 
 def _tiers(text: str, *, ranked: bool) -> list[tuple[int, Match | None]]:
-    """What a text asks for, best first: it is the name, it is in the name, it is somewhere."""
+    """The tiers of a text search, best first: it is the name, it is in the name, it is anywhere."""
     if not text.strip():
         return [(0, None)]
     terms = tokens.query_terms(text)
@@ -180,7 +180,7 @@ def _of_size(least: int | None, most: int | None) -> _Narrowing:
     if most is not None:
         sized = sized.filter(parameters_total__lte=most)
     listed = sized.values_list("repository_id", flat=True)
-    # `_matching` says the condition for whoever uses none of the ids.
+    # `_matching` returns the condition for callers that use none of the ids.
     return _Narrowing(lambda limit: list(listed[:limit]), Q())
 
 
@@ -271,7 +271,7 @@ def _first_ids(found: QuerySet[Repository], sort: Sort, limit: int) -> QuerySet[
 
 
 def _is_narrowed(query: ListQuery) -> bool:
-    """Whether `_matching` narrows by what is no narrowing of its own."""
+    """True if `_matching` narrows by a condition that does not narrow by itself."""
     bounds = (query.is_gated, query.is_private, query.parameters_min, query.parameters_max)
     return any(bound is not None for bound in bounds)
 
@@ -353,7 +353,7 @@ def _estimated(actor: Principal, kind: str, query: ListQuery, narrowings: list[_
 
 
 def _sample(kind: str) -> tuple[int, list[int]]:
-    """How many repositories of the kind there are, and the ids of some that lie evenly among them."""
+    """The number of repositories of the kind, and the ids of an evenly spread sample."""
     name = _sample_name(kind)
     kept = cache.get(name)
     if kept is None:

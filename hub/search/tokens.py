@@ -83,7 +83,7 @@ def grams(repo_id: str) -> list[str]:
 
 
 def gram_words(part: str) -> tuple[Word, ...]:
-    """What an id that holds `part` has among its grams: necessary, not sufficient."""
+    """The grams of every id that contains `part`: a necessary condition, not a sufficient one."""
     size = min(3, len(part))
     return tuple(
         Word(gram) for gram in dict.fromkeys(part[at : at + size] for at in range(len(part) - size + 1))
@@ -99,7 +99,7 @@ def exact_terms(text: str) -> tuple[Term, ...]:
 
 
 def query_terms(text: str) -> tuple[Term, ...]:
-    """What a person's words ask for; every term must be met. Empty when there is no word in it."""
+    """The terms of a person's words; every term must match. Empty if there is no word."""
     terms: list[Term] = []
     for run, is_cjk in _runs(text):
         if is_cjk:

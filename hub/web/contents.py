@@ -17,7 +17,7 @@ CARD_BYTES_MAX = 1024 * 1024
 
 
 def reader_of(*, actor: Principal, repository: Repository, entry: Entry) -> ReadRange | None:
-    """How to read ranges of a file; None when the hub does not hold its large object (yet).
+    """A reader of ranges of a file; None if the hub does not hold its large object (yet).
 
     Raises: what `require_content` raises.
     """

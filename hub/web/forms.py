@@ -240,7 +240,7 @@ class CollaboratorForm(forms.Form):
 
 
 class AccessRequestForm(forms.Form):
-    """What the owner asks of people who want in: one text for each named field."""
+    """The owner's questions to people who ask for access: one text for each named field."""
 
     def __init__(self, *args: Any, names: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -37,7 +37,7 @@ class RepositoryPage:
 
     @cached_property
     def gate(self) -> RepositoryGated | None:
-        """What stands between the actor and the files, if anything."""
+        """The reason for which the actor cannot read the files, if any."""
         try:
             policies.require_content(self.actor, self.repository)
         except RepositoryGated as gate:

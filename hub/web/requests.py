@@ -1,4 +1,4 @@
-"""What the hub's pages do with a request besides what all pages do: sign-in, staff, addresses."""
+"""Requests of the hub's pages: besides what all pages do, sign-in, staff and addresses."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What verifying shards may cost: a short shard can describe a file of any length (ADR 0145).
+"""Limits on the cost of verifying shards: a short shard can describe a file of any length (ADR 0145).
 
-A shard names runs of chunks, and one run may be named again and again. Its price is known before a byte is
+A shard lists runs of chunks, and the same run may be listed many times. The cost is known before a byte is
 read: the bytes of its new files, repeated ones four times, and its chunks. A user may spend
-`XET_VERIFY_BYTES_PER_HOUR`. Long verifications take turns: one of a user and two of a web process at once.
+`XET_VERIFY_BYTES_PER_HOUR`. Long verifications take turns: at once, one of a user and two of a web process.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 AT_ONCE = 2
 WAITING_MAX = 4
 WAIT_SECONDS = 300.0
-# What costs less, some seconds at most, takes no turn.
+# Cheaper verifications, which take some seconds at most, do not wait for a turn.
 SHORT_PRICE = 1 << 30
 # A repeated byte costs so many times what the first one does.
 REPEATED_COSTS = 4
-# What looking at one chunk costs, in bytes that could be hashed in that time.
+# The cost of one chunk, in bytes that could be hashed in the same time.
 CHUNK_COSTS = 2_000
 # Clients cut files into chunks of at least 8 KiB, but for a file's last one.
 CHUNK_BYTES_MIN = 8 * 1024
@@ -49,7 +49,7 @@ def require_plausible(shard: Shard) -> None:
 
 
 def price_of(files: Sequence[ShardFile], layouts: Layouts) -> int:
-    """What verifying these files costs, in bytes. Raises UnknownXorb."""
+    """The cost of verifying these files, in bytes. Raises UnknownXorb."""
     size = sum(file.size for file in files)
     chunks = sum(file.terms.chunks for file in files)
     names = {name for file in files for name in file.terms.xorbs()}
@@ -104,7 +104,7 @@ class Turn:
         self.has_begun = False
 
     def begin(self, seconds: float) -> bool:
-        """Whether the turn has come within so many seconds. Raises VerificationBusy after five minutes."""
+        """True if the turn came within so many seconds. Raises VerificationBusy after five minutes."""
         if not self.has_begun:
             self.has_begun = self._turns._begin(self._user_id, seconds)  # noqa: SLF001 - its other half
             self._waited += seconds

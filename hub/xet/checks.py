@@ -1,4 +1,4 @@
-"""What `manage.py doctor` asks of the Xet store."""
+"""Checks of the Xet store in `manage.py doctor`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Xet store refuses."""
+"""The refusals of the Xet store."""
 
 from __future__ import annotations
 

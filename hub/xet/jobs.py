@@ -1,8 +1,8 @@
-"""Collecting what no file uses, and reading again what is kept.
+"""Jobs of the Xet store: they delete unused xorbs, and verify stored ones again.
 
-A xorb leaves in three moves: unused for XET_KEEP_DAYS it is quarantined (its bytes stay, and whoever
-names it takes it back), after XET_QUARANTINE_DAYS more it is marked as being deleted, and then its bytes
-and its row go. Each move asks again, in the statement that makes it, whether it is still unused.
+A xorb is deleted in three steps. Unused for XET_KEEP_DAYS, it is quarantined: its bytes stay, and an upload
+that refers to it takes it back. After XET_QUARANTINE_DAYS more it is marked as being deleted. Then its bytes
+and its row are deleted. Each step checks again, in its own statement, that the xorb is still unused.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Doomed:
 
 
 def doomed(*, now: datetime) -> Iterator[Doomed]:
-    """What a collection at this moment would take away, changing nothing."""
+    """The result that a collection would have at this moment; nothing is changed."""
     for file in _unused_files(now).iterator():
         yield Doomed("xet file", file.hash, 0, "no repository has it; its xorbs follow in their time")
     for xorb in _to_quarantine(now).iterator():
@@ -63,7 +63,7 @@ def doomed(*, now: datetime) -> Iterator[Doomed]:
 
 
 def quarantined() -> tuple[int, int]:
-    """How many xorbs wait in quarantine, and their bytes."""
+    """The number of xorbs in quarantine, and their bytes."""
     held = Xorb.objects.filter(state=Xorb.State.QUARANTINED)
     return held.count(), held.aggregate(total=Sum("stored_bytes"))["total"] or 0
 
@@ -236,7 +236,8 @@ def scrub(*, now: datetime, everything: bool = False) -> tuple[int, list[str]]:
 
 
 def verify_stored(name: str, *, now: datetime) -> bool:
-    """Whether the stored bytes of a xorb are still what its name says; the row says so afterwards.
+    """Verify the stored bytes of a xorb by its name, and record the result in its row. Returns True if they
+    are intact.
 
     Raises StoreUnreachable.
     """

@@ -1,4 +1,4 @@
-"""What the Xet store knows: xorbs and their chunks, files and their terms, and who brought them."""
+"""Tables of the Xet store: xorbs and their chunks, files and their terms, and the users who brought them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Xorb(models.Model):
 
     @property
     def layout(self) -> Layout:
-        """Where its chunks lie. PostgreSQL's driver gives memoryviews, hence the copies."""
+        """The offsets of its chunks. PostgreSQL's driver returns memoryviews, hence the copies."""
         return Layout.unpack(
             hashes=bytes(self.chunk_hashes),
             stored_ends=bytes(self.stored_ends),
@@ -72,7 +72,7 @@ class Xorb(models.Model):
 
 
 def xorb_key(name: str) -> str:
-    """Where the bytes of a xorb lie in the blob store."""
+    """The key of a xorb's bytes in the blob store."""
     return f"xorbs/{name[:2]}/{name[2:4]}/{name}"
 
 

@@ -61,7 +61,7 @@ class _Packer:
         self.made: list[ShardXorb] = []
         self._now = now
         self._tree = hashes.TreeHasher()
-        # Where chunks lie: the xorb's name, or None for the one that is being filled.
+        # The place of each chunk: the xorb's name, or None for the xorb that is being filled.
         self._known: dict[bytes, tuple[str | None, int]] = {}
         self._runs: list[tuple[str | None, int, int]] = []
         self._files = ExitStack()

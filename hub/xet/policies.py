@@ -1,4 +1,4 @@
-"""Who may use which files and xorbs. A hash is a name, not a key."""
+"""Permissions to use files and xorbs. Knowing a hash is not a permission."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from hub.xet.models import XetFile, XetTerm, Xorb, xorb_key
 
 logger = logging.getLogger(__name__)
 
-# What is fetched at once, stored as well as uncompressed, and how many of that ahead of the reader.
+# Bytes fetched at once, stored as well as uncompressed, and the number of fetches ahead of the reader.
 PIECE_BYTES = 2 * 1024 * 1024
 PIECES_AHEAD = 2
 
@@ -82,7 +82,7 @@ class PlannedTerm:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a client needs to put a range of a file together: runs in order, and where they are.
+    """The data with which a client assembles a range of a file: runs in order, and their addresses.
 
     `skip` is how many bytes of the first run lie before the range. Each run lies in one fetch of its xorb.
     """
@@ -189,7 +189,7 @@ def read_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[Bytes]:
 
 
 def pieces_of_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[Piece]:
-    """What `fetch` takes, for whole runs one after another."""
+    """The arguments of `fetch`, for whole runs one after another."""
     return (piece for run in runs for piece in _pieces_of(run, layouts[run.xorb], 0, None))
 
 

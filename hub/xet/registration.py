@@ -34,7 +34,7 @@ def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def claim_xorb(name: str, *, now: datetime) -> bool:
-    """Whether the bytes of a xorb are there. From now on collection leaves it alone for its usual time.
+    """True if the bytes of a xorb are stored. Its time before collection then begins anew.
 
     Raises XorbBusy while it is being deleted.
     """
@@ -133,7 +133,7 @@ def touch_xorbs(names: Iterable[str], *, now: datetime) -> set[str]:
 
 
 def is_damaged(file: int) -> bool:
-    """Whether a part of the file (by primary key) lies in a damaged xorb."""
+    """True if a part of the file (by primary key) lies in a damaged xorb."""
     return XetTerm.objects.filter(file=file, xorb__state=Xorb.State.DAMAGED).exists()
 
 
@@ -228,7 +228,7 @@ def record_entries(entries: Iterable[tuple[str, str]]) -> None:
 
 
 def count_unlinked(files: Iterable[int], repository_id: int) -> int:
-    """How many of the files (by primary key) are not in the repository yet."""
+    """The number of the files (by primary key) that are not in the repository yet."""
     return sum(
         len(batch) - XetFileLink.objects.filter(file__in=batch, repository=repository_id).count()
         for batch in batches(set(files))

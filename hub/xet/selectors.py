@@ -111,7 +111,7 @@ def _described(xorb: Xorb, shown: list[tuple[int, int]]) -> ShardXorb:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What files hold, and what is stored for them."""
+    """The sizes of files, and of what is stored for them."""
 
     logical_bytes: int
     stored_bytes: int

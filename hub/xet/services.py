@@ -1,4 +1,4 @@
-"""What clients ask of the Xet store now: keep a xorb, register a shard."""
+"""Use cases of the Xet store: store a xorb, register a shard."""
 
 from __future__ import annotations
 

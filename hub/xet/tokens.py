@@ -47,7 +47,7 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a token stands for: who acts, for which repository, and whether they may send."""
+    """The claim of a token: the actor, the repository, and whether uploads are allowed."""
 
     actor: Principal
     repository: Repository
@@ -60,7 +60,9 @@ class Access:
 
 
 def issue_read_token(*, actor: Principal, repository: Repository, now: datetime) -> IssuedToken:
-    """For whoever may fetch the repository's files. Raises what `require_content` raises."""
+    """Issue a token to an actor who may fetch the repository's files. Raises what
+    `require_content` raises.
+    """
     repository_policies.require_content(actor, repository)
     return _issue(actor, repository, can_write=False, now=now)
 
@@ -68,7 +70,7 @@ def issue_read_token(*, actor: Principal, repository: Repository, now: datetime)
 def issue_write_token(
     *, actor: Principal, repository: Repository, is_proposal: bool, now: datetime
 ) -> IssuedToken:
-    """For whoever may commit, or, for a pull request, propose.
+    """Issue a token to an actor who may commit or, for a pull request, propose.
 
     Raises what `require_write` or `require_propose` raises.
     """
@@ -99,7 +101,7 @@ def _issue(actor: Principal, repository: Repository, *, can_write: bool, now: da
 
 
 def read_token(text: str, *, now: datetime) -> Access:
-    """What a token stands for. Raises InvalidXetToken, also when the user or repository is gone."""
+    """The claim of a token. Raises InvalidXetToken, also if the user or repository is gone."""
     try:
         claim = signing.loads(text, salt=TOKEN_SALT)
     except signing.BadSignature:
@@ -140,7 +142,7 @@ class SignedRange:
         )
 
     def is_valid(self, signature: str, now: datetime) -> bool:
-        """Whether it was signed by this hub, has not ended, and its holder may still fetch."""
+        """True if it was signed by this hub, has not expired, and its holder may still fetch."""
         moment = datetime.fromtimestamp(self.expires_s, UTC)
         return constant_time_compare(signature, self.signature) and now < moment and self._may_fetch(now)
 

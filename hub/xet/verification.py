@@ -1,4 +1,4 @@
-"""What a shard must prove before anything in it counts."""
+"""Verification of a shard: nothing in it counts before it has passed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEARTBEAT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How much of what a shard announces has been read and hashed."""
+    """Progress of a shard's verification: the bytes that have been read and hashed."""
 
     verified_bytes: int
     total_bytes: int

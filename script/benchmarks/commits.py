@@ -1,4 +1,4 @@
-"""What a commit of many small files costs: its blobs and its trees, against writing them one by one.
+"""The cost of a commit of many small files: its blobs and its trees, against writing them one by one.
 
     python script/benchmarks/commits.py [--files 50000] [--folders 9980] [--one-by-one 2000]
 

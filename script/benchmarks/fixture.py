@@ -1,4 +1,4 @@
-"""How long the test fixture takes to start, to come clean and to trade, beside bare Python."""
+"""The time that the test fixture takes to start, to reset and to trade, beside bare Python."""
 
 import argparse
 import os

@@ -1,9 +1,9 @@
-"""How fast git is served: clone against `git http-backend`, upload of a large object against hash and copy.
+"""The speed of git: clone against `git http-backend`, upload of a large object against hash and copy.
 
     python script/benchmarks/git.py [--rounds 7] [--mebibytes 512]
 
-Each figure is the median of rounds in which the hub and its control take turns on the same machine and
-the same bytes, so that what else runs there hits both.
+Each figure is the median of rounds in which the hub and its control take turns on the same machine and the
+same bytes, so that other load affects both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who touched what last: pages and API rows of large folders, against `git log` of the same folder.
+"""The last commits of large folders, on pages and in API rows, against `git log` of the same folder.
 
     python script/benchmarks/history.py [--rounds 7]
 

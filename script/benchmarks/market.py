@@ -1,8 +1,8 @@
-"""How fast the market is: every goal it has for speed, in one table (some minutes).
+"""The speed of the market: all its goals in one table (takes some minutes).
 
 `script/bench market` starts what it needs: PostgreSQL with each commit flushed to the disk, and without, and
-SQLite; and the whole stack (`market_http.py`). `--here` measures in this process what needs no server, on
-the database of DATABASE_URL, and leaves its rows behind.
+SQLite; and the whole stack (`market_http.py`). `--here` runs the measurements that need no server, in this
+process and on the database of DATABASE_URL, and does not delete its rows.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def measure_single(count: int) -> Figures:
 
 
 def measure_here(size: int, *, profile: bool) -> Figures:
-    """What needs a database and no server."""
+    """The measurements that need a database and no server."""
     app.conf.broker_url = "memory://"  # sending tasks is not measured
     call_command("migrate", verbosity=0)
     figures = measure_bulk_and_drain(size, profile=profile) | measure_single(200)
@@ -236,7 +236,7 @@ def measure_beside(database_url: str, size: int) -> Figures:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-# What is measured and its goal, by the names of the figures; the first is the control of all the others.
+# The measurements and their goals, by the names of the figures; the first is the control of all others.
 TABLE = (
     ("control", "control: a million additions in Python", ""),
     ("engine", "engine alone: 40 % cancels, one new order in five crosses", "500,000/s"),

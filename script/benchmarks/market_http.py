@@ -77,7 +77,7 @@ class Work:
         return spent
 
     def each(self, count: int) -> str:
-        """What one of so many cost since the beginning."""
+        """The average cost since the beginning."""
         each = {name: (now - self.before[name]) / count * 1000 for name, now in self.read().items()}
         words = " ".join(f"{name} {figure:.1f}" for name, figure in each.items())
         return f"{words} = {sum(each.values()):.1f} ms of processor each"

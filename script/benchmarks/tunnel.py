@@ -34,7 +34,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r
 
 
 class Origin(asyncio.Protocol):
-    """What a lease serves: `/SIZE` gives so many bytes; lines that are not requests come back."""
+    """The server in a lease: `/SIZE` returns so many bytes; lines that are not requests are echoed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)

@@ -1,4 +1,4 @@
-"""How fast the web answers: against an empty view, and large files against nginx; starts and memory.
+"""The speed of the web server: against an empty view, and large files against nginx; starts and memory.
 
     script/bench web [--rounds 7] [--requests 300] [--mebibytes 1024] [--quick]
 
@@ -289,7 +289,7 @@ def whole_server() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-server-") as data:
         (port,) = ports.free_ports(1)
         command = [sys.executable, "-m", "bazaar.server", "--empty", "--data", data, "--port", str(port)]
-        # Where Python is told to keep no bytecode, each process compiles the whole project anew.
+        # If Python may write no bytecode, each process compiles the whole project anew.
         env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         for name in ("first start", "second start"):
             started = time.perf_counter()

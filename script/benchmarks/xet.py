@@ -1,4 +1,4 @@
-"""How fast Xet is, measured with the real client against a live hub on loopback.
+"""The speed of Xet, measured with the real client against a live hub on loopback.
 
     python script/benchmarks/xet.py [MiB]
 
@@ -63,7 +63,7 @@ def timed_upload(bazaar: LiveBazaar, user: LiveUser, path: Path, repo: str) -> f
 
 
 def start_up_seconds(bazaar: LiveBazaar) -> float:
-    """What the client takes to do nothing."""
+    """The time of the client when it does nothing."""
     start = time.perf_counter()
     clients.run([clients.program("hf"), "version"], env=bazaar.client_env())
     return time.perf_counter() - start
@@ -89,7 +89,7 @@ def fetch(bazaar: LiveBazaar, user: LiveUser, repo: str) -> tuple[float, str]:
 
 
 class Server:
-    """What the web processes took during a block: processor seconds, and memory above that of before."""
+    """The cost of a block in the web processes: processor seconds, and memory above that of before."""
 
     def __init__(self, bazaar: LiveBazaar) -> None:
         self.pid = bazaar.web_pid

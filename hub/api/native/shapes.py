@@ -78,7 +78,7 @@ class OrganizationOfUser(serializers.ModelSerializer[Membership]):
 
 
 class Session(Shape):
-    """Who is calling, and how far the credentials reach. `user` null: nobody is signed in."""
+    """The caller, and the scopes of the credentials. `user` null: nobody is signed in."""
 
     user = UserShape(allow_null=True)
     organizations = OrganizationOfUser(many=True)

@@ -19,7 +19,8 @@ STATUSES = {
 
 
 def render(refusal: errors.Refusal, _request: HttpRequest) -> HttpResponse:
-    # Who sends too much is not to send it again, so a limit of size is no 429. A limit of calls is one.
+    # A request that is too large must not be sent again, so a limit of size is no 429. A limit of calls is
+    # one.
     is_final = isinstance(refusal, errors.Exhausted) and not isinstance(refusal, errors.RateLimited)
     status = 403 if is_final else status_of(refusal, STATUSES)
     response = json_response({"error": str(refusal)}, status=status)

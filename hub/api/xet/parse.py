@@ -23,7 +23,7 @@ class InvalidRange(Invalid):
 
 
 def access(request: HttpRequest) -> Access:
-    """What the caller's Xet token stands for; the call is counted. Raises InvalidXetToken, RateLimited."""
+    """The claim of the caller's Xet token; the call is counted. Raises InvalidXetToken, RateLimited."""
     token = credentials.bearer_token(request)
     if token is None:
         raise tokens.InvalidXetToken

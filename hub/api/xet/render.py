@@ -24,7 +24,7 @@ Event = Progress | Registered
 
 
 class Addresses:
-    """Where clients fetch parts of xorbs: at the object store where it signs addresses, else here.
+    """Addresses of parts of xorbs: at the object store if it signs addresses, else here.
 
     Each range has an address of its own: old clients take two fetches with one address for the same.
     """

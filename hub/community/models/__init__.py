@@ -1,4 +1,4 @@
-"""What people do around repositories: like, discuss, collect, follow, watch, and be told."""
+"""Social features around repositories: likes, discussions, collections, followers, watches, notifications."""
 
 from hub.community.models.collections import Collection, CollectionItem, CollectionUpvote, ItemType, Theme
 from hub.community.models.discussions import Discussion, DiscussionEvent, EventType, PastText, Status

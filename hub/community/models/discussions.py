@@ -26,7 +26,7 @@ class Status(models.TextChoices):
     MERGED = "merged", _("merged")
 
 
-# What may follow what; `merged` is the end.
+# Allowed transitions; `merged` is final.
 NEXT: dict[str, frozenset[str]] = {
     Status.DRAFT: frozenset({Status.OPEN, Status.CLOSED}),
     Status.OPEN: frozenset({Status.CLOSED, Status.MERGED}),
@@ -126,7 +126,7 @@ class DiscussionEvent(models.Model):
 
 
 class PastText(models.Model):
-    """What a comment said before an edit."""
+    """The text of a comment before an edit."""
 
     event = models.ForeignKey(DiscussionEvent, on_delete=models.CASCADE, related_name="past_texts")
     text = models.TextField()

@@ -14,7 +14,7 @@ URL_CHARS_MAX = 1000
 
 
 class Domain(models.TextChoices):
-    """What kind of news."""
+    """The kind of fact."""
 
     REPO = "repo", _("repositories")
     DISCUSSION = "discussion", _("discussions")

@@ -102,7 +102,7 @@ def get_comment(*, actor: Principal, discussion: Discussion, key: str) -> Discus
 
 
 def get_event(event_id: int) -> DiscussionEvent | None:
-    """For jobs: whoever asks."""
+    """For jobs: without a check of permissions."""
     return (
         DiscussionEvent.objects.select_related(
             "author__namespace", "discussion__repository__namespace", "discussion__author__namespace"
@@ -114,7 +114,7 @@ def get_event(event_id: int) -> DiscussionEvent | None:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a pull request would change. `conflicts` is empty once it is merged."""
+    """The changes of a pull request. `conflicts` is empty once it is merged."""
 
     base: str
     head: str

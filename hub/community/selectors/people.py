@@ -15,7 +15,7 @@ from hub.repos.models import Kind, Repository
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How much there is of a user or an organization, as far as the actor may know."""
+    """Counts of a user's or an organization's repositories and more, as far as the actor may see them."""
 
     repositories: dict[str, int]
     followers: int
@@ -71,7 +71,7 @@ def likers_of(repository: Repository) -> QuerySet[Like]:
 
 
 def likes_of(*, actor: Principal, user: User) -> QuerySet[Like]:
-    """What a user likes, newest first, as far as the actor may know of it."""
+    """The repositories that a user likes, newest first, as far as the actor may see them."""
     live = Repository.objects.live().filter(repos.readable_by(actor))
     return Like.objects.filter(user=user, repository__in=live).select_related("repository").order_by("-id")
 

@@ -75,7 +75,7 @@ def create_collection(*, actor: Principal, request: NewCollection, now: datetime
 
 @dataclass(frozen=True, slots=True)
 class CollectionChange:
-    """What may be changed; None leaves a field as it is."""
+    """Fields that can be changed; None leaves a field as it is."""
 
     title: str | None = None
     description: str | None = None

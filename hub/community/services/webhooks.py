@@ -26,7 +26,7 @@ SECRET_CHARS_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class WebhookChange:
-    """What may be given; None leaves a field as it is. `watched` holds (type, name) pairs."""
+    """Fields that can be given; None leaves a field as it is. `watched` holds (type, name) pairs."""
 
     url: str | None = None
     secret: str | None = None

@@ -1,4 +1,4 @@
-"""What a card's metadata may say, and what a person should be told about it."""
+"""Checks of a card's metadata, with messages for people."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ SDKS = frozenset({"gradio", "streamlit", "docker", "static"})
 
 
 def validate_card(text: str, kind: str) -> tuple[list[str], list[str]]:
-    """What is wrong with a README's metadata (it must not be committed), and what could be better.
+    """Errors in a README's metadata (it must not be committed), and warnings.
 
     `kind` is model, dataset, space or another. Returns (errors, warnings), each a sentence.
     """

@@ -128,7 +128,7 @@ def _require_flat(block: str) -> None:
 
 
 def _measure(node: yaml.Node, sizes: dict[int, int], open_nodes: set[int], depth: int) -> int:
-    """How many nodes this one is when every alias is written out. Raises: Refused above the limit."""
+    """The number of nodes when every alias is expanded. Raises: Refused above the limit."""
     known = sizes.get(id(node))
     if known is not None:
         return known

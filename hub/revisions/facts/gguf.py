@@ -1,4 +1,4 @@
-"""What GGUF files say about their model, from their headers alone.
+"""Facts of a model from the headers of its GGUF files.
 
 Source: the GGUF specification in the ggml project, versions 1 to 3, in both byte orders. Version 1 has
 lengths of 32 bits where later ones have 64.
@@ -24,7 +24,7 @@ ELEMENTS_MAX = 1_500_000
 KEPT_TEXT_MAX = 64 * 1024
 COUNT_MAX = 2**62
 VERSION_MAX = 3
-# What is in the file beside a model: by its type, else by its architecture. Such facts are marked.
+# Files beside a model, recognized by their type, else by their architecture. Their facts are marked.
 OTHER_TYPES = frozenset({"mmproj", "projector", "adapter", "imatrix", "vocab"})
 OTHER_ARCHITECTURES = frozenset({"clip", "imatrix"})
 IS_OTHER = "is_other"

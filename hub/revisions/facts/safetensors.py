@@ -1,4 +1,4 @@
-"""How many parameters a safetensors file holds, from its header alone.
+"""The number of parameters in a safetensors file, from its header alone.
 
 Source: the safetensors format: 8 bytes little-endian length, then that many bytes of JSON.
 """

@@ -17,7 +17,7 @@ ARXIV = re.compile(r"arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})|\barxiv:(\d{4}\.\d{
 DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]{1,100}")
 RELATIONS = ("adapter", "merge", "quantized", "finetune")
 DEFAULT_REGION = "us"
-# What a space's card says it uses: lists filter by it, but it is not shown among the tags.
+# Fields of a space's card that lists filter by, but that are not shown as tags.
 USES_MODEL = "uses_model"
 USES_DATASET = "uses_dataset"
 HIDDEN = frozenset({USES_MODEL, USES_DATASET})
@@ -32,7 +32,7 @@ class Tag(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TagInputs:
-    """What of a repository the tags are told from."""
+    """The inputs from which a repository's tags are computed."""
 
     kind: str
     card: Mapping[str, Any]
@@ -66,7 +66,7 @@ def base_models(card: Mapping[str, Any]) -> list[str]:
 
 
 def relation_of(card: Mapping[str, Any], names: frozenset[str], config: Mapping[str, Any] | None) -> str:
-    """How a model came from its base: the card's word, else what the files look like."""
+    """The relation of a model to its base: from the card, else inferred from the files."""
     stated = card.get("base_model_relation")
     if stated in RELATIONS:
         return str(stated)
@@ -178,7 +178,7 @@ def _common(seen: TagInputs) -> Iterable[Tag]:
 
 
 def _type_of(word: str) -> str:
-    """What a free tag of a card speaks of."""
+    """The namespace of a free tag of a card."""
     if word in LIBRARIES:
         return "library"
     for prefix in ("arxiv", "doi", "region", "license", "dataset", "base_model"):

@@ -128,7 +128,7 @@ _SUBTAGS = re.compile(r"(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 
 
 def is_language(text: str) -> bool:
-    """Whether this is an ISO 639-1 or -3 code, perhaps with a script or region (`zh-Hant`, `pt_BR`)."""
+    """True if this is an ISO 639-1 or -3 code, optionally with a script or region (`zh-Hant`, `pt_BR`)."""
     if text in _LANGUAGE_WORDS:
         return True
     primary = re.split(r"[-_]", text, maxsplit=1)[0]

@@ -1,4 +1,4 @@
-"""How a commit is made: objects first, then one short transaction that moves the ref."""
+"""Making a commit: objects first, then one short transaction that moves the ref."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ Changes = dict[str, tuple[str, int] | None]
 
 @dataclass(frozen=True, slots=True)
 class NewCommit:
-    """What shall be committed. `parent` is the (abbreviated) commit that the branch must still be at.
+    """The content of a commit. `parent` is the (abbreviated) commit that the branch must still be at.
 
-    `only_changes`: what changes nothing makes no commit, for clients that send one again when its
-    answer was lost.
+    `only_changes`: if nothing changes, no commit is made. It is for clients that send a commit again after
+    its answer was lost.
     """
 
     operations: Sequence[Operation]
@@ -68,7 +68,7 @@ class NewCommit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What became of it. `old` is the parent; the same as `oid` when nothing was to be done."""
+    """The result. `old` is the parent; it equals `oid` if nothing changed."""
 
     ref: str
     old: str
@@ -334,9 +334,9 @@ def record_push(
 ) -> None:
     """After `git push` has moved refs: link the large objects, follow the refs, announce.
 
-    git moved the refs before we could lock the row, so somebody else may have moved them on since, and
-    may have written the row already. Then theirs is the newer word on where the branch is.
-    The row follows git in any state of the repository: `pushes.reasons_against` has checked the state.
+    git moved the refs before we could lock the row, so a later push may have moved them again and written the
+    row already. Then that row is newer and stays. The row follows git in any state of the repository:
+    `pushes.reasons_against` has checked the state.
     """
     reader = FactsReader(repository)
     facts = next((found for update in updates if (found := _facts_for(repository, update, reader))), None)

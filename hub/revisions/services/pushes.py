@@ -26,10 +26,10 @@ def receive_push(
 ) -> Iterator[bytes]:
     """Give a push to git and stream what git answers; the checks and the rows are ours.
 
-    `own_proposals` are the pull request refs that the actor may push to without write access.
-    The refs move all or in part, as git does it; what has moved is recorded before git's verdict
-    reaches the client, so that whoever reads "done" finds the hub up to date.
-    A push of too many refs is refused before git is started. Raises: what `require_push` raises.
+    `own_proposals` are the pull request refs that the actor may push to without write access. The refs move
+    all or in part, as git does it; moves are recorded before git's result reaches the client, so a client
+    that reads "done" finds the hub up to date. A push of too many refs is refused before git is started.
+    Raises: what `require_push` raises.
     """
     pushes.require_push(actor, repository, own_proposals)
     if asks_for_more_changes_than(pushes.CHANGES_MAX, request):

@@ -47,5 +47,5 @@ def rows(patch: str) -> tuple[list[Row], bool]:
 
 
 def between(old: str, new: str) -> list[Row]:
-    """What changed from one text to the next."""
+    """The differences between two texts."""
     return rows(text_patch(old, new))[0]

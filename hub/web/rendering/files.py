@@ -1,4 +1,4 @@
-"""What a file looks like on its page, chosen by its name and its first bytes."""
+"""The presentation of a file on its page, chosen by its name and its first bytes."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def _within(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _chars_of(cell: dict[str, Any]) -> int:
-    """What a cell adds to the page; its pictures are not counted."""
+    """The length that a cell adds to the page; its images are not counted."""
     texts = [
         cell.get("text", ""),
         cell.get("html", cell.get("source", "")),

@@ -101,13 +101,13 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _shows_well(repository: Repository) -> bool:
-    """Whether the first line that a visitor copies should fetch this one: open to all, with weights in it."""
+    """True if the first command that a visitor copies may use this model: open to all, with weights in it."""
     facts = getattr(repository, "facts", None)
     return not (repository.is_private or repository.is_gated) and bool(facts and facts.parameters_total)
 
 
 def known_params(given: QueryDict) -> QueryDict:
-    """What an address may ask a list for. Every link of the page repeats it, so the rest is left out."""
+    """The parameters of a list's address. Every link of the page repeats them, so defaults are left out."""
     params = QueryDict(mutable=True)
     for name in ("search", "author", "sort", "size", "cursor"):
         if name in given:
@@ -117,7 +117,7 @@ def known_params(given: QueryDict) -> QueryDict:
 
 
 def query_of(params: QueryDict) -> ListQuery:
-    """What an address asks for; what it gets wrong is left out rather than refused."""
+    """The query in an address; invalid parameters are ignored, not refused."""
     text = params.get("search", "").strip()[:200]
     sort = params.get("sort", "")
     size = SIZES.get(params.get("size", ""), ("", None, None))

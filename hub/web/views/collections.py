@@ -101,7 +101,7 @@ def _change_item(request: HttpRequest, found: Collection, act: str, keys: list[s
 
 
 def _act(request: HttpRequest, found: Collection) -> None:
-    """What the pressed button says: vote, or take an item out."""
+    """The action of the pressed button: vote, or remove an item."""
     actor, now = actor_of(request), timezone.now()
     if request.POST.get("act") == "remove":
         services.remove_item(actor=actor, collection=found, key=request.POST.get("key", ""), now=now)

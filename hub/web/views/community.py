@@ -127,7 +127,7 @@ def _require_act(request: HttpRequest, repo_page: RepositoryPage, discussion: Di
 
 
 def _act(request: HttpRequest, repo_page: RepositoryPage, discussion: Discussion, text: str) -> Any:
-    """What the pressed button says: comment, close, reopen (also: publish a draft), merge."""
+    """The action of the pressed button: comment, close, reopen (also: publish a draft), merge."""
     act, now, actor = request.POST.get("act", "comment"), timezone.now(), repo_page.actor
     if act == "merge":
         return pull_requests.merge(actor=actor, pull_request=discussion, text=text, now=now)
@@ -194,14 +194,14 @@ class Version:
 
 @repository_page
 def comment_history(request: HttpRequest, repo_page: RepositoryPage, number: int, key: str) -> HttpResponse:
-    """What a comment said before, newest first."""
+    """The former texts of a comment, newest first."""
     discussion = selectors.get_discussion(
         actor=repo_page.actor, repository=repo_page.repository, number=number
     )
     comment = selectors.get_comment(actor=repo_page.actor, discussion=discussion, key=key)
     texts = [(past.text, past.author, past.written_at) for past in comment.past_texts.all()]
     texts.append((comment.text, comment.edited_by or comment.author, comment.edited_at or comment.created_at))
-    # What was before the first one shown is compared with, but not shown.
+    # The text before the first one shown is compared with it, but not shown.
     shown = texts[-VERSIONS_SHOWN:]
     before = [text for text, _author, _at in ([("", None, None), *texts][-len(shown) - 1 : -1])]
     html = render.markdown_all([text for text, _author, _at in shown], mentions=True)

@@ -186,7 +186,7 @@ def edit(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: s
 
 
 def _text_at(repo_page: RepositoryPage, commit: str, path: str) -> str:
-    """What the file says now; a new card starts with what a card should say. Raises: NotAFile."""
+    """The present text of the file; a new card starts with a template. Raises: NotAFile."""
     entry = repo_page.git.find_entry(commit, path)
     if entry is None:
         return (

@@ -1,4 +1,4 @@
-"""What the owner of a repository arranges: settings, access, collaborators, moving, deleting, webhooks."""
+"""Settings pages of a repository: access, collaborators, moving, deleting, webhooks."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ PEOPLE_SHOWN = 60
 
 
 def show(request: HttpRequest, name: str) -> HttpResponse:
-    """What somebody publishes, likes and collects."""
+    """The repositories, likes and collections of a user or organization."""
     actor = actor_of(request)
     namespace = selectors.get_namespace(name)
     if namespace.name != name:

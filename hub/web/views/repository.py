@@ -46,7 +46,7 @@ def facts_of(repository: Repository) -> RepositoryFacts | None:
 
 
 def gate_fields(facts: RepositoryFacts | None) -> list[str]:
-    """What the owner's card asks of people who want in."""
+    """The card's questions to people who ask for access."""
     fields = (facts.card_data or {}).get("extra_gated_fields") if facts else None
     return [str(name)[:100] for name in fields][:20] if isinstance(fields, dict) else []
 

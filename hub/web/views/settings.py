@@ -1,4 +1,4 @@
-"""What people arrange for themselves and their organizations."""
+"""Settings pages of users and their organizations."""
 
 from __future__ import annotations
 

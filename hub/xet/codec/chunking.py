@@ -1,6 +1,6 @@
-"""Where a file is cut into chunks: a gear hash over the last 64 bytes, at the same places as the clients cut.
+"""The boundaries of a file's chunks: a gear hash over the last 64 bytes, with the same results as in clients.
 
-The server cuts only what did not come by Xet. Cutting where clients cut makes both share their chunks.
+The server cuts only files that did not come by Xet. With the same boundaries, both share their chunks.
 """
 
 from __future__ import annotations

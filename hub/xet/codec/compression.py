@@ -1,4 +1,4 @@
-"""How a chunk is packed: not at all, as an LZ4 frame, or byte-grouped by four and then LZ4."""
+"""The compression of chunks: none, an LZ4 frame, or grouping of every fourth byte and then LZ4."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Bytes: TypeAlias = bytes | memoryview
 
 
 class Scheme(IntEnum):
-    """What the scheme byte of a chunk header says."""
+    """The scheme byte of a chunk header."""
 
     NONE = 0
     LZ4 = 1

@@ -134,7 +134,7 @@ def blinded(value: bytes, key: bytes) -> bytes:
 
 
 def is_eligible(value: bytes) -> bool:
-    """Whether clients ask for this chunk in the deduplication index wherever it stands."""
+    """True if clients ask the deduplication index for this chunk wherever it occurs."""
     return _tail(value) % ELIGIBLE_DIVISOR == 0
 
 

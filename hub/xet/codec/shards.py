@@ -132,7 +132,7 @@ class ShardXorb:
         return int(self.raw_lengths.sum(dtype=np.uint64))
 
     def describes(self, layout: Layout) -> bool:
-        """Whether these are the very chunks of a stored xorb."""
+        """True if these are exactly the chunks of a stored xorb."""
         return self.chunk_hashes == layout.hashes and self.raw_lengths.tolist() == layout.raw_lengths(
             0, len(layout)
         )
@@ -140,7 +140,7 @@ class ShardXorb:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What one upload announces."""
+    """The content of one upload."""
 
     files: Sequence[ShardFile] = field(default_factory=list)
     xorbs: Sequence[ShardXorb] = field(default_factory=list)
@@ -148,7 +148,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What a deduplication answer adds: the key its chunk hashes are blinded with, and until when to use it.
+    """The footer of a deduplication answer: the key that blinds its chunk hashes, and its end of use.
 
     Times are Unix seconds.
     """

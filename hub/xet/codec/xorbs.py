@@ -119,7 +119,7 @@ def _walked(blocks: _Blocks) -> Iterator[StoredChunk]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the chunks of a xorb lie and what they are called: all that a server keeps in its tables.
+    """The offsets and hashes of the chunks of a xorb: all that the server keeps in its tables.
 
     `hashes` holds 32 bytes a chunk. `stored_ends` and `raw_ends` hold the offset behind each chunk, in the
     stored xorb and in its uncompressed bytes.
@@ -240,7 +240,7 @@ class XorbWriter:
         return len(self._raw_ends)
 
     def has_room_for(self, raw: bytes) -> bool:
-        """Whether one more chunk stays inside the limits."""
+        """True if one more chunk stays inside the limits."""
         return len(self) < CHUNKS_MAX and self._raw_bytes + len(raw) <= RAW_MAX
 
     def add(self, raw: bytes) -> int:

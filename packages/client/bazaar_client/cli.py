@@ -265,7 +265,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _advice(error: MarketError, token: str) -> str:
-    """What to do about a refusal."""
+    """Advice about a refusal."""
     if error.status == 401:
         return (
             ""

@@ -91,7 +91,7 @@ class Market:
         return self.call("GET", f"leases/{lease_id}/logs", query={"after": after})
 
     def ports(self, lease_id: int) -> dict[str, Any]:
-        """What runs in a lease serves, where it is reached, and how to log in by ssh."""
+        """The ports that run in a lease, their addresses, and how to log in by ssh."""
         return self.call("GET", f"leases/{lease_id}/ports")
 
     def port(self, lease_id: int, port: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Market:
         return self.call("POST", f"leases/{lease_id}/work", body={"command": command, **options})
 
     def link(self, lease_id: int, port: str, *, hours: int = 1) -> dict[str, Any]:
-        """An address that opens the port for some hours for whoever has it."""
+        """An address that opens the port for some hours, for everybody who has it."""
         return self.call("POST", f"leases/{lease_id}/ports/{port}/links", body={"hours": hours})
 
     def stop(self, lease_id: int) -> dict[str, Any]:
@@ -179,14 +179,14 @@ class Market:
 
 
 def pause_seconds(said: str | None, attempt: int) -> float:
-    """How long to wait before the next try: as the market says, where that is a number and not long."""
+    """Seconds before the next attempt: the market's `Retry-After`, if it is a number and not long."""
     if said is not None and said.isascii() and said.isdecimal() and len(said) < 10:
         return min(float(said), PAUSE_SECONDS_MAX)
     return 0.2 * 2.0**attempt
 
 
 def refusal(error: urllib.error.HTTPError) -> MarketError:
-    """What the market said, from its answer."""
+    """The market's message, from its answer."""
     try:
         details = json.load(error)
     except ValueError:

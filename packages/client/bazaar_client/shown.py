@@ -1,4 +1,4 @@
-"""How the command line shows things: tables and sentences for people, JSON for programs."""
+"""Output of the command line: tables and sentences for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def percent(bps: int) -> str:
 
 
 def providers(suppliers: list[Mapping[str, Any]]) -> str:
-    """Who supplies, each with how its hardware is known."""
+    """The suppliers, each with the kind of its hardware."""
     return ", ".join(f"{supplier['provider']} ({supplier['hardware']})" for supplier in suppliers)
 
 

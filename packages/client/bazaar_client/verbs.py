@@ -1,4 +1,4 @@
-"""What each word of the command line does: ask the market, and show what it says."""
+"""The commands of the command line: each calls the market and shows its answer."""
 
 from __future__ import annotations
 
@@ -369,7 +369,7 @@ def _say_end(work: dict[str, Any], *, is_followed: bool) -> None:
 
 
 def _end_of(work: dict[str, Any]) -> str:
-    """How a program is or ended: `running`, `exited with 3`, `failed: No such file`."""
+    """The state of a program: `running`, `exited with 3`, `failed: No such file`."""
     code = f" with {work['exit_code']}" if work["exit_code"] is not None else ""
     return f"{work['state']}{code}" + (f": {work['reason']}" if work["reason"] else "")
 

@@ -26,9 +26,10 @@ PIPE_PROTOCOL = "bazaar-tcp/1"
 PIECE_BYTES = 256 * 1024
 HEAD_BYTES_MAX = 64 * 1024
 CONNECT_SECONDS = 30
-# What ssh exits with when the connection failed; otherwise it is the command's own code.
+# The exit code of ssh for a failed connection; any other code is the command's own.
 SSH_FAILED = 255
-# What the hub may say of a login. Anything else could be an option of OpenSSH, or a word of a shell.
+# Allowed values in the hub's answer about a login. Others could be read as an option of OpenSSH, or by a
+# shell.
 LOGIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 HOST_KEY = re.compile(r"[a-z0-9][a-z0-9@.-]{0,63} [A-Za-z0-9+/]{1,4096}={0,2}")
@@ -37,7 +38,9 @@ PORT_MAX = 65535
 
 @dataclass(frozen=True, slots=True)
 class SshLogin:
-    """Where and as whom OpenSSH logs in to a lease, and the public keys that the host may have."""
+    """The host, port and user with which OpenSSH logs in to a lease, and the public keys that the host may
+    have.
+    """
 
     user: str
     host: str
@@ -79,7 +82,7 @@ def read_login(said: dict[str, Any]) -> SshLogin:
 
 
 def is_host(text: str) -> bool:
-    """Whether a text is the name or the address of a host."""
+    """True if a text is the name or the address of a host."""
     if HOST_NAME.fullmatch(text):
         return True
     with contextlib.suppress(ValueError):
@@ -97,7 +100,7 @@ def served(text: str) -> dict[str, Any]:
 
 
 def ports(market: Market, out: Out, args: argparse.Namespace) -> None:
-    """What a lease serves, and at which addresses."""
+    """The ports of a lease and their addresses."""
     found = market.ports(args.lease)
     if out.as_json:
         out.say(found)
@@ -116,7 +119,7 @@ def ports(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 
 def link(market: Market, out: Out, args: argparse.Namespace) -> None:
-    """An address that opens a port for whoever has it."""
+    """An address that opens a port for everybody who has it."""
     row = market.link(args.lease, args.port, hours=args.hours)
     out.say(row, row["url"])
 
@@ -224,9 +227,9 @@ def shell(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 
 def options_and_command(words: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before `--`, which is for ssh, and what stands behind it; without it, all is the command.
+    """The words before `--`, which are options of ssh, and those after it; without `--`, all are the command.
 
-    Raises: ValueError where options for ssh have no `--` behind them.
+    Raises: ValueError if options of ssh are not followed by `--`.
     """
     if "--" in words:
         place = words.index("--")
@@ -268,7 +271,7 @@ def is_remote(path: str) -> bool:
 
 
 def _login(market: Market, lease: int) -> SshLogin:
-    """How to log in to a lease. Raises: MarketError, OSError, ValueError."""
+    """The data for a login to a lease. Raises: MarketError, OSError, ValueError."""
     said = market.ports(lease)["ssh"]
     if said is None:
         raise ValueError("this hub has no ssh")

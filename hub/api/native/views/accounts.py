@@ -34,7 +34,9 @@ class Accounts(NativeView):
 class SessionView(NativeView):
     @extend_schema(responses=shapes.Session)
     def get(self, request: Request) -> Response:
-        """Who the credentials speak for; nobody is no error."""
+        """The user whose credentials the request has; without credentials the answer is empty,
+        not an error.
+        """
         return Response(_session(self.actor))
 
     @extend_schema(request=shapes.SignIn, responses=shapes.Session)

@@ -49,7 +49,7 @@ class NotificationsView(NativeView):
 class Watches(NativeView):
     @extend_schema(responses=shapes.WatchTarget(many=True))
     def get(self, request: Request) -> Response:
-        """What one watches, the latest first."""
+        """The repositories and people that the user watches, the latest first."""
         require_signed_in(self.actor)
         return Response([_watched(watch) for watch in people.watches_of(actor=self.actor)])
 

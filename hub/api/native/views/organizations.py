@@ -31,7 +31,7 @@ class Organizations(NativeView):
 class Organization(NativeView):
     @extend_schema(responses=shapes.NamespaceShape)
     def get(self, request: Request, name: str) -> Response:
-        """What an organization says about itself."""
+        """The profile of an organization."""
         return Response(shapes.NamespaceShape(selectors.get_organization(name)).data)
 
     @extend_schema(request=shapes.ProfileChange, responses=shapes.NamespaceShape)
@@ -90,7 +90,7 @@ class NamespaceName(NativeView):
 class QuotaView(NativeView):
     @extend_schema(responses=shapes.Quota)
     def get(self, request: Request, name: str) -> Response:
-        """What a namespace uses and may use; its members see it."""
+        """The storage that a namespace uses and may use; its members see it."""
         namespace = selectors.get_namespace(name)
         policies.require_role(self.actor, namespace, Role.READ)
         return Response(

@@ -60,14 +60,16 @@ class ArchiveView(RepositoryBound):
 class StorageView(RepositoryBound):
     @extend_schema(responses=shapes.Storage)
     def get(self, request: Request, kind: str, repo_id: str) -> Response:
-        """How large the repository's large files are, and how much is stored for them."""
+        """The size of the repository's large files, and of what is stored for them."""
         return Response(shapes.Storage(lfs.storage_of(repository=self.repository(kind, repo_id))).data)
 
 
 class Collaborators(RepositoryBound):
     @extend_schema(responses=shapes.CollaboratorShape(many=True))
     def get(self, request: Request, kind: str, repo_id: str) -> Response:
-        """Who has a role in this repository beside the owner's members; admins may see it."""
+        """The collaborators of the repository: users with a role besides the owner's members. Admins may see
+        them.
+        """
         repository = self.repository(kind, repo_id)
         policies.require_role(self.actor, repository, Role.ADMIN)
         return Response(shapes.CollaboratorShape(selectors.collaborators(repository), many=True).data)

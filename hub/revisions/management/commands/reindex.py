@@ -14,7 +14,7 @@ from hub.repos.models import Kind, Repository
 from hub.revisions import reindexing
 from hub.revisions.reindexing import Outcome
 
-# How often the position is kept: this many repositories are read twice after an interruption.
+# Repositories after which the position is saved: so many are read twice after an interruption.
 POSITION_EVERY = 20
 
 
