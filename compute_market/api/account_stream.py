@@ -18,7 +18,7 @@ from compute_market.leases.lifecycle import LeaseChange
 from compute_market.ledger import account_events, policies
 from compute_market.ledger.services import open_account
 from compute_market.matching import quantities
-from compute_market.matching.clearing.settlement import FillChange, OrderChange
+from compute_market.matching.clearing.account_changes import FillChange, OrderChange
 from compute_market.matching.models import Order
 from compute_market.offers.models import Product
 from foundation import credentials

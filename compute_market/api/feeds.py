@@ -15,7 +15,7 @@ from compute_market.api.base import MarketView, anybody, moment
 from compute_market.api.products import TAG, book_body
 from compute_market.api.serving_streams import LAST_EVENT_ID, last_event_id, register, serve
 from compute_market.api.streams import Event
-from compute_market.matching import quantities
+from compute_market.matching import news, quantities
 from compute_market.matching.models import Order
 from compute_market.matching.views import marketdata
 from compute_market.offers import selectors as offers
@@ -29,30 +29,30 @@ def _sides(side: int) -> str:
     return Order.Side(side).name.lower()
 
 
-def _render(number: int, payload: dict[str, Any]) -> Event:
+def _render(number: int, told: news.News) -> Event:
     """One batch of news: trades, and levels of the book as they are now (0 GPUs: gone)."""
     body = {
         "sequence": number,
         "trades": [
             {
-                "sequence": sequence,
-                "taker_side": _sides(side),
-                "price_micros_per_gpu_hour": price,
-                "gpus": gpus,
-                "start": moment(quantities.from_minutes(start)),
-                "end": moment(quantities.from_minutes(end)),
+                "sequence": trade.sequence,
+                "taker_side": _sides(trade.taker_side),
+                "price_micros_per_gpu_hour": trade.price_micros_per_gpu_hour,
+                "gpus": trade.gpus,
+                "start": moment(quantities.from_minutes(trade.start)),
+                "end": moment(quantities.from_minutes(trade.end)),
             }
-            for sequence, side, price, gpus, start, end in payload.get("trades", ())
+            for trade in told.trades
         ],
         "levels": [
             {
-                "side": _sides(side),
-                "price_micros_per_gpu_hour": price,
-                "start": moment(quantities.from_minutes(start)),
-                "end": moment(quantities.from_minutes(end)),
-                "gpus": gpus,
+                "side": _sides(level.side),
+                "price_micros_per_gpu_hour": level.price_micros_per_gpu_hour,
+                "start": moment(quantities.from_minutes(level.start)),
+                "end": moment(quantities.from_minutes(level.end)),
+                "gpus": level.gpus,
             }
-            for side, price, start, end, gpus, _count in payload.get("levels", ())
+            for level in told.levels
         ],
     }
     return Event(number, "delta", json.dumps(body, separators=(",", ":")))
@@ -65,7 +65,7 @@ def fetch(key: str, after: int, limit: int) -> Sequence[Event]:
     if product is None:
         return ()
     return [
-        _render(number, payload) for number, payload in marketdata.news(product, after=after, limit=limit)
+        _render(number, told) for number, told in marketdata.news_after(product, after=after, limit=limit)
     ]
 
 
@@ -90,7 +90,7 @@ class Stream(MarketView):
         resumes = asked is not None and asked <= newest
         after = asked if asked is not None and resumes else newest
         first = b"" if resumes else self._snapshot(product, newest).render()
-        return serve(request, topic=marketdata.topic(product), after=after, first=first)
+        return serve(request, topic=news.topic_of(product.pk), after=after, first=first)
 
     def _snapshot(self, product: Product, newest: int) -> Event:
         start = self.now().replace(minute=0, second=0, microsecond=0) + HOUR

@@ -29,9 +29,20 @@ from foundation.database.cursors import prepared_cursor
 LockedNode = NewType("LockedNode", Node)
 """A node whose row this transaction holds; made only by `lock_nodes()`."""
 
-HOLD_COLUMNS = ("node", "lease_number", "gpus", "starts_at", "ends_at", "cause", "created_at")
 Stretch = tuple[datetime, datetime, int]
 """From when, until when, how many GPUs are taken."""
+
+
+class HoldRow(NamedTuple):
+    """The columns of a new hold."""
+
+    node_id: int
+    lease_number: int | None
+    gpus: int
+    starts_at: datetime
+    ends_at: datetime
+    cause: str
+    created_at: datetime
 
 
 def lock_nodes(*, ids: Collection[int]) -> dict[int, LockedNode]:
@@ -99,7 +110,7 @@ class Supply:
         if lease_ids:
             self.leases = Lease.objects.select_for_update().filter(pk__in=lease_ids).order_by("pk").in_bulk()
         self._taken: dict[tuple[int, int | None], Taken] = defaultdict(Taken)
-        self._new: list[tuple[object, ...]] = []
+        self._new: list[HoldRow] = []
         self._read()
 
     def free(self, *, node_id: int, start: datetime, end: datetime, lease_id: int | None = None) -> int:
@@ -137,11 +148,21 @@ class Supply:
             whole = node.gpus if lease_id is None else self.leases[lease_id].gpus
             raise CapacityTaken(free=free, gpus=whole)
         self._taken[node_id, lease_id].add(start, end, gpus)
-        self._new.append((node_id, lease_id, gpus, start, end, cause, self.now))
+        self._new.append(
+            HoldRow(
+                node_id=node_id,
+                lease_number=lease_id,
+                gpus=gpus,
+                starts_at=start,
+                ends_at=end,
+                cause=cause,
+                created_at=self.now,
+            )
+        )
 
     def write(self) -> None:
         """Write the holds taken since the last `write()`."""
-        bulk_sql.add_rows(GpuHold, HOLD_COLUMNS, self._new)
+        bulk_sql.add_rows(GpuHold, self._new)
         self._new = []
 
     def _require_lease(
@@ -235,8 +256,8 @@ def find_holds(*, causes: Collection[str]) -> dict[str, int]:
 
 def release(*, hold_ids: Iterable[int], now: datetime) -> bulk_sql.WriteResult:
     """Give back what finished sell orders held. Safe to do twice."""
-    keys = [(hold_id,) for hold_id in hold_ids]
-    return bulk_sql.update_rows(GpuHold, (), keys, same={"released_at": now}, where="released_at IS NULL")
+    keys = [bulk_sql.Key(hold_id) for hold_id in hold_ids]
+    return bulk_sql.update_rows(GpuHold, keys, same={"released_at": now}, where="released_at IS NULL")
 
 
 def resize(*, supply: Supply, cause: str, gpus: int) -> GpuHold:

@@ -219,20 +219,7 @@ def _meter_batch(ids: Sequence[int], *, until: datetime, now: datetime) -> int:
             samples += metering.meter(lease, evidence, until=until)
             money.pay_used_hours(journal, lease, lease_accounts[lease.pk])
         metering.write(samples)
-        bulk_sql.update_rows(
-            Lease,
-            ("metered_through", "delivered_minutes", "used_micros", "paid_micros"),
-            [
-                (
-                    lease.pk,
-                    lease.metered_through,
-                    lease.delivered_minutes,
-                    lease.used_micros,
-                    lease.paid_micros,
-                )
-                for lease in leases
-            ],
-        )
+        bulk_sql.update_objects(Lease, metering.WRITTEN, leases)
         journal.write()
     return len(samples)
 

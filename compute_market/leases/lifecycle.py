@@ -80,27 +80,47 @@ class _Machine(NamedTuple):
     end: datetime
 
 
-OPENED = (
-    "trade_number",
-    "order_number",
-    "shard",
-    "product",
-    "node",
-    "holder",
-    "seller",
-    "hold",
-    "parent",
-    "gpus",
-    "starts_at",
-    "ends_at",
-    "agreed_end_at",
-    "price_micros_per_gpu_hour",
-    "price_micros_per_minute",
-    "notional_micros",
-    "buyer_fee_micros",
-    "seller_fee_micros",
-    "metered_through",
-)
+class LeaseRow(NamedTuple):
+    """The columns of a new lease that are not the same for all of a commit."""
+
+    trade_number: int
+    order_number: int
+    shard: int
+    product_id: int
+    node_id: int
+    holder_id: int
+    seller_id: int
+    hold_id: int | None
+    parent_id: int | None
+    gpus: int
+    joined_gpus: int
+    starts_at: datetime
+    ends_at: datetime
+    agreed_end_at: datetime
+    price_micros_per_gpu_hour: int
+    price_micros_per_minute: int
+    notional_micros: int
+    buyer_fee_micros: int
+    seller_fee_micros: int
+    metered_through: datetime
+
+
+class JoinedFillRow(NamedTuple):
+    """The columns of a fill that joined a lease."""
+
+    lease_id: int
+    trade_number: int
+    hold_id: int | None
+    gpus: int
+
+
+class LeaseEventRow(NamedTuple):
+    """The columns of a lease's event that are not the same for all of a commit."""
+
+    lease_id: int
+    reason: str
+
+
 GROWN = (
     "gpus",
     "joined_gpus",
@@ -112,7 +132,6 @@ GROWN = (
 )
 UNTOUCHED = {
     "state": State.PENDING.value,
-    "joined_gpus": 0,
     "reason": "",
     "delivered_minutes": 0,
     "used_micros": 0,
@@ -140,29 +159,22 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, changes: Changes, now:
     for opening in openings:
         groups.setdefault(_machine_of(opening), []).append(opening)
     new = [fills for machine, fills in groups.items() if machine not in pending]
-    lease_ids = bulk_sql.insert_rows(
-        Lease,
-        OPENED,
-        [_opened(fills, now) for fills in new],
-        same={**UNTOUCHED, "opened_at": now},
-    )
-    several = [(pk, fills[1:]) for pk, fills in zip(lease_ids, new, strict=True) if len(fills) > 1]
-    bulk_sql.update_rows(Lease, ("joined_gpus",), [(pk, sum(f.gpus for f in fills)) for pk, fills in several])
-    joined = [(pk, fill) for pk, fills in several for fill in fills]
+    rows = [_opened(fills, now) for fills in new]
+    lease_ids = bulk_sql.insert_rows(Lease, rows, same={**UNTOUCHED, "opened_at": now})
+    joined = [
+        _joined(pk, fill)
+        for pk, fills in zip(lease_ids, new, strict=True)
+        if len(fills) > 1
+        for fill in fills[1:]
+    ]
     for machine, lease in pending.items():
         fills = groups.get(machine, [])
         _grow(lease, fills)
-        joined += [(lease.pk, fill) for fill in fills]
-    bulk_sql.update_rows(
-        Lease, GROWN, [(lease.pk, *(getattr(lease, name) for name in GROWN)) for lease in pending.values()]
-    )
-    bulk_sql.add_rows(
-        JoinedFill,
-        ("lease", "trade_number", "hold", "gpus"),
-        [(pk, fill.trade_id, fill.hold_id, fill.gpus) for pk, fill in joined],
-    )
-    for pk, fills in zip(lease_ids, new, strict=True):
-        _note_opened(changes, pk, fills)
+        joined += [_joined(lease.pk, fill) for fill in fills]
+    bulk_sql.update_objects(Lease, GROWN, pending.values())
+    bulk_sql.add_rows(JoinedFill, joined)
+    for pk, row in zip(lease_ids, rows, strict=True):
+        _note_opened(changes, pk, row)
     for lease in pending.values():
         note(changes, lease)
     starts_at = min(opening.start for opening in openings)
@@ -173,20 +185,33 @@ def open_from_trades(openings: Sequence[LeaseOpening], *, changes: Changes, now:
 def note(changes: Changes, lease: Lease) -> None:
     """Add a lease as it stands to the events of its holder and its seller."""
     change = LeaseChange(
-        lease.pk, lease.order_number, lease.product_id, lease.node_id, lease.gpus,
-        int(lease.starts_at.timestamp()), int(lease.ends_at.timestamp()), str(lease.state), lease.reason,
-    )  # fmt: skip
+        lease=lease.pk,
+        order=lease.order_number,
+        product=lease.product_id,
+        node=lease.node_id,
+        gpus=lease.gpus,
+        start=int(lease.starts_at.timestamp()),
+        end=int(lease.ends_at.timestamp()),
+        state=str(lease.state),
+        reason=lease.reason,
+    )
     for account_id in {lease.holder_id, lease.seller_id}:
         changes.add(account_id, LEASES, change)
 
 
-def _note_opened(changes: Changes, lease_id: int, fills: Sequence[LeaseOpening]) -> None:
-    first = fills[0]
+def _note_opened(changes: Changes, lease_id: int, row: LeaseRow) -> None:
     change = LeaseChange(
-        lease_id, first.order_id, first.product_id, first.node_id, sum(fill.gpus for fill in fills),
-        int(first.start.timestamp()), int(first.end.timestamp()), State.PENDING.value, "",
-    )  # fmt: skip
-    for account_id in {first.buyer_id, first.seller_id}:
+        lease=lease_id,
+        order=row.order_number,
+        product=row.product_id,
+        node=row.node_id,
+        gpus=row.gpus,
+        start=int(row.starts_at.timestamp()),
+        end=int(row.ends_at.timestamp()),
+        state=State.PENDING.value,
+        reason="",
+    )
+    for account_id in {row.holder_id, row.seller_id}:
         changes.add(account_id, LEASES, change)
 
 
@@ -224,10 +249,10 @@ def _pending(openings: Sequence[LeaseOpening]) -> dict[_Machine, LockedLease]:
     }
 
 
-def _opened(fills: Sequence[LeaseOpening], now: datetime) -> tuple[object, ...]:
-    """The row of a new lease, as `OPENED`, made of the first fill and those that join it at once."""
+def _opened(fills: Sequence[LeaseOpening], now: datetime) -> LeaseRow:
+    """The row of a new lease, made of its first fill and of those that join it at once."""
     first = fills[0]
-    gpus, minute_price = first.gpus, first.gpus * (first.price_micros_per_gpu_hour // 60)
+    gpus, minute_price = first.gpus, first.price_micros_per_minute
     notional, buyer_fee, fee = first.notional_micros, first.buyer_fee_micros, first.seller_fee_micros
     price = first.price_micros_per_gpu_hour
     if len(fills) > 1:
@@ -238,11 +263,32 @@ def _opened(fills: Sequence[LeaseOpening], now: datetime) -> tuple[object, ...]:
         fee = sum(fill.seller_fee_micros for fill in fills)
         price = minute_price * 60 // gpus
     free = clock.MINUTE if first.start < now < first.start + clock.MINUTE else timedelta(0)
-    return (
-        first.trade_id, first.order_id, first.shard, first.product_id, first.node_id, first.buyer_id,
-        first.seller_id, first.hold_id, first.parent_id, gpus, first.start, first.end,
-        first.end, price, minute_price, notional, buyer_fee, fee, first.start + free,
-    )  # fmt: skip
+    return LeaseRow(
+        trade_number=first.trade_id,
+        order_number=first.order_id,
+        shard=first.shard,
+        product_id=first.product_id,
+        node_id=first.node_id,
+        holder_id=first.buyer_id,
+        seller_id=first.seller_id,
+        hold_id=first.hold_id,
+        parent_id=first.parent_id,
+        gpus=gpus,
+        joined_gpus=gpus - first.gpus,
+        starts_at=first.start,
+        ends_at=first.end,
+        agreed_end_at=first.end,
+        price_micros_per_gpu_hour=price,
+        price_micros_per_minute=minute_price,
+        notional_micros=notional,
+        buyer_fee_micros=buyer_fee,
+        seller_fee_micros=fee,
+        metered_through=first.start + free,
+    )
+
+
+def _joined(lease_id: int, fill: LeaseOpening) -> JoinedFillRow:
+    return JoinedFillRow(lease_id, fill.trade_id, fill.hold_id, fill.gpus)
 
 
 def _grow(lease: LockedLease, fills: Sequence[LeaseOpening]) -> None:
@@ -274,7 +320,7 @@ WRITTEN = (
     "reason",
     "token",
     "provisioning_since",
-    "extends",
+    "extends_id",
     "paid_micros",
     "refunded_micros",
     "fee_refunded_micros",
@@ -291,32 +337,9 @@ def move_all(leases: Sequence[LockedLease], state: State, *, now: datetime) -> N
     for lease in leases:
         _require_way(lease, state)
         lease.state = state
-    bulk_sql.update_rows(
-        Lease,
-        WRITTEN,
-        [
-            (
-                lease.pk,
-                lease.state,
-                lease.reason,
-                lease.token,
-                lease.provisioning_since,
-                lease.extends_id,
-                lease.paid_micros,
-                lease.refunded_micros,
-                lease.fee_refunded_micros,
-                lease.credited_micros,
-                lease.settled_at,
-            )
-            for lease in leases
-        ],
-    )
-    bulk_sql.add_rows(
-        LeaseEvent,
-        ("lease", "reason"),
-        [(lease.pk, lease.reason) for lease in leases],
-        same={"state": state.value, "at": now},
-    )
+    bulk_sql.update_objects(Lease, WRITTEN, leases)
+    rows = [LeaseEventRow(lease.pk, lease.reason) for lease in leases]
+    bulk_sql.add_rows(LeaseEvent, rows, same={"state": state.value, "at": now})
     changes = Changes()
     for lease in leases:
         note(changes, lease)

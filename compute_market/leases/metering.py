@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -23,6 +24,19 @@ from foundation.database import bulk_sql
 
 # A lease that nobody has taken up yet is not metered: its holder cannot use it.
 METERED = (State.ACTIVE, State.PREEMPT_NOTICE, State.DRAINING, State.SOLD)
+
+
+WRITTEN = ("metered_through", "delivered_minutes", "used_micros", "paid_micros")
+"""The columns of a lease that metering and the pay for its hours change."""
+
+
+class SampleRow(NamedTuple):
+    """The columns of a usage sample."""
+
+    lease_id: int
+    minute: datetime
+    is_delivered: bool
+    amount_micros: int
 
 
 class Evidence:
@@ -107,6 +121,8 @@ def write(samples: Iterable[UsageSample]) -> None:
     """Write samples of any number of leases in one statement."""
     bulk_sql.add_rows(
         UsageSample,
-        ("lease", "minute", "is_delivered", "amount_micros"),
-        [(s.lease_id, s.minute, s.is_delivered, s.amount_micros) for s in samples],
+        [
+            SampleRow(sample.lease_id, sample.minute, sample.is_delivered, sample.amount_micros)
+            for sample in samples
+        ],
     )

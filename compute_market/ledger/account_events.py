@@ -29,9 +29,23 @@ KEPT_MOST = 50_000
 UNFOLLOWED_KEPT = timedelta(hours=1)
 TOPIC = "account/"
 
-# The parts of an event, each a list: orders and fills as in `matching.clearing.settlement`, leases as in
+# The parts of an event, each a list: orders and fills as in `matching.clearing.account_changes`, leases as in
 # `leases.lifecycle`, balances as (kind, balance, held).
 ORDERS, FILLS, LEASES, BALANCES = "orders", "fills", "leases", "balances"
+
+
+class EventRow(NamedTuple):
+    """The columns of a new event that are not the same for all of a commit."""
+
+    account_id: int
+    payload: dict[str, list[Any]]
+
+
+class NumberRow(NamedTuple):
+    """The number of an event that has got one."""
+
+    pk: int
+    number: int
 
 
 class Changes:
@@ -69,8 +83,8 @@ class Changes:
                 payload: dict[str, list[Any]] = {}
                 for kind, change in changes[first : first + CHANGES_A_ROW]:
                     payload.setdefault(kind, []).append(change)
-                events.append((account_id, payload))
-        bulk_sql.add_rows(AccountEvent, ("account", "payload"), events, same={"at": now})
+                events.append(EventRow(account_id, payload))
+        bulk_sql.add_rows(AccountEvent, events, same={"at": now})
         event_channel.publish(f"{TOPIC}{account_id}" for account_id in self._of)
 
 
@@ -143,8 +157,7 @@ def _number_all(account_id: int) -> None:
             stream = held_row(AccountStream.objects.select_for_update().filter(account=account_id))
             pks = list(unnumbered.order_by("pk").values_list("pk", flat=True)[:NUMBERED_AT_ONCE])
             first = stream.last_number + 1
-            bulk_sql.update_rows(
-                AccountEvent, ("number",), [(pk, n) for n, pk in enumerate(pks, start=first)]
-            )
+            numbers = [NumberRow(pk, number) for number, pk in enumerate(pks, start=first)]
+            bulk_sql.update_rows(AccountEvent, numbers)
             stream.last_number += len(pks)
             stream.save(update_fields=["last_number"])

@@ -8,11 +8,9 @@ statements, however many movements there are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
-from typing import NewType
-
-from django.db import DEFAULT_DB_ALIAS
+from typing import NamedTuple, NewType
 
 from compute_market.ledger.account_events import Changes
 from compute_market.ledger.errors import AmountInvalid, InsufficientFunds, ReservationEnded
@@ -37,6 +35,41 @@ class ReservationRow:
     state: str
     ended_at: datetime | None = None
 
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """The fields that it is made of, in their order."""
+        return tuple(each.name for each in fields(cls) if each.default is MISSING)
+
+
+class Movement(NamedTuple):
+    """Money that moves in this commit, drawn from a reservation if there is one (its row may be new yet)."""
+
+    debit_id: int
+    credit_id: int
+    amount_micros: int
+    kind: str
+    cause: str
+    reservation: Reservation | ReservationRow | None = None
+
+
+class TransferRow(NamedTuple):
+    """The columns of a transfer that are not the same for all of a commit."""
+
+    debit_id: int
+    credit_id: int
+    amount_micros: int
+    kind: str
+    cause: str
+    reservation_id: int | None
+
+
+class AccountDelta(NamedTuple):
+    """What is added to the columns of an account."""
+
+    pk: int
+    balance_micros: int
+    held_micros: int
+
 
 class Journal:
     """Collects reservations, draws and transfers between locked accounts until `write()`.
@@ -56,7 +89,7 @@ class Journal:
         }
         self._opened: list[Reservation] = []
         self._touched: dict[int, Reservation | ReservationRow] = {}
-        self._transfers: list[tuple[int, int, int, str, str, Reservation | ReservationRow | None]] = []
+        self._movements: list[Movement] = []
         self._changed: tuple[bulk_sql.WriteResult, int] = bulk_sql.WriteResult(), 0
 
     def reserve(
@@ -104,7 +137,7 @@ class Journal:
         debit.balance_micros -= amount_micros
         credit.balance_micros += amount_micros
         self._touch(reservation)
-        self._transfers.append((debit.pk, credit_id, amount_micros, kind, cause, reservation))
+        self._movements.append(Movement(debit.pk, credit_id, amount_micros, kind, cause, reservation))
 
     def shrink(self, *, reservation: Reservation | ReservationRow, left_micros: int) -> None:
         """Let a reservation promise only so much more; what it promised beyond that is available at once.
@@ -144,7 +177,7 @@ class Journal:
             raise InsufficientFunds(available_micros=debit.available_micros, needed_micros=amount_micros)
         debit.balance_micros -= amount_micros
         self.accounts[credit_id].balance_micros += amount_micros
-        self._transfers.append((debit_id, credit_id, amount_micros, kind, cause, None))
+        self._movements.append(Movement(debit_id, credit_id, amount_micros, kind, cause))
 
     def write(self) -> None:
         """Write everything collected since the last `write()`. Needs the transaction that took the locks."""
@@ -181,71 +214,43 @@ class Journal:
         ]
 
     def _send_movements(self) -> None:
-        bulk_sql.add_rows(
-            Transfer,
-            ("debit", "credit", "amount_micros", "kind", "cause", "reservation"),
-            [
-                (debit, credit, amount, kind, cause, reservation.pk if reservation else None)
-                for debit, credit, amount, kind, cause, reservation in self._transfers
-            ],
-            same={"at": self.now},
-        )
+        rows = [
+            TransferRow(
+                debit_id=move.debit_id,
+                credit_id=move.credit_id,
+                amount_micros=move.amount_micros,
+                kind=move.kind,
+                cause=move.cause,
+                reservation_id=move.reservation.pk if move.reservation else None,
+            )
+            for move in self._movements
+        ]
+        bulk_sql.add_rows(Transfer, rows, same={"at": self.now})
         deltas = [
-            (account.pk, account.balance_micros - balance, account.held_micros - held)
+            AccountDelta(account.pk, account.balance_micros - balance, account.held_micros - held)
             for account in self.changed_accounts()
             for balance, held in (self._before[account.pk],)
         ]
-        bulk_sql.update_rows(Account, ("balance_micros", "held_micros"), deltas, add=True)
+        bulk_sql.update_rows(Account, deltas, add=True)
         self._before = {
             account.pk: (account.balance_micros, account.held_micros) for account in self.accounts.values()
         }
-        self._opened, self._touched, self._transfers = [], {}, []
+        self._opened, self._touched, self._movements = [], {}, []
 
     def _touch(self, reservation: Reservation | ReservationRow) -> None:
         if reservation.pk is not None:
             self._touched[reservation.pk] = reservation
 
     def _send_reservations(self) -> None:
-        changed = bulk_sql.update_rows(
+        touched = self._touched.values()
+        changed = bulk_sql.update_objects(
             Reservation,
             ("amount_micros", "drawn_micros", "state", "ended_at"),
-            [
-                (pk, row.amount_micros, row.drawn_micros, row.state, row.ended_at)
-                for pk, row in self._touched.items()
-            ],
+            touched,
             where="state = 'open'",
         )
-        self._changed = changed, len(self._touched)
-        pks = bulk_sql.insert_rows(
-            Reservation,
-            (
-                "account",
-                "amount_micros",
-                "drawn_micros",
-                "state",
-                "cause",
-                "opened_at",
-                "expires_at",
-                "ended_at",
-            ),
-            [
-                (
-                    row.account_id,
-                    row.amount_micros,
-                    row.drawn_micros,
-                    row.state,
-                    row.cause,
-                    row.opened_at,
-                    row.expires_at,
-                    row.ended_at,
-                )
-                for row in self._opened
-            ],
-        )
-        for row, pk in zip(self._opened, pks, strict=True):
-            row.pk = pk
-            row._state.adding = False  # noqa: SLF001 - what save() would note
-            row._state.db = DEFAULT_DB_ALIAS  # noqa: SLF001
+        self._changed = changed, len(touched)
+        bulk_sql.insert_objects(Reservation, self._opened)
 
 
 def require_amount(amount_micros: int) -> None:

@@ -141,7 +141,7 @@ def load_reservations(*, ids: Iterable[int]) -> dict[int, ReservationRow]:
     wanted = set(ids)
     if not wanted:
         return {}
-    columns = "id, account_id, amount_micros, drawn_micros, state"
+    columns = bulk_sql.columns_sql(Reservation, ReservationRow.columns())
     sql = f"SELECT {columns} FROM {bulk_sql.table_of(Reservation)} WHERE id IN ({bulk_sql.listed_sql()})"  # noqa: S608
     with prepared_cursor() as cursor:
         cursor.execute(sql, [bulk_sql.as_list(wanted)])

@@ -5,44 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 from django.db import transaction
 
-from compute_market.matching.engine import commands as words
-from compute_market.matching.models import Command, Intake
+from compute_market.matching import models
+from compute_market.matching.engine.commands import KINDS, TYPES, Command
 from foundation.database import bulk_sql
 from foundation.database.cursors import prepared_cursor
 
 SEQUENCE_MAX = 2**63 - 1
-KINDS: dict[str, type[words.Command]] = {
-    "new": words.New,
-    "amend": words.Amend,
-    "cancel": words.Cancel,
-    "cancel_all": words.CancelAll,
-    "expire": words.Expire,
-    "suspend": words.Suspend,
-    "resume": words.Resume,
-    "configure": words.Configure,
-}
-COLUMNS = (
-    "sequence",
-    "kind",
-    "body",
-    "account",
-    "client_order_id",
-    "fingerprint",
-    "order",
-    "reservation",
-)
 
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A command before it has its number; `body` is the engine's command without its sequence."""
+    """A command on its way into the log, where it gets its sequence; and whom and what it is about."""
 
-    kind: str
-    body: Sequence[int]
+    command: Command
     account_id: int | None = None
     client_order_id: str | None = None
     fingerprint: str = ""
@@ -50,15 +30,25 @@ class Entry:
     reservation_id: int | None = None
 
 
-@dataclass(slots=True)
-class Logged:
-    """A command as it stands in the log."""
+class CommandRow(NamedTuple):
+    """The columns of a command that are not the same for all of an append."""
 
     sequence: int
     kind: str
+    body: list[int]
+    account_id: int | None
+    client_order_id: str | None
+    fingerprint: str
+    order_id: int | None
+    reservation_id: int | None
+
+
+class Logged(NamedTuple):
+    """A command of the log, whose account's it is, and what an amendment holds in addition."""
+
+    command: Command
     account_id: int | None
     reservation_id: int | None
-    command: words.Command
 
 
 def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
@@ -70,36 +60,32 @@ def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("The log is appended to inside a transaction.")
     first = _numbers(shard, len(entries))
-    bulk_sql.add_rows(
-        Command,
-        COLUMNS,
-        [
-            (
-                sequence,
-                entry.kind,
-                list(entry.body),
-                entry.account_id,
-                entry.client_order_id,
-                entry.fingerprint,
-                entry.order_id,
-                entry.reservation_id,
-            )
-            for sequence, entry in enumerate(entries, start=first)
-        ],
-        same={"shard": shard, "accepted_at": now},
-    )
+    rows = [
+        CommandRow(
+            sequence=sequence,
+            kind=KINDS[type(entry.command)],
+            body=list(entry.command[1:]),
+            account_id=entry.account_id,
+            client_order_id=entry.client_order_id,
+            fingerprint=entry.fingerprint,
+            order_id=entry.order_id,
+            reservation_id=entry.reservation_id,
+        )
+        for sequence, entry in enumerate(entries, start=first)
+    ]
+    bulk_sql.add_rows(models.Command, rows, same={"shard": shard, "accepted_at": now})
     return first
 
 
 def _numbers(shard: int, count: int) -> int:
     """Take `count` numbers, and the lock, in one statement; the row is made at the first need of it."""
-    table = bulk_sql.table_of(Intake)
+    table = bulk_sql.table_of(models.Intake)
     sql = f"UPDATE {table} SET last_sequence = last_sequence + %s WHERE shard_id = %s RETURNING last_sequence"  # noqa: S608
     with prepared_cursor() as cursor:
         cursor.execute(sql, [count, shard])
         row = cursor.fetchone()
         if row is None:
-            Intake.objects.get_or_create(shard_id=shard)
+            models.Intake.objects.get_or_create(shard_id=shard)
             cursor.execute(sql, [count, shard])
             row = cursor.fetchone()
     return int(row[0]) - count + 1
@@ -108,12 +94,13 @@ def _numbers(shard: int, count: int) -> int:
 def read(*, shard: int, after: int, limit: int, until: int = SEQUENCE_MAX) -> list[Logged]:
     """The commands that follow a number, as many as there are up to a limit."""
     sql = (
-        f"SELECT sequence, kind, account_id, reservation_id, body FROM {bulk_sql.table_of(Command)}"  # noqa: S608
+        "SELECT kind, sequence, body, account_id, reservation_id"  # noqa: S608 - our own table's name
+        f" FROM {bulk_sql.table_of(models.Command)}"
         " WHERE shard_id = %s AND sequence > %s AND sequence <= %s ORDER BY sequence LIMIT %s"
     )
     with prepared_cursor() as cursor:
         cursor.execute(sql, [shard, after, until, limit])
         return [
-            Logged(sequence, kind, account_id, reservation_id, KINDS[kind](sequence, *orjson.loads(body)))
-            for sequence, kind, account_id, reservation_id, body in cursor.fetchall()
+            Logged(TYPES[kind](sequence, *orjson.loads(body)), account_id, reservation_id)
+            for kind, sequence, body, account_id, reservation_id in cursor.fetchall()
         ]

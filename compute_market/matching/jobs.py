@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
 from compute_market.matching import commandlog
+from compute_market.matching.engine.commands import UNLOGGED, Expire
 from compute_market.matching.intake import cancelling, listings, refusals
 from compute_market.matching.models import (
     CancelAfter,
@@ -38,7 +39,7 @@ def expire_orders(*, now: datetime, limit: int = 1000) -> set[int]:
     )
     by_shard: dict[int, list[commandlog.Entry]] = {}
     for pk, account, shard in overdue:
-        entry = commandlog.Entry(kind="expire", body=(pk,), order_id=pk, account_id=account)
+        entry = commandlog.Entry(command=Expire(UNLOGGED, pk), order_id=pk, account_id=account)
         by_shard.setdefault(shard, []).append(entry)
     for shard, entries in sorted(by_shard.items()):
         with transaction.atomic(durable=True):

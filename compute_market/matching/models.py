@@ -15,6 +15,25 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from compute_market.matching import quantities
+from compute_market.matching.engine import commands
+
+SIDE_CHOICES = ((commands.Side.BUY.value, _("buy")), (commands.Side.SELL.value, _("sell")))
+TIME_IN_FORCE_CHOICES = tuple((force.value, force.name) for force in commands.TimeInForce)
+SELF_TRADE_CHOICES = (
+    (commands.SelfTrade.CANCEL_NEWEST.value, _("cancel newest")),
+    (commands.SelfTrade.CANCEL_OLDEST.value, _("cancel oldest")),
+    (commands.SelfTrade.CANCEL_BOTH.value, _("cancel both")),
+)
+KIND_CHOICES = (
+    (commands.Kind.NEW.value, _("new")),
+    (commands.Kind.AMEND.value, _("amend")),
+    (commands.Kind.CANCEL.value, _("cancel")),
+    (commands.Kind.CANCEL_ALL.value, _("cancel all")),
+    (commands.Kind.EXPIRE.value, _("expire")),
+    (commands.Kind.SUSPEND.value, _("suspend")),
+    (commands.Kind.RESUME.value, _("resume")),
+    (commands.Kind.CONFIGURE.value, _("configure")),
+)
 
 
 class Intake(models.Model):
@@ -94,20 +113,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
 class Order(models.Model):
     """A bid or an offer, and how much of it has traded, is open and has ended, in GPU-minutes."""
 
-    class Side(models.IntegerChoices):
-        BUY = 1, _("buy")
-        SELL = -1, _("sell")
-
-    class TimeInForce(models.IntegerChoices):
-        GTC = 0, "GTC"
-        GTD = 1, "GTD"
-        IOC = 2, "IOC"
-        FOK = 3, "FOK"
-
-    class SelfTrade(models.IntegerChoices):
-        CANCEL_NEWEST = 0, _("cancel newest")
-        CANCEL_OLDEST = 1, _("cancel oldest")
-        CANCEL_BOTH = 2, _("cancel both")
+    Side, TimeInForce, SelfTrade = commands.Side, commands.TimeInForce, commands.SelfTrade
 
     class State(models.TextChoices):
         PENDING = "pending", _("pending")
@@ -123,7 +129,7 @@ class Order(models.Model):
     account = models.ForeignKey("ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False)
     client_order_id = models.CharField(max_length=64)
     product = models.ForeignKey("offers.Product", on_delete=models.PROTECT, related_name="+", db_index=False)
-    side = models.SmallIntegerField(choices=Side.choices)
+    side = models.SmallIntegerField(choices=SIDE_CHOICES)
     price_micros_per_gpu_hour = models.BigIntegerField()
     gpus = models.PositiveIntegerField(help_text="What is wanted or offered now, traded or not.")
     start = models.DateTimeField()
@@ -134,10 +140,10 @@ class Order(models.Model):
     lease = models.ForeignKey(
         "leases.Lease", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
-    time_in_force = models.SmallIntegerField(choices=TimeInForce.choices, default=TimeInForce.GTC)
+    time_in_force = models.SmallIntegerField(choices=TIME_IN_FORCE_CHOICES, default=TimeInForce.GTC.value)
     is_market = models.BooleanField(default=False)
     post_only = models.BooleanField(default=False)
-    self_trade = models.SmallIntegerField(choices=SelfTrade.choices, default=SelfTrade.CANCEL_NEWEST)
+    self_trade = models.SmallIntegerField(choices=SELF_TRADE_CHOICES, default=SelfTrade.CANCEL_NEWEST.value)
     same_node = models.BooleanField(default=False, help_text="All fills of this buy come from one node.")
     extends = models.ForeignKey(
         "leases.Lease",
@@ -256,21 +262,13 @@ class Command(models.Model):
     `body` holds the fields of the engine's command after its sequence.
     """
 
-    class Kind(models.TextChoices):
-        NEW = "new", _("new")
-        AMEND = "amend", _("amend")
-        CANCEL = "cancel", _("cancel")
-        CANCEL_ALL = "cancel_all", _("cancel all")
-        EXPIRE = "expire", _("expire")
-        SUSPEND = "suspend", _("suspend")
-        RESUME = "resume", _("resume")
-        CONFIGURE = "configure", _("configure")
+    Kind = commands.Kind
 
     shard = models.ForeignKey(
         "offers.Shard", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
     sequence = models.BigIntegerField()
-    kind = models.CharField(max_length=10, choices=Kind.choices)
+    kind = models.CharField(max_length=10, choices=KIND_CHOICES)
     body = models.JSONField(encoder=DjangoJSONEncoder)
     account = models.ForeignKey(
         "ledger.Account",
@@ -386,7 +384,7 @@ class Trade(models.Model):
     node = models.ForeignKey(
         "offers.Node", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
-    taker_side = models.SmallIntegerField(choices=Order.Side.choices)
+    taker_side = models.SmallIntegerField(choices=SIDE_CHOICES)
     price_micros_per_gpu_hour = models.BigIntegerField()
     gpus = models.PositiveIntegerField()
     start = models.DateTimeField()
@@ -421,7 +419,7 @@ class Level(models.Model):
     product = models.ForeignKey(
         "offers.Product", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
-    side = models.SmallIntegerField(choices=Order.Side.choices)
+    side = models.SmallIntegerField(choices=SIDE_CHOICES)
     price_micros_per_gpu_hour = models.BigIntegerField()
     start = models.DateTimeField()
     end = models.DateTimeField()
@@ -443,9 +441,7 @@ class Level(models.Model):
 class Outbox(models.Model):
     """News of one drained batch that must be told to the outside; `sequence` is its last event's number.
 
-    Topic `product/<id>`: `trades` as `[number, taker side, price, gpus, start, end]`, and `levels` as
-    `[side, price, start, end, gpus, orders]` as they are now (0 orders: gone); times in minutes since the
-    epoch. What concerns one account alone is in `ledger.account_events`.
+    Topics and payloads are those of `news`. What concerns one account alone is in `ledger.account_events`.
     """
 
     shard = models.ForeignKey(

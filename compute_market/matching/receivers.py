@@ -7,6 +7,7 @@ from datetime import datetime
 from compute_market.leases.states import OVER
 from compute_market.matching import commandlog, quantities
 from compute_market.matching.clearing import tasks
+from compute_market.matching.engine.commands import UNLOGGED, Cancel, Command, Resume, Suspend
 from compute_market.matching.intake import listings
 from compute_market.matching.models import Order, OrderQuerySet
 from compute_market.offers.models import Product
@@ -14,14 +15,16 @@ from compute_market.offers.models import Product
 
 def suspend_offers(sender: object, *, node_id: int, shard: int, now: datetime, **_: object) -> None:
     """A node is silent, its report was refused, or its bond is too small: its offers leave the book."""
-    commandlog.append(shard=shard, entries=[commandlog.Entry(kind="suspend", body=(node_id,))], now=now)
+    _append(Suspend(UNLOGGED, node_id), shard, now)
     tasks.enqueue_drain(shard)
 
 
 def return_offers(sender: object, *, node_id: int, shard: int, now: datetime, **_: object) -> None:
     """The node is back: its offers come back to their places."""
-    body = (node_id, quantities.to_minutes(now), quantities.to_milliseconds(now))
-    commandlog.append(shard=shard, entries=[commandlog.Entry(kind="resume", body=body)], now=now)
+    resume = Resume(
+        UNLOGGED, node=node_id, minute=quantities.to_minutes(now), clock=quantities.to_milliseconds(now)
+    )
+    _append(resume, shard, now)
     tasks.enqueue_drain(shard)
 
 
@@ -43,10 +46,14 @@ def change_listing(sender: object, *, product_id: int, shard: int, now: datetime
     tasks.enqueue_drain(shard)
 
 
+def _append(command: Command, shard: int, now: datetime) -> None:
+    commandlog.append(shard=shard, entries=[commandlog.Entry(command=command)], now=now)
+
+
 def _cancel(orders: OrderQuerySet, now: datetime) -> None:
     for order in orders.order_by("product__shard", "pk").select_related("product"):
         entry = commandlog.Entry(
-            kind="cancel", body=(order.pk,), account_id=order.account_id, order_id=order.pk
+            command=Cancel(UNLOGGED, order.pk), account_id=order.account_id, order_id=order.pk
         )
         commandlog.append(shard=order.product.shard_id, entries=[entry], now=now)
         tasks.enqueue_drain(order.product.shard_id)

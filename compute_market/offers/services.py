@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -273,9 +273,16 @@ def hear(*, node: Node, runners: Sequence[str], now: datetime) -> Node:
     return locked
 
 
+class HeartbeatRow(NamedTuple):
+    """The columns of a heartbeat: a node was there in a minute."""
+
+    node_id: int
+    minute: datetime
+
+
 def _note_minute(node: Node, now: datetime) -> None:
     """The node was heard in this minute: what leases are metered by."""
-    add_rows(Heartbeat, ("node", "minute"), [(node.pk, clock.floor_minute(now))], once=("node", "minute"))
+    add_rows(Heartbeat, [HeartbeatRow(node.pk, clock.floor_minute(now))], once=HeartbeatRow._fields)
 
 
 def retire_node(*, actor: Principal, node_id: int, now: datetime) -> Node:

@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from compute_market.amounts import MICROS_PER_CREDIT, credits_of
-from compute_market.matching.models import Order
+from compute_market.matching.models import SELF_TRADE_CHOICES, Order
 from compute_market.offers.models import Product
 
 
@@ -92,7 +92,7 @@ class TicketForm(forms.Form):
         label=_("If it meets an order of your own"),
         coerce=int,
         required=False,
-        choices=Order.SelfTrade.choices,
+        choices=SELF_TRADE_CHOICES,
         initial=str(Order.SelfTrade.CANCEL_NEWEST.value),
     )
     client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)

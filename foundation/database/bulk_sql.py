@@ -2,9 +2,10 @@
 
 A shard is drained a thousand trades at a time; a statement a row would be slower than the matching itself.
 PostgreSQL unnests one array a column; SQLite reads one JSON text. Both take any number of rows, so no limit
-of parameters is met. The texts are composed once, and PostgreSQL keeps them. Values go in as they are:
-callers check them, the tables' constraints check them again. Names in the SQL are those of models and fields;
-whatever comes from outside is a parameter.
+of parameters is met. The texts are composed once, and PostgreSQL keeps them. Rows are named tuples whose
+fields are fields of the model, or objects with such attributes: no column is found by its place. Values go in
+as they are: callers check them, the tables' constraints check them again. Names in the SQL are those of
+models and fields; whatever comes from outside is a parameter.
 """
 
 # ruff: noqa: S608
@@ -15,11 +16,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Field
 from django.db.models.expressions import RawSQL
@@ -44,73 +46,134 @@ class WriteResult:
         return 0 if self._cursor is None else int(self._cursor.rowcount)
 
 
+class Key(NamedTuple):
+    """A row to change by values that are the same for all."""
+
+    pk: int
+
+
 def insert_rows(
     model: type[models.Model],
-    names: Sequence[str],
-    rows: Sequence[Sequence[Any]],
+    rows: Sequence[NamedTuple],
     *,
     same: Mapping[str, Any] = EMPTY,
     once: Sequence[str] = (),
 ) -> list[int]:
-    """Insert rows of the named fields' values; give their primary keys in the order of the rows.
+    """Insert rows; give their primary keys in the order of the rows.
 
-    `same` holds fields that have one value in all rows: it travels, and is read, once. Unnamed fields need
-    a default in the database or must be nullable. `once` names a unique constraint's fields: where a row is
-    there already, its other fields are set, and where it has no others it is left as it is.
+    All rows are of one type, whose fields are fields of the model. `same` holds fields that have one value in
+    all rows: it travels, and is read, once. Other fields need a default in the database or must be nullable.
+    `once` names a unique constraint's fields: where a row is there already, its other fields are set, and
+    where it has no others it is left as it is.
     """
     if not rows:
         return []
-    statement = _insertion(connection.vendor, model, tuple(names), tuple(same), tuple(once), is_answered=True)
-    with prepared_cursor() as cursor:
-        cursor.execute(statement.sql, statement.params(rows, same))
-        return [pk for (pk,) in cursor.fetchall()]
+    return _insert(model, _names(rows), rows, same=same, once=once)
+
+
+def insert_objects(model: type[models.Model], objects: Sequence[models.Model]) -> None:
+    """Insert new objects of a model, with all their columns but the primary key, which each is given."""
+    if not objects:
+        return
+    names = _columns_without_pk(model)
+    pks = _insert(model, names, list(map(attrgetter(*names), objects)))
+    for each, pk in zip(objects, pks, strict=True):
+        each.pk = pk
+        each._state.adding = False  # noqa: SLF001 - what save() would note
+        each._state.db = DEFAULT_DB_ALIAS  # noqa: SLF001
 
 
 def add_rows(
     model: type[models.Model],
-    names: Sequence[str],
-    rows: Sequence[Sequence[Any]],
+    rows: Sequence[NamedTuple],
     *,
     same: Mapping[str, Any] = EMPTY,
     once: Sequence[str] = (),
 ) -> WriteResult:
-    """Insert rows likewise, where nobody needs their keys."""
+    """Insert rows as `insert_rows` does, where nobody needs their keys."""
+    if not rows:
+        return WriteResult()
     statement = _insertion(
-        connection.vendor, model, tuple(names), tuple(same), tuple(once), is_answered=False
+        connection.vendor, model, _names(rows), tuple(same), tuple(once), is_answered=False
     )
     return _send(statement, rows, same)
 
 
 def update_rows(
     model: type[models.Model],
-    names: Sequence[str],
-    rows: Sequence[Sequence[Any]],
+    rows: Sequence[NamedTuple],
     *,
     same: Mapping[str, Any] = EMPTY,
     add: bool = False,
     where: str = "",
 ) -> WriteResult:
-    """Set the named fields of many rows; each row is (primary key, value, …). `same` as for `insert_rows`.
+    """Set fields of many rows, each found by its first field, `pk`. `same` as for `insert_rows`.
 
     With `add`, the values are added to what is there. `where` is a further condition in SQL on the table's
     own columns, for compare-and-set; it is part of the program, never of its input.
     """
+    if not rows:
+        return WriteResult()
+    key, *names = _names(rows)
+    if key != "pk":
+        raise TypeError(f"The first field of {type(rows[0]).__name__} is {key}, not pk.")
     statement = _change(connection.vendor, model, tuple(names), tuple(same), add=add, where=where)
     return _send(statement, rows, same)
 
 
-def delete_rows(
-    model: type[models.Model], names: Sequence[str], keys: Sequence[Sequence[Any]]
+def update_objects(
+    model: type[models.Model],
+    names: Sequence[str],
+    objects: Collection[Any],
+    *,
+    same: Mapping[str, Any] = EMPTY,
+    where: str = "",
 ) -> WriteResult:
-    """Delete the rows whose named fields hold one of these keys."""
-    return _send(_deletion(connection.vendor, model, tuple(names)), keys)
+    """Write the named columns of many objects; each has them, and its `pk`, as attributes."""
+    if not objects:
+        return WriteResult()
+    statement = _change(connection.vendor, model, tuple(names), tuple(same), add=False, where=where)
+    return _send(statement, list(map(attrgetter("pk", *names), objects)), same)
+
+
+def delete_rows(model: type[models.Model], keys: Sequence[NamedTuple]) -> WriteResult:
+    """Delete the rows whose fields hold one of these keys."""
+    return _send(_deletion(connection.vendor, model, _names(keys)), keys) if keys else WriteResult()
+
+
+def columns_sql(model: type[models.Model], names: Sequence[str]) -> str:
+    """The columns of these fields, to select them by name; `pk` is the primary key."""
+    fields = (_pk(model) if name == "pk" else _field(model, name) for name in names)
+    return ", ".join(_column(field) for field in fields)
+
+
+def _names(rows: Sequence[NamedTuple]) -> tuple[str, ...]:
+    return rows[0]._fields
+
+
+def _insert(
+    model: type[models.Model],
+    names: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
+    *,
+    same: Mapping[str, Any] = EMPTY,
+    once: Sequence[str] = (),
+) -> list[int]:
+    statement = _insertion(connection.vendor, model, names, tuple(same), tuple(once), is_answered=True)
+    with prepared_cursor() as cursor:
+        cursor.execute(statement.sql, statement.params(rows, same))
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+@cache
+def _columns_without_pk(model: type[models.Model]) -> tuple[str, ...]:
+    fields = model._meta.concrete_fields  # noqa: SLF001
+    return tuple(field.attname for field in fields if not field.primary_key)
 
 
 def _send(
     statement: _Statement, rows: Sequence[Sequence[Any]], same: Mapping[str, Any] = EMPTY
 ) -> WriteResult:
-    if not rows:
-        return WriteResult()
     cursor = prepared_cursor()
     cursor.execute(statement.sql, statement.params(rows, same))
     return WriteResult(cursor)
@@ -285,7 +348,17 @@ def _compact(moment: datetime) -> str:
 
 
 def _json_texts(column: Iterable[Any]) -> Iterable[str | None]:
-    return (None if value is None else orjson.dumps(value, option=JSON).decode() for value in column)
+    return (
+        None if value is None else orjson.dumps(value, default=_as_json, option=JSON).decode()
+        for value in column
+    )
+
+
+def _as_json(value: object) -> object:
+    """A row inside of a JSON value is an array there."""
+    if isinstance(value, tuple):
+        return tuple(value)
+    raise TypeError(f"A {type(value).__name__} cannot be written as JSON.")
 
 
 def _element(value: Any) -> str:

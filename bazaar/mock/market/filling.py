@@ -12,6 +12,7 @@ from django.db import transaction
 from bazaar.mock import filling
 from bazaar.mock.market.machines import RUNNERS, machines
 from compute_market.ledger import services as ledger
+from compute_market.matching.engine.commands import Side
 from compute_market.matching.intake import services as trading
 from compute_market.matching.models import Order
 from compute_market.offers import agents, listing
@@ -116,7 +117,7 @@ def bid(values: dict[str, Any], *, now: datetime) -> Order:
     return _place(buyer, terms, side=Order.Side.BUY, node_id=None, now=now)
 
 
-def _place(account: str, terms: Terms, *, side: Order.Side, node_id: int | None, now: datetime) -> Order:
+def _place(account: str, terms: Terms, *, side: Side, node_id: int | None, now: datetime) -> Order:
     placed = trading.place_order(
         actor=SYSTEM,
         namespace_id=_stranger(account).pk,

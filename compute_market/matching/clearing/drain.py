@@ -12,10 +12,9 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from compute_market import event_channel
-from compute_market.matching import commandlog, engine, limits, quantities
+from compute_market.matching import commandlog, engine, limits
 from compute_market.matching.clearing import settlement, shard_engines
-from compute_market.matching.models import Cursor, Intake, Level, Snapshot
+from compute_market.matching.models import Cursor, Intake, Snapshot
 from compute_market.matching.signals import shard_drained
 from foundation.database import bulk_sql
 from foundation.database.cursors import pipelined, prepared_cursor
@@ -94,23 +93,14 @@ def _drain_batch(held: Claim, now: datetime) -> int:
     events, changed = shard_engine.apply(logged)
     with transaction.atomic(durable=True), pipelined():
         _guard(held)
-        levels = [(key, *shard_engine.depth.levels[key]) for key in sorted(changed)]
-        _write_levels(levels)
-        batch = settlement.Settlement(shard_engine=shard_engine, logged=logged, events=events, now=now)
-        batch.settle()
-        batch.write()
-        news = settlement.product_news(batch.trades, levels)
-        topics = {f"product/{product}": payload for product, payload in news.items()}
-        batch.tell(topics, sequence=shard_engine.matcher.number)
-        event_channel.publish(topics)
-        batch.open_leases()
-        batch.write_account_events()
-        batch.journal.confirm()
+        trades = settlement.commit_batch(
+            shard_engine=shard_engine, logged=logged, events=events, changed=changed, now=now
+        )
         _advance(held, shard_engine.matcher)
     held.sequence, held.event_number = shard_engine.matcher.sequence, shard_engine.matcher.number
     shard_engine.depth.forget_empty(changed)
     shard_engines.keep(shard_engine)
-    shard_drained.send(sender=None, shard=held.shard, trades=len(batch.trades), now=now)
+    shard_drained.send(sender=None, shard=held.shard, trades=trades, now=now)
     return len(logged)
 
 
@@ -175,21 +165,6 @@ def _advance(held: Claim, matcher: engine.Engine) -> None:
         cursor.execute(sql, [matcher.sequence, matcher.number, held.shard, held.epoch])
         if cursor.rowcount != 1:
             raise StaleEpoch(f"Shard {held.shard} has another epoch than {held.epoch}.")
-
-
-def _write_levels(levels: list[tuple[shard_engines.LevelKey, int, int]]) -> None:
-    """Levels as they are now; those with nothing left go."""
-    moment = quantities.from_minutes
-    gone, there = [], []
-    for (product, side, price, start, end), gpus, count in levels:
-        key = (product, side, price, moment(start), moment(end))
-        if count:
-            there.append((*key, gpus, count))
-        else:
-            gone.append(key)
-    names = ("product", "side", "price_micros_per_gpu_hour", "start", "end")
-    bulk_sql.delete_rows(Level, names, gone)
-    bulk_sql.add_rows(Level, (*names, "gpus", "orders"), there, once=names)
 
 
 def _moment() -> str:

@@ -5,18 +5,34 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
-from compute_market.matching import commandlog, engine, quantities
-from compute_market.matching.clearing.shard_engines import REPLAY_BATCH, Depth
+from compute_market.matching import commandlog, engine, models, quantities
+from compute_market.matching.clearing.depth import Depth, Level, LevelKey
+from compute_market.matching.clearing.shard_engines import REPLAY_BATCH
 from compute_market.matching.engine.events import Trade as TradeEvent
-from compute_market.matching.models import Cursor, Level, Order, Snapshot, Trade
+from compute_market.matching.models import Cursor, Order, Snapshot, Trade
 
 FINDINGS_MAX = 20
-COMPARED = (
-    "product", "price_micros_per_gpu_hour", "gpus", "start", "end", "buy", "sell", "taker_side", "buyer",
-    "seller", "node",
-)  # fmt: skip
+
+
+class TradeTerms(NamedTuple):
+    """The columns of a trade that follow from its event alone."""
+
+    sequence: int
+    product_id: int
+    price_micros_per_gpu_hour: int
+    gpus: int
+    start: datetime
+    end: datetime
+    buy_id: int
+    sell_id: int
+    taker_side: int
+    buyer_id: int
+    seller_id: int
+    node_id: int
 
 
 @dataclass(slots=True)
@@ -74,12 +90,28 @@ def _play(again: Replay, *, until: int, batch: int) -> Iterator[str]:
         ]
         again.trades += len(made)
         recorded = Trade.objects.filter(shard=again.shard, sequence__in=[event.number for event in made])
-        known = {row[0]: row[1:] for row in recorded.values_list("sequence", *COMPARED)}
-        moment = quantities.from_minutes
+        rows = map(TradeTerms._make, recorded.values_list(*TradeTerms._fields))
+        known = {row.sequence: row for row in rows}
         for event in made:
-            row = (*event[2:5], moment(event.start), moment(event.end), *event[7:])
-            if known.get(event.number) != row:
+            if known.get(event.number) != _terms_of(event):
                 yield f"Trade {again.shard}/{event.number} differs from what the log makes."
+
+
+def _terms_of(event: TradeEvent) -> TradeTerms:
+    return TradeTerms(
+        sequence=event.number,
+        product_id=event.product,
+        price_micros_per_gpu_hour=event.price,
+        gpus=event.gpus,
+        start=quantities.from_minutes(event.start),
+        end=quantities.from_minutes(event.end),
+        buy_id=event.buy,
+        sell_id=event.sell,
+        taker_side=event.taker_side,
+        buyer_id=event.buyer,
+        seller_id=event.seller,
+        node_id=event.node,
+    )
 
 
 def _differing_orders(again: Replay) -> Iterator[str]:
@@ -103,8 +135,8 @@ def _differing_orders(again: Replay) -> Iterator[str]:
 def _differing_levels(again: Replay) -> Iterator[str]:
     minutes = quantities.to_minutes
     recorded = {
-        (product, side, price, minutes(start), minutes(end)): (gpus, count)
-        for product, side, price, start, end, gpus, count in Level.objects.filter(
+        LevelKey(product, side, price, minutes(start), minutes(end)): Level(gpus, count)
+        for product, side, price, start, end, gpus, count in models.Level.objects.filter(
             product__shard=again.shard
         ).values_list("product", "side", "price_micros_per_gpu_hour", "start", "end", "gpus", "orders")
     }

@@ -1,166 +1,68 @@
 """From the events of a batch to its rows: trades, orders, money, GPUs, depth and news, in few statements.
 
-Whatever a batch touches is read once, worked out in memory, and written at the end; the database's own
+What a batch touches is read once, worked out in memory, and written at the end; the database's own
 constraints check the result again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
 
+from compute_market import event_channel
 from compute_market.leases import capacity, lifecycle
 from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
-from compute_market.ledger.models import Reservation, Transfer
-from compute_market.matching import holds, quantities
+from compute_market.ledger.models import Transfer
+from compute_market.matching import holds, news, quantities
+from compute_market.matching.clearing import depth, order_states
+from compute_market.matching.clearing.account_changes import fill_change, order_change
+from compute_market.matching.clearing.order_states import OrderState
+from compute_market.matching.clearing.rows import OutboxRow, OutcomeRow, TradeRow
 from compute_market.matching.clearing.shard_engines import ShardEngine
 from compute_market.matching.commandlog import Logged
+from compute_market.matching.engine import commands as c
 from compute_market.matching.engine import events as e
 from compute_market.matching.models import Order, Outbox, Outcome, Trade
 from foundation.database import bulk_sql
-from foundation.database.cursors import prepared_cursor
 
-PENDING, OPEN = Order.State.PENDING.value, Order.State.OPEN.value
-PARTIALLY_FILLED, FILLED = Order.State.PARTIALLY_FILLED.value, Order.State.FILLED.value
-CANCELLED, EXPIRED = Order.State.CANCELLED.value, Order.State.EXPIRED.value
-REJECTED = Order.State.REJECTED.value
-BUY = 1
+State = Order.State
 ESCROW, FEE = Transfer.Kind.ESCROW.value, Transfer.Kind.FEE.value
+BUY, SELL = c.Side.BUY, c.Side.SELL
 
-LOADED = (
-    "id, account_id, side, price_micros_per_gpu_hour, gpus, state, total_gpu_minutes, filled_gpu_minutes,"
-    " open_gpu_minutes, cancelled_gpu_minutes, version, reservation_id, maker_fee_bps, taker_fee_bps,"
-    " lease_id, reason, client_order_id, product_id"
-)
-WRITTEN = (
-    "price_micros_per_gpu_hour", "gpus", "state", "total_gpu_minutes", "filled_gpu_minutes",
-    "open_gpu_minutes", "cancelled_gpu_minutes", "version", "reservation", "reason",
-)  # fmt: skip
+Levels = list[tuple[depth.LevelKey, depth.Level]]
 
 
-class Traded(NamedTuple):
-    """The row of a trade, by the names of its columns."""
+def commit_batch(
+    *,
+    shard_engine: ShardEngine,
+    logged: list[Logged],
+    events: list[e.Event],
+    changed: Collection[depth.LevelKey],
+    now: datetime,
+) -> int:
+    """Write all that a batch changes, and give how many trades it made.
 
-    sequence: int
-    product: int
-    buy: int
-    sell: int
-    buyer: int
-    seller: int
-    node: int
-    taker_side: int
-    price_micros_per_gpu_hour: int
-    gpus: int
-    start: datetime
-    end: datetime
-    notional_micros: int
-    buy_fee_micros: int
-    sell_fee_micros: int
+    `logged` are the batch's commands, `events` and `changed` what the engine made of them. The caller has
+    guarded the shard's cursor in this transaction, and moves it afterwards.
 
-
-class OrderChange(NamedTuple):
-    """An order in an account's event: as it stands after a batch; quantities in GPU-minutes."""
-
-    order: int
-    client_order_id: str
-    product: int
-    side: int
-    price_micros_per_gpu_hour: int
-    gpus: int
-    state: str
-    filled_gpu_minutes: int
-    open_gpu_minutes: int
-    cancelled_gpu_minutes: int
-    version: int
-    reason: str
-
-
-class FillChange(NamedTuple):
-    """One side of a trade in an account's event; `start` and `end` in minutes since the epoch."""
-
-    trade: int
-    order: int
-    product: int
-    side: int
-    is_taker: bool
-    price_micros_per_gpu_hour: int
-    gpus: int
-    start: int
-    end: int
-    notional_micros: int
-    fee_micros: int
-
-
-class OrderState:
-    """An order's figures while a batch is settled."""
-
-    __slots__ = (
-        "account",
-        "cancelled",
-        "client_order_id",
-        "filled",
-        "filled_before",
-        "gpus",
-        "hold",
-        "lease",
-        "maker_bps",
-        "open",
-        "pk",
-        "price",
-        "product",
-        "reason",
-        "reservation",
-        "side",
-        "state",
-        "taker_bps",
-        "total",
-        "version",
-    )
-
-    def __init__(self, row: tuple[Any, ...]) -> None:
-        (self.pk, self.account, self.side, self.price, self.gpus, self.state, self.total, self.filled,
-         self.open, self.cancelled, self.version, self.reservation, self.maker_bps, self.taker_bps,
-         self.lease, self.reason, self.client_order_id, self.product) = row  # fmt: skip
-        self.filled_before = self.filled
-        self.hold: Reservation | ledger.ReservationRow | None = None
-
-    @property
-    def hold_micros(self) -> int:
-        """The amount that the open rest of a buy must hold."""
-        return quantities.hold_micros(
-            gpu_minutes=self.open,
-            price_micros_per_gpu_hour=self.price,
-            fee_bps=max(self.maker_bps, self.taker_bps),
-        )
-
-    @property
-    def cause(self) -> str:
-        """The keys of its holds."""
-        return holds.cause_of(account_id=self.account, client_order_id=self.client_order_id)
-
-    def end(self, state: str, reason: str) -> None:
-        """Nothing is open any more."""
-        self.cancelled += self.open
-        self.open = 0
-        self.state = state
-        self.reason = reason
-
-    def row(self) -> tuple[Any, ...]:
-        """As `WRITTEN`, after the primary key."""
-        reservation = self.hold.pk if self.hold is not None else self.reservation
-        return (
-            self.pk, self.price, self.gpus, self.state, self.total, self.filled, self.open, self.cancelled,
-            self.version, reservation, self.reason,
-        )  # fmt: skip
+    What is soon composed and keeps the database busy comes first: it works on that meanwhile.
+    """
+    levels = [(key, shard_engine.depth.levels[key]) for key in sorted(changed)]
+    depth.write(levels)
+    batch = Settlement(shard_engine=shard_engine, logged=logged, events=events, now=now)
+    batch.settle()
+    batch.write()
+    _publish(shard_engine, batch.trades, levels, now)
+    batch.open_leases()
+    batch.changes.write(now=now)
+    batch.journal.confirm()
+    return len(batch.trades)
 
 
 class Settlement:
-    """The changes of one batch. Create it, call `settle()`, then `write()`, all inside the batch's
-    transaction.
-    """
+    """What one batch changes; `commit_batch` has the order of its steps."""
 
     def __init__(
         self, *, shard_engine: ShardEngine, logged: list[Logged], events: list[e.Event], now: datetime
@@ -169,19 +71,19 @@ class Settlement:
         self.now = now
         self.events = events
         self._resting = shard_engine.matcher.orders
-        self.logged = {entry.sequence: entry for entry in logged}
-        self.orders = self._load_orders()
+        self.logged = {entry.command.sequence: entry for entry in logged}
+        self.orders = order_states.load(self._touched())
         self._load_money()
-        self.trades: list[Traded] = []
-        self.outcomes: dict[int, tuple[bool, str]] = {}
+        self.trades: list[TradeRow] = []
+        self.outcomes: dict[int, OutcomeRow] = {}
+        self.changes = account_events.Changes()
         self._ended: list[OrderState] = []
         self._resized: dict[int, OrderState] = {}
         self._gpu_holds: dict[str, int] = {}
         self._trade_pks: list[int] = []
-        self._changes = account_events.Changes()
 
     def settle(self) -> None:
-        """Go through the events in their order."""
+        """Work out what the events change, in their order."""
         handlers = {
             e.Trade: self._trade,
             e.Accepted: self._accepted,
@@ -198,56 +100,35 @@ class Settlement:
                 self.journal.end(reservation=order.hold)
 
     def write(self) -> None:
-        """Write everything but depth, news, leases and the cursor.
-
-        What is soon composed and keeps the database busy comes first: it works on that meanwhile.
-        """
-        now = self.now
+        """Write trades, money, orders, outcomes and the sizes of holds, and note what accounts are told."""
         self._gpu_holds = capacity.find_holds(causes=self._finished_or_sold())
-        finished = [
-            self._gpu_holds[t.cause] for t in self._ended if t.side != BUY and t.cause in self._gpu_holds
-        ]
-        capacity.release(hold_ids=finished, now=now)
+        finished = [order.cause for order in self._ended if order.side != BUY]
+        capacity.release(
+            hold_ids=[self._gpu_holds[cause] for cause in finished if cause in self._gpu_holds], now=self.now
+        )
         at_shard = {"shard": self.shard}
         changed_accounts = self.journal.changed_accounts()
-        self._trade_pks = bulk_sql.insert_rows(
-            Trade, Traded._fields, self.trades, same=at_shard | {"at": now}
-        )
+        self._trade_pks = bulk_sql.insert_rows(Trade, self.trades, same=at_shard | {"at": self.now})
         self.journal.send()
-        changed = [order.row() for order in self.orders.values()]
-        bulk_sql.update_rows(Order, WRITTEN, changed, same={"changed_at": now})
-        bulk_sql.add_rows(
-            Outcome,
-            ("sequence", "accepted", "reason"),
-            [(sequence, *outcome) for sequence, outcome in self.outcomes.items()],
-            same=at_shard,
-        )
-        holds.shrink(sizes=[(t.cause, self._gpus_needed(t)) for t in self._resized.values() if t.open])
+        order_states.write(self.orders.values(), now=self.now)
+        bulk_sql.add_rows(Outcome, list(self.outcomes.values()), same=at_shard)
+        resized = [order for order in self._resized.values() if order.open_gpu_minutes]
+        holds.shrink(sizes=[(order.cause, self._gpus_needed(order)) for order in resized])
         self._note_changes(changed_accounts)
-
-    def tell(self, topics: dict[str, Any], *, sequence: int) -> None:
-        """Put news into the outbox, under the number of the batch's last event."""
-        bulk_sql.add_rows(
-            Outbox,
-            ("topic", "payload"),
-            list(topics.items()),
-            same={"shard": self.shard, "sequence": sequence, "at": self.now},
-        )
 
     def open_leases(self) -> None:
         """Make leases of the trades that were written."""
-        orders, holds = self.orders, self._gpu_holds
         openings = [
             lifecycle.LeaseOpening(
                 trade_id=trade_pk,
-                order_id=trade.buy,
+                order_id=trade.buy_id,
                 shard=self.shard,
-                product_id=trade.product,
-                node_id=trade.node,
-                buyer_id=trade.buyer,
-                seller_id=trade.seller,
-                hold_id=holds.get(orders[trade.sell].cause),
-                parent_id=orders[trade.sell].lease,
+                product_id=trade.product_id,
+                node_id=trade.node_id,
+                buyer_id=trade.buyer_id,
+                seller_id=trade.seller_id,
+                hold_id=self._gpu_holds.get(self.orders[trade.sell_id].cause),
+                parent_id=self.orders[trade.sell_id].lease_id,
                 gpus=trade.gpus,
                 start=trade.start,
                 end=trade.end,
@@ -255,40 +136,28 @@ class Settlement:
                 notional_micros=trade.notional_micros,
                 buyer_fee_micros=trade.buy_fee_micros,
                 seller_fee_micros=trade.sell_fee_micros,
-                is_first=not orders[trade.buy].filled_before,
+                is_first=not self.orders[trade.buy_id].filled_before,
             )
             for trade_pk, trade in zip(self._trade_pks, self.trades, strict=True)
         ]
-        lifecycle.open_from_trades(openings, changes=self._changes, now=self.now)
-
-    def write_account_events(self) -> None:
-        """Write what the batch changed for each account: orders, fills, leases, balance."""
-        self._changes.write(now=self.now)
+        lifecycle.open_from_trades(openings, changes=self.changes, now=self.now)
 
     def _note_changes(self, accounts: Iterable[ledger.LockedAccount]) -> None:
         """Note orders, fills and balances for the streams of their owners; leases are noted as they open."""
-        add = self._changes.add
-        for t in self.orders.values():
-            add(t.account, account_events.ORDERS, OrderChange(
-                t.pk, t.client_order_id, t.product, t.side, t.price, t.gpus, t.state, t.filled, t.open,
-                t.cancelled, t.version, t.reason,
-            ))  # fmt: skip
+        add = self.changes.add
+        for order in self.orders.values():
+            add(order.account_id, account_events.ORDERS, order_change(order))
         for pk, trade in zip(self._trade_pks, self.trades, strict=True):
-            window = quantities.to_minutes(trade.start), quantities.to_minutes(trade.end)
-            for side, account, order, fee in (
-                (BUY, trade.buyer, trade.buy, trade.buy_fee_micros),
-                (-BUY, trade.seller, trade.sell, trade.sell_fee_micros),
-            ):
-                add(account, account_events.FILLS, FillChange(
-                    pk, order, trade.product, side, trade.taker_side == side,
-                    trade.price_micros_per_gpu_hour, trade.gpus, *window, trade.notional_micros, fee,
-                ))  # fmt: skip
-        self._changes.add_balances(accounts)
+            add(trade.buyer_id, account_events.FILLS, fill_change(pk, trade, BUY))
+            add(trade.seller_id, account_events.FILLS, fill_change(pk, trade, SELL))
+        self.changes.add_balances(accounts)
 
     def _finished_or_sold(self) -> set[str]:
         """The causes of the GPUs that sells gave back or sold in this batch."""
-        sold = {trade.sell for trade in self.trades}
-        return {self.orders[pk].cause for pk in sold} | {t.cause for t in self._ended if t.side != BUY}
+        sold = {trade.sell_id for trade in self.trades}
+        return {self.orders[pk].cause for pk in sold} | {
+            order.cause for order in self._ended if order.side != BUY
+        }
 
     def _gpus_needed(self, order: OrderState) -> int:
         """The GPUs that an amended offer may still sell, or has sold at most at one time: its leases depend
@@ -299,7 +168,8 @@ class Settlement:
 
     # ---- what is read ------------------------------------------------------------------------
 
-    def _load_orders(self) -> dict[int, OrderState]:
+    def _touched(self) -> set[int]:
+        """The orders that the events are about."""
         touched: set[int] = set()
         for event in self.events:
             if type(event) is e.Trade:
@@ -307,144 +177,150 @@ class Settlement:
                 touched.add(event.sell)
             elif type(event) in {e.Accepted, e.Cancelled, e.Amended}:
                 touched.add(event.order)  # type: ignore[union-attr]
-            elif type(event) is e.Rejected and self.logged[event.sequence].kind in {"new", "amend"}:
+            elif type(event) is e.Rejected and type(self._command(event)) in {c.New, c.Amend}:
                 touched.add(event.order)
-        sql = f"SELECT {LOADED} FROM {bulk_sql.table_of(Order)} WHERE id IN ({bulk_sql.listed_sql()})"  # noqa: S608
-        with prepared_cursor() as cursor:
-            cursor.execute(sql, [bulk_sql.as_list(touched)])
-            return {row[0]: OrderState(row) for row in cursor.fetchall()}
+        return touched
 
     def _load_money(self) -> None:
-        holds = {t.reservation for t in self.orders.values() if t.reservation is not None}
-        extra = {entry.reservation_id for entry in self.logged.values() if entry.reservation_id is not None}
+        """Lock the accounts, then read the reservations: their writers hold the lock of their account."""
+        orders = [order for order in self.orders.values() if order.reservation_id is not None]
+        amends = [entry for entry in self.logged.values() if entry.reservation_id is not None]
+        own = {order.reservation_id for order in orders if order.reservation_id is not None}
+        extra = {entry.reservation_id for entry in amends if entry.reservation_id is not None}
         self.escrow, self.fees = ledger.shard_account_ids(shard=self.shard, now=self.now)
-        accounts = {t.account for t in self.orders.values() if t.reservation is not None}
-        accounts |= {
-            entry.account_id
-            for entry in self.logged.values()
-            if entry.account_id is not None and entry.reservation_id is not None
-        }
-        # The accounts are locked before the reservations are read: every writer of a reservation holds its
-        # account's lock.
+        accounts = {order.account_id for order in orders}
+        accounts |= {entry.account_id for entry in amends if entry.account_id is not None}
         locked = ledger.lock_accounts(ids=accounts | {self.escrow, self.fees})
-        by_pk = ledger.load_reservations(ids=holds | extra)
+        by_pk = ledger.load_reservations(ids=own | extra)
         self.extra = {pk: by_pk[pk] for pk in extra}
-        for order in self.orders.values():
-            if order.reservation is not None:
-                order.hold = by_pk[order.reservation]
+        for order in orders:
+            if order.reservation_id is not None:
+                order.hold = by_pk[order.reservation_id]
         self.journal = ledger.Journal(accounts=locked.values(), now=self.now)
 
-    def _is_new(self, event: e.Event) -> bool:
-        return self.logged[event.sequence].kind == "new"
+    def _command(self, event: e.Event) -> c.Command:
+        """The command that an event came with."""
+        return self.logged[event.sequence].command
 
     # ---- one method a kind of event ------------------------------------------------------------
 
     def _accepted(self, event: e.Accepted) -> None:
-        self.orders[event.order].state = OPEN
+        self.orders[event.order].state = State.OPEN.value
 
     def _rejected(self, event: e.Rejected) -> None:
-        if self._is_new(event):
+        if type(self._command(event)) is c.New:
             order = self.orders[event.order]
-            order.end(REJECTED, event.reason)
+            order.end(State.REJECTED.value, event.reason)
             self._ended.append(order)
             return
-        self.outcomes[event.sequence] = (False, event.reason)
+        self._decide(event.sequence, refused_for=event.reason)
         self._give_back_extra(event.sequence)
         if event.order in self.orders and self.orders[event.order].side != BUY:
             self._resized[event.order] = self.orders[event.order]
 
     def _cancelled(self, event: e.Cancelled) -> None:
         order = self.orders[event.order]
-        order.end(EXPIRED if event.reason == e.Reason.EXPIRED else CANCELLED, event.reason)
+        state = State.EXPIRED if event.reason == e.Reason.EXPIRED else State.CANCELLED
+        order.end(state.value, event.reason)
         order.version += 1
         self._ended.append(order)
         if self._is_by_the_way(event):
             return
         if event.sequence not in self.outcomes:
-            self.outcomes[event.sequence] = (True, "")
+            self._decide(event.sequence)
             self._give_back_extra(event.sequence)
 
     def _is_by_the_way(self, event: e.Cancelled) -> bool:
         """True if the end of an order is not the result of the command that it came with."""
-        kind = self.logged[event.sequence].kind
-        return kind == "new" or (kind != "expire" and event.reason == e.Reason.EXPIRED)
+        kind = type(self._command(event))
+        return kind is c.New or (kind is not c.Expire and event.reason == e.Reason.EXPIRED)
 
     def _done(self, event: e.Done | e.Configured) -> None:
-        self.outcomes[event.sequence] = (True, "")
+        self._decide(event.sequence)
+
+    def _decide(self, sequence: int, *, refused_for: str = "") -> None:
+        """Note what became of a command that is no new order."""
+        self.outcomes[sequence] = OutcomeRow(sequence, not refused_for, refused_for)
 
     def _trade(self, event: e.Trade) -> None:
         buy, sell = self.orders[event.buy], self.orders[event.sell]
-        gpu_minutes = event.gpus * (event.end - event.start)
-        notional = gpu_minutes * (event.price // quantities.MINUTES_PER_HOUR)
-        takes = event.taker_side == BUY
-        buy_fee = notional * (buy.taker_bps if takes else buy.maker_bps) // 10_000
-        sell_fee = notional * (sell.maker_bps if takes else sell.taker_bps) // 10_000
+        trade = self._trade_row(event, buy, sell)
         cause = f"trade/{self.shard}/{event.number}"
         if buy.hold is None:
             raise RuntimeError(f"Order {buy.pk} buys without a hold.")
         self.journal.draw(
             reservation=buy.hold,
             credit_id=self.escrow,
-            amount_micros=notional,
+            amount_micros=trade.notional_micros,
             kind=ESCROW,
             cause=cause,
         )
-        if buy_fee:
+        if trade.buy_fee_micros:
             self.journal.draw(
                 reservation=buy.hold,
                 credit_id=self.fees,
-                amount_micros=buy_fee,
+                amount_micros=trade.buy_fee_micros,
                 kind=FEE,
                 cause=f"{cause}/fee",
             )
+        gpu_minutes = event.gpus * (event.end - event.start)
         for order in (buy, sell):
-            order.filled += gpu_minutes
-            order.open -= gpu_minutes
-            order.version += 1
-            if order.open:
-                order.state = PARTIALLY_FILLED
-            else:
-                order.state = FILLED
+            order.fill(gpu_minutes)
+            if not order.open_gpu_minutes:
                 self._ended.append(order)
         self._release_improvement(buy)
-        self.trades.append(
-            Traded(
-                event.number,
-                event.product,
-                event.buy,
-                event.sell,
-                event.buyer,
-                event.seller,
-                event.node,
-                event.taker_side,
-                event.price,
-                event.gpus,
-                quantities.from_minutes(event.start),
-                quantities.from_minutes(event.end),
-                notional,
-                buy_fee,
-                sell_fee,
-            )
+        self.trades.append(trade)
+
+    @staticmethod
+    def _trade_row(event: e.Trade, buy: OrderState, sell: OrderState) -> TradeRow:
+        """The row of a trade, with what it costs and both fees (rule M9)."""
+        buy_takes = event.taker_side == BUY
+        notional = quantities.notional_micros(
+            gpu_minutes=event.gpus * (event.end - event.start), price_micros_per_gpu_hour=event.price
+        )
+        return TradeRow(
+            sequence=event.number,
+            product_id=event.product,
+            buy_id=event.buy,
+            sell_id=event.sell,
+            buyer_id=event.buyer,
+            seller_id=event.seller,
+            node_id=event.node,
+            taker_side=event.taker_side,
+            price_micros_per_gpu_hour=event.price,
+            gpus=event.gpus,
+            start=quantities.from_minutes(event.start),
+            end=quantities.from_minutes(event.end),
+            notional_micros=notional,
+            buy_fee_micros=quantities.fee_micros(
+                amount_micros=notional, bps=buy.taker_fee_bps if buy_takes else buy.maker_fee_bps
+            ),
+            sell_fee_micros=quantities.fee_micros(
+                amount_micros=notional, bps=sell.maker_fee_bps if buy_takes else sell.taker_fee_bps
+            ),
         )
 
     def _release_improvement(self, buy: OrderState) -> None:
         """A better price than the limit, and a lower fee, are available again at the fill (rule M16)."""
-        if buy.open and buy.hold is not None:
+        if buy.open_gpu_minutes and buy.hold is not None:
             self.journal.shrink(reservation=buy.hold, left_micros=buy.hold_micros)
 
     def _amended(self, event: e.Amended) -> None:
         order = self.orders[event.order]
-        order.price, order.gpus, order.open = event.price, event.gpus, event.gpu_minutes
-        order.total = order.filled + order.open + order.cancelled
+        order.price_micros_per_gpu_hour, order.gpus = event.price, event.gpus
+        order.open_gpu_minutes = event.gpu_minutes
+        order.total_gpu_minutes = (
+            order.filled_gpu_minutes + order.open_gpu_minutes + order.cancelled_gpu_minutes
+        )
         order.version += 1
-        self.outcomes[event.sequence] = (True, "")
+        self._decide(event.sequence)
         if order.hold is None:
             self._resized[order.pk] = order
             return
         self.journal.end(reservation=order.hold)
         self._give_back_extra(event.sequence)
         order.hold = self.journal.reserve(
-            account_id=order.account,
+            account_id=order.account_id,
             amount_micros=order.hold_micros,
             cause=f"amend/{self.shard}/{event.sequence}",
         )
@@ -456,16 +332,32 @@ class Settlement:
             self.journal.end(reservation=self.extra[reservation_id])
 
 
-def product_news(
-    trades: Iterable[Traded], levels: Iterable[tuple[tuple[int, int, int, int, int], int, int]]
-) -> dict[int, dict[str, list[Any]]]:
-    """Product → what its watchers see: trades, and levels of the book as they are now (0 GPUs: gone)."""
-    news: dict[int, dict[str, list[Any]]] = defaultdict(lambda: {"trades": [], "levels": []})
+def _publish(shard_engine: ShardEngine, trades: Iterable[TradeRow], levels: Levels, now: datetime) -> None:
+    """Put the news of products into the outbox, under the number of the batch's last event."""
+    told: dict[int, news.News] = defaultdict(lambda: news.News([], []))
     for trade in trades:
-        start, end = quantities.to_minutes(trade.start), quantities.to_minutes(trade.end)
-        news[trade.product]["trades"].append(
-            (trade.sequence, trade.taker_side, trade.price_micros_per_gpu_hour, trade.gpus, start, end)
+        told[trade.product_id].trades.append(
+            news.TradeNews(
+                sequence=trade.sequence,
+                taker_side=trade.taker_side,
+                price_micros_per_gpu_hour=trade.price_micros_per_gpu_hour,
+                gpus=trade.gpus,
+                start=quantities.to_minutes(trade.start),
+                end=quantities.to_minutes(trade.end),
+            )
         )
-    for (product, side, price, start, end), gpus, count in levels:
-        news[product]["levels"].append((side, price, start, end, gpus, count))
-    return news
+    for key, level in levels:
+        told[key.product].levels.append(
+            news.LevelNews(
+                side=key.side,
+                price_micros_per_gpu_hour=key.price,
+                start=key.start,
+                end=key.end,
+                gpus=level.gpus,
+                orders=level.orders,
+            )
+        )
+    rows = [OutboxRow(news.topic_of(product), news.payload_of(each)) for product, each in told.items()]
+    same = {"shard": shard_engine.shard, "sequence": shard_engine.matcher.number, "at": now}
+    bulk_sql.add_rows(Outbox, rows, same=same)
+    event_channel.publish(row.topic for row in rows)

@@ -7,56 +7,18 @@ catches up by replaying the log. If the commit of a batch fails, the engine is t
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 
 from compute_market.matching import commandlog, engine
-from compute_market.matching.engine.book import Order
+from compute_market.matching.clearing.depth import Depth, LevelKey
 from compute_market.matching.engine.commands import Resume, Suspend
 from compute_market.matching.engine.events import Event, Trade
 from compute_market.matching.models import Snapshot
 
 REPLAY_BATCH = 5000
 
-LevelKey = tuple[int, int, int, int, int]  # product, side, price, start, end
-
 
 class Diverged(Exception):
     """A replay of the log gave other events than are recorded. The shard must not be drained then."""
-
-
-class Depth:
-    """Open GPUs by product, side, price and window, kept in step with an engine."""
-
-    def __init__(self, matcher: engine.Engine) -> None:
-        self._matcher = matcher
-        self._shown: dict[int, list[tuple[LevelKey, int]]] = {}
-        self.levels: dict[LevelKey, tuple[int, int]] = {}
-        self.refresh(matcher.orders)
-
-    def refresh(self, numbers: Iterable[int]) -> set[LevelKey]:
-        """Bring the levels of these orders up to date; gives the levels that changed."""
-        changed: set[LevelKey] = set()
-        orders, shown, levels = self._matcher.orders, self._shown, self.levels
-        for number in numbers:
-            for key, gpus in shown.pop(number, ()):
-                before, count = levels[key]
-                levels[key] = (before - gpus, count - 1)
-                changed.add(key)
-            order = orders.get(number)
-            if order is None or order.queue is None:
-                continue
-            rows = shown[number] = _rows(order)
-            for key, gpus in rows:
-                before, count = levels.get(key, (0, 0))
-                levels[key] = (before + gpus, count + 1)
-                changed.add(key)
-        return changed
-
-    def forget_empty(self, keys: Iterable[LevelKey]) -> None:
-        """Drop the levels that nothing is left of."""
-        for key in keys:
-            if key in self.levels and not self.levels[key][1]:
-                del self.levels[key]
 
 
 class ShardEngine:
@@ -124,10 +86,3 @@ def _restored(shard: int, sequence: int) -> ShardEngine:
     if snapshot is None:
         return ShardEngine(shard, engine.Engine())
     return ShardEngine(shard, engine.restore(zlib.decompress(bytes(snapshot.state))))
-
-
-def _rows(order: Order) -> list[tuple[LevelKey, int]]:
-    product, side, price = order.product, order.side, order.price
-    if order.steps is None:
-        return [((product, side, price, order.start, order.end), order.open)]
-    return [((product, side, price, start, end), gpus) for start, end, gpus in order.layers()]

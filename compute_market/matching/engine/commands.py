@@ -1,12 +1,15 @@
 """The commands of the engine. Every field is a whole number; times are minutes since the epoch.
 
-Commands are tuples, because a shard reads millions of them back from its log. `sequence` is the command's
-place in the shard's log: the engine takes 1, 2, 3… and nothing else.
+Commands are tuples, because a shard reads millions of them back from its log. `sequence` is the
+command's place in the shard's log: the engine takes 1, 2, 3… and nothing else. A command that is not in the
+log yet has the sequence `UNLOGGED`.
+
+The enums of orders are defined here; the models and the doors use them.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 
@@ -35,6 +38,8 @@ class SelfTrade(IntEnum):
     CANCEL_OLDEST = 1
     CANCEL_BOTH = 2
 
+
+UNLOGGED = 0
 
 ANY_ONE = -1
 """`New.one_node` of a buy that takes all its GPUs from one node, whichever that is (rule M13)."""
@@ -148,3 +153,29 @@ class Resume(NamedTuple):
 
 
 Command = Configure | New | Amend | Cancel | CancelAll | Expire | Suspend | Resume
+
+
+class Kind(StrEnum):
+    """The kinds of commands, by the names that the log has for them."""
+
+    NEW = "new"
+    AMEND = "amend"
+    CANCEL = "cancel"
+    CANCEL_ALL = "cancel_all"
+    EXPIRE = "expire"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    CONFIGURE = "configure"
+
+
+TYPES: dict[str, type[Command]] = {
+    Kind.NEW: New,
+    Kind.AMEND: Amend,
+    Kind.CANCEL: Cancel,
+    Kind.CANCEL_ALL: CancelAll,
+    Kind.EXPIRE: Expire,
+    Kind.SUSPEND: Suspend,
+    Kind.RESUME: Resume,
+    Kind.CONFIGURE: Configure,
+}
+KINDS: dict[type[Command], str] = {kind: name for name, kind in TYPES.items()}

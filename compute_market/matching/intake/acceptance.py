@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Exists, IntegerField, OuterRef, Subquery
@@ -21,7 +22,7 @@ from compute_market.leases.models import Lease
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Reservation
 from compute_market.matching import commandlog, holds, limits, quantities
-from compute_market.matching.engine.commands import ANY_ONE, New
+from compute_market.matching.engine.commands import ANY_ONE, UNLOGGED, New
 from compute_market.matching.errors import ClientOrderIdReused, OrderInvalid, TooManyOrders
 from compute_market.matching.intake import listings, refusals, sell_holds, terms
 from compute_market.matching.intake.terms import OrderRequest
@@ -34,15 +35,18 @@ from foundation.database import bulk_sql
 from foundation.database.compiled import CompiledQuery
 from foundation.errors import Refusal
 
-COLUMNS = (
-    "account", "client_order_id", "product", "side", "price_micros_per_gpu_hour", "gpus", "start", "end",
-    "node", "lease", "time_in_force", "is_market", "post_only", "self_trade", "same_node", "extends",
-    "expires_at", "maker_fee_bps", "taker_fee_bps", "reservation", "state", "reason", "total_gpu_minutes",
-    "filled_gpu_minutes", "open_gpu_minutes", "cancelled_gpu_minutes", "version", "placed_at", "changed_at",
-)  # fmt: skip
-FOREIGN = {"account", "product", "node", "lease", "extends", "reservation"}
-values_of = attrgetter(*(f"{name}_id" if name in FOREIGN else name for name in COLUMNS))
-"""An order's values, as `COLUMNS`."""
+ORDER_COLUMNS = frozenset(field.attname for field in Order._meta.concrete_fields)  # noqa: SLF001 - documented
+COPIED = tuple(field.name for field in fields(OrderRequest) if field.name in ORDER_COLUMNS)
+"""What a request says in a field that has the name of a column goes into that column."""
+copied_of = attrgetter(*COPIED)
+
+
+class Accepted(NamedTuple):
+    """An order that was accepted, a digest of its request, and the money that it holds."""
+
+    order: Order
+    fingerprint: str
+    reservation: Reservation | None
 
 
 class _Counted(Subquery):
@@ -81,7 +85,7 @@ class Batch:
         self.maker_bps, self.taker_bps = limits.maker_fee_bps(), limits.taker_fee_bps()
         # The hold of an order is reported together with its decision, by the worker that drains the shard.
         self.journal = ledger.Journal(accounts=accounts, now=now, is_told=False)
-        self._fresh: list[tuple[Order, str, Reservation | None]] = []
+        self._fresh: list[Accepted] = []
         self._sources: list[sell_holds.Sources] = []
         self._refused: list[refusals.Refused] = []
 
@@ -96,12 +100,12 @@ class Batch:
 
     def add(self, order: Order, fingerprint: str, reservation: Reservation | None) -> None:
         """An order with what it is known again by, and the money it holds."""
-        self._fresh.append((order, fingerprint, reservation))
+        self._fresh.append(Accepted(order, fingerprint, reservation))
 
     @property
     def order_ids(self) -> list[int]:
         """The keys of the orders that it wrote."""
-        return [order.pk for order, *_hold in self._fresh]
+        return [accepted.order.pk for accepted in self._fresh]
 
     def add_sources(self, sources: sell_holds.Sources) -> None:
         """The nodes and leases on which an account's sells hold GPUs."""
@@ -116,23 +120,17 @@ class Batch:
         self.journal.write()
         for order, _fingerprint, reservation in self._fresh:
             order.reservation_id = reservation.pk if reservation is not None else None
-        pks = bulk_sql.insert_rows(
-            Order,
-            COLUMNS,
-            [values_of(order) for order, *_hold in self._fresh],
-        )
+        bulk_sql.insert_objects(Order, [accepted.order for accepted in self._fresh])
         entries: dict[int, list[commandlog.Entry]] = defaultdict(list)
         minute, clock = quantities.to_minutes(self.now), quantities.to_milliseconds(self.now)
-        for pk, (order, fingerprint, _hold) in zip(pks, self._fresh, strict=True):
-            order.pk = pk
+        for order, fingerprint, _reservation in self._fresh:
             entries[order.product.shard_id].append(
                 commandlog.Entry(
-                    kind="new",
-                    body=_body(order, minute, clock),
+                    command=_command(order, minute, clock),
                     account_id=order.account_id,
                     client_order_id=order.client_order_id,
                     fingerprint=fingerprint,
-                    order_id=pk,
+                    order_id=order.pk,
                 )
             )
         for sources in self._sources:
@@ -288,22 +286,13 @@ class Acceptance:
     def _drawn_up(self, request: OrderRequest, listing: Listing, window: terms.Window) -> Order:
         gpu_minutes = request.gpus * window.minutes
         order = _made(
+            dict(zip(COPIED, copied_of(request), strict=True)),
             account_id=self.account.pk,
-            client_order_id=request.client_order_id,
             product_id=listing.product_id,
-            side=request.side,
-            price_micros_per_gpu_hour=request.price_micros_per_gpu_hour,
-            gpus=request.gpus,
             start=window.start,
             end=window.end,
             node_id=self._sources.node_of(request),
-            lease_id=request.lease_id,
-            time_in_force=request.time_in_force,
-            is_market=request.is_market,
-            post_only=request.post_only,
-            self_trade=request.self_trade,
             same_node=self._wants_one_node(request, listing),
-            extends_id=request.extends_id,
             expires_at=terms.expires_at(request, window),
             maker_fee_bps=self.batch.maker_bps,
             taker_fee_bps=self.batch.taker_bps,
@@ -321,28 +310,27 @@ class Acceptance:
 @cache
 def _defaults() -> dict[str, Any]:
     """The default values of an order's columns, in the order of the columns."""
-    return {
-        field.attname: field.get_default()
-        for field in Order._meta.concrete_fields  # noqa: SLF001 - Django documents _meta
-    }
+    return {field.attname: field.get_default() for field in Order._meta.concrete_fields}  # noqa: SLF001
 
 
-def _made(**values: Any) -> Order:
-    """An order of these values, by their attributes, as if its row were read: it will be there at `write()`.
+def _made(asked: dict[str, Any], **values: Any) -> Order:
+    """An order made of the values of its request and of further values, which replace those of the request.
+
+    It is made as if its row were read: the row will be there at `write()`.
 
     Django takes values by place in a third of the time that it needs by name.
     """
-    columns = _defaults() | values
+    columns = _defaults() | asked | values
     return Order.from_db(DEFAULT_DB_ALIAS, columns.keys(), columns.values())
 
 
-def _body(order: Order, minute: int, clock: int) -> tuple[int, ...]:
-    """The engine's `New` without its sequence, accepted in that minute at that millisecond."""
+def _command(order: Order, minute: int, clock: int) -> New:
+    """What the engine is told of an order that was accepted in that minute at that millisecond."""
     one_node = ANY_ONE if order.same_node else 0
     if order.extends_id is not None and order.extends is not None:
         one_node = order.extends.node_id
-    command = New(
-        sequence=0,
+    return New(
+        UNLOGGED,
         order=order.pk,
         account=order.account_id,
         product=order.product_id,
@@ -360,4 +348,3 @@ def _body(order: Order, minute: int, clock: int) -> tuple[int, ...]:
         expires=quantities.to_milliseconds(order.expires_at) if order.time_in_force == terms.GTD else 0,
         clock=clock,
     )
-    return command[1:]

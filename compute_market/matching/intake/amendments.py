@@ -6,6 +6,7 @@ from datetime import datetime
 
 from compute_market.ledger import postings as ledger
 from compute_market.matching import commandlog, quantities
+from compute_market.matching.engine.commands import UNLOGGED, Amend
 from compute_market.matching.errors import AmendmentPending, OrderNotOpen, VersionChanged
 from compute_market.matching.intake import listings, sell_holds, terms
 from compute_market.matching.models import Command, Cursor, Order
@@ -45,14 +46,14 @@ def draw_up(
     else:
         sell_holds.enlarge(order=order, gpus=gpus, now=now)
     return commandlog.Entry(
-        kind="amend",
-        body=(
-            order.pk,
-            price,
-            gpus,
-            version or 0,
-            quantities.to_minutes(now),
-            quantities.to_milliseconds(now),
+        command=Amend(
+            UNLOGGED,
+            order=order.pk,
+            price=price,
+            gpus=gpus,
+            version=version or 0,
+            minute=quantities.to_minutes(now),
+            clock=quantities.to_milliseconds(now),
         ),
         account_id=account.pk,
         order_id=order.pk,

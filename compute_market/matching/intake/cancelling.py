@@ -6,6 +6,7 @@ from datetime import datetime
 
 from compute_market.ledger import postings as ledger
 from compute_market.matching import commandlog
+from compute_market.matching.engine.commands import UNLOGGED, CancelAll
 from compute_market.matching.models import Order
 
 ALL_PRODUCTS = 0
@@ -23,6 +24,8 @@ def append_cancel_all(
         live = live.filter(product=product_id)
     shards = set(live.order_by().values_list("product__shard", flat=True).distinct())
     for shard in sorted(shards):
-        entry = commandlog.Entry(kind="cancel_all", body=(account.pk, product_id), account_id=account.pk)
+        entry = commandlog.Entry(
+            command=CancelAll(UNLOGGED, account=account.pk, product=product_id), account_id=account.pk
+        )
         commandlog.append(shard=shard, entries=[entry], now=now)
     return shards, live.count()

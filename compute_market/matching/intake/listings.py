@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from compute_market.matching import commandlog, quantities
-from compute_market.matching.engine.commands import Configure, Trading
+from compute_market.matching.engine.commands import UNLOGGED, Configure, Trading
 from compute_market.matching.intake.terms import PRICE_MAX_MICROS
 from compute_market.matching.models import Listing, Trade
 from compute_market.offers.models import Product
@@ -65,7 +65,7 @@ def configure(
     listing.reference_micros = product.reference_price_micros
     command = _command(listing, now)
     if _terms(command) != listing.told:
-        entry = commandlog.Entry(kind="configure", body=command[1:])
+        entry = commandlog.Entry(command=command)
         commandlog.append(shard=product.shard_id, entries=[entry], now=now)
     listing.told = _terms(command)
     listing.trading, listing.lowest_micros, listing.highest_micros = (
@@ -91,7 +91,7 @@ def _command(listing: Listing, now: datetime) -> Configure:
         index_micros=listing.index_micros, band_bps=product.band_bps, tick_micros=product.tick_micros
     )
     return Configure(
-        sequence=0,
+        sequence=UNLOGGED,
         product=product.pk,
         lot=product.lot,
         tick=product.tick_micros,

@@ -15,6 +15,7 @@ from compute_market.ledger import budgets
 from compute_market.ledger import postings as ledger
 from compute_market.matching import commandlog, limits, policies
 from compute_market.matching.clearing import tasks
+from compute_market.matching.engine.commands import UNLOGGED, Cancel
 from compute_market.matching.errors import BulkTooLarge, ClientOrderIdReused, OrderNotOpen
 from compute_market.matching.intake import acceptance, amendments, cancelling, listings, refusals, spending
 from compute_market.matching.intake.group_commit import GroupCommit
@@ -236,7 +237,7 @@ def cancel_order(*, actor: Principal, order_id: int, now: datetime) -> Order:
         order = Order.objects.select_related("product").get(pk=order_id)
         if not order.is_live:
             raise OrderNotOpen(state=order.state)
-        entry = commandlog.Entry(kind="cancel", body=(order_id,), account_id=account.pk, order_id=order_id)
+        entry = commandlog.Entry(command=Cancel(UNLOGGED, order_id), account_id=account.pk, order_id=order_id)
         commandlog.append(shard=shard, entries=[entry], now=now)
         tasks.enqueue_drain(shard)
     return order

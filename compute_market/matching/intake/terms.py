@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 PRICE_MAX_MICROS = 10**12
 CLIENT_ORDER_ID_MAX = 64
-# Django's choices work their values out anew each time they are asked.
-SIDES = frozenset(Order.Side.values)
-SELF_TRADES = frozenset(Order.SelfTrade.values)
-FORCES = frozenset(Order.TimeInForce.values)
+SIDES, SELF_TRADES, FORCES = frozenset(Order.Side), frozenset(Order.SelfTrade), frozenset(Order.TimeInForce)
 BUY, SELL = Order.Side.BUY.value, Order.Side.SELL.value
 GTD, IMMEDIATE = Order.TimeInForce.GTD.value, {Order.TimeInForce.IOC.value, Order.TimeInForce.FOK.value}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from compute_market.matching import limits, quantities
+from compute_market.matching import limits, news, quantities
 from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
 from compute_market.matching.views import node_offers, selectors
 from compute_market.offers.models import Product
@@ -257,11 +257,6 @@ def ticker(product: Product, *, now: datetime) -> Ticker:
     )
 
 
-def topic(product: Product) -> str:
-    """Under which name a product's news stand in the outbox."""
-    return f"product/{product.pk}"
-
-
 _newest_news = CompiledQuery(
     lambda shard, topic: Outbox.objects.filter(shard=shard, topic=topic).order_by("-sequence"),
     shard=31_111,
@@ -271,11 +266,12 @@ _newest_news = CompiledQuery(
 
 def last_news(product: Product) -> int:
     """The number of the newest news of a product: a stream that begins after it misses nothing."""
-    newest = _newest_news.first(shard=product.shard_id, topic=topic(product))
+    newest = _newest_news.first(shard=product.shard_id, topic=news.topic_of(product.pk))
     return newest.sequence if newest else 0
 
 
-def news(product: Product, *, after: int, limit: int) -> list[tuple[int, Any]]:
-    """(number, payload) of a product's news after a number, in order."""
-    rows = Outbox.objects.filter(shard=product.shard_id, topic=topic(product), sequence__gt=after)
-    return list(rows.order_by("sequence").values_list("sequence", "payload")[:limit])
+def news_after(product: Product, *, after: int, limit: int) -> list[tuple[int, news.News]]:
+    """(number, news) of a product after a number, in order."""
+    rows = Outbox.objects.filter(shard=product.shard_id, topic=news.topic_of(product.pk), sequence__gt=after)
+    found = rows.order_by("sequence").values_list("sequence", "payload")[:limit]
+    return [(number, news.read(payload)) for number, payload in found]

@@ -162,8 +162,8 @@ class TestASilentNode:
         drain()
         number = marketdata.last_news(machine.product)
         self.silence()
-        [(gone, news)] = marketdata.news(machine.product, after=number, limit=10)
-        assert [level[-2:] for level in news["levels"]] == [[0, 0]]
+        [(gone, news)] = marketdata.news_after(machine.product, after=number, limit=10)
+        assert [(level.gpus, level.orders) for level in news.levels] == [(0, 0)]
         self.hear(machine)
-        [(_, news)] = marketdata.news(machine.product, after=gone, limit=10)
-        assert [level[-2:] for level in news["levels"]] == [[8, 1]]
+        [(_, news)] = marketdata.news_after(machine.product, after=gone, limit=10)
+        assert [(level.gpus, level.orders) for level in news.levels] == [(8, 1)]

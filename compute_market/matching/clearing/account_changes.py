@@ -1,0 +1,82 @@
+"""What a batch changed for each account, as the events of its owner's stream have it.
+
+Events are kept as JSON arrays, whose places are the fields of these types: a new field comes last.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from compute_market.matching import quantities
+from compute_market.matching.clearing.order_states import OrderState
+from compute_market.matching.clearing.rows import TradeRow
+from compute_market.matching.engine.commands import Side
+
+
+class OrderChange(NamedTuple):
+    """An order as it stands after a batch; quantities in GPU-minutes."""
+
+    order: int
+    client_order_id: str
+    product: int
+    side: int
+    price_micros_per_gpu_hour: int
+    gpus: int
+    state: str
+    filled_gpu_minutes: int
+    open_gpu_minutes: int
+    cancelled_gpu_minutes: int
+    version: int
+    reason: str
+
+
+class FillChange(NamedTuple):
+    """One side of a trade; `start` and `end` in minutes since the epoch."""
+
+    trade: int
+    order: int
+    product: int
+    side: int
+    is_taker: bool
+    price_micros_per_gpu_hour: int
+    gpus: int
+    start: int
+    end: int
+    notional_micros: int
+    fee_micros: int
+
+
+def order_change(order: OrderState) -> OrderChange:
+    """An order as it stands."""
+    return OrderChange(
+        order=order.pk,
+        client_order_id=order.client_order_id,
+        product=order.product_id,
+        side=order.side,
+        price_micros_per_gpu_hour=order.price_micros_per_gpu_hour,
+        gpus=order.gpus,
+        state=order.state,
+        filled_gpu_minutes=order.filled_gpu_minutes,
+        open_gpu_minutes=order.open_gpu_minutes,
+        cancelled_gpu_minutes=order.cancelled_gpu_minutes,
+        version=order.version,
+        reason=order.reason,
+    )
+
+
+def fill_change(trade_id: int, trade: TradeRow, side: Side) -> FillChange:
+    """A trade as its buyer or its seller sees it."""
+    is_buy = side == Side.BUY
+    return FillChange(
+        trade=trade_id,
+        order=trade.buy_id if is_buy else trade.sell_id,
+        product=trade.product_id,
+        side=side.value,
+        is_taker=trade.taker_side == side,
+        price_micros_per_gpu_hour=trade.price_micros_per_gpu_hour,
+        gpus=trade.gpus,
+        start=quantities.to_minutes(trade.start),
+        end=quantities.to_minutes(trade.end),
+        notional_micros=trade.notional_micros,
+        fee_micros=trade.buy_fee_micros if is_buy else trade.sell_fee_micros,
+    )
