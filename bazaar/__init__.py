@@ -1,7 +1,7 @@
 """The package above both houses: settings, addresses, server. No house imports it.
 
-Importing this module loads nothing else, because `bazaar.testing` must work where neither Django nor Celery
-is installed. `celery -A bazaar` finds `bazaar.celery` by itself, and Django loads it with `bazaar.apps`.
+Importing this module loads nothing else: the supervisor starts without Django and Celery.
+`celery -A bazaar` finds `bazaar.celery` by itself, and Django loads it with `bazaar.apps`.
 """
 
 # The one place: pyproject.toml, `bazaar --version` and the API's description read it.

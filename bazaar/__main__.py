@@ -2,26 +2,31 @@
 
 import os
 import sys
-from importlib.util import find_spec
+from importlib.metadata import entry_points
 
 from bazaar import __version__
 
-NEEDED = "This needs the server's packages: pip install 'model-bazaar[server]'"
+# Other distributions add words by entry points of this group; each is called with the words that follow.
+COMMANDS = "bazaar.commands"
 
 
 def main() -> None:
-    """Run `bazaar server` (in a checkout `script/server`), `bazaar --version` or a command of `manage.py`."""
+    """Run `bazaar server` (in a checkout `script/server`), `bazaar --version` or a command of `manage.py`.
+
+    Installed distributions may add commands.
+    """
     if sys.argv[1:] == ["--version"]:
         print(f"model-bazaar {__version__}")  # noqa: T201 - what the command is for
         return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
-    if find_spec("django") is None:
-        sys.exit(NEEDED)
-    if sys.argv[1:2] == ["server"]:
+    word = "".join(sys.argv[1:2])
+    if word == "server":
         from bazaar.server.__main__ import main as serve
 
         del sys.argv[1]
         sys.exit(serve())
+    for added in entry_points(group=COMMANDS, name=word):
+        sys.exit(added.load()(sys.argv[2:]))
     manage()
 
 

@@ -22,7 +22,6 @@ urlpatterns = [
     path("api/market/v1/", include("compute_market.api.urls")),
     path("xet/", include("hub.api.xet.urls")),
     path("modelscope/", include("hub.api.modelscope.urls")),
-    *([path("_mock/", include("bazaar.mock.urls"))] if settings.MOCK else []),
     path("", include("hub.api.csghub.urls")),
     path("", include("hub.api.git.urls")),
     path("", include("hub.api.hf.urls")),

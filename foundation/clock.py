@@ -21,7 +21,7 @@ _source: Callable[[], datetime] | None = None
 
 
 def keep_time_by(source: Callable[[], datetime] | None) -> None:
-    """Let this process take the time from elsewhere; None: from the database again. For the mock mode."""
+    """Let this process take the time from elsewhere; None: from the database again. For tests."""
     global _source  # noqa: PLW0603 - a process has one clock
     _source = source
 

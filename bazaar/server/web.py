@@ -12,6 +12,7 @@ import socket
 import sys
 from pathlib import Path
 
+from bazaar.server.http.answering import WsgiApplication
 from bazaar.server.http.limits import Limits
 from bazaar.server.http.processes import Hooks, Processes, Seat
 from bazaar.server.http.server import Server
@@ -26,8 +27,7 @@ OTHER_FILES = 512
 def main() -> int:
     """Serve until a signal says to stop."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
-    # The mock mode keeps its rules in memory: one process for everybody.
-    count = 1 if env.flag("BAZAAR_MOCK") else env.integer("BAZAAR_WEB_WORKERS", default=2)
+    count = env.integer("BAZAAR_WEB_WORKERS", default=2)
     limits = limits_of(count)
     listener = listen(env.text("BAZAAR_BIND", default="127.0.0.1:8000"))
     run(listener, count, limits)
@@ -35,10 +35,13 @@ def main() -> int:
 
 
 def run(listener: socket.socket, count: int, limits: Limits) -> None:
-    """Load the application, and serve it on the socket with so many processes."""
-    from bazaar import nodes
-    from bazaar.wsgi import application
+    """Load the application that the settings name, and serve it on the socket with so many processes."""
+    from django.conf import settings
+    from django.utils.module_loading import import_string
 
+    from bazaar import nodes
+
+    application: WsgiApplication = import_string(settings.WSGI_APPLICATION)
     _preload()
 
     def make_server(seat: Seat) -> Server:

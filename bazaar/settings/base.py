@@ -202,13 +202,6 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# ---- mock mode: faults on demand, for tests (docs/testing.md) --------------------------------------
-MOCK = env.flag("BAZAAR_MOCK", default=False)
-MOCK_TOKEN = env.text("BAZAAR_MOCK_TOKEN")
-if MOCK:
-    # No worker runs: a task is carried out when it is enqueued.
-    CELERY_TASK_ALWAYS_EAGER = True
-
 # ---- the hub -------------------------------------------------------------------------------------
 GIT_ROOT = DATA_DIR / "git"
 BLOB_ROOT = DATA_DIR / "blobs"

@@ -1,11 +1,7 @@
 """Several machines behind a front server that ends TLS."""
 
 from bazaar.settings.base import *  # noqa: F403
-from bazaar.settings.base import MOCK
 from foundation import environment as env
-
-if MOCK:
-    raise env.VariableInvalid("BAZAAR_MOCK lets anybody change everything: it is for tests alone.")
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 USE_X_FORWARDED_HOST = True

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = str(Path(__file__).resolve().parents[2])
-sys.path.insert(0, ROOT)
-sys.path.insert(0, f"{ROOT}/packages/client")
-os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT}/packages/client"  # the server's process begins elsewhere
 
-from bazaar.testing.hub import ModelHub, Server
+PATHS = [ROOT, f"{ROOT}/packages/client", f"{ROOT}/packages/testing"]
+sys.path[:0] = PATHS
+os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)  # the server's process begins elsewhere
+
+from bazaar_testing.hub import ModelHub, Server
 
 H100, PRICE = "h100-sxm-80g.cn-east.reserved.ib", 18_000_000
 FILES = {"config.json": {"a": 1}, "model.safetensors": b"x" * 300_000}

@@ -27,10 +27,14 @@ def test_mine(model_hub):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    folder = tmp_path_factory.mktemp("installed")
-    wheels = [build(distribution, folder) for distribution in (".", "packages/client")]
-    return Environment(folder / "environment", *wheels, borrows=True)
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("wheels")
+    return {name: build(name, folder) for name in (".", "packages/client", "packages/testing")}
+
+
+@pytest.fixture(scope="module")
+def installed(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return Environment(tmp_path_factory.mktemp("all") / "environment", *wheels.values(), borrows=True)
 
 
 class TestWheel:
@@ -42,6 +46,24 @@ class TestWheel:
         assert told.strip() == str(tmp_path / ".local" / "share" / "model-bazaar")
         words = installed.run("bazaar", "server", "--help", cwd=tmp_path, XDG_DATA_HOME="/else")
         assert "/else/model-bazaar" in words
+
+    def test_command_has_the_words_of_other_distributions(
+        self, installed: Environment, tmp_path: Path
+    ) -> None:
+        assert "usage: bazaar record" in installed.run("bazaar", "record", "--help", cwd=tmp_path)
+
+    def test_fixture_may_be_installed_without_the_server(
+        self, installed: Environment, wheels: dict[str, Path], tmp_path: Path
+    ) -> None:
+        given = [wheels["packages/client"], wheels["packages/testing"]]
+        mine = Environment(tmp_path / "environment", *given, borrows=True)
+        mine.run("python", "-c", "import importlib.util as u; assert not u.find_spec('bazaar')", cwd=tmp_path)
+        (tmp_path / "pytest.ini").write_text("[pytest]\n")
+        (tmp_path / "test_mine.py").write_text(
+            "def test_it(model_hub):\n    assert model_hub.user == 'tester'\n"
+        )
+        server = f"--model-hub-python={installed.programs / 'python'}"
+        assert "1 passed" in mine.run("python", "-m", "pytest", "-q", "-p", "no:django", server, cwd=tmp_path)
 
     def test_gives_another_django_project_its_hub(self, installed: Environment, tmp_path: Path) -> None:
         (tmp_path / "mine.py").write_text("SECRET_KEY, ROOT_URLCONF = 'x', 'mine'\nurlpatterns = []\n")

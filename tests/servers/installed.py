@@ -17,6 +17,7 @@ SOURCES = {
         *("bazaar", "hub", "compute_market", "foundation"),
         *("pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.in"),
     ),
+    "packages/testing": ("bazaar_testing", "pyproject.toml", "README.md", "LICENSE"),
     "packages/client": ("bazaar_client", "pyproject.toml", "README.md", "LICENSE"),
 }
 

@@ -25,7 +25,8 @@ _numbers = itertools.count(1)
 # `script/test --cover` measures servers as well.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
 # Its first folder has a module that Python imports as it starts: what runs with it reaches loopback only.
-PYTHONPATH = os.pathsep.join(str(ROOT / path) for path in ("tests/servers/offline", ".", "packages/client"))
+_FOLDERS = ("tests/servers/offline", ".", "packages/client", "packages/testing")
+PYTHONPATH = os.pathsep.join(str(ROOT / path) for path in _FOLDERS)
 
 
 def unique(prefix: str) -> str:
