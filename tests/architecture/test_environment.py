@@ -11,7 +11,6 @@ from tests.architecture.sources import HOUSES, modules
 WITHOUT_REQUIREMENTS = (
     "bazaar/places.py",
     "bazaar/logs.py",
-    "bazaar/testing/",
     "compute_market/runners/",
 )
 
