@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import register_converter
 
-from foundation.inputs import whole_number
+from foundation.whole_numbers import whole_number
 
 
 class RowId:

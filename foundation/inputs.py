@@ -14,27 +14,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
-# The largest number that a database column of ours holds.
-INT64_MAX = 2**63 - 1
 # Percent-encoded control characters, but for tab and line ends.
 CONTROL_IN_QUERY = re.compile(r"%(?:0[0-8bce-f]|1[0-9a-f]|7f)", re.IGNORECASE)
-
-
-def whole_number(text: str | None) -> int | None:
-    """The number that ASCII digits say, if a database can hold it; None for any other text.
-
-    Its work is bounded. `int` takes time that grows with the square of the digits, and refuses thousands.
-    """
-    if text is None or not text.isascii() or not text.isdecimal() or len(text.lstrip("0")) > 19:
-        return None
-    number = int(text)
-    return number if number <= INT64_MAX else None
-
-
-def saturated(digits: str) -> int:
-    """The number that these decimal digits say, or INT64_MAX where it is larger. For sizes and positions."""
-    found = whole_number(digits)
-    return INT64_MAX if found is None else found
 
 
 def query_problem(request: HttpRequest) -> str:

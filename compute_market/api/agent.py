@@ -32,6 +32,7 @@ from compute_market.offers.models import HardwareReport, Node
 from foundation import bodies, clock
 from foundation.errors import Refusal
 from foundation.inputs import BoundedListField
+from foundation.whole_numbers import INT64_MAX
 
 EVENTS_MAX = 200
 # A piece of output in JSON, each byte of it escaped, has a third of this.
@@ -72,7 +73,7 @@ class Text(serializers.CharField):
 class EventBody(serializers.Serializer[Any]):
     """With `lease`, about a lease (`ready` or `failed`); without, about the work with that token."""
 
-    lease = serializers.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
+    lease = serializers.IntegerField(required=False, min_value=0, max_value=INT64_MAX)
     token = serializers.UUIDField()
     state = serializers.ChoiceField(choices=["ready", "running", "exited", "stopped", "failed"])
     exit_code = serializers.IntegerField(required=False, allow_null=True, min_value=-255, max_value=255)
@@ -161,7 +162,7 @@ class AgentView(APIView):
         return SignedRequest(
             key_id=key_id,
             timestamp=int(timestamp),
-            nonce=min(int(nonce), 2**63 - 1),
+            nonce=min(int(nonce), INT64_MAX),
             instance=headers.get("X-Agent-Instance", ""),
             signature=headers.get("X-Agent-Signature", ""),
             method=str(request.method),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
@@ -18,14 +16,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from compute_market.api import problems
-from foundation import bodies, credentials, inputs, rate_limits
+from foundation import bodies, credentials, inputs, paging, rate_limits
 from foundation.clock import database_now
 from foundation.errors import Invalid, Unauthenticated
 from foundation.rate_limits import Limit
+from foundation.whole_numbers import INT64_MAX, whole_number
 from hub.interface import ANONYMOUS, Principal, User, get_namespace, principal_for_token
 
-PAGE_DEFAULT, PAGE_MAX = 50, 500
-INT64_MAX = 2**63 - 1
+SIZE = paging.Size(default=50, most=500)
 YEAR_MIN, YEAR_MAX = 2000, 2200
 RATE_WINDOW_SECONDS = 60
 
@@ -251,24 +249,16 @@ class MarketView(APIView):
 
     def rows(self, request: Request, rows: QuerySet[Any]) -> tuple[list[Any], str | None]:
         """The rows of a page, ordered by descending id, and the cursor of the next one."""
-        limit = self._page_limit(request)
-        if cursor := request.query_params.get("cursor"):
-            rows = rows.filter(pk__lt=_cursor(cursor))
-        found: list[Model] = list(rows[: limit + 1])
-        more = len(found) > limit
-        found = found[:limit]
-        return found, _render_cursor(found[-1].pk) if more else None
-
-    @staticmethod
-    def _page_limit(request: Request) -> int:
-        limit = MarketView.number(request, "limit")
-        return max(1, min(PAGE_MAX, PAGE_DEFAULT if limit is None else limit))
+        size = SIZE.of(self.number(request, "limit"))
+        before = _before(request)
+        found = paging.newest_first(rows, size=size, before=before)
+        return found.rows, None if found.next is None else paging.write_id(found.next)
 
     @staticmethod
     def number(request: Request, name: str) -> int | None:
         """A number from the query; None where it is missing or empty. Raises: ValidationError."""
         text = request.query_params.get(name, "")
-        found = inputs.whole_number(text)
+        found = whole_number(text)
         if text and found is None:
             raise serializers.ValidationError({name: "A whole number is needed."})
         return found
@@ -303,15 +293,12 @@ class UnknownCall(APIView):
         raise exceptions.NotFound("There is no such call; /api/docs lists them all.")
 
 
-def _render_cursor(pk: int) -> str:
-    return base64.urlsafe_b64encode(f"c{pk}".encode()).decode().rstrip("=")
-
-
-def _cursor(text: str) -> int:
+def _before(request: Request) -> int | None:
+    """The id at which the page before ended. Raises: CursorInvalid."""
+    cursor = request.query_params.get("cursor")
+    if not cursor:
+        return None
     try:
-        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        if not plain.startswith("c"):
-            raise CursorInvalid
-        return int(plain[1:20])
-    except (binascii.Error, ValueError):
+        return paging.read_id(cursor)
+    except paging.InvalidCursor:
         raise CursorInvalid from None

@@ -14,6 +14,7 @@ from compute_market.api.base import MarketView, Moment, moment
 from compute_market.matching import policies
 from compute_market.matching.models import Order
 from compute_market.matching.views import fills
+from foundation.whole_numbers import INT64_MAX
 
 FILLS_SHOWN = 20
 SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}
@@ -58,7 +59,7 @@ def filled_row(order: Order) -> dict[str, Any]:
 
 
 class FillsQuery(serializers.Serializer[Any]):
-    order = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    order = serializers.IntegerField(required=False, min_value=1, max_value=INT64_MAX)
     product = serializers.CharField(required=False, max_length=80)
     side = serializers.ChoiceField(choices=list(SIDES), required=False)
     account = serializers.CharField(required=False, max_length=96)

@@ -17,9 +17,9 @@ from rest_framework.response import Response
 from compute_market.api import problems
 from compute_market.api.streams import HEARTBEAT_SECONDS, Broadcaster, Event, Full
 from compute_market.event_channel import CHANNEL
-from foundation.inputs import whole_number
 from foundation.rate_limits import limited_address
 from foundation.redis_connection import connection, key
+from foundation.whole_numbers import whole_number
 
 POLL_SECONDS = 0.5
 LAST_EVENT_ID = [

@@ -11,9 +11,10 @@ from django.db.models import Q
 from compute_market.ledger import policies
 from compute_market.ledger.errors import AccountNotFound
 from compute_market.ledger.models import Account, Transfer
+from foundation.paging import Size, newest_first
 from hub.interface import Principal
 
-PAGE_MAX = 500
+SIZE = Size(default=100, most=500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +85,15 @@ def balances(*, actor: Principal, namespace_id: int) -> list[Balance]:
 
 
 def statement(
-    *, account: Account, before: int | None = None, limit: int = 100
+    *, account: Account, before: int | None = None, limit: int | None = None
 ) -> tuple[list[StatementLine], int | None]:
     """A page of an account's movements, newest first, and the cursor of the next page (None at the end).
 
     `before` is the cursor: only movements with a smaller id are given.
     """
-    limit = max(1, min(limit, PAGE_MAX))
     moves = Transfer.objects.filter(Q(debit=account) | Q(credit=account)).order_by("-pk")
-    if before is not None:
-        moves = moves.filter(pk__lt=before)
-    page = list(moves[: limit + 1])
-    lines = [_line(account, move) for move in page[:limit]]
-    return lines, lines[-1].transfer_id if len(page) > limit else None
+    page = newest_first(moves, size=SIZE.of(limit), before=before)
+    return [_line(account, move) for move in page.rows], page.next
 
 
 def whole_statement(*, account: Account) -> Iterator[StatementLine]:

@@ -19,15 +19,16 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
+from foundation import paging
+from foundation.database import id_lists
 from foundation.database.compiled import CompiledQuery
 from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import policies
 from hub.repos.models import Gating, Kind, Repository
 from hub.revisions.models import RepositoryFacts, RepositoryTag
-from hub.search import index, keyset, tokens
+from hub.search import index, tokens
 from hub.search.index import Field, Match
-from hub.search.keyset import Position
 from hub.search.queries import FILTERS_MAX, LIMIT_MAX, Facets, FacetValue, ListQuery, Page, Sort
 
 # Up to here sorting what a filter leaves is quicker than walking past what it leaves out.
@@ -71,7 +72,7 @@ def list_repositories(*, actor: Principal, kind: str, query: ListQuery) -> Page:
     sort = query.sort
     if sort is Sort.RELEVANCE and not query.text.strip():
         sort = Sort.TRENDING
-    start = keyset.parse(query.cursor, is_time=sort.is_time) if query.cursor else None
+    start = paging.read_position(query.cursor, is_time=sort.is_time) if query.cursor else None
     tiers = _tiers(query.text, ranked=sort is Sort.RELEVANCE)
     found: list[tuple[int, Repository]] = []
     narrowings = _narrowings(kind, query)
@@ -89,7 +90,7 @@ def list_repositories(*, actor: Principal, kind: str, query: ListQuery) -> Page:
     if not more or not found:
         return Page([row for _, row in found], None)
     tier, last = found[-1]
-    cursor = Position(value=getattr(last, sort.field), pk=last.pk, tier=tier).render()
+    cursor = paging.Position(value=getattr(last, sort.field), pk=last.pk, tier=tier).render()
     return Page([row for _, row in found], cursor)
 
 
@@ -226,7 +227,7 @@ def _matching(
 ) -> QuerySet[Repository]:
     found = Repository.objects.live().filter(policies.readable_by(actor))
     if candidates.used is not None:
-        found = found.filter(keyset.Among("pk", candidates.ids))
+        found = found.filter(id_lists.Among("pk", candidates.ids))
     if candidates.used is not None and connection.vendor == "sqlite":
         # Hidden from the planner: seeing `kind = …`, SQLite would walk a whole index to find a few ids.
         found = found.filter(Exact(Coalesce("kind", Value("")), kind))
@@ -252,7 +253,7 @@ def _rows(
     query: ListQuery,
     narrowings: list[_Narrowing],
     sort: Sort,
-    position: Position | None,
+    position: paging.Position | None,
     limit: int,
 ) -> list[Repository]:
     if actor.is_anonymous and position is None and not narrowings and not _is_narrowed(query):
@@ -262,7 +263,7 @@ def _rows(
         return []
     found = _matching(actor, kind, query, narrowings, candidates)
     if position is not None:
-        found = found.filter(keyset.After(sort.field, position.value, position.pk))
+        found = found.filter(paging.After(sort.field, position.value, position.pk))
     return _loaded(list(_first_ids(found, sort, limit)), query.wide)
 
 
@@ -293,7 +294,7 @@ def _loaded(ids: list[int], wide: frozenset[str]) -> list[Repository]:
     """
     if not ids:
         return []
-    rows = _of_ids(wide).all(ids=keyset.listed(ids, vendor=connection.vendor))
+    rows = _of_ids(wide).all(ids=id_lists.listed(ids, vendor=connection.vendor))
     by_id = {row.pk: row for row in rows}
     return [by_id[pk] for pk in ids if pk in by_id]
 
@@ -303,7 +304,7 @@ def _of_ids(wide: frozenset[str]) -> CompiledQuery[Repository]:
     left_out = [*UNUSED, *(f"facts__{column}" for column in WIDE - wide)]
     return CompiledQuery(
         lambda ids: (
-            Repository.objects.filter(keyset.Listed("pk", str(ids)))
+            Repository.objects.filter(id_lists.Listed("pk", str(ids)))
             .select_related("namespace", "facts")
             .defer(*left_out)
         ),
@@ -328,7 +329,7 @@ def find_facets(*, actor: Principal, kind: str, query: ListQuery) -> Facets:
         return _estimated(actor, kind, query, narrowings) or _facets_of_kind(kind, is_exact=False)
     matching = _matching(actor, kind, query, narrowings, candidates)
     left = list(matching.order_by().values_list("pk", flat=True))
-    tags = RepositoryTag.objects.filter(keyset.Among("repository_id", left))
+    tags = RepositoryTag.objects.filter(id_lists.Among("repository_id", left))
     return Facets(_counted(tags), total=len(left))
 
 
@@ -341,7 +342,7 @@ def _estimated(actor: Principal, kind: str, query: ListQuery, narrowings: list[_
     is_exact = total == len(ids)
     if len(left) < SAMPLE_LEFT_LEAST and not is_exact:
         return None
-    counted = _counted(RepositoryTag.objects.filter(keyset.Among("repository_id", left)))
+    counted = _counted(RepositoryTag.objects.filter(id_lists.Among("repository_id", left)))
     if is_exact:
         return Facets(counted, total=len(left))
     scale = total / len(ids)

@@ -67,3 +67,33 @@ class TestCredentials:
     @pytest.mark.parametrize("text", ['a.headers.get("Authorization", "")', 'a.META["HTTP_AUTHORIZATION"]'])
     def test_are_seen_in_each_form(self, text: str) -> None:
         assert any(reads_authorization(node) for node in ast.walk(ast.parse(text)))
+
+
+def pages_by_itself(node: ast.AST) -> bool:
+    """A use of Django's paginator, or a slice with one row more than a page: `rows[: limit + 1]`."""
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "django.core.paginator"
+    if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Slice):
+        return False
+    end = node.slice.upper
+    if not isinstance(end, ast.BinOp) or not isinstance(end.op, ast.Add):
+        return False
+    is_one_more = isinstance(end.right, ast.Constant) and end.right.value == 1
+    return is_one_more and any(word in ast.unparse(end).lower() for word in ("limit", "size", "page"))
+
+
+class TestPages:
+    def test_are_cut_in_one_place(self) -> None:
+        found = {path for path, tree in modules(*HOUSES) if any(map(pages_by_itself, ast.walk(tree)))}
+        assert found == {"foundation/paging.py"}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "from django.core.paginator import Paginator",
+            "rows[: limit + 1]",
+            "rows[skip : skip + PAGE_SIZE + 1]",
+        ],
+    )
+    def test_are_seen_in_each_form(self, text: str) -> None:
+        assert any(map(pages_by_itself, ast.walk(ast.parse(text))))

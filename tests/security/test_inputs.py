@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from compute_market.offers.models import Product
-from foundation import inputs
+from foundation import whole_numbers
 from tests.factories import hub as make
 from tests.factories import market
 
@@ -77,10 +77,10 @@ class TestNumbers:
         + [(text, None) for text in ("-1", "+1", " 1", "1 ", "1_0", "٣", "²", "x", None)],
     )
     def test_are_read_as_a_row_can_hold_them(self, text: str | None, number: int | None) -> None:
-        assert inputs.whole_number(text) == number
+        assert whole_numbers.whole_number(text) == number
 
     def test_that_are_too_large_for_a_size_are_the_largest_one(self) -> None:
-        assert [inputs.saturated(text) for text in ("12", DIGITS)] == [12, 2**63 - 1]
+        assert [whole_numbers.saturated(text) for text in ("12", DIGITS)] == [12, 2**63 - 1]
 
 
 @pytest.mark.django_db

@@ -10,7 +10,6 @@ from uuid import uuid4
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -25,7 +24,7 @@ from compute_market.matching.models import Order
 from compute_market.matching.views import offering
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders
-from foundation import addresses
+from foundation import addresses, paging
 from foundation.clock import database_now
 
 LEASES_PAGE = 40
@@ -81,7 +80,7 @@ def index(request: HttpRequest) -> HttpResponse:
     if only_live:
         found = found.filter(state__in=LIVE)
     context = {
-        "leases": Paginator(found, LEASES_PAGE).get_page(request.GET.get("page")),
+        "leases": paging.page_of(request, found, LEASES_PAGE),
         "only_live": only_live,
         "now": database_now(),
     }

@@ -19,7 +19,7 @@ from compute_market.matching.views import statements
 from compute_market.web.forms import MoneyForm
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
 from foundation.clock import database_now
-from foundation.inputs import whole_number
+from foundation.whole_numbers import whole_number
 from hub.interface import Namespace, get_namespace
 
 LINES_SHOWN = 40

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -21,8 +20,9 @@ from compute_market.offers.models import Product
 from compute_market.web import board, charts
 from compute_market.web.forms import AmendForm, QuoteForm, TicketForm, amount_of
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
+from foundation import paging
 from foundation.clock import HOUR, database_now, floor_minute
-from foundation.inputs import whole_number
+from foundation.whole_numbers import whole_number
 
 TRADES_SHOWN = 30
 TRADES_CHARTED = 1_500
@@ -45,7 +45,7 @@ def index(request: HttpRequest) -> HttpResponse:
     choices = [(name, sorted({str(getattr(p, name)) for p in listed}), chosen[name]) for name in fields]
     rows = board.rows(shown, now=database_now())
     rows.sort(key=lambda row: (row.last_micros is None, row.ask_micros is None, row.product.slug))
-    shown_rows = Paginator(rows, PRODUCTS_PAGE).get_page(request.GET.get("page"))
+    shown_rows = paging.page_of(request, rows, PRODUCTS_PAGE)
     context = {"rows": shown_rows, "choices": choices, "total": len(listed), "has_demo": offers.has_demo()}
     return page(request, "market/index.html", context, fragment="rows")
 
@@ -223,7 +223,7 @@ def orders(request: HttpRequest) -> HttpResponse:
     found = selectors.orders(actor=actor_of(request))
     if request.GET.get("all") != "1":
         found = found.filter(state__in=Order.LIVE)
-    shown = Paginator(found, ORDERS_PAGE).get_page(request.GET.get("page"))
+    shown = paging.page_of(request, found, ORDERS_PAGE)
     context = {"orders": shown, "namespaces": mine, "only_live": request.GET.get("all") != "1"}
     return page(request, "market/orders.html", context, fragment="rows")
 

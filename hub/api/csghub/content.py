@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation import uploads
-from foundation.inputs import whole_number
+from foundation.whole_numbers import whole_number
 from hub.api.csghub.http import actor, ok, repository, route
 from hub.api.json import MalformedBody, is_one_of, json_body, list_of, text_of
 from hub.api.json_contents import Contents, body_with_contents

@@ -11,6 +11,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from foundation.errors import Denied, NotFound
+from foundation.paging import Size, by_position, skip_of
 from hub.accounts.models import name_key
 from hub.accounts.policies import require_signed_in
 from hub.accounts.principals import Principal
@@ -19,7 +20,7 @@ from hub.api.csghub.http import actor, ok, repository, route
 Resources = Callable[[], list[dict[str, Any]]]
 # A client that makes a space needs something to choose from, even where nothing is for rent.
 NO_COMPUTE = {"id": 1, "name": "Files only", "type": "cpu", "is_available": True, "resources": "{}"}
-PAGE_DEFAULT, PAGE_MAX = 50, 200
+SIZE = Size(default=50, most=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,9 @@ def list_instances(request: HttpRequest, user: str, *, tunes: bool) -> HttpRespo
     if name_key(user) != name_key(who.name):
         raise Denied(reason=str(_("Instances can be listed by their owner only.")))
     rows = [_row(found) for source in _instances for found in source.listed(who, tunes=tunes)]
-    per, page = _number(request, "per", PAGE_DEFAULT), _number(request, "page", 1)
-    per = min(per, PAGE_MAX)
-    return ok(rows[(page - 1) * per : page * per], total=len(rows))
+    per = SIZE.of(_number(request, "per", SIZE.default))
+    skip = skip_of(_number(request, "page", 1), per)
+    return ok(by_position(rows, skip=skip, size=per).rows, total=len(rows))
 
 
 def one_instance(request: HttpRequest, repo_id: str, number: str, *, tunes: bool) -> HttpResponse:

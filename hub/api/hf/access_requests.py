@@ -10,6 +10,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation.errors import Invalid
+from foundation.whole_numbers import INT64_MAX
 from hub.accounts import selectors as accounts
 from hub.api.hf.http import actor, page_url, repository, route
 from hub.api.hf.paging import newest_first
@@ -76,7 +77,7 @@ def _number(request_id: str) -> int:
     """Raises: MalformedBody."""
     if not REQUEST_ID.fullmatch(request_id):
         raise MalformedBody(reason="“requestId” must be 24 hex digits")
-    return min(int(request_id, 16), 2**63 - 1)
+    return min(int(request_id, 16), INT64_MAX)
 
 
 def grant(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:

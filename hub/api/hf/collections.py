@@ -10,6 +10,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation.errors import Invalid, Unsupported
+from foundation.paging import Size
 from hub.api.hf.account import avatar_url
 from hub.api.hf.http import actor, endpoint, repeated, route, with_next
 from hub.api.hf.paging import slice_of
@@ -23,7 +24,7 @@ from hub.markup import render
 from hub.repos.models import Repository
 
 PREVIEWED = 4
-PAGE = 100
+SIZE = Size(default=100, most=1000)
 
 
 def _collection(
@@ -109,7 +110,7 @@ def index(request: HttpRequest) -> HttpResponse:
         search=request.GET.get("q", ""),
         sort=request.GET.get("sort", "lastModified"),
     )
-    found, more = slice_of(request, rows, size=PAGE)
+    found, more = slice_of(request, rows, size=SIZE)
     items = selectors.items_of(actor=actor(request), collections=found, each=PREVIEWED)
     response = json_response([_collection(request, row, items[row.pk], is_whole=False) for row in found])
     return with_next(request, response, more) if more else response

@@ -11,6 +11,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation.errors import Invalid
+from foundation.paging import by_position
 from hub.accounts.models import User
 from hub.api.hf.account import avatar_url
 from hub.api.hf.http import actor, boolean, integer, repository, route
@@ -144,9 +145,10 @@ def index(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         search=request.GET.get("search", ""),
     )
     start = integer(request, "p", default=0, low=0, high=1 << 24) * PAGE
+    shown = by_position(rows, skip=start, size=PAGE).rows
     return json_response(
         {
-            "discussions": [_summary(request, row) for row in rows[start : start + PAGE]],
+            "discussions": [_summary(request, row) for row in shown],
             "count": rows.count(),
             "start": start,
             "numClosedDiscussions": _count(request, found, "closed"),

@@ -9,6 +9,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation import bodies
+from foundation.paging import by_position
 from hub.accounts.models import Role
 from hub.api.hf import cursors, render
 from hub.api.hf.http import actor, boolean, integer, repeated, repository, route, with_next
@@ -152,10 +153,9 @@ def lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     files = selectors.list_lfs_files(actor=actor(request), repository=found)
     skip = integer(request, "cursor", default=0, low=0, high=1 << 31)
-    response = json_response([render.lfs_file(file) for file in files[skip : skip + LFS_PAGE]])
-    if len(files) > skip + LFS_PAGE:
-        return with_next(request, response, {"cursor": skip + LFS_PAGE})
-    return response
+    page = by_position(files, skip=skip, size=LFS_PAGE)
+    response = json_response([render.lfs_file(file) for file in page.rows])
+    return with_next(request, response, {"cursor": skip + LFS_PAGE}) if page.has_more else response
 
 
 def delete_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:

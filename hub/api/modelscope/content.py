@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from foundation import bodies
 from foundation.errors import Refusal
+from foundation.paging import skip_of
 from hub.accounts.policies import require_signed_in
 from hub.api import content
 from hub.api.json import MalformedBody, is_one_of, json_body, json_response, list_of, text_of
@@ -99,7 +100,8 @@ def _tree(request: HttpRequest, found: Repository) -> HttpResponse:
     if not (1 <= number <= PAGES_MAX and 1 <= size <= TREE_PAGE_MAX):
         raise MalformedBody(reason=f"PageNumber begins at 1, and PageSize ends at {TREE_PAGE_MAX}")
     commit, items = _items(request, found)
-    return _listed(request, found, commit, islice(items, (number - 1) * size, number * size))
+    skip = skip_of(number, size)
+    return _listed(request, found, commit, islice(items, skip, skip + size))
 
 
 # ---- downloading ---------------------------------------------------------------------------------

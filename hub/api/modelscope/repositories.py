@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
+from foundation.paging import Size, by_position, skip_of
 from hub.accounts.models import Visibility, name_key
 from hub.accounts.policies import require_signed_in
 from hub.api.json import MalformedBody, json_body
@@ -18,7 +19,7 @@ from hub.repos import selectors as repos
 from hub.repos import services
 from hub.repos.models import Gating, Repository
 
-PAGE_MAX = 100
+SIZE = Size(default=10, most=100)
 ENTRIES_MAX = 10_000
 SORTS = {
     "default": "-trending_score",
@@ -70,17 +71,17 @@ def delete(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 def list_(request: HttpRequest, kind: str) -> HttpResponse:
     """Numbered pages: the client stops by the count, so the count is exact."""
     query = request.GET
-    size = _number(query.get("page_size"), default=10, high=PAGE_MAX)
+    size = _number(query.get("page_size"), default=SIZE.default, high=SIZE.most)
     number = _number(query.get("page_number"), default=1, high=ENTRIES_MAX)
     found = repos.repositories(actor=actor(request), kind=kind).filter(_filter(query))
     order = SORTS.get(query.get("sort") or "default", SORTS["default"])
     total = found.count()
-    start = (number - 1) * size
-    rows = found.select_related("facts").order_by(F(order[1:]).desc(), "-pk")[start : start + size]
+    rows = found.select_related("facts").order_by(F(order[1:]).desc(), "-pk")
+    page = by_position(rows, skip=skip_of(number, size), size=size)
     word = next(word for word, value in KINDS.items() if value == kind)
     return opened(
         {
-            word: [render.described(row) for row in rows],
+            word: [render.described(row) for row in page.rows],
             "total_count": total,
             "page_number": number,
             "page_size": size,

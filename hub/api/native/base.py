@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
@@ -15,6 +15,8 @@ from rest_framework.views import APIView
 
 from foundation import inputs
 from foundation.errors import Invalid
+from foundation.paging import Row, Size, newest_first
+from foundation.whole_numbers import INT64_MAX
 from hub.accounts.models import User
 from hub.accounts.policies import require_signed_in
 from hub.accounts.principals import Principal
@@ -22,10 +24,7 @@ from hub.api.authentication import principal_of
 from hub.api.native import errors
 from hub.api.rates import require_rate
 
-Row = TypeVar("Row", bound=Model)
-PAGE_MAX = 100
-# Beyond it a number is no row's, and databases refuse to look.
-ID_MAX = 2**63 - 1
+SIZE = Size(default=50, most=100)
 
 
 class PrincipalAuthentication(BaseAuthentication):
@@ -79,9 +78,9 @@ class NativeView(APIView):
 class Page(serializers.Serializer[Any]):
     """Which part of a list."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=50)
+    limit = serializers.IntegerField(min_value=1, max_value=SIZE.most, default=SIZE.default)
     before = serializers.IntegerField(
-        min_value=1, max_value=ID_MAX, required=False, help_text="The `next` of the page before."
+        min_value=1, max_value=INT64_MAX, required=False, help_text="The `next` of the page before."
     )
 
 
@@ -92,8 +91,5 @@ def page_of(
     wanted = Page(data=query)
     wanted.is_valid(raise_exception=True)
     limit, before = wanted.validated_data["limit"], wanted.validated_data.get("before")
-    found = list((rows.filter(pk__lt=before) if before else rows)[: limit + 1])
-    return {
-        "items": [render(row) for row in found[:limit]],
-        "next": found[limit - 1].pk if len(found) > limit else None,
-    }
+    found = newest_first(rows, size=limit, before=before)
+    return {"items": [render(row) for row in found.rows], "next": found.next}

@@ -7,9 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from foundation.inputs import BoundedListField
+from foundation.whole_numbers import INT64_MAX
 from hub.accounts.models import AccessToken, Membership, Namespace, Role, SshKey, User, Visibility
 from hub.accounts.services import SPEND_CAP_MAX_MICROS
-from hub.api.native.base import ID_MAX
 from hub.community.models import Notification
 from hub.repos.models import Collaborator, Kind, Repository
 from hub.repos.policies import can_see
@@ -293,7 +293,7 @@ class Notifications(Shape):
 
 class Mark(Shape):
     ids = BoundedListField(
-        child=serializers.IntegerField(min_value=1, max_value=ID_MAX),
+        child=serializers.IntegerField(min_value=1, max_value=INT64_MAX),
         required=False,
         allow_null=True,
         default=None,

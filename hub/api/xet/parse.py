@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from foundation import bodies, credentials
 from foundation.errors import Invalid
-from foundation.inputs import saturated
+from foundation.whole_numbers import saturated
 from hub.api.rates import require_rate
 from hub.xet import tokens
 from hub.xet.tokens import Access

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils import timezone
 
 from foundation.errors import Denied, NotFound
-from foundation.inputs import whole_number
+from foundation.whole_numbers import whole_number
 from hub import blobstore
 from hub.api import byte_serving, content
 from hub.api.byte_serving import ByteRange

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from foundation import paging
 from hub.accounts.models import User
 from hub.community import policies
 from hub.community.models import Discussion, EventType
@@ -42,7 +42,7 @@ def index(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
         search=search,
     )
     context = repo_page.header("community") | {
-        "discussions": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
+        "discussions": paging.page_of(request, found, PAGE_SIZE),
         "status": status,
         "type": kind,
         "search": search,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from foundation import paging
 from hub.gitstore import FileChange
 from hub.markup import markdown, render
 from hub.repos import policies
@@ -47,7 +47,7 @@ def tree(
     entry = repo_page.git.entry(commit, path)
     if entry.is_file:
         return HttpResponseRedirect(links.at(repo_page.repository, "blob", shown, path))
-    pages = Paginator(repo_page.items(commit, path), TREE_PAGE).get_page(request.GET.get("page"))
+    pages = paging.page_of(request, repo_page.items(commit, path), TREE_PAGE)
     items = list(pages)
     last = last_commits.commits_of(repo_page.repository, commit, [*(item.path for item in items), path])
     entries = [(repo_page.git.sized(item), last.get(item.path)) for item in items]

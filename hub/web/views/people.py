@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from foundation.inputs import whole_number
+from foundation import paging
+from foundation.whole_numbers import whole_number
 from hub.accounts import policies, selectors
 from hub.accounts.models import Role
 from hub.community.selectors import collections
@@ -89,7 +89,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(request.get_full_path())
     only_unread = request.GET.get("all") != "1"
     found = community.notifications_of(actor=actor, is_read=False if only_unread else None)
-    shown = Paginator(found, NOTIFICATIONS_PAGE).get_page(request.GET.get("page"))
+    shown = paging.page_of(request, found, NOTIFICATIONS_PAGE)
     context = {"notifications": shown, "only_unread": only_unread, "tab": "notifications"}
     return page(request, "hub/settings/notifications.html", context)
 

@@ -8,12 +8,13 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from foundation import paging
 from hub.accounts.models import Namespace, User
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import services as repos
 from hub.repos.models import Repository
 from hub.revisions.models import RepositoryFacts, RepositoryTag
-from hub.search import keyset, selectors
+from hub.search import selectors
 from hub.search.queries import ListQuery, Sort
 from tests.hub.search.catalogue import NOW, add
 
@@ -184,9 +185,9 @@ class TestPages:
         "cursor", ["x", "AAAA", "W10", "WzAsMV0", "WzAsInh4IiwxXQ", "é", "WzAsMWUzMDAwLDFd"]
     )
     def test_refuse_a_cursor_that_is_not_ours(self, cursor: str) -> None:
-        with pytest.raises(keyset.InvalidCursor):
+        with pytest.raises(paging.InvalidCursor):
             names(cursor=cursor)
-        with pytest.raises(keyset.InvalidCursor):
+        with pytest.raises(paging.InvalidCursor):
             names(cursor=cursor, sort=Sort.CREATED)
 
     def test_take_the_same_few_queries_however_long(self) -> None:
