@@ -1,4 +1,4 @@
-"""The page of a gated repository, to which OpenCSG's client refers its user."""
+"""The gate of a repository for OpenCSG's client: the refusal comes before the list of files."""
 
 from __future__ import annotations
 
