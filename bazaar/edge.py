@@ -77,7 +77,9 @@ def request_id_of(request: HttpRequest) -> str:
 
 
 def door_of(request: HttpRequest) -> str:
-    """The package of the view that answered: `hub.api.hf`, `hub.web`; few, whatever is asked."""
+    """The package of the view that answered: `hub.api.hf`, `hub.web`. There are few of them, so metrics have
+    few series.
+    """
     match = request.resolver_match
     if match is None:
         return "none"

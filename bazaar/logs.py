@@ -77,7 +77,7 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
-            # A 4xx is the caller's news, and is in the access line already; crashes come as errors.
+            # A 4xx is the caller's mistake and is in the access line already; crashes are logged as errors.
             "django.request": {"level": "ERROR", "filters": ["faults"]},
             "django.security.BodyRefused": {"level": "CRITICAL"},
             "django.server": {"handlers": [], "propagate": True},

@@ -51,7 +51,7 @@ KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPT
 
 
 def observe(*, method: str, status: int, door: str, seconds: float) -> None:
-    """Count one answered request; unknown methods share a label, so that nobody can invent series."""
+    """Count one answered request. Unknown methods share a label, so callers cannot create new series."""
     known = method if method in KNOWN_METHODS else "other"
     REQUEST_SECONDS.labels(known, f"{status // 100}xx", door).observe(seconds)
 
@@ -108,7 +108,7 @@ def _registry() -> CollectorRegistry:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Everything in Prometheus' text format, for those who may see it; others get 403."""
+    """All metrics in Prometheus' text format; callers without the permission get 403."""
     if not monitoring.may_watch(request):
         return HttpResponse(
             "Metrics are read on this machine, or with BAZAAR_METRICS_TOKEN as the Bearer token.\n",

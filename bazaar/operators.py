@@ -22,7 +22,7 @@ class OperatorSite(AdminSite):
     site_url = "/status"
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The site's own sign-in, which slows guessing down; who is signed in and no operator is told so."""
+        """The sign-in of the admin site. It slows guessing down, and tells a user who is no operator so."""
         after = request.GET.get("next") or "/admin/"
         if self.has_permission(request):
             return HttpResponseRedirect(pages.local_address(request, after))

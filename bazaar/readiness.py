@@ -21,7 +21,7 @@ PROBE_KEY = "probe/ready"
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers; nothing else is asked, so that a restart is only done where it helps."""
+    """The process answers. No dependency is checked, because a restart would not repair those."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 

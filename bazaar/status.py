@@ -37,7 +37,7 @@ class XorbShare:
 
 
 def status(request: HttpRequest) -> HttpResponse:
-    """For staff. Nothing here changes anything; `manage.py doctor` says how to mend what is wrong."""
+    """For staff. It is read-only; `manage.py doctor` says how to repair what is wrong."""
     if not request.user.is_authenticated:
         return pages.to_sign_in(request)
     if not request.user.is_staff:

@@ -94,8 +94,8 @@ class BoundedBody(IOBase):
 def bound(request: HttpRequest) -> Iterator[None]:
     """Limit what views, forms and parsers can read of the body, whichever of Django's ways they read it by.
 
-    Users whom a session knows may send as much as a push has; the session is looked up only where the body
-    is longer than anybody may send. A file of a form that was refused half-way is removed.
+    Users with a session may send as much as a push has; the session is looked up only if the body is longer
+    than strangers may send. A file of a form that was refused half-way is removed.
     """
     reader: Any = request  # whose `_stream` is what all of Django's ways read from
     body = reader._stream = BoundedBody(reader._stream, lambda: _for_session(request))  # noqa: SLF001
@@ -123,7 +123,9 @@ def allow(request: HttpRequest, limit: int) -> None:
 
 
 def allow_if(request: HttpRequest, has_right: Callable[[], bool], limit: int) -> None:
-    """Let so many bytes be read if `has_right`, which is asked only for a body longer than anybody's."""
+    """Raise the limit of the body if `has_right()`, which is called only for a body beyond the limit for
+    strangers.
+    """
     if (body := _bounded(request)) is not None:
         body.ask_instead(lambda: limit if has_right() else UNKNOWN_BYTES_MAX)
 

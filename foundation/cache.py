@@ -81,7 +81,7 @@ class Cache(BaseCache):
         return _ask(lambda client: client.set(name, stored, px=milliseconds, nx=only_new))
 
     def _milliseconds(self, timeout: Any) -> int | None:
-        """Seconds as Django gives them, in Redis's unit; None keeps a value for ever."""
+        """Django's seconds in Redis's unit; None keeps a value forever."""
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
         if seconds is None:
             return None

@@ -22,7 +22,7 @@ def address_of(request: HttpRequest) -> str:
 def network_of(address: str) -> str:
     """The smallest network that one caller may be assumed to own: an IPv4 address, or an IPv6 /64.
 
-    A household has 2**64 IPv6 addresses, so a limit by single address would limit nobody. Text that is no
+    A household has 2**64 IPv6 addresses, so a limit by single address would have no effect. Text that is no
     address is returned unchanged.
     """
     found = _parsed(address)

@@ -1,6 +1,6 @@
-"""What a request says about its caller: the Authorization header, a cookie, the session of the pages.
+"""The credentials of a request: the Authorization header, a cookie, the session of the pages.
 
-This module reads; it knows no users and decides no rights. Each house turns what it reads into a principal.
+This module only reads them: it knows no users and checks no permissions. Each house maps them to a principal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 class Scheme(StrEnum):
     BEARER = "bearer"
-    # What some clients write in place of Bearer.
+    # The scheme that some clients send instead of Bearer.
     TOKEN = "token"  # noqa: S105 - a scheme's name
     BASIC = "basic"
 

@@ -89,7 +89,7 @@ def told_in_a_sentence(main: Callable[[], Result]) -> Callable[[], Result]:
 
 
 def _given(value: str) -> Any:
-    """The value without white space around it; `missing` stands for the default."""
+    """The value without white space around it; `missing` means the default."""
     return value.strip() or missing
 
 

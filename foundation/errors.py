@@ -42,7 +42,7 @@ class Invalid(Refusal):
 
 
 class Unauthenticated(Refusal):
-    """Nobody is signed in, or the credentials are not known."""
+    """The caller is not signed in, or the credentials are unknown."""
 
     code = "unauthenticated"
     message: ClassVar[str | Promise] = "Sign in or send an access token."

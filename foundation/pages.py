@@ -1,4 +1,6 @@
-"""What pages of every house do with a request: run a form's use case, render a template or a part of it."""
+"""Common handling of requests of pages in both houses: run a form's use case, render a template or a part of
+it.
+"""
 
 from __future__ import annotations
 

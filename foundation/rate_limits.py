@@ -1,6 +1,6 @@
 """Rate limits, counted in Redis in fixed windows by the library `limits`.
 
-A Redis that does not answer limits nobody: a limit protects the service, and an outage of Redis must not
+If Redis does not answer, nothing is limited: a limit protects the service, and an outage of Redis must not
 become an outage of every call.
 """
 

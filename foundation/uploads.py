@@ -1,7 +1,7 @@
 """A limit on the files of a form.
 
-Django reads a whole form, its files included, before any view is asked: the check of the form's CSRF token
-needs it. So a limit in a view comes too late: strangers could fill the disk.
+Django reads a whole form, its files included, before any view runs: the check of the form's CSRF token needs
+it. So a limit in a view comes too late: strangers could fill the disk.
 """
 
 from __future__ import annotations

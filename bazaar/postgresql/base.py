@@ -18,7 +18,7 @@ TRUSTED_SECONDS = 5.0
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection whose health is asked of its socket first."""
+    """A connection whose health is checked at its socket first."""
 
     _looked_at = -math.inf
 

@@ -21,7 +21,7 @@ UNPRIVILEGED = "nobody"
 
 
 def is_wanted(data: Path) -> bool:
-    """Whether there is a node to run, and neither the demo nor the node was turned off.
+    """True if there is a local node to run, and neither the demo nor the node was turned off.
 
     Raises: VariableInvalid.
     """

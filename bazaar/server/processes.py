@@ -27,7 +27,7 @@ class ProcessFailed(RuntimeError):
 def end_with_parent(by: signal.Signals, *, parent: int) -> None:
     """Have the kernel send this process the signal when the thread that started it ends, even by SIGKILL.
 
-    `parent` is the id of the process that started this one: it may have ended before the kernel was asked.
+    `parent` is the id of the process that started this one: it may have ended before this call.
 
     Does nothing where the system is not Linux: there a supervisor that was killed leaves children, which the
     next start finds by their socket.

@@ -137,7 +137,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[str]:
-        """Hold the web socket here, so that a restarting web server refuses nobody."""
+        """Keep the web socket open here, so that connections wait while the web server restarts."""
         host, port = self.options.host, self.options.port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -209,7 +209,7 @@ class Supervisor:
         # Beat is forked from the worker (-B) and shares its memory: a process of its own costs 80 MB.
         argv = [sys.executable, "-m", "celery", "-A", "bazaar", "--quiet", "worker", "-B", *WORKER]
         argv += ["-c", self.env.get("BAZAAR_WORKER_PROCESSES") or "2", "-s", str(self.options.data / "beat")]
-        # A worker without its Redis tries to reach it for ever, whichever signal asks it to end.
+        # A worker without its Redis tries to reconnect forever, and ignores every signal that asks it to end.
         return self._spawn("worker", argv, orphaned=signal.SIGKILL)
 
     def _listen_for_leases(self) -> None:

@@ -289,7 +289,7 @@ MARKET_LOG_BYTES_MAX = env.integer("BAZAAR_MARKET_LOG_BYTES_MAX", default=1024 *
 # port of a lease has a host name: https://leases.example.org gives https://17--8888.leases.example.org.
 # Empty: ports are below /leases/ of the hub only.
 MARKET_TUNNEL_SOCKET = sockets.tunnel_socket(DATA_DIR)
-# The port at which ssh clients reach leases, as they are told; 0: there is none.
+# The port at which clients are told to reach leases by ssh; 0: there is none.
 MARKET_SSH_PORT = env.integer("BAZAAR_SSH_PORT", default=2222)
 MARKET_LEASES_URL = env.text("BAZAAR_LEASES_URL").rstrip("/")
 # The exchange's share of a trade, in hundredths of a percent, from the resting and from the incoming side.

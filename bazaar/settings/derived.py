@@ -18,7 +18,7 @@ from hub.accounts.token_text import DEFAULT_PREFIX, PREFIX
 
 
 def token_prefix() -> str:
-    """What new access tokens begin with: letters, digits and `_`. Raises VariableInvalid."""
+    """The prefix of new access tokens: letters, digits and `_`. Raises VariableInvalid."""
     prefix = text("BAZAAR_TOKEN_PREFIX").strip() or DEFAULT_PREFIX
     if not PREFIX.fullmatch(prefix):
         raise VariableInvalid(f"BAZAAR_TOKEN_PREFIX must be 1 to 20 of A-Z, a-z, 0-9 and _, not {prefix!r}.")

@@ -82,7 +82,7 @@ class Statement(MarketView):
         responses={200: dict},
     )
     def get(self, request: Request) -> Response:
-        """Movements, newest first; go on with `before=<next>`."""
+        """Movements, newest first; the next page is `before=<next>`."""
         account = self.account(request)
         lines, following = selectors.statement(account=account, before=self.number(request, "before"))
         concerning = statements.concerning(lines, account_id=account.pk)

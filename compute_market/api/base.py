@@ -220,8 +220,8 @@ class MarketView(APIView):
     ) -> tuple[int, dict[str, Any]]:
         """The namespace that a body's `account` names, else the caller's own, and the body.
 
-        Whether the caller may act for that namespace is asked before the rest of the body is checked.
-        Raises: what `right` raises, NamespaceNotFound, ValidationError, ParseError, UnsupportedMediaType.
+        The caller's permission for that namespace is checked before the rest of the body. Raises: what
+        `right` raises, NamespaceNotFound, ValidationError, ParseError, UnsupportedMediaType.
         """
         try:
             data = request.data
@@ -275,7 +275,7 @@ def named_account(data: object, shape: type[serializers.Serializer[Any]]) -> str
 
 
 class UnknownCall(APIView):
-    """Whatever is asked at an address that no call has: 404, by any method and for any caller."""
+    """The answer at every address that no call has: 404, for any method and any caller."""
 
     authentication_classes = ()
     permission_classes = ()

@@ -30,7 +30,7 @@ def _sides(side: int) -> str:
 
 
 def _render(number: int, told: news.News) -> Event:
-    """One batch of news: trades, and levels of the book as they are now (0 GPUs: gone)."""
+    """One batch of events: trades, and levels of the book as they are now (0 GPUs: the level is gone)."""
     body = {
         "sequence": number,
         "trades": [

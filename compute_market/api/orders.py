@@ -416,7 +416,7 @@ class OneOrder(MarketView):
 
     @extend_schema(tags=[TAG], operation_id="order", responses={200: dict})
     def get(self, request: Request, order_id: int) -> Response:
-        """One order; `amendment` is the last change that was asked of it: pending, accepted or refused.
+        """One order; `amendment` is the last requested change: pending, accepted or refused.
 
         `fills` has its newest 20 fills, newest first; `fills_url` lists all of them.
         """

@@ -44,7 +44,9 @@ def port_row(lease_id: int, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def ssh_row(host: str | None, lease_id: int) -> dict[str, Any] | None:
-    """How to log in to a lease by ssh, with the host's keys for clients that check them; None without ssh."""
+    """The data of a login to a lease by ssh, with the host's keys for clients that check them; None without
+    ssh.
+    """
     if not settings.MARKET_SSH_PORT:
         return None
     key = Path(settings.DATA_DIR) / "ssh" / "host_ed25519.pub"
@@ -91,7 +93,9 @@ class Link(MarketView):
 
     @extend_schema(tags=[TAG], operation_id="link_port", request=LinkBody, responses={201: dict})
     def post(self, request: Request, lease_id: int, port: str) -> Response:
-        """A link with which anybody reaches the port for some hours, never beyond the lease's end."""
+        """A link that lets everybody who has it reach the port for some hours, never beyond the
+        lease's end.
+        """
         now = self.now()
         way = access.way_to(actor=self.actor, lease_id=lease_id, port=port, now=now)
         hours = self.read(request.data, LinkBody)["hours"]

@@ -82,7 +82,7 @@ BOUNDS = ("memory_gb__gte", "memory_gb__lte")
 
 
 class Search(serializers.Serializer[Any]):
-    """Both habits: query parameters, or the compact `spec`."""
+    """Two forms: query parameters, or the compact `spec`."""
 
     spec = serializers.CharField(required=False, max_length=200)
     gpu = serializers.CharField(required=False, max_length=200)
@@ -120,7 +120,7 @@ def matching_products(query: dict[str, Any]) -> QuerySet[Product]:
 
 
 def _of_spec(spec: str) -> dict[str, Any]:
-    """The query that a compact spec stands for: `h100,a100:80GB..:8`."""
+    """The query of a compact spec such as `h100,a100:80GB..:8`."""
     match = COMPACT.fullmatch(spec)
     if match is None:
         raise serializers.ValidationError({"spec": "Write it as h100,a100:80GB..:8"})
@@ -204,7 +204,8 @@ class WindowQuery(serializers.Serializer[Any]):
 
 
 def book_body(product: Product, *, start: datetime, end: datetime, depth: int) -> dict[str, Any]:
-    # The number is read first: news that come in between are in the book, and told again they do no harm.
+    # The number is read first. Events that arrive in between are in the book already; repeating them does no
+    # harm.
     sequence = marketdata.last_news(product)
     book = marketdata.book(product, start=start, end=end, depth=depth)
     return {

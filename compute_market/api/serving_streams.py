@@ -50,7 +50,7 @@ def fetch(topic: str, after: int, limit: int) -> Sequence[Event]:
 
 @cache
 def broadcaster() -> Broadcaster:
-    """The one of this process, made when the first stream is asked for (after a fork, never before)."""
+    """The instance of this process, made for its first stream (after a fork, never before)."""
     return Broadcaster(fetch=fetch, redis_connection=connection, channel=key(CHANNEL))
 
 

@@ -34,8 +34,8 @@ BUFFER_BYTES_MAX = 256 * 1024
 SOCKET_BYTES = 64 * 1024
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.0
-# A private stream asks for its reader's rights with each heartbeat, and before it sends news if it has not
-# asked for this long.
+# A private stream checks its reader's permission with each heartbeat, and before it sends events if the last
+# check is older than this.
 RIGHTS_SECONDS = 1.0
 # Each topic that is polled costs a query; with more topics than this they take turns.
 POLLED_AT_ONCE = 100
@@ -63,8 +63,8 @@ Fetch = Callable[[str, int, int], Sequence[Event]]
 class Subscriber:
     """One open connection. `sent` is the number of the last event put into its buffer.
 
-    `is_allowed` tells whether its reader still has the right to read; the stream ends when it says no. None:
-    everybody may read. `asked_at` is when it was asked, on the monotonic clock.
+    `is_allowed` checks the reader's permission; the stream ends when it returns false. None: everybody may
+    read. `asked_at` is the time of the last check, on the monotonic clock.
     """
 
     connection: socket.socket
@@ -226,7 +226,7 @@ class Broadcaster:
                     self._beat()
             except Exception:
                 # One failure (the database is away) must not end every stream of the process.
-                log.exception("event streams")
+                log.exception("event_streams_failed")
                 time.sleep(POLL_SECONDS)
             finally:
                 close_old_connections()

@@ -16,7 +16,7 @@ SAID = "This is a demo node: nothing was run.\n"
 
 
 def tend(*, now: datetime) -> int:
-    """Let every demo node be heard and do what it is asked; gives how many there are."""
+    """Let every demo node send a heartbeat and do its pending work; returns the number of nodes."""
     count = 0
     for node in cast.nodes():
         offers.hear(node=node, runners=cast.RUNNERS, now=now)

@@ -46,7 +46,7 @@ def trade(*, now: datetime) -> int:
 
 
 def _place(namespace_id: int, request: OrderRequest, *, now: datetime) -> int:
-    """Place an order unless it was placed before; the market may refuse, and that is its right.
+    """Place an order unless it was placed before. The market may refuse it.
 
     A refused order uses its id up, so each minute's attempt has an id of its own.
     """

@@ -1,4 +1,4 @@
-"""The way into a lease: who may reach which port, the words that say so, and the addresses."""
+"""Access to leases: permissions for ports, the signed grants that express them, and addresses."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def ticket_for(job: selectors.Assignment, *, now: datetime) -> dict[str, Any] | 
 
 
 def address_of(lease_id: int, port: str) -> str:
-    """The address of a port, an origin of its own; empty where the hub has no domain for leases."""
+    """The address of a port, an origin of its own; empty if the hub has no domain for leases."""
     if not settings.MARKET_LEASES_URL:
         return ""
     parts = urlsplit(settings.MARKET_LEASES_URL)

@@ -130,7 +130,8 @@ class Supply:
         end: datetime,
         cause: str,
     ) -> None:
-        """Hold GPUs for a sell order of `account`: of a node of its own, or of a lease it holds on that node.
+        """Hold GPUs for a sell order of `account`: of the account's own node, or of a lease that it holds on
+        the node.
 
         Raises: NodeNotFound, NodeNotTradable, LeaseNotFound, WindowOutsideLease, CapacityTaken.
         """

@@ -148,11 +148,12 @@ def end_leases(*, now: datetime) -> int:
         if lease.ends_at > now:
             return
         if lease.state == State.PENDING and lease.ends_at > lease.starts_at:
-            # Nobody started it in all its time (this service was down): nothing was delivered.
+            # The lease was not started in all its time (this service was down), so nothing was delivered.
             lease.provisioning_since = now
             move(lease, State.PROVISIONING, now=now)
         if lease.state == State.PROVISIONING and lease.is_given_up:
-            # The holder ended it while the agent still had time to take it up: nobody broke it off.
+            # The holder ended it while the agent still had time to start it, so the provider did not break it
+            # off.
             metering.write(metering.skip(lease, until=lease.ends_at))
             drain(lease)
         elif lease.state == State.PROVISIONING:

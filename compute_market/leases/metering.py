@@ -1,8 +1,8 @@
-"""Which minutes of a lease its node delivered, by the database's clock.
+"""The delivered minutes of a lease, by the database's clock.
 
-A minute is delivered if the node was heard in it, and unless the node let a command of the holder's wait all
-through it: asked for before the minute began, and not told as started before the minute was over. A lease in
-which nothing was asked for is delivered by being there.
+A minute is delivered if the node was heard in it, unless a command of the holder waited all through it:
+requested before the minute began, and not reported as started before it was over. A lease without commands is
+delivered as long as the node is heard.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from compute_market.offers.models import Heartbeat
 from foundation import clock
 from foundation.database import bulk_sql
 
-# A lease that nobody has taken up yet is not metered: its holder cannot use it.
+# A lease that no agent has started yet is not metered: its holder cannot use it.
 METERED = (State.ACTIVE, State.PREEMPT_NOTICE, State.DRAINING, State.SOLD)
 
 
@@ -65,7 +65,7 @@ class Evidence:
         )
 
     def _read_waits(self, ids: Sequence[int], *, since: datetime, until: datetime) -> None:
-        """A command that is over and never was told as started waited until its end."""
+        """A command that ended and was never reported as started waited until its end."""
         # Work that goes on in a lease that extends another one may have waited in that one.
         extended = dict(Lease.objects.filter(extends__in=ids).values_list("pk", "extends"))
         works = Work.objects.filter(lease__in=[*ids, *extended], requested_at__lt=until)

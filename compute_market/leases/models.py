@@ -60,7 +60,7 @@ class Lease(models.Model):
     seller = models.ForeignKey(
         "ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
-    # The first sell order's hold. Until it is released it stands for the GPUs of the first trade as well.
+    # The first sell order's hold. Until it is released it includes the GPUs of the first trade.
     hold = models.ForeignKey(
         "offers.GpuHold",
         on_delete=models.PROTECT,

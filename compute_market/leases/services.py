@@ -161,7 +161,8 @@ def _minutes_given_up(lease: Lease) -> int:
 def give_notice(
     *, actor: Principal, lease_id: int, preempt_at: datetime, reason: str, now: datetime
 ) -> Lease:
-    """A provider takes a lease's GPUs back at a time not too near; the holder is told and can save its work.
+    """A provider takes a lease's GPUs back at a time not too near; the holder gets a notice and can save its
+    work.
 
     The provider's bond pays the credit. Raises: LeaseNotFound, LeaseNotRunning, NoticeTooShort.
     """
@@ -179,7 +180,7 @@ def give_notice(
 
 
 def reclaim(*, actor: Principal, lease_id: int, reason: str, now: datetime) -> Lease:
-    """An operator ends a lease at once, as for abuse. What was not used is paid back; nobody owes a credit.
+    """An operator ends a lease at once, as for abuse. Unused minutes are refunded; no compensation is paid.
 
     Raises: Unauthenticated, OperatorOnly, LeaseNotFound, LeaseNotRunning.
     """
@@ -229,9 +230,9 @@ def report_work(
     exit_code: int | None = None,
     reason: str = "",
 ) -> Work:
-    """An agent tells that a work runs (`running`) or is over (`exited`, `stopped`, `failed`).
+    """An agent reports that a work runs (`running`) or has ended (`exited`, `stopped`, `failed`).
 
-    What is over stays as it was told first. Raises: StaleToken, WorkInvalid.
+    The first reported end counts. Raises: StaleToken, WorkInvalid.
     """
     if state not in {Work.State.RUNNING, Work.State.EXITED, Work.State.STOPPED, Work.State.FAILED}:
         raise WorkInvalid(field="state", reason="running, exited, stopped or failed is wanted")

@@ -38,7 +38,7 @@ def key_of(entry: Mapping[str, Any]) -> str:
 
 
 def find(served: Sequence[Mapping[str, Any]], asked: str) -> str | None:
-    """The key of the port that is asked for by key or by name."""
+    """The key of the requested port, which is given by key or by name."""
     return next((key_of(entry) for entry in served if asked in {key_of(entry), entry["name"]}), None)
 
 

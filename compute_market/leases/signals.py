@@ -6,5 +6,5 @@ from django.dispatch import Signal
 leases_opened = Signal()
 # A lease has another state. Arguments: lease_id, node_id, state, now.
 lease_moved = Signal()
-# A work was asked for, runs, or is over. Arguments: work_id, lease_id, state, now.
+# A work was requested, runs, or has ended. Arguments: work_id, lease_id, state, now.
 work_moved = Signal()

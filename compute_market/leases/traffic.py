@@ -37,7 +37,7 @@ def _publish(channel: str, number: int) -> None:
         try:
             hasty_connection().publish(key(channel), str(number))
         except redis.RedisError as error:
-            log.warning("the tunnels were not told: %s %s: %s", channel, number, error)
+            log.warning("tunnel_publish_failed channel=%s number=%s error=%s", channel, number, error)
 
     transaction.on_commit(publish, robust=True)
 

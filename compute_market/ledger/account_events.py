@@ -104,14 +104,14 @@ class NumberedEvent(NamedTuple):
 
 
 def follow(account_id: int) -> Span:
-    """Begin to number an account's events, if nobody has followed it yet, and say which there are.
+    """Begin to number an account's events, if no stream has read it yet, and return the numbers that exist.
 
     What is read of orders, leases and balances afterwards is at least as new as event `newest`.
     """
     if not AccountStream.objects.filter(account=account_id).exists():
         with transaction.atomic():
             _, is_new = AccountStream.objects.get_or_create(account_id=account_id)
-            if is_new:  # nobody has a number of these, so nobody can ask for them
+            if is_new:  # these have no numbers yet, so no reader can ask for them
                 AccountEvent.objects.filter(account=account_id, number=None).delete()
     _number_all(account_id)
     newest = AccountStream.objects.get(account=account_id).last_number
@@ -131,9 +131,9 @@ def read(account_id: int, *, after: int, limit: int) -> list[NumberedEvent]:
 
 
 def prune(*, now: datetime) -> int:
-    """Delete events that are too old, too many for their account, or of accounts nobody follows.
+    """Delete events that are too old, too many for their account, or of accounts that no stream reads.
 
-    Those of accounts that somebody follows are numbered before, so a reader who comes too late can tell.
+    Events of accounts that a stream reads are numbered before, so a late reader can detect the gap.
     """
     unfollowed = AccountEvent.objects.filter(number=None, at__lt=now - UNFOLLOWED_KEPT).filter(
         ~Exists(AccountStream.objects.filter(account=OuterRef("account")))

@@ -45,7 +45,7 @@ def in_credits(field: str) -> Callable[[Any], str]:
 
 
 def owner_of(path: str) -> Callable[[Any], str]:
-    """A column that names the owner of the account at a path: the namespace, or what it is kept for."""
+    """A column with the owner of the account at a path: the namespace, or the purpose of the account."""
 
     @admin.display(description=path or "owner")
     def column(row: Any) -> str:

@@ -64,7 +64,7 @@ class TransferRow(NamedTuple):
 
 
 class AccountDelta(NamedTuple):
-    """What is added to the columns of an account."""
+    """The amounts that are added to the columns of an account."""
 
     pk: int
     balance_micros: int

@@ -97,7 +97,7 @@ def statement(
 
 
 def whole_statement(*, account: Account) -> Iterator[StatementLine]:
-    """All movements of an account, oldest first, read as they are asked for."""
+    """All movements of an account, oldest first, read lazily."""
     moves = Transfer.objects.filter(Q(debit=account) | Q(credit=account)).order_by("pk")
     return (_line(account, move) for move in moves.iterator(chunk_size=1000))
 

@@ -87,7 +87,7 @@ def post_bond(
 def release_bond(
     *, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime
 ) -> Transfer:
-    """Give a provider part of its bond back, by an operator who has seen that no lease depends on it.
+    """Return part of a provider's bond, by an operator who has checked that no lease depends on it.
 
     Raises: OperatorOnly, AmountInvalid, InsufficientFunds, CauseReused.
     """

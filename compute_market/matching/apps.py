@@ -8,7 +8,7 @@ class MatchingConfig(AppConfig):
     verbose_name = _("Market: orders and trades")
 
     def ready(self) -> None:
-        """Hear the news of the floors below."""
+        """Connect the receivers of signals of lower rooms."""
         from compute_market.leases.signals import lease_moved
         from compute_market.matching import receivers
         from compute_market.offers import signals

@@ -84,7 +84,9 @@ def update_bands(*, now: datetime) -> set[int]:
 
 
 def prune(*, now: datetime) -> int:
-    """Delete old news, account events and refusals, and all but the newest snapshots. The log stays whole."""
+    """Delete old stream events, account events and refusals, and all but the newest snapshots. The log stays
+    complete.
+    """
     gone, _ = Outbox.objects.filter(at__lt=now - NEWS_KEPT).delete()
     forgotten, _ = RefusedOrder.objects.filter(refused_at__lt=now - refusals.KEPT).delete()
     gone += forgotten + account_events.prune(now=now)

@@ -323,7 +323,7 @@ class Command(models.Model):
 class RefusedOrder(models.Model):
     """An order that was refused at once: its client order id is used up for a while (rule M6).
 
-    It has no order and no command. `fingerprint` is a digest of what was asked; the body is not kept.
+    It has no order and no command. `fingerprint` is a digest of the request; the body is not kept.
     """
 
     account = models.ForeignKey("ledger.Account", on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -455,7 +455,8 @@ class Outbox(models.Model):
     class Meta:
         verbose_name_plural = "outbox"
         constraints = (
-            # The topic before the sequence: its index finds a topic's newest news, and what came after some.
+            # The topic comes before the sequence, so that the index finds a topic's newest event and all
+            # events after a number.
             models.UniqueConstraint(fields=["shard", "topic", "sequence"], name="outbox_once_a_topic"),
         )
 

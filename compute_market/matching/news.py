@@ -21,7 +21,7 @@ class TradeNews(NamedTuple):
 
 
 class LevelNews(NamedTuple):
-    """What rests now at one price over one window; 0 orders: nothing any more."""
+    """The orders that rest now at one price over one window; 0 orders: the level is gone."""
 
     side: int
     price_micros_per_gpu_hour: int
@@ -32,14 +32,14 @@ class LevelNews(NamedTuple):
 
 
 class News(NamedTuple):
-    """What one batch changed for the watchers of a product."""
+    """The changes of one batch for the watchers of a product."""
 
     trades: list[TradeNews]
     levels: list[LevelNews]
 
 
 def topic_of(product_id: int) -> str:
-    """Under which name a product's news stand in the outbox."""
+    """The topic of a product's events in the outbox."""
     return f"product/{product_id}"
 
 

@@ -39,5 +39,5 @@ def relist_cancelled(**_: object) -> None:
 
 @shared_task(acks_late=True, soft_time_limit=600)
 def prune(**_: object) -> None:
-    """Let go of old news and snapshots."""
+    """Delete old stream events and snapshots."""
     jobs.prune(now=database_now())

@@ -43,7 +43,7 @@ class ProductAdmin(admin.ModelAdmin):
     search_fields = ("slug",)
 
     def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:  # noqa: FBT001
-        """A change of terms or state is news to the matching room, in the same transaction."""
+        """Tell the matching room that terms or state have changed, in the same transaction."""
         super().save_model(request, obj, form, change)
         now = clock.database_now()
         product_changed.send(sender=Product, product_id=obj.pk, shard=obj.shard_id, now=now)
@@ -55,7 +55,7 @@ class ProductAdmin(admin.ModelAdmin):
             term.save()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """A product stays in the shard whose log its orders are on, and what it is called stays its name."""
+        """A product stays in the shard whose log has its orders, and keeps its name."""
         return () if obj is None else ("shard", "slug")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -154,7 +154,7 @@ def _note_nonces(node: Node, spent: tuple[int, int], heard_at: datetime | None) 
 def spend(nonce: int, *, last: int, seen: int) -> tuple[int, int] | None:
     """The greatest nonce and the bitmap of those just below it after this one; None if used or too old.
 
-    Bit `i` of `seen` stands for the number `last - 1 - i`.
+    Bit `i` of `seen` is the number `last - 1 - i`.
     """
     if nonce > last:
         return nonce, ((seen << 1 | 1) << min(nonce - last - 1, NONCE_WINDOW)) & ((1 << NONCE_WINDOW) - 1)

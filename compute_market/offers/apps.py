@@ -8,7 +8,7 @@ class OffersConfig(AppConfig):
     verbose_name = _("Market: supply")
 
     def ready(self) -> None:
-        """Hear the news of the floor below."""
+        """Connect the receivers of signals of the room below."""
         from compute_market.ledger.signals import bond_moved
         from compute_market.offers import receivers
 

@@ -111,7 +111,7 @@ def misjudged() -> list[int]:
 
 
 def _declared() -> NodeQuerySet:
-    """The nodes that bonds stand for."""
+    """The nodes that bonds cover."""
     return Node.objects.filter(hardware=HardwareReport.Method.DECLARED).exclude(state=Node.State.RETIRED)
 
 

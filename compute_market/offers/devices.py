@@ -1,6 +1,6 @@
-"""Which node has which physical device: one device belongs to one node that is not retired (rule M18).
+"""The assignment of physical devices to nodes: a device belongs to one node that is not retired (rule M18).
 
-What is only declared was never seen, so there is no device to tell from others: bonds stand for it.
+A declared device has no identity, because nothing has measured it; a bond covers it instead.
 """
 
 from __future__ import annotations

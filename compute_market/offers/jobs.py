@@ -36,9 +36,9 @@ def mark_silent_nodes(*, now: datetime) -> int:
 
 
 def review_bonds(*, now: datetime) -> int:
-    """Review providers whose nodes were judged by another `MARKET_DECLARED_BOND`, or before there was one.
+    """Review providers whose nodes were checked against another value of `MARKET_DECLARED_BOND`, or none.
 
-    Each in a commit of its own; safe to run twice. Gives how many nodes changed.
+    Each in a commit of its own; safe to run twice. Returns the number of changed nodes.
     """
     changed = 0
     for provider_id in bonds.misjudged():

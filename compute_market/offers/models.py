@@ -310,8 +310,8 @@ class GpuHoldQuerySet(models.QuerySet["GpuHold"]):
 class GpuHold(models.Model):
     """GPUs that an open sell order holds over its window: of a node, or of a lease that is sold back.
 
-    It stands for all that the order may sell or has sold until the order is finished; after that the leases
-    made from it stand for themselves.
+    It counts all GPUs that the order may sell or has sold until the order is finished; after that the leases
+    count.
     """
 
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="holds", db_index=False)

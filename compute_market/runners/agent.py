@@ -66,7 +66,7 @@ class Agent:
         self.add_loop("wakeups", self.wakeups.once)
 
     def add_loop(self, name: str, step: Callable[[], float]) -> None:
-        """Have a step repeated in a thread of its own while the agent runs (see `Loop`)."""
+        """Repeat a step in a thread of its own while the agent runs (see `Loop`)."""
         self.loops.append(Loop(name, step, stopping=self.stopping))
 
     def report(self, *, method: str, found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -153,8 +153,9 @@ class Agent:
         return events
 
     def tell(self, events: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
-        """Tell events; the hub's answer to each, None where it gave none. An event that was not heard is told
-        again in the next round, because events follow from what the hub and the machine say then.
+        """Report events; returns the hub's answer to each, None if there was none. An event without an answer
+        is reported again in the next round, because events are derived from the state of the hub and the
+        machine.
         """
         results: list[dict[str, Any] | None] = []
         for first in range(0, len(events), EVENTS_MAX):

@@ -40,8 +40,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """How to run one more command beside a running work: with its permissions, in its folder, in its
-    container.
+    """A command to run beside a running work: with its permissions, in its folder, in its container.
 
     `before` is called in the new process, just before it becomes the command.
     """
@@ -68,7 +67,7 @@ class Running(Protocol):
         """
 
     def run_until(self, ends_at: float) -> None:
-        """When it is to end by itself (`clocks.boot_seconds`), even if nobody stops it."""
+        """The time of its end (`clocks.boot_seconds`), even if it is not stopped."""
 
     def stop(self) -> None:
         """Ask it to end, with all its children. It is killed after its job's grace."""
@@ -97,7 +96,7 @@ class Runner(Protocol):
     def inside(
         self, job: Job, words: Sequence[str], *, environment: Mapping[str, str], has_terminal: bool
     ) -> Inside:
-        """How to run a command beside the running one, with these additional variables. Raises: OSError."""
+        """A command to run beside the running one, with these additional variables. Raises: OSError."""
 
     def adopt(self, folder: Path, *, ends_at: float) -> Running | None:
         """Take over what an agent before this one started in a folder; None if nothing is known of it."""
@@ -108,7 +107,7 @@ class RunnerError(Exception):
 
 
 def visible_devices(gpus: Sequence[int]) -> dict[str, str]:
-    """The variables by which the vendors' libraries are told which GPUs they have."""
+    """The variables that tell the vendors' libraries which GPUs they have."""
     listed = ",".join(str(gpu) for gpu in gpus)
     return {
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",

@@ -202,7 +202,7 @@ def create_words(
     arguments: Sequence[str] = (),
     cpu: CpuSlices | None = None,
 ) -> list[str]:
-    """The words after the engine that create the container. Every value of the holder's is a word of its own.
+    """The words after the engine that create the container. Every value from the holder is one argument.
 
     Raises: RunnerError when the machine has no devices that can be given to it.
     """

@@ -1,6 +1,7 @@
 """One deadline for a whole answer of the hub: its status, headers and body, however slowly they come.
 
-A socket's own time-out is for each piece: a byte now and then would hold a thread of the agent for ever.
+A socket's own time-out is for each piece: a server that sends a byte now and then would hold a thread
+forever.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class DeadlineHTTPConnection(http.client.HTTPConnection):
 
 
 class DeadlineHTTPSConnection(DeadlineHTTPConnection, http.client.HTTPSConnection):
-    """The same by TLS. The handshake has a time-out of its own, as long."""
+    """The same over TLS. The handshake has a time-out of its own, of the same length."""
 
 
 class DeadlineHandler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):

@@ -190,7 +190,7 @@ class _SignedAnew(Exception):
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The hub's address is the operator's word; nobody else may send a signed request elsewhere."""
+    """The operator sets the hub's address, so no answer may redirect a signed request elsewhere."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
         return None

@@ -35,7 +35,7 @@ class Polling:
         self._woken.set()
 
     def begin(self) -> float:
-        """Note that the question is asked now; the time of it. A later wake-up leads to another question."""
+        """Record that a poll begins now; returns its time. A later wake-up leads to another poll."""
         self._woken.clear()
         self._asked_at = boot_seconds()
         self._woken_s = self._unwoken_s = POLL_RETRY_S

@@ -1,4 +1,4 @@
-"""Runs a command as a plain process: for pools whose users are trusted. No container stands between.
+"""Runs a command as a plain process: for pools whose users are trusted. There is no container.
 
 No shell; a private folder; a session and, where the machine has one to give, a cgroup of its own; resource
 limits; no way to gain privileges; an environment that holds nothing of the agent's. It ends with all its

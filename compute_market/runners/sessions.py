@@ -151,7 +151,7 @@ class Session:
                         selector.unregister(key.fd)
                         open_outputs.discard(key.fd)
             if self.process.poll() is not None and self.terminal is not None and not self._has_output():
-                # A child in the background may keep the terminal open for ever.
+                # A child in the background may keep the terminal open forever.
                 break
         self.connection.sendall(frame(EXIT, str(self.process.wait()).encode()))
 

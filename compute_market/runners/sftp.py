@@ -358,7 +358,7 @@ def read_packet(stream: object) -> Packet | None:
 
 
 def change(number: int, attributes: dict[int, tuple[int, ...]], truncate: Callable[[int], None]) -> None:
-    """Give a file other attributes. Its owner is nobody's to change, and asking is no error."""
+    """Set a file's attributes. The owner cannot be changed; asking for it is no error."""
     if SIZE in attributes:
         truncate(attributes[SIZE][0])
     if PERMISSIONS in attributes:

@@ -119,7 +119,7 @@ class ContainerCommand:
             # Only the client ended.
             self._attach()
         else:
-            # One that never began has no exit code of its own; the client says why (126, 127).
+            # A container that never began has no exit code; that of the client is used (126, 127).
             self._has_begun = self._has_begun or state[0] in {"exited", "stopped"}
             kept = int(state[1]) if state[0] in {"exited", "stopped"} else 0
             self._ended = Ended(kept or code, "out of memory" if state[2] == "true" else "")

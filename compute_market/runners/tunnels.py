@@ -99,7 +99,7 @@ class TunnelEnds:
     def serve(
         self, token: str, *, ticket: str, secret: str, until: Any, targets: Mapping[str, Target]
     ) -> None:
-        """Serve a work's ports from now on, or go on with a newer ticket. `until`: when its lease ends."""
+        """Serve a work's ports from now on, or continue with a newer ticket. `until`: the lease's end."""
         if self._is_over:
             return
         if self._thread is None:

@@ -22,7 +22,7 @@ from compute_market.runners.supervised import Supervised
 
 # Seconds after the grace period (of its runner) after which a work that still runs is killed.
 KILL_AFTER_S = 40.0
-# The end of a work is told after its output, but not later than this.
+# The end of a work is reported after its output, but not later than this.
 OUTPUT_GRACE_S = 30.0
 # A work that was found at a start of the agent runs on so long, at least, until the hub answers.
 ADOPTED_S = 60.0
@@ -42,7 +42,7 @@ class Task:
         self.is_output_sent = False
         self.ending: dict[str, Any] | None = None
         self.ended_at = 0.0
-        # Why it was asked to stop, as the state and the reason to tell; or that it is to begin again.
+        # The state and reason to report after a requested stop; or that the work must start again.
         self.stopping: tuple[str, str] | None = None
         self.begins_again = False
         self.kill_at = 0.0
@@ -122,7 +122,7 @@ class Works:
         )
 
     def stop(self, task: Task, *, reason: str, state: str = "stopped") -> None:
-        """Ask a task to end. An end of its own that came first is told as such."""
+        """Ask a task to end. If it ended by itself before, that end is reported."""
         if task.ending is not None or (task.stopping and not task.begins_again):
             return
         with self._troubles_of(task):
@@ -135,7 +135,7 @@ class Works:
                 self._ask_to_stop(task, state, reason)
 
     def forget(self, task: Task) -> None:
-        """Remove what is over and was told, with its folder."""
+        """Remove ended works that were reported, with their folders."""
         say(f"{task.token}: is over")
         self.tasks.pop(task.token, None)
         shutil.rmtree(task.folder, ignore_errors=True)
@@ -246,5 +246,5 @@ class Works:
 
 
 def brief(reason: str) -> str:
-    """A reason as it is told to the hub: printable, and not longer than the hub keeps."""
+    """A reason as it is reported to the hub: printable, and no longer than the hub stores."""
     return printable(reason)[:REASON_MAX]

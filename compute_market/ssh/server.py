@@ -101,11 +101,11 @@ class Login(asyncssh.SSHServer):
         try:
             work = await self.work()
             if serving.find(work.serves, port) is None:
-                log.info("lease %s: port %s is not declared", self.lease, port)
+                log.info("ssh_forward_refused lease=%s port=%s reason=not_declared", self.lease, port)
                 return
             await relay.pipe(relay.stream(self.lease, port), reader, writer)
         except (Refusal, OSError, relay.TunnelsAway) as error:
-            log.info("lease %s: port %s: %s", self.lease, port, error)
+            log.info("ssh_forward_failed lease=%s port=%s error=%s", self.lease, port, error)
         finally:
             COUNTS["forwards"] -= 1
             writer.close()
@@ -165,7 +165,7 @@ def holds(fingerprint: str, lease: int) -> bool:
 
 
 def owner_of(fingerprint: str) -> Principal:
-    """The active account that has a key; ANONYMOUS, who may do nothing, where there is none."""
+    """The active account of a key; if there is none, ANONYMOUS, which has no permissions."""
     return principal_for_ssh_key(fingerprint) or ANONYMOUS
 
 
@@ -220,7 +220,7 @@ async def tell_of_itself() -> None:
 
 
 async def end_what_lost_its_rights() -> None:
-    """Disconnect who may not act on a lease any more, again and again, until cancelled."""
+    """Disconnect users who may no longer act on a lease, periodically, until cancelled."""
     while True:
         await asyncio.sleep(RECHECK_SECONDS)
         with contextlib.suppress(DatabaseError):
@@ -232,7 +232,7 @@ async def recheck() -> None:
     asked = {(login.fingerprint, login.lease) for login in LOGINS}
     lost = await in_thread(lambda: {one for one in asked if not holds(*one)})
     for login in [login for login in LOGINS if (login.fingerprint, login.lease) in lost]:
-        log.info("lease %s: a login has lost its rights", login.lease)
+        log.info("ssh_login_ended lease=%s reason=permission_lost", login.lease)
         login.connection.disconnect(asyncssh.DISC_BY_APPLICATION, "You may not act on this lease any more.")
 
 

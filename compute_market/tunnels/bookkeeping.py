@@ -76,7 +76,7 @@ class Books:
         try:
             await self._redis.rpush(f"{self.prefix}:{TRAFFIC}", json.dumps(counted))
         except RedisError as error:
-            log.warning("bytes are not told yet: %s", error)
+            log.warning("tunnel_bytes_delayed error=%s", error)
             return counted
         return {}
 

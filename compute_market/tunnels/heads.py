@@ -18,7 +18,7 @@ GRANT_COOKIE = "bazaar-grant"
 HOST_GRANT_COOKIE = f"__Host-{GRANT_COOKIE}"
 TOKEN_HEADER = "x-bazaar-token"  # noqa: S105 - a name
 HUB_TOKEN = re.compile(r"bearer\s+(?:mbz|hf)_", re.IGNORECASE)
-# On the hub's own origin a lease's page is a stranger: it runs its scripts in an origin of its own.
+# On the hub's own origin, a lease's page is untrusted: it runs its scripts in an origin of its own.
 SANDBOX = "sandbox allow-scripts allow-forms allow-downloads allow-modals allow-popups"
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -25,7 +25,7 @@ def own_field(kind: str) -> str:
 
 
 def told(facts: Mapping[str, float]) -> str:
-    """The numbers with the time at which they are told."""
+    """The numbers with the time of their publication."""
     return json.dumps({"at": time.time(), **facts})
 
 

@@ -101,7 +101,7 @@ class Tunnels:
         await self.books.close()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run something that nobody waits for; its failure is logged."""
+        """Run something in the background; its failure is logged."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -109,7 +109,7 @@ class Tunnels:
     def _done(self, task: asyncio.Future[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a connection's task failed", exc_info=error)
+            log.error("tunnel_task_failed", exc_info=error)
 
     async def _tick(self) -> None:
         pinged = nodes_pinged = 0.0

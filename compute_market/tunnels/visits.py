@@ -46,7 +46,7 @@ class Visitor:
             return await self._refuse(request, refusal)
         exchange = asyncio.ensure_future(self._exchange(request, place, end, key, count))
         try:
-            # A client that has gone has no use for the answer, and the lease no reason to go on with it.
+            # A client that has disconnected does not need the answer, so the request to the lease is ended.
             over: set[asyncio.Future[Any]] = {exchange, self.client.over}
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
             if not (exchange.done() or self.client.received or self._is_joined):

@@ -25,7 +25,7 @@ def sparkline(prices: Sequence[int], *, width: int = 96, height: int = 24) -> st
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Two stairs, as SVG paths: what is bid and what is asked, up to each price."""
+    """Two step lines as SVG paths: the cumulated bids and asks up to each price."""
 
     bids: str
     asks: str

@@ -104,7 +104,7 @@ class TicketForm(forms.Form):
         return not changed.isdisjoint(self.MORE)
 
     def force(self) -> int:
-        """The time in force: to wait, but not for ever, is good-till-date."""
+        """The time in force: an order that waits until a time is good-till-date."""
         force = int(self.cleaned_data["time_in_force"])
         if force == Order.TimeInForce.GTC and self.cleaned_data["expires_at"]:
             return Order.TimeInForce.GTD.value
@@ -195,7 +195,7 @@ class NoticeForm(forms.Form):
 
 
 class BondForm(forms.Form):
-    """Money of a provider's that stands for its leases."""
+    """The form for a provider's bond, which covers its leases."""
 
     amount = CreditsField(label=_("Credits"))
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)

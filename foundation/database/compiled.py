@@ -89,7 +89,7 @@ class _Plan:
         return self.apply_converters(rows, self.converters) if self.converters else rows
 
     def instances(self, rows: list[tuple[Any, ...]]) -> list[Any]:
-        """The objects that the rows stand for."""
+        """The objects of the rows."""
         return [self._instance(row) for row in self.converted(rows)]
 
     @cached_property

@@ -36,7 +36,7 @@ class NamespaceAdmin(OperatorAdmin):
 
 @admin.register(NamespaceRedirect)
 class NamespaceRedirectAdmin(FreeableAdmin):
-    """A former name. Deleting it lets anybody take the name."""
+    """A former name. After its deletion, everybody may take the name."""
 
     list_display = ("key", "namespace", "created_at")
     list_select_related = ("namespace",)

@@ -1,4 +1,4 @@
-"""Who is signed in on the pages."""
+"""The signed-in user of the pages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Slows down guessing of passwords, and making accounts.
 
 A failed sign-in counts for the address it came from, and for the name at that address. It never counts for
-the name alone: then anybody could keep somebody else from signing in by guessing wrong on purpose.
+the name alone: otherwise a stranger could lock a user out by wrong guesses.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def respond(
     """200 or 206 with the bytes, 304 when the caller has them, 412 or 416. HEAD gets the headers alone.
 
     `size` in bytes; `etag` without quotes. `send` may answer with a redirect, which is passed on as it is.
-    Preconditions are asked in the order of RFC 9110, 13.2.2.
+    Preconditions are evaluated in the order of RFC 9110, 13.2.2.
     """
     if is_other(request, etag):
         response: HttpResponseBase = HttpResponse(status=412)

@@ -85,7 +85,7 @@ def serve(
     is_pinned: bool = False,
     may_redirect: bool = True,
 ) -> HttpResponseBase:
-    """The content of a file, or the range of it that was asked for. HEAD gets the headers alone.
+    """The content of a file, or the requested range of it. HEAD gets the headers alone.
 
     Raises: EntryNotFound when an object's bytes are gone.
     """
@@ -157,8 +157,8 @@ def _from_store(
 def stored_response(
     stored: LfsObject, span: ByteRange, path: str, *, may_redirect: bool = True
 ) -> HttpResponseBase:
-    """A large object by the cheapest way there is: the store itself, the front server, the kernel, or
-    a stream. The first is a redirect (302), which the store answers with the range that is asked of it.
+    """A large object by the cheapest way there is: the store itself, the front server, the kernel, or a
+    stream. The first is a redirect (302), which the store answers with the requested range.
     """
     url = may_redirect and lfs.presigned_url(
         stored,

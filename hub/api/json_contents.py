@@ -43,7 +43,7 @@ class Contents:
         self._spans: list[tuple[int, int]] = []
 
     def add(self, pieces: Iterator[bytes]) -> bytes:
-        """Store a string's raw text; returns the reference that stands for it. Raises: StorageFull."""
+        """Store a string's raw text; returns its reference. Raises: StorageFull."""
         begin = self._file.tell()
         with refusing_when_full():
             for piece in pieces:

@@ -35,8 +35,8 @@ _CONTENT = re.compile(rb'"content"\s*:\s*"')
 
 @dataclass(slots=True)
 class Line:
-    """One `{key, value}`. `content`, where there is one, must be read before the next line is asked for;
-    what stands behind it in the line is in `value` from then on.
+    """One `{key, value}`. `content`, if there is one, must be read before the next line; `value` has the rest
+    of the line from then on.
     """
 
     key: str

@@ -21,7 +21,7 @@ class AuditEntry(models.Model):
     """
 
     at = models.DateTimeField(db_default=Now(), db_index=True)
-    # The user's name; "system" for commands and jobs, empty for nobody signed in.
+    # The user's name; "system" for commands and jobs, empty without a user.
     actor = models.CharField(max_length=100, blank=True, db_index=True)
     # A fact in the past tense, such as "repository_deleted".
     action = models.CharField(max_length=60, db_index=True)

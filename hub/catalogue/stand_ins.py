@@ -1,6 +1,6 @@
-"""Weights that load and mean nothing: the original's architecture and tensor names, shrunk to kilobytes.
+"""Stand-in weights, which load but are random: the original's architecture and tensor names, in kilobytes.
 
-Everything is made when it is asked for, from the repository's id alone: the same bytes every time.
+They are computed on demand from the repository's id, with the same bytes every time.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ CHAT_TEMPLATE = (
 
 
 def byte_characters() -> list[str]:
-    """The printable character that stands for each byte in a byte-level vocabulary."""
+    """The printable character of each byte in a byte-level vocabulary."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     found, extra = [], 0
     for byte in range(256):

@@ -12,7 +12,7 @@ from hub.community.errors import AddressForbidden
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"http": 80, "https": 443}
-# A name in ASCII. Other letters are written so (IDNA) before a name server is asked.
+# A name in ASCII. Other letters are encoded by IDNA before the name server is asked.
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -48,7 +48,7 @@ def split_url(url: str) -> SplitResult:
 
 
 def host_of(parts: SplitResult) -> str:
-    """The host as the name server is asked for it: `①.example` is `1.example`. Raises: Invalid."""
+    """The host in the form for the name server: `①.example` is `1.example`. Raises: Invalid."""
     try:
         host = (parts.hostname or "").encode("idna").decode()
     except UnicodeError:

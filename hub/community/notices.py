@@ -16,9 +16,10 @@ WATCHERS_BATCH = 500
 
 
 def notify(*, event: DiscussionEvent, now: datetime) -> int:
-    """Step: tell who was mentioned, who takes part and who watches, except the event's author.
+    """Step: notify mentioned users, participants and watchers, except the event's author.
 
-    Nobody is told of a repository that they cannot see. Returns how many were told. Safe to run twice.
+    Users who cannot see the repository get no notification. Returns the number of notified users. Safe to run
+    twice.
     """
     discussion = event.discussion
     reasons = _reasons(discussion, event)

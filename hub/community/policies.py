@@ -24,7 +24,7 @@ def require_discuss(actor: Principal, repository: Repository) -> None:
 
 
 def can_moderate(actor: Principal, discussion: Discussion) -> bool:
-    """Rename, close, reopen: its author, and who may write to the repository."""
+    """Rename, close, reopen: allowed for its author and for users with write access to the repository."""
     if actor.user is None:
         return False
     return repos.has_role(actor, discussion.repository, Role.WRITE) or (
@@ -64,7 +64,8 @@ def require_hide(actor: Principal, comment: DiscussionEvent) -> None:
 
 
 def require_push(actor: Principal, pull_request: Discussion) -> None:
-    """May put commits on a pull request: its author, and who may write to the repository.
+    """Check that the actor may add commits to a pull request: its author, or a user with write access to the
+    repository.
 
     Raises: what `require_moderate` raises, RepositoryArchived, RepositoryDisabled.
     """

@@ -1,4 +1,4 @@
-"""Facts from here and from below that webhooks are told of, in the transaction that makes them true."""
+"""Facts of this room and of lower ones that trigger webhooks, in the transaction that makes them true."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def tell_opened(*, discussion: Discussion, event: DiscussionEvent, **_: object) 
 @receiver(discussion_changed)
 def tell_discussion_changed(*, discussion: Discussion, event: DiscussionEvent, **_: object) -> None:
     if event.type != EventType.COMMIT:
-        # Commits are told of as new content of the repository.
+        # Webhooks report commits as new content of the repository.
         _tell_discussion(discussion, "update", "discussion")
 
 

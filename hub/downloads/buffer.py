@@ -78,7 +78,7 @@ class Buffer:
                     waiting[fetch] = 0
                 waiting[fetch] += number
         if dropped:
-            log.warning("Redis has been away for too long: %s requests are not counted.", dropped)
+            log.warning("downloads_dropped requests=%s reason=redis_unavailable", dropped)
 
     def _take(self) -> tuple[Hour, dict[Fetch, int]] | None:
         with self._lock:
@@ -109,7 +109,7 @@ class Buffer:
                 is_away = False
             except redis.RedisError as error:
                 if not is_away:
-                    log.warning("Downloads wait to be counted: %s", error)
+                    log.warning("downloads_delayed error=%s", error)
                 is_away = True
                 self._woken.set()
 
@@ -138,7 +138,7 @@ def send_last() -> None:
     try:
         send()
     except redis.RedisError as error:
-        log.warning("The last downloads were not counted: %s", error)
+        log.warning("downloads_lost_at_exit error=%s", error)
 
 
 os.register_at_fork(after_in_child=_begin_anew)

@@ -1,7 +1,7 @@
-"""The counters in Redis: who has fetched what this hour, and what is not in the tables yet.
+"""The counters in Redis: the requesters of this hour, and the counts that are not in the tables yet.
 
-`seen:{hour}` is a set of `repository:requester`, gone two hours later. `pending` is a hash of counts with
-the id of its batch; taking it renames it to `batch:{id}`, where it stays until the tables have it. The id is
+`seen:{hour}` is a set of `repository:requester`, gone two hours later. `pending` is a hash of counts with the
+id of its batch; taking it renames it to `batch:{id}`, where it stays until the tables have it. The id is
 given when the hash begins, so a Redis that comes back from an older state gives the same batch again, under
 the id by which it is known to be written.
 """

@@ -1,7 +1,7 @@
 """Bare git repositories on disk, read and written in process.
 
 `open_repository(storage)` gives a `GitRepository`; everything that comes back is a plain value
-(`hub.gitstore.values`), so that nobody above this room holds a libgit2 object.
+(`hub.gitstore.values`), so that no room above this one holds a libgit2 object.
 """
 
 from hub.gitstore.errors import (

@@ -10,7 +10,8 @@ import pygit2
 
 from hub.gitstore import packs
 
-# So many blobs are written one by one, each with a sync of its own; those that follow become a pack.
+# So many blobs are written one by one, each with a sync of its own; if there are more, the rest becomes a
+# pack.
 LOOSE_MAX = 16
 
 

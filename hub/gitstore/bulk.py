@@ -1,7 +1,7 @@
 """Repositories by the thousand: each is one pack, synced to disk with the batch.
 
-For filling a hub with made-up content only. What people push goes through `hub.gitstore.writing`, which
-makes every object durable before anybody is told.
+For filling a hub with made-up content only. Users' content goes through `hub.gitstore.writing`, which makes
+every object durable before the answer is sent.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Incoming:
     """The objects of one push, in quarantine, and the repository that they would join."""
 
     def __init__(self, storage: str, objects: Path | None) -> None:
-        # A handle of its own: a cached one must never learn of objects that may be thrown away.
+        # A separate handle: a cached one must not learn of objects that may be discarded.
         self._repo = pygit2.Repository(str(folder_of(storage)))
         self._known = self._repo.odb
         self._new = pygit2.Odb(str(objects)) if objects is not None else None
@@ -95,7 +95,7 @@ class Incoming:
         return data if kind == ObjectType.TREE else None
 
     def _look_at_tree(self, oid: pygit2.Oid, extents: ExtentReader, found: Contents) -> bool:
-        """Note bad names and modes in a new tree; false where it stands for too much."""
+        """Record bad names and modes in a new tree; false if it expands to too many entries."""
         try:
             extents.extent_of(oid.raw)
         except TooLarge:

@@ -191,8 +191,8 @@ def find(
 ) -> LastCommits:
     """For each path the newest commit, from `start` back, that changed it. Follows first parents.
 
-    `recall` tells what earlier walks found; it is asked at the start and at the first commits that touched a
-    folder. The walk ends after `commits_max` commits or `seconds_max` seconds.
+    `recall` returns results of earlier walks; it is called at the start and at the first commits that touched
+    a folder. The walk ends after `commits_max` commits or `seconds_max` seconds.
     """
     walk = _Walk(raw, recall)
     commit = raw.get(start)

@@ -1,6 +1,6 @@
 """Names of files that are not UTF-8 text.
 
-Git keeps a name as bytes. Above this room a name is text, in which `U+FFFD` stands for bytes that are not
+Git keeps a name as bytes. Above this room a name is text, in which `U+FFFD` replaces bytes that are not
 UTF-8. So such a file is shown, served and deleted by that text. Two names that differ only in such bytes look
 the same; the first one is meant.
 """

@@ -15,7 +15,7 @@ SEGMENTS_MAX = 256
 _GIT_FOLDER = re.compile(r"^(\.git|git~\d+)[ .]*(:.*)?$", re.IGNORECASE)
 # https://git-scm.com/docs/git-check-ref-format
 _REF_FORBIDDEN = re.compile(
-    # U+FFFD stands for bytes that are not UTF-8.
+    # U+FFFD replaces bytes that are not UTF-8.
     r"[\x00-\x20\x7f~^:?*\[\\\ufffd]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|\.$|/$|^/|^@$|^-"
 )
 

@@ -159,7 +159,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
     def history(self, start: str, *, skip: int = 0) -> Iterator[Commit]:
         """Commits from `start` back, newest first, as `git log` has them; the first `skip` are left out.
 
-        The walk goes as far as it is asked to: other orders need the whole history for the first commit.
+        The walk stops when the caller stops: other orders need the whole history for the first commit.
         """
         return map(self._commit, islice(self.raw.walk(pygit2.Oid(hex=start), SortMode.NONE), skip, None))
 

@@ -33,8 +33,8 @@ CHUNK_BYTES = 64 * 1024
 LINE_BYTES_MAX = 0xFFFF
 # Output of git besides the pack: progress, and the results for refs; at most so many bytes.
 REPORT_BYTES_MAX = 4 * 1024 * 1024
-# A few bytes of a pack can stand for gigabytes. So git ends when it would hold a larger object, and when a
-# push takes more processor time than this and a second for each MiB that was sent.
+# A few bytes of a pack can expand to gigabytes. So git ends if it would allocate memory for a larger object,
+# or if a push takes more processor time than this plus a second for each MiB sent.
 ALLOCATION_BYTES_MIN = 512 * 1024 * 1024
 PUSH_SECONDS_MIN = 60
 PROTOCOL = re.compile(r"[a-z0-9]+=[a-z0-9]+(?::[a-z0-9]+=[a-z0-9]+){0,7}")
@@ -62,8 +62,8 @@ while IFS= read -r line; do
 done <&3
 exit 1
 """
-# Old histories hold these; they harm nobody, and refusing them would only lock people out. Of `badFilemode`
-# the hub refuses what nobody could read (`hub/revisions/pushes.py`).
+# Old histories have these. They are harmless, and refusing them would only keep such repositories out. Of
+# `badFilemode` the hub refuses what nobody could read (`hub/revisions/pushes.py`).
 TOLERATED = (
     "missingSpaceBeforeDate",
     "missingSpaceBeforeEmail",
@@ -135,12 +135,12 @@ def upload_pack(storage: str, request: BinaryIO, *, protocol: str) -> Iterator[b
 def receive_pack(
     storage: str, request: BinaryIO, *, protocol: str, decide: Decide, record: Record
 ) -> Iterator[bytes]:
-    """Take in a push; what git answers to it is streamed.
+    """Receive a push; git's answer is streamed.
 
-    `decide` is asked once before any ref moves and gives reasons to refuse, each a line for people;
-    none means yes. `record` is called with the refs that have moved. Only then does the client learn
-    that they have: what git says after the decision is held back until `record` returns. A pack that costs
-    more memory or processor time than its size allows is refused by git itself.
+    `decide` is called once before any ref moves and returns reasons to refuse, each a line for people; none
+    means yes. `record` is called with the refs that have moved. Only then does the client learn that they
+    have: what git says after the decision is held back until `record` returns. A pack that costs more memory
+    or processor time than its size allows is refused by git itself.
     """
     seconds = PUSH_SECONDS_MIN + os.fstat(request.fileno()).st_size // 2**20
     with _pipes() as (folder, ask, answer):

@@ -18,7 +18,7 @@ Blob = tuple[str, int]
 # By name, each entry as the tree object holds it: `mode SP name NUL`, then 20 bytes of an id.
 Entries = dict[bytes, bytes]
 FOLDERS_MAX = 10_000
-# So many trees are written one by one, each with a sync of its own; more become a pack.
+# So many trees are written one by one, each with a sync of its own; if there are more, they become a pack.
 LOOSE_MAX = 16
 # Objects in memory that wait to be written.
 HELD_BYTES_MAX = 32 << 20

@@ -155,7 +155,7 @@ def _width(groups: tuple[tuple[_Segment, ...], ...]) -> int:
 
 
 def _groups(text: bytes, *, crosses: bool) -> tuple[tuple[_Segment, ...], ...] | None:
-    """The segments, divided where `**` stands for any number of folders (only where it `crosses`)."""
+    """The segments, divided where `**` matches any number of folders (only if it `crosses`)."""
     groups: list[list[_Segment]] = [[]]
     runs: list[bytes] = [b""]
     lengths = [0]

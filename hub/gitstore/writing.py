@@ -1,7 +1,7 @@
 """Writing one bare repository: blobs, trees, commits, refs.
 
-Objects are written first and are harmless alone; only `move_ref` changes what anybody sees, and it
-is a compare-and-swap.
+Objects are written first and are harmless alone; only `move_ref` makes a change visible, and it is a
+compare-and-swap.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from foundation.errors import Denied, Invalid, NotFound
 
 
 class ObjectNotFound(NotFound):
-    """Not stored, or not linked to the repository it was asked of: the two cannot be told apart."""
+    """Not stored, or not linked to the repository: the caller cannot tell the two apart."""
 
     code = "object_not_found"
     message = _("This repository has no LFS object {oid}.")

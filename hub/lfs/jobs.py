@@ -1,4 +1,4 @@
-"""Collecting what nobody uses: abandoned uploads, unused links, unlinked objects, stray bytes."""
+"""Jobs that delete unused data: abandoned uploads, unused links, unlinked objects, stray bytes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def convert(*, now: datetime, limit: int = CONVERTED_AT_ONCE) -> int:
             with selectors.open_object(stored) as reader:
                 file = packing.pack(reader.read, sha256=stored.oid, now=now)
         except Refusal:
-            logger.exception("Object %s could not be cut into chunks.", stored.oid)
+            logger.exception("lfs_conversion_failed oid=%s", stored.oid)
             continue
         with transaction.atomic(durable=True):
             held = LfsObject.objects.select_for_update().filter(pk=stored.pk, xet_file=None).first()
@@ -103,7 +103,7 @@ def convert(*, now: datetime, limit: int = CONVERTED_AT_ONCE) -> int:
 
 
 def discard_uploads(*, before: datetime) -> int:
-    """Forget uploads that nobody finished."""
+    """Delete uploads that were not finished."""
     store = get_store()
     count = 0
     for upload in LfsUpload.objects.filter(created_at__lt=before).iterator():

@@ -128,7 +128,7 @@ def link_received(
 def unlink(repository: LockedRepository, oids: Iterable[str]) -> int:
     """Take objects away from a repository; return the bytes this frees in it.
 
-    The bytes themselves go when nobody links them any more and the grace period is over.
+    The bytes are deleted when no repository links them and the grace period is over.
     """
     freed = 0
     for batch in batches(sorted(set(oids))):

@@ -91,8 +91,8 @@ def upload_key() -> str:
 class LfsUpload(models.Model):
     """An upload that the store receives: in parts, or whole at a URL of its own.
 
-    The bytes gather under `staging_key` and become an object when they hash to the oid.
-    `store_upload_id` is empty when the bytes come whole.
+    The bytes are written to `staging_key` and become an object when they hash to the oid. `store_upload_id`
+    is empty when the bytes come whole.
     """
 
     id = models.CharField(max_length=32, primary_key=True, default=upload_key)

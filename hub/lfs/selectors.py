@@ -18,7 +18,8 @@ from hub.xet.selectors import Usage
 
 
 def get_object(*, repository_id: int, oid: str) -> LfsObject:
-    """The object, if this repository may use it. Whether the actor may read the repository is asked before.
+    """The object, if this repository may use it. The caller has checked that the actor may read the
+    repository.
 
     Raises: ObjectNotFound.
     """

@@ -158,11 +158,11 @@ def _slot(actor: Principal, repository: Repository, wanted: Wanted, *, parts_max
 def _upload(
     actor: Principal, repository: Repository, wanted: Wanted, *, parts_max: int, now: datetime
 ) -> LfsUpload:
-    """Go on with the user's upload of this object to the repository, or begin one.
+    """Continue the user's upload of this object to the repository, or begin one.
 
-    Nobody goes on with another's: everybody who reads a public repository may propose, so a stranger could
-    spoil its parts, or have them thrown away by naming another size. Of two requests of one user that begin
-    at the same moment, both get the row that was first; the other's store upload is swept.
+    A user cannot continue another user's upload: everybody who reads a public repository may propose, so a
+    stranger could otherwise damage its parts, or discard them by naming another size. If one user begins two
+    at the same moment, both requests get the first row; the store upload of the other is deleted later.
     """
     store, in_parts = get_store(), bool(parts_max)
     own = LfsUpload.objects.filter(repository=repository, user=actor.user, oid=wanted.oid)

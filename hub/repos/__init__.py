@@ -1,1 +1,1 @@
-"""The repository record, its names and who may do what with it."""
+"""The repository record, its names and its permissions."""

@@ -1,4 +1,4 @@
-"""Repositories for operators: closing one, and seeing who may use it."""
+"""Repositories for operators: disabling one, and listing its users."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def handle_access_request(
 
 
 def grant_access(*, actor: Principal, repository: Repository, user: User, now: datetime) -> AccessRequest:
-    """Let a user in who has not asked.
+    """Grant access to a user without a request.
 
     Raises: RepositoryDenied, NotGated, AccessRequestHandled when the user is in already.
     """

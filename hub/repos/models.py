@@ -1,4 +1,4 @@
-"""The repository record: what exists under which name, and who may use it."""
+"""The repository record: its names, state and permissions."""
 
 from __future__ import annotations
 

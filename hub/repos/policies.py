@@ -131,10 +131,11 @@ def require_propose(actor: Principal, repository: Repository) -> None:
 
 
 def require_bring(actor: Principal, repository: Repository) -> None:
-    """May bring large objects: who writes, and who may propose a commit that names them.
+    """Check that the actor may upload large objects: with write access, or to propose a commit that refers to
+    them.
 
-    The request for it does not say which; what no commit comes to name is collected.
-    Raises: what `require_propose` raises.
+    The request does not say for which commit; objects that no commit refers to are deleted later. Raises:
+    what `require_propose` raises.
     """
     if not can_write(actor, repository):
         require_propose(actor, repository)

@@ -35,9 +35,9 @@ _by_id, _by_id_with_facts = (
 def get_repository(*, actor: Principal, kind: str, repo_id: str, with_facts: bool = True) -> Repository:
     """The repository under this id, in any letter case, or under an id it had before.
 
-    Compare `full_name` with what was asked to see whether it has moved. `with_facts`: load the facts in the
-    same query. They hold the card and the list of all files, which who serves a file has no use for.
-    Raises: RepositoryNotFound for the missing and the hidden alike.
+    If `full_name` differs from the requested id, the repository has moved. `with_facts`: load the facts in
+    the same query. They hold the card and the list of all files, which serving a file does not need. Raises:
+    RepositoryNotFound for the missing and the hidden alike.
     """
     repository = find_repository(kind=kind, repo_id=repo_id, with_facts=with_facts)
     if repository is None or not policies.can_see(actor, repository):

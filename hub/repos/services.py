@@ -38,7 +38,7 @@ BRANCH_CHARS_MAX = 200
 
 
 def git_author(actor: Principal) -> gitstore.Author:
-    """Whom a commit made through a door names. Addresses of people are not published."""
+    """The author of a commit that is made through the hub. Real e-mail addresses are not published."""
     name = actor.name or "Model Bazaar"
     return gitstore.Author(name=name, email=f"{name}@users.noreply.localhost")
 

@@ -205,9 +205,9 @@ def _fill(
 
 
 class AttributesAt:
-    """The attributes of one commit, read folder by folder as paths are asked about.
+    """The attributes of one commit, read folder by folder as paths are looked up.
 
-    Made for one request: it counts all its work in one budget. `commit` None stands for a new repository.
+    Made for one request: it counts all its work in one budget. `commit` None means a new repository.
     """
 
     def __init__(self, git: GitRepository, commit: str | None, budget: Budget | None = None) -> None:

@@ -75,7 +75,7 @@ def read_facts(repository: Repository, commit: str) -> Facts:
 class FactsReader:
     """Reads the facts of one commit after another of a repository.
 
-    The index is asked once, at the first; from then on a commit costs what differs from the one before.
+    The index is read once, for the first commit; each further commit costs only its differences.
     """
 
     def __init__(self, repository: Repository) -> None:

@@ -1,4 +1,4 @@
-"""Steps of a `git push`: who may push at all, and whether what came may be let in."""
+"""Steps of a `git push`: permission to push, and checks of its content."""
 
 from __future__ import annotations
 

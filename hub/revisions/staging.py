@@ -1,7 +1,7 @@
-"""Brings the bytes of a coming commit to where they belong, before anybody takes a lock.
+"""Stores the bytes of a coming commit, before any lock is taken.
 
-What is staged and never committed is harmless: loose blobs that `git gc` drops, large objects that
-the collection of unlinked ones drops.
+Bytes that are staged and never committed are harmless: `git gc` deletes loose blobs, and the collection of
+unlinked objects deletes large ones.
 """
 
 from __future__ import annotations

@@ -404,7 +404,9 @@ def _facets_name(kind: str) -> str:
 
 
 def slow_facets() -> list[str]:
-    """The kinds whose counts are remembered and took so long that nobody should wait for them again."""
+    """The kinds whose counts took so long that requests must not wait for them; they are computed in the
+    background.
+    """
     kept = {kind: cache.get(_facets_name(kind)) for kind in Kind.values}
     return [kind for kind, found in kept.items() if found is not None and found[1] >= SLOW_SECONDS]
 

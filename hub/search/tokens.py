@@ -35,7 +35,7 @@ class Word:
     is_prefix: bool = False
 
 
-# One thing that was asked for: any of these, each being all of its words.
+# One requested alternative: all of these words.
 Term = tuple[tuple[Word, ...], ...]
 
 

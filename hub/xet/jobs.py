@@ -107,7 +107,7 @@ def _drop_files(now: datetime) -> int:
                 list(XetFile.objects.select_for_update().filter(pk=pk).values_list("pk"))
                 count += bool(_unused_files(now).filter(pk=pk).delete()[0])
         except ProtectedError:
-            # An object that nobody links has it still; its own grace period is not over.
+            # An unlinked object still uses it until the object's own grace period is over.
             continue
     return count
 

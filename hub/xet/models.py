@@ -77,7 +77,7 @@ def xorb_key(name: str) -> str:
 
 
 class XorbSender(models.Model):
-    """A user who has sent the whole of a xorb, and may therefore name it in shards."""
+    """A user who has uploaded the whole of a xorb, and may therefore refer to it in shards."""
 
     xorb = models.ForeignKey(Xorb, on_delete=models.CASCADE, related_name="senders")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -142,7 +142,7 @@ class XetTerm(models.Model):
 
 
 class XetFileLink(models.Model):
-    """A repository into which a file was brought: who may read the repository may use the file."""
+    """A repository into which a file was brought: users who may read the repository may use the file."""
 
     file = models.ForeignKey(XetFile, on_delete=models.CASCADE, related_name="links")
     repository = models.ForeignKey("repos.Repository", on_delete=models.CASCADE, related_name="+")

@@ -183,7 +183,7 @@ class ChunkReader:
 def read_runs(runs: Iterable[Run], layouts: Layouts) -> Iterator[Bytes]:
     """The chunks of whole runs one after another, before there is a file row for them. As `read`.
 
-    Each is good until the next one is asked for.
+    Each is valid until the next one is read.
     """
     return chain.from_iterable(_fetched(pieces_of_runs(runs, layouts)))
 
@@ -221,7 +221,7 @@ def fetch(piece: Piece, buffer: Buffer) -> list[Bytes]:
 
 def mark_damaged(name: str) -> None:
     """Keep a xorb from being named or trusted again; sent anew, its bytes are replaced."""
-    logger.error("Xorb %s is damaged.", name)
+    logger.error("xorb_damaged xorb=%s", name)
     Xorb.objects.usable().filter(pk=name).update(state=Xorb.State.DAMAGED, state_since=Now())
 
 
@@ -288,7 +288,7 @@ def _pieces_of(run: Run, layout: Layout, skip: int, left: int | None) -> Iterato
 def _fetched(pieces: Iterable[Piece]) -> Iterator[list[Bytes]]:
     """Fetch ahead in threads, so that store, decompression and reader work at the same time.
 
-    The chunks of a piece may be overwritten once the next piece is asked for.
+    The chunks of a piece may be overwritten when the next piece is read.
     """
     source = iter(pieces)
     ahead = list(islice(source, 2))

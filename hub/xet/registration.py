@@ -85,7 +85,7 @@ def record_xorb(name: str, layout: Layout, *, now: datetime) -> Xorb:
 
 
 def record_sender(xorb: Xorb, actor: Principal) -> bool:
-    """Remember that the actor has had all bytes of a xorb; whether that is news."""
+    """Record that the actor has uploaded all bytes of a xorb; returns true the first time."""
     return actor.user is not None and XorbSender.objects.get_or_create(xorb=xorb, user=actor.user)[1]
 
 
@@ -247,7 +247,7 @@ def adopt_layout(name: str, layout: Layout, *, now: datetime) -> None:
 
 
 def link_files(files: Iterable[int], repository_id: int) -> None:
-    """Let those who may read the repository use the files (by primary key)."""
+    """Let users who may read the repository use the files (by primary key)."""
     for batch in batches(files):
         XetFileLink.objects.bulk_create(
             [XetFileLink(file_id=file, repository_id=repository_id) for file in batch], ignore_conflicts=True
@@ -255,7 +255,7 @@ def link_files(files: Iterable[int], repository_id: int) -> None:
 
 
 def unlink_files(files: Iterable[int], repository_id: int) -> None:
-    """Take files away from a repository; collection removes what nobody has."""
+    """Remove files from a repository; collection deletes those without a repository."""
     for batch in batches(files):
         XetFileLink.objects.filter(file__in=batch, repository_id=repository_id).delete()
 

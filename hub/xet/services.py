@@ -119,10 +119,10 @@ def _verify(
 
 
 def answer_chunk_query(*, actor: Principal, chunk: str, now: datetime) -> bytes:
-    """A shard that names what the actor may use instead of sending it again. Raises ChunkNotFound.
+    """A shard with chunks that the actor may use instead of uploading them again. Raises ChunkNotFound.
 
-    Chunk names in it are blinded with a key of its own: only who has a chunk recognizes it. The xorbs
-    are kept for longer than the answer may be used.
+    Its chunk hashes are blinded with a key of its own: only a client that has a chunk recognizes it. The
+    xorbs are kept for longer than the answer may be used.
     """
     found = selectors.neighbours_of_chunk(actor=actor, chunk=chunk)
     with transaction.atomic(durable=True):

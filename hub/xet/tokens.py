@@ -1,7 +1,7 @@
 """Short-lived access to the Xet store: signed, bound to one repository, one user and read or write.
 
-The token is a claim, not a permission: who may do what is asked again at every call, so that a
-revoked membership or access token ends what was begun with it.
+The token is a claim, not a permission: permissions are checked again at every call, so a revoked membership
+or access token also ends its uploads and downloads.
 """
 
 from __future__ import annotations

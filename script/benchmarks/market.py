@@ -23,7 +23,7 @@ from typing import Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.test")
-os.environ.setdefault("BAZAAR_LOG_LEVEL", "ERROR")  # without Redis nobody hears of news, and that is said
+os.environ.setdefault("BAZAAR_LOG_LEVEL", "ERROR")  # without Redis no event is published, and that is logged
 
 import django
 

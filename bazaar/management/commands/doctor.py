@@ -1,4 +1,4 @@
-"""`manage.py doctor`: check every dependency and setting, and say how to mend what is wrong."""
+"""`manage.py doctor`: check every dependency and setting, and say how to repair what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from compute_market.leases import processes
 
 class Command(BaseCommand):
     help = "Check every dependency and setting, and say how to mend what is wrong."
-    # They are what this command reports on; failing before it starts would help nobody.
+    # The command reports on these itself, so it must start even if they fail.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

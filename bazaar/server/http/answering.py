@@ -22,7 +22,7 @@ from bazaar.server.http.taken import TakenConnection
 log = logging.getLogger(__name__)
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-# The client is gone: nobody is told anything, and it is nobody's fault.
+# The client has disconnected: there is nobody to answer, and nothing to log.
 _GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT})
 
 
@@ -57,11 +57,12 @@ class Answering:
                 if request.failure is not None:
                     self._say(response, request.failure.status, request.failure.reason)
             else:
-                log.exception("A response could not be sent.")
+                log.exception("response_failed")
                 self._say(response, HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed.")
         except BaseException:
-            # Also what is meant to end a thread: without an answer the connection would stay for ever.
-            log.exception("A request could not be answered.")
+            # This includes exceptions that are meant to end a thread: without a response the connection would
+            # stay open.
+            log.exception("request_failed")
             self._say(response, HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed.")
         if not response.is_handed_over and not connection.is_taken:
             self.give_back(connection, keeps_alive=response.settled())

@@ -62,7 +62,7 @@ else:
             self._kqueue.control([select.kevent(number, kind, flags)], 0)
 
         def forget(self, number: int) -> None:
-            """Nothing: what was reported is forgotten, and nothing else is asked about here."""
+            """Do nothing: the events were reported and forgotten, and nothing else is polled here."""
 
         def wait(self, seconds: float) -> Iterator[int]:
             return (event.ident for event in self._kqueue.control(None, 256, seconds))

@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 0.002
 
 
 class _Worker:
-    """One thread: what it is to do, and whether it counts as a transfer."""
+    """One thread: its current job, and if it counts as a transfer."""
 
     def __init__(self, task: Task, *, is_transfer: bool) -> None:
         self.task: Task | None = task

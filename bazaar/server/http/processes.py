@@ -37,7 +37,7 @@ class Board:
             self.clear(number)
 
     def clear(self, number: int) -> None:
-        """Note that the process is not there (yet): nobody waits for it to accept."""
+        """Record that the process does not accept connections (yet), so that others do not wait for it."""
         self._memory[number * 2] = time.monotonic()
         self._memory[number * 2 + 1] = _ABSENT
 
@@ -159,14 +159,14 @@ class Processes:
             self.hooks.ended(process)
             if not self._is_stopping:
                 code = os.waitstatus_to_exitcode(status)
-                log.warning("Web process %s ended with code %s; starting another.", process, code)
+                log.warning("web_process_restarted process=%s exit_code=%s", process, code)
             is_quick = time.monotonic() - child.started_at < QUICK_END_SECONDS
             self._due[child.number] = time.monotonic() + (QUICK_END_SECONDS if is_quick else 0.0)
 
     def _replace_silent(self) -> None:
         for process, child in self._children.items():
             if time.monotonic() - self.board.seen_at(child.number) > SILENT_SECONDS_MAX:
-                log.error("Web process %s has not answered for %s s: ending it.", process, SILENT_SECONDS_MAX)
+                log.error("web_process_killed process=%s silent_seconds=%s", process, SILENT_SECONDS_MAX)
                 self.board.clear(child.number)
                 os.kill(process, signal.SIGKILL)
 
@@ -203,7 +203,7 @@ def _serve(make_server: Callable[[Seat], Server], seat: Seat, hooks: Hooks) -> N
         hooks.finish()
         code = 0
     except BaseException:
-        log.exception("A web process failed.")
+        log.exception("web_process_failed")
     finally:
         # Not by sys.exit: what the parent would clean up is the parent's.
         logging.shutdown()

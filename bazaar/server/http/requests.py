@@ -12,8 +12,8 @@ from bazaar.server.http.heads import BadRequest, Head
 
 # Bytes read ahead for small reads and lines; larger reads go straight into the caller's buffer.
 AHEAD_BYTES = 64 * 1024
-# A chunk has two lines of coding. The loop reads so many of a body, and the view's thread those that follow:
-# bodies of tiny chunks hold up nobody else.
+# A chunk has two lines of coding. The loop reads so many lines of a body, and the view's thread the rest, so
+# bodies of tiny chunks delay no other client.
 LOOP_LINES_MAX = 4096
 
 

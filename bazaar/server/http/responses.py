@@ -1,4 +1,4 @@
-"""A response: its head, how its length is told, and its way to the client."""
+"""A response: its head, its framing, and how it is sent to the client."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Response:
         """The head, with the headers that are the server's. Raises: ResponseError."""
         head = self.request.head
         if failure := self.request.failure:
-            # The application may have taken a cut body for a fault of its own.
+            # The application may have reported a cut body as an error of its own.
             raise failure
         if self._status[:3] in {"204", "304"}:
             self._headers = [
@@ -164,7 +164,7 @@ class Response:
             self._is_chunked = head.version == "1.1"
             self.keeps_alive = self.keeps_alive and self._is_chunked
         if not self.request.settle(self.connection.buffer):
-            # The client may still be sending its body: nobody knows when the next request begins.
+            # The client may still be sending its body, so the start of the next request is unknown.
             self.keeps_alive = False
         lines = [f"HTTP/1.1 {self._status}", *[f"{name}: {value}" for name, value in self._headers]]
         lines.append(f"Date: {_now()}")

@@ -54,7 +54,7 @@ class NoPeers:
 
 
 class Server:
-    """Serves a WSGI application on a listening socket until it is told to stop."""
+    """Serves a WSGI application on a listening socket until it is stopped."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Server:
         self._wake()
 
     def run(self) -> None:
-        """Serve. Returns once the server was told to stop and all has been answered, or time is up."""
+        """Serve. Returns after a stop, when all requests are answered or the time for that is over."""
         self._poller.arm(self.listener.fileno(), is_new=True)
         self._poller.arm(self._wake_read.fileno(), is_new=True)
         swept = 0.0
@@ -144,7 +144,7 @@ class Server:
             except OSError as error:
                 if error.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
                     raise
-                log.warning("No connection can be accepted: %s.", error.strerror)
+                log.warning("accept_failed error=%s", error.strerror)
                 self._make_room()
                 break
             self._begin(connected, address[0] if isinstance(address, tuple) else "")
@@ -189,7 +189,7 @@ class Server:
     # ---- requests ----------------------------------------------------------------------------------
 
     def _receive(self, connection: Connection) -> None:
-        """Take what has come. The connection is not armed: nobody else has it."""
+        """Read the received bytes. The connection is not polled meanwhile, so this thread alone uses it."""
         try:
             data = connection.socket.recv(RECEIVE_BYTES)
         except BlockingIOError:

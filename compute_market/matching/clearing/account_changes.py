@@ -1,4 +1,4 @@
-"""What a batch changed for each account, as the events of its owner's stream have it.
+"""The changes of a batch for each account, in the form of the events of its owner's stream.
 
 Events are kept as JSON arrays, whose places are the fields of these types: a new field comes last.
 """

@@ -22,7 +22,7 @@ class LevelKey(NamedTuple):
 
 
 class Level(NamedTuple):
-    """How many GPUs of how many orders rest there."""
+    """The number of GPUs, and of orders, at one level."""
 
     gpus: int
     orders: int
@@ -97,7 +97,7 @@ def _row(key: LevelKey, level: Level) -> LevelRow:
 
 
 def _levels_of(order: Order) -> list[tuple[LevelKey, int]]:
-    """Where an order rests, with its GPUs there."""
+    """The levels at which an order rests, with its GPUs there."""
     product, side, price = order.product, order.side, order.price
     if order.steps is None:
         return [(LevelKey(product, side, price, order.start, order.end), order.open)]

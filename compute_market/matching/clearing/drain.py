@@ -37,7 +37,7 @@ class Claim:
 
 
 def claim(*, shard: int, holder: str) -> Claim | None:
-    """Take a shard nobody else is draining, by the database's clock; None if somebody is."""
+    """Claim a shard, by the database's clock; None if another worker drains it."""
     sql = (
         f"UPDATE {bulk_sql.table_of(Cursor)}"  # noqa: S608 - our own table's name
         f" SET epoch = epoch + 1, holder = %s, held_until = {_later()}"

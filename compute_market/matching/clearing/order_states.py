@@ -47,7 +47,7 @@ class OrderState:
 
     @property
     def hold_micros(self) -> int:
-        """What the open rest of a buy must hold."""
+        """The amount that the open rest of a buy must hold."""
         return quantities.hold_micros(
             gpu_minutes=self.open_gpu_minutes,
             price_micros_per_gpu_hour=self.price_micros_per_gpu_hour,

@@ -27,7 +27,7 @@ class TradeRow(NamedTuple):
 
 
 class OutcomeRow(NamedTuple):
-    """What became of a command that is no new order; `reason` is empty if it was carried out."""
+    """The outcome of a command that is no new order; `reason` is empty if it was carried out."""
 
     sequence: int
     accepted: bool
@@ -42,7 +42,7 @@ class OutboxRow(NamedTuple):
 
 
 class LevelKeyRow(NamedTuple):
-    """What a level is found by."""
+    """The key of a level."""
 
     product_id: int
     side: int

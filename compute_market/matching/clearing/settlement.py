@@ -62,7 +62,7 @@ def commit_batch(
 
 
 class Settlement:
-    """What one batch changes; `commit_batch` has the order of its steps."""
+    """The changes of one batch; `commit_batch` has the order of its steps."""
 
     def __init__(
         self, *, shard_engine: ShardEngine, logged: list[Logged], events: list[e.Event], now: datetime

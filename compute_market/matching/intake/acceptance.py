@@ -99,7 +99,7 @@ class Batch:
         self._refused.append(refused)
 
     def add(self, order: Order, fingerprint: str, reservation: Reservation | None) -> None:
-        """An order with what it is known again by, and the money it holds."""
+        """An order with its client order id and fingerprint, and the money it holds."""
         self._fresh.append(Accepted(order, fingerprint, reservation))
 
     @property
@@ -275,7 +275,7 @@ class Acceptance:
 
     @staticmethod
     def _wants_one_node(request: OrderRequest, listing: Listing) -> bool:
-        """As asked; if nothing was asked, whether the product has nodes as large as the order."""
+        """The requested value; if none was given, true if the product has nodes as large as the order."""
         if request.side == Order.Side.SELL:
             return False
         if request.same_node is not None or request.extends_id is not None:
@@ -325,7 +325,9 @@ def _made(asked: dict[str, Any], **values: Any) -> Order:
 
 
 def _command(order: Order, minute: int, clock: int) -> New:
-    """What the engine is told of an order that was accepted in that minute at that millisecond."""
+    """The command with which the engine gets an order that was accepted in that minute at that
+    millisecond.
+    """
     one_node = ANY_ONE if order.same_node else 0
     if order.extends_id is not None and order.extends is not None:
         one_node = order.extends.node_id

@@ -79,7 +79,7 @@ class GroupCommit(Generic[T, A]):
         try:
             answers = self._work([turn.item for turn in group])
         except Exception as error:  # noqa: BLE001 - each item is tried again alone
-            log.warning("group_commit_failed size=%d, each is tried alone: %r", len(group), error)
+            log.warning("group_commit_failed size=%d retry=one_by_one error=%r", len(group), error)
             return
         for turn, answer in zip(group, answers, strict=True):
             turn.answers = [answer]

@@ -22,7 +22,7 @@ ACCOUNT_MAX = 10_000
 
 
 class OrderMalformed(Invalid):
-    """A body that is no order; what is wrong with it is told anew each time."""
+    """A request body that is not an order. Its errors are computed anew each time."""
 
     code = "invalid"
     message = "The request is malformed."
@@ -49,7 +49,7 @@ REMEMBERED: dict[str, type[Refusal]] = {
 
 
 class Refused(NamedTuple):
-    """An order that was refused: whose, under which id, a digest of what was asked, and why."""
+    """A refused order: its account and id, a digest of its body, and the reason."""
 
     account_id: int
     client_order_id: str

@@ -56,8 +56,8 @@ def place_order(*, actor: Principal, namespace_id: int, request: OrderRequest, n
         if isinstance(bought, Refusal):
             raise bought
         return bought
-    # A sell locks nodes, which would come out of their order in a group; and nobody else can commit what
-    # belongs to a transaction that has begun.
+    # A sell locks nodes, which would break the order of locks in a group; and requests inside a transaction
+    # that has begun cannot be committed by another thread.
     is_alone = request.side == Order.Side.SELL or transaction.get_connection().in_atomic_block
     answer = _accept([wanted])[0] if is_alone else _together.do(wanted)
     if isinstance(answer, Refusal):
@@ -259,10 +259,10 @@ def cancel_all(*, actor: Principal, namespace_id: int, product: str | None = Non
 
 
 def cancel_after(*, actor: Principal, namespace_id: int, seconds: int, now: datetime) -> datetime | None:
-    """End all live orders of a namespace in so many seconds, unless this is asked again before; 0: never.
+    """End all live orders of a namespace in so many seconds, unless this is called again before; 0: never.
 
-    For programs that quote prices: one that stops asking leaves no orders behind. Gives the time.
-    Raises: NotAMember, TradeScopeMissing.
+    For programs that quote prices: if one stops, its orders are cancelled. Returns the time. Raises:
+    NotAMember, TradeScopeMissing.
     """
     policies.require_spend(actor, namespace_id)
     with transaction.atomic(durable=True):

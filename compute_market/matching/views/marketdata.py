@@ -265,7 +265,7 @@ _newest_news = CompiledQuery(
 
 
 def last_news(product: Product) -> int:
-    """The number of the newest news of a product: a stream that begins after it misses nothing."""
+    """The number of a product's newest event: a stream that begins after it misses nothing."""
     newest = _newest_news.first(shard=product.shard_id, topic=news.topic_of(product.pk))
     return newest.sequence if newest else 0
 

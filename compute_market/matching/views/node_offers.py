@@ -26,7 +26,7 @@ OFFERS_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """GPUs to be had over [start, end) at a price; `node` 0 stands for nodes of any number together."""
+    """GPUs available over [start, end) at a price; `node` 0: several nodes together."""
 
     node: int
     price_micros_per_gpu_hour: int

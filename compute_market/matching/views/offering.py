@@ -72,7 +72,7 @@ def offerings(wanted: Sequence[Wanted], *, now: datetime) -> list[list[Offering]
 
 
 def of_quotes(quotes: Sequence[marketdata.Quote], *, now: datetime) -> list[list[Offering]]:
-    """For each quote, who offers what it is made of."""
+    """The suppliers behind each quote."""
     return offerings(
         [Wanted(quote.product.pk, quote.start, quote.end, quote.limit_micros) for quote in quotes], now=now
     )

@@ -85,7 +85,7 @@ def get_order_by_client_id(*, actor: Principal, namespace_id: int, client_order_
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """The newest change that was asked of an order. `accepted` is None until the engine has decided it."""
+    """The newest requested change of an order. `accepted` is None until the engine has decided it."""
 
     price_micros: int
     gpus: int

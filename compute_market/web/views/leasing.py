@@ -166,7 +166,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
 
 
 def _ways_in(request: HttpRequest, lease: Lease, works: list[Work]) -> dict[str, Any]:
-    """How the lease is reached, and which programs can be started in it."""
+    """The addresses of the lease, and the programs that can be started in it."""
     language = get_language() or "en"
     running = next((work for work in works if work.state in Work.OPEN), None)
     host = addresses.host_name_of(request)

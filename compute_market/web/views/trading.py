@@ -117,7 +117,7 @@ def news(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _live(request: HttpRequest, traded: Product, *, now: datetime) -> dict[str, Any]:
     """Prices and the book over the hours that the address names, from the next full hour."""
-    # The number comes first: news between it and the book is told twice rather than never.
+    # The number is read first: an event between it and the book is sent twice rather than never.
     sequence = marketdata.last_news(traded)
     start = now.replace(minute=0, second=0, microsecond=0) + HOUR
     hours = whole_number(request.GET.get("hours")) or HOURS_SHOWN

@@ -1,4 +1,4 @@
-"""Names: who has which, what they say about themselves, and their change."""
+"""Names: their owners, their profiles, and renaming."""
 
 from __future__ import annotations
 

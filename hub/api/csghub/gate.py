@@ -14,7 +14,7 @@ def gate_first(view: View) -> View:
     """A repository's info for OpenCSG's client, which reads the list of files from it.
 
     Without that list it stops with an error of its own, so a caller who may not read the files is refused
-    here already. The view's other arguments are passed on.
+    before. The view's other arguments are passed on.
     """
 
     def gated(request: HttpRequest, kind: str, repo_id: str, **more: str) -> HttpResponseBase:

@@ -19,7 +19,7 @@ def route(render: Render, **methods: View) -> View:
 
 def signed_route(render: Render, **methods: View) -> View:
     """The view of an address whose signature is the permission. It reads no credentials, although tools send
-    theirs; the call that returned the address was counted.
+    some; the call that returned the address was counted.
     """
     return by_method(methods, render=render, not_allowed=_not_allowed)
 

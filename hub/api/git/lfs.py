@@ -21,7 +21,7 @@ from hub.xet.tokens import find_write_token
 
 
 def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    """How to upload or download each object."""
+    """The action for each object: to upload it, or to download it."""
     found = repository(request, kind, repo_id)
     bodies.allow(request, bodies.READER_BYTES_MAX)
     asked = parse.batch(request)

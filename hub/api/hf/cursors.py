@@ -37,7 +37,7 @@ def read(cursor: str | None, *, size: int) -> Start:
 
     This hub's cursor is the number of entries before the page. text-generation-webui makes its own, as
     huggingface.co makes them: base64 of (base64 of `{"file_name": "last one seen"}`, a colon, the page size).
-    Raises: Invalid for any other; a first page in its place would make such a client ask for ever.
+    Raises: Invalid for any other; with a first page in its place such a client would never stop.
     """
     if not cursor:
         return Start(size)

@@ -74,9 +74,10 @@ class ExpandRefused(Invalid):
 
 
 class Info:
-    """One repository's info, each property made only when it is asked for.
+    """One repository's info; each property is computed only if it is requested.
 
-    `can_fetch`: whether the caller may fetch the files; without it what lists or quotes files is left out.
+    `can_fetch`: whether the caller may fetch the files; otherwise fields that list or quote files are left
+    out.
     """
 
     def __init__(

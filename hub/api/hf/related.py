@@ -12,7 +12,7 @@ from hub.revisions import lineage
 def add(
     rows: Sequence[dict[str, Any]], fields: Collection[str], *, actor: Principal, tags: Sequence[list[str]]
 ) -> None:
-    """Add to each row what is asked for of baseModels, childrenModelCount and spaces."""
+    """Add baseModels, childrenModelCount and spaces to each row, as requested."""
     ids = [row["id"] for row in rows]
     if "baseModels" in fields:
         for row, its_tags in zip(rows, tags, strict=True):

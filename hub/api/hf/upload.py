@@ -80,7 +80,7 @@ def _offered(asked: Any) -> OfferedFile:
 
 def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    # Refused before the body is read: nobody waits for 100 MB to be told "no".
+    # Refused before the body is read, so that the client need not send 100 MB first.
     _require_push(request, found, revision)
     new = read_commit(request, found, revision)
     if boolean(request, "create_pr"):

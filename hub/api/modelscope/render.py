@@ -119,8 +119,8 @@ def _file(entry: Entry, digest: str, revision: str, last: Commit) -> dict[str, A
 
 
 def sha256_of(found: Repository, entry: Entry) -> str:
-    """The SHA-256 of a file's content. Git identifies small files by another hash, so theirs are computed,
-    once each.
+    """The SHA-256 of a file's content. Git identifies small files by another hash, so their SHA-256 is
+    computed, once each.
     """
     return entry.pointer.oid if entry.pointer else _blob_sha256(found.storage, entry.oid)
 

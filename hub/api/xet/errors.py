@@ -12,7 +12,7 @@ from hub.api.refusals import say_when_to_return
 # Clients try again after 429 and 5xx, and end at any other 4xx; after 401 they fetch a new token.
 STATUSES = {
     "range_beyond_end": 416,
-    # No retry mends a damaged xorb.
+    # A retry does not repair a damaged xorb.
     "xorb_damaged": 410,
     "blob_missing": 410,
 }

@@ -67,7 +67,9 @@ class Watch(models.Model):
 
 
 class Notification(models.Model):
-    """One user is told of one discussion; it comes back as unread when something new happens there."""
+    """A notification of one user about one discussion; it becomes unread again when something new happens
+    there.
+    """
 
     class Reason(models.TextChoices):
         """Why it was sent; the first that fits is kept."""

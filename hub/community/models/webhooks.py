@@ -80,8 +80,8 @@ class Delivery(models.Model):
     payload = models.JSONField()
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    # While waiting: not before this moment. A worker that takes the row pushes it beyond the time a call
-    # can take, so nobody else takes it meanwhile, and a worker's death only delays it.
+    # While waiting: not before this moment. A worker that takes the row pushes it beyond the time a call can
+    # take, so no other worker takes it meanwhile, and a worker's death only delays it.
     due_at = models.DateTimeField()
     claim = models.CharField(
         max_length=KEY_CHARS, blank=True, help_text="The token of the worker that calls."

@@ -196,7 +196,7 @@ def record_commit(
 
 
 def lock_discussion(discussion: Discussion) -> LockedDiscussion:
-    """Step: the row as it is now, nobody else's until the transaction ends. Raises: DeletedMeanwhile."""
+    """Step: lock the row and read it anew. Raises: DeletedMeanwhile."""
     locked = Discussion.objects.select_for_update(of=("self",)).with_people()
     return LockedDiscussion(held_row(locked.filter(pk=discussion.pk)))
 

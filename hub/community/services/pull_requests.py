@@ -141,7 +141,7 @@ def commit_as_pull_request(
 
 
 def _withdraw(pull_request: Discussion) -> None:
-    """Undo an opening that nobody has been told of."""
+    """Undo the creation of a pull request that was not announced yet."""
     revisions.git_of(pull_request.repository).delete_ref(pull_request.ref)
     with transaction.atomic(durable=True):
         pull_request.delete()

@@ -120,7 +120,8 @@ def _require_watched(watched: Sequence[tuple[str, str]]) -> None:
 
 
 def set_enabled(*, actor: Principal, webhook: Webhook, is_enabled: bool, now: datetime) -> Webhook:
-    """Disabled, it is told nothing; what waits is dropped. Enabled again, its past failures are forgiven.
+    """A disabled webhook gets no calls, and its waiting calls are dropped. If it is enabled again, its
+    failure count starts anew.
 
     Raises: Unauthenticated, Denied, WebhookNotFound.
     """

@@ -111,7 +111,7 @@ def duplicate(
 ) -> Repository:
     """Copy a repository, with its history and its gate, under another id.
 
-    Its large objects are shared, not copied. Nobody but the new owner is let through the copy's gate.
+    Its large objects are shared, not copied. Only the new owner has access through the copy's gate.
 
     Raises: RepositoryGated, NamespaceDenied, NameRefused, RepositoryExists, quotas' refusals.
     """

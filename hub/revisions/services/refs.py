@@ -83,8 +83,8 @@ def create_tag(
 ) -> str:
     """Tag a revision, annotated when there is a message; return the commit id.
 
-    A missing revision is told before a bad name: clients look for it.
-    Raises: RepositoryDenied, RevisionNotFound, InvalidRefName, RefExists.
+    A missing revision is reported before a bad name, because clients look for it. Raises: RepositoryDenied,
+    RevisionNotFound, InvalidRefName, RefExists.
     """
     policies.require_write(actor, repository)
     commit = selectors.resolve(repository, revision)

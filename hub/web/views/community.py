@@ -116,7 +116,7 @@ def _proposal(repo_page: RepositoryPage, discussion: Discussion) -> dict[str, An
 
 
 def _require_act(request: HttpRequest, repo_page: RepositoryPage, discussion: Discussion) -> None:
-    """Refuse who may not do what the pressed button says, before the form is checked."""
+    """Refuse a user without the permission for the pressed button, before the form is checked."""
     act = request.POST.get("act", "comment")
     if act == "merge":
         repos.require_write(repo_page.actor, repo_page.repository)

@@ -137,7 +137,9 @@ def _commit(repo_page: RepositoryPage, revision: str, asked: NewCommit, *, is_pr
 
 @repository_page
 def edit(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: str = "") -> HttpResponse:
-    """Write a text file. Who may not commit proposes; a branch that moved meanwhile is told so."""
+    """Write a text file. A user without write access proposes it; if the branch moved meanwhile, the user is
+    told.
+    """
     signed_in(request)
     policies.require_propose(repo_page.actor, repo_page.repository)
     shown, commit = repo_page.revision(revision)

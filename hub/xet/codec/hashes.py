@@ -129,7 +129,7 @@ def range_hash(chunk_hashes: bytes | memoryview) -> bytes:
 
 
 def blinded(value: bytes, key: bytes) -> bytes:
-    """A chunk hash as a deduplication answer shows it: only who has the chunk recognizes it."""
+    """A chunk hash as a deduplication answer shows it: only a client that has the chunk recognizes it."""
     return blake3(value, key=key).digest()
 
 

@@ -43,7 +43,7 @@ def follow(market: Market, *, account: str = "", after: int | None = None) -> It
             for change in _events(market, account=account, after=after):
                 has_begun, failures, after = True, 0, change.number
                 yield change
-            failures += 1  # it ended; a hub that ends every connection at once is not asked for ever
+            failures += 1  # it ended; a hub that ends every connection at once is not called forever
             lost: Exception = ConnectionError("the hub ends the stream at once")
         except urllib.error.HTTPError as error:
             with error:

@@ -1,4 +1,4 @@
-"""Which request gets which fault, and what was asked. Pure: no Django."""
+"""The fault of each request, and the record of requests. No Django."""
 
 from __future__ import annotations
 
@@ -144,9 +144,10 @@ class Book:
         *,
         owners_of: OwnersOf | None = None,
     ) -> tuple[Record, Rule | None]:
-        """Write the request down and give its fault: the first of the rules whose turn it is.
+        """Record the request and return its fault: that of the first rule that applies now.
 
-        `owners_of` tells whose objects a request is about; it is asked if a rule names a repository.
+        `owners_of` returns the repositories of the request's objects; it is called if a rule names a
+        repository.
         """
         names_one = owners_of is not None and any(rule.repository for rule in self.rules)
         owners = owners_of(path, query, headers) if owners_of is not None and names_one else frozenset()

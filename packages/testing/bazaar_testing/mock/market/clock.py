@@ -72,7 +72,7 @@ class Clock:
             self._advance(self._at + by)
 
     def strike(self) -> None:
-        """Run the market's sweeps at this moment, have its machines do what they are asked, and match."""
+        """Run the market's sweeps at this moment, let its machines do their work, and match."""
         with self._moving:
             machines.hear(now=self._at, since=self._struck)
             self._struck = self._at
@@ -89,7 +89,7 @@ class Clock:
                 _do(DRAIN, shard=shard)
 
     def tend(self) -> None:
-        """Have the machines do what they are asked now."""
+        """Let the machines do their pending work."""
         if machines:
             with self._moving:
                 machines.tend(now=self._at)

@@ -103,7 +103,9 @@ class Machines:
             offers.hear(node=node, runners=RUNNERS, now=now)
 
     def tend(self, *, now: datetime) -> None:
-        """Take up leases that begin, start what is asked for, end what has run its time or is to stop."""
+        """Start leases that begin and commands that are requested; end those whose time is over or that must
+        stop.
+        """
         for node in self._awake():
             gpus: dict[int, Sequence[int]] = {}
             for assignment in leases.assignments(node=node, now=now):
