@@ -33,13 +33,13 @@ Read_co = TypeVar("Read_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many rows the pages of one list have: unless the caller says otherwise, and at most."""
+    """The number of rows on the pages of one list: the default, and the most."""
 
     default: int
     most: int
 
     def of(self, asked: int | None) -> int:
-        """What a caller gets who asks for so many; None: who does not say."""
+        """The size of a page for a requested number; None: no number was requested."""
         return max(1, min(self.most, self.default if asked is None else asked))
 
 
@@ -76,7 +76,7 @@ def by_position(rows: Sliceable[Item], *, skip: int, size: int) -> Part[Item]:
 
 
 def skip_of(number: int, size: int) -> int:
-    """How many rows are before a page; pages are numbered from 1."""
+    """The number of rows before a page; pages are numbered from 1."""
     return (number - 1) * size
 
 

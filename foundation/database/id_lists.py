@@ -1,4 +1,4 @@
-"""Whether a column is one of many ids, as one parameter of a query."""
+"""A condition that a column is one of many ids, as one parameter of a query."""
 
 from __future__ import annotations
 

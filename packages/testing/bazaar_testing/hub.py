@@ -254,7 +254,7 @@ class Server:
         self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
-        # Where nothing of the group is left Linux says ProcessLookupError, macOS PermissionError.
+        # If no process of the group is left, Linux raises ProcessLookupError and macOS PermissionError.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -262,7 +262,7 @@ class Server:
 
 
 def _answers(url: str) -> bool:
-    """Whether a hub for tests answers there."""
+    """True if a hub for tests answers there."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
     try:

@@ -1,5 +1,4 @@
-"""What only a test's hub does: faults on demand, a record of requests, a clock to move, and a reset.
+"""The mock mode, for hubs of tests only: faults on demand, a record of requests, a clock to set, and a reset.
 
-For tests only: anybody who reaches `/_mock/` may change everything. Its state is in memory, so one
-process serves.
+Every caller of `/_mock/` may change everything. Its state is in memory, so one process serves.
 """
