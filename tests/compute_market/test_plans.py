@@ -57,7 +57,7 @@ HOT: dict[str, tuple[Callable[[], object], str, str, str]] = {
         "product_id side",
     ),
     "news of a product": (
-        lambda: marketdata.news(Product(pk=1, shard_id=1), after=5, limit=100),
+        lambda: marketdata.news_after(Product(pk=1, shard_id=1), after=5, limit=100),
         "matching_outbox",
         "outbox_once_a_topic",
         "shard_id topic sequence",
