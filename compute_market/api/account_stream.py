@@ -20,7 +20,7 @@ from compute_market.ledger.services import open_account
 from compute_market.matching import quantities
 from compute_market.matching.clearing.account_changes import FillChange, OrderChange
 from compute_market.matching.models import Order
-from compute_market.offers.models import Product
+from compute_market.offers import selectors as offers
 from foundation import credentials
 from foundation.errors import Refusal
 
@@ -108,7 +108,7 @@ def fetch(key: str, after: int, limit: int) -> Sequence[Event]:
     found = account_events.read(int(key), after=after, limit=limit)
     if not found:
         return ()
-    products = dict(Product.objects.values_list("pk", "slug"))
+    products = offers.product_slugs()
     return [_render(event, products) for event in found]
 
 

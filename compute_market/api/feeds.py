@@ -61,7 +61,7 @@ def _render(number: int, told: news.News) -> Event:
 @register("product")
 def fetch(key: str, after: int, limit: int) -> Sequence[Event]:
     """Events of a product, by its primary key, after a number; an unknown one has none."""
-    product = Product.objects.filter(pk=int(key)).first()
+    product = offers.find_product(int(key))
     if product is None:
         return ()
     return [

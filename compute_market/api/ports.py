@@ -15,9 +15,8 @@ from rest_framework.response import Response
 from compute_market.api import problems
 from compute_market.api.agent import AgentView
 from compute_market.api.base import MarketView, StrictInteger, moment
-from compute_market.leases import access, policies, serving
+from compute_market.leases import access, policies, selectors, serving
 from compute_market.leases.errors import TunnelsUnavailable
-from compute_market.leases.models import LeaseTraffic
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 from foundation import addresses, clock
 
@@ -56,8 +55,8 @@ def ssh_row(host: str | None, lease_id: int) -> dict[str, Any] | None:
 
 def traffic_row(lease_id: int) -> dict[str, int]:
     """Bytes towards what runs in the lease and back, and streams, as counted so far."""
-    row = LeaseTraffic.objects.filter(lease=lease_id).first() or LeaseTraffic()
-    return {"bytes_in": row.bytes_in, "bytes_out": row.bytes_out, "streams": row.streams}
+    counted = selectors.traffic_of(lease_id)
+    return {name: getattr(counted, name, 0) for name in ("bytes_in", "bytes_out", "streams")}
 
 
 class Ports(MarketView):

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from compute_market.api.base import MarketView, Moment, anybody, moment
 from compute_market.api.suppliers import supplier_rows
 from compute_market.matching import limits
-from compute_market.matching.models import Level, Order, Trade
+from compute_market.matching.models import Order, Trade
 from compute_market.matching.views import marketdata, offering, overview, selectors
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import CancellationTerm, Product
@@ -111,7 +111,7 @@ def matching_products(query: dict[str, Any]) -> QuerySet[Product]:
     same = {f"{name}__iexact": query[name] for name in EXACT if query.get(name)}
     bounds = {name: query[name] for name in BOUNDS if query.get(name) is not None}
     found = found.filter(**same, **bounds)
-    asks = Level.objects.filter(side=Order.Side.SELL, gpus__gt=0)
+    asks = selectors.open_asks()
     if price := query.get("price__lte"):
         found = found.filter(pk__in=asks.filter(price_micros_per_gpu_hour__lte=price).values("product"))
     if gpus_min := query.get("gpus__gte"):
@@ -162,9 +162,7 @@ class Offers(MarketView):
     def get(self, request: Request) -> Response:
         """Resting asks of the products that a search finds, cheapest first."""
         query = self.read(request.query_params.dict(), Search)
-        levels = Level.objects.filter(
-            product__in=matching_products(query), side=Order.Side.SELL, end__gt=self.now(), gpus__gt=0
-        )
+        levels = selectors.open_asks().filter(product__in=matching_products(query), end__gt=self.now())
         if price := query.get("price__lte"):
             levels = levels.filter(price_micros_per_gpu_hour__lte=price)
         if gpus := query.get("gpus__gte") or _of_spec(query.get("spec") or "any").get("gpus__gte"):

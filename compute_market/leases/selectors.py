@@ -11,7 +11,7 @@ from django.db.models.functions import Least
 
 from compute_market.leases import bindings, policies
 from compute_market.leases.errors import LeaseNotFound, WorkNotFound
-from compute_market.leases.models import JoinedFill, Lease, LeaseQuerySet, LogChunk, Work
+from compute_market.leases.models import JoinedFill, Lease, LeaseQuerySet, LeaseTraffic, LogChunk, Work
 from compute_market.leases.states import State
 from compute_market.ledger import budgets
 from compute_market.offers.models import Node
@@ -148,6 +148,11 @@ def newest_works(*, actor: Principal, leases: Collection[Lease]) -> dict[int, Wo
     newest = Work.objects.filter(lease__in=held).values("lease").annotate(newest=Max("pk")).values("newest")
     found = Work.objects.filter(pk__in=newest).only("lease", "state", "exit_code", "reason")
     return {work.lease_id: work for work in found}
+
+
+def traffic_of(lease_id: int) -> LeaseTraffic | None:
+    """Bytes and streams of a lease, as counted so far; None where nothing was."""
+    return LeaseTraffic.objects.filter(lease=lease_id).first()
 
 
 def read_log(work: Work, *, after: int = 0) -> tuple[str, int]:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from compute_market.ledger import policies
 from compute_market.ledger.errors import AccountNotFound
 from compute_market.ledger.models import Account, Transfer
 from foundation.paging import Size, newest_first
-from hub.interface import Principal
+from hub.interface import Namespace, Principal
 
 SIZE = Size(default=100, most=500)
 
@@ -56,13 +56,32 @@ class StatementLine:
 def get_account(*, actor: Principal, namespace_id: int, kind: str = Account.Kind.MAIN) -> Account:
     """An account that the actor may see; a foreign one is not found.
 
-    Raises: Unauthenticated, AccountNotFound.
+    Raises: Unauthenticated, TradeScopeMissing, AccountNotFound.
     """
-    policies.require_trade_scope(actor)
-    account = Account.objects.filter(namespace_id=namespace_id, kind=kind).first()
-    if account is None or not policies.may_spend(actor, namespace_id):
+    account = find_account(actor=actor, namespace_id=namespace_id, kind=kind)
+    if account is None:
         raise AccountNotFound
     return account
+
+
+def find_account(*, actor: Principal, namespace_id: int, kind: str = Account.Kind.MAIN) -> Account | None:
+    """As `get_account`; None where the account is foreign, or was not opened yet.
+
+    Raises: Unauthenticated, TradeScopeMissing.
+    """
+    policies.require_trade_scope(actor)
+    if not policies.may_spend(actor, namespace_id):
+        return None
+    return Account.objects.filter(namespace_id=namespace_id, kind=kind).first()
+
+
+def readable_namespaces(*, actor: Principal) -> QuerySet[Namespace]:
+    """The namespaces whose accounts the actor may see.
+
+    Raises: Unauthenticated, TradeScopeMissing.
+    """
+    policies.require_trade_scope(actor)
+    return Namespace.objects.filter(pk__in=policies.readable_namespaces(actor))
 
 
 def balances(*, actor: Principal, namespace_id: int) -> list[Balance]:

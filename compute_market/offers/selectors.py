@@ -30,6 +30,16 @@ def get_product(slug: str) -> Product:
     return product
 
 
+def find_product(product_id: int) -> Product | None:
+    """The product with this primary key."""
+    return Product.objects.filter(pk=product_id).first()
+
+
+def product_slugs() -> dict[int, str]:
+    """Primary key → slug of every product."""
+    return dict(Product.objects.values_list("pk", "slug"))
+
+
 NODE_SIZE_DEFAULT = 8
 """What a product without a node is taken to have: as many GPUs as most machines."""
 
@@ -50,11 +60,21 @@ def cancellation_terms(product_ids: Iterable[int], *, at: datetime) -> dict[int,
 
 def get_provider(*, actor: Principal, namespace_id: int) -> Provider:
     """Raises: Unauthenticated, TradeScopeMissing, ProviderNotFound (also for a foreign one)."""
-    policies.require_trade_scope(actor)
-    provider = Provider.objects.select_related("namespace").filter(namespace_id=namespace_id).first()
-    if provider is None or not policies.may_spend(actor, namespace_id):
+    provider = find_provider(actor=actor, namespace_id=namespace_id)
+    if provider is None:
         raise ProviderNotFound
     return provider
+
+
+def find_provider(*, actor: Principal, namespace_id: int) -> Provider | None:
+    """As `get_provider`; None where the namespace is no provider, or a foreign one.
+
+    Raises: Unauthenticated, TradeScopeMissing.
+    """
+    policies.require_trade_scope(actor)
+    if not policies.may_spend(actor, namespace_id):
+        return None
+    return Provider.objects.select_related("namespace").filter(namespace_id=namespace_id).first()
 
 
 def has_demo() -> bool:

@@ -122,6 +122,11 @@ def depth(*, product_id: int) -> QuerySet[Level]:
     return Level.objects.filter(product=product_id)
 
 
+def open_asks() -> QuerySet[Level]:
+    """The levels of all books at which GPUs are offered: public."""
+    return Level.objects.filter(side=Order.Side.SELL, gpus__gt=0)
+
+
 def asks(*, product_id: int, start: datetime, end: datetime, limit: int) -> list[tuple[int, int]]:
     """(price, GPUs) of the offers that a window can be had of, the cheapest first."""
     return _summed(product_id, 'side = -1 AND start <= %s AND "end" >= %s', "ASC", [start, end, limit])

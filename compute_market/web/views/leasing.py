@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from compute_market.leases import access, cancellation, policies, selectors, services, serving, starters
-from compute_market.leases.models import Lease, LeaseTraffic, Work
+from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, RUNNING, State
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
@@ -182,7 +182,7 @@ def _ways_in(request: HttpRequest, lease: Lease, works: list[Work]) -> dict[str,
             for entry in (running.serves if running else ())
         ],
         "ssh": {"host": host, "port": settings.MARKET_SSH_PORT} if settings.MARKET_SSH_PORT else None,
-        "traffic": LeaseTraffic.objects.filter(lease=lease).first(),
+        "traffic": selectors.traffic_of(lease.pk),
         "starters": [
             {
                 "id": starter.id,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from compute_market.leases import selectors as leases
 from compute_market.leases.states import LIVE
 from compute_market.ledger import policies, selectors, services
-from compute_market.ledger.models import Account, Transfer
+from compute_market.ledger.models import Transfer
 from compute_market.matching.models import Order
 from compute_market.matching.views import selectors as orders
 from compute_market.matching.views import statements
@@ -71,7 +71,7 @@ def portfolio(request: HttpRequest) -> HttpResponse:
 
 def _lines(request: HttpRequest, namespace: Namespace) -> tuple[list[selectors.StatementLine], int | None]:
     """A page of the statement and where the next begins; empty where no account was opened yet."""
-    account = Account.objects.filter(namespace=namespace, kind=Account.Kind.MAIN).first()
+    account = selectors.find_account(actor=actor_of(request), namespace_id=namespace.pk)
     if account is None:
         return [], None
     return selectors.statement(

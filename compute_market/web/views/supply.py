@@ -14,7 +14,6 @@ from django.views.decorators.http import require_POST
 from compute_market.leases import selectors as leases
 from compute_market.ledger import selectors as ledger
 from compute_market.ledger import services as money
-from compute_market.ledger.models import Account
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
@@ -35,7 +34,7 @@ OFFERED_AHEAD = timedelta(days=7)
 
 def console(request: HttpRequest) -> HttpResponse:
     namespace = trading_as(request)
-    provider = Provider.objects.select_related("namespace").filter(namespace=namespace).first()
+    provider = selectors.find_provider(actor=actor_of(request), namespace_id=namespace.pk)
     if provider is None:
         context = {"namespace": namespace, "namespaces": traders(request), "provider": None}
         return page(request, "market/provider.html", context)
@@ -127,7 +126,7 @@ def _seen(request: HttpRequest, namespace: Namespace, nodes: list[Node]) -> dict
     """The console's data besides its forms."""
     actor, now = actor_of(request), database_now()
     main, bond = ledger.balances(actor=actor, namespace_id=namespace.pk)
-    account = Account.objects.filter(namespace=namespace, kind=Account.Kind.MAIN).first()
+    account = ledger.find_account(actor=actor, namespace_id=namespace.pk)
     seller_id = account.pk if account else None
     sells = orders.orders(actor=actor).filter(account__namespace=namespace, side=Order.Side.SELL)
     supplied = leases.leases(actor=actor).filter(seller=seller_id)[:LEASES_SHOWN]
