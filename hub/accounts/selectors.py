@@ -34,6 +34,11 @@ def get_namespace(name: str) -> Namespace:
     return namespace
 
 
+def find_namespaces(text: str, *, limit: int) -> list[Namespace]:
+    """Those whose names begin with a text, in any case."""
+    return list(Namespace.objects.filter(key__startswith=text.lower())[:limit])
+
+
 def get_organization(name: str) -> Namespace:
     """Raises: NamespaceNotFound, also for a user's name."""
     namespace = get_namespace(name)

@@ -20,7 +20,7 @@ from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
 from hub.lfs.models import LfsObject
 from hub.repos.models import Repository
-from hub.revisions import selectors
+from hub.revisions import reading
 
 PRESIGNED_SECONDS = 3600
 # Browsers must never run what a repository holds in the hub's own origin.
@@ -142,7 +142,7 @@ def serve_object(request: HttpRequest, stored: LfsObject) -> HttpResponseBase:
 
 
 def _from_git(repository: Repository, entry: Entry, span: ByteRange) -> HttpResponse:
-    data = selectors.git_of(repository).read(entry.oid)
+    data = reading.read_blob(repository, entry)
     return HttpResponse(data if span.length == len(data) else data[span.start : span.end])
 
 

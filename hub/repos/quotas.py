@@ -31,6 +31,11 @@ def storage_used_bytes(namespace: Namespace) -> int:
     return own + (proposed_bytes(user) if user is not None else 0)
 
 
+def repositories_used(namespace: Namespace) -> int:
+    """How many repositories it has, without those that are deleted."""
+    return Repository.objects.live().filter(namespace=namespace).count()
+
+
 def proposer_of(actor: Principal, repository: Repository) -> User | None:
     """The user whose room the bytes take that the actor brings; None: the repository's owner's.
 
@@ -76,7 +81,7 @@ def require_room_for_repository(namespace: Namespace) -> None:
     limit = repository_limit(namespace)
     if not limit:
         return
-    used = Repository.objects.live().filter(namespace=namespace).count()
+    used = repositories_used(namespace)
     if used >= limit:
         raise RepositoryQuotaExceeded(namespace=namespace.name, used=used, limit=limit)
 

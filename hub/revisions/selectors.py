@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
 
 from hub import gitstore
 from hub.accounts.models import Role
@@ -17,7 +19,7 @@ from hub.lfs.models import LfsLink
 from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions.errors import HistoryTooLong, NotAFile
-from hub.revisions.models import RepositoryFacts
+from hub.revisions.models import RepositoryFacts, RepositoryTag
 
 # Limits on the start of a list of commits and on the count. A walk takes 5 microseconds a commit.
 COMMITS_SKIPPED_MAX = 200_000
@@ -63,6 +65,16 @@ def find_entries(
     reader = PathReader(git_of(repository), commit)
     found = (reader.find(path.strip("/")) for path in paths)
     return [entry for entry in found if entry is not None]
+
+
+def ids_with_tag(value: str) -> QuerySet[RepositoryTag, Any]:
+    """Ids of the repositories that have a tag of any type, for use in a query."""
+    return RepositoryTag.objects.filter(value=value).values("repository")
+
+
+def facts_of(repository: Repository, *columns: str) -> RepositoryFacts | None:
+    """What the index holds of a repository's default branch; only these columns are loaded."""
+    return RepositoryFacts.objects.filter(repository=repository).only(*columns).first()
 
 
 def load_siblings(found: Iterable[RepositoryFacts], *, files_max: int) -> None:

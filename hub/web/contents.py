@@ -10,7 +10,7 @@ from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
 from hub.repos import policies
 from hub.repos.models import Repository
-from hub.revisions import selectors as revisions
+from hub.revisions import reading
 from hub.web.rendering.files import ReadRange
 
 CARD_BYTES_MAX = 1024 * 1024
@@ -23,7 +23,7 @@ def reader_of(*, actor: Principal, repository: Repository, entry: Entry) -> Read
     """
     policies.require_content(actor, repository)
     if entry.pointer is None:
-        data = revisions.git_of(repository).read(entry.oid)
+        data = reading.read_blob(repository, entry)
         return lambda start, length: data[start : start + length]
     try:
         stored = lfs.get_object(repository_id=repository.pk, oid=entry.pointer.oid)
@@ -50,11 +50,10 @@ def card_text(
     policies.require_open(actor, repository)
     if not commit:
         return None
-    git = revisions.git_of(repository)
-    entry = git.find_entry(commit, path)
+    entry = reading.find_entry(repository, commit, path)
     if entry is None or not entry.is_file or entry.size > CARD_BYTES_MAX:
         return None
-    return git.read(entry.oid).decode("utf-8", "replace")
+    return reading.read_blob(repository, entry).decode("utf-8", "replace")
 
 
 def held_in_chunks(repository: Repository, entries: Iterable[Entry]) -> set[str]:

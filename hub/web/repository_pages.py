@@ -11,9 +11,8 @@ from urllib.parse import quote
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 
 from hub.accounts.principals import Principal
-from hub.community.models import Discussion
-from hub.community.selectors import people
-from hub.gitstore import GitRepository, TreeItem
+from hub.community.selectors import discussions, people
+from hub.gitstore import TreeItem
 from hub.repos import policies, selectors
 from hub.repos.errors import RepositoryGated
 from hub.repos.models import Repository
@@ -30,10 +29,6 @@ class RepositoryPage:
     request: HttpRequest
     repository: Repository
     actor: Principal
-
-    @cached_property
-    def git(self) -> GitRepository:
-        return revisions.git_of(self.repository)
 
     @cached_property
     def gate(self) -> RepositoryGated | None:
@@ -58,7 +53,7 @@ class RepositoryPage:
             "can_manage": policies.can_manage(actor, repository),
             "is_liked": people.is_liked(actor=actor, repository=repository),
             "is_watching": people.is_watching(actor=actor, target=repository),
-            "open_discussions": Discussion.objects.filter(repository=repository).unfinished().count(),
+            "open_discussions": discussions.count_open(repository),
             "gate": self.gate,
         }
 

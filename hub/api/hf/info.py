@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +14,7 @@ from hub.api.hf.http import actor, boolean, repeated, repository, route
 from hub.api.json import json_response, timestamp
 from hub.repos import policies
 from hub.repos.models import Kind, Repository
-from hub.revisions import indexing, selectors
+from hub.revisions import indexing, reading, selectors
 from hub.revisions.facts.card import words
 from hub.revisions.models import RepositoryFacts
 
@@ -125,10 +124,8 @@ class Info:
         return [_with_blob(*row) for row in rows]
 
     def _read_siblings(self, *, blobs: bool) -> list[dict[str, Any]] | None:
-        git = selectors.git_of(self.repository)
-        files = (item for item in git.items(self.sha, recursive=True) if item.is_file)
-        listed = list(islice(files, indexing.SIBLINGS_MAX + 1))
-        if len(listed) > indexing.SIBLINGS_MAX:
+        listed = reading.list_files(self.repository, self.sha, files_max=indexing.SIBLINGS_MAX)
+        if listed is None:
             return None
         if not blobs:
             return [{"rfilename": item.path} for item in listed]
@@ -140,7 +137,7 @@ class Info:
                 entry.pointer.oid if entry.pointer else None,
                 entry.size,
             )
-            for entry in map(git.sized, listed)
+            for entry in reading.sized(self.repository, listed)
         ]
 
 

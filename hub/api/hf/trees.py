@@ -17,7 +17,7 @@ from hub.api.json import MalformedBody, flag_of, json_body, json_response, list_
 from hub.gitstore import EntryNotFound
 from hub.lfs import services as lfs
 from hub.repos import policies
-from hub.revisions import selectors, services
+from hub.revisions import reading, selectors, services
 from hub.revisions.locations import RevisionPath, locate
 
 TREE_PAGE = 1000
@@ -46,7 +46,7 @@ def tree(request: HttpRequest, kind: str, repo_id: str, where: RevisionPath) -> 
         raise
     # Submodules are left out before the page is cut: a short page would be taken for the last.
     page = cursors.page((item for item in items if item.kind != "submodule"), start, limit)
-    shown = map(selectors.git_of(found).sized, page.items)
+    shown = reading.sized(found, page.items)
     response = json_response(render.entries(found, commit, shown, expand=expand))
     return with_next(request, response, {"cursor": page.next}) if page.next is not None else response
 
@@ -202,16 +202,13 @@ def duplicate_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpRe
 def compare(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     """`base..head` (or `base...head`): what the second has that the first has not. `raw=1`: a diff."""
     found = repository(request, kind, repo_id)
-    policies.require_content(actor(request), found)
     base, _, head = revision.replace("...", "..", 1).partition("..")
-    git = selectors.git_of(found)
-    new = selectors.resolve(found, head or found.default_branch)
-    old: str | None = selectors.resolve(found, base or found.default_branch)
-    if "..." in revision and old is not None:
-        old = git.merge_base(old, new)
+    old, new = reading.compare(
+        actor=actor(request), repository=found, base=base, head=head, since_fork="..." in revision
+    )
     if boolean(request, "raw"):
-        return HttpResponse(git.patch_text(old, new), content_type="text/plain; charset=utf-8")
-    changes: list[dict[str, Any]] = [render.change(change) for change in git.diff(old, new, with_patch=True)]
+        return HttpResponse(reading.patch_text(found, old, new), content_type="text/plain; charset=utf-8")
+    changes: list[dict[str, Any]] = [render.change(change) for change in reading.changes(found, old, new)]
     return json_response({"base": old, "head": new, "files": changes})
 
 

@@ -30,7 +30,7 @@ from hub.repos import policies
 from hub.repos.errors import RepositoryNotFound
 from hub.repos.models import Repository
 from hub.repos.selectors import by_ids
-from hub.revisions import selectors, services
+from hub.revisions import reading, selectors, services
 from hub.revisions.errors import TooManyOperations
 from hub.revisions.operations import AddLfs, DeleteFile, Operation
 from hub.revisions.services import NewCommit
@@ -62,9 +62,8 @@ def _items(request: HttpRequest, found: Repository) -> tuple[str, Iterator[TreeI
 
 
 def _listed(request: HttpRequest, found: Repository, commit: str, items: Iterator[TreeItem]) -> HttpResponse:
-    git = selectors.git_of(found)
     revision = request.GET.get("Revision") or "master"
-    entries, head = [git.sized(item) for item in items], git.commit(commit)
+    entries, head = list(reading.sized(found, items)), reading.get_commit(found, commit)
     return legacy(
         {
             "Files": render.files(found, entries, revision=revision, head=head),
@@ -112,7 +111,7 @@ def download(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
     commit = commit_of(found, request.GET.get("Revision"))
     name = request.GET.get("FilePath") or ""
     entry = selectors.get_file(actor=actor(request), repository=found, commit=commit, path=name)
-    digest = render.sha256_of(found, entry)
+    digest = reading.sha256_of(found, entry)
     # The hash must stand on the answer that carries the bytes, which a store's own would not have.
     response = content.serve(
         request,
@@ -245,16 +244,16 @@ def revisions(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         end = float(request.GET.get("EndTime") or "inf")
     except ValueError:
         raise MalformedBody(reason="EndTime is a number of seconds") from None
-    git = selectors.git_of(found)
+    refs = selectors.list_refs(actor=actor(request), repository=found)
+    refs = [ref for ref in refs if ref.name.startswith(("refs/heads/", "refs/tags/"))]
+    commits = reading.commits(found, [ref.target for ref in refs])
     groups: dict[str, list[dict[str, Any]]] = {"Branches": [], "Tags": []}
-    for ref in selectors.list_refs(actor=actor(request), repository=found):
-        group = {"refs/heads/": "Branches", "refs/tags/": "Tags"}.get(ref.name[: ref.name.find("/", 5) + 1])
-        if group is None:
-            continue
+    for ref in refs:
+        group = "Branches" if ref.name.startswith("refs/heads/") else "Tags"
         name = ref.short_name
         if group == "Branches" and name == found.default_branch:
             name = "master"
-        created_at = int(git.commit(ref.target).at.timestamp())
+        created_at = int(commits[ref.target].at.timestamp())
         if group == "Branches" or created_at <= end:
             groups[group].append({"Revision": name, "CreatedAt": created_at})
     return legacy({"RevisionMap": groups})

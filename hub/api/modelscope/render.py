@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from hub.api.json import timestamp
-from hub.gitstore import Commit, Entry, open_repository
+from hub.gitstore import Commit, Entry
 from hub.repos.models import Kind, Repository
-from hub.revisions import last_commits
+from hub.revisions import last_commits, reading
 from hub.revisions.models import RepositoryFacts
 
 PUBLIC, PRIVATE = 5, 1
@@ -95,7 +93,7 @@ def files(
         if entry.is_file and entry.pointer is None:
             left -= entry.size + HASHED_BYTES_A_FILE
         is_hashed = entry.is_file and (entry.pointer is not None or left >= 0)
-        digest = sha256_of(found, entry) if is_hashed else ""
+        digest = reading.sha256_of(found, entry) if is_hashed else ""
         rows.append(_file(entry, digest, revision, last.get(entry.path, head)))
     return rows
 
@@ -116,18 +114,3 @@ def _file(entry: Entry, digest: str, revision: str, last: Commit) -> dict[str, A
         "CommitterName": last.author.name,
         "InCheck": False,
     }
-
-
-def sha256_of(found: Repository, entry: Entry) -> str:
-    """The SHA-256 of a file's content. Git identifies small files by another hash, so their SHA-256 is
-    computed, once each.
-    """
-    return entry.pointer.oid if entry.pointer else _blob_sha256(found.storage, entry.oid)
-
-
-@lru_cache(maxsize=100_000)
-def _blob_sha256(storage: str, oid: str) -> str:
-    digest = hashlib.sha256()
-    for chunk in open_repository(storage).stream(oid):
-        digest.update(chunk)
-    return digest.hexdigest()

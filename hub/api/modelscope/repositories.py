@@ -17,7 +17,8 @@ from hub.api.modelscope import render
 from hub.api.modelscope.http import KINDS, actor, legacy, open_route, opened, repository, route
 from hub.repos import selectors as repos
 from hub.repos import services
-from hub.repos.models import Gating, Repository
+from hub.repos.models import Gating
+from hub.revisions import selectors as revisions
 
 SIZE = Size(default=10, most=100)
 ENTRIES_MAX = 10_000
@@ -99,7 +100,7 @@ def _filter(query: Any) -> Q:
     if license_ := query.get("filter.license"):
         tags.append(f"license:{license_}")
     for tag in filter(None, tags):
-        wanted &= Q(pk__in=Repository.objects.filter(tags__value=tag).values("pk"))
+        wanted &= Q(pk__in=revisions.ids_with_tag(tag))
     return wanted
 
 

@@ -57,6 +57,11 @@ def list_discussions(
     return found.order_by("-created_at", "-id")
 
 
+def count_open(repository: Repository) -> int:
+    """How many discussions and pull requests are not finished."""
+    return Discussion.objects.filter(repository=repository).unfinished().count()
+
+
 def own_open_refs(*, actor: Principal, repository: Repository) -> frozenset[str]:
     """The refs of the actor's own unfinished pull requests: those may be pushed to without write access."""
     if actor.user is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from hub.accounts import selectors as accounts
 from hub.accounts.models import Namespace
 from hub.repos.models import Kind, Repository
 from hub.search import selectors
@@ -196,12 +196,13 @@ def search(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("search", "").strip()[:200]
     if not getattr(request, "htmx", False):
         return HttpResponseRedirect(f"/models?{urlencode({'search': text})}")
-    groups, people = [], Namespace.objects.none()
+    groups: list[tuple[str, str, list[Repository]]] = []
+    people: list[Namespace] = []
     if text:
         query = ListQuery(text=text, sort=Sort.RELEVANCE, limit=5)
         for kind in PAGE_KINDS:
             items = selectors.list_repositories(actor=actor_of(request), kind=kind, query=query).items
             if items:
                 groups.append((kind, links.PLURALS[kind], items))
-        people = Namespace.objects.filter(Q(key__startswith=text.lower()))[:4]
+        people = accounts.find_namespaces(text, limit=4)
     return page(request, "hub/found.html", {"groups": groups, "people": people, "text": text})

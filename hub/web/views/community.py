@@ -19,6 +19,7 @@ from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
 from hub.markup import render
 from hub.repos import policies as repos
+from hub.revisions import reading
 from hub.web.forms import CommentForm, DiscussionForm
 from hub.web.rendering import diffs
 from hub.web.repository_pages import RepositoryPage, repository_page
@@ -106,7 +107,7 @@ def _proposal(repo_page: RepositoryPage, discussion: Discussion) -> dict[str, An
     proposal = selectors.proposal_of(actor=repo_page.actor, pull_request=discussion)
     if proposal is None:
         return {"proposal": None}
-    changes = repo_page.git.diff(proposal.base, proposal.head, with_patch=True)
+    changes = reading.changes(repo_page.repository, proposal.base, proposal.head)
     return {
         "proposal": proposal,
         "changes": shown_changes(changes),

@@ -18,8 +18,8 @@ from hub.markup import markdown, render
 from hub.repos import policies, quotas
 from hub.repos import services as repos
 from hub.repos.models import Kind, Repository
+from hub.revisions import reading, services
 from hub.revisions import selectors as revisions
-from hub.revisions import services
 from hub.revisions.facts import front_matter
 from hub.revisions.facts.card import validate_card
 from hub.revisions.operations import DeleteFile, Operation
@@ -189,7 +189,7 @@ def edit(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: s
 
 def _text_at(repo_page: RepositoryPage, commit: str, path: str) -> str:
     """The present text of the file; a new card starts with a template. Raises: NotAFile."""
-    entry = repo_page.git.find_entry(commit, path)
+    entry = reading.find_entry(repo_page.repository, commit, path)
     if entry is None:
         return (
             f"---\nlicense: apache-2.0\ntags: []\n---\n\n# {repo_page.repository.name}\n"

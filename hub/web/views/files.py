@@ -10,7 +10,7 @@ from foundation import paging
 from hub.gitstore import FileChange
 from hub.markup import markdown, render
 from hub.repos import policies
-from hub.revisions import last_commits
+from hub.revisions import last_commits, reading
 from hub.revisions import selectors as revisions
 from hub.revisions.facts import front_matter
 from hub.web import contents, links
@@ -44,13 +44,13 @@ def tree(
     shown, commit = repo_page.revision(revision)
     path = path.strip("/")
     context = repo_page.header("files")
-    entry = repo_page.git.entry(commit, path)
+    entry = reading.get_entry(repo_page.repository, commit, path)
     if entry.is_file:
         return HttpResponseRedirect(links.at(repo_page.repository, "blob", shown, path))
     pages = paging.page_of(request, repo_page.items(commit, path), TREE_PAGE)
     items = list(pages)
     last = last_commits.commits_of(repo_page.repository, commit, [*(item.path for item in items), path])
-    entries = [(repo_page.git.sized(item), last.get(item.path)) for item in items]
+    entries = [(entry, last.get(entry.path)) for entry in reading.sized(repo_page.repository, items)]
     context |= {
         "revision": shown,
         "commit": commit,
@@ -58,7 +58,7 @@ def tree(
         "crumbs": crumbs(repo_page, shown, path),
         "entries": entries,
         "pages": pages,
-        "latest": last.get(path) or repo_page.git.commit(commit),
+        "latest": last.get(path) or reading.get_commit(repo_page.repository, commit),
         "refs": repo_page.refs(),
         "in_chunks": contents.held_in_chunks(repo_page.repository, [entry for entry, _ in entries]),
     }
@@ -167,8 +167,9 @@ def shown_changes(changes: list[FileChange]) -> list[ShownChange]:
 def commit(request: HttpRequest, repo_page: RepositoryPage, oid: str) -> HttpResponse:
     if repo_page.gate:
         return HttpResponseRedirect(repo_page.address)
-    found = repo_page.git.commit(revisions.resolve(repo_page.repository, oid))
-    changes = repo_page.git.diff(found.parents[0] if found.parents else None, found.oid, with_patch=True)
+    repository = repo_page.repository
+    found = reading.get_commit(repository, revisions.resolve(repository, oid))
+    changes = reading.changes(repository, found.parents[0] if found.parents else None, found.oid)
     context = repo_page.header("files") | {
         "commit": found,
         "changes": shown_changes(changes),

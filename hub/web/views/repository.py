@@ -17,6 +17,7 @@ from hub.markup import markdown, render
 from hub.repos import gating
 from hub.repos.models import Kind, Repository
 from hub.revisions import lineage
+from hub.revisions import selectors as revisions
 from hub.revisions.models import RepositoryFacts
 from hub.web import contents, links, usage
 from hub.web.forms import AccessRequestForm
@@ -42,7 +43,7 @@ SLOW_SECONDS, SLOW_KEPT_SECONDS = 0.05, 600
 
 
 def facts_of(repository: Repository) -> RepositoryFacts | None:
-    return RepositoryFacts.objects.filter(repository=repository).only(*NARROW).first()
+    return revisions.facts_of(repository, *NARROW)
 
 
 def gate_fields(facts: RepositoryFacts | None) -> list[str]:

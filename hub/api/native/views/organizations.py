@@ -11,7 +11,6 @@ from hub.accounts.models import Role
 from hub.api.native import shapes
 from hub.api.native.base import NativeView
 from hub.repos import quotas
-from hub.repos.models import Repository
 
 
 class Organizations(NativeView):
@@ -97,7 +96,7 @@ class QuotaView(NativeView):
             {
                 "storage_used_bytes": quotas.storage_used_bytes(namespace),
                 "storage_limit_bytes": quotas.storage_limit_bytes(namespace),
-                "repositories_used": Repository.objects.live().filter(namespace=namespace).count(),
+                "repositories_used": quotas.repositories_used(namespace),
                 "repositories_limit": quotas.repository_limit(namespace),
             }
         )

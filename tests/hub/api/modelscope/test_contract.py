@@ -15,7 +15,7 @@ from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.api.modelscope import content, render
 from hub.repos.models import Gating, Kind, Repository
-from hub.revisions import selectors
+from hub.revisions import reading, selectors
 from hub.revisions.operations import AddBlob
 from hub.revisions.services import NewCommit, commit, create_tag
 from tests.factories import hub as make
@@ -87,10 +87,10 @@ class TestListing:
         [attributes] = [row for row in self.rows(client) if row["Path"] == ".gitattributes"]
         cost = attributes["Size"] + render.HASHED_BYTES_A_FILE
         monkeypatch.setattr(render, "HASHED_BYTES_MAX", cost + render.HASHED_BYTES_A_FILE + len(b"text"))
-        render._blob_sha256.cache_clear()
+        reading._blob_sha256.cache_clear()
         hashes = {row["Path"]: row["Sha256"] for row in self.rows(client)}
         assert (hashes["a.txt"], hashes["b.txt"]) == (known["a.txt"], "")
-        assert render._blob_sha256.cache_info().misses == 2
+        assert reading._blob_sha256.cache_info().misses == 2
         whole = client.get(f"{API}/models/alice/model/repo", {"FilePath": "b.txt"})
         assert whole["X-Linked-ETag"] == f'"{known["b.txt"]}"'
 

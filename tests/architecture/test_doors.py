@@ -1,0 +1,88 @@
+"""Doors translate. They ask selectors and use cases; they query no tables and hold no git repository."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.architecture.sources import last_name, modules
+
+DOORS = ("hub/api", "hub/web", "compute_market/api", "compute_market/web", "compute_market/ssh")
+MANAGERS = {"objects", "_default_manager", "_base_manager"}
+# Handles on a database or a repository, by the names under which they can be had.
+HANDLES = {
+    *("prepared_cursor", "pipelined", "CompiledQuery"),
+    *("git_of", "open_repository", "GitRepository", "PathReader"),
+}
+# What a door may know of git: values, errors, and rules about texts.
+GIT_MODULES = {
+    "hub.gitstore",
+    "hub.gitstore.values",
+    "hub.gitstore.paths",
+    "hub.gitstore.wildmatch",
+    "hub.gitstore.diffs",
+}
+# The one exception: git's own protocol is served by git's own programs, and this door speaks it.
+SPEAKS_GIT = {"hub/api/git/smart.py": {"hub.gitstore.serving"}}
+
+
+def taken_directly(tree: ast.Module) -> Iterator[str]:
+    """`line: name` of what a module takes from models, cursors and repositories."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in MANAGERS | HANDLES:
+            yield f"{node.lineno}: .{node.attr}"
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.lineno}: {name.name}" for name in node.names if name.name in HANDLES)
+        elif isinstance(node, ast.Call) and last_name(node.func) in {"cursor", "raw", "extra", "RawSQL"}:
+            yield f"{node.lineno}: {last_name(node.func)}()"
+
+
+def git_modules(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "hub.gitstore":
+            # `from hub.gitstore import serving` imports a module, `Entry` a value.
+            found |= {
+                f"hub.gitstore.{name.name}" if name.name.islower() else node.module for name in node.names
+            }
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hub.gitstore."):
+            found.add(node.module or "")
+        elif isinstance(node, ast.ImportFrom) and node.module == "hub":
+            found |= {f"hub.{name.name}" for name in node.names if name.name == "gitstore"}
+    return found
+
+
+class TestDoors:
+    def test_query_no_tables_and_hold_no_repository(self) -> None:
+        found = [f"{path}:{taken}" for path, tree in modules(*DOORS) for taken in taken_directly(tree)]
+        assert found == []
+
+    def test_know_only_values_of_git(self) -> None:
+        found = {path: git_modules(tree) - GIT_MODULES for path, tree in modules(*DOORS)}
+        assert {path: names for path, names in found.items() if names} == SPEAKS_GIT
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Repository.objects.live()",
+            "models.Lease._default_manager.get()",
+            "connection.cursor()",
+            "selectors.git_of(found).read(oid)",
+            "from hub.revisions.selectors import git_of",
+            "from hub.gitstore import GitRepository, Entry",
+            "from foundation.database.cursors import prepared_cursor",
+            "found.raw('SELECT 1')",
+        ],
+    )
+    def test_are_seen_when_they_do(self, text: str) -> None:
+        assert len(list(taken_directly(ast.parse(text)))) == 1
+
+    def test_are_seen_when_they_run_git(self) -> None:
+        text = "from hub.gitstore import Entry, serving\nfrom hub.gitstore.writing import write"
+        assert git_modules(ast.parse(text)) == {
+            "hub.gitstore",
+            "hub.gitstore.serving",
+            "hub.gitstore.writing",
+        }
