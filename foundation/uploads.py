@@ -6,8 +6,6 @@ it. So a limit in a view comes too late: strangers could fill the disk.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +13,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
+
+from foundation import temporary_files
 
 
 class BoundedUpload(FileUploadHandler):
@@ -41,9 +41,7 @@ class _LargeFiles(BoundedUpload):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
-        folder = Path(settings.TEMP_ROOT)
-        folder.mkdir(parents=True, exist_ok=True)
-        stored = tempfile.TemporaryFile(dir=folder, prefix="form-")  # noqa: SIM115 - Django closes it
+        stored = temporary_files.nameless("form-")  # Django closes it
         self.file: UploadedFile[Any] = UploadedFile(stored, self.file_name, self.content_type)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> Any:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 import orjson
-from django.conf import settings
 
+from foundation import temporary_files
 from hub.api.base64_text import decoded
 from hub.api.json import BODY_BYTES_MAX, BodyTooLarge, MalformedBody
 from hub.blobstore import refusing_when_full
@@ -91,9 +89,7 @@ def body_with_contents(
     They are there until the context ends. Raises: MalformedBody, BodyTooLarge above `limit` bytes,
     StorageFull.
     """
-    folder = Path(settings.TEMP_ROOT)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.SpooledTemporaryFile(MEMORY_BYTES_MAX, dir=str(folder)) as file:
+    with temporary_files.spooled(MEMORY_BYTES_MAX) as file:
         contents = Contents(file)
         yield _parsed(_Splitter(read, limit).rest(contents)), contents
 

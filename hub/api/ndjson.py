@@ -8,15 +8,14 @@ before its path waits in a temporary file.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 import orjson
 from django.conf import settings
 
+from foundation import temporary_files
 from hub.api.base64_text import decoded
 from hub.api.json import BodyTooLarge, MalformedBody
 from hub.blobstore import refusing_when_full
@@ -191,11 +190,7 @@ def _partial(head: bytes) -> Line | None:
 
 def _waiting(pieces: Iterator[bytes]) -> IO[bytes]:
     """The pieces in a file of no name, at its beginning. Raises: StorageFull."""
-    folder = Path(settings.TEMP_ROOT)
-    folder.mkdir(parents=True, exist_ok=True)
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - the caller's to close
-        MEMORY_BYTES_MAX, dir=str(folder)
-    )
+    file = temporary_files.spooled(MEMORY_BYTES_MAX)
     try:
         with refusing_when_full():
             for piece in pieces:

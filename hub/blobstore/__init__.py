@@ -19,6 +19,7 @@ from hub.blobstore.store import (
     StoreUnreachable,
     UploadMissing,
     refusing_when_full,
+    temporary_file,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "UploadMissing",
     "get_store",
     "refusing_when_full",
+    "temporary_file",
 ]
 
 

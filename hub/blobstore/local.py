@@ -18,6 +18,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from foundation import hex_digits
 from hub.blobstore.store import (
     CHUNK_BYTES,
     Blob,
@@ -30,7 +31,7 @@ from hub.blobstore.store import (
     refusing_when_full,
 )
 
-UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
+UPLOAD_ID = re.compile(hex_digits.pattern(32))
 
 
 class FileRange:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, Self
+from typing import IO, Protocol, Self
 
 from django.utils.translation import gettext_lazy as _
 
+from foundation import temporary_files
 from foundation.errors import Invalid, NotFound, OutOfSpace, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
@@ -191,3 +192,13 @@ def refusing_when_full() -> Iterator[None]:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise StorageFull from error
         raise
+
+
+@contextmanager
+def temporary_file(prefix: str) -> Iterator[IO[bytes]]:
+    """A file with a name, which a store takes by a rename; it is removed after the block.
+
+    Raises: StorageFull where the disk is full inside the block.
+    """
+    with refusing_when_full(), temporary_files.named(prefix) as file:
+        yield file

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 from hub.accounts import services as accounts
 from hub.accounts.principals import SYSTEM
 from hub.accounts.services import Profile
+from hub.blobstore import temporary_file
 from hub.catalogue import files
 from hub.catalogue.entries import Entry, entries, organizations
 from hub.lfs import storing
@@ -73,8 +75,10 @@ def _commit(repository: Repository, entry: Entry, now: datetime) -> None:
     ]
     for path, data in files.large(entry).items():
         oid = hashlib.sha256(data).hexdigest()
-        with storing.temporary_file() as place:
-            place.write_bytes(data)
+        with temporary_file(storing.TEMPORARY_PREFIX) as file:
+            file.write(data)
+            file.flush()
+            place = Path(file.name)
             storing.keep_file(repository_id=repository.pk, path=place, oid=oid, size_bytes=len(data), now=now)
         operations.append(AddLfs(path=path, oid=oid, size=len(data)))
     revisions.commit(

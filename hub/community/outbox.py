@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from foundation import addresses
+from foundation.hex_digits import row_id
 from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import Principal
 from hub.community import tasks
@@ -20,11 +21,6 @@ from hub.repos.models import Kind, Repository
 
 PAYLOAD_VERSION = 3
 WEB_PREFIXES = {Kind.MODEL: ""}
-
-
-def object_id(number: int) -> str:
-    """A row's number as the 24 hex digits that wires use for ids."""
-    return f"{number:024x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def _repository(repository: Repository) -> dict[str, Any]:
     return {
         "type": repository.kind,
         "name": repository.full_name,
-        "id": object_id(repository.pk),
+        "id": row_id(repository.pk),
         "private": repository.is_private,
         "url": {
             "web": f"{addresses.base()}/{web_path(repository)}",
@@ -100,14 +96,14 @@ def _repository(repository: Repository) -> dict[str, Any]:
 
 
 def owner_of(namespace: Namespace) -> dict[str, str]:
-    return {"id": object_id(namespace.pk)}
+    return {"id": row_id(namespace.pk)}
 
 
 def discussion_payload(discussion: Discussion) -> dict[str, Any]:
     """The `discussion` part of a payload."""
     where = f"{addresses.base()}/{web_path(discussion.repository)}/discussions/{discussion.number}"
     payload: dict[str, Any] = {
-        "id": object_id(discussion.pk),
+        "id": row_id(discussion.pk),
         "title": discussion.title,
         "url": {
             "web": where,
@@ -116,7 +112,7 @@ def discussion_payload(discussion: Discussion) -> dict[str, Any]:
                 f"/discussions/{discussion.number}"
             ),
         },
-        "author": {"id": object_id(discussion.author_id or 0)},
+        "author": {"id": row_id(discussion.author_id or 0)},
         "num": discussion.number,
         "status": discussion.status,
         "isPullRequest": discussion.is_pull_request,
@@ -136,7 +132,7 @@ def comment_payload(event: DiscussionEvent) -> dict[str, Any]:
     where = f"{addresses.base()}/{page}#{event.key}"
     payload: dict[str, Any] = {
         "id": event.key,
-        "author": {"id": object_id(event.author_id or 0)},
+        "author": {"id": row_id(event.author_id or 0)},
         "hidden": event.is_hidden,
         "url": {"web": where},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from foundation import hex_digits
 from hub.gitstore.errors import InvalidPath, InvalidRefName
 
 PATH_BYTES_MAX = 4096
@@ -85,7 +86,7 @@ def require_ref_name(name: str, *, what: str) -> str:
         or _REF_FORBIDDEN.search(name)
         or name == "HEAD"
         or name.startswith("refs/")
-        or re.fullmatch(r"[0-9a-f]{40}", name)
+        or hex_digits.SHA1.fullmatch(name)
     ):
         raise InvalidRefName(name=name[:200], what=what)
     return name

@@ -14,6 +14,7 @@ from typing import cast
 import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
+from foundation import hex_digits
 from hub.gitstore import diffs, last_commits, names, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, RevisionNotFound
 from hub.gitstore.folders import folder_of
@@ -29,8 +30,7 @@ from hub.gitstore.values import (
     TreeItem,
 )
 
-SHA = re.compile(r"[0-9a-f]{40}")
-SHORT_SHA = re.compile(r"[0-9a-f]{7,39}")
+SHORT_SHA = re.compile(hex_digits.pattern("7,39"))
 KINDS: dict[int, Kind] = {
     ObjectType.BLOB: "file",
     ObjectType.TREE: "directory",
@@ -89,7 +89,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
             target = self.target(name)
             if target is not None:
                 return target
-        if SHA.fullmatch(revision):
+        if hex_digits.SHA1.fullmatch(revision):
             found = self.raw.get(revision)
         elif SHORT_SHA.fullmatch(revision):
             try:

@@ -23,6 +23,7 @@ from typing import BinaryIO, Literal
 
 from django.conf import settings
 
+from foundation import temporary_files
 from foundation.errors import Unavailable
 from hub.gitstore.folders import folder_of
 
@@ -242,8 +243,7 @@ def _banner(service: str) -> bytes:
 @contextmanager
 def _pipes() -> Iterator[tuple[Path, int, int]]:
     """Two named pipes in a folder of their own, both held open so that neither side ever waits to open."""
-    Path(settings.TEMP_ROOT).mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="push-", dir=settings.TEMP_ROOT))
+    folder = Path(tempfile.mkdtemp(prefix="push-", dir=temporary_files.folder()))
     descriptors = []
     try:
         for name in ("ask", "answer"):

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from foundation import hex_digits
+
 # Blobs above the one and up to the other size are looked at for being LFS pointers; real ones have 120 to
 # 200 bytes.
 POINTER_SIZE_MIN, POINTER_SIZE_MAX = 100, 1024
 POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]+\n)*"
-    rb"oid sha256:([0-9a-f]{64})\nsize (\d{1,19})\n?"
+    rb"oid sha256:(" + hex_digits.pattern(64).encode() + rb")\nsize (\d{1,19})\n?"
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from foundation.batches import batches
 from hub.accounts.models import User
 from hub.lfs import links
 from hub.lfs.models import LfsObject
@@ -26,7 +27,7 @@ def record_files(
     Raises: StorageQuotaExceeded.
     """
     by_oid = {file.sha256: file for file in files}
-    for oids in links.batches(sorted(by_oid)):
+    for oids in batches(sorted(by_oid)):
         known = links.usable(repository.pk, None, oids)
         needed = sum(by_oid[oid].size for oid in oids if oid not in known)
         quotas.require_room_to_bring(proposer, repository, needed)

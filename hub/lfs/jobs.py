@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
 
+from foundation.batches import batches
 from foundation.errors import DeletedMeanwhile, Refusal
 from hub.blobstore import Blob, get_store
 from hub.lfs import chunked, links, selectors
@@ -162,7 +162,7 @@ def drop_strays(*, before: datetime) -> int:
 def _strays(before: datetime) -> Iterator[Blob]:
     store = get_store()
     old = (blob for blob in store.list("lfs") if blob.modified_at < before)
-    while batch := list(islice(old, BATCH)):
+    for batch in batches(old, BATCH):
         keys = [blob.key for blob in batch]
         known = set(LfsObject.objects.filter(blob_key__in=keys).values_list("blob_key", flat=True))
         yield from (blob for blob in batch if blob.key not in known)

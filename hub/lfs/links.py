@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from itertools import islice
 
 from django.db.models import F, Q
 from django.utils.translation import ngettext
 
+from foundation.batches import batches
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.lfs.errors import ObjectsMissing
@@ -20,7 +20,6 @@ from hub.repos.models import Repository
 from hub.xet import registration
 
 # SQLite takes 32,766 parameters in a statement and slows down long before.
-BATCH = 500
 LISTED_MAX = 5
 
 
@@ -162,10 +161,3 @@ def _chunked(oids: Iterable[str]) -> list[int]:
 def _grow(repository: LockedRepository, size_bytes: int) -> None:
     if size_bytes:
         Repository.objects.filter(pk=repository.pk).update(size_bytes=F("size_bytes") + size_bytes)
-
-
-def batches(oids: Iterable[str]) -> Iterator[list[str]]:
-    """Lists of at most `BATCH` oids."""
-    rest = iter(oids)
-    while batch := list(islice(rest, BATCH)):
-        yield batch

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.db.models import QuerySet, Sum
 
+from foundation.batches import batches
 from hub.blobstore import BlobReader, get_store
 from hub.lfs import links
 from hub.lfs.errors import ObjectNotFound
@@ -48,7 +49,7 @@ def links_of(*, repository_id: int) -> QuerySet[LfsLink]:
 def xet_hashes(*, repository_id: int, oids: Collection[str]) -> dict[str, str]:
     """Hashes of Xet files by oid, of those objects of the repository that are kept in chunks."""
     found: dict[str, str] = {}
-    for batch in links.batches(oids):
+    for batch in batches(oids):
         chunked = LfsObject.objects.filter(
             links__repository_id=repository_id, pk__in=batch, xet_file__isnull=False
         )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
 
 from foundation.errors import Interrupted, Refusal
+from foundation.hex_digits import SHA256
 from hub.accounts import selectors as accounts
 from hub.accounts.principals import Principal
-from hub.blobstore import Part, UploadMissing, get_store
+from hub.blobstore import Part, UploadMissing, get_store, temporary_file
 from hub.lfs import links, storing
 from hub.lfs.errors import (
     GrantRefused,
@@ -33,7 +34,6 @@ from hub.repos import policies as repository_policies
 from hub.repos.errors import RepositoryNotFound
 from hub.repos.models import Repository
 
-OID = re.compile(r"[0-9a-f]{64}")
 BATCH_MAX = 1000
 MIB = 1024 * 1024
 PARTS_MAX = 10_000
@@ -79,7 +79,7 @@ class Found:
 
 def require_wanted(oid: object, size: object) -> Wanted:
     """Check what a batch says of one object. Raises: InvalidOid, InvalidSize."""
-    if not isinstance(oid, str) or not OID.fullmatch(oid):
+    if not isinstance(oid, str) or not SHA256.fullmatch(oid):
         raise InvalidOid(oid=str(oid)[:80])
     limit = settings.LFS_OBJECT_BYTES_MAX
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= limit:
@@ -232,7 +232,8 @@ def receive_object(*, grant: Grant, read: Callable[[int], bytes], now: datetime)
     """
     repository = _require_repository(grant, now)
     storing.require_room_on_disk(grant.size_bytes)
-    with storing.temporary_file() as path:
+    with temporary_file(storing.TEMPORARY_PREFIX) as file:
+        path = Path(file.name)
         storing.receive(read, path, oid=grant.oid, size_bytes=grant.size_bytes)
         return storing.keep_file(
             repository_id=grant.repository_id,
@@ -255,17 +256,17 @@ def receive_part(*, grant: Grant, read: Callable[[int], bytes], now: datetime) -
         raise UploadMissing
     expected = upload.part_size(grant.part)
     storing.require_room_on_disk(expected)
-    with storing.temporary_file() as path:
+    with temporary_file(storing.TEMPORARY_PREFIX) as file:
         count = 0
-        with path.open("wb") as file:
-            while chunk := read(storing.CHUNK_BYTES):
-                count += len(chunk)
-                if count > expected:
-                    break
-                file.write(chunk)
+        while chunk := read(storing.CHUNK_BYTES):
+            count += len(chunk)
+            if count > expected:
+                break
+            file.write(chunk)
+        file.flush()
         if count != expected:
             raise SizeMismatch(actual=count, expected=expected)
-        return get_store().put_part(upload.staging_key, upload.store_upload_id, grant.part, path)
+        return get_store().put_part(upload.staging_key, upload.store_upload_id, grant.part, Path(file.name))
 
 
 def complete_upload(*, grant: Grant, parts: Sequence[Part], now: datetime) -> LfsObject:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from django.conf import settings
 from django.db import transaction
 
+from foundation import temporary_files
 from hub.accounts.models import User
-from hub.blobstore import StorageFull, get_store, refusing_when_full
+from hub.blobstore import StorageFull, get_store
 from hub.lfs import links
 from hub.lfs.errors import HashMismatch, SizeMismatch
 from hub.lfs.models import LfsObject, upload_key
@@ -26,31 +23,12 @@ from hub.repos import locking, quotas
 
 CHUNK_BYTES = 1024 * 1024
 CHUNKS_BEHIND_MAX = 4
-
-
-@contextmanager
-def temporary_file() -> Iterator[Path]:
-    """Give the name of an empty file beside the stores; it is gone after the block unless taken away.
-
-    A full disk inside the block is refused as StorageFull.
-    """
-    folder = Path(settings.TEMP_ROOT)
-    folder.mkdir(parents=True, exist_ok=True)
-    with refusing_when_full():
-        descriptor, name = tempfile.mkstemp(prefix="lfs-", dir=folder)
-        os.close(descriptor)
-        path = Path(name)
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+TEMPORARY_PREFIX = "lfs-"
 
 
 def require_room_on_disk(size_bytes: int) -> None:
     """Refuse early what cannot fit, instead of after minutes of upload. Raises: StorageFull."""
-    folder = Path(settings.TEMP_ROOT)
-    folder.mkdir(parents=True, exist_ok=True)
-    if shutil.disk_usage(folder).free < size_bytes:
+    if shutil.disk_usage(temporary_files.folder()).free < size_bytes:
         raise StorageFull
 
 

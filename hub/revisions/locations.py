@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from foundation.hex_digits import SHA1
 from hub.gitstore import GitRepository
-from hub.gitstore.repository import SHA
 from hub.repos.models import Repository
 from hub.revisions import selectors
 
@@ -39,7 +39,7 @@ def locate(repository: Repository, where: RevisionPath) -> Location:
     if where.revision:
         return Location(where.revision, selectors.resolve(repository, where.revision), where.text)
     first, _, rest = where.text.partition("/")
-    if not SHA.fullmatch(first) and (found := _longest_ref(repository, where.text.split("/"))):
+    if not SHA1.fullmatch(first) and (found := _longest_ref(repository, where.text.split("/"))):
         return found
     return Location(first, selectors.resolve(repository, first), rest)
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from foundation.batches import batches
 from hub.gitstore import GitRepository
 from hub.lfs import links
 from hub.lfs.models import LfsLink, LfsObject
@@ -61,6 +62,6 @@ def _drop_in(repository: Repository, now: datetime) -> int:
         if [(ref.name, ref.target) for ref in git.refs()] != seen:
             return 0
         links.unlink(locked, oids)
-        for batch in links.batches(oids):
+        for batch in batches(oids):
             LfsObject.objects.filter(pk__in=batch).update(touched_at=now)
     return len(oids)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from hub import gitstore
 from hub.accounts.models import User
-from hub.blobstore import refusing_when_full
+from hub.blobstore import refusing_when_full, temporary_file
 from hub.gitstore.paths import require_path
 from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 from hub.lfs import storing
@@ -96,14 +97,15 @@ class Staging:
 
     def _add_large(self, path: str, first: bytes, rest: Iterable[bytes]) -> AddBlob | AddLfs:
         """By way of a file on disk, so that memory stays flat however much comes."""
-        with storing.temporary_file() as temporary:
+        with temporary_file(storing.TEMPORARY_PREFIX) as file:
             digest, size = hashlib.sha256(first), len(first)
-            with temporary.open("wb") as file:
-                file.write(first)
-                for chunk in rest:
-                    digest.update(chunk)
-                    size += len(chunk)
-                    file.write(chunk)
+            file.write(first)
+            for chunk in rest:
+                digest.update(chunk)
+                size += len(chunk)
+                file.write(chunk)
+            file.flush()
+            temporary = Path(file.name)
             quotas.require_room_to_bring(self.proposer, self.repository, size)
             if self._is_large(path, size):
                 oid = digest.hexdigest()

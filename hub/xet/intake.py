@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO
 
-from django.conf import settings
-
-from hub import blobstore
 from hub.xet.codec.shards import SHARD_MAX
 from hub.xet.codec.xorbs import Read
 from hub.xet.errors import InvalidShard
 
 TEMPORARY_PREFIX = "xet-"
 COPY_BYTES = 1024 * 1024
-
-
-@contextmanager
-def temporary_file() -> Iterator[IO[bytes]]:
-    """A file under the hub's own folder, so that a store on the same disk can take it by a rename.
-
-    A full disk inside the block is refused as StorageFull.
-    """
-    folder = Path(settings.TEMP_ROOT)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (
-        blobstore.refusing_when_full(),
-        tempfile.NamedTemporaryFile(dir=folder, prefix=TEMPORARY_PREFIX, delete=False) as file,
-    ):
-        try:
-            yield file
-        finally:
-            with suppress(FileNotFoundError):
-                Path(file.name).unlink()
 
 
 def kept(read: Read, file: IO[bytes]) -> Read:

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import ProtectedError, Q, QuerySet, Sum
 from django.template.defaultfilters import filesizeformat
 
+from foundation.batches import batches
 from hub import blobstore
 from hub.xet import reconstruction, registration
 from hub.xet.codec import xorbs
@@ -139,8 +140,8 @@ def _quarantine(now: datetime) -> int:
     with transaction.atomic(durable=True):
         names = _hold(_to_quarantine(now))
         count = 0
-        for at in range(0, len(names), BATCH):
-            due = _to_quarantine(now).filter(pk__in=names[at : at + BATCH])
+        for batch in batches(names, BATCH):
+            due = _to_quarantine(now).filter(pk__in=batch)
             count += due.update(state=Xorb.State.QUARANTINED, state_since=now)
     return count
 
@@ -148,10 +149,8 @@ def _quarantine(now: datetime) -> int:
 def _delete_xorbs(now: datetime) -> int:
     with transaction.atomic(durable=True):
         names = _hold(_to_delete(now))
-        for at in range(0, len(names), BATCH):
-            _to_delete(now).filter(pk__in=names[at : at + BATCH]).update(
-                state=Xorb.State.DELETING, state_since=now
-            )
+        for batch in batches(names, BATCH):
+            _to_delete(now).filter(pk__in=batch).update(state=Xorb.State.DELETING, state_since=now)
     # Also those that an earlier run did not come to.
     going = list(Xorb.objects.filter(state=Xorb.State.DELETING).values_list("pk", flat=True))
     for name in going:
@@ -180,7 +179,7 @@ def _drop_shards(now: datetime) -> int:
 def _strays(now: datetime) -> Iterator[blobstore.Blob]:
     for kind in ("xorbs", "shards"):
         old = (blob for blob in blobstore.get_store().list(kind) if blob.modified_at < now - STRAY_AFTER)
-        for batch in registration.batches(old):
+        for batch in batches(old):
             names = [blob.key.rpartition("/")[2] for blob in batch]
             known: set[str] = set()
             if kind == "xorbs":

@@ -13,13 +13,14 @@ import numpy as np
 from django.db import transaction
 
 from hub import blobstore
+from hub.blobstore import temporary_file
 from hub.xet import reconstruction, registration
 from hub.xet.codec import chunking, hashes, xorbs
 from hub.xet.codec.hashes import to_text
 from hub.xet.codec.shards import Shard, ShardFile, ShardXorb, Term, Terms
 from hub.xet.codec.xorbs import Layout, Read, XorbWriter
 from hub.xet.errors import InvalidShard
-from hub.xet.intake import temporary_file
+from hub.xet.intake import TEMPORARY_PREFIX
 from hub.xet.layouts import Layouts
 from hub.xet.models import XetFile, Xorb, xorb_key
 from hub.xet.reconstruction import Run
@@ -116,7 +117,7 @@ class _Packer:
 
     def _begin(self) -> None:
         self._files.close()
-        self._file: IO[bytes] = self._files.enter_context(temporary_file())
+        self._file: IO[bytes] = self._files.enter_context(temporary_file(TEMPORARY_PREFIX))
         self._writer = XorbWriter(self._file)
 
     def _find(self, name: bytes) -> tuple[str | None, int] | None:

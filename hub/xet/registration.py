@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import IO, TypeVar
 
 from django.db.models import Exists, OuterRef, Q
 
+from foundation.batches import batches
 from hub import blobstore
 from hub.accounts.principals import Principal
 from hub.xet.codec import hashes
@@ -21,16 +21,7 @@ from hub.xet.layouts import Layouts
 from hub.xet.models import ChunkEntry, XetFile, XetFileLink, XetTerm, Xorb, XorbSender
 from hub.xet.models import Shard as ShardRow
 
-# Names in one query, rows in one insert: below the number of parameters that SQLite takes.
-BATCH = 500
 Item = TypeVar("Item")
-
-
-def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Lists of at most `BATCH` items."""
-    left = iter(items)
-    while batch := list(islice(left, BATCH)):
-        yield batch
 
 
 def claim_xorb(name: str, *, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from foundation.batches import batches
 from hub import blobstore
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
@@ -23,7 +24,7 @@ from hub.xet.codec.hashes import to_text
 from hub.xet.codec.shards import ShardFile
 from hub.xet.codec.xorbs import Read
 from hub.xet.errors import InvalidShard, InvalidXorb, UnknownXorb
-from hub.xet.intake import kept, spool_shard, temporary_file
+from hub.xet.intake import TEMPORARY_PREFIX, kept, spool_shard
 from hub.xet.layouts import Layouts
 from hub.xet.models import StoreGeneration, XetFile, Xorb, xorb_key
 from hub.xet.signals import files_registered
@@ -45,7 +46,7 @@ def store_xorb(*, actor: Principal, repository: Repository, name: str, read: Rea
     Raises: InvalidXorb, XorbBusy, what `require_upload` raises, StorageFull.
     """
     policies.require_upload(actor, repository)
-    with temporary_file() as file:
+    with blobstore.temporary_file(TEMPORARY_PREFIX) as file:
         try:
             layout = xorbs.read_layout(kept(read, file))
         except Malformed as error:
@@ -75,7 +76,7 @@ def register_shard(
     VerificationBudgetSpent, what `require_upload` raises.
     """
     policies.require_upload(actor, repository)
-    with temporary_file() as file:
+    with blobstore.temporary_file(TEMPORARY_PREFIX) as file:
         data, digest = spool_shard(read, file)
         try:
             shard = shards.read_shard(data)
@@ -154,7 +155,7 @@ def _require_room(proposer: User | None, repository: Repository, size_bytes: int
 
 def _require_nameable(actor: Principal, names: Iterable[str]) -> None:
     """Unknown and hidden xorbs are refused alike, so that a name tells nothing."""
-    for batch in registration.batches(sorted(names)):
+    for batch in batches(sorted(names)):
         nameable = Xorb.objects.usable().filter(policies.xorbs_nameable_by(actor), pk__in=batch)
         allowed = set(nameable.values_list("pk", flat=True))
         for name in batch:

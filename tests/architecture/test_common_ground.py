@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 import pytest
 
@@ -97,3 +98,36 @@ class TestPages:
     )
     def test_are_seen_in_each_form(self, text: str) -> None:
         assert any(map(pages_by_itself, ast.walk(ast.parse(text))))
+
+
+TEMPORARY = {"TemporaryFile", "NamedTemporaryFile", "SpooledTemporaryFile", "mkstemp"}
+
+
+def makes_temporary_file(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and last_name(node.func) in TEMPORARY
+
+
+def cuts_batches(node: ast.AST) -> bool:
+    """`while batch := list(islice(items, size))`, or a definition of that name at the top of a module."""
+    if isinstance(node, ast.While):
+        return "islice(" in ast.unparse(node.test)
+    return isinstance(node, ast.FunctionDef) and node.name == "batches" and bool(node.args.args)
+
+
+def has_hex_pattern(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and "[0-9a-f]{" in str(node.value)
+
+
+class TestHelpers:
+    @pytest.mark.parametrize(
+        ("is_one", "places"),
+        [
+            # The readiness of a folder is tried by a file in it.
+            (makes_temporary_file, {"foundation/temporary_files.py", "bazaar/readiness.py"}),
+            (cuts_batches, {"foundation/batches.py"}),
+            (has_hex_pattern, {"foundation/hex_digits.py"}),
+        ],
+    )
+    def test_stand_once(self, is_one: Callable[[ast.AST], bool], places: set[str]) -> None:
+        found = {path for path, tree in modules(*HOUSES) if any(map(is_one, ast.walk(tree)))}
+        assert {path for path in found if not path.startswith(("bazaar/mock/", "bazaar/testing/"))} == places

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from io import StringIO
-from itertools import islice
 from typing import TypedDict
 
 from django.db.models import Q
@@ -16,6 +15,7 @@ from compute_market.leases import selectors as leases
 from compute_market.ledger.models import Account
 from compute_market.ledger.selectors import StatementLine, whole_statement
 from compute_market.matching.models import Trade
+from foundation.batches import batches
 
 CSV_COLUMNS = (
     *("at", "kind", "amount_micros", "balance_micros", "cause", "transfer_id"),
@@ -69,7 +69,7 @@ def _csv_pieces(account: Account, *, language: str) -> Iterator[str]:
     balance = 0
     yield _csv([CSV_COLUMNS])
     following = whole_statement(account=account)
-    while lines := list(islice(following, CSV_LINES_AT_ONCE)):
+    for lines in batches(following, CSV_LINES_AT_ONCE):
         with translation.override(language):
             known = concerning(lines, account_id=account.pk)
         rows: list[Sequence[object]] = []

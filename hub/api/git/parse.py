@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from foundation import temporary_files
 from foundation.errors import Unsupported
 from hub.api.json import BodyTooLarge, MalformedBody, json_body, list_of, names_sha256, text_of
 from hub.blobstore import Part, refusing_when_full
@@ -121,9 +120,7 @@ def _spooled(request: HttpRequest, *, limit: int, inflated_limit: int) -> Binary
         chunks = _bounded(_chunks(request), limit=limit)
     else:
         raise Unsupported(feature=f"Content-Encoding {encoding[:40]}")
-    folder = Path(settings.TEMP_ROOT)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = tempfile.TemporaryFile(dir=folder, prefix="git-")  # noqa: SIM115 - the caller's to close
+    file = temporary_files.nameless("git-")
     try:
         with refusing_when_full():
             for chunk in _with_room(chunks):

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
+from foundation import hex_digits
 from hub import converters  # noqa: F401 - registers the converters
 from hub.api.git import lfs, smart
 from hub.api.git.errors import render_json, render_text
@@ -25,7 +26,7 @@ PREFIXES = {
 class Oid:
     """The sha256 of a large object."""
 
-    regex = "[0-9a-f]{64}"
+    regex = hex_digits.pattern(64)
 
     def to_python(self, value: str) -> str:
         return value

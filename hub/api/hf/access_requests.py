@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,6 +9,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation.errors import Invalid
+from foundation.hex_digits import ROW_ID, row_id
 from foundation.whole_numbers import INT64_MAX
 from hub.accounts import selectors as accounts
 from hub.api.hf.http import actor, page_url, repository, route
@@ -22,11 +22,10 @@ from hub.repos.errors import NotGated
 from hub.repos.models import AccessRequest, Kind
 
 STATUSES = frozenset(AccessRequest.Status.values)
-REQUEST_ID = re.compile(r"[0-9a-f]{24}")
 
 
 def _request_id(row: AccessRequest) -> str:
-    return f"{row.pk:024x}"
+    return row_id(row.pk)
 
 
 def _row(row: AccessRequest) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def _row(row: AccessRequest) -> dict[str, Any]:
     return {
         "requestId": _request_id(row),
         "user": {
-            "_id": f"{row.user.namespace_id:024x}",
+            "_id": row_id(row.user.namespace_id),
             "user": row.user.name,
             "fullname": row.user.namespace.full_name or row.user.name,
             "email": None if row.was_granted_unasked else row.user.email or None,
@@ -75,7 +74,7 @@ def handle(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 
 def _number(request_id: str) -> int:
     """Raises: MalformedBody."""
-    if not REQUEST_ID.fullmatch(request_id):
+    if not ROW_ID.fullmatch(request_id):
         raise MalformedBody(reason="“requestId” must be 24 hex digits")
     return min(int(request_id, 16), INT64_MAX)
 

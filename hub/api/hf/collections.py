@@ -10,6 +10,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation.errors import Invalid, Unsupported
+from foundation.hex_digits import row_id
 from foundation.paging import Size
 from hub.api.hf.account import avatar_url
 from hub.api.hf.http import actor, endpoint, repeated, route, with_next
@@ -39,7 +40,7 @@ def _collection(
         "gating": False,
         "lastUpdated": timestamp(found.updated_at),
         "owner": {
-            "_id": f"{found.namespace_id:024x}",
+            "_id": row_id(found.namespace_id),
             "name": found.namespace.name,
             "fullname": found.namespace.full_name or found.namespace.name,
             "avatarUrl": avatar_url(request, found.namespace.name),

@@ -11,6 +11,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation.errors import Invalid
+from foundation.hex_digits import row_id
 from foundation.paging import by_position
 from hub.accounts.models import User
 from hub.api.hf.account import avatar_url
@@ -32,7 +33,7 @@ STATUSES = {"": "", "all": "", "open": "open", "closed": "closed"}
 
 def _person(request: HttpRequest, user: User) -> dict[str, Any]:
     return {
-        "_id": f"{user.namespace_id:024x}",
+        "_id": row_id(user.namespace_id),
         "name": user.name,
         "fullname": user.namespace.full_name or user.name,
         "avatarUrl": avatar_url(request, user.name),

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from foundation.errors import Invalid
+from foundation.hex_digits import row_id
 from hub.api.hf import related
 from hub.api.hf.http import actor, boolean, repeated, repository, route
 from hub.api.json import json_response, timestamp
@@ -91,7 +92,7 @@ class Info:
         self.sha = sha or found.head_sha
 
     def render(self, fields: Iterable[str]) -> dict[str, Any]:
-        row: dict[str, Any] = {"_id": f"{self.repository.pk:024x}", "id": self.repository.full_name}
+        row: dict[str, Any] = {"_id": row_id(self.repository.pk), "id": self.repository.full_name}
         if self.repository.kind == Kind.MODEL:
             row["modelId"] = self.repository.full_name
         withheld = self._withheld()

@@ -10,6 +10,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.html import escape
 
+from foundation.hex_digits import row_id
 from hub.accounts import policies as accounts_policies
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Membership, Namespace, Role, User
@@ -32,7 +33,7 @@ AVATAR = (
 
 def _user(request: HttpRequest, user: User) -> dict[str, Any]:
     return {
-        "_id": f"{user.namespace_id:024x}",
+        "_id": row_id(user.namespace_id),
         "user": user.name,
         "fullname": user.namespace.full_name or user.name,
         "avatarUrl": avatar_url(request, user.name),
@@ -43,7 +44,7 @@ def _user(request: HttpRequest, user: User) -> dict[str, Any]:
 
 def _organization(request: HttpRequest, found: Namespace) -> dict[str, Any]:
     return {
-        "_id": f"{found.pk:024x}",
+        "_id": row_id(found.pk),
         "name": found.name,
         "fullname": found.full_name or found.name,
         "avatarUrl": avatar_url(request, found.name),

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
+from foundation.hex_digits import HEX_DIGITS, SHA256
 from hub.api.hf.http import actor, boolean, page_url, repository, route
 from hub.api.json import MalformedBody, json_body, json_response, list_of, names_sha256, path_of, text_of
 from hub.api.ndjson import Line, NdjsonReader
@@ -27,7 +28,6 @@ from hub.revisions.staging import Staging
 from hub.revisions.uploads import OfferedFile, plan_upload
 
 PREUPLOAD_FILES_MAX = 1000
-OID = frozenset("0123456789abcdef")
 PULL_REQUEST = re.compile(r"refs/pr/([1-9]\d{0,8})")
 
 
@@ -156,7 +156,7 @@ def _parent(value: Any) -> str | None:
     if value is None or value == "":
         return None
     text = str(value).lower()
-    if not 5 <= len(text) <= 40 or not set(text) <= OID:
+    if not 5 <= len(text) <= 40 or not set(text) <= HEX_DIGITS:
         raise MalformedBody(reason="“parentCommit” must be 5 to 40 hex digits")
     return text
 
@@ -178,7 +178,7 @@ def _read_lfs_file(line: Line, _staging: Staging) -> list[Operation]:
     oid, size = text_of(line.value, "oid").lower(), line.value.get("size")
     if not names_sha256(line.value.get("algo")):
         raise MalformedBody(reason="“algo” must be sha256")
-    if len(oid) != 64 or not set(oid) <= OID:
+    if not SHA256.fullmatch(oid):
         raise MalformedBody(reason="“oid” must be 64 hex digits")
     if size is not None and not (isinstance(size, int) and size >= 0):
         raise MalformedBody(reason="“size” must be a whole number of bytes")

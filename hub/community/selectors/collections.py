@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from foundation import hex_digits
 from hub.accounts.principals import Principal
 from hub.community import policies
 from hub.community.errors import CollectionNotFound
@@ -14,7 +15,7 @@ from hub.community.models import Collection, CollectionItem, CollectionUpvote, I
 from hub.repos import policies as repos
 from hub.repos.models import Repository
 
-KEY_AT_END = re.compile(r"(?:^|[-/])([0-9a-f]{24})$")
+KEY_AT_END = re.compile(rf"(?:^|[-/])({hex_digits.pattern(24)})$")
 SORTS = {
     "lastModified": ("-updated_at", "-id"),
     "trending": ("-upvotes", "-updated_at", "-id"),

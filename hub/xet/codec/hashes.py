@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterable
 from typing import TypeAlias
 
 from blake3 import blake3
 
+from foundation.hex_digits import SHA256
 from hub.xet.codec.errors import Malformed
 
 HASH_BYTES = 32
@@ -27,7 +27,6 @@ ELIGIBLE_DIVISOR = 1024
 _WORDS = struct.Struct("<4Q")
 _TURNED = struct.Struct(">4Q")
 _TAIL = struct.Struct("<Q")
-_TEXT = re.compile(r"[0-9a-f]{64}")
 
 Sized: TypeAlias = tuple[bytes, int]
 """A hash and how many uncompressed bytes it stands for."""
@@ -40,7 +39,7 @@ def to_text(value: bytes) -> str:
 
 def from_text(text: str) -> bytes:
     """The 32 bytes behind a text form. Raises Malformed unless it is 64 lowercase hex digits."""
-    if not _TEXT.fullmatch(text):
+    if not SHA256.fullmatch(text):
         raise Malformed("A hash is 64 lowercase hexadecimal digits.")
     return _WORDS.pack(*(int(text[at : at + 16], 16) for at in range(0, 64, 16)))
 
