@@ -11,12 +11,14 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-from bazaar.places import ROOT
+from compute_market.runners import assemble
 from foundation.environment import flag
 
 FOLDER = "local-node"
 # One-time key, part (`cpu1-x86-2g`) and how many, as `compute_market.demo.local` writes them.
 KEY_FILE = "enrolment"
+# The agent itself, made anew at each start.
+PROGRAM = "agent.py"
 UNPRIVILEGED = "nobody"
 
 
@@ -34,9 +36,9 @@ def words(data: Path, *, hub: str) -> list[str]:
     key, part, count = (data / FOLDER / KEY_FILE).read_text().split()
     is_root = os.geteuid() == 0
     folder = _shared_folder(data) if is_root else data / FOLDER / "agent"
-    script = ROOT / "script" / "agent"
-    program = [str(script)] if script.exists() else ["-m", "compute_market.runners.command_line"]
-    command = [sys.executable, *program, "--hub", hub, "--folder", str(folder)]
+    program = data / FOLDER / PROGRAM
+    assemble.write(program)
+    command = [sys.executable, str(program), "--hub", hub, "--folder", str(folder)]
     command += ["--cpu", part, "--gpus", count, "--allow-processes"]
     if is_root:
         command += ["--run-as", UNPRIVILEGED]

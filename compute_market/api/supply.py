@@ -92,7 +92,7 @@ class Nodes(MarketView):
 
     @extend_schema(tags=[TAG], operation_id="enrolment_key", request=NodeBody, responses={201: dict})
     def post(self, request: Request) -> Response:
-        """A one-time key with which `script/agent` enrols a node. It is shown only here."""
+        """A one-time key with which the agent (`/market/agent`) enrols a node. It is shown only here."""
         namespace_id, body = self.read_for_account(request, NodeBody, _require_provider)
         provider = selectors.get_provider(actor=self.actor, namespace_id=namespace_id)
         key = services.issue_enrolment_key(

@@ -1,14 +1,17 @@
-"""Makes `script/agent`: this room's modules in one file, so that a node needs that file and Python.
+"""The agent in one file: the modules of this room one after another. A node needs that file and Python.
 
-    python -m compute_market.runners.assemble > script/agent
+    python -m compute_market.runners.assemble PATH
 
-A test compares the file with what this gives.
+The file is made where it is needed and kept nowhere else: the hub gives it to providers (`/market/agent`),
+the supervisor starts it for this machine's processors, `script/agent` starts it in a checkout.
 """
 
 from __future__ import annotations
 
 import ast
+import os
 import sys
+from functools import cache
 from pathlib import Path
 
 MODULES = (
@@ -42,8 +45,9 @@ Made from compute_market/runners by `python -m compute_market.runners.assemble`;
 '''
 
 
+@cache
 def assemble() -> str:
-    """The text of `script/agent`."""
+    """The text of the file. It is made once in a process."""
     imports: set[str] = set()
     bodies = []
     for name in MODULES:
@@ -57,6 +61,18 @@ def assemble() -> str:
     head = "\n".join(["from __future__ import annotations", "", *plain, *named])
     tail = 'if __name__ == "__main__":\n    sys.exit(main())\n'
     return "\n\n".join([HEADER + "\n" + head, *bodies, tail])
+
+
+def write(path: Path) -> None:
+    """Put the file there, executable and in one step: nobody reads half of it.
+
+    Raises: OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.write_text(assemble())
+    new.chmod(0o755)
+    new.replace(path)
 
 
 def _split(source: str) -> tuple[set[str], str]:
@@ -79,4 +95,4 @@ def _split(source: str) -> tuple[set[str], str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(assemble())
+    write(Path(sys.argv[1]))

@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("market/leases/<row_id:lease_id>", leasing.show),
     path("market/leases/<row_id:lease_id>/act", leasing.act),
     re_path(PORT, ports.visit),
+    path("market/agent", supply.agent),
     path("market/provider", supply.console),
     path("market/provider/register", supply.register),
     path("market/provider/processes", supply.allow_processes),

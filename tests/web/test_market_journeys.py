@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.servers.agent import agent_file
 from tests.servers.live import LiveBazaar
-from tests.servers.remote import ROOT
 from tests.web.conftest import Visit
 
 
@@ -163,7 +163,7 @@ def running_agent(bazaar: LiveBazaar, key: str, folder: Path) -> Iterator[None]:
         process = subprocess.Popen(
             [
                 sys.executable,
-                str(ROOT / "script" / "agent"),
+                str(agent_file()),
                 *words,
                 "--declare",
                 "h100-sxm-80g",

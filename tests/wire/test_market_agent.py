@@ -1,4 +1,4 @@
-"""`script/agent` as a real process against a live server, its tenants, its clock, and what kills it."""
+"""The agent as a real process against a live server, its tenants, its clock, and what kills it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests.servers.agent import agent_file
 from tests.servers.live import LiveBazaar
 
 ROOT = Path(__file__).resolve().parents[2]
-AGENT = ROOT / "script" / "agent"
 FAR = "tests.wire.market_supply"
 # As root, the agent wants to be told as whom processes run.
 RUN_AS = ("--run-as", "root") if os.geteuid() == 0 else ()
@@ -70,7 +70,7 @@ class AgentProcess:
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, sys.executable, *program, str(AGENT), *words],
+                [*self.prefix, sys.executable, *program, str(agent_file()), *words],
                 env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "AGENT_SECRET": "swordfish"},
                 stderr=log,
             )
@@ -180,7 +180,11 @@ class TestAgent:
         agent.until(lease, lambda seen: seen["work"] == "running")
         words = ["--hub", agent.bazaar.url, "--folder", str(agent.folder), "--allow-processes", *RUN_AS]
         second = subprocess.run(
-            [sys.executable, str(AGENT), *words], capture_output=True, text=True, check=False, timeout=60
+            [sys.executable, str(agent_file()), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert second.returncode == 1
         assert f"Another agent (process {agent.process and agent.process.pid}) works in" in second.stderr
@@ -190,7 +194,11 @@ class TestAgent:
     def test_as_root_must_be_told_as_whom_processes_run(self, tmp_path: Path) -> None:
         words = ["--hub", "http://localhost:1", "--folder", str(tmp_path / "a"), "--allow-processes"]
         done = subprocess.run(
-            [sys.executable, str(AGENT), *words], capture_output=True, text=True, check=False, timeout=60
+            [sys.executable, str(agent_file()), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert (done.returncode, "--run-as USER" in done.stderr) == (1, True)
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from compute_market.leases import selectors as leases
 from compute_market.ledger import selectors as ledger
@@ -21,6 +21,7 @@ from compute_market.matching.views import selectors as orders
 from compute_market.offers import selectors, services
 from compute_market.offers.bonds import bond_of
 from compute_market.offers.models import Node, Product, Provider
+from compute_market.runners.assemble import assemble
 from compute_market.web.forms import BondForm, EnrolForm, OfferForm
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
 from foundation import addresses
@@ -30,6 +31,13 @@ from hub.interface import Namespace
 ORDERS_SHOWN = 40
 LEASES_SHOWN = 20
 OFFERED_AHEAD = timedelta(days=7)
+
+
+@require_safe
+def agent(request: HttpRequest) -> HttpResponse:
+    """The agent in one file, for anybody: it holds no secret, and a new machine has no account."""
+    headers = {"Content-Disposition": 'attachment; filename="agent"'}
+    return HttpResponse(assemble(), content_type="text/x-python; charset=utf-8", headers=headers)
 
 
 def console(request: HttpRequest) -> HttpResponse:

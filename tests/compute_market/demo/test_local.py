@@ -20,6 +20,7 @@ from compute_market.matching.models import Order
 from compute_market.offers import services as offers
 from compute_market.offers.models import HardwareReport, Node
 from compute_market.runners import cpu_slices
+from compute_market.runners.assemble import assemble
 from compute_market.runners.cpu_slices import GIGABYTE
 from foundation.clock import database_now
 from hub.accounts.models import Role
@@ -133,6 +134,7 @@ class TestTheAgentOfTheServer:
     def test_is_started_from_what_was_left_for_it(self, node: Node, tmp_path: Path) -> None:
         assert (local_node.FOLDER, local_node.KEY_FILE) == (local.FOLDER, local.KEY_FILE)
         words = local_node.words(tmp_path, hub="http://127.0.0.1:1")
+        assert Path(words[1]).read_text() == assemble()
         assert words[words.index("--cpu") + 1] == "cpu1-x86-2g"
         assert words[words.index("--gpus") + 1] == "2"
         assert "root" not in words

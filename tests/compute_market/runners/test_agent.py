@@ -1,28 +1,51 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from compute_market import runners
 from compute_market.runners import devices
-from compute_market.runners.assemble import MODULES, assemble
+from compute_market.runners.assemble import MODULES, assemble, write
 from compute_market.runners.output import whole_characters
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 class TestTheOneFile:
-    def test_is_what_the_modules_make(self) -> None:
-        assert (ROOT / "script" / "agent").read_text() == assemble(), (
-            "Run `python -m compute_market.runners.assemble > script/agent`."
-        )
+    def test_imports_the_standard_library_only(self) -> None:
+        imported = {
+            name.partition(".")[0]
+            for node in ast.parse(assemble()).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in (
+                [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            )
+        }
+        assert imported
+        assert imported <= sys.stdlib_module_names
 
-    def test_needs_the_standard_library_only(self) -> None:
-        lines = (ROOT / "script" / "agent").read_text().splitlines()
-        assert not [
-            line for line in lines if line.startswith(("import ", "from ")) and "compute_market" in line
-        ]
+    def test_has_all_modules_of_the_room(self) -> None:
+        others = {"__init__", "assemble"}
+        assert {path.stem for path in Path(runners.__path__[0]).glob("*.py")} - others == set(MODULES)
+
+    def test_runs_where_nothing_else_is(self, tmp_path: Path) -> None:
+        write(tmp_path / "agent")
+        words = [sys.executable, "-I", "-S", tmp_path / "agent", "--help"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "--hub" in done.stdout
+
+    def test_is_started_in_a_checkout(self) -> None:
+        """By its script, which makes it anew."""
+        env = {"PATH": os.environ["PATH"], "BAZAAR_PYTHON": sys.executable}
+        words = [str(ROOT / "script" / "agent"), "--help"]
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+        assert "--hub" in done.stdout
+        assert (ROOT / "build" / "agent").read_text() == assemble()
 
 
 class TestProbe:

@@ -13,6 +13,7 @@ from compute_market.leases import jobs, services
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
 from compute_market.offers.models import Node, Product
+from compute_market.runners.assemble import assemble
 from compute_market.web import board, charts
 from foundation.clock import database_now, floor_minute
 from hub.accounts.principals import Principal
@@ -337,8 +338,16 @@ class TestTheConsole:
         owner.post("/market/provider/register")
         form = {"act": "enrol", "product": "h100-sxm-80g.test.reserved.ib", "name": "rack-1", "gpus": 8}
         answer = owner.post("/market/provider", form)
+        assert "--output agent http://testserver/market/agent\n" in answer.content.decode()
         assert "python3 agent --hub http://testserver --key mbe_" in answer.content.decode()
         assert answer["Cache-Control"] == "no-store"
+
+    def test_agent_is_given_to_anybody_in_one_file(self, client: Client) -> None:
+        answer = client.get("/market/agent")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/x-python; charset=utf-8")
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="agent"'
+        assert answer.content.decode() == assemble()
+        assert client.post("/market/agent").status_code == 405
 
     def test_places_offers_that_begin_now_and_shows_them(self, machine: Node) -> None:
         owner = client_of(Principal(user=machine.provider.namespace.user))
