@@ -18,14 +18,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 class TestTheOneFile:
     def test_imports_the_standard_library_only(self) -> None:
-        imported = {
-            name.partition(".")[0]
-            for node in ast.parse(assemble()).body
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for name in (
-                [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-            )
-        }
+        statements = ast.parse(assemble()).body
+        named = [statement.module or "" for statement in statements if isinstance(statement, ast.ImportFrom)]
+        plain = [statement for statement in statements if isinstance(statement, ast.Import)]
+        named += [alias.name for statement in plain for alias in statement.names]
+        imported = {name.partition(".")[0] for name in named}
         assert imported
         assert imported <= sys.stdlib_module_names
 
