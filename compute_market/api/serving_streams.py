@@ -19,6 +19,7 @@ from compute_market.api.streams import HEARTBEAT_SECONDS, Broadcaster, Event, Fu
 from compute_market.event_channel import CHANNEL
 from foundation.rate_limits import limited_address
 from foundation.redis_connection import connection, key
+from foundation.taken_connections import offered
 from foundation.whole_numbers import whole_number
 
 POLL_SECONDS = 0.5
@@ -77,7 +78,7 @@ def serve(
     `most`: how many connections the topic may have in this process; one address may have
     `MARKET_STREAMS_PER_ADDRESS`. The stream ends when `is_allowed` says no.
     """
-    take = request.environ.get("bazaar.take_connection")  # type: ignore[attr-defined]
+    take = offered(request.META)
     if take is None:
         return _held_by_a_thread(topic, after, first, is_allowed)
     request_id = request.headers.get("X-Request-Id", "")

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from foundation import taken_connections
+
 MESSAGE_BYTES_MAX = 160 * 1024
 TIMEOUT_S = 5.0
 _SIGNATURE_BYTES = 32
@@ -113,7 +115,7 @@ def give_away(environ: Mapping[str, Any], handover: Handover, *, path: Path, key
 
     Raises: TunnelsAway. What the view answers after that is not sent.
     """
-    take = environ.get("bazaar.take_connection")
+    take = taken_connections.offered(environ)
     if take is None:
         raise TunnelsAway("this web server does not let connections go")
     sender = Sender(path, key)

@@ -17,7 +17,8 @@ from bazaar.server.http.limits import Limits
 from bazaar.server.http.requests import Request
 from bazaar.server.http.responses import Response
 from bazaar.server.http.sender import GiveBack, Sender
-from bazaar.server.http.taken import TakenConnection
+from foundation import taken_connections
+from foundation.taken_connections import TakenConnection
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Answering:
     def _run(self, connection: Connection, request: Request, response: Response) -> None:
         body = request.open(connection, self.patience)
         env = environ.build(connection, request.head, body, self.limits)
-        env["bazaar.take_connection"] = partial(self._take, connection, request, env)
+        taken_connections.offer(env, partial(self._take, connection, request, env))
         result = self.application(env, response.start)
         try:
             if not connection.is_taken:

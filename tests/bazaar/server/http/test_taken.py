@@ -9,8 +9,15 @@ from typing import Any
 
 import pytest
 
-from bazaar.server.http.taken import TakenConnection
+from foundation.taken_connections import TakenConnection, offered
 from tests.bazaar.server.http.conftest import Running, Start, until
+
+
+def take_connection(environ: dict[str, Any]) -> TakenConnection:
+    take = offered(environ)
+    assert take is not None
+    return take()
+
 
 HEAD = "{} HTTP/1.1\r\nHost: here\r\n{}\r\n"
 UPGRADE = HEAD.format("GET /take", "Connection: Upgrade\r\nUpgrade: tunnel\r\n").encode()
@@ -28,7 +35,7 @@ def server(serve: Callable[..., Running]) -> Running:
                 connection.sendall(data.upper())
 
     def take(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        taken = environ["bazaar.take_connection"]()
+        taken = take_connection(environ)
         assert taken.socket.getblocking()
         assert taken.socket.gettimeout() is None
         threading.Thread(target=speak, args=(taken,)).start()
@@ -70,7 +77,7 @@ class TestTakeConnection:
             if environ["REQUEST_METHOD"] == "POST":
                 environ["wsgi.input"].read()
             else:
-                taken.append(environ["bazaar.take_connection"]())
+                taken.append(take_connection(environ))
             start("200 OK", [("Content-Length", "2")])
             return [b"ok"]
 
@@ -102,7 +109,7 @@ class TestTakeConnection:
         def view(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
             environ["wsgi.input"].read(1)
             with pytest.raises(RuntimeError):
-                environ["bazaar.take_connection"]()
+                take_connection(environ)
             refused.set()
             start("204 No Content", [])
             return []
@@ -138,7 +145,7 @@ class TestTakeConnection:
         ended = threading.Event()
 
         def take(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-            connection: socket.socket = environ["bazaar.take_connection"]().socket
+            connection: socket.socket = take_connection(environ).socket
 
             def wait() -> None:
                 assert connection.recv(10) == b""
