@@ -129,6 +129,7 @@ ORDER = {
     "lease": None,
     "same_node": True,
     "extends": None,
+    "client_note": "nightly run",
     "state": "partially_filled",
     "reason": "",
     "version": 2,

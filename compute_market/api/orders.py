@@ -29,7 +29,7 @@ from compute_market.api.suppliers import supplier_rows
 from compute_market.matching import limits, policies, quantities
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.intake import services
-from compute_market.matching.intake.terms import CLIENT_ORDER_ID_MAX, OrderRequest
+from compute_market.matching.intake.terms import CLIENT_NOTE_MAX, CLIENT_ORDER_ID_MAX, OrderRequest
 from compute_market.matching.models import Order
 from compute_market.matching.views import explain, offering, selectors
 from foundation.clock import database_now
@@ -98,6 +98,13 @@ class OrderBody(serializers.Serializer[Any]):
         min_value=1,
         help_text="Of a buy: the lease to carry on from its end, on its node, with as many GPUs.",
     )
+    client_note = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=CLIENT_NOTE_MAX,
+        trim_whitespace=False,
+        help_text="A remark of your own, which is shown on the order.",
+    )
     account = serializers.CharField(
         required=False, max_length=96, help_text="A namespace you trade for; left out: your own."
     )
@@ -156,6 +163,7 @@ def request_of(body: dict[str, Any]) -> OrderRequest:
         lease_id=body.get("lease"),
         same_node=body.get("same_node"),
         extends_id=body.get("extends"),
+        client_note=body["client_note"],
     )
 
 
@@ -191,6 +199,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "lease": order.lease_id,
         "same_node": order.same_node,
         "extends": order.extends_id,
+        "client_note": order.client_note,
         "state": order.state,
         "reason": order.reason,
         "version": order.version,

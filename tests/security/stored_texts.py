@@ -171,6 +171,10 @@ def ordered(w: World, text: str) -> None:
     exchange.buy(w.holder, exchange.product(), 1, 6, client_order_id=text)
 
 
+def annotated(w: World, text: str) -> None:
+    exchange.buy(w.holder, exchange.product(), 1, 6, client_note=text)
+
+
 @dataclass(frozen=True)
 class Row:
     """How a text is stored, and how many characters of the column it may be. `example`: a short one."""
@@ -267,6 +271,7 @@ STORED: dict[str, Row] = {
     "offers.Node.state_reason": Row(room(other_devices), 300, "zz"),
     "matching.Order.client_order_id": Row(room(ordered), 64),
     "matching.Command.client_order_id": Row(room(ordered), 64),
+    "matching.Order.client_note": Row(room(annotated), 200),
     "leases.Work.command": Row(room(lambda w, text: work(w, command=["echo", text])), 64 * 1024 + 100),
     "leases.Work.environment": Row(
         room(lambda w, text: work(w, environment={f"NAME_{n}": text for n in range(100)})), 256 * 1024 + 1000

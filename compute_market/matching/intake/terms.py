@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PRICE_MAX_MICROS = 10**12
 CLIENT_ORDER_ID_MAX = 64
+CLIENT_NOTE_MAX = 200
 SIDES, SELF_TRADES, FORCES = frozenset(Order.Side), frozenset(Order.SelfTrade), frozenset(Order.TimeInForce)
 BUY, SELL = Order.Side.BUY.value, Order.Side.SELL.value
 GTD, IMMEDIATE = Order.TimeInForce.GTD.value, {Order.TimeInForce.IOC.value, Order.TimeInForce.FOK.value}
@@ -52,6 +53,7 @@ class OrderRequest:
     lease_id: int | None = None
     same_node: bool | None = None
     extends_id: int | None = None
+    client_note: str = ""
 
     def fingerprint(self) -> str:
         """The same for the same request, and only then: what makes a retry a retry (rule M6)."""
@@ -73,6 +75,8 @@ class OrderRequest:
         # Left out where they are not given, as before there were any: a retry stays a retry.
         if self.same_node is not None or self.extends_id is not None:
             said = (*said, self.same_node, self.extends_id)
+        if self.client_note:
+            said = (*said, "client_note", self.client_note)
         return sha256(repr(tuple(map(str, said))).encode()).hexdigest()[:32]
 
 
@@ -150,6 +154,10 @@ def _check_identity(request: OrderRequest) -> None:
     if not 0 < len(name) <= CLIENT_ORDER_ID_MAX or not name.isprintable():
         reason = _("must have 1 to {limit} printable characters.").format(limit=CLIENT_ORDER_ID_MAX)
         raise OrderInvalid(field="client_order_id", reason=reason)
+    note = request.client_note
+    if note and not (len(note) <= CLIENT_NOTE_MAX and note.isprintable()):
+        reason = _("must have 1 to {limit} printable characters.").format(limit=CLIENT_NOTE_MAX)
+        raise OrderInvalid(field="client_note", reason=reason)
     if request.side not in SIDES:
         raise OrderInvalid(field="side", reason=_("must be buy or sell."))
     if request.self_trade not in SELF_TRADES:

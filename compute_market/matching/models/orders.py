@@ -94,6 +94,9 @@ class Order(models.Model):
     open_gpu_minutes = models.BigIntegerField()
     cancelled_gpu_minutes = models.BigIntegerField(default=0)
     version = models.IntegerField(default=1)
+    client_note = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="A remark of the trader's own."
+    )
     placed_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 

@@ -22,6 +22,33 @@ from tests.factories import exchange, market
 pytestmark = pytest.mark.django_db
 
 
+class TestANote:
+    def test_is_shown_on_the_order_and_is_part_of_the_request(
+        self, trader: Callable[..., Trader], product: Product
+    ) -> None:
+        buyer = trader()
+        wanted = order(product) | {"client_note": " for the nightly run, 夜间 "}
+        placed = buyer("post", "orders", wanted)
+        assert placed.status_code == 202, placed.content
+        assert placed.json()["client_note"] == wanted["client_note"]
+        [listed] = buyer("get", "orders").json()["items"]
+        assert listed["client_note"] == wanted["client_note"]
+        assert buyer("post", "orders", wanted).json()["id"] == placed.json()["id"]
+        assert buyer("post", "orders", wanted | {"client_note": "another"}).status_code == 409
+
+    @pytest.mark.parametrize("note", ["x" * 201, "two\nlines", None])
+    def test_is_a_printable_text_of_at_most_200_characters(
+        self, note: object, trader: Callable[..., Trader], product: Product
+    ) -> None:
+        answer = trader()("post", "orders", order(product) | {"client_note": note})
+        assert answer.status_code == 400, answer.content
+        assert "client_note" in answer.content.decode()
+        assert not Order.objects.exists()
+
+    def test_is_empty_where_none_is_given(self, trader: Callable[..., Trader], product: Product) -> None:
+        assert trader()("post", "orders", order(product)).json()["client_note"] == ""
+
+
 class TestTrading:
     def test_goes_from_order_to_lease(
         self, trader: Callable[..., Trader], seller: Trader, product: Product, node: Node
