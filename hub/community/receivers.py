@@ -19,6 +19,7 @@ from hub.repos.signals import (
     repository_moved,
     repository_restored,
 )
+from hub.revisions.pull_refs import pull_request_number
 from hub.revisions.signals import revision_committed
 
 
@@ -50,7 +51,7 @@ def tell_committed(
     now = timezone.now()
     moved = {"updatedRefs": [{"ref": ref, "oldSha": old, "newSha": new}]}
     outbox.tell(Fact(repository, "update", "repo.content", more=moved), now=now)
-    if ref.startswith("refs/pr/") and new is not None:
+    if pull_request_number(ref) is not None and new is not None:
         pull_requests.record_commits(repository=repository, ref=ref, old=old, new=new, actor=actor, now=now)
 
 

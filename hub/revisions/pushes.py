@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -32,8 +31,8 @@ from hub.repos.errors import (
 from hub.repos.models import Repository
 from hub.revisions import uploads
 from hub.revisions.errors import TooManyRefs
+from hub.revisions.pull_refs import pull_request_number
 
-PULL_REQUEST = re.compile(r"refs/pr/[1-9][0-9]{0,8}")
 CHANGES_MAX = 1_000
 LISTED_MAX = 5
 
@@ -128,7 +127,7 @@ def _about_refs(
         return reasons
     is_writer = policies.can_write(actor, repository)
     for change in changes:
-        if PULL_REQUEST.fullmatch(change.ref):
+        if pull_request_number(change.ref) is not None:
             if change.old is None:
                 reasons.append(
                     _("%(ref)s is no pull request; open it on the hub first.") % {"ref": change.ref}

@@ -20,6 +20,7 @@ from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions.errors import HistoryTooLong, NotAFile
 from hub.revisions.models import RepositoryFacts, RepositoryTag
+from hub.revisions.pull_refs import pull_request_number
 
 # Limits on the start of a list of commits and on the count. A walk takes 5 microseconds a commit.
 COMMITS_SKIPPED_MAX = 200_000
@@ -148,7 +149,8 @@ def find_branch(repository: Repository, revision: str) -> Head:
     Raises: RevisionNotFound for tags, commit ids and names that do not exist.
     """
     name = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
-    commit = git_of(repository).target(name) if name.startswith(("refs/heads/", "refs/pr/")) else None
+    may_move = name.startswith("refs/heads/") or pull_request_number(name) is not None
+    commit = git_of(repository).target(name) if may_move else None
     if commit is None:
         raise RevisionNotFound(revision=revision)
     return Head(name, commit)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from hub.accounts import services as accounts
 from hub.accounts.models import AccessToken, Namespace, Role, User
 from hub.accounts.principals import SYSTEM, Principal
+from hub.community.models import Discussion
+from hub.community.services import open_target
 from hub.repos import services as repos
 from hub.repos.models import Gating, Kind, Repository
+from hub.revisions.services import Committed, NewCommit
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -79,3 +83,28 @@ def repository(
     if gating:
         made = repos.change_settings(actor=SYSTEM, repository=made, change=repos.Settings(gating=gating))
     return made
+
+
+class Proposed(NamedTuple):
+    """A commit and the pull request that holds it."""
+
+    pull_request: Discussion
+    committed: Committed
+
+
+def commit_as_pull_request(
+    *, actor: Principal, repository: Repository, revision: str, request: NewCommit, now: datetime
+) -> Proposed:
+    """A new pull request that holds a commit, proposed against the branch `revision`."""
+    target = open_target(actor=actor, repository=repository, revision=revision, is_new_pull_request=True)
+    placed = target.commit(request, now)
+    assert placed.pull_request is not None
+    return Proposed(placed.pull_request, placed.committed)
+
+
+def commit_to_pull_request(
+    *, actor: Principal, repository: Repository, number: int, request: NewCommit, now: datetime
+) -> Committed:
+    """One more commit on a pull request."""
+    target = open_target(actor=actor, repository=repository, revision=f"refs/pr/{number}")
+    return target.commit(request, now).committed

@@ -9,7 +9,6 @@ from hub.accounts.models import Role
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
 from hub.community.models import Discussion
 from hub.community.selectors import discussions
-from hub.community.services import commit_as_pull_request
 from hub.gitstore import open_repository
 from hub.repos import services as repos
 from hub.repos.errors import RepositoryDisabled, RepositoryGated, RepositoryNameReserved
@@ -48,7 +47,7 @@ def repository(owner: Principal) -> Repository:
 def proposal(owner: Principal, repository: Repository) -> Discussion:
     """A pull request that conflicts: it changes a file that the base then deletes."""
     blob = open_repository(repository.storage).write_blob(b"other\n")
-    proposed = commit_as_pull_request(
+    proposed = make.commit_as_pull_request(
         actor=owner,
         repository=repository,
         revision="main",

@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community.models import Discussion
-from hub.community.services import commit_as_pull_request, pull_requests
+from hub.community.services import pull_requests
 from hub.gitstore import open_repository
 from hub.lfs import services as lfs
 from hub.lfs.models import LfsLink
@@ -58,7 +58,7 @@ def send(repository: Repository, user: User | None, data: bytes = LARGE) -> None
 def propose(actor: Principal, repository: Repository) -> Discussion:
     blob = open_repository(repository.storage).write_blob(SMALL)
     operations = [AddLfs("large.bin", oid_of(LARGE), len(LARGE)), AddBlob("small.txt", blob, len(SMALL))]
-    return commit_as_pull_request(
+    return make.commit_as_pull_request(
         actor=actor,
         repository=repository,
         revision="main",

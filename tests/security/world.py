@@ -11,7 +11,7 @@ from hub.accounts.models import Role, User
 from hub.accounts.principals import Principal
 from hub.accounts.services import Grant
 from hub.community.models import Collection, Discussion
-from hub.community.services import collections, commit_as_pull_request
+from hub.community.services import collections
 from hub.gitstore import open_repository
 from hub.repos import services as repos
 from hub.repos.models import AccessRequest, Repository
@@ -156,7 +156,9 @@ def _place(owner: Principal, people: dict[str, User], state: str) -> Place:
             title=title,
         )
         if is_proposal:
-            commit_as_pull_request(actor=owner, repository=made, revision="main", request=request, now=NOW)
+            make.commit_as_pull_request(
+                actor=owner, repository=made, revision="main", request=request, now=NOW
+            )
         else:
             revisions.commit(actor=owner, repository=made, revision="main", request=request, now=NOW)
     revisions.create_branch(actor=owner, repository=made, name="side", now=NOW)

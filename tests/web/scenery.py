@@ -24,12 +24,12 @@ from foundation.clock import HOUR, database_now
 from hub.accounts.models import User
 from hub.accounts.principals import SYSTEM, Principal
 from hub.accounts.selectors import get_user
-from hub.community import services as community
 from hub.community.services import collections, discussions
 from hub.repos import services as repos
 from hub.repos.selectors import get_repository
 from hub.revisions.services import NewCommit
 from hub.revisions.staging import Staging
+from tests.factories.hub import commit_as_pull_request
 
 CREDIT = 1_000_000
 
@@ -171,9 +171,7 @@ def talk(owner: str, name: str) -> None:
     with Staging(repository=repository, commit=repository.head_sha, now=now) as staging:
         operations = [staging.add("notes.md", [b"# Notes\n"])]
     proposed = NewCommit(operations=operations, title="Add notes")
-    community.commit_as_pull_request(
-        actor=actor, repository=repository, revision="main", request=proposed, now=now
-    )
+    commit_as_pull_request(actor=actor, repository=repository, revision="main", request=proposed, now=now)
     made = collections.create_collection(
         actor=actor, request=collections.NewCollection(namespace=owner, title="Small models"), now=now
     )

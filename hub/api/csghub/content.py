@@ -16,13 +16,11 @@ from foundation.whole_numbers import whole_number
 from hub.api.csghub.http import actor, ok, repository, route
 from hub.api.json import MalformedBody, is_one_of, json_body, list_of, text_of
 from hub.api.json_contents import Contents, body_with_contents
+from hub.community.services import Target, open_target
 from hub.lfs.storing import require_room_on_disk
 from hub.repos import policies
-from hub.repos.models import Repository
-from hub.revisions import selectors
 from hub.revisions.operations import DeleteFile, Operation
-from hub.revisions.services import NewCommit, commit
-from hub.revisions.staging import Staging
+from hub.revisions.services import NewCommit
 from hub.revisions.uploads import OfferedFile, plan_upload
 
 # 75 files of 10 MiB, as the client sends them, in base64.
@@ -43,7 +41,9 @@ def upload_file(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         raise MalformedBody(reason="“file” and “file_path” are needed")
     branch = request.POST.get("branch") or found.default_branch
     message = request.POST.get("message") or f"Upload {name}"
-    _commit(request, found, branch, message, [(name, _chunks(file))])
+    # The branch stands in the form, so the target is known only now.
+    target = open_target(actor=actor(request), repository=found, revision=branch)
+    _commit(target, message, [(name, _chunks(file))])
     return ok(None)
 
 
@@ -51,36 +51,23 @@ def _chunks(file: UploadedFile[Any]) -> Iterator[bytes]:
     yield from file.chunks()
 
 
-def _commit(
-    request: HttpRequest,
-    found: Repository,
-    branch: str,
-    message: str,
-    files: list[tuple[str, Iterator[bytes] | None]],
-) -> None:
+def _commit(target: Target, message: str, files: list[tuple[str, Iterator[bytes] | None]]) -> None:
     now = timezone.now()
-    with Staging(repository=found, commit=selectors.resolve(found, branch), now=now) as staging:
+    with target.staging(now) as staging:
         operations: list[Operation] = [
             DeleteFile(name, missing_ok=True) if chunks is None else staging.add(name, chunks)
             for name, chunks in files
         ]
-    commit(
-        actor=actor(request),
-        repository=found,
-        revision=branch,
-        request=NewCommit(operations=operations, title=message, only_changes=True),
-        now=now,
-    )
+    target.commit(NewCommit(operations=operations, title=message, only_changes=True), now)
 
 
 def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     """All five keys for every path; `oid` is what is there now, so that equal files are left out."""
     found = repository(request, kind, repo_id)
-    policies.require_write(actor(request), found)
-    commit_oid = selectors.resolve(found, revision)
+    target = open_target(actor=actor(request), repository=found, revision=revision)
     planned = plan_upload(
         repository=found,
-        commit=commit_oid,
+        commit=target.head.commit,
         files=[_offered(each) for each in list_of(json_body(request), "files", limit=FILES_MAX)],
         gitignore="",
     )
@@ -110,10 +97,10 @@ def _offered(asked: Any) -> OfferedFile:
 def commit_files(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     """`create` of what exists is an update: interrupted runs send the same again."""
     found = repository(request, kind, repo_id)
-    policies.require_write(actor(request), found)
+    target = open_target(actor=actor(request), repository=found, revision=revision)
     with body_with_contents(request.read, limit=COMMIT_BYTES_MAX) as (body, contents):
         files = [_action(item, contents) for item in list_of(body, "files", limit=FILES_MAX)]
-        _commit(request, found, revision, str(body.get("message") or "Upload files"), files)
+        _commit(target, str(body.get("message") or "Upload files"), files)
     return ok(None)
 
 

@@ -17,12 +17,12 @@ from hub.accounts.models import Visibility
 from hub.accounts.policies import require_signed_in
 from hub.api.csghub.http import actor, ok, repository, route
 from hub.api.json import MalformedBody, json_body, text_of, timestamp
+from hub.community.services import open_target
 from hub.gitstore import RefExists
 from hub.repos import services
 from hub.repos.models import Repository
 from hub.revisions import selectors
-from hub.revisions.services import NewCommit, commit, create_branch
-from hub.revisions.staging import Staging
+from hub.revisions.services import NewCommit, create_branch
 
 LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,60}")
 
@@ -98,14 +98,15 @@ def put_attributes(request: HttpRequest, kind: str, repo_id: str) -> HttpRespons
     now = timezone.now()
     with suppress(RefExists):  # it may be there, from a run that was interrupted
         create_branch(actor=actor(request), repository=found, name=branch, now=now)
-    with Staging(repository=found, commit=selectors.resolve(found, branch), now=now) as staging:
+    target = open_target(actor=actor(request), repository=found, revision=branch)
+    with target.staging(now) as staging:
         staged = staging.add(".gitattributes", [data])
     new = NewCommit(
         operations=[staged],
         title=str(body.get("message") or "Update .gitattributes"),
         only_changes=True,
     )
-    commit(actor=actor(request), repository=found, revision=branch, request=new, now=now)
+    target.commit(new, now)
     return ok(None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -17,18 +16,14 @@ from foundation.hex_digits import HEX_DIGITS, SHA256
 from hub.api.hf.http import actor, boolean, page_url, repository, route
 from hub.api.json import MalformedBody, json_body, json_response, list_of, names_sha256, path_of, text_of
 from hub.api.ndjson import Line, NdjsonReader
-from hub.community import policies as community_policies
-from hub.community import services as community
-from hub.repos import policies, quotas
+from hub.community.services import NewPullRequest, Placed, Target, open_target
 from hub.repos.models import Repository
-from hub.revisions import selectors, services
 from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
-from hub.revisions.services import Committed, NewCommit
+from hub.revisions.services import NewCommit
 from hub.revisions.staging import Staging
 from hub.revisions.uploads import OfferedFile, plan_upload
 
 PREUPLOAD_FILES_MAX = 1000
-PULL_REQUEST = re.compile(r"refs/pr/([1-9]\d{0,8})")
 
 
 # ---- preupload -----------------------------------------------------------------------------------
@@ -36,9 +31,9 @@ PULL_REQUEST = re.compile(r"refs/pr/([1-9]\d{0,8})")
 
 def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    _require_push(request, found, revision)
+    target = _target(request, found, revision)
     body = json_body(request)
-    head = selectors.find_branch(found, revision)
+    head = target.head
     gitignore, gitattributes = body.get("gitIgnore"), body.get("gitAttributes")
     planned = plan_upload(
         repository=found,
@@ -81,60 +76,41 @@ def _offered(asked: Any) -> OfferedFile:
 def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     # Refused before the body is read, so that the client need not send 100 MB first.
-    _require_push(request, found, revision)
-    new = read_commit(request, found, revision)
-    if boolean(request, "create_pr"):
-        proposed = community.commit_as_pull_request(
-            actor=actor(request), repository=found, revision=revision, request=new, now=timezone.now()
-        )
-        return _committed(request, found, proposed.committed, number=proposed.pull_request.number)
-    if match := PULL_REQUEST.fullmatch(revision):
-        done = community.commit_to_pull_request(
-            actor=actor(request), repository=found, number=int(match[1]), request=new, now=timezone.now()
-        )
-    else:
-        done = services.commit(
-            actor=actor(request), repository=found, revision=revision, request=new, now=timezone.now()
-        )
-    return _committed(request, found, done)
+    target = _target(request, found, revision)
+    placed = target.commit(read_commit(request.read, target), timezone.now())
+    return _committed(request, found, placed, is_new=isinstance(target, NewPullRequest))
 
 
-def _committed(
-    request: HttpRequest, found: Repository, done: Committed, *, number: int | None = None
-) -> HttpResponse:
+def _committed(request: HttpRequest, found: Repository, placed: Placed, *, is_new: bool) -> HttpResponse:
     row = {
         "success": True,
-        "commitOid": done.oid,
-        "commitUrl": f"{page_url(request, found)}/commit/{done.oid}",
+        "commitOid": placed.committed.oid,
+        "commitUrl": f"{page_url(request, found)}/commit/{placed.committed.oid}",
         "hookOutput": "",
     }
-    if number is not None:
-        row["pullRequestUrl"] = f"{page_url(request, found)}/discussions/{number}"
+    if is_new and placed.pull_request is not None:
+        row["pullRequestUrl"] = f"{page_url(request, found)}/discussions/{placed.pull_request.number}"
     return json_response(row)
 
 
-def _require_push(request: HttpRequest, found: Repository, revision: str) -> None:
-    """Permission to bring content for a target: a new pull request, a pull request's ref, or a branch."""
-    if boolean(request, "create_pr"):
-        community_policies.require_discuss(actor(request), found)
-    elif match := PULL_REQUEST.fullmatch(revision):
-        community.require_push(actor=actor(request), repository=found, number=int(match[1]))
-    else:
-        policies.require_write(actor(request), found)
+def _target(request: HttpRequest, found: Repository, revision: str) -> Target:
+    """Raises: what `open_target` raises."""
+    return open_target(
+        actor=actor(request),
+        repository=found,
+        revision=revision,
+        is_new_pull_request=boolean(request, "create_pr"),
+    )
 
 
-def read_commit(request: HttpRequest, found: Repository, revision: str) -> NewCommit:
+def read_commit(read: Callable[[int], bytes], target: Target) -> NewCommit:
     """The commit that a body describes; the content in it is staged on the way.
 
-    Raises: MalformedBody and what `Staging.add` raises.
+    Raises: MalformedBody, RevisionNotFound, and what `Staging.add` raises.
     """
-    base = selectors.find_branch(found, revision).commit
-    proposer = quotas.proposer_of(actor(request), found)
     operations: list[Operation] = []
-    with (
-        closing(NdjsonReader(request.read)) as body,
-        Staging(repository=found, commit=base, now=timezone.now(), proposer=proposer) as staging,
-    ):
+    staging = target.staging(timezone.now())
+    with closing(NdjsonReader(read)) as body, staging:
         lines = iter(body)
         header = next(lines, None)
         if header is None or header.key != "header":

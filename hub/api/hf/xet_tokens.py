@@ -12,6 +12,7 @@ from hub.api.json import json_response
 from hub.api.kinds import PLURAL_OF
 from hub.api.xet_access import access_headers, store_url
 from hub.repos.models import Kind, Repository
+from hub.revisions.pull_refs import pull_request_number
 from hub.xet import tokens
 from hub.xet.tokens import IssuedToken
 
@@ -30,7 +31,7 @@ def get_write_token(request: HttpRequest, *, kind: str, repo_id: str, revision: 
     token = tokens.issue_write_token(
         actor=actor(request),
         repository=found,
-        is_proposal=boolean(request, "create_pr") or revision.startswith("refs/pr/"),
+        is_proposal=boolean(request, "create_pr") or pull_request_number(revision) is not None,
         now=timezone.now(),
     )
     return _render(request, token)

@@ -22,6 +22,7 @@ from hub.api.json import MalformedBody, is_one_of, json_body, json_response, lis
 from hub.api.json_contents import Contents, body_with_contents
 from hub.api.modelscope import errors, render
 from hub.api.modelscope.http import actor, base_url, branch_of, commit_of, legacy, repository, route
+from hub.community.services import open_target
 from hub.gitstore import TreeItem
 from hub.lfs import grants
 from hub.lfs import services as lfs
@@ -195,8 +196,7 @@ def put_blob(request: HttpRequest, oid: str) -> HttpResponse:
 def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     require_signed_in(actor(request))
     found = repository(request, kind, repo_id)
-    policies.require_write(actor(request), found)
-    branch = branch_of(found, revision)
+    target = open_target(actor=actor(request), repository=found, revision=branch_of(found, revision))
     with body_with_contents(request.read, limit=COMMIT_BYTES_MAX) as (body, contents):
         actions = body.get("actions")
         if not isinstance(actions, list):
@@ -204,14 +204,14 @@ def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Http
         if len(actions) > ACTIONS_MAX:
             raise TooManyOperations(limit=ACTIONS_MAX)
         now = timezone.now()
-        with Staging(repository=found, commit=selectors.resolve(found, branch), now=now) as staging:
+        with target.staging(now) as staging:
             operations = [_operation(action, staging, contents) for action in actions]
         wanted = NewCommit(
             operations=operations,
             title=text_of(body, "commit_message", "Update files"),
             only_changes=True,
         )
-    done = services.commit(actor=actor(request), repository=found, revision=branch, request=wanted, now=now)
+    done = target.commit(wanted, now).committed
     return legacy({"CommitId": done.oid, "Id": done.oid})
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from hub.accounts.models import User
 from hub.community.models.keys import KEY_CHARS, new_key
 from hub.repos.models import Repository
+from hub.revisions.pull_refs import pull_request_ref
 
 TITLE_CHARS_MIN = 3
 TITLE_CHARS_MAX = 200
@@ -83,7 +84,7 @@ class Discussion(models.Model):
 
     @property
     def ref(self) -> str:
-        return f"refs/pr/{self.number}" if self.is_pull_request else ""
+        return pull_request_ref(self.number) if self.is_pull_request else ""
 
     @property
     def is_finished(self) -> bool:

@@ -1,17 +1,21 @@
 """Use cases of the community, by subject."""
 
-from hub.community.services.pull_requests import (
-    Proposed,
-    commit_as_pull_request,
-    commit_to_pull_request,
-    open_pull_request,
-    require_push,
+from hub.community.services.pull_requests import open_pull_request
+from hub.community.services.targets import (
+    Branch,
+    NewPullRequest,
+    Placed,
+    PullRequest,
+    Target,
+    open_target,
 )
 
 __all__ = [
-    "Proposed",
-    "commit_as_pull_request",
-    "commit_to_pull_request",
+    "Branch",
+    "NewPullRequest",
+    "Placed",
+    "PullRequest",
+    "Target",
     "open_pull_request",
-    "require_push",
+    "open_target",
 ]

@@ -1,8 +1,7 @@
-"""Use cases of pull requests: propose, commit to one, merge."""
+"""Use cases of pull requests: open, propose a commit, merge."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -20,6 +19,7 @@ from hub.repos import policies as repos
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.revisions import selectors as revisions
+from hub.revisions.pull_refs import pull_request_number
 from hub.revisions.selectors import Head
 from hub.revisions.services.commits import Committed, NewCommit, RefUpdate, commit_to_ref, move_ref
 
@@ -43,7 +43,7 @@ def open_pull_request(
     RevisionNotFound when `base` is not a branch.
     """
     policies.require_discuss(actor, repository)
-    head = _base_head(repository, base)
+    head = base_head(repository, base)
     with transaction.atomic(durable=True):
         return _insert(
             actor=actor,
@@ -88,7 +88,7 @@ def _insert(
     return pull_request
 
 
-def _base_head(repository: Repository, base: str | None) -> Head:
+def base_head(repository: Repository, base: str | None) -> Head:
     """Raises: RevisionNotFound for everything but a branch."""
     found = revisions.find_branch(repository, base or repository.default_branch)
     if not found.ref.startswith("refs/heads/"):
@@ -98,24 +98,14 @@ def _base_head(repository: Repository, base: str | None) -> Head:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """A commit and the pull request that it lies on."""
-
-    pull_request: Discussion
-    committed: Committed
-
-
-def commit_as_pull_request(
-    *, actor: Principal, repository: Repository, revision: str, request: NewCommit, now: datetime
-) -> Proposed:
-    """Propose a commit against the branch `revision`: a new pull request, open at once, that holds it.
+def propose_commit(
+    *, actor: Principal, repository: Repository, base: Head, request: NewCommit, now: datetime
+) -> tuple[Discussion, Committed]:
+    """Open a pull request that holds one commit; whether the actor may is settled by `open_target`.
 
     Titled and described as the commit is. A commit that is refused leaves no pull request open.
-    Raises: what `open_pull_request` and `revisions.services.commit_to_ref` raise.
+    Raises: Invalid, RepositoryArchived, and what `revisions.services.commit_to_ref` raises.
     """
-    policies.require_discuss(actor, repository)
-    base = _base_head(repository, revision)
     title = request.title.strip()
     with transaction.atomic(durable=True):
         pull_request = _insert(
@@ -137,7 +127,7 @@ def commit_as_pull_request(
         raise
     with transaction.atomic(durable=True):
         threads.announce(discussion=pull_request, actor=actor)
-    return Proposed(pull_request, committed)
+    return pull_request, committed
 
 
 def _withdraw(pull_request: Discussion) -> None:
@@ -147,20 +137,8 @@ def _withdraw(pull_request: Discussion) -> None:
         pull_request.delete()
 
 
-def commit_to_pull_request(
-    *, actor: Principal, repository: Repository, number: int, request: NewCommit, now: datetime
-) -> Committed:
-    """Put one more commit on a pull request that is not finished.
-
-    Raises: DiscussionNotFound, NotAPullRequest, PullRequestFinished, DiscussionDenied, and what
-    `revisions.services.commit_to_ref` raises.
-    """
-    pull_request = require_push(actor=actor, repository=repository, number=number)
-    return commit_to_ref(actor=actor, repository=repository, ref=pull_request.ref, request=request, now=now)
-
-
 def require_push(*, actor: Principal, repository: Repository, number: int) -> Discussion:
-    """The pull request, if the actor may put commits on it: for doors that move the ref by other means.
+    """The pull request, if the actor may put commits on it.
 
     Raises: DiscussionNotFound, NotAPullRequest, PullRequestFinished, DiscussionDenied.
     """
@@ -245,10 +223,10 @@ def record_commits(
 
     Of a large push only the newest are noted. A ref without a pull request is left alone.
     """
-    number = ref.removeprefix("refs/pr/")
+    number = pull_request_number(ref)
     pull_request = (
-        Discussion.objects.filter(repository=repository, number=int(number), is_pull_request=True).first()
-        if number.isdecimal()
+        Discussion.objects.filter(repository=repository, number=number, is_pull_request=True).first()
+        if number is not None
         else None
     )
     if pull_request is None:

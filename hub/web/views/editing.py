@@ -13,9 +13,9 @@ from django.views.decorators.http import require_POST
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
 from hub.accounts.policies import role_in
-from hub.community import services as community
+from hub.community.services import NewPullRequest, Placed, Target, open_target
 from hub.markup import markdown, render
-from hub.repos import policies, quotas
+from hub.repos import policies
 from hub.repos import services as repos
 from hub.repos.models import Kind, Repository
 from hub.revisions import reading, services
@@ -24,7 +24,6 @@ from hub.revisions.facts import front_matter
 from hub.revisions.facts.card import validate_card
 from hub.revisions.operations import DeleteFile, Operation
 from hub.revisions.services import NewCommit
-from hub.revisions.staging import Staging
 from hub.web import contents, links
 from hub.web.forms import EditForm, NewRepositoryForm
 from hub.web.rendering.files import TEXT_BYTES_MAX
@@ -87,10 +86,10 @@ def upload(request: HttpRequest, repo_page: RepositoryPage, revision: str, path:
     """Drag files here. The script speaks the clients' own wire; without it a form takes a few files."""
     signed_in(request)
     policies.require_propose(repo_page.actor, repo_page.repository)
-    shown, commit = repo_page.revision(revision)
+    shown, _head = repo_page.revision(revision)
     can_write = policies.can_write(repo_page.actor, repo_page.repository)
     if request.method == "POST":
-        return _upload_form(request, repo_page, shown, commit, path.strip("/"))
+        return _upload_form(request, repo_page, shown, path.strip("/"))
     context = repo_page.header("files") | {
         "revision": shown,
         "path": path.strip("/"),
@@ -102,37 +101,35 @@ def upload(request: HttpRequest, repo_page: RepositoryPage, revision: str, path:
     return page(request, "hub/repository/upload.html", context)
 
 
-def _upload_form(
-    request: HttpRequest, repo_page: RepositoryPage, revision: str, commit: str, folder: str
-) -> HttpResponse:
+def _upload_form(request: HttpRequest, repo_page: RepositoryPage, revision: str, folder: str) -> HttpResponse:
     """The way without scripts: all files in one request, staged as they were received."""
-    proposer = quotas.proposer_of(repo_page.actor, repo_page.repository)
+    now = timezone.now()
+    target = _target(repo_page, revision, is_proposal=request.POST.get("propose") == "1")
     prefix = f"{folder}/" if folder else ""
-    with Staging(
-        repository=repo_page.repository, commit=commit, now=timezone.now(), proposer=proposer
-    ) as staging:
+    with target.staging(now) as staging:
         operations: list[Operation] = [
             staging.add(prefix + str(file.name), file.chunks()) for file in request.FILES.getlist("files")
         ]
     title = request.POST.get("message", "").strip() or _("Upload files")
-    asked = NewCommit(operations=operations, title=title)
-    return HttpResponseRedirect(
-        _commit(repo_page, revision, asked, is_proposal=request.POST.get("propose") == "1")
+    placed = target.commit(NewCommit(operations=operations, title=title), now)
+    return HttpResponseRedirect(_outcome(repo_page, target, placed))
+
+
+def _target(repo_page: RepositoryPage, revision: str, *, is_proposal: bool) -> Target:
+    """Raises: what `open_target` raises."""
+    return open_target(
+        actor=repo_page.actor,
+        repository=repo_page.repository,
+        revision=revision,
+        is_new_pull_request=is_proposal,
     )
 
 
-def _commit(repo_page: RepositoryPage, revision: str, asked: NewCommit, *, is_proposal: bool) -> str:
-    """Commit, or open a pull request; the address that shows the outcome."""
-    now = timezone.now()
-    if is_proposal:
-        proposed = community.commit_as_pull_request(
-            actor=repo_page.actor, repository=repo_page.repository, revision=revision, request=asked, now=now
-        )
-        return f"{repo_page.address}/discussions/{proposed.pull_request.number}"
-    services.commit(
-        actor=repo_page.actor, repository=repo_page.repository, revision=revision, request=asked, now=now
-    )
-    return links.at(repo_page.repository, "tree", revision)
+def _outcome(repo_page: RepositoryPage, target: Target, placed: Placed) -> str:
+    """The address that shows what became of a commit: the new pull request, or the files."""
+    if isinstance(target, NewPullRequest) and placed.pull_request is not None:
+        return f"{repo_page.address}/discussions/{placed.pull_request.number}"
+    return links.at(repo_page.repository, "tree", target.revision)
 
 
 @repository_page
@@ -156,22 +153,20 @@ def edit(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: s
     form = EditForm(request.POST or None, initial=initial)
 
     def save(data: dict[str, Any]) -> str:
-        target = data["path"].strip().strip("/")
+        name = data["path"].strip().strip("/")
         text = data["content"].replace("\r\n", "\n")
-        proposer = quotas.proposer_of(repo_page.actor, repo_page.repository)
-        with Staging(
-            repository=repo_page.repository, commit=commit, now=timezone.now(), proposer=proposer
-        ) as staging:
-            operations: list[Operation] = [staging.add(target, [text.encode()])]
-        if not is_new and target != path:
-            operations.append(DeleteFile(path, missing_ok=True))
         is_proposal = data["as_pull_request"] or not can_write
+        now, target = timezone.now(), _target(repo_page, shown, is_proposal=is_proposal)
+        with target.staging(now) as staging:
+            operations: list[Operation] = [staging.add(name, [text.encode()])]
+        if not is_new and name != path:
+            operations.append(DeleteFile(path, missing_ok=True))
         asked = NewCommit(
             operations=operations,
-            title=data["message"].strip() or _("Update %(path)s") % {"path": target},
+            title=data["message"].strip() or _("Update %(path)s") % {"path": name},
             parent=None if is_proposal else data["parent"] or None,
         )
-        return _commit(repo_page, shown, asked, is_proposal=is_proposal)
+        return _outcome(repo_page, target, target.commit(asked, now))
 
     address = submit(request, form, save)
     if address is not None:
@@ -233,7 +228,8 @@ def delete(request: HttpRequest, repo_page: RepositoryPage, revision: str, path:
             title=request.POST.get("message", "").strip() or _("Delete %(path)s") % {"path": path},
             parent=commit,
         )
-        return HttpResponseRedirect(_commit(repo_page, shown, asked, is_proposal=False))
+        target = _target(repo_page, shown, is_proposal=False)
+        return HttpResponseRedirect(_outcome(repo_page, target, target.commit(asked, timezone.now())))
     return page(
         request, "hub/repository/delete.html", repo_page.header("files") | {"revision": shown, "path": path}
     )

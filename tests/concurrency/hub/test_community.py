@@ -25,7 +25,7 @@ RUNNERS = 6
 def proposed(actor: Principal, repository: Repository, path: str) -> Discussion:
     blob = revisions.git_of(repository).write_blob(path.encode())
     request = NewCommit(operations=[AddBlob(path=path, blob=blob, size=len(path))], title=f"Add {path}")
-    return services.commit_as_pull_request(
+    return make.commit_as_pull_request(
         actor=actor, repository=repository, revision="main", request=request, now=NOW
     ).pull_request
 

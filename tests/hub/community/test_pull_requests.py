@@ -117,7 +117,7 @@ class TestOpening:
 
 class TestCommitting:
     def test_a_reader_proposes_a_commit_in_one_step(self, guest: Principal, repository: Repository) -> None:
-        proposed = services.commit_as_pull_request(
+        proposed = make.commit_as_pull_request(
             actor=guest,
             repository=repository,
             revision="main",
@@ -135,7 +135,7 @@ class TestCommitting:
 
     def test_a_refused_commit_leaves_no_pull_request(self, guest: Principal, repository: Repository) -> None:
         with pytest.raises(NothingToDelete):
-            services.commit_as_pull_request(
+            make.commit_as_pull_request(
                 actor=guest, repository=repository, revision="main", request=deleting("none"), now=NOW
             )
         assert not Discussion.objects.exists()
@@ -146,11 +146,9 @@ class TestCommitting:
     ) -> None:
         opened(guest, repository)
         request = adding(repository, "c.txt", b"three\n")
-        services.commit_to_pull_request(
-            actor=guest, repository=repository, number=1, request=request, now=NOW
-        )
+        make.commit_to_pull_request(actor=guest, repository=repository, number=1, request=request, now=NOW)
         with pytest.raises(DiscussionDenied):
-            services.commit_to_pull_request(
+            make.commit_to_pull_request(
                 actor=make.actor(), repository=repository, number=1, request=request, now=NOW
             )
 
@@ -158,12 +156,12 @@ class TestCommitting:
         draft = opened(guest, repository)
         threads.change_status(actor=guest, discussion=draft, status="closed", now=NOW)
         with pytest.raises(PullRequestFinished):
-            services.require_push(actor=guest, repository=repository, number=1)
+            pull_requests.require_push(actor=guest, repository=repository, number=1)
 
 
 class TestMerging:
     def proposed(self, actor: Principal, repository: Repository, path: str, content: bytes) -> Discussion:
-        return services.commit_as_pull_request(
+        return make.commit_as_pull_request(
             actor=actor,
             repository=repository,
             revision="main",

@@ -58,7 +58,7 @@ def scene() -> Scene:
     services.create_branch(name="dev", **common)
     services.create_tag(name="v1", revision="main", **common)
     request = NewCommit(operations=[blob(repo, "proposed.txt")], title="A proposal")
-    proposed = pull_requests.commit_as_pull_request(revision="main", request=request, **common)
+    proposed = make.commit_as_pull_request(revision="main", request=request, **common)
     repo.refresh_from_db()
     return Scene(alice, repo, proposed.pull_request, large.oid)
 
@@ -94,10 +94,10 @@ MOVES: dict[str, Callable[[Scene], object]] = {
     "rewrite the history": lambda scene: _rewrite(scene, history=True),
     "push": _push,
     "open a draft": lambda scene: pull_requests.open_pull_request(title="Draft", text="", **scene.common),
-    "propose a commit": lambda scene: pull_requests.commit_as_pull_request(
+    "propose a commit": lambda scene: make.commit_as_pull_request(
         revision="main", request=scene.request(), **scene.common
     ),
-    "commit to a pull request": lambda scene: pull_requests.commit_to_pull_request(
+    "commit to a pull request": lambda scene: make.commit_to_pull_request(
         number=scene.pull_request.number, request=scene.request(), **scene.common
     ),
     "merge": lambda scene: pull_requests.merge(
