@@ -166,7 +166,7 @@ class TestFinished:
             yield client.post(
                 path, body, content_type="application/json", headers=scene.headers, RAW_URI=path
             ).status_code
-        client.force_login(scene.alice.user)  # type: ignore[arg-type]
+        client.force_login(scene.alice.user)
         file = SimpleUploadedFile("a.txt", b"a")
         yield client.post("/alice/model/upload/refs%2Fpr%2F1", {"files": file}).status_code
 
