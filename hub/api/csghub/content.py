@@ -12,10 +12,12 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation import uploads
-from foundation.whole_numbers import whole_number
+from foundation.inputs import whole_number
+from hub.api.csghub import answers, bodies
 from hub.api.csghub.http import actor, ok, repository, route
-from hub.api.json import MalformedBody, is_one_of, json_body, list_of, text_of
-from hub.api.json_contents import Contents, body_with_contents
+from hub.api.json import MalformedBody
+from hub.api.json_contents import body_with_contents
+from hub.api.structs import body_of, checked, text_or
 from hub.community.services import Target, open_target
 from hub.lfs.storing import require_room_on_disk
 from hub.repos import policies
@@ -25,7 +27,6 @@ from hub.revisions.uploads import OfferedFile, plan_upload
 
 # 75 files of 10 MiB, as the client sends them, in base64.
 COMMIT_BYTES_MAX = 1024 * 1024 * 1024
-FILES_MAX = 1000
 
 
 def upload_file(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -65,54 +66,41 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
     """All five keys for every path; `oid` is what is there now, so that equal files are left out."""
     found = repository(request, kind, repo_id)
     target = open_target(actor=actor(request), repository=found, revision=revision)
+    body = body_of(request, bodies.Preupload)
     planned = plan_upload(
         repository=found,
         commit=target.head.commit,
-        files=[_offered(each) for each in list_of(json_body(request), "files", limit=FILES_MAX)],
+        files=[OfferedFile(path=file.path, size=file.size) for file in body.files],
         gitignore="",
     )
-    answers = [
-        {
-            "path": file.path,
-            "uploadMode": "lfs" if file.is_large else "regular",
-            "shouldIgnore": file.is_ignored,
-            "isDir": file.entry is not None and file.entry.kind == "directory",
-            "oid": file.held_oid or "",
-        }
-        for file in planned
-    ]
-    return ok({"files": answers})
-
-
-def _offered(asked: Any) -> OfferedFile:
-    """Raises: MalformedBody."""
-    if not isinstance(asked, dict):
-        raise MalformedBody(reason="“files” holds objects")
-    name, size = text_of(asked, "path"), asked.get("size")
-    if not isinstance(size, int):
-        raise MalformedBody(reason="“size” must be a whole number of bytes")
-    return OfferedFile(path=name, size=size)
+    return ok(
+        answers.PlannedFiles(
+            files=[
+                answers.PlannedFile(
+                    path=file.path,
+                    upload_mode="lfs" if file.is_large else "regular",
+                    should_ignore=file.is_ignored,
+                    is_dir=file.entry is not None and file.entry.kind == "directory",
+                    oid=file.held_oid or "",
+                )
+                for file in planned
+            ]
+        )
+    )
 
 
 def commit_files(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     """`create` of what exists is an update: interrupted runs send the same again."""
     found = repository(request, kind, repo_id)
     target = open_target(actor=actor(request), repository=found, revision=revision)
-    with body_with_contents(request.read, limit=COMMIT_BYTES_MAX) as (body, contents):
-        files = [_action(item, contents) for item in list_of(body, "files", limit=FILES_MAX)]
-        _commit(target, str(body.get("message") or "Upload files"), files)
+    with body_with_contents(request.read, limit=COMMIT_BYTES_MAX) as (parsed, contents):
+        body = checked(parsed, bodies.Commit)
+        files = [
+            (file.path, None if file.action == "delete" else contents.base64(file.content))
+            for file in body.files
+        ]
+        _commit(target, text_or(body.message, "Upload files"), files)
     return ok(None)
-
-
-def _action(item: Any, contents: Contents) -> tuple[str, Iterator[bytes] | None]:
-    if not isinstance(item, dict):
-        raise MalformedBody(reason="“files” holds objects")
-    name, action = text_of(item, "path"), item.get("action")
-    if action == "delete":
-        return name, None
-    if not is_one_of(action, {"create", "update"}):
-        raise MalformedBody(reason="“action” is create, update or delete")
-    return name, contents.base64(text_of(item, "content", ""))
 
 
 _repo = "<csg_type:kind>/<repo_id:repo_id>"

@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 
 from foundation import errors
 from foundation.statuses import status_of
-from hub.api.json import json_response
+from hub.api.csghub.answers import Refused
 from hub.api.refusals import say_when_to_return
+from hub.api.structs import answer_with
 
 # The client stays quiet about an existing repository only when it reads this.
 EXISTS = "duplicate key value violates unique constraint"
@@ -17,6 +18,6 @@ def render(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
     message = str(refusal)
     if refusal.code == "repository_exists":
         message = f"{message} ({EXISTS})"
-    response = json_response({"code": refusal.code, "msg": message}, status=status_of(refusal))
+    response = answer_with(Refused(code=refusal.code, msg=message), status=status_of(refusal))
     say_when_to_return(response, refusal)
     return response

@@ -11,8 +11,9 @@ from hub import converters  # noqa: F401 - registers the converters
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.csghub import errors
+from hub.api.csghub.answers import Ok, OkPage, Refused
 from hub.api.dispatch import View, by_method
-from hub.api.json import json_response
+from hub.api.structs import answer_with
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
 
@@ -47,16 +48,16 @@ def route(**methods: View) -> View:
 
 
 def _not_allowed(request: HttpRequest, **_: object) -> HttpResponse:
-    return json_response({"code": "method", "msg": f"{request.method} is not allowed here."}, status=405)
+    return answer_with(Refused(code="method", msg=f"{request.method} is not allowed here."), status=405)
 
 
 def actor(request: HttpRequest) -> Principal:
     return principal_of(request)
 
 
-def ok(data: Any, **extra: Any) -> HttpResponse:
-    """The envelope of success; `msg` is exactly `OK`."""
-    return json_response({"msg": "OK", "data": data, **extra})
+def ok(data: Any, *, total: int | None = None) -> HttpResponse:
+    """`data` is a struct of `answers`, a list of them, or None; a list has a total."""
+    return answer_with(Ok(data=data) if total is None else OkPage(data=data, total=total))
 
 
 def repository(request: HttpRequest, kind: str, repo_id: str) -> Repository:

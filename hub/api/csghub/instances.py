@@ -15,6 +15,7 @@ from foundation.paging import Size, by_position, skip_of
 from hub.accounts.models import name_key
 from hub.accounts.policies import require_signed_in
 from hub.accounts.principals import Principal
+from hub.api.csghub import answers
 from hub.api.csghub.http import actor, ok, repository, route
 
 Resources = Callable[[], list[dict[str, Any]]]
@@ -111,13 +112,10 @@ def _find(request: HttpRequest, repo_id: str, number: str, *, tunes: bool) -> tu
     raise InstanceNotFound(number=number[:40], model=model)
 
 
-def _row(found: Instance) -> dict[str, Any]:
-    return {
-        "deploy_id": found.number,
-        "deploy_name": found.name,
-        "model_id": found.model,
-        "status": found.status,
-    }
+def _row(found: Instance) -> answers.Instance:
+    return answers.Instance(
+        deploy_id=found.number, deploy_name=found.name, model_id=found.model, status=found.status
+    )
 
 
 def _number(request: HttpRequest, name: str, default: int) -> int:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -15,8 +13,10 @@ from django.utils import timezone
 
 from hub.accounts.models import Visibility
 from hub.accounts.policies import require_signed_in
+from hub.api.csghub import answers, bodies
 from hub.api.csghub.http import actor, ok, repository, route
-from hub.api.json import MalformedBody, json_body, text_of, timestamp
+from hub.api.json import MalformedBody, timestamp
+from hub.api.structs import body_of, text_or
 from hub.community.services import open_target
 from hub.gitstore import RefExists
 from hub.repos import services
@@ -27,40 +27,40 @@ from hub.revisions.services import NewCommit, create_branch
 LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,60}")
 
 
-def described(found: Repository) -> dict[str, Any]:
+def described(found: Repository) -> answers.Repository:
     owner, _, name = found.full_name.partition("/")
-    return {
-        "id": found.pk,
-        "path": found.full_name,
-        "namespace": {"Path": owner},
-        "name": name,
-        "nickname": name,
-        "description": found.description,
-        "default_branch": found.default_branch,
-        "private": found.is_private,
-        "downloads": found.downloads_total,
-        "likes": found.likes,
-        "created_at": timestamp(found.created_at),
-        "updated_at": timestamp(found.updated_at),
-    }
+    return answers.Repository(
+        id=found.pk,
+        path=found.full_name,
+        namespace=answers.Owner(path=owner),
+        name=name,
+        nickname=name,
+        description=found.description,
+        default_branch=found.default_branch,
+        private=found.is_private,
+        downloads=found.downloads_total,
+        likes=found.likes,
+        created_at=timestamp(found.created_at),
+        updated_at=timestamp(found.updated_at),
+    )
 
 
-def _card(body: Mapping[str, Any]) -> bytes:
+def _card(body: bodies.NewRepository) -> bytes:
     """The first README: the client expects one, and says the licence nowhere else."""
-    license_ = str(body.get("license") or "")
+    license_ = text_or(body.license, "")
     return f"---\nlicense: {license_}\n---\n".encode() if LICENSE.fullmatch(license_) else b"---\n---\n"
 
 
 def create(request: HttpRequest, kind: str) -> HttpResponse:
     """Always private, whatever the body says: so does the hub that this client was written for."""
     require_signed_in(actor(request))
-    body = json_body(request)
+    body = body_of(request, bodies.NewRepository)
     new = services.NewRepository(
         kind=kind,
-        repo_id=f"{text_of(body, 'namespace')}/{text_of(body, 'name')}",
+        repo_id=f"{body.namespace}/{body.name}",
         visibility=Visibility.PRIVATE,
-        description=str(body.get("description") or "")[:2000],
-        default_branch=str(body.get("default_branch") or "main"),
+        description=text_or(body.description, "")[:2000],
+        default_branch=text_or(body.default_branch, "main"),
         files={"README.md": _card(body)},
     )
     return ok(described(services.create_repository(actor=actor(request), request=new, now=timezone.now())))
@@ -79,7 +79,7 @@ def delete(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 def branches(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     rows = [
-        {"name": ref.short_name, "commit": {"id": ref.target}}
+        answers.Branch(name=ref.short_name, commit=answers.CommitId(id=ref.target))
         for ref in selectors.list_refs(actor=actor(request), repository=found)
         if ref.name.startswith("refs/heads/")
     ]
@@ -89,10 +89,10 @@ def branches(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 def put_attributes(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     """Create a branch as this client does: it writes `.gitattributes` on a new one."""
     found = repository(request, kind, repo_id)
-    body = json_body(request)
-    branch = str(body.get("new_branch") or body.get("branch") or found.default_branch)
+    body = body_of(request, bodies.NewAttributes)
+    branch = text_or(body.new_branch or body.branch, found.default_branch)
     try:
-        data = base64.b64decode(text_of(body, "content"), validate=False)
+        data = base64.b64decode(body.content, validate=False)
     except (binascii.Error, ValueError):
         raise MalformedBody(reason="“content” is not base64") from None
     now = timezone.now()
@@ -103,7 +103,7 @@ def put_attributes(request: HttpRequest, kind: str, repo_id: str) -> HttpRespons
         staged = staging.add(".gitattributes", [data])
     new = NewCommit(
         operations=[staged],
-        title=str(body.get("message") or "Update .gitattributes"),
+        title=text_or(body.message, "Update .gitattributes"),
         only_changes=True,
     )
     target.commit(new, now)
