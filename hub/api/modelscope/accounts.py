@@ -7,18 +7,20 @@ from django.urls import path
 from django.utils import timezone
 
 from hub.accounts import policies, selectors
-from hub.api.json import json_body, text_of
+from hub.api.modelscope import answers, bodies
 from hub.api.modelscope.http import MOUNT, SESSION_COOKIE, actor, legacy, open_route, opened, route
+from hub.api.structs import body_of
 
 COOKIE_SECONDS = 30 * 24 * 3600
 
 
 def login(request: HttpRequest) -> HttpResponse:
     """The cookie of this answer is what every later call sends as its token."""
-    secret = text_of(json_body(request), "AccessToken")
+    secret = body_of(request, bodies.Login).access_token
     principal = selectors.principal_for_token(secret, now=timezone.now())
     assert principal.user is not None
-    response = legacy({"AccessToken": secret, "Username": principal.user.name, "Email": principal.user.email})
+    account = answers.Account(access_token=secret, username=principal.user.name, email=principal.user.email)
+    response = legacy(account)
     response.set_cookie(
         SESSION_COOKIE,
         secret,
@@ -36,12 +38,12 @@ def me(request: HttpRequest) -> HttpResponse:
     policies.require_signed_in(principal)
     assert principal.user is not None
     return opened(
-        {
-            "id": principal.user.pk,
-            "username": principal.user.name,
-            "email": principal.user.email,
-            "description": principal.user.namespace.details,
-        }
+        answers.Me(
+            id=principal.user.pk,
+            username=principal.user.name,
+            email=principal.user.email,
+            description=principal.user.namespace.details,
+        )
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -12,16 +11,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
+from msgspec import UNSET, UnsetType
 
-from foundation import bodies
+from foundation.bodies import UNLIMITED, allow
 from foundation.errors import Refusal
 from foundation.paging import skip_of
 from hub.accounts.policies import require_signed_in
 from hub.api import content
-from hub.api.json import MalformedBody, is_one_of, json_body, json_response, list_of, text_of
+from hub.api.json import MalformedBody
 from hub.api.json_contents import Contents, body_with_contents
-from hub.api.modelscope import errors, render
+from hub.api.modelscope import answers, bodies, errors, render
 from hub.api.modelscope.http import actor, base_url, branch_of, commit_of, legacy, repository, route
+from hub.api.structs import answer_with, body_of, checked
 from hub.community.services import open_target
 from hub.gitstore import TreeItem
 from hub.lfs import grants
@@ -66,10 +67,10 @@ def _listed(request: HttpRequest, found: Repository, commit: str, items: Iterato
     revision = request.GET.get("Revision") or "master"
     entries, head = list(reading.sized(found, items)), reading.get_commit(found, commit)
     return legacy(
-        {
-            "Files": render.files(found, entries, revision=revision, head=head),
-            "LatestCommitter": head.author.name,
-        }
+        answers.Files(
+            files=render.files(found, entries, revision=revision, head=head),
+            latest_committer=head.author.name,
+        )
     )
 
 
@@ -129,7 +130,7 @@ def download(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
 
 def acceleration(_request: HttpRequest) -> HttpResponse:
     """No region has a nearer address: the client stays with this one."""
-    return legacy({"InternalRegionQueryAddress": ""})
+    return legacy(answers.Acceleration(internal_region_query_address=""))
 
 
 # ---- uploading -----------------------------------------------------------------------------------
@@ -141,10 +142,7 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     require_signed_in(caller)
     found = repository(request, kind, repo_id)
     policies.require_write(caller, found)
-    wanted = [
-        lfs.require_wanted(item.get("oid"), item.get("size")) if isinstance(item, dict) else _refuse_item()
-        for item in list_of(json_body(request), "objects", limit=lfs.BATCH_MAX)
-    ]
+    wanted = [lfs.require_wanted(item.oid, item.size) for item in body_of(request, bodies.Batch).objects]
     now = timezone.now()
     slots = lfs.negotiate_upload(
         actor=caller, repository=found, wanted=wanted, in_parts=False, only_here=True, now=now
@@ -154,7 +152,7 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     for slot in slots:
         if slot.refusal is not None:
             raise slot.refusal
-        row: dict[str, Any] = {"oid": slot.wanted.oid, "size": slot.wanted.size_bytes}
+        actions: answers.Actions | UnsetType = UNSET
         if not slot.is_stored:
             grant = Grant(
                 action=Action.SEND,
@@ -166,18 +164,12 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
                 token_id=caller.token.pk if caller.token else None,
             )
             query = urlencode({"grant": grant.sign()})
-            row["actions"] = {
-                "upload": {
-                    "href": f"{base_url(request)}/api/v1/blobs/{slot.wanted.oid}?{query}",
-                    "header": {},
-                }
-            }
-        objects.append(row)
-    return json_response({"Code": 200, "Success": True, "objects": objects, "Data": {"objects": objects}})
-
-
-def _refuse_item() -> lfs.Wanted:
-    raise MalformedBody(reason="“objects” holds objects with “oid” and “size”")
+            href = f"{base_url(request)}/api/v1/blobs/{slot.wanted.oid}?{query}"
+            actions = answers.Actions(upload=answers.Upload(href=href, header={}))
+        objects.append(answers.BatchObject(oid=slot.wanted.oid, size=slot.wanted.size_bytes, actions=actions))
+    return answer_with(
+        answers.Batch(code=200, success=True, objects=objects, data=answers.BatchObjects(objects=objects))
+    )
 
 
 @csrf_exempt
@@ -186,7 +178,7 @@ def put_blob(request: HttpRequest, oid: str) -> HttpResponse:
     try:
         now = timezone.now()
         grant = grants.read(request.GET.get("grant", ""), action=Action.SEND, oid=oid, now=now)
-        bodies.allow(request, bodies.UNLIMITED)
+        allow(request, UNLIMITED)
         lfs.receive_object(grant=grant, read=request.read, now=now)
     except Refusal as refusal:
         return errors.render_legacy(refusal, request)
@@ -197,41 +189,33 @@ def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Http
     require_signed_in(actor(request))
     found = repository(request, kind, repo_id)
     target = open_target(actor=actor(request), repository=found, revision=branch_of(found, revision))
-    with body_with_contents(request.read, limit=COMMIT_BYTES_MAX) as (body, contents):
-        actions = body.get("actions")
-        if not isinstance(actions, list):
-            raise MalformedBody(reason="“actions” must be a list")
-        if len(actions) > ACTIONS_MAX:
+    with body_with_contents(request.read, limit=COMMIT_BYTES_MAX) as (parsed, contents):
+        # The client knows the refusal of too many, whatever the actions say.
+        asked = parsed.get("actions")
+        if isinstance(asked, list) and len(asked) > ACTIONS_MAX:
             raise TooManyOperations(limit=ACTIONS_MAX)
+        body = checked(parsed, bodies.Commit)
         now = timezone.now()
         with target.staging(now) as staging:
-            operations = [_operation(action, staging, contents) for action in actions]
+            operations = [_operation(action, staging, contents) for action in body.actions]
         wanted = NewCommit(
             operations=operations,
-            title=text_of(body, "commit_message", "Update files"),
+            title=body.commit_message,
             only_changes=True,
         )
     done = target.commit(wanted, now).committed
-    return legacy({"CommitId": done.oid, "Id": done.oid})
+    return legacy(answers.Committed(commit_id=done.oid, id=done.oid))
 
 
-def _operation(action: Any, staging: Staging, contents: Contents) -> Operation:
-    if not isinstance(action, dict):
-        raise MalformedBody(reason="“actions” holds objects")
-    what, name = action.get("action"), text_of(action, "path")
-    if what == "delete":
-        return DeleteFile(name, missing_ok=True)
-    if not is_one_of(what, {"create", "update"}):
-        raise MalformedBody(reason="“action” is create, update or delete")
-    if action.get("type") == "lfs":
-        size = action.get("size")
-        wanted = lfs.require_wanted(action.get("sha256"), size)
-        return AddLfs(path=name, oid=wanted.oid, size=wanted.size_bytes)
-    text = text_of(action, "content", "")
-    encoding = action.get("encoding") or "base64"
-    if encoding == "base64":
-        return staging.add(name, contents.base64(text))
-    return staging.add(name, [contents.text(text).encode()])
+def _operation(action: bodies.Action, staging: Staging, contents: Contents) -> Operation:
+    if action.action == "delete":
+        return DeleteFile(action.path, missing_ok=True)
+    if action.type == "lfs":
+        wanted = lfs.require_wanted(action.sha256, action.size)
+        return AddLfs(path=action.path, oid=wanted.oid, size=wanted.size_bytes)
+    if (action.encoding or "base64") == "base64":
+        return staging.add(action.path, contents.base64(action.content))
+    return staging.add(action.path, [contents.text(action.content).encode()])
 
 
 # ---- revisions -----------------------------------------------------------------------------------
@@ -247,7 +231,7 @@ def revisions(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     refs = selectors.list_refs(actor=actor(request), repository=found)
     refs = [ref for ref in refs if ref.name.startswith(("refs/heads/", "refs/tags/"))]
     commits = reading.commits(found, [ref.target for ref in refs])
-    groups: dict[str, list[dict[str, Any]]] = {"Branches": [], "Tags": []}
+    groups: dict[str, list[answers.Revision]] = {"Branches": [], "Tags": []}
     for ref in refs:
         group = "Branches" if ref.name.startswith("refs/heads/") else "Tags"
         name = ref.short_name
@@ -255,20 +239,21 @@ def revisions(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
             name = "master"
         created_at = int(commits[ref.target].at.timestamp())
         if group == "Branches" or created_at <= end:
-            groups[group].append({"Revision": name, "CreatedAt": created_at})
-    return legacy({"RevisionMap": groups})
+            groups[group].append(answers.Revision(revision=name, created_at=created_at))
+    held = answers.Revisions(branches=groups["Branches"], tags=groups["Tags"])
+    return legacy(answers.RevisionMap(revision_map=held))
 
 
 def create_tag(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     require_signed_in(actor(request))
     found = repository(request, kind, repo_id)
     policies.require_write(actor(request), found)
-    body = json_body(request)
+    body = body_of(request, bodies.NewTag)
     services.create_tag(
         actor=actor(request),
         repository=found,
-        name=text_of(body, "TagName"),
-        revision=branch_of(found, text_of(body, "Ref", "")),
+        name=body.name,
+        revision=branch_of(found, body.ref),
         now=timezone.now(),
     )
     return legacy(None)

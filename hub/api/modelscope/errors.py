@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 
 from foundation import errors
 from foundation.statuses import by_kind, status_of
-from hub.api.json import json_response
+from hub.api.modelscope import answers
 from hub.api.refusals import say_when_to_return
+from hub.api.structs import answer_with
 
 QUOTA = "QuotaLimitExceed"
 # The word that the client looks for: the code's, else the kind's.
@@ -53,21 +54,17 @@ def render_legacy(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse
         number = code
     elif refusal.code == "ref_exists":
         status, message = 400, f"{message} (already exists)"
-    body = {
-        "Code": number,
-        "Success": False,
-        "Message": message,
-        "RequestId": request_id(request),
-        "Data": None,
-    }
-    return _with_retry(json_response(body, status=status), refusal, code)
+    body = answers.Legacy(
+        code=number, success=False, message=message, request_id=request_id(request), data=None
+    )
+    return _with_retry(answer_with(body, status=status), refusal, code)
 
 
 def render_open(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
     """`/openapi/v1`: snake_case, with a word."""
     status, code = status_and_code(refusal)
-    body = {"success": False, "code": code, "message": str(refusal), "request_id": request_id(request)}
-    return _with_retry(json_response(body, status=status), refusal, code)
+    body = answers.OpenRefused(success=False, code=code, message=str(refusal), request_id=request_id(request))
+    return _with_retry(answer_with(body, status=status), refusal, code)
 
 
 def _with_retry(response: HttpResponse, refusal: errors.Refusal, code: str) -> HttpResponse:

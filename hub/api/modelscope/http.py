@@ -11,8 +11,8 @@ from foundation import addresses
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.dispatch import Render, View, by_method
-from hub.api.json import json_response
-from hub.api.modelscope import errors
+from hub.api.modelscope import answers, errors
+from hub.api.structs import answer_with
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors as revisions
@@ -63,14 +63,14 @@ def actor(request: HttpRequest) -> Principal:
 
 def legacy(data: Any, *, status: int = 200, message: str = "success", success: bool = True) -> HttpResponse:
     """An answer of `/api/v1`."""
-    return json_response(
-        {"Code": status, "Success": success, "Message": message, "RequestId": "", "Data": data}, status=status
+    return answer_with(
+        answers.Legacy(code=status, success=success, message=message, data=data), status=status
     )
 
 
 def opened(data: Any) -> HttpResponse:
     """An answer of `/openapi/v1`."""
-    return json_response({"success": True, "request_id": "", "data": data})
+    return answer_with(answers.Opened(data=data))
 
 
 def repository(request: HttpRequest, kind: str, repo_id: str) -> Repository:

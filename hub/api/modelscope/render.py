@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hub.api.json import timestamp
+from hub.api.modelscope import answers
 from hub.gitstore import Commit, Entry
 from hub.repos.models import Kind, Repository
 from hub.revisions import last_commits, reading
@@ -33,55 +33,53 @@ def _license(facts: RepositoryFacts | None) -> str:
     return value if isinstance(value, str) else ""
 
 
-def described(found: Repository) -> dict[str, Any]:
+def described(found: Repository) -> answers.Listed:
     """The object of `/openapi/v1`, in lists and alone."""
     facts = facts_of(found)
-    return {
-        "id": found.full_name,
-        "display_name": found.name,
-        "description": found.description,
-        "private": found.is_private,
-        "gated": bool(found.gating),
-        "login_required": found.is_private or bool(found.gating),
-        "license": _license(facts),
-        "downloads": found.downloads_total,
-        "likes": found.likes,
-        "tags": list(facts.tags) if facts else [],
-        "tasks": [facts.pipeline_tag] if facts and facts.pipeline_tag else [],
-        "file_size": facts.used_storage_bytes if facts else 0,
-        "created_at": timestamp(found.created_at),
-        "last_modified": timestamp(found.updated_at),
-    }
+    return answers.Listed(
+        id=found.full_name,
+        display_name=found.name,
+        description=found.description,
+        private=found.is_private,
+        gated=bool(found.gating),
+        login_required=found.is_private or bool(found.gating),
+        license=_license(facts),
+        downloads=found.downloads_total,
+        likes=found.likes,
+        tags=list(facts.tags) if facts else [],
+        tasks=[facts.pipeline_tag] if facts and facts.pipeline_tag else [],
+        file_size=facts.used_storage_bytes if facts else 0,
+        created_at=timestamp(found.created_at),
+        last_modified=timestamp(found.updated_at),
+    )
 
 
-def detailed(found: Repository) -> dict[str, Any]:
+def detailed(found: Repository) -> answers.Detailed:
     """The object of `/api/v1`. Datasets need `Id` and `Type`."""
     facts = facts_of(found)
     owner, _, name = found.full_name.partition("/")
-    return {
-        "Id": found.pk,
-        "Type": 1,
-        "Path": owner,
-        "Owner": owner,
-        "Namespace": owner,
-        "Name": name,
-        "Visibility": visibility(found),
-        "License": _license(facts),
-        "Description": found.description,
-        "Downloads": found.downloads_total,
-        "Likes": found.likes,
-        "CreatedAt": int(found.created_at.timestamp()),
-        "LastUpdatedTime": int(found.updated_at.timestamp()),
-        "Tags": list(facts.tags) if facts else [],
-        "Revision": "master",
-        "ProtectedMode": 1 if found.gating else 2,
-        "IsDataset": found.kind == Kind.DATASET,
-    }
+    return answers.Detailed(
+        id=found.pk,
+        type=1,
+        path=owner,
+        owner=owner,
+        namespace=owner,
+        name=name,
+        visibility=visibility(found),
+        license=_license(facts),
+        description=found.description,
+        downloads=found.downloads_total,
+        likes=found.likes,
+        created_at=int(found.created_at.timestamp()),
+        last_updated_time=int(found.updated_at.timestamp()),
+        tags=list(facts.tags) if facts else [],
+        revision="master",
+        protected_mode=1 if found.gating else 2,
+        is_dataset=found.kind == Kind.DATASET,
+    )
 
 
-def files(
-    found: Repository, entries: Sequence[Entry], *, revision: str, head: Commit
-) -> list[dict[str, Any]]:
+def files(found: Repository, entries: Sequence[Entry], *, revision: str, head: Commit) -> list[answers.File]:
     """Each with the commit that last touched it; `head` is the one whose files they are.
 
     Files in git behind the first HASHED_BYTES_MAX have an empty `Sha256`. The client then does not compare,
@@ -98,19 +96,19 @@ def files(
     return rows
 
 
-def _file(entry: Entry, digest: str, revision: str, last: Commit) -> dict[str, Any]:
+def _file(entry: Entry, digest: str, revision: str, last: Commit) -> answers.File:
     is_file = entry.is_file
-    return {
-        "Path": entry.path,
-        "Name": entry.path.rpartition("/")[2],
-        "Type": "blob" if is_file else "tree",
-        "Size": entry.content_size if is_file else 0,
-        "Sha256": digest,
-        "IsLFS": entry.pointer is not None,
-        "Mode": f"{entry.mode:o}",
-        "Revision": revision,
-        "CommittedDate": int(last.at.timestamp()),
-        "CommitMessage": last.title,
-        "CommitterName": last.author.name,
-        "InCheck": False,
-    }
+    return answers.File(
+        path=entry.path,
+        name=entry.path.rpartition("/")[2],
+        type="blob" if is_file else "tree",
+        size=entry.content_size if is_file else 0,
+        sha256=digest,
+        is_lfs=entry.pointer is not None,
+        mode=f"{entry.mode:o}",
+        revision=revision,
+        committed_date=int(last.at.timestamp()),
+        commit_message=last.title,
+        committer_name=last.author.name,
+        in_check=False,
+    )

@@ -12,9 +12,10 @@ from django.utils import timezone
 from foundation.paging import Size, by_position, skip_of
 from hub.accounts.models import Visibility, name_key
 from hub.accounts.policies import require_signed_in
-from hub.api.json import MalformedBody, json_body
-from hub.api.modelscope import render
+from hub.api.json import MalformedBody
+from hub.api.modelscope import answers, bodies, render
 from hub.api.modelscope.http import KINDS, actor, legacy, open_route, opened, repository, route
+from hub.api.structs import body_of, checked, text_or
 from hub.repos import selectors as repos
 from hub.repos import services
 from hub.repos.models import Gating
@@ -34,21 +35,25 @@ def create(request: HttpRequest, kind: str) -> HttpResponse:
     """Models come as JSON, datasets as a form. An existing one is refused, and nothing changes."""
     require_signed_in(actor(request))
     is_form = (request.content_type or "").startswith("multipart/")
-    body: dict[str, Any] = request.POST.dict() if is_form else json_body(request)
-    owner, name = body.get("Path") or body.get("Owner"), body.get("Name")
-    if not isinstance(owner, str) or not isinstance(name, str):
-        raise MalformedBody(reason="“Path” (or “Owner”) and “Name” must be strings")
+    body = (
+        checked(request.POST.dict(), bodies.NewRepository)
+        if is_form
+        else body_of(request, bodies.NewRepository)
+    )
+    owner = body.path or body.owner
+    if not isinstance(owner, str):
+        raise MalformedBody(reason="“Path” (or “Owner”) must be a string")
     try:
-        level = int(body.get("Visibility") or render.PUBLIC)
+        level = int(body.visibility or render.PUBLIC)
     except (TypeError, ValueError, OverflowError):
         raise MalformedBody(reason="“Visibility” is 1 (private), 3 (internal) or 5 (public)") from None
     new = services.NewRepository(
         kind=kind,
-        repo_id=f"{owner}/{name}",
+        repo_id=f"{owner}/{body.name}",
         # There is no "internal" here; what is not for everybody is private.
         visibility=Visibility.PUBLIC if level >= render.PUBLIC else Visibility.PRIVATE,
-        gating=Gating.MANUAL if str(body.get("ProtectedMode")) == "1" else Gating.OPEN,
-        description=str(body.get("Description") or "")[:2000],
+        gating=Gating.MANUAL if str(body.protected_mode) == "1" else Gating.OPEN,
+        description=text_or(body.description, "")[:2000],
     )
     found = services.create_repository(actor=actor(request), request=new, now=timezone.now())
     return legacy(render.detailed(found))
@@ -81,12 +86,12 @@ def list_(request: HttpRequest, kind: str) -> HttpResponse:
     page = by_position(rows, skip=skip_of(number, size), size=size)
     word = next(word for word, value in KINDS.items() if value == kind)
     return opened(
-        {
-            word: [render.described(row) for row in page.rows],
-            "total_count": total,
-            "page_number": number,
-            "page_size": size,
-        }
+        answers.ListedPage(
+            **{word: [render.described(row) for row in page.rows]},
+            total_count=total,
+            page_number=number,
+            page_size=size,
+        )
     )
 
 

@@ -18,7 +18,7 @@ from hub.markup import markdown, render
 from hub.repos import policies
 from hub.repos import services as repos
 from hub.repos.models import Kind, Repository
-from hub.revisions import reading, services
+from hub.revisions import reading
 from hub.revisions import selectors as revisions
 from hub.revisions.facts import front_matter
 from hub.revisions.facts.card import validate_card
