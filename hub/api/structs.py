@@ -23,11 +23,11 @@ Loose = Any
 
 
 class Body(msgspec.Struct):
-    """What a call takes. Keys that are not declared are ignored, as clients of other versions send them."""
+    """The body of a call. Keys that are not declared are ignored, as clients of other versions send them."""
 
 
 class Answer(msgspec.Struct):
-    """What a call gives. All fields are sent, in the order of their declaration; times are texts."""
+    """The answer of a call. All fields are sent, in the order of their declaration; times are texts."""
 
 
 Declared = TypeVar("Declared", bound=Body)

@@ -1,4 +1,4 @@
-"""What the calls of this dialect give (docs/wire/opencsg.md#calls)."""
+"""The answers of this dialect (docs/wire/opencsg.md#calls)."""
 
 from __future__ import annotations
 

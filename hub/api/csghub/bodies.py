@@ -1,4 +1,4 @@
-"""What the calls of this dialect take (docs/wire/opencsg.md#calls)."""
+"""The bodies that this dialect takes (docs/wire/opencsg.md#calls)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILES_MAX = 1000
 
 
 class NewRepository(Body):
-    """Whether it is private is said, and not looked at: a repository of this dialect begins as private."""
+    """A key `private` is ignored: every repository of this dialect begins as private."""
 
     namespace: Text
     name: Text

@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation import uploads
-from foundation.inputs import whole_number
+from foundation.whole_numbers import whole_number
 from hub.api.csghub import answers, bodies
 from hub.api.csghub.http import actor, ok, repository, route
 from hub.api.json import MalformedBody

@@ -1,4 +1,4 @@
-"""What the calls of this dialect give (docs/wire/modelscope.md#calls).
+"""The answers of this dialect (docs/wire/modelscope.md#calls).
 
 `/api/v1` writes its keys in PascalCase, `/openapi/v1` in snake_case.
 """

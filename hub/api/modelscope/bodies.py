@@ -1,4 +1,4 @@
-"""What the calls of this dialect take (docs/wire/modelscope.md#calls)."""
+"""The bodies that this dialect takes (docs/wire/modelscope.md#calls)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Action(Body):
 
 
 class Commit(Body):
-    """How many actions there may be is the room's rule of commits, with a refusal of its own."""
+    """The number of actions is limited by the call itself, with a refusal of its own."""
 
     actions: list[Action]
     commit_message: Text = "Update files"
