@@ -1,4 +1,4 @@
-"""The targets of commits: a branch, an open pull request, or a pull request that the commit opens (ADR 0180)."""
+"""The targets of commits: a branch, an open pull request, or one that the commit opens (ADR 0180)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Placed:
 
 
 class Target(ABC):
-    """The place that the commits of one request go to. `open_target` makes it, and has asked whether the actor may.
+    """The place that the commits of one request go to. `open_target` makes it after it asked the policy.
 
     The ref is looked up once, when it is first needed: its head is what staging and preuploads go by. A
     commit reads the ref again, since its body may have taken minutes.
