@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from bazaar import metrics, nodes
+from bazaar import deprecations, metrics, nodes
 
 log = structlog.stdlib.get_logger("bazaar.access")
 USABLE_ID = re.compile(r"[\x21-\x7e]{1,200}")
@@ -44,6 +44,7 @@ class EdgeMiddleware:
         response = self.get_response(request)
         headers = response.headers
         headers["X-Request-Id"] = request_id
+        deprecations.add_headers(request, response)
         has_body = response.status_code not in BODILESS
         if has_body and "Content-Length" not in headers and isinstance(response, HttpResponse):
             headers["Content-Length"] = str(len(response.content))

@@ -191,6 +191,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "compute_market.api.examples.describe",
         "compute_market.api.description.complete",
+        "bazaar.deprecations.mark",
     ],
     "ENUM_NAME_OVERRIDES": {
         "OrderType": [("limit", "limit"), ("market", "market")],
