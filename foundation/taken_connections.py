@@ -1,4 +1,4 @@
-"""How a view takes over its connection: an agreement between the web server and the views. Needs no Django.
+"""Taking over a connection: the protocol between the web server and its views. Needs no Django.
 
 The server offers the connection of each request in the WSGI environment. A view that takes it (event streams,
 tunnels) owns it from then on, and what it returns as a response is not sent.

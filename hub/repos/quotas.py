@@ -32,7 +32,7 @@ def storage_used_bytes(namespace: Namespace) -> int:
 
 
 def repositories_used(namespace: Namespace) -> int:
-    """How many repositories it has, without those that are deleted."""
+    """The number of its repositories, without those that are deleted."""
     return Repository.objects.live().filter(namespace=namespace).count()
 
 

@@ -88,7 +88,7 @@ def compare(*, actor: Principal, repository: Repository, base: str, head: str, s
 
 
 def changes(repository: Repository, base: str | None, head: str) -> list[FileChange]:
-    """What `head` has that `base` has not, with patches; all of it for None."""
+    """The changes of `head` against `base`, with patches; all of `head` if `base` is None."""
     return git_of(repository).diff(base, head, with_patch=True)
 
 

@@ -74,7 +74,7 @@ def ids_with_tag(value: str) -> QuerySet[RepositoryTag, Any]:
 
 
 def facts_of(repository: Repository, *columns: str) -> RepositoryFacts | None:
-    """What the index holds of a repository's default branch; only these columns are loaded."""
+    """The index of a repository's default branch; only these columns are loaded."""
     return RepositoryFacts.objects.filter(repository=repository).only(*columns).first()
 
 

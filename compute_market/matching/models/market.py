@@ -1,4 +1,4 @@
-"""What everybody sees of the market: the terms of products, trades, depth and news."""
+"""Public data of the market: the terms of products, trades, depth and stream events."""
 
 from __future__ import annotations
 

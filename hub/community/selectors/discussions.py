@@ -58,7 +58,7 @@ def list_discussions(
 
 
 def count_open(repository: Repository) -> int:
-    """How many discussions and pull requests are not finished."""
+    """The number of unfinished discussions and pull requests."""
     return Discussion.objects.filter(repository=repository).unfinished().count()
 
 
