@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import quote, unquote
 
 from django.urls import register_converter
 
+from hub.repos.models import Kind
 from hub.revisions.locations import RevisionPath
 
 
@@ -73,6 +76,30 @@ class RevisionAndPath:
     def to_url(self, value: RevisionPath) -> str:
         path = quote(value.text, safe="/")
         return f"{quote(value.revision, safe='')}/{path}" if value.revision else path
+
+
+class _Kind:
+    """The word for a kind of repositories, as the kind."""
+
+    kinds: ClassVar[Mapping[str, Kind]]
+    words: ClassVar[Mapping[str, str]]
+    regex: ClassVar[str]
+
+    def to_python(self, value: str) -> str:
+        return self.kinds[value]
+
+    def to_url(self, value: str) -> str:
+        """Raises: ValueError for a kind that the dialect does not serve: Django tries the next route."""
+        if value not in self.words:
+            raise ValueError(value)
+        return self.words[value]
+
+
+def register_kinds(kinds: Mapping[str, Kind], name: str) -> None:
+    """Register a converter for one dialect's words: `kinds` are word → kind, `name` is the converter's."""
+    words = {str(kind): word for word, kind in kinds.items()}
+    members = {"kinds": kinds, "words": words, "regex": "|".join(kinds)}
+    register_converter(type("KindConverter", (_Kind,), members), name)
 
 
 def register() -> None:

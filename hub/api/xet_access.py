@@ -7,8 +7,8 @@ from urllib.parse import quote
 from django.http import HttpRequest
 
 from foundation import addresses
-from hub.api.kinds import PLURAL_OF
-from hub.repos.models import Kind, Repository
+from hub.repos.kinds import PLURAL_OF
+from hub.repos.models import Repository
 from hub.xet import selectors
 from hub.xet.tokens import IssuedToken
 
@@ -21,7 +21,7 @@ def store_url(request: HttpRequest) -> str:
 
 def write_token_url(request: HttpRequest, repository: Repository, branch: str) -> str:
     """The address at which a client that commits to a branch asks for its next write token."""
-    plural = PLURAL_OF[Kind(repository.kind)]
+    plural = PLURAL_OF[repository.kind]
     path = f"/api/{plural}/{repository.full_name}/xet-write-token/{quote(branch, safe='')}"
     return addresses.absolute(request, path)
 

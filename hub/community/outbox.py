@@ -17,10 +17,10 @@ from hub.accounts.principals import Principal
 from hub.community import tasks
 from hub.community.models import Delivery, Discussion, DiscussionEvent, Domain, Webhook, WebhookWatch
 from hub.repos import policies as repos
-from hub.repos.models import Kind, Repository
+from hub.repos.kinds import PLURAL_OF, path_of
+from hub.repos.models import Repository
 
 PAYLOAD_VERSION = 3
-WEB_PREFIXES = {Kind.MODEL: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,7 @@ def _watching(fact: Fact) -> list[Webhook]:
 
 
 def web_path(repository: Repository) -> str:
-    prefix = WEB_PREFIXES.get(Kind(repository.kind), f"{repository.kind}s/")
-    return f"{prefix}{repository.full_name}"
+    return path_of(repository.kind, repository.full_name)
 
 
 def _repository(repository: Repository) -> dict[str, Any]:
@@ -87,7 +86,7 @@ def _repository(repository: Repository) -> dict[str, Any]:
         "private": repository.is_private,
         "url": {
             "web": f"{addresses.base()}/{web_path(repository)}",
-            "api": f"{addresses.base()}/api/{repository.kind}s/{repository.full_name}",
+            "api": f"{addresses.base()}/api/{PLURAL_OF[repository.kind]}/{repository.full_name}",
         },
         "owner": owner_of(repository.namespace),
         "headSha": repository.head_sha or None,
@@ -108,7 +107,7 @@ def discussion_payload(discussion: Discussion) -> dict[str, Any]:
         "url": {
             "web": where,
             "api": (
-                f"{addresses.base()}/api/{discussion.repository.kind}s/{discussion.repository.full_name}"
+                f"{addresses.base()}/api/{PLURAL_OF[discussion.repository.kind]}/{discussion.repository.full_name}"
                 f"/discussions/{discussion.number}"
             ),
         },

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.db.models import QuerySet, Sum
 
 from foundation.batches import batches
+from foundation.byte_ranges import ReadRange
 from hub.blobstore import BlobReader, get_store
 from hub.lfs import links
 from hub.lfs.errors import ObjectNotFound
@@ -77,6 +78,19 @@ def open_object(stored: LfsObject, start: int = 0, end: int | None = None) -> Bl
         return get_store().open(stored.blob_key, start, end)
     assert stored.xet_file is not None
     return reconstruction.ChunkReader(stored.xet_file, start, end)
+
+
+def range_reader(stored: LfsObject) -> ReadRange:
+    """A reader of ranges of a large object. It raises StoreUnreachable and BlobMissing when it reads."""
+
+    def read(start: int, length: int) -> bytes:
+        end = min(start + length, stored.size_bytes)
+        if start >= end:
+            return b""
+        with open_object(stored, start, end) as source:
+            return b"".join(source)
+
+    return read
 
 
 def local_path(stored: LfsObject) -> Path | None:

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from django.db import transaction
 
+from foundation import byte_ranges
+from foundation.byte_ranges import ReadRange
 from hub import gitstore
 from hub.gitstore import Entry
 from hub.repos.models import Kind, Repository
@@ -21,7 +23,6 @@ from hub.revisions.facts import card as cards
 from hub.revisions.facts import config as configs
 from hub.revisions.facts import front_matter, gguf, safetensors
 from hub.revisions.facts import tags as tagging
-from hub.revisions.facts.ranges import ReadRange
 from hub.revisions.facts.tags import Tag
 from hub.revisions.file_lists import FileList
 from hub.revisions.models import RepositoryFacts, RepositoryTag
@@ -205,8 +206,7 @@ class _Reading:
             # Git gives a blob as a whole; weights of this size belong into LFS.
             return None
         else:
-            data = self.git.read(entry.oid)
-            read_range = lambda start, length: data[start : start + length]  # noqa: E731
+            read_range = byte_ranges.of_bytes(self.git.read(entry.oid))
         if read_range is None:
             return None
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from foundation.byte_ranges import ReadRange
 from foundation.errors import Refusal
 from hub.gitstore import Pointer
 from hub.lfs import selectors as lfs
 from hub.lfs.models import LfsObject
-from hub.revisions.facts.ranges import ReadRange
 
 
 def range_reader(pointer: Pointer) -> ReadRange | None:
@@ -19,13 +19,11 @@ def range_reader(pointer: Pointer) -> ReadRange | None:
     if stored is None or not stored.has_bytes:
         return None
 
+    read_range = lfs.range_reader(stored)
+
     def read(start: int, length: int) -> bytes:
-        end = min(start + length, stored.size_bytes)
-        if start >= end:
-            return b""
         try:
-            with lfs.open_object(stored, start, end) as reader:
-                return b"".join(reader)
+            return read_range(start, length)
         except Refusal:
             return b""
 

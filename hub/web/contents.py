@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from foundation import byte_ranges
+from foundation.byte_ranges import ReadRange
 from foundation.errors import Refusal
 from hub.accounts.principals import Principal
 from hub.gitstore import Entry
@@ -11,7 +13,6 @@ from hub.lfs import selectors as lfs
 from hub.repos import policies
 from hub.repos.models import Repository
 from hub.revisions import reading
-from hub.web.rendering.files import ReadRange
 
 CARD_BYTES_MAX = 1024 * 1024
 
@@ -24,20 +25,12 @@ def reader_of(*, actor: Principal, repository: Repository, entry: Entry) -> Read
     policies.require_content(actor, repository)
     if entry.pointer is None:
         data = reading.read_blob(repository, entry)
-        return lambda start, length: data[start : start + length]
+        return byte_ranges.of_bytes(data)
     try:
         stored = lfs.get_object(repository_id=repository.pk, oid=entry.pointer.oid)
     except Refusal:
         return None
-
-    def read(start: int, length: int) -> bytes:
-        end = min(start + length, stored.size_bytes)
-        if start >= end:
-            return b""
-        with lfs.open_object(stored, start, end) as source:
-            return source.read()
-
-    return read
+    return lfs.range_reader(stored)
 
 
 def card_text(

@@ -1,9 +1,10 @@
 """The pages of the hub. Fixed first segments come first; they are names that no namespace may take."""
 
-from django.urls import URLPattern, URLResolver, include, path, register_converter
+from django.urls import URLPattern, URLResolver, include, path
 
-from hub import converters as _converters  # noqa: F401 - registers the converters used below
-from hub.web import links
+from hub.converters import register_kinds
+from hub.repos.kinds import KIND_OF
+from hub.repos.models import Kind
 from hub.web.views import (
     account,
     browse,
@@ -20,19 +21,8 @@ from hub.web.views import (
 app_name = "hub_web"
 
 
-class Plural:
-    """`datasets` and the like, the first segment of every kind but models, as the kind."""
-
-    regex = "|".join(plural for plural in links.KIND_OF if plural != "models")
-
-    def to_python(self, value: str) -> str:
-        return links.KIND_OF[value]
-
-    def to_url(self, value: str) -> str:
-        return links.PLURALS[value]
-
-
-register_converter(Plural, "page_plural")
+# Models have no first segment.
+register_kinds({plural: kind for plural, kind in KIND_OF.items() if kind != Kind.MODEL}, "page_plural")
 
 of_accounts: list[URLPattern | URLResolver] = [
     path("join", account.sign_up),

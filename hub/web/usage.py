@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from hub.repos import kinds
 from hub.repos.models import Kind, Repository
 from hub.web import links
 
@@ -31,7 +32,7 @@ def snippets(repository: Repository, *, hub: str, library: str, task: str, file:
             "hf", f"pip install -U huggingface_hub\nexport HF_ENDPOINT={hub}\nhf download {repo_id}{flag}"
         )
     )
-    found.append(Snippet("git", f"git lfs install\ngit clone {hub}/{links.prefixed(kind, repo_id)}"))
+    found.append(Snippet("git", f"git lfs install\ngit clone {hub}/{kinds.path_of(kind, repo_id)}"))
     if kind in {Kind.MODEL, Kind.DATASET, Kind.SPACE}:
         csg_flag = "" if kind == Kind.MODEL else f" -t {kind}"
         found.append(

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.urls import get_resolver
 from pytest_django import DjangoDbBlocker
 
+from hub.repos.kinds import PLURAL_OF
 from hub.repos.models import Kind, Repository, RepositoryRedirect
-from hub.web.links import PLURALS
 from tests.security import matrix
 from tests.security.asking import (
     ALL_ROUTES,
@@ -172,7 +172,7 @@ class TestRepositories:
             place = world.places[state]
             values = for_row(row, values_of(world, state), place) | {"kind": kind}
             answer = ask(world, row, caller, values, door)
-            page = f"/{PLURALS[Kind(kind)]}/{place.asked}" if "<page_plural:" in door else f"/{place.asked}"
+            page = f"/{PLURAL_OF[Kind(kind)]}/{place.asked}" if "<page_plural:" in door else f"/{place.asked}"
             meant = verdict(answer, absent, page, is_read=row.method == "GET")
             wrong += self.leaks(row, state, column, answer)
             if table[state][column] not in meant:

@@ -5,41 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import register_converter
 
-from hub import converters  # noqa: F401 - registers the converters
 from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.csghub import errors
 from hub.api.csghub.answers import Ok, OkPage, Refused
 from hub.api.dispatch import View, by_method
 from hub.api.structs import answer_with
+from hub.converters import register_kinds
+from hub.repos import kinds
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
 
-KINDS = {
-    "models": Kind.MODEL,
-    "datasets": Kind.DATASET,
-    "spaces": Kind.SPACE,
-    "codes": Kind.CODE,
-    "mcps": Kind.MCP,
-    "skills": Kind.SKILL,
-}
-
-
-class Type:
-    """`models`, `codes`, …: the kind that a REST address begins with."""
-
-    regex = "|".join(KINDS)
-
-    def to_python(self, value: str) -> str:
-        return KINDS[value]
-
-    def to_url(self, value: str) -> str:
-        return next(word for word, kind in KINDS.items() if kind == value)
-
-
-register_converter(Type, "csg_type")
+KINDS = kinds.named(Kind.MODEL, Kind.DATASET, Kind.SPACE, Kind.CODE, Kind.MCP, Kind.SKILL)
+register_kinds(KINDS, "csg_type")
 
 
 def route(**methods: View) -> View:

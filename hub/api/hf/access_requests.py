@@ -15,10 +15,10 @@ from hub.accounts import selectors as accounts
 from hub.api.hf.http import actor, page_url, repository, route
 from hub.api.hf.paging import newest_first
 from hub.api.json import MalformedBody, json_body, json_response, text_of, timestamp
-from hub.api.kinds import PLURALS
 from hub.repos import gating
 from hub.repos import selectors as repos
 from hub.repos.errors import NotGated
+from hub.repos.kinds import KIND_OF
 from hub.repos.models import AccessRequest, Kind
 
 STATUSES = frozenset(AccessRequest.Status.values)
@@ -107,6 +107,6 @@ urlpatterns = [
     path(f"{_requests}/handle", route(POST=handle)),
     path(f"{_requests}/grant", route(POST=grant)),
     path(f"{_requests}/<segment:status>", route(GET=index)),
-    *(_ask_at(f"{plural}/", kind) for plural, kind in PLURALS.items() if kind != Kind.MODEL),
+    *(_ask_at(f"{plural}/", kind) for plural, kind in KIND_OF.items() if kind != Kind.MODEL),
     _ask_at("", Kind.MODEL),
 ]

@@ -16,12 +16,12 @@ from hub.api.hf.account import avatar_url
 from hub.api.hf.http import actor, endpoint, repeated, route, with_next
 from hub.api.hf.paging import slice_of
 from hub.api.json import MalformedBody, flag_of, json_body, json_response, text_of, timestamp
-from hub.api.kinds import PLURALS
 from hub.community.errors import CollectionExists
 from hub.community.models import Collection, CollectionItem, ItemType
 from hub.community.selectors import collections as selectors
 from hub.community.services import collections as services
 from hub.markup import render
+from hub.repos.kinds import KIND_OF
 from hub.repos.models import Repository
 
 PREVIEWED = 4
@@ -120,7 +120,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def _wanted(text: str) -> tuple[str, str]:
     """`models/ns/name` → (type, id). Raises: Invalid."""
     word, _, item_id = text.partition("/")
-    type_ = PLURALS.get(word) or word.removesuffix("s")
+    type_ = KIND_OF.get(word) or word.removesuffix("s")
     if type_ not in ItemType.values or not item_id:
         raise Invalid(reason=f"“{text[:100]}” does not name an item, such as models/ns/name.")
     return str(type_), item_id

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import register_converter
 
 from foundation import addresses
 from foundation.errors import Invalid, Refusal
@@ -16,25 +15,13 @@ from hub.api.authentication import principal_of
 from hub.api.dispatch import Moved, View, by_method
 from hub.api.hf import errors
 from hub.api.json import json_response
-from hub.api.kinds import PLURAL_OF, PLURALS
+from hub.converters import register_kinds
 from hub.repos import selectors as repos
 from hub.repos.errors import RepositoryGated
-from hub.repos.models import Kind, Repository
+from hub.repos.kinds import KIND_OF, path_of
+from hub.repos.models import Repository
 
-
-class Plural:
-    """`models`, `datasets`, …: the kind, as a plural, that API addresses begin with."""
-
-    regex = "|".join(PLURALS)
-
-    def to_python(self, value: str) -> str:
-        return PLURALS[value]
-
-    def to_url(self, value: str) -> str:
-        return PLURAL_OF[Kind(value)]
-
-
-register_converter(Plural, "plural")
+register_kinds(KIND_OF, "plural")
 
 
 def route(**methods: View) -> View:
@@ -45,7 +32,7 @@ def route(**methods: View) -> View:
 def _render(refusal: Refusal, request: HttpRequest) -> HttpResponse:
     """A gate's message names the page at which to ask for access; only here its address is known."""
     if isinstance(refusal, RepositoryGated):
-        path = web_prefix(refusal.details["kind"]) + refusal.details["repo_id"]
+        path = path_of(refusal.details["kind"], refusal.details["repo_id"])
         refusal.details["page"] = f"{endpoint(request)}/{path}"
     return errors.render(refusal, request)
 
@@ -79,13 +66,8 @@ def endpoint(request: HttpRequest) -> str:
     return addresses.absolute(request, str(getattr(request, "mount", "")))
 
 
-def web_prefix(kind: str) -> str:
-    """The part before the id in page and file addresses: empty for models."""
-    return "" if kind == Kind.MODEL else f"{PLURAL_OF[Kind(kind)]}/"
-
-
 def page_url(request: HttpRequest, repo: Repository) -> str:
-    return f"{endpoint(request)}/{web_prefix(repo.kind)}{repo.full_name}"
+    return f"{endpoint(request)}/{path_of(repo.kind, repo.full_name)}"
 
 
 def boolean(request: HttpRequest, name: str, *, default: bool = False) -> bool:

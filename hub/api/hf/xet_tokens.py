@@ -9,9 +9,9 @@ from django.utils import timezone
 from hub.api.counting import count_download
 from hub.api.hf.http import actor, boolean, endpoint, repository, route
 from hub.api.json import json_response
-from hub.api.kinds import PLURAL_OF
 from hub.api.xet_access import access_headers, store_url
-from hub.repos.models import Kind, Repository
+from hub.repos.kinds import PLURAL_OF
+from hub.repos.models import Repository
 from hub.revisions.pull_refs import pull_request_number
 from hub.xet import tokens
 from hub.xet.tokens import IssuedToken
@@ -62,7 +62,7 @@ def download_headers(request: HttpRequest, repo: Repository, commit: str, name: 
 
 
 def _plural(repo: Repository) -> str:
-    return PLURAL_OF[Kind(repo.kind)]
+    return PLURAL_OF[repo.kind]
 
 
 urlpatterns: list[URLPattern] = [

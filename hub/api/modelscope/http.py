@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import register_converter
 
 from foundation import addresses
 from hub.accounts.principals import Principal
@@ -13,6 +12,8 @@ from hub.api.authentication import principal_of
 from hub.api.dispatch import Render, View, by_method
 from hub.api.modelscope import answers, errors
 from hub.api.structs import answer_with
+from hub.converters import register_kinds
+from hub.repos import kinds
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors as revisions
@@ -20,28 +21,9 @@ from hub.revisions import selectors as revisions
 MOUNT = "/modelscope"
 SESSION_COOKIE = "m_session_id"
 DEFAULT_REVISION = "master"
-KINDS = {
-    "models": Kind.MODEL,
-    "datasets": Kind.DATASET,
-    "studios": Kind.SPACE,
-    "skills": Kind.SKILL,
-    "mcps": Kind.MCP,
-}
-
-
-class Type:
-    """`models`, `datasets`, …: the kind that an address begins with."""
-
-    regex = "|".join(KINDS)
-
-    def to_python(self, value: str) -> str:
-        return KINDS[value]
-
-    def to_url(self, value: str) -> str:
-        return next(word for word, kind in KINDS.items() if kind == value)
-
-
-register_converter(Type, "ms_type")
+KINDS = kinds.named(Kind.MODEL, Kind.DATASET, Kind.SKILL, Kind.MCP) | {"studios": Kind.SPACE}
+WORD_OF: dict[str, str] = {kind: word for word, kind in KINDS.items()}
+register_kinds(KINDS, "ms_type")
 
 
 def route(render: Render = errors.render_legacy, **methods: View) -> View:

@@ -14,7 +14,7 @@ from hub.accounts.models import Visibility, name_key
 from hub.accounts.policies import require_signed_in
 from hub.api.json import MalformedBody
 from hub.api.modelscope import answers, bodies, render
-from hub.api.modelscope.http import KINDS, actor, legacy, open_route, opened, repository, route
+from hub.api.modelscope.http import WORD_OF, actor, legacy, open_route, opened, repository, route
 from hub.api.structs import body_of, checked, text_or
 from hub.repos import selectors as repos
 from hub.repos import services
@@ -84,10 +84,9 @@ def list_(request: HttpRequest, kind: str) -> HttpResponse:
     total = found.count()
     rows = found.select_related("facts").order_by(F(order[1:]).desc(), "-pk")
     page = by_position(rows, skip=skip_of(number, size), size=size)
-    word = next(word for word, value in KINDS.items() if value == kind)
     return opened(
         answers.ListedPage(
-            **{word: [render.described(row) for row in page.rows]},
+            **{WORD_OF[kind]: [render.described(row) for row in page.rows]},
             total_count=total,
             page_number=number,
             page_size=size,

@@ -12,8 +12,9 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from foundation.byte_ranges import ReadRange
 from hub.revisions.facts.front_matter import clean
-from hub.revisions.facts.ranges import HeaderReader, ReadRange, Truncated
+from hub.revisions.facts.ranges import HeaderReader, Truncated
 
 HEADER_BYTES_MAX = 48 * 1024 * 1024
 ENTRIES_MAX = 4_096

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-# (start, length) → those bytes, or fewer at the end of the file.
-ReadRange = Callable[[int, int], bytes]
+from foundation.byte_ranges import ReadRange
 
 
 class Truncated(Exception):

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub.revisions.facts.ranges import HeaderReader, ReadRange, Truncated
+from foundation.byte_ranges import ReadRange
+from hub.revisions.facts.ranges import HeaderReader, Truncated
 
 HEADER_BYTES_MAX = 25 * 1024 * 1024
 INDEX_NAME = "model.safetensors.index.json"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.html import escape
 
+from foundation.byte_ranges import ReadRange
 from hub.markup import render
 from hub.revisions.facts import safetensors
 
@@ -33,9 +33,6 @@ NOTEBOOK_CELLS_MAX = 300
 IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".bmp", ".ico")
 SOUNDS = (".wav", ".mp3", ".ogg", ".flac", ".m4a")
 FILMS = (".mp4", ".webm", ".mov")
-
-# (start, length) → those bytes of the file, or fewer at its end.
-ReadRange = Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import template
 
+from hub.repos import kinds
 from hub.repos.models import Repository
 from hub.web import links
 
@@ -23,7 +24,7 @@ def at(repository: Repository, page: str, revision: str, path: str = "") -> str:
 
 @register.filter
 def plural(kind: str) -> str:
-    return links.PLURALS[kind]
+    return kinds.PLURAL_OF[kind]
 
 
 @register.filter

@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Namespace
+from hub.repos import kinds
 from hub.repos.models import Kind, Repository
 from hub.search import selectors
 from hub.search.queries import Facets, ListQuery, Sort
-from hub.web import links
 from hub.web.forms import PAGE_KINDS
 from hub.web.requests import actor_of, page
 
@@ -88,7 +88,7 @@ def home(request: HttpRequest) -> HttpResponse:
     groups = [
         (
             kind,
-            links.PLURALS[kind],
+            kinds.PLURAL_OF[kind],
             selectors.list_repositories(actor=actor, kind=kind, query=ListQuery(limit=8)).items,
         )
         for kind in PAGE_KINDS
@@ -169,7 +169,7 @@ def browse(request: HttpRequest, kind: str) -> HttpResponse:
     following["cursor"] = found.next_cursor or ""
     context: dict[str, Any] = {
         "kind": kind,
-        "plural": links.PLURALS[kind],
+        "plural": kinds.PLURAL_OF[kind],
         "query": query,
         "repositories": found.items,
         "next": f"?{following.urlencode()}" if found.next_cursor else "",
@@ -203,6 +203,6 @@ def search(request: HttpRequest) -> HttpResponse:
         for kind in PAGE_KINDS:
             items = selectors.list_repositories(actor=actor_of(request), kind=kind, query=query).items
             if items:
-                groups.append((kind, links.PLURALS[kind], items))
+                groups.append((kind, kinds.PLURAL_OF[kind], items))
         people = accounts.find_namespaces(text, limit=4)
     return page(request, "hub/found.html", {"groups": groups, "people": people, "text": text})

@@ -15,7 +15,7 @@ from hub.accounts.models import Role
 from hub.accounts.policies import role_in
 from hub.community.services import NewPullRequest, Placed, Target, open_target
 from hub.markup import markdown, render
-from hub.repos import policies
+from hub.repos import kinds, policies
 from hub.repos import services as repos
 from hub.repos.models import Kind, Repository
 from hub.revisions import reading
@@ -95,8 +95,8 @@ def upload(request: HttpRequest, repo_page: RepositoryPage, revision: str, path:
         "path": path.strip("/"),
         "can_commit": can_write,
         "bytes_max": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-        "wire": f"/api/{links.PLURALS[repo_page.repository.kind]}/{repo_page.repository.full_name}",
-        "git": f"/{links.prefixed(repo_page.repository.kind, repo_page.repository.full_name)}.git",
+        "wire": f"/api/{kinds.PLURAL_OF[repo_page.repository.kind]}/{repo_page.repository.full_name}",
+        "git": f"/{kinds.path_of(repo_page.repository.kind, repo_page.repository.full_name)}.git",
     }
     return page(request, "hub/repository/upload.html", context)
 

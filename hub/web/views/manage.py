@@ -15,10 +15,9 @@ from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
 from hub.community.selectors import webhooks as hook_selectors
 from hub.community.services import webhooks
-from hub.repos import gating, policies, selectors, services
+from hub.repos import gating, kinds, policies, selectors, services
 from hub.repos.models import AccessRequest
 from hub.repos.services import Settings
-from hub.web import links
 from hub.web.forms import CollaboratorForm, ConfirmForm, MoveForm, RepositorySettingsForm, WebhookForm
 from hub.web.repository_pages import RepositoryPage, repository_page
 from hub.web.requests import page, submit
@@ -64,7 +63,7 @@ def show(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
             address = f"/{repository.namespace.name}" if form is delete_form else None
             moved = getattr(done, "full_name", None) if form is move_form else None
             if moved:
-                address = f"/{links.prefixed(repository.kind, moved)}/settings"
+                address = f"/{kinds.path_of(repository.kind, moved)}/settings"
             return HttpResponseRedirect(address or f"{repo_page.address}/settings")
     context = repo_page.header("settings") | {
         "settings_form": settings_form,

@@ -13,10 +13,10 @@ from hub.accounts.models import Role
 from hub.community.selectors import collections
 from hub.community.selectors import people as community
 from hub.community.services import people as acts
+from hub.repos import kinds
 from hub.repos.models import Kind
 from hub.search import selectors as lists
 from hub.search.queries import ListQuery, Sort
-from hub.web import links
 from hub.web.forms import PAGE_KINDS
 from hub.web.requests import actor_of, local_address, page, signed_in
 
@@ -31,12 +31,12 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
     if namespace.name != name:
         return HttpResponsePermanentRedirect(f"/{namespace.name}")
     tab = request.GET.get("tab", "")
-    kind = links.KIND_OF.get(tab or "models")
+    kind = kinds.KIND_OF.get(tab or "models")
     context = {
         "namespace": namespace,
         "overview": community.overview_of(actor=actor, namespace=namespace),
         "tab": tab or "models",
-        "kinds": [(k.value, links.PLURALS[k]) for k in PAGE_KINDS],
+        "kinds": [(k.value, kinds.PLURAL_OF[k]) for k in PAGE_KINDS],
         "can_manage": policies.has_role(actor, namespace, Role.ADMIN),
         "members": selectors.members_of(namespace)[:PEOPLE_SHOWN] if namespace.is_organization else [],
         "memberships": []
