@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 
 from foundation import errors
 from foundation.statuses import status_of
-from hub.api.json import json_response
 from hub.api.refusals import say_when_to_return
+from hub.api.structs import answer_with
+from hub.api.xet.answers import Refused
 
 # Clients try again after 429 and 5xx, and end at any other 4xx; after 401 they fetch a new token.
 STATUSES = {
@@ -23,6 +24,6 @@ def render(refusal: errors.Refusal, _request: HttpRequest) -> HttpResponse:
     # one.
     is_final = isinstance(refusal, errors.Exhausted) and not isinstance(refusal, errors.RateLimited)
     status = 403 if is_final else status_of(refusal, STATUSES)
-    response = json_response({"error": str(refusal)}, status=status)
+    response = answer_with(Refused(error=str(refusal)), status=status)
     say_when_to_return(response, refusal)
     return response

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -12,7 +11,8 @@ from django.utils import timezone
 from foundation import addresses
 from foundation.errors import Refusal, Unavailable
 from hub import blobstore
-from hub.api.json import json_bytes
+from hub.api.structs import Answer, encoded
+from hub.api.xet import answers
 from hub.xet import tokens
 from hub.xet.models import xorb_key
 from hub.xet.reconstruction import Fetch, Plan
@@ -58,72 +58,73 @@ class Addresses:
         )
 
 
-def plan_v1(plan: Plan, addresses: Addresses) -> dict[str, Any]:
-    """Chunk ranges end before `end`, byte ranges at `end`."""
-    return _terms(plan) | {
-        "fetch_info": {
+def plan_v1(plan: Plan, addresses: Addresses) -> answers.PlanV1:
+    return answers.PlanV1(
+        offset_into_first_range=plan.skip,
+        terms=_terms(plan),
+        fetch_info={
             xorb: [
-                {
-                    "range": {"start": fetch.first, "end": fetch.end},
-                    "url": addresses.of(xorb, fetch),
-                    "url_range": {"start": fetch.stored_start, "end": fetch.stored_end - 1},
-                }
+                answers.FetchV1(range=_chunks(fetch), url=addresses.of(xorb, fetch), url_range=_bytes(fetch))
                 for fetch in fetches
             ]
             for xorb, fetches in plan.fetches.items()
-        }
-    }
+        },
+    )
 
 
-def plan_v2(plan: Plan, addresses: Addresses) -> dict[str, Any]:
+def plan_v2(plan: Plan, addresses: Addresses) -> answers.PlanV2:
     """One entry a range: object stores give no multipart answers."""
-    return _terms(plan) | {
-        "xorbs": {
+    return answers.PlanV2(
+        offset_into_first_range=plan.skip,
+        terms=_terms(plan),
+        xorbs={
             xorb: [
-                {
-                    "url": addresses.of(xorb, fetch),
-                    "ranges": [
-                        {
-                            "chunks": {"start": fetch.first, "end": fetch.end},
-                            "bytes": {"start": fetch.stored_start, "end": fetch.stored_end - 1},
-                        }
-                    ],
-                }
+                answers.FetchV2(
+                    url=addresses.of(xorb, fetch),
+                    ranges=[answers.RangeV2(chunks=_chunks(fetch), bytes=_bytes(fetch))],
+                )
                 for fetch in fetches
             ]
             for xorb, fetches in plan.fetches.items()
-        }
-    }
+        },
+    )
 
 
-def _terms(plan: Plan) -> dict[str, Any]:
-    return {
-        "offset_into_first_range": plan.skip,
-        "terms": [
-            {
-                "hash": term.run.xorb,
-                "unpacked_length": term.raw_bytes,
-                "range": {"start": term.run.first, "end": term.run.end},
-            }
-            for term in plan.terms
-        ],
-    }
+def _chunks(fetch: Fetch) -> answers.Span:
+    return answers.Span(start=fetch.first, end=fetch.end)
+
+
+def _bytes(fetch: Fetch) -> answers.Span:
+    return answers.Span(start=fetch.stored_start, end=fetch.stored_end - 1)
+
+
+def _terms(plan: Plan) -> list[answers.Term]:
+    return [
+        answers.Term(
+            hash=term.run.xorb,
+            unpacked_length=term.raw_bytes,
+            range=answers.Span(start=term.run.first, end=term.run.end),
+        )
+        for term in plan.terms
+    ]
 
 
 def event_lines(events: Iterable[Event]) -> Iterator[bytes]:
     """One JSON object a line; the last one says how it ended."""
     try:
         for event in events:
-            yield json_bytes(_event(event)) + b"\n"
+            yield encoded(_event(event)) + b"\n"
     except Refusal as refusal:
-        retryable = isinstance(refusal, Unavailable)
-        yield json_bytes({"type": "error", "message": str(refusal), "retryable": retryable}) + b"\n"
+        failed = answers.Failed(
+            type="error", message=str(refusal), retryable=isinstance(refusal, Unavailable)
+        )
+        yield encoded(failed) + b"\n"
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: Event) -> Answer:
     if isinstance(event, Registered):
-        return {"type": "result", "result": result(event)}
-    return {"type": "validating", "verified": event.verified_bytes, "total": event.total_bytes}
+        return answers.Ended(type="result", result=result(event))
+    return answers.Validating(type="validating", verified=event.verified_bytes, total=event.total_bytes)
 
 
 def result(event: Registered) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -17,8 +16,8 @@ from hub import blobstore
 from hub.api import byte_serving, content
 from hub.api.byte_serving import ByteRange
 from hub.api.dispatch import View, by_method
-from hub.api.json import json_bytes, json_response
-from hub.api.xet import errors, parse, render
+from hub.api.structs import Answer, answer_with, encoded
+from hub.api.xet import answers, errors, parse, render
 from hub.xet import reconstruction, selectors, services, tokens
 from hub.xet.models import xorb_key
 from hub.xet.services import Registered
@@ -61,7 +60,7 @@ def post_xorb(request: HttpRequest, *, prefix: str, name: str) -> HttpResponse:
         read=request.read,
         now=timezone.now(),
     )
-    return json_response({"was_inserted": is_new})
+    return answer_with(answers.XorbStored(was_inserted=is_new))
 
 
 def head_xorb(request: HttpRequest, *, prefix: str, name: str) -> HttpResponse:
@@ -74,7 +73,7 @@ def head_xorb(request: HttpRequest, *, prefix: str, name: str) -> HttpResponse:
 
 def post_shard_v1(request: HttpRequest) -> HttpResponse:
     ended = [event for event in _registration(request) if isinstance(event, Registered)]
-    return json_response({"result": render.result(ended[-1])})
+    return answer_with(answers.ShardRegistered(result=render.result(ended[-1])))
 
 
 def post_shard_v2(request: HttpRequest) -> HttpResponseBase:
@@ -94,7 +93,7 @@ def _registration(request: HttpRequest) -> Iterator[render.Event]:
 
 def post_telemetry(request: HttpRequest) -> HttpResponse:
     """Clients report how they fare; nothing of it is kept."""
-    return json_response({})
+    return answer_with(answers.Nothing())
 
 
 # ---- fetching ---------------------------------------------------------------------------------------
@@ -125,9 +124,9 @@ def _plan(request: HttpRequest, name: str) -> tuple[reconstruction.Plan, render.
     return plan, render.Addresses(request, access)
 
 
-def _compressed(request: HttpRequest, value: Any) -> HttpResponse:
+def _compressed(request: HttpRequest, plan: Answer) -> HttpResponse:
     """A plan is about 200 bytes a term, most of them repeated."""
-    data = json_bytes(value)
+    data = encoded(plan)
     if len(data) < GZIP_FROM_BYTES or "gzip" not in request.headers.get("Accept-Encoding", ""):
         return HttpResponse(data, content_type="application/json")
     response = HttpResponse(gzip.compress(data, 1), content_type="application/json")
