@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from bazaar import messages
 from bazaar.server import processes, redis
-from tests import network
+from tests import described, network
 from tests.servers import postgres, s3
 from tests.servers.live import LiveBazaar
 
@@ -31,6 +31,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("busy")
+
+described.install()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -175,21 +175,23 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": f"{REDIS_PREFIX}:celery:"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["foundation.answers.AnswerRenderer"],
     "DEFAULT_PARSER_CLASSES": ["foundation.inputs.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "foundation.described.AnswerSchema",
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Model Bazaar",
     "VERSION": bazaar.__version__,
+    # From 3.1 on, schemas are those of JSON Schema: what validates JSON validates answers.
+    "OAS_VERSION": "3.1.0",
     "PATH_CONVERTER_OVERRIDES": {"row_id": int},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "compute_market.api.examples.describe",
+        "foundation.described.name_enumerations",
+        "hub.api.native.description.complete",
         "compute_market.api.description.complete",
         "bazaar.deprecations.mark",
     ],

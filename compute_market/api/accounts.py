@@ -11,9 +11,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute_market.api.base import MarketView, StrictInteger, moment
+from compute_market.api.answers import accounts as answers
+from compute_market.api.base import MarketView, StrictInteger
 from compute_market.ledger import policies, selectors, services
-from compute_market.ledger.models import Account, Transfer
+from compute_market.ledger.models import Account
 from compute_market.matching.views import statements
 from compute_market.matching.views.statements import NOTHING
 from hub.interface import Principal
@@ -27,16 +28,6 @@ class MoneyBody(serializers.Serializer[Any]):
     key = serializers.CharField(max_length=64, help_text="The same key moves the money once.")
 
 
-def transfer_row(transfer: Transfer) -> dict[str, Any]:
-    return {
-        "id": transfer.pk,
-        "kind": transfer.kind,
-        "amount_micros": transfer.amount_micros,
-        "cause": transfer.cause,
-        "at": moment(transfer.at),
-    }
-
-
 class Balance(MarketView):
     right = staticmethod(policies.require_market_scope)
 
@@ -44,25 +35,13 @@ class Balance(MarketView):
         tags=[TAG],
         operation_id="balance",
         parameters=[OpenApiParameter("account", str)],
-        responses={200: dict},
+        responses={200: answers.BalancesAnswer},
     )
     def get(self, request: Request) -> Response:
         """The main account and the bond: balance, holds, and what is available."""
         namespace_id = self.namespace_id(request.query_params.get("account"))
         rows = selectors.balances(actor=self.actor, namespace_id=namespace_id)
-        return Response(
-            {
-                "items": [
-                    {
-                        "kind": row.kind,
-                        "balance_micros": row.balance_micros,
-                        "held_micros": row.held_micros,
-                        "available_micros": row.available_micros,
-                    }
-                    for row in rows
-                ]
-            }
-        )
+        return Response(answers.BalancesAnswer(items=[answers.BalanceAnswer.of(row) for row in rows]))
 
 
 class AccountQuery(serializers.Serializer[Any]):
@@ -79,29 +58,15 @@ class Statement(MarketView):
         tags=[TAG],
         operation_id="statement",
         parameters=[AccountQuery, OpenApiParameter("before", int)],
-        responses={200: dict},
+        responses={200: answers.StatementAnswer},
     )
     def get(self, request: Request) -> Response:
         """Movements, newest first; the next page is `before=<next>`."""
         account = self.account(request)
         lines, following = selectors.statement(account=account, before=self.number(request, "before"))
         concerning = statements.concerning(lines, account_id=account.pk)
-        return Response(
-            {
-                "items": [
-                    {
-                        "id": line.transfer_id,
-                        "at": moment(line.at),
-                        "kind": line.kind,
-                        "amount_micros": line.amount_micros,
-                        "cause": line.cause,
-                        **concerning.get(line.cause, NOTHING),
-                    }
-                    for line in lines
-                ],
-                "next": following,
-            }
-        )
+        items = [answers.StatementLine.of(line, concerning.get(line.cause, NOTHING)) for line in lines]
+        return Response(answers.StatementAnswer(items=items, next=following))
 
     def account(self, request: Request) -> Account:
         given = {name: value for name, value in request.query_params.items() if name != "before"}
@@ -137,7 +102,7 @@ class Money(MarketView):
         here.
         """
 
-    @extend_schema(tags=[TAG], request=MoneyBody, responses={201: dict})
+    @extend_schema(tags=[TAG], request=MoneyBody, responses={201: answers.TransferAnswer})
     def post(self, request: Request) -> Response:
         namespace_id, body = self.read_for_account(request, MoneyBody, self.account_right)
         transfer = type(self).service(
@@ -147,7 +112,7 @@ class Money(MarketView):
             key=body["key"],
             now=self.now(),
         )
-        return Response(transfer_row(transfer), status=201)
+        return Response(answers.TransferAnswer.of(transfer), status=201)
 
 
 class Deposit(Money):

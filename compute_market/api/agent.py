@@ -12,14 +12,14 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import path
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema, extend_schema_field, inline_serializer
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from compute_market.api import problems
-from compute_market.leases import access
+from compute_market.api.answers import agents as answers
 from compute_market.leases import selectors as leases
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Work
@@ -40,7 +40,7 @@ BODY_BYTES_MAX = 1024 * 1024
 MOVING_POLL_SECONDS = 1.0
 # A holder may ask for a command at any moment; without a wake-up connection it is noticed so late.
 UNWOKEN_POLL_SECONDS = 5.0
-TOO_MANY = {"accepted": False, "code": "too_many_events"}
+TOO_MANY = answers.EventResult(accepted=False, code="too_many_events")
 TAG = "agents"
 
 
@@ -50,10 +50,25 @@ class EnrolBody(serializers.Serializer[Any]):
     runners = BoundedListField(child=serializers.CharField(max_length=20), max_length=20, default=list)
 
 
+class DeviceBody(serializers.Serializer[Any]):
+    """One accelerator of a report."""
+
+    index = serializers.IntegerField(min_value=0)
+    model = serializers.CharField(required=False, allow_blank=True)
+    memory_mb = serializers.IntegerField(min_value=1)
+    driver = serializers.CharField(required=False, allow_blank=True)
+    uuid = serializers.CharField(required=False, allow_blank=True, help_text="Empty where it has none.")
+
+
+@extend_schema_field(DeviceBody)
+class DeviceOfReport(serializers.DictField):
+    """A device of a report. What is wrong with one is said by `offers.hardware`."""
+
+
 class ReportBody(serializers.Serializer[Any]):
     method = serializers.ChoiceField(choices=HardwareReport.Method.values)
-    devices = BoundedListField(child=serializers.DictField(), max_length=256)
-    host = serializers.DictField(default=dict)
+    devices = BoundedListField(child=DeviceOfReport(), max_length=256)
+    host = serializers.DictField(default=dict, help_text="Facts of the machine by name, each a text.")
 
 
 class HeartbeatBody(serializers.Serializer[Any]):
@@ -80,10 +95,15 @@ class EventBody(serializers.Serializer[Any]):
     reason = Text(required=False, default="")
 
 
-class EventsBody(serializers.Serializer[Any]):
-    """Each event is an `EventBody`; one that is malformed, or beyond `EVENTS_MAX`, is refused alone."""
+@extend_schema_field(EventBody)
+class EventOfBatch(serializers.JSONField):
+    """One event of several, whatever it is: it is checked as an `EventBody` by itself and refused alone."""
 
-    events = BoundedListField(child=serializers.JSONField(allow_null=True), max_length=10 * EVENTS_MAX)
+
+class EventsBody(serializers.Serializer[Any]):
+    """Events beyond the first `EVENTS_MAX` are refused."""
+
+    events = BoundedListField(child=EventOfBatch(allow_null=True), max_length=10 * EVENTS_MAX)
 
 
 class LogBody(serializers.Serializer[Any]):
@@ -91,44 +111,6 @@ class LogBody(serializers.Serializer[Any]):
     offset = serializers.IntegerField(min_value=0, max_value=leasing.LOG_OFFSET_MAX)
     size = serializers.IntegerField(min_value=1, max_value=leasing.LOG_SIZE_MAX)
     text = Text()
-
-
-Standing = inline_serializer(
-    "AgentStanding",
-    {
-        "now": serializers.DateTimeField(),
-        "state": serializers.CharField(),
-        "reason": serializers.CharField(),
-        "heartbeat_seconds": serializers.IntegerField(),
-    },
-)
-Assignments = inline_serializer(
-    "AgentAssignments",
-    {
-        "now": serializers.DateTimeField(),
-        "leases": serializers.ListField(child=serializers.DictField()),
-        "poll_seconds": serializers.FloatField(help_text="When to ask again, if nobody wakes the agent."),
-        "poll_seconds_unwoken": serializers.FloatField(
-            help_text="The same where the agent has no wake-up connection."
-        ),
-    },
-)
-Results = inline_serializer(
-    "AgentEventResults", {"results": serializers.ListField(child=serializers.DictField())}
-)
-Expected = inline_serializer("AgentLogExpected", {"expected": serializers.IntegerField()})
-Enrolled = inline_serializer(
-    "AgentEnrolled",
-    {
-        "node": serializers.IntegerField(),
-        "name": serializers.CharField(),
-        "product": serializers.CharField(),
-        "gpus": serializers.IntegerField(),
-        "key_id": serializers.CharField(),
-        "key": serializers.CharField(),
-        "heartbeat_seconds": serializers.IntegerField(),
-    },
-)
 
 
 class AgentView(APIView):
@@ -172,38 +154,26 @@ class AgentView(APIView):
 
 
 class Enrol(AgentView):
-    @extend_schema(tags=[TAG], request=EnrolBody, responses={201: Enrolled})
+    @extend_schema(tags=[TAG], request=EnrolBody, responses={201: answers.AgentEnrolled})
     def post(self, request: Request) -> Response:
         """Turn a one-time enrolment key into a node and its agent's own key."""
         body = self.read(request, EnrolBody)
         enrolment = offers.enrol(**body, now=clock.database_now())
-        node = enrolment.node
-        return Response(
-            {
-                "node": node.pk,
-                "name": node.name,
-                "product": node.product.slug,
-                "gpus": node.gpus,
-                "key_id": enrolment.key_id,
-                "key": enrolment.key,
-                "heartbeat_seconds": settings.MARKET_HEARTBEAT_SECONDS,
-            },
-            status=201,
-        )
+        return Response(answers.AgentEnrolled.of(enrolment), status=201)
 
 
 class Report(AgentView):
-    @extend_schema(tags=[TAG], request=ReportBody, responses=Standing)
+    @extend_schema(tags=[TAG], request=ReportBody, responses=answers.AgentStanding)
     def post(self, request: Request) -> Response:
         """Tell what hardware the machine has; other hardware than enrolled suspends the node."""
         now = clock.database_now()
         node = self.node(request, now=now)
         report = offers.report_hardware(node=node, **self.read(request, ReportBody), now=now)
-        return Response({"now": now, **_standing(report.node)})
+        return Response(answers.AgentStanding.of(report.node, now=now))
 
 
 class HeartbeatView(AgentView):
-    @extend_schema(tags=[TAG], request=HeartbeatBody, responses=Standing)
+    @extend_schema(tags=[TAG], request=HeartbeatBody, responses=answers.AgentStanding)
     def post(self, request: Request) -> Response:
         """Say that the node is there. Nodes without fresh heartbeats stop trading."""
         now = clock.database_now()
@@ -215,47 +185,43 @@ class HeartbeatView(AgentView):
             offers.authenticate_agent(request=signed, now=now)
             raise
         heard = offers.hear_request(request=signed, **body, now=now)
-        return Response({"now": now, **_standing(heard)})
+        return Response(answers.AgentStanding.of(heard, now=now))
 
 
 class Poll(AgentView):
-    @extend_schema(tags=[TAG], request=inline_serializer("AgentPoll", fields={}), responses=Assignments)
+    @extend_schema(
+        tags=[TAG], request=inline_serializer("AgentPoll", fields={}), responses=answers.AgentAssignments
+    )
     def post(self, request: Request) -> Response:
         """Ask what should run now. Whatever else runs is to be stopped."""
         now = clock.database_now()
         node = self.node(request, now=now)
         found = leases.assignments(node=node, now=now)
-        return Response(
-            {"now": now, "leases": [_assignment(job, now) for job in found], **_poll_again(found)}
-        )
+        assigned = [answers.AssignedLease.of(job, now=now) for job in found]
+        return Response(answers.AgentAssignments(now=now, leases=assigned, **_poll_again(found)))
 
 
 class Events(AgentView):
-    @extend_schema(tags=[TAG], request=EventsBody, responses=Results)
+    @extend_schema(tags=[TAG], request=EventsBody, responses=answers.AgentEventResults)
     def post(self, request: Request) -> Response:
         """Tell what became of leases and of work; each event has its own answer."""
         now = clock.database_now()
         node = self.node(request, now=now)
         events = self.read(request, EventsBody)["events"]
         results = [_tell(node, event, now) for event in events[:EVENTS_MAX]]
-        return Response({"results": results + [TOO_MANY] * (len(events) - len(results))})
+        return Response(
+            answers.AgentEventResults(results=results + [TOO_MANY] * (len(events) - len(results)))
+        )
 
 
 class Logs(AgentView):
-    @extend_schema(tags=[TAG], request=LogBody, responses=Expected)
+    @extend_schema(tags=[TAG], request=LogBody, responses=answers.AgentLogExpected)
     def post(self, request: Request) -> Response:
         """Hand in a piece of a work's output; the answer says which byte is expected next."""
         now = clock.database_now()
         node = self.node(request, now=now)
-        return Response({"expected": leasing.append_log(node=node, **self.read(request, LogBody), now=now)})
-
-
-def _standing(node: Node) -> dict[str, Any]:
-    return {
-        "state": node.state,
-        "reason": node.state_reason,
-        "heartbeat_seconds": settings.MARKET_HEARTBEAT_SECONDS,
-    }
+        expected = leasing.append_log(node=node, **self.read(request, LogBody), now=now)
+        return Response(answers.AgentLogExpected(expected=expected))
 
 
 def _poll_again(found: list[leases.Assignment]) -> dict[str, float]:
@@ -271,37 +237,11 @@ def _is_in_motion(work: Work | None) -> bool:
     return work is not None and work.state in {Work.State.QUEUED, Work.State.STOPPING}
 
 
-def _assignment(job: leases.Assignment, now: datetime) -> dict[str, Any]:
-    return {
-        "id": job.lease.pk,
-        "token": job.lease.token,
-        "state": job.lease.state,
-        "gpus": job.gpus,
-        "run_until": job.run_until,
-        "seconds_left": max(0.0, (job.run_until - now).total_seconds()),
-        "work": None if job.work is None else _work(job, job.work, now),
-    }
-
-
-def _work(job: leases.Assignment, work: Work, now: datetime) -> dict[str, Any]:
-    return {
-        "token": work.token,
-        "state": work.state,
-        "runner": work.runner,
-        "image": work.image,
-        "command": work.command,
-        "environment": work.environment,
-        "stop": work.state == Work.State.STOPPING,
-        "serves": work.serves,
-        "tunnel": access.ticket_for(job, now=now),
-    }
-
-
-def _tell(node: Node, said: object, now: datetime) -> dict[str, Any]:
+def _tell(node: Node, said: object, now: datetime) -> answers.EventResult:
     """One event; a refused or malformed one does not keep the others from being heard."""
     shaped = EventBody(data=said)
     if not shaped.is_valid():
-        return {"accepted": False, "code": "invalid"}
+        return answers.EventResult(accepted=False, code="invalid")
     event = shaped.validated_data
     token, state, reason = event["token"], event["state"], event["reason"]
     try:
@@ -313,8 +253,8 @@ def _tell(node: Node, said: object, now: datetime) -> dict[str, Any]:
         else:
             leasing.fail_provisioning(node=node, lease_id=event["lease"], token=token, reason=reason, now=now)
     except Refusal as refusal:
-        return {"accepted": False, "code": refusal.code}
-    return {"accepted": True, "code": ""}
+        return answers.EventResult(accepted=False, code=refusal.code)
+    return answers.EventResult(accepted=True, code="")
 
 
 urlpatterns = [

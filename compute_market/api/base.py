@@ -240,13 +240,6 @@ class MarketView(APIView):
             raise Unauthenticated
         return int(self.actor.user.namespace_id)
 
-    def page(
-        self, request: Request, rows: QuerySet[Any], render: Callable[[Any], dict[str, Any]]
-    ) -> Response:
-        """A page of rows that are ordered by descending id, and the cursor of the next one."""
-        found, following = self.rows(request, rows)
-        return Response({"items": [render(row) for row in found], "next": following})
-
     def rows(self, request: Request, rows: QuerySet[Any]) -> tuple[list[Any], str | None]:
         """The rows of a page, ordered by descending id, and the cursor of the next one."""
         size = SIZE.of(self.number(request, "limit"))

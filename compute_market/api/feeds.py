@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from compute_market.api.base import MarketView, anybody, moment
-from compute_market.api.products import TAG, book_body
-from compute_market.api.serving_streams import LAST_EVENT_ID, last_event_id, register, serve
+from compute_market.api.answers import streams as answers
+from compute_market.api.answers.market_data import BookAnswer
+from compute_market.api.base import MarketView, anybody
+from compute_market.api.products import TAG
+from compute_market.api.serving_streams import EVENT_STREAM, LAST_EVENT_ID, last_event_id, register, serve
 from compute_market.api.streams import Event
-from compute_market.matching import news, quantities
-from compute_market.matching.models import Order
+from compute_market.matching import news
 from compute_market.matching.views import marketdata
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
 from foundation.clock import HOUR
 
 SNAPSHOT_LEVELS = 200
-
-
-def _sides(side: int) -> str:
-    return Order.Side(side).name.lower()
-
-
-def _render(number: int, told: news.News) -> Event:
-    """One batch of events: trades, and levels of the book as they are now (0 GPUs: the level is gone)."""
-    body = {
-        "sequence": number,
-        "trades": [
-            {
-                "sequence": trade.sequence,
-                "taker_side": _sides(trade.taker_side),
-                "price_micros_per_gpu_hour": trade.price_micros_per_gpu_hour,
-                "gpus": trade.gpus,
-                "start": moment(quantities.from_minutes(trade.start)),
-                "end": moment(quantities.from_minutes(trade.end)),
-            }
-            for trade in told.trades
-        ],
-        "levels": [
-            {
-                "side": _sides(level.side),
-                "price_micros_per_gpu_hour": level.price_micros_per_gpu_hour,
-                "start": moment(quantities.from_minutes(level.start)),
-                "end": moment(quantities.from_minutes(level.end)),
-                "gpus": level.gpus,
-            }
-            for level in told.levels
-        ],
-    }
-    return Event(number, "delta", json.dumps(body, separators=(",", ":")))
 
 
 @register("product")
@@ -65,7 +31,8 @@ def fetch(key: str, after: int, limit: int) -> Sequence[Event]:
     if product is None:
         return ()
     return [
-        _render(number, told) for number, told in marketdata.news_after(product, after=after, limit=limit)
+        Event.of(number, "delta", answers.BookDelta.of(number, told))
+        for number, told in marketdata.news_after(product, after=after, limit=limit)
     ]
 
 
@@ -76,7 +43,7 @@ class Stream(MarketView):
         tags=[TAG],
         operation_id="stream",
         parameters=LAST_EVENT_ID,
-        responses={(200, "text/event-stream"): str},
+        responses={(200, EVENT_STREAM): answers.SnapshotEvent | answers.DeltaEvent},
     )
     def get(self, request: Request, slug: str) -> Any:
         """Server-sent events: `snapshot`, then `delta` for every drained batch.
@@ -94,8 +61,8 @@ class Stream(MarketView):
 
     def _snapshot(self, product: Product, newest: int) -> Event:
         start = self.now().replace(minute=0, second=0, microsecond=0) + HOUR
-        body = book_body(product, start=start, end=start + timedelta(hours=1), depth=SNAPSHOT_LEVELS)
-        return Event(newest, "snapshot", json.dumps({**body, "sequence": newest}, separators=(",", ":")))
+        book = BookAnswer.of(product, start=start, end=start + HOUR, depth=SNAPSHOT_LEVELS, sequence=newest)
+        return Event.of(newest, "snapshot", book)
 
 
 urlpatterns = [path("products/<str:slug>/stream", Stream.as_view())]

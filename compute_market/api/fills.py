@@ -10,52 +10,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute_market.api.base import MarketView, Moment, moment
+from compute_market.api.answers.orders import FillAnswer, FillsAnswer
+from compute_market.api.base import MarketView, Moment
 from compute_market.matching import policies
 from compute_market.matching.models import Order
 from compute_market.matching.views import fills
 from foundation.whole_numbers import INT64_MAX
 
-FILLS_SHOWN = 20
 SIDES = {"buy": Order.Side.BUY, "sell": Order.Side.SELL}
-
-
-def fill_row(fill: fills.Fill) -> dict[str, Any]:
-    trade = fill.trade
-    return {
-        "id": trade.pk,
-        "at": moment(trade.at),
-        "order": fill.order.pk,
-        "client_order_id": fill.order.client_order_id,
-        "product": fill.order.product.slug,
-        "side": "buy" if fill.is_buy else "sell",
-        "liquidity": "taker" if fill.is_taker else "maker",
-        "price_micros_per_gpu_hour": trade.price_micros_per_gpu_hour,
-        "gpus": trade.gpus,
-        "start": moment(trade.start),
-        "end": moment(trade.end),
-        "notional_micros": trade.notional_micros,
-        "fee_micros": fill.fee_micros,
-        "total_micros": fill.total_micros,
-        "lease": fill.lease_id,
-    }
-
-
-def newest_rows(order: Order) -> dict[str, Any]:
-    """The newest fills of an order, and the address that has them all."""
-    rows = [fill_row(fill) for fill in fills.newest(order, most=FILLS_SHOWN)]
-    return {"fills": rows, "fills_url": f"/api/market/v1/fills?order={order.pk}"}
-
-
-def filled_row(order: Order) -> dict[str, Any]:
-    """The totals of an order's fills."""
-    found = fills.filled(order)
-    return {
-        "average_price_micros_per_gpu_hour": found.average_price_micros,
-        "filled_notional_micros": found.notional_micros,
-        "filled_fee_micros": found.fee_micros,
-        "filled_total_micros": found.total_micros,
-    }
 
 
 class FillsQuery(serializers.Serializer[Any]):
@@ -72,7 +34,9 @@ class FillsQuery(serializers.Serializer[Any]):
 class Fills(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=["orders"], operation_id="fills", parameters=[FillsQuery], responses={200: dict})
+    @extend_schema(
+        tags=["orders"], operation_id="fills", parameters=[FillsQuery], responses={200: FillsAnswer}
+    )
     def get(self, request: Request) -> Response:
         """Your own fills, newest first: price, fee, total, order and lease.
 
@@ -92,7 +56,8 @@ class Fills(MarketView):
         if until := query.get("until"):
             trades = trades.filter(at__lt=until)
         found, following = self.rows(request, trades)
-        return Response({"items": [fill_row(fill) for fill in fills.sides(found, mine)], "next": following})
+        items = [FillAnswer.of(fill) for fill in fills.sides(found, mine)]
+        return Response(FillsAnswer(items=items, next=following))
 
 
 urlpatterns = [path("fills", Fills.as_view())]

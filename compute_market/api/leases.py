@@ -5,76 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute_market.api.base import MarketView, Moment, StrictInteger, moment
+from compute_market.api.answers import leases as answers
+from compute_market.api.answers.market_data import SupplierAnswer
+from compute_market.api.answers.orders import DecidedOrder
+from compute_market.api.base import MarketView, Moment, StrictInteger
 from compute_market.api.orders import ClientOrderId, outcome, patience
-from compute_market.api.suppliers import supplier_rows
 from compute_market.leases import cancellation, policies, selectors, services, serving
-from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import State
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
 from compute_market.matching.views import offering
 from foundation.inputs import BoundedDictField, BoundedListField
-from hub.interface import Principal
 
 TAG = "leases"
 
 
-def lease_row(lease: Lease, work: Work | None) -> dict[str, Any]:
-    """A lease, and in a word what became of the newest work in it; None where the reader may not know."""
-    return {
-        "id": lease.pk,
-        "product": lease.product.slug,
-        "node": lease.node.name,
-        "provider": lease.node.provider.namespace.name,
-        "hardware": offering.hardware_of(lease.node),
-        "gpus": lease.gpus,
-        "start": moment(lease.starts_at),
-        "end": moment(lease.ends_at),
-        "agreed_end": moment(lease.agreed_end_at),
-        "price_micros_per_gpu_hour": lease.price_micros_per_gpu_hour,
-        "notional_micros": lease.notional_micros,
-        "used_micros": lease.used_micros,
-        "refunded_micros": lease.refunded_micros,
-        "fee_refunded_micros": lease.fee_refunded_micros,
-        "credited_micros": lease.credited_micros,
-        "cancel_fee_micros": lease.cancel_fee_micros,
-        "delivered_minutes": lease.delivered_minutes,
-        "state": lease.state,
-        "reason": lease.reason,
-        "order": lease.order_number,
-        "preempt_at": moment(lease.preempt_at) if lease.preempt_at else None,
-        "holder": lease.holder.namespace.name if lease.holder.namespace else None,
-        "extends": lease.extends_id,
-        "opened_at": moment(lease.opened_at),
-        "settled_at": moment(lease.settled_at) if lease.settled_at else None,
-        "work": work and {"state": str(work.state), "exit_code": work.exit_code, "reason": work.reason},
-    }
+class ServedBody(serializers.Serializer[Any]):
+    """A port or a socket that a work serves, and perhaps a name."""
+
+    port = serializers.IntegerField(required=False, min_value=1, max_value=65535)
+    socket = serializers.CharField(required=False, help_text="A file in the work's folder.")
+    name = serializers.CharField(required=False, allow_blank=True)
 
 
-def one_lease_row(actor: Principal, lease: Lease) -> dict[str, Any]:
-    """One lease as `lease_row` has it."""
-    return lease_row(lease, selectors.newest_works(actor=actor, leases=[lease]).get(lease.pk))
-
-
-def work_row(work: Work) -> dict[str, Any]:
-    return {
-        "command": work.command,
-        "image": work.image,
-        "runner": work.runner,
-        "state": work.state,
-        "exit_code": work.exit_code,
-        "reason": work.reason,
-        "log_bytes": work.log_bytes,
-        "requested_at": moment(work.requested_at),
-        "serves": work.serves,
-    }
+@extend_schema_field(ServedBody)
+class ServedEntry(serializers.DictField):
+    """An entry of `serves`. What is wrong with one is said by `leases.serving`."""
 
 
 class RunBody(serializers.Serializer[Any]):
@@ -92,7 +54,7 @@ class RunBody(serializers.Serializer[Any]):
     image = serializers.CharField(required=False, allow_blank=True, default="", max_length=300)
     runner = serializers.CharField(required=False, allow_blank=True, default="", max_length=12)
     serves = BoundedListField(
-        child=serializers.DictField(),
+        child=ServedEntry(),
         required=False,
         max_length=serving.SERVED_MAX,
         help_text='Reached from outside: [{"port": 8888, "name": "notebook"}, {"socket": "engine.sock"}].',
@@ -131,7 +93,7 @@ class Leases(MarketView):
         tags=[TAG],
         operation_id="leases",
         parameters=[LeasesQuery],
-        responses={200: dict},
+        responses={200: answers.LeasesAnswer},
     )
     def get(self, request: Request) -> Response:
         """Leases that you hold or supply, newest first. `state=live` means not over.
@@ -146,37 +108,30 @@ class Leases(MarketView):
             found = found.live() if state == "live" else found.filter(state=state)
         shown, following = self.rows(request, found)
         works = selectors.newest_works(actor=self.actor, leases=shown)
-        items = [lease_row(lease, works.get(lease.pk)) for lease in shown]
-        return Response({"items": items, "next": following})
+        items = [answers.LeaseAnswer.of(lease, works.get(lease.pk)) for lease in shown]
+        return Response(answers.LeasesAnswer(items=items, next=following))
 
 
 class OneLease(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=[TAG], operation_id="lease", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="lease", responses={200: answers.LeaseDetail})
     def get(self, request: Request, lease_id: int) -> Response:
         lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
-        [supplier] = supplier_rows(offering.of_nodes([lease.node], now=self.now()))
-        terms = cancellation.of_lease(lease)
-        cancel = {"free_until": moment(terms.free_until), "fee_micros": terms.fee_micros}
-        return Response({**one_lease_row(self.actor, lease), "supplier": supplier, "cancel": cancel})
+        [supplier] = SupplierAnswer.several(offering.of_nodes([lease.node], now=self.now()))
+        cancel = answers.CancelTerms.of(cancellation.of_lease(lease))
+        found = answers.LeaseAnswer.seen_by(self.actor, lease)
+        return Response(found.widened(answers.LeaseDetail, supplier=supplier, cancel=cancel))
 
 
 class Events(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=[TAG], operation_id="lease_events", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="lease_events", responses={200: answers.LeaseEventsAnswer})
     def get(self, request: Request, lease_id: int) -> Response:
         lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
-        rows = lease.events.order_by("pk")
-        return Response(
-            {
-                "items": [
-                    {"state": event.state, "reason": event.reason, "at": moment(event.at)}
-                    for event in rows[:1000]
-                ]
-            }
-        )
+        items = [answers.LeaseEventAnswer.of(event) for event in lease.events.order_by("pk")[:1000]]
+        return Response(answers.LeaseEventsAnswer(items=items))
 
 
 class Run(MarketView):
@@ -186,7 +141,7 @@ class Run(MarketView):
         tags=[TAG],
         operation_id="run_work",
         request=RunBody,
-        responses={202: dict},
+        responses={202: answers.WorkAnswer},
         examples=[OpenApiExample("run", value={"command": ["nvidia-smi", "-L"]}, request_only=True)],
     )
     def post(self, request: Request, lease_id: int) -> Response:
@@ -203,12 +158,12 @@ class Run(MarketView):
             serves=body.get("serves", ()),
             now=self.now(),
         )
-        return Response(work_row(work), status=202)
+        return Response(answers.WorkAnswer.of(work), status=202)
 
-    @extend_schema(tags=[TAG], operation_id="stop_work", request=None, responses={202: dict})
+    @extend_schema(tags=[TAG], operation_id="stop_work", request=None, responses={202: answers.WorkAnswer})
     def delete(self, request: Request, lease_id: int) -> Response:
         work = services.stop_work(actor=self.actor, lease_id=lease_id, now=self.now())
-        return Response(work_row(work), status=202)
+        return Response(answers.WorkAnswer.of(work), status=202)
 
 
 class Logs(MarketView):
@@ -218,7 +173,7 @@ class Logs(MarketView):
         tags=[TAG],
         operation_id="lease_logs",
         parameters=[OpenApiParameter("after", int, description="The byte to go on from.")],
-        responses={200: dict},
+        responses={200: answers.LogsAnswer},
     )
     def get(self, request: Request, lease_id: int) -> Response:
         """The output of what runs, or ran last; ask again with `next`."""
@@ -226,23 +181,26 @@ class Logs(MarketView):
         lease = selectors.get_held_lease(actor=self.actor, lease_id=lease_id)
         work = selectors.newest_work(lease)
         output, following = selectors.read_log(work, after=after)
-        return Response({"work": work_row(work), "text": output, "next": following})
+        return Response(answers.LogsAnswer(work=answers.WorkAnswer.of(work), text=output, next=following))
 
 
 class End(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=[TAG], operation_id="end_lease", request=None, responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="end_lease", request=None, responses={200: answers.LeaseAnswer})
     def post(self, request: Request, lease_id: int) -> Response:
         """End with the minute that runs; what was not used is paid back."""
         services.end_early(actor=self.actor, lease_id=lease_id, now=self.now())
-        return Response(one_lease_row(self.actor, selectors.get_lease(actor=self.actor, lease_id=lease_id)))
+        lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
+        return Response(answers.LeaseAnswer.seen_by(self.actor, lease))
 
 
 class Notice(MarketView):
     right = staticmethod(policies.require_trade_scope)
 
-    @extend_schema(tags=[TAG], operation_id="give_notice", request=NoticeBody, responses={200: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="give_notice", request=NoticeBody, responses={200: answers.LeaseAnswer}
+    )
     def post(self, request: Request, lease_id: int) -> Response:
         """A provider takes a lease's GPUs back at a time not too near; its bond pays the holder's credit."""
         selectors.get_supplied_lease(actor=self.actor, lease_id=lease_id)
@@ -254,18 +212,21 @@ class Notice(MarketView):
             reason=body["reason"],
             now=self.now(),
         )
-        return Response(one_lease_row(self.actor, selectors.get_lease(actor=self.actor, lease_id=lease_id)))
+        lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
+        return Response(answers.LeaseAnswer.seen_by(self.actor, lease))
 
 
 class Reclaim(MarketView):
     right = staticmethod(policies.require_operator)
 
-    @extend_schema(tags=["operators"], operation_id="reclaim", request=ReclaimBody, responses={200: dict})
+    @extend_schema(
+        tags=["operators"], operation_id="reclaim", request=ReclaimBody, responses={200: answers.Reclaimed}
+    )
     def post(self, request: Request, lease_id: int) -> Response:
         """An operator ends a lease at once, as for abuse; what was not used is paid back."""
         body = self.read(request.data, ReclaimBody)
         lease = services.reclaim(actor=self.actor, lease_id=lease_id, reason=body["reason"], now=self.now())
-        return Response({"id": lease.pk, "state": lease.state, "reason": lease.reason})
+        return Response(answers.Reclaimed.of(lease))
 
 
 class SellBack(MarketView):
@@ -275,7 +236,7 @@ class SellBack(MarketView):
         tags=[TAG],
         operation_id="sell_back",
         request=SellBackBody,
-        responses={200: dict, 202: dict},
+        responses={200: DecidedOrder, 202: DecidedOrder},
         parameters=[OpenApiParameter("wait", float, description="Seconds to wait for the outcome.")],
     )
     def post(self, request: Request, lease_id: int) -> Response:

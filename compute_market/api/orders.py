@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute_market.api import problems
+from compute_market.api.answers import orders as answers
 from compute_market.api.base import (
     MarketView,
     Moment,
@@ -24,15 +25,12 @@ from compute_market.api.base import (
     moment,
     named_account,
 )
-from compute_market.api.fills import filled_row, newest_rows
-from compute_market.api.suppliers import supplier_rows
-from compute_market.matching import limits, policies, quantities
+from compute_market.matching import limits, policies
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.intake import services
 from compute_market.matching.intake.terms import CLIENT_NOTE_MAX, CLIENT_ORDER_ID_MAX, OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.views import explain, offering, selectors
-from foundation.clock import database_now
+from compute_market.matching.views import explain, selectors
 from foundation.errors import Refusal
 from foundation.inputs import BoundedListField
 
@@ -167,50 +165,6 @@ def request_of(body: dict[str, Any]) -> OrderRequest:
     )
 
 
-def order_row(order: Order) -> dict[str, Any]:
-    """An order, with limit, hold, fee and worst-case total of what is still open."""
-    minutes = order.minutes
-    notional = quantities.notional_micros(
-        gpu_minutes=order.open_gpu_minutes, price_micros_per_gpu_hour=order.price_micros_per_gpu_hour
-    )
-    is_buy = order.side == Order.Side.BUY
-    fee = quantities.fee_micros(amount_micros=notional, bps=max(order.maker_fee_bps, order.taker_fee_bps))
-    return {
-        "id": order.pk,
-        "client_order_id": order.client_order_id,
-        "account": order.account.namespace.name if order.account.namespace else None,
-        "product": order.product.slug,
-        "side": "buy" if is_buy else "sell",
-        "type": "market" if order.is_market else "limit",
-        "gpus": order.gpus,
-        "filled_gpus": order.filled_gpu_minutes / minutes if minutes else 0,
-        "open_gpus": order.open_gpu_minutes / minutes if minutes else 0,
-        "filled_gpu_minutes": order.filled_gpu_minutes,
-        "open_gpu_minutes": order.open_gpu_minutes,
-        "cancelled_gpu_minutes": order.cancelled_gpu_minutes,
-        "start": moment(order.start),
-        "end": moment(order.end),
-        "limit_price": order.price_micros_per_gpu_hour,
-        "time_in_force": Order.TimeInForce(order.time_in_force).name.lower(),
-        "expires_at": moment(order.expires_at),
-        "post_only": order.post_only,
-        "self_trade": Order.SelfTrade(order.self_trade).name.lower(),
-        "node": order.node_id,
-        "lease": order.lease_id,
-        "same_node": order.same_node,
-        "extends": order.extends_id,
-        "client_note": order.client_note,
-        "state": order.state,
-        "reason": order.reason,
-        "version": order.version,
-        "hold_micros": order.hold_micros if is_buy else 0,
-        "fee_micros": fee,
-        "worst_case_total_micros": notional + fee if is_buy else notional - fee,
-        "placed_at": moment(order.placed_at),
-        "changed_at": moment(order.changed_at),
-    }
-
-
 class OrdersQuery(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=["live", *Order.State.values], required=False)
     product = serializers.CharField(required=False, max_length=80)
@@ -224,7 +178,9 @@ class OrdersQuery(serializers.Serializer[Any]):
 class Orders(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=[TAG], operation_id="orders", parameters=[OrdersQuery], responses={200: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="orders", parameters=[OrdersQuery], responses={200: answers.OrdersAnswer}
+    )
     def get(self, request: Request) -> Response:
         """Orders of the accounts you trade for, newest first. `state=live` means not finished."""
         query = self.read(request.query_params.dict(), OrdersQuery)
@@ -239,13 +195,15 @@ class Orders(MarketView):
             found = found.filter(account__namespace=self.namespace_id(account))
         if client_order_id := query.get("client_order_id"):
             found = found.filter(client_order_id=client_order_id)
-        return self.page(request, found, order_row)
+        rows, following = self.rows(request, found)
+        items = [answers.OrderAnswer.of(order) for order in rows]
+        return Response(answers.OrdersAnswer(items=items, next=following))
 
     @extend_schema(
         tags=[TAG],
         operation_id="place_order",
         request=OrderBody,
-        responses={200: dict, 202: dict},
+        responses={200: answers.DecidedOrder, 202: answers.DecidedOrder},
         parameters=[OpenApiParameter("wait", float, description="Seconds to wait for the outcome.")],
         examples=[OpenApiExample("buy", value=EXAMPLE, request_only=True)],
     )
@@ -303,31 +261,17 @@ def outcome(order: Order, *, wait: float) -> Response:
                 break
         order = selectors.as_it_is(order)
     is_pending = order.state == Order.State.PENDING
-    told = filled_row(order) if wait and order.filled_gpu_minutes else {}
-    return Response({**order_row(order), **told}, status=202 if is_pending else 200)
-
-
-def order_detail(order: Order) -> dict[str, Any]:
-    """One order, its newest fills and their sums, the change last asked of it, and its possible suppliers."""
-    suppliers = supplier_rows(offering.of_order(order, now=database_now()))
-    row = {**order_row(order), **filled_row(order), **newest_rows(order)}
-    return {**row, "suppliers": suppliers, "amendment": _amendment(order)}
-
-
-def _amendment(order: Order) -> dict[str, Any] | None:
-    amendment = selectors.newest_amendment(order)
-    if amendment is None:
-        return None
-    decided = {None: "pending", True: "accepted", False: "refused"}[amendment.accepted]
-    asked = {"limit_price": amendment.price_micros, "gpus": amendment.gpus}
-    return {**asked, "state": decided, "reason": amendment.reason}
+    shape = answers.DecidedOrder.filled if wait and order.filled_gpu_minutes else answers.OrderAnswer.of
+    return Response(shape(order), status=202 if is_pending else 200)
 
 
 class Bulk(MarketView):
     right = staticmethod(policies.require_market_scope)
     cost = 10
 
-    @extend_schema(tags=[TAG], operation_id="place_orders", request=BulkBody, responses={200: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="place_orders", request=BulkBody, responses={200: answers.BulkAnswer}
+    )
     def post(self, request: Request) -> Response:
         """Up to 1,000 orders in one commit; `results` has an answer for each, in their order.
 
@@ -344,15 +288,11 @@ class Bulk(MarketView):
             shaped[n] = reused or shaped[n]
         good = [item for item in shaped if isinstance(item, services.Placing)]
         placed = services.place_orders(actor=self.actor, orders=good, now=self.now()) if good else ()
-        answers = iter(placed)
-        return Response(
-            {
-                "results": [
-                    self._answer(next(answers) if isinstance(item, services.Placing) else item)
-                    for item in shaped
-                ]
-            }
-        )
+        decided = iter(placed)
+        results = [
+            self._result(next(decided) if isinstance(item, services.Placing) else item) for item in shaped
+        ]
+        return Response(answers.BulkAnswer(results=results))
 
     def _shape(self, data: object, accounts: _Accounts) -> services.Placing | Exception:
         """One order of the bulk, or why it is none."""
@@ -363,12 +303,12 @@ class Bulk(MarketView):
             return error
 
     @staticmethod
-    def _answer(answer: Order | Exception) -> dict[str, Any]:
-        if isinstance(answer, Order):
-            return {"order": order_row(answer)}
-        refused = problems.handle(answer, {})
+    def _result(placed: Order | Exception) -> answers.BulkResult:
+        if isinstance(placed, Order):
+            return answers.BulkResult(order=answers.OrderAnswer.of(placed))
+        refused = problems.handle(placed, {})
         assert refused is not None
-        return {"error": refused.data}
+        return answers.BulkResult(error=refused.data)
 
 
 class _Accounts:
@@ -423,19 +363,19 @@ def _use_up_ids(view: MarketView, bodies: Sequence[Any], accounts: _Accounts) ->
 class OneOrder(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=[TAG], operation_id="order", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="order", responses={200: answers.OrderDetail})
     def get(self, request: Request, order_id: int) -> Response:
         """One order; `amendment` is the last requested change: pending, accepted or refused.
 
         `fills` has its newest 20 fills, newest first; `fills_url` lists all of them.
         """
-        return Response(order_detail(selectors.get_order(actor=self.actor, order_id=order_id)))
+        return Response(answers.OrderDetail.of(selectors.get_order(actor=self.actor, order_id=order_id)))
 
     @extend_schema(
         tags=[TAG],
         operation_id="amend_order",
         request=AmendBody,
-        responses={200: dict, 202: dict},
+        responses={200: answers.OrderDetail, 202: answers.OrderDetail},
         parameters=[OpenApiParameter("wait", float, description="Seconds to wait for the outcome.")],
     )
     def patch(self, request: Request, order_id: int) -> Response:
@@ -455,22 +395,28 @@ class OneOrder(MarketView):
             now=self.now(),
         )
         for _ in _looks(wait):
-            row = order_detail(selectors.get_order(actor=self.actor, order_id=order_id))
-            if row["amendment"]["state"] != "pending":
+            order = answers.OrderDetail.of(selectors.get_order(actor=self.actor, order_id=order_id))
+            is_pending = order.amendment is not None and order.amendment.state == "pending"
+            if not is_pending:
                 break
-        return Response(row, status=202 if row["amendment"]["state"] == "pending" else 200)
+        return Response(order, status=202 if is_pending else 200)
 
-    @extend_schema(tags=[TAG], operation_id="cancel_order", request=None, responses={202: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="cancel_order", request=None, responses={202: answers.OrderAnswer}
+    )
     def delete(self, request: Request, order_id: int) -> Response:
         """Cancel what is left. A finished order is 409 `not_open`, a foreign one 404."""
         services.cancel_order(actor=self.actor, order_id=order_id, now=self.now())
-        return Response(order_row(selectors.get_order(actor=self.actor, order_id=order_id)), status=202)
+        order = selectors.get_order(actor=self.actor, order_id=order_id)
+        return Response(answers.OrderAnswer.of(order), status=202)
 
 
 class CancelAll(MarketView):
     right = staticmethod(policies.require_trade_scope)
 
-    @extend_schema(tags=[TAG], operation_id="cancel_all", request=CancelAllBody, responses={202: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="cancel_all", request=CancelAllBody, responses={202: answers.Cancelling}
+    )
     def post(self, request: Request) -> Response:
         """Cancel all live orders of an account, or those on one product."""
         namespace_id, body = self.read_for_account(request, CancelAllBody, policies.require_spend)
@@ -480,7 +426,7 @@ class CancelAll(MarketView):
             product=body.get("product"),
             now=self.now(),
         )
-        return Response({"cancelling": count}, status=202)
+        return Response(answers.Cancelling(cancelling=count), status=202)
 
 
 class CancelAfterBody(serializers.Serializer[Any]):
@@ -491,7 +437,12 @@ class CancelAfterBody(serializers.Serializer[Any]):
 class CancelAfter(MarketView):
     right = staticmethod(policies.require_trade_scope)
 
-    @extend_schema(tags=[TAG], operation_id="cancel_after", request=CancelAfterBody, responses={200: dict})
+    @extend_schema(
+        tags=[TAG],
+        operation_id="cancel_after",
+        request=CancelAfterBody,
+        responses={200: answers.CancelAfterAnswer},
+    )
     def post(self, request: Request) -> Response:
         """Cancel all live orders of an account in so many seconds, unless you ask again before.
 
@@ -505,7 +456,7 @@ class CancelAfter(MarketView):
             seconds=body["seconds"],
             now=self.now(),
         )
-        return Response({"cancel_at": moment(at) if at else None})
+        return Response(answers.CancelAfterAnswer(cancel_at=moment(at) if at else None))
 
 
 class Explain(MarketView):
@@ -515,31 +466,7 @@ class Explain(MarketView):
     @extend_schema(
         tags=[TAG],
         operation_id="explain_order",
-        responses={200: dict},
-        examples=[
-            OpenApiExample(
-                "misses",
-                value={
-                    "order": 42,
-                    "state": "open",
-                    "reason": "",
-                    "misses": [
-                        {
-                            "what": "dearer",
-                            "text": "8 GPUs for 0.12 more per GPU-hour.",
-                            "product": "h100-sxm-80g.cn-east.reserved.ib",
-                            "gpus": 8,
-                            "price_micros_per_gpu_hour": 2_160_000,
-                            "difference_micros": 120_000,
-                            "hours": 0,
-                            "start": "2026-07-01T12:00:00Z",
-                            "end": "2026-07-02T12:00:00Z",
-                        }
-                    ],
-                },
-                response_only=True,
-            )
-        ],
+        responses={200: answers.ExplainAnswer},
     )
     def get(self, request: Request, order_id: int) -> Response:
         """Why it has not filled: the nearest misses, by price, by window and by product.
@@ -549,28 +476,10 @@ class Explain(MarketView):
         all now.
         """
         order = selectors.get_order(actor=self.actor, order_id=order_id)
+        misses = [answers.MissAnswer.of(miss) for miss in explain.misses(order, now=self.now())]
         return Response(
-            {
-                "order": order.pk,
-                "state": order.state,
-                "reason": order.reason,
-                "misses": [miss_row(miss) for miss in explain.misses(order, now=self.now())],
-            }
+            answers.ExplainAnswer(order=order.pk, state=order.state, reason=order.reason, misses=misses)
         )
-
-
-def miss_row(miss: explain.Miss) -> dict[str, Any]:
-    return {
-        "what": miss.what,
-        "text": miss.text,
-        "product": miss.product,
-        "gpus": miss.gpus,
-        "price_micros_per_gpu_hour": miss.price_micros,
-        "difference_micros": miss.difference_micros,
-        "hours": miss.hours,
-        "start": moment(miss.start) if miss.start else None,
-        "end": moment(miss.end) if miss.end else None,
-    }
 
 
 urlpatterns = [

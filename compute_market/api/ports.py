@@ -14,8 +14,9 @@ from rest_framework.response import Response
 
 from compute_market.api import problems
 from compute_market.api.agent import AgentView
+from compute_market.api.answers import leases as answers
 from compute_market.api.base import MarketView, StrictInteger, moment
-from compute_market.leases import access, policies, selectors, serving
+from compute_market.leases import access, policies, serving
 from compute_market.leases.errors import TunnelsUnavailable
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 from foundation import addresses, clock
@@ -30,19 +31,7 @@ class LinkBody(serializers.Serializer[Any]):
     hours = StrictInteger(min_value=1, max_value=access.LINK_HOURS_MAX, required=False, default=1)
 
 
-def port_row(lease_id: int, entry: dict[str, Any]) -> dict[str, Any]:
-    """One port of a work, with the addresses at which it is reached."""
-    key = serving.key_of(entry)
-    return {
-        "port": entry.get("port"),
-        "socket": entry.get("socket"),
-        "name": entry["name"],
-        "url": access.address_of(lease_id, entry["name"] or key) or None,
-        "path": access.path_of(lease_id, key),
-    }
-
-
-def ssh_row(host: str | None, lease_id: int) -> dict[str, Any] | None:
+def _ssh(host: str | None, lease_id: int) -> answers.SshAnswer | None:
     """The data of a login to a lease by ssh, with the host's keys for clients that check them; None without
     ssh.
     """
@@ -50,47 +39,44 @@ def ssh_row(host: str | None, lease_id: int) -> dict[str, Any] | None:
         return None
     key = Path(settings.DATA_DIR) / "ssh" / "host_ed25519.pub"
     known = [" ".join(key.read_text().split()[:2])] if key.exists() else []
-    return {"host": host, "port": settings.MARKET_SSH_PORT, "user": str(lease_id), "host_keys": known}
-
-
-def traffic_row(lease_id: int) -> dict[str, int]:
-    """Bytes towards what runs in the lease and back, and streams, as counted so far."""
-    counted = selectors.traffic_of(lease_id)
-    return {name: getattr(counted, name, 0) for name in ("bytes_in", "bytes_out", "streams")}
+    return answers.SshAnswer(host=host, port=settings.MARKET_SSH_PORT, user=str(lease_id), host_keys=known)
 
 
 class Ports(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=[TAG], operation_id="lease_ports", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="lease_ports", responses={200: answers.PortsAnswer})
     def get(self, request: Request, lease_id: int) -> Response:
         """The ports that run in the lease, their addresses, and how to log in by ssh."""
         work, until = access.running_work(actor=self.actor, lease_id=lease_id, now=self.now())
         return Response(
-            {
-                "ports": [port_row(lease_id, entry) for entry in work.serves],
-                "ssh": ssh_row(addresses.host_name_of(request), lease_id),
-                "traffic": traffic_row(lease_id),
-                "until": moment(until),
-            }
+            answers.PortsAnswer(
+                ports=[answers.PortAnswer.of(lease_id, entry) for entry in work.serves],
+                ssh=_ssh(addresses.host_name_of(request), lease_id),
+                traffic=answers.TrafficAnswer.of(lease_id),
+                until=moment(until),
+            )
         )
 
 
 class OnePort(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=[TAG], operation_id="lease_port", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="lease_port", responses={200: answers.OpenPort})
     def get(self, request: Request, lease_id: int, port: str) -> Response:
         """The address of this port, if the caller may reach it."""
         way = access.way_to(actor=self.actor, lease_id=lease_id, port=port, now=self.now())
         entry = next(entry for entry in way.work.serves if serving.find([entry], port))
-        return Response({**port_row(lease_id, entry), "until": moment(way.until)})
+        served = answers.PortAnswer.of(lease_id, entry)
+        return Response(served.widened(answers.OpenPort, until=moment(way.until)))
 
 
 class Link(MarketView):
     right = staticmethod(policies.require_market_scope)
 
-    @extend_schema(tags=[TAG], operation_id="link_port", request=LinkBody, responses={201: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="link_port", request=LinkBody, responses={201: answers.LinkAnswer}
+    )
     def post(self, request: Request, lease_id: int, port: str) -> Response:
         """A link that lets everybody who has it reach the port for some hours, never beyond the
         lease's end.
@@ -102,7 +88,7 @@ class Link(MarketView):
         base = access.address_of(lease_id, port)
         if not base:
             base = addresses.absolute(request, access.path_of(lease_id, port))
-        return Response({"url": f"{base}/?bazaar-grant={word}"}, status=201)
+        return Response(answers.LinkAnswer(url=f"{base}/?bazaar-grant={word}"), status=201)
 
 
 class Pipe(MarketView):

@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from compute_market.api.answers.refusals import MarketProblem
 from foundation.errors import Interrupted, Refusal, refusal_of
 from foundation.statuses import status_of
 
@@ -50,8 +51,12 @@ def handle(error: Exception, _: dict[str, Any]) -> Response | None:
 
 
 def problem(status: int, *, code: str, detail: str, **more: Any) -> Response:
-    """An answer of type application/problem+json."""
-    body = {**more, "type": f"urn:bazaar:problem:{code}", "status": status, "code": code, "detail": detail}
+    """An answer of type application/problem+json.
+
+    `more`: fields of `MarketProblem`; others are left out (a test finds refusals that have others).
+    """
+    known = {name: value for name, value in more.items() if name in MarketProblem.__struct_fields__}
+    body = MarketProblem(**known, type=f"urn:bazaar:problem:{code}", status=status, code=code, detail=detail)
     answer = Response(body, status=status, content_type="application/problem+json")
     if status == 401:
         answer["WWW-Authenticate"] = "Bearer"

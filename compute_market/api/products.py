@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.urls import path
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute_market.api.base import MarketView, Moment, anybody, moment
-from compute_market.api.suppliers import supplier_rows
-from compute_market.matching import limits
-from compute_market.matching.models import Order, Trade
+from compute_market.api.answers import market_data as answers
+from compute_market.api.base import MarketView, Moment, anybody
 from compute_market.matching.views import marketdata, offering, overview, selectors
 from compute_market.offers import selectors as offers
-from compute_market.offers.models import CancellationTerm, Product
+from compute_market.offers.models import Product
 from foundation.clock import HOUR
 
 TAG = "market data"
@@ -32,49 +28,6 @@ COMPACT = re.compile(
     r"(?:(?P<high>\d{1,9})GB)?(?::(?P<count>\d{1,9}))?",
     re.IGNORECASE,
 )
-
-
-def product_row(product: Product, term: CancellationTerm) -> dict[str, Any]:
-    return {
-        "product": product.slug,
-        "vendor": product.vendor,
-        "gpu": product.gpu,
-        "form": product.form,
-        "memory_gb": product.memory_gb,
-        "region": product.region,
-        "tier": product.tier,
-        "interconnect": product.interconnect,
-        "lot": product.lot,
-        "tick_micros": product.tick_micros,
-        "band_bps": product.band_bps,
-        "horizon_days": product.horizon_days,
-        "gpus_max": product.gpus_max,
-        "state": product.state,
-        "maker_fee_bps": limits.maker_fee_bps(),
-        "taker_fee_bps": limits.taker_fee_bps(),
-        "cancel_free_hours": term.free_hours,
-        "cancel_fee_bps": term.fee_bps,
-    }
-
-
-def product_rows(products: Iterable[Product], *, now: datetime) -> list[dict[str, Any]]:
-    """Products with the terms by which leases of them that are bought now can be cancelled."""
-    products = list(products)
-    terms = offers.cancellation_terms([product.pk for product in products], at=now)
-    return [product_row(product, terms[product.pk]) for product in products]
-
-
-def trade_row(trade: Trade) -> dict[str, Any]:
-    return {
-        "id": trade.pk,
-        "sequence": trade.sequence,
-        "at": moment(trade.at),
-        "price_micros_per_gpu_hour": trade.price_micros_per_gpu_hour,
-        "gpus": trade.gpus,
-        "start": moment(trade.start),
-        "end": moment(trade.end),
-        "taker_side": Order.Side(trade.taker_side).name.lower(),
-    }
 
 
 EXACT = ("region", "tier", "interconnect", "vendor")
@@ -139,26 +92,34 @@ def _of_spec(spec: str) -> dict[str, Any]:
 class Products(MarketView):
     right = staticmethod(anybody)
 
-    @extend_schema(tags=[TAG], operation_id="products", parameters=[Search], responses={200: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="products", parameters=[Search], responses={200: answers.ProductsAnswer}
+    )
     def get(self, request: Request) -> Response:
         """Products, narrowed by `?gpu=h100&memory_gb__gte=80&price__lte=…` or `?spec=h100,a100:80GB..:8`."""
         query = self.read(request.query_params.dict(), Search)
-        return Response({"items": product_rows(matching_products(query), now=self.now())})
+        return Response(
+            answers.ProductsAnswer(
+                items=answers.ProductAnswer.several(matching_products(query), now=self.now())
+            )
+        )
 
 
 class OneProduct(MarketView):
     right = staticmethod(anybody)
 
-    @extend_schema(tags=[TAG], operation_id="product", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="product", responses={200: answers.ProductAnswer})
     def get(self, request: Request, slug: str) -> Response:
-        [row] = product_rows([offers.get_product(slug)], now=self.now())
-        return Response(row)
+        [product] = answers.ProductAnswer.several([offers.get_product(slug)], now=self.now())
+        return Response(product)
 
 
 class Offers(MarketView):
     right = staticmethod(anybody)
 
-    @extend_schema(tags=[TAG], operation_id="offers", parameters=[Search], responses={200: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="offers", parameters=[Search], responses={200: answers.OffersAnswer}
+    )
     def get(self, request: Request) -> Response:
         """Resting asks of the products that a search finds, cheapest first."""
         query = self.read(request.query_params.dict(), Search)
@@ -177,43 +138,16 @@ class Offers(MarketView):
             for level in shown
         ]
         offered = offering.offerings(wanted, now=self.now())
-        return Response(
-            {
-                "items": [
-                    {
-                        "product": level.product.slug,
-                        "price_micros_per_gpu_hour": level.price_micros_per_gpu_hour,
-                        "gpus": level.gpus,
-                        "orders": level.orders,
-                        "start": moment(level.start),
-                        "end": moment(level.end),
-                        "suppliers": supplier_rows(offerings),
-                    }
-                    for level, offerings in zip(shown, offered, strict=True)
-                ]
-            }
-        )
+        items = [
+            answers.OfferAnswer.of(level, offerings) for level, offerings in zip(shown, offered, strict=True)
+        ]
+        return Response(answers.OffersAnswer(items=items))
 
 
 class WindowQuery(serializers.Serializer[Any]):
     start = Moment(required=False)
     end = Moment(required=False)
     depth = serializers.IntegerField(required=False, min_value=1, max_value=DEPTH_MAX, default=50)
-
-
-def book_body(product: Product, *, start: datetime, end: datetime, depth: int) -> dict[str, Any]:
-    # The number is read first. Events that arrive in between are in the book already; repeating them does no
-    # harm.
-    sequence = marketdata.last_news(product)
-    book = marketdata.book(product, start=start, end=end, depth=depth)
-    return {
-        "product": product.slug,
-        "sequence": sequence,
-        "start": moment(start),
-        "end": moment(end),
-        "bids": [list(level) for level in book.bids],
-        "asks": [list(level) for level in book.asks],
-    }
 
 
 class Book(MarketView):
@@ -223,21 +157,7 @@ class Book(MarketView):
         tags=[TAG],
         operation_id="book",
         parameters=[WindowQuery],
-        responses={200: dict},
-        examples=[
-            OpenApiExample(
-                "book",
-                value={
-                    "product": "h100-sxm-80g.cn-east.reserved.ib",
-                    "sequence": 4711,
-                    "start": "2026-07-01T12:00:00Z",
-                    "end": "2026-07-01T13:00:00Z",
-                    "bids": [[1_980_000, 8]],
-                    "asks": [[2_040_000, 16]],
-                },
-                response_only=True,
-            )
-        ],
+        responses={200: answers.BookAnswer},
     )
     def get(self, request: Request, slug: str) -> Response:
         """Aggregated depth over a window (default: the next full hour): [price, GPUs], best first.
@@ -251,7 +171,7 @@ class Book(MarketView):
         end = query.get("end") or start + HOUR
         if end <= start:
             raise serializers.ValidationError({"end": "It must lie after the start."})
-        return Response(book_body(product, start=start, end=end, depth=query["depth"]))
+        return Response(answers.BookAnswer.of(product, start=start, end=end, depth=query["depth"]))
 
 
 class Trades(MarketView):
@@ -261,12 +181,14 @@ class Trades(MarketView):
         tags=[TAG],
         operation_id="trades",
         parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
-        responses={200: dict},
+        responses={200: answers.TradesAnswer},
     )
     def get(self, request: Request, slug: str) -> Response:
         """Trades, newest first."""
         product = offers.get_product(slug)
-        return self.page(request, selectors.trades(product_id=product.pk), trade_row)
+        found, following = self.rows(request, selectors.trades(product_id=product.pk))
+        items = [answers.TradeAnswer.of(trade) for trade in found]
+        return Response(answers.TradesAnswer(items=items, next=following))
 
 
 class CandleQuery(serializers.Serializer[Any]):
@@ -278,7 +200,9 @@ class CandleQuery(serializers.Serializer[Any]):
 class Candles(MarketView):
     right = staticmethod(anybody)
 
-    @extend_schema(tags=[TAG], operation_id="candles", parameters=[CandleQuery], responses={200: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="candles", parameters=[CandleQuery], responses={200: answers.CandlesAnswer}
+    )
     def get(self, request: Request, slug: str) -> Response:
         """Open, high, low, close and volume of each period that has trades, oldest first."""
         product = offers.get_product(slug)
@@ -286,44 +210,32 @@ class Candles(MarketView):
         until = query.get("until") or self.now() + timedelta(minutes=1)
         since = query.get("since") or until - 200 * marketdata.PERIODS[query["period"]]
         made = marketdata.candles(product, period=query["period"], since=since, until=until)
-        return Response({"items": [{**asdict(candle), "start": moment(candle.start)} for candle in made]})
+        items = [answers.CandleAnswer.of(candle) for candle in made]
+        return Response(answers.CandlesAnswer(items=items))
 
 
 class Ticker(MarketView):
     right = staticmethod(anybody)
 
-    @extend_schema(tags=[TAG], operation_id="ticker", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="ticker", responses={200: answers.TickerAnswer})
     def get(self, request: Request, slug: str) -> Response:
         """Last price, the last day, best bid and ask, index and band."""
         product = offers.get_product(slug)
-        return Response({"product": product.slug, **asdict(marketdata.ticker(product, now=self.now()))})
+        ticker = marketdata.ticker(product, now=self.now())
+        return Response(answers.TickerAnswer.of(product, ticker))
 
 
 class Tickers(MarketView):
     right = staticmethod(anybody)
 
-    @extend_schema(tags=[TAG], operation_id="tickers", parameters=[Search], responses={200: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="tickers", parameters=[Search], responses={200: answers.TickersAnswer}
+    )
     def get(self, request: Request) -> Response:
         """Every product that a search finds, at a glance: prices, the day's change, how much is offered."""
         query = self.read(request.query_params.dict(), Search)
         found = overview.rows(list(matching_products(query)), now=self.now())
-        return Response(
-            {
-                "items": [
-                    {
-                        "product": row.product.slug,
-                        "state": row.product.state,
-                        "memory_gb": row.product.memory_gb,
-                        "last_micros": row.last_micros,
-                        "day_change_bps": row.change_bps,
-                        "best_bid_micros": row.bid_micros,
-                        "best_ask_micros": row.ask_micros,
-                        "offered_gpus": row.offered_gpus,
-                    }
-                    for row in found
-                ]
-            }
-        )
+        return Response(answers.TickersAnswer(items=[answers.TickerRow.of(row) for row in found]))
 
 
 class QuoteQuery(Search):
@@ -342,7 +254,9 @@ class Quote(MarketView):
     right = staticmethod(anybody)
     cost = 5
 
-    @extend_schema(tags=[TAG], operation_id="quote", parameters=[QuoteQuery], responses={200: dict})
+    @extend_schema(
+        tags=[TAG], operation_id="quote", parameters=[QuoteQuery], responses={200: answers.QuotesAnswer}
+    )
     def get(self, request: Request) -> Response:
         """The cheapest ways to get N GPUs for H hours within some days. Nothing is reserved.
 
@@ -358,25 +272,10 @@ class Quote(MarketView):
             same_node=query["same_node"],
         )
         offered = offering.of_quotes(found, now=self.now())
-        return Response(
-            {
-                "items": [
-                    {
-                        "product": quote.product.slug,
-                        "gpus": quote.gpus,
-                        "start": moment(quote.start),
-                        "end": moment(quote.end),
-                        "same_node": quote.same_node,
-                        "limit_micros_per_gpu_hour": quote.limit_micros,
-                        "notional_micros": quote.cost.notional_micros,
-                        "fee_micros": quote.cost.fee_micros,
-                        "total_micros": quote.cost.total_micros,
-                        "suppliers": supplier_rows(offerings),
-                    }
-                    for quote, offerings in zip(found, offered, strict=True)
-                ]
-            }
-        )
+        items = [
+            answers.QuoteAnswer.of(quote, offerings) for quote, offerings in zip(found, offered, strict=True)
+        ]
+        return Response(answers.QuotesAnswer(items=items))
 
 
 urlpatterns = [

@@ -23,6 +23,7 @@ from foundation.taken_connections import offered
 from foundation.whole_numbers import whole_number
 
 POLL_SECONDS = 0.5
+EVENT_STREAM = "text/event-stream"
 LAST_EVENT_ID = [
     OpenApiParameter("Last-Event-ID", int, OpenApiParameter.HEADER),
     OpenApiParameter("last_event_id", int, description="For clients that cannot send the header."),

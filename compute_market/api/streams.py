@@ -23,6 +23,8 @@ from enum import StrEnum
 import redis
 from django.db import close_old_connections
 
+from foundation.answers import Answer, encoded
+
 log = logging.getLogger(__name__)
 
 HEAD = (
@@ -50,6 +52,11 @@ class Event:
     number: int
     name: str
     data: str
+
+    @classmethod
+    def of(cls, number: int, name: str, data: Answer) -> Event:
+        """An event whose data is an answer of the API."""
+        return cls(number, name, encoded(data).decode())
 
     def render(self) -> bytes:
         return f"id: {self.number}\nevent: {self.name}\ndata: {self.data}\n\n".encode()

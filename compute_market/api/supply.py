@@ -10,31 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute_market.api.base import MarketView, StrictBoolean, StrictInteger, moment
+from compute_market.api.answers import supply as answers
+from compute_market.api.base import MarketView, StrictBoolean, StrictInteger
 from compute_market.matching.intake import services as trading
 from compute_market.offers import policies, selectors, services
-from compute_market.offers.models import Node
 from hub.interface import Principal
 
 TAG = "supply"
-
-
-def node_row(node: Node) -> dict[str, Any]:
-    report = selectors.newest_report(node)
-    return {
-        "id": node.pk,
-        "name": node.name,
-        "provider": node.provider.namespace.name,
-        "product": node.product.slug,
-        "gpus": node.gpus,
-        "state": node.state,
-        "reason": node.withheld_reason,
-        "is_stale": node.is_stale,
-        "lacks_bond": node.lacks_bond,
-        "last_heartbeat_at": moment(node.last_heartbeat_at) if node.last_heartbeat_at else None,
-        "runners": node.runners,
-        "hardware": report.method if report else None,
-    }
 
 
 class ProviderBody(serializers.Serializer[Any]):
@@ -59,7 +41,12 @@ class HaltBody(serializers.Serializer[Any]):
 class Providers(MarketView):
     right = staticmethod(policies.require_trade_scope)
 
-    @extend_schema(tags=[TAG], operation_id="register_provider", request=ProviderBody, responses={200: dict})
+    @extend_schema(
+        tags=[TAG],
+        operation_id="register_provider",
+        request=ProviderBody,
+        responses={200: answers.ProviderAnswer},
+    )
     def post(self, request: Request) -> Response:
         """Let a namespace supply GPUs, and say whether leases may run plain processes on its nodes."""
         namespace_id, body = self.read_for_account(request, ProviderBody, policies.require_spend)
@@ -68,13 +55,7 @@ class Providers(MarketView):
             provider = services.allow_processes(actor=self.actor, provider=provider, allowed=allowed)
         if (relists := body.get("relists_cancelled")) is not None:
             provider = services.relist_cancelled(actor=self.actor, provider=provider, relists=relists)
-        return Response(
-            {
-                "provider": provider.pk,
-                "allows_processes": provider.allows_processes,
-                "relists_cancelled": provider.relists_cancelled,
-            }
-        )
+        return Response(answers.ProviderAnswer.of(provider))
 
 
 def _require_provider(actor: Principal, namespace_id: int) -> None:
@@ -85,12 +66,18 @@ def _require_provider(actor: Principal, namespace_id: int) -> None:
 class Nodes(MarketView):
     right = staticmethod(policies.require_trade_scope)
 
-    @extend_schema(tags=[TAG], operation_id="nodes", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="nodes", responses={200: answers.NodesAnswer})
     def get(self, request: Request) -> Response:
         """Your nodes and their health."""
-        return Response({"items": [node_row(node) for node in selectors.nodes(actor=self.actor)[:1000]]})
+        items = [answers.NodeAnswer.of(node) for node in selectors.nodes(actor=self.actor)[:1000]]
+        return Response(answers.NodesAnswer(items=items))
 
-    @extend_schema(tags=[TAG], operation_id="enrolment_key", request=NodeBody, responses={201: dict})
+    @extend_schema(
+        tags=[TAG],
+        operation_id="enrolment_key",
+        request=NodeBody,
+        responses={201: answers.EnrolmentKeyAnswer},
+    )
     def post(self, request: Request) -> Response:
         """A one-time key with which the agent (`/market/agent`) enrols a node. It is shown only here."""
         namespace_id, body = self.read_for_account(request, NodeBody, _require_provider)
@@ -103,41 +90,43 @@ class Nodes(MarketView):
             gpus=body["gpus"],
             now=self.now(),
         )
-        return Response({"key": key, "name": body["name"]}, status=201)
+        return Response(answers.EnrolmentKeyAnswer(key=key, name=body["name"]), status=201)
 
 
 class OneNode(MarketView):
     right = staticmethod(policies.require_trade_scope)
 
-    @extend_schema(tags=[TAG], operation_id="node", responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="node", responses={200: answers.NodeAnswer})
     def get(self, request: Request, node_id: int) -> Response:
-        return Response(node_row(selectors.get_node(actor=self.actor, node_id=node_id)))
+        return Response(answers.NodeAnswer.of(selectors.get_node(actor=self.actor, node_id=node_id)))
 
-    @extend_schema(tags=[TAG], operation_id="retire_node", request=None, responses={200: dict})
+    @extend_schema(tags=[TAG], operation_id="retire_node", request=None, responses={200: answers.NodeAnswer})
     def delete(self, request: Request, node_id: int) -> Response:
         services.retire_node(actor=self.actor, node_id=node_id, now=self.now())
-        return Response(node_row(selectors.get_node(actor=self.actor, node_id=node_id)))
+        return Response(answers.NodeAnswer.of(selectors.get_node(actor=self.actor, node_id=node_id)))
 
 
 class Halt(MarketView):
     right = staticmethod(policies.require_operator)
 
-    @extend_schema(tags=["operators"], operation_id="halt", request=HaltBody, responses={202: dict})
+    @extend_schema(tags=["operators"], operation_id="halt", request=HaltBody, responses={202: answers.Halted})
     def post(self, request: Request) -> Response:
         """Stop trading in a product, or in all of them."""
         body = self.read(request.data, HaltBody)
         halted = trading.halt(actor=self.actor, product=body.get("product"), now=self.now())
-        return Response({"halted": len(halted)}, status=202)
+        return Response(answers.Halted(halted=len(halted)), status=202)
 
 
 class Resume(MarketView):
     right = staticmethod(policies.require_operator)
 
-    @extend_schema(tags=["operators"], operation_id="resume", request=HaltBody, responses={202: dict})
+    @extend_schema(
+        tags=["operators"], operation_id="resume", request=HaltBody, responses={202: answers.Resumed}
+    )
     def post(self, request: Request) -> Response:
         body = self.read(request.data, HaltBody)
         resumed = trading.resume(actor=self.actor, product=body.get("product"), now=self.now())
-        return Response({"resumed": len(resumed)}, status=202)
+        return Response(answers.Resumed(resumed=len(resumed)), status=202)
 
 
 urlpatterns = [

@@ -84,12 +84,10 @@ class Page(serializers.Serializer[Any]):
     )
 
 
-def page_of(
-    rows: QuerySet[Row], query: Mapping[str, Any], render: Callable[[Row], dict[str, Any]]
-) -> dict[str, Any]:
-    """Rows that are ordered by falling id: `{"items": […], "next": id or null}`."""
+def page_of(rows: QuerySet[Row], query: Mapping[str, Any]) -> tuple[list[Row], int | None]:
+    """The rows of a page, which are ordered by falling id, and the id before which the next page begins."""
     wanted = Page(data=query)
     wanted.is_valid(raise_exception=True)
     limit, before = wanted.validated_data["limit"], wanted.validated_data.get("before")
     found = newest_first(rows, size=limit, before=before)
-    return {"items": [render(row) for row in found.rows], "next": found.next}
+    return found.rows, found.next

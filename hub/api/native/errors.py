@@ -13,6 +13,7 @@ from rest_framework.views import exception_handler
 
 from foundation import errors
 from foundation.statuses import status_of
+from hub.api.native.answers import Refused
 from hub.api.refusals import say_when_to_return
 
 
@@ -29,22 +30,20 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if response is None:
         return None
     if isinstance(error, exceptions.ValidationError):
-        response.data = {
-            "error": "The request is not what this route takes.",
-            "code": "invalid",
-            "fields": response.data,
-        }
+        response.data = Refused(
+            error="The request is not what this route takes.", code="invalid", fields=response.data
+        )
     elif isinstance(error, exceptions.APIException):
-        response.data = {"error": str(error.detail), "code": error.default_code}
+        response.data = Refused(error=str(error.detail), code=str(error.default_code))
     else:
-        response.data = {"error": str(error) or "Not found.", "code": "not_found"}
+        response.data = Refused(error=str(error) or "Not found.", code="not_found")
     return response
 
 
 def _refused(refusal: errors.Refusal) -> Response:
     status = status_of(refusal)
     details = {name: str(value) for name, value in refusal.details.items()}
-    response = Response({"error": str(refusal), "code": refusal.code, "details": details}, status=status)
+    response = Response(Refused(error=str(refusal), code=refusal.code, details=details), status=status)
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
     say_when_to_return(response, refusal)

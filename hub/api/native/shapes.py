@@ -1,4 +1,4 @@
-"""The shapes of this door: what requests hold, and how rows are shown."""
+"""The bodies of requests to this API."""
 
 from __future__ import annotations
 
@@ -8,25 +8,15 @@ from rest_framework import serializers
 
 from foundation.inputs import BoundedListField
 from foundation.whole_numbers import INT64_MAX
-from hub.accounts.models import AccessToken, Membership, Namespace, Role, SshKey, User, Visibility
+from hub.accounts.models import AccessToken, Role, Visibility
 from hub.accounts.services import SPEND_CAP_MAX_MICROS
-from hub.community.models import Notification
-from hub.repos.models import Collaborator, Kind, Repository
-from hub.repos.policies import can_see
+from hub.repos.models import Kind
 
 Shape = serializers.Serializer[Any]
 
 # More places than a person gives one token.
 GRANTS_MAX = 1000
 WATCHED_TYPES = [(word, word) for word in ("user", "org", *Kind.values)]
-
-
-class Refused(Shape):
-    """Every answer that is not a success."""
-
-    error = serializers.CharField(help_text="A sentence for people.")
-    code = serializers.CharField(help_text="A word for programs.")
-    details = serializers.DictField(child=serializers.CharField(), required=False)
 
 
 # ---- accounts ------------------------------------------------------------------------------------
@@ -51,41 +41,6 @@ class NewPassword(Shape):
     new = serializers.CharField(max_length=256, trim_whitespace=False, write_only=True)
 
 
-class NamespaceShape(serializers.ModelSerializer[Namespace]):
-    class Meta:
-        model = Namespace
-        fields = ("name", "kind", "full_name", "details", "website", "is_verified", "created_at")
-
-
-class UserShape(serializers.ModelSerializer[User]):
-    name = serializers.CharField()
-    full_name = serializers.CharField(source="namespace.full_name")
-    details = serializers.CharField(source="namespace.details")
-    website = serializers.CharField(source="namespace.website")
-
-    class Meta:
-        model = User
-        fields = ("name", "full_name", "email", "details", "website", "is_staff", "created_at")
-
-
-class OrganizationOfUser(serializers.ModelSerializer[Membership]):
-    name = serializers.CharField(source="organization.name")
-    full_name = serializers.CharField(source="organization.full_name")
-
-    class Meta:
-        model = Membership
-        fields = ("name", "full_name", "role")
-
-
-class Session(Shape):
-    """The caller, and the scopes of the credentials. `user` null: nobody is signed in."""
-
-    user = UserShape(allow_null=True)
-    organizations = OrganizationOfUser(many=True)
-    scopes = serializers.ListField(child=serializers.CharField())
-    is_fine_grained = serializers.BooleanField()
-
-
 class ProfileChange(Shape):
     full_name = serializers.CharField(max_length=120, required=False, allow_blank=True)
     details = serializers.CharField(max_length=2000, required=False, allow_blank=True)
@@ -95,23 +50,6 @@ class ProfileChange(Shape):
 
 class Rename(Shape):
     name = serializers.CharField(max_length=96)
-
-
-class Quota(Shape):
-    """Of a namespace; a limit of 0 is none."""
-
-    storage_used_bytes = serializers.IntegerField()
-    storage_limit_bytes = serializers.IntegerField()
-    repositories_used = serializers.IntegerField()
-    repositories_limit = serializers.IntegerField()
-
-
-class Storage(Shape):
-    """Of a repository's large files. `ratio`: logical bytes for one stored byte."""
-
-    logical_bytes = serializers.IntegerField()
-    stored_bytes = serializers.IntegerField()
-    ratio = serializers.FloatField()
 
 
 # ---- tokens --------------------------------------------------------------------------------------
@@ -152,53 +90,9 @@ class NewToken(Shape):
     grants = BoundedListField(child=NewGrant(), required=False, default=list, max_length=GRANTS_MAX)
 
 
-class Grant(Shape):
-    namespace = serializers.CharField(source="namespace.name")
-    repository = serializers.SerializerMethodField()
-    can_write = serializers.BooleanField()
-
-    def get_repository(self, grant: Any) -> str | None:
-        """Its id; an empty text where the user cannot see it any more, for it may have another name now."""
-        if grant.repository is None:
-            return None
-        return grant.repository.full_name if can_see(self.context["actor"], grant.repository) else ""
-
-
 class NewSshKey(Shape):
     text = serializers.CharField(max_length=16 * 1024, help_text="A line as of id_ed25519.pub.")
     name = serializers.CharField(max_length=80, required=False, default="", allow_blank=True)
-
-
-class SshKeyRow(serializers.ModelSerializer[SshKey]):
-    class Meta:
-        model = SshKey
-        fields = ("id", "name", "kind", "fingerprint", "last_used_at", "created_at")
-
-
-class Token(serializers.ModelSerializer[AccessToken]):
-    grants = Grant(many=True)
-
-    class Meta:
-        model = AccessToken
-        fields = (
-            "id",
-            "name",
-            "hint",
-            "scopes",
-            "is_fine_grained",
-            "grants",
-            "spend_cap_micros",
-            "expires_at",
-            "last_used_at",
-            "created_at",
-        )
-
-
-class CreatedToken(Token):
-    secret = serializers.CharField(help_text="The token itself. It is shown this once.")
-
-    class Meta(Token.Meta):
-        fields = (*Token.Meta.fields, "secret")  # type: ignore[assignment]
 
 
 # ---- organizations -------------------------------------------------------------------------------
@@ -210,28 +104,11 @@ class NewOrganization(Shape):
     default_visibility = serializers.ChoiceField(choices=Visibility.choices, default=Visibility.PUBLIC)
 
 
-class Member(serializers.ModelSerializer[Membership]):
-    name = serializers.CharField(source="user.name")
-    full_name = serializers.CharField(source="user.namespace.full_name")
-
-    class Meta:
-        model = Membership
-        fields = ("name", "full_name", "role", "created_at")
-
-
 class RoleChoice(Shape):
     role = serializers.ChoiceField(choices=Role.choices)
 
 
 # ---- repositories --------------------------------------------------------------------------------
-
-
-class DeletedRepository(serializers.ModelSerializer[Repository]):
-    repo_id = serializers.CharField(source="full_name")
-
-    class Meta:
-        model = Repository
-        fields = ("id", "kind", "repo_id", "visibility", "size_bytes", "deleted_at")
 
 
 class Restore(Shape):
@@ -240,55 +117,11 @@ class Restore(Shape):
     )
 
 
-class RepositoryShape(serializers.ModelSerializer[Repository]):
-    repo_id = serializers.CharField(source="full_name")
-
-    class Meta:
-        model = Repository
-        fields = ("kind", "repo_id", "visibility", "is_archived", "created_at", "updated_at")
-
-
 class Archive(Shape):
     is_archived = serializers.BooleanField()
 
 
-class CollaboratorShape(serializers.ModelSerializer[Collaborator]):
-    name = serializers.CharField(source="user.name")
-
-    class Meta:
-        model = Collaborator
-        fields = ("name", "role", "created_at")
-
-
 # ---- notifications -------------------------------------------------------------------------------
-
-
-class NotificationShape(serializers.ModelSerializer[Notification]):
-    kind = serializers.CharField(source="discussion.repository.kind")
-    repo_id = serializers.CharField(source="discussion.repository.full_name")
-    number = serializers.IntegerField(source="discussion.number")
-    title = serializers.CharField(source="discussion.title")
-    is_pull_request = serializers.BooleanField(source="discussion.is_pull_request")
-
-    class Meta:
-        model = Notification
-        fields = (
-            "id",
-            "kind",
-            "repo_id",
-            "number",
-            "title",
-            "is_pull_request",
-            "reason",
-            "is_read",
-            "updated_at",
-        )
-
-
-class Notifications(Shape):
-    items = NotificationShape(many=True)
-    next = serializers.IntegerField(allow_null=True)
-    unread = serializers.IntegerField()
 
 
 class Mark(Shape):
@@ -303,10 +136,6 @@ class Mark(Shape):
     is_read = serializers.BooleanField(default=True)
 
 
-class Marked(Shape):
-    changed = serializers.IntegerField()
-
-
 class WatchTarget(Shape):
     """`user` and `org` take a name, the kinds of repositories an id."""
 
@@ -316,18 +145,3 @@ class WatchTarget(Shape):
 
 class Watching(WatchTarget):
     is_watching = serializers.BooleanField()
-
-
-# ---- statistics ----------------------------------------------------------------------------------
-
-
-class Statistics(Shape):
-    """Counts over everything that is public."""
-
-    users = serializers.IntegerField()
-    organizations = serializers.IntegerField()
-    repositories = serializers.DictField(child=serializers.IntegerField(), help_text="By kind.")
-    downloads_total = serializers.IntegerField()
-    likes = serializers.IntegerField()
-    discussions = serializers.IntegerField()
-    collections = serializers.IntegerField()

@@ -16,7 +16,7 @@ def test_a_parent_that_is_gone_is_a_conflict() -> None:
         Account.objects.create(namespace_id=999_999, kind=Account.Kind.MAIN, opened_at=NOW)
     answer = problems.handle(caught.value, {})
     assert answer is not None
-    assert (answer.status_code, answer.data["code"]) == (409, "deleted_meanwhile")
+    assert (answer.status_code, answer.data.code) == (409, "deleted_meanwhile")
 
 
 @pytest.mark.django_db

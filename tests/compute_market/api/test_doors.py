@@ -94,7 +94,7 @@ class TestFills:
                 assert found["fills"] == listed
                 assert {fill["order"] for fill in listed} == {row["id"]}
         assert len(seller("get", f"orders/{sell['id']}").json()["fills"]) == 2
-        monkeypatch.setattr("compute_market.api.fills.FILLS_SHOWN", 1)
+        monkeypatch.setattr("compute_market.api.answers.orders.FILLS_SHOWN", 1)
         [shown] = seller("get", f"orders/{sell['id']}").json()["fills"]
         assert shown["id"] == max(fill["id"] for fill in seller("get", "fills").json()["items"])
 

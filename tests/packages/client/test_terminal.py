@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +16,11 @@ from bazaar_client.changes import Change
 from bazaar_client.market import Market
 from bazaar_client.shown import Out
 from bazaar_client.watching import told
-from compute_market.api import examples
+from tests.described import sample_component
+from tests.packages.client.told import Told
 
 EVIL = "\x1b[2J\u202e\x07"
 SPOILT_NOT = re.compile(r"\d{4}-\d\d-\d\dT")
-BOOK = {
-    "product": "h100",
-    "start": examples.NOON,
-    "end": examples.NEXT_NOON,
-    "asks": [[12_060_000, 8]],
-    "bids": [[11_940_000, 8]],
-}
-WHY = {"order": 42, "state": "open", "reason": "why", "misses": [{"text": "8 GPUs for more."}]}
-ADDRESSES = {
-    r"GET tickers": "tickers",
-    r"GET products": "products",
-    r"GET quote": "quote",
-    r"GET orders": "orders",
-    r"GET orders/\d+": "order",
-    r"POST orders": "place_order",
-    r"PATCH orders/\d+": "amend_order",
-    r"DELETE orders/\d+": "cancel_order",
-    r"GET leases": "leases",
-    r"GET leases/\d+": "lease",
-    r"GET leases/\d+/logs": "lease_logs",
-    r"GET leases/\d+/ports": "lease_ports",
-    r"POST leases/\d+/ports/\w+/links": "link_port",
-    r"POST leases/\d+/work": "run_work",
-    r"DELETE leases/\d+/work": "stop_work",
-    r"POST leases/\d+/end": "end_lease",
-    r"POST leases/\d+/sell-back": "sell_back",
-    r"GET fills": "fills",
-    r"GET balance": "balance",
-    r"GET statement": "statement",
-    r"GET nodes": "nodes",
-}
 
 
 def spoilt(value: Any) -> Any:
@@ -67,23 +36,12 @@ def spoilt(value: Any) -> Any:
             return value
 
 
-class Told(Market):
-    """A market that answers as the description shows, on one page; `asked` is what it was asked."""
+class Spoilt(Told):
+    """A market all of whose texts command a terminal."""
 
-    def __init__(self, *, is_spoilt: bool = False, **changes: Any) -> None:
-        super().__init__("http://127.0.0.1:9", "token")
-        self.is_spoilt, self.changes, self.asked = is_spoilt, changes, list[tuple[str, str, Any]]()
-
-    def call(
-        self, method: str, path: str, *, body: Any = None, query: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        self.asked.append((method, path, body or query))
-        known = {"book": BOOK, "explain": WHY, **examples.ANSWERS, **self.changes}
-        name = path.rpartition("/")[2]
-        if name not in {"book", "explain"}:
-            name = next(to for at, to in ADDRESSES.items() if re.fullmatch(at, f"{method} {path}"))
-        answer = {**known[name], **({"next": None} if "items" in known[name] else {})}
-        return dict(spoilt(answer)) if self.is_spoilt else answer
+    def call(self, *args: Any, **more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = spoilt(super().call(*args, **more))
+        return found
 
 
 def shown(capsys: pytest.CaptureFixture[str], market: Market, *words: str) -> str:
@@ -127,13 +85,12 @@ class TestTerminal:
     def test_is_commanded_by_no_answer(
         self, words: str, as_json: bool, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        found = shown(capsys, Told(is_spoilt=True), *(["--json"] if as_json else []), *words.split())
+        found = shown(capsys, Spoilt(), *(["--json"] if as_json else []), *words.split())
         assert found.strip()
         assert commands(found) == set()
 
     def test_is_commanded_by_no_change(self, capsys: pytest.CaptureFixture[str]) -> None:
-        body = {"at": examples.NOON, "orders": [examples.ORDER], "fills": [examples.FILL]}
-        body |= {"leases": [examples.LEASE | {"reason": "node"}], "balances": [examples.BALANCE]}
+        body = sample_component("AccountChange")
         Out(as_json=False).event({}, *told(Change(5, "change", spoilt(body))))
         found = capsys.readouterr().out
         assert [text.split()[0] for text in found.splitlines()] == ["5"] * 4
@@ -170,8 +127,8 @@ class TestLeases:
     def test_show_their_work_and_why_they_are_over(
         self, work: dict[str, Any] | None, told: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        lease = {**examples.LEASE, "state": "broken", "reason": "node_lost", "work": work}
-        found = shown(capsys, Told(leases={"items": [lease]}), "leases", "--all")
+        lease = {**sample_component("LeaseAnswer"), "state": "broken", "reason": "node_lost", "work": work}
+        found = shown(capsys, Told(leases={"items": [lease], "next": None}), "leases", "--all")
         head, row = found.splitlines()
         assert row[head.index("work") :] == told
         assert row[head.index("why") :].split()[0] == "node_lost"
@@ -186,9 +143,13 @@ class TestTrading:
             assert text in found.splitlines()[1]
 
     def test_a_lease_is_sold_back_whole_or_in_part(self, capsys: pytest.CaptureFixture[str]) -> None:
-        market = Told()
+        market = Told(sell_back={**sample_component("DecidedOrder"), "side": "sell", "lease": 17})
         assert "sold" in shown(capsys, market, "sell-back", "17", "12", "--id", "back", "--wait", "0")
-        whole = {"client_order_id": "back", "limit_price": 12_000_000, "gpus": examples.LEASE["gpus"]}
+        whole = {
+            "client_order_id": "back",
+            "limit_price": 12_000_000,
+            "gpus": sample_component("LeaseAnswer")["gpus"],
+        }
         assert market.asked[-1] == ("POST", "leases/17/sell-back", whole)
         shown(capsys, market, "sell-back", "17", "12", "--gpus", "2", "--id", "back", "--wait", "0")
         assert market.asked[-1] == ("POST", "leases/17/sell-back", {**whole, "gpus": 2})
@@ -197,9 +158,11 @@ class TestTrading:
     def test_a_quote_says_what_now_costs(
         self, asks: list[list[int]], price: str | None, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        found = shown(capsys, Told(book={**BOOK, "asks": asks}), "quote", "8", "24", "h100")
+        found = shown(
+            capsys, Told(book={**sample_component("BookAnswer"), "asks": asks}), "quote", "8", "24", "h100"
+        )
         now = [text for text in found.splitlines() if text.endswith("--start now")]
-        product = examples.QUOTE["product"]
+        product = sample_component("QuoteAnswer")["product"]
         assert now == ([f"market buy {product} 8 24 {price} --start now"] if price else [])
         for text in now:  # the line that is printed is one that the grammar takes
             args = cli.parser().parse_args(text.split()[1:])

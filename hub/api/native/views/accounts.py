@@ -14,13 +14,13 @@ from foundation import rate_limits
 from foundation.callers import address_of
 from hub.accounts import selectors, services
 from hub.accounts.principals import Principal
-from hub.api.native import shapes
+from hub.api.native import answers, shapes
 from hub.api.native.base import NativeView
 from hub.repos import selectors as repos
 
 
 class Accounts(NativeView):
-    @extend_schema(request=shapes.NewAccount, responses={201: shapes.UserShape})
+    @extend_schema(request=shapes.NewAccount, responses={201: answers.UserShape})
     def post(self, request: Request) -> Response:
         """Sign up. The account can be used at once."""
         user = services.sign_up(
@@ -28,18 +28,18 @@ class Accounts(NativeView):
             is_open=settings.SIGN_UP_OPEN,
             address=rate_limits.limited_address(request._request),  # noqa: SLF001 - DRF's own way
         )
-        return Response(shapes.UserShape(user).data, status=201)
+        return Response(answers.UserShape.of(user), status=201)
 
 
 class SessionView(NativeView):
-    @extend_schema(responses=shapes.Session)
+    @extend_schema(responses=answers.Session)
     def get(self, request: Request) -> Response:
         """The user whose credentials the request has; without credentials the answer is empty,
         not an error.
         """
         return Response(_session(self.actor))
 
-    @extend_schema(request=shapes.SignIn, responses=shapes.Session)
+    @extend_schema(request=shapes.SignIn, responses=answers.Session)
     def post(self, request: Request) -> Response:
         """Sign in with a password; the answer sets the session's cookie."""
         address = address_of(request._request)  # noqa: SLF001 - as above
@@ -54,30 +54,29 @@ class SessionView(NativeView):
         return Response(status=204)
 
 
-def _session(principal: Principal) -> dict[str, Any]:
+def _session(principal: Principal) -> answers.Session:
     user = principal.user
-    return {
-        "user": shapes.UserShape(user).data if user else None,
-        "organizations": (
-            shapes.OrganizationOfUser(selectors.organizations_of(user), many=True).data if user else []
-        ),
-        "scopes": [scope for scope in ("read", "write", "trade", "deploy") if principal.has_scope(scope)],
-        "is_fine_grained": principal.is_fine_grained,
-    }
+    memberships = selectors.organizations_of(user) if user else ()
+    return answers.Session(
+        user=answers.UserShape.of(user) if user else None,
+        organizations=[answers.OrganizationOfUser.of(membership) for membership in memberships],
+        scopes=[scope for scope in ("read", "write", "trade", "deploy") if principal.has_scope(scope)],
+        is_fine_grained=principal.is_fine_grained,
+    )
 
 
 class ProfileView(NativeView):
-    @extend_schema(responses=shapes.UserShape)
+    @extend_schema(responses=answers.UserShape)
     def get(self, request: Request) -> Response:
         """One's own profile."""
-        return Response(shapes.UserShape(self.signed_in).data)
+        return Response(answers.UserShape.of(self.signed_in))
 
-    @extend_schema(request=shapes.ProfileChange, responses=shapes.UserShape)
+    @extend_schema(request=shapes.ProfileChange, responses=answers.UserShape)
     def patch(self, request: Request) -> Response:
         """Change what is given."""
         change = services.Profile(**self.valid(shapes.ProfileChange))
         services.update_profile(actor=self.actor, namespace=self.signed_in.namespace, profile=change)
-        return Response(shapes.UserShape(self.signed_in).data)
+        return Response(answers.UserShape.of(self.signed_in))
 
 
 class Password(NativeView):
@@ -91,22 +90,20 @@ class Password(NativeView):
 
 
 class Tokens(NativeView):
-    @extend_schema(responses=shapes.Token(many=True))
+    @extend_schema(responses=list[answers.TokenShape])
     def get(self, request: Request) -> Response:
         """One's own tokens, newest first. A read, trade or fine-grained token may not see them."""
-        return Response(
-            shapes.Token(selectors.tokens_of(actor=self.actor), many=True, context={"actor": self.actor}).data
-        )
+        tokens = selectors.tokens_of(actor=self.actor)
+        return Response([answers.TokenShape.of(token, self.actor) for token in tokens])
 
-    @extend_schema(request=shapes.NewToken, responses={201: shapes.CreatedToken})
+    @extend_schema(request=shapes.NewToken, responses={201: answers.CreatedToken})
     def post(self, request: Request) -> Response:
         """Make a token. Its text is in this answer and nowhere else."""
         asked = self.valid(shapes.NewToken)
         asked["grants"] = [_grant(self.actor, grant) for grant in asked["grants"]]
         token, secret = services.create_token(actor=self.actor, **asked)
-        return Response(
-            {**shapes.Token(token, context={"actor": self.actor}).data, "secret": secret}, status=201
-        )
+        created = answers.TokenShape.of(token, self.actor).widened(answers.CreatedToken, secret=secret)
+        return Response(created, status=201)
 
 
 def _grant(actor: Principal, asked: dict[str, Any]) -> services.Grant:
@@ -119,16 +116,17 @@ def _grant(actor: Principal, asked: dict[str, Any]) -> services.Grant:
 
 
 class SshKeys(NativeView):
-    @extend_schema(responses=shapes.SshKeyRow(many=True))
+    @extend_schema(responses=list[answers.SshKeyShape])
     def get(self, request: Request) -> Response:
         """The keys with which you log in to leases, newest first."""
-        return Response(shapes.SshKeyRow(selectors.ssh_keys_of(actor=self.actor), many=True).data)
+        keys = selectors.ssh_keys_of(actor=self.actor)
+        return Response([answers.SshKeyShape.of(key) for key in keys])
 
-    @extend_schema(request=shapes.NewSshKey, responses={201: shapes.SshKeyRow})
+    @extend_schema(request=shapes.NewSshKey, responses={201: answers.SshKeyShape})
     def post(self, request: Request) -> Response:
         """Add a public key. A token needs the scope `trade` besides `write`: keys open leases."""
         key = services.add_ssh_key(actor=self.actor, **self.valid(shapes.NewSshKey))
-        return Response(shapes.SshKeyRow(key).data, status=201)
+        return Response(answers.SshKeyShape.of(key), status=201)
 
 
 class SshKeyView(NativeView):

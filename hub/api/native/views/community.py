@@ -10,9 +10,8 @@ from rest_framework.response import Response
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Namespace
 from hub.accounts.policies import require_signed_in
-from hub.api.native import shapes
+from hub.api.native import answers, shapes
 from hub.api.native.base import NativeView, Page, page_of
-from hub.community.models import Watch
 from hub.community.selectors import people, statistics
 from hub.community.services import people as services
 from hub.repos import selectors as repos
@@ -22,36 +21,37 @@ UNREAD = OpenApiParameter("unread", bool, description="Only those that are not r
 
 
 class NotificationsView(NativeView):
-    @extend_schema(parameters=[Page, UNREAD], responses=shapes.Notifications)
+    @extend_schema(parameters=[Page, UNREAD], responses=answers.Notifications)
     def get(self, request: Request) -> Response:
         """One's own notifications, the latest made first."""
         require_signed_in(self.actor)
         only_unread = request.query_params.get("unread", "").lower() in {"1", "true"}
         rows = people.notifications_of(actor=self.actor, is_read=False if only_unread else None)
-        page = page_of(
+        found, following = page_of(
             rows.order_by("-id"),
             {
                 name: request.query_params[name]
                 for name in ("limit", "before")
                 if name in request.query_params
             },
-            lambda row: dict(shapes.NotificationShape(row).data),
         )
-        return Response({**page, "unread": people.unread_count(self.actor)})
+        items = [answers.NotificationShape.of(row) for row in found]
+        unread = people.unread_count(self.actor)
+        return Response(answers.Notifications(items=items, next=following, unread=unread))
 
-    @extend_schema(request=shapes.Mark, responses=shapes.Marked)
+    @extend_schema(request=shapes.Mark, responses=answers.Marked)
     def post(self, request: Request) -> Response:
         """Mark some or all as read or unread."""
         asked = self.valid(shapes.Mark)
-        return Response({"changed": services.mark_notifications(actor=self.actor, **asked)})
+        return Response(answers.Marked(changed=services.mark_notifications(actor=self.actor, **asked)))
 
 
 class Watches(NativeView):
-    @extend_schema(responses=shapes.WatchTarget(many=True))
+    @extend_schema(responses=list[answers.Watched])
     def get(self, request: Request) -> Response:
         """The repositories and people that the user watches, the latest first."""
         require_signed_in(self.actor)
-        return Response([_watched(watch) for watch in people.watches_of(actor=self.actor)])
+        return Response([answers.Watched.of(watch) for watch in people.watches_of(actor=self.actor)])
 
     @extend_schema(request=shapes.Watching, responses={204: None})
     def put(self, request: Request) -> Response:
@@ -74,15 +74,8 @@ class Watches(NativeView):
         return repos.get_repository(actor=self.actor, kind=kind, repo_id=name)
 
 
-def _watched(watch: Watch) -> dict[str, str]:
-    if watch.repository is not None:
-        return {"type": watch.repository.kind, "name": watch.repository.full_name}
-    assert watch.namespace is not None
-    return {"type": "org" if watch.namespace.is_organization else "user", "name": watch.namespace.name}
-
-
 class StatisticsView(NativeView):
-    @extend_schema(responses=shapes.Statistics)
+    @extend_schema(responses=answers.Statistics)
     def get(self, request: Request) -> Response:
         """Counts over everything that is public."""
-        return Response(statistics.public_counts())
+        return Response(answers.Statistics(**statistics.public_counts()))

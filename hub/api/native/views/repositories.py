@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
-from hub.api.native import shapes
+from hub.api.native import answers, shapes
 from hub.api.native.base import NativeView
 from hub.lfs import selectors as lfs
 from hub.repos import policies, selectors, services
@@ -17,15 +17,15 @@ from hub.repos.models import Repository
 
 
 class DeletedRepositories(NativeView):
-    @extend_schema(responses=shapes.DeletedRepository(many=True))
+    @extend_schema(responses=list[answers.DeletedRepository])
     def get(self, request: Request) -> Response:
         """Deleted repositories that can still be restored, in namespaces that one administers."""
         found = selectors.restorable(actor=self.actor)
-        return Response(shapes.DeletedRepository(found, many=True).data)
+        return Response([answers.DeletedRepository.of(repository) for repository in found])
 
 
 class RestoreView(NativeView):
-    @extend_schema(request=shapes.Restore, responses=shapes.RepositoryShape)
+    @extend_schema(request=shapes.Restore, responses=answers.RepositoryShape)
     def post(self, request: Request, pk: int) -> Response:
         """Bring a deleted repository back, under its old or another name."""
         restored = services.restore_repository(
@@ -34,7 +34,7 @@ class RestoreView(NativeView):
             name=self.valid(shapes.Restore).get("name"),
             now=timezone.now(),
         )
-        return Response(shapes.RepositoryShape(restored).data)
+        return Response(answers.RepositoryShape.of(restored))
 
 
 class RepositoryBound(NativeView):
@@ -46,7 +46,7 @@ class RepositoryBound(NativeView):
 
 
 class ArchiveView(RepositoryBound):
-    @extend_schema(request=shapes.Archive, responses=shapes.RepositoryShape)
+    @extend_schema(request=shapes.Archive, responses=answers.RepositoryShape)
     def put(self, request: Request, kind: str, repo_id: str) -> Response:
         """Close a repository for writing, or open it again; admins may."""
         changed = services.change_settings(
@@ -54,25 +54,26 @@ class ArchiveView(RepositoryBound):
             repository=self.repository(kind, repo_id),
             change=services.Settings(is_archived=self.valid(shapes.Archive)["is_archived"]),
         )
-        return Response(shapes.RepositoryShape(changed).data)
+        return Response(answers.RepositoryShape.of(changed))
 
 
 class StorageView(RepositoryBound):
-    @extend_schema(responses=shapes.Storage)
+    @extend_schema(responses=answers.Storage)
     def get(self, request: Request, kind: str, repo_id: str) -> Response:
         """The size of the repository's large files, and of what is stored for them."""
-        return Response(shapes.Storage(lfs.storage_of(repository=self.repository(kind, repo_id))).data)
+        return Response(answers.Storage.of(lfs.storage_of(repository=self.repository(kind, repo_id))))
 
 
 class Collaborators(RepositoryBound):
-    @extend_schema(responses=shapes.CollaboratorShape(many=True))
+    @extend_schema(responses=list[answers.CollaboratorShape])
     def get(self, request: Request, kind: str, repo_id: str) -> Response:
         """The collaborators of the repository: users with a role besides the owner's members. Admins may see
         them.
         """
         repository = self.repository(kind, repo_id)
         policies.require_role(self.actor, repository, Role.ADMIN)
-        return Response(shapes.CollaboratorShape(selectors.collaborators(repository), many=True).data)
+        found = selectors.collaborators(repository)
+        return Response([answers.CollaboratorShape.of(collaborator) for collaborator in found])
 
 
 class CollaboratorView(RepositoryBound):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from compute_market.api.suppliers import supplier_rows
+from compute_market.api.answers.market_data import SupplierAnswer
 from compute_market.leases import jobs as leasing
 from compute_market.leases import services as leases
 from compute_market.leases import suppliers
@@ -86,7 +86,7 @@ class TestWhoOffers:
         drain()
         [bought] = offering.of_order(again(bid), now=NOON)
         assert bought.supplier.name == provider.name
-        assert supplier_rows([bought])[0]["hardware"] == "none"
+        assert SupplierAnswer.of(bought).hardware == "none"
 
     def test_leaves_out_nodes_that_do_not_trade(
         self, provider: Principal, user: Principal, machine: Node
