@@ -68,7 +68,7 @@ class TestText:
             ("README.md", "script/server"),
             ("LICENSE", "Apache License"),
             ("CONTRIBUTING.md", "script/test"),
-            ("SECURITY.md", "Report a hole in private"),
+            ("SECURITY.md", "Report a vulnerability in private"),
             ("CHANGELOG.md", "changes/"),
         ],
     )
