@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 
 import pytest
 
-from tests.architecture.sources import HOUSES, last_name, modules
+from tests.architecture.sources import HOUSES, ROOT, last_name, modules
 
 # Settings → the modules that may read them, besides the settings themselves.
 READERS_OF_SETTINGS = {
@@ -131,3 +132,26 @@ class TestHelpers:
     def test_stand_once(self, is_one: Callable[[ast.AST], bool], places: set[str]) -> None:
         found = {path for path, tree in modules(*HOUSES) if any(map(is_one, ast.walk(tree)))}
         assert {path for path in found if not path.startswith(("bazaar/mock/", "bazaar/testing/"))} == places
+
+
+def modules_of_foundation() -> set[str]:
+    found = {path.stem for path in (ROOT / "foundation").glob("*.py")} | {"database"}
+    return found - {"__init__"}
+
+
+class TestDocuments:
+    def test_list_every_module(self) -> None:
+        page = (ROOT / "docs" / "architecture.md").read_text()
+        section = page.partition("## Common ground")[2].partition("\n## ")[0]
+        assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == modules_of_foundation()
+
+    def test_every_module_and_public_function_says_what_it_does(self) -> None:
+        silent = [
+            f"{path}: {getattr(node, 'name', '')}"
+            for path, tree in modules("foundation")
+            for node in [tree, *tree.body]
+            if isinstance(node, (ast.Module, ast.FunctionDef))
+            and not getattr(node, "name", "").startswith("_")
+            and not ast.get_docstring(node)
+        ]
+        assert silent == []
