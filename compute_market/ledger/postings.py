@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from compute_market.ledger.errors import AccountNotFound
 from compute_market.ledger.journal import Journal, LockedAccount, ReservationRow, require_amount
@@ -226,11 +225,6 @@ def transfer(
 def find_transfer(cause: str) -> Transfer | None:
     """The movement made for a cause, if there was one."""
     return Transfer.objects.filter(cause=cause).first()
-
-
-def owner_filter(namespace_ids: Collection[int]) -> Q:
-    """Accounts of these namespaces, of any kind."""
-    return Q(namespace_id__in=namespace_ids)
 
 
 def _require_transaction() -> None:

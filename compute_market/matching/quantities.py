@@ -9,8 +9,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 MILLISECOND = timedelta(milliseconds=1)
 MINUTES_PER_HOUR = 60
-# A multiple of 60 keeps the price of a GPU-minute whole; so every tick is one.
-TICK_UNIT_MICROS = 60
 # The windows of a batch of orders begin and end at few different moments: each is worked out once.
 WINDOWS_KEPT = 4096
 

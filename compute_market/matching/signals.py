@@ -4,5 +4,3 @@ from django.dispatch import Signal
 
 # After the commit of a drained batch. Arguments: shard (a number), trades (how many), now.
 shard_drained = Signal()
-# Inside the batch's transaction. Arguments: shard, trades (Trade rows as tuples), now.
-trades_made = Signal()

@@ -94,8 +94,3 @@ class SshKeyTaken(Conflict):
 class SshKeyNotFound(NotFound):
     code = "ssh_key_not_found"
     message = _("There is no such key.")
-
-
-class NamespaceInUse(Conflict):
-    code = "namespace_in_use"
-    message = _("“{name}” still owns repositories; delete or transfer them first.")

@@ -97,8 +97,3 @@ class AddressForbidden(Invalid):
 
     code = "address_forbidden"
     message = _("{host} is not a public address; this hub calls no others.")
-
-
-class NotificationNotFound(NotFound):
-    code = "notification_not_found"
-    message = _("There is no such notification.")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
 from foundation.batches import batches
 from foundation.byte_ranges import ReadRange
 from hub.blobstore import BlobReader, get_store
 from hub.lfs import links
 from hub.lfs.errors import ObjectNotFound
-from hub.lfs.models import LfsLink, LfsObject
+from hub.lfs.models import LfsObject
 from hub.repos.models import Repository
 from hub.xet import reconstruction
 from hub.xet import selectors as xet
@@ -36,15 +36,6 @@ def objects_of(*, repository_id: int, oids: Collection[str]) -> dict[str, LfsObj
     """Those of `oids` that this repository may use."""
     sizes = links.usable(repository_id, None, oids)
     return LfsObject.objects.in_bulk(list(sizes))
-
-
-def links_of(*, repository_id: int) -> QuerySet[LfsLink]:
-    """All that a repository uses, newest first, the objects loaded."""
-    return (
-        LfsLink.objects.filter(repository_id=repository_id)
-        .select_related("object")
-        .order_by("-created_at", "-pk")
-    )
 
 
 def xet_hashes(*, repository_id: int, oids: Collection[str]) -> dict[str, str]:

@@ -39,18 +39,10 @@ def resolve(repository: Repository, revision: str) -> str:
     return git_of(repository).resolve(revision)
 
 
-def list_entries(
-    *, actor: Principal, repository: Repository, commit: str, path: str = "", recursive: bool = False
-) -> Iterator[Entry]:
-    """Raises: RepositoryGated, RepositoryDisabled, EntryNotFound."""
-    policies.require_content(actor, repository)
-    return git_of(repository).entries(commit, path, recursive=recursive)
-
-
 def list_items(
     *, actor: Principal, repository: Repository, commit: str, path: str = "", recursive: bool = False
 ) -> Iterator[TreeItem]:
-    """As `list_entries`, without sizes, which cost a read for each file.
+    """The entries of a folder without sizes, which cost a read for each file (`reading.sized`).
 
     Raises: RepositoryGated, RepositoryDisabled, EntryNotFound.
     """

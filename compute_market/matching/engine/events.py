@@ -103,4 +103,3 @@ class Done(NamedTuple):
 
 
 Event = Configured | Accepted | Rejected | Trade | Cancelled | Amended | Done
-OUTCOMES = (Configured, Accepted, Rejected, Amended, Done)

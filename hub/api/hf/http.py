@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 
@@ -106,7 +106,3 @@ def _pairs(query: Any) -> Iterable[tuple[str, str]]:
     for name, values in query.lists():
         for value in values:
             yield name, value
-
-
-def file_url(base: str, commit: str, path: str) -> str:
-    return f"{base}/resolve/{commit}/{quote(path)}"

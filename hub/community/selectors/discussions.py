@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from hub.accounts.principals import Principal
 from hub.community.errors import CommentNotFound, DiscussionNotFound
@@ -150,8 +150,3 @@ def diff_of(*, actor: Principal, pull_request: Discussion, proposal: Proposal) -
     """The unified diff of what it would change. Raises: what `require_content` raises."""
     repos.require_content(actor, pull_request.repository)
     return revisions.git_of(pull_request.repository).patch_text(proposal.base, proposal.head)
-
-
-def visible(query: QuerySet[Discussion], readable: Q) -> QuerySet[Discussion]:
-    """Only those of repositories that pass a filter on repositories."""
-    return query.filter(repository__in=Repository.objects.live().filter(readable))

@@ -21,8 +21,6 @@ from hub.revisions import indexing, selectors
 from hub.revisions.operations import DeleteFile
 from hub.revisions.services.commits import NewCommit, RefUpdate, commit_to_ref, follow, move_ref
 
-LFS_DELETIONS_MAX = 1000
-
 
 def super_squash(
     *, actor: Principal, repository: Repository, revision: str, message: str, now: datetime
