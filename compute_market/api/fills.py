@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from compute_market.api.answers.orders import FillAnswer, FillsAnswer
 from compute_market.api.base import MarketView, Moment
-from compute_market.matching import policies
+from compute_market.ledger import policies
 from compute_market.matching.models import Order
 from compute_market.matching.views import fills
 from foundation.whole_numbers import INT64_MAX

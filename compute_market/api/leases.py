@@ -15,8 +15,9 @@ from compute_market.api.answers.market_data import SupplierAnswer
 from compute_market.api.answers.orders import DecidedOrder
 from compute_market.api.base import MarketView, Moment, StrictInteger
 from compute_market.api.orders import ClientOrderId, outcome, patience
-from compute_market.leases import cancellation, policies, selectors, services, serving
+from compute_market.leases import cancellation, selectors, services, serving
 from compute_market.leases.states import State
+from compute_market.ledger import policies
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order

@@ -25,7 +25,8 @@ from compute_market.api.base import (
     moment,
     named_account,
 )
-from compute_market.matching import limits, policies
+from compute_market.ledger import policies
+from compute_market.matching import limits
 from compute_market.matching.errors import BulkTooLarge
 from compute_market.matching.intake import services
 from compute_market.matching.intake.terms import CLIENT_NOTE_MAX, CLIENT_ORDER_ID_MAX, OrderRequest

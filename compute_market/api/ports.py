@@ -16,8 +16,9 @@ from compute_market.api import problems
 from compute_market.api.agent import AgentView
 from compute_market.api.answers import leases as answers
 from compute_market.api.base import MarketView, StrictInteger, moment
-from compute_market.leases import access, policies, serving
+from compute_market.leases import access, serving
 from compute_market.leases.errors import TunnelsUnavailable
+from compute_market.ledger import policies
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 from foundation import addresses, clock
 

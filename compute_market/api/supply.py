@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from compute_market.api.answers import supply as answers
 from compute_market.api.base import MarketView, StrictBoolean, StrictInteger
+from compute_market.ledger import policies
 from compute_market.matching.intake import services as trading
-from compute_market.offers import policies, selectors, services
+from compute_market.offers import selectors, services
 from hub.interface import Principal
 
 TAG = "supply"

@@ -9,11 +9,11 @@ from datetime import datetime
 from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Least
 
-from compute_market.leases import bindings, policies
+from compute_market.leases import bindings
 from compute_market.leases.errors import LeaseNotFound, WorkNotFound
 from compute_market.leases.models import JoinedFill, Lease, LeaseQuerySet, LeaseTraffic, LogChunk, Work
 from compute_market.leases.states import State
-from compute_market.ledger import budgets
+from compute_market.ledger import budgets, policies
 from compute_market.offers.models import Node
 from foundation.database.compiled import CompiledQuery
 from hub.interface import Principal

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import transaction
 
-from compute_market.leases import cancellation, jobs, metering, policies, selectors, serving
+from compute_market.leases import cancellation, jobs, metering, selectors, serving
 from compute_market.leases.errors import (
     LeaseNotFound,
     LeaseNotRunning,
@@ -28,6 +28,7 @@ from compute_market.leases.errors import (
 from compute_market.leases.lifecycle import LockedLease, lock_lease, move, tell_of_work, write_change
 from compute_market.leases.models import Lease, LogChunk, Work
 from compute_market.leases.states import LIVE, NEXT, RUNNING, State
+from compute_market.ledger import policies
 from compute_market.offers.models import GpuHold, Node
 from foundation import clock
 from foundation.held_rows import held_row

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from compute_market.offers import policies
+from compute_market.ledger import policies
 from compute_market.offers.errors import NodeNotFound, ProductNotFound, ProviderNotFound
 from compute_market.offers.models import CancellationTerm, HardwareReport, Node, Product, Provider
 from foundation.database.compiled import CompiledQuery

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from compute_market.offers import agents, bonds, hardware, policies, selectors
+from compute_market.ledger import policies
+from compute_market.offers import agents, bonds, hardware, selectors
 from compute_market.offers import devices as claims
 from compute_market.offers.errors import (
     EnrolmentRefused,

@@ -72,6 +72,34 @@ class TestNames:
         assert {name for name in HOOKS if word_counts()[name] < 2} == set()
 
 
+def only_passes_on(tree: ast.Module) -> bool:
+    """Whether a module has imports and `__all__`, and nothing of its own."""
+    own = [
+        statement
+        for statement in tree.body
+        if not isinstance(statement, ast.Import | ast.ImportFrom)
+        and not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        and not (isinstance(statement, ast.Assign) and last_name(statement.targets[0]) == "__all__")
+    ]
+    return not own and any(isinstance(statement, ast.ImportFrom) for statement in tree.body)
+
+
+class TestModules:
+    def test_have_something_of_their_own(self) -> None:
+        """A name is imported from where it is made; the front of a package and a house's interface pass on.
+
+        Django finds settings by their path.
+        """
+        passing = [
+            path
+            for path, tree in modules(*HOUSES)
+            if not path.endswith(("/__init__.py", "/interface.py"))
+            and not path.startswith("bazaar/settings/")
+            if only_passes_on(tree)
+        ]
+        assert passing == []
+
+
 class TestTemplates:
     def test_are_all_rendered_or_included(self) -> None:
         everything = "\n".join(texts().values())

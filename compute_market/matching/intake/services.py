@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from compute_market.ledger import budgets
+from compute_market.ledger import budgets, policies
 from compute_market.ledger import postings as ledger
-from compute_market.matching import commandlog, limits, policies
+from compute_market.matching import commandlog, limits
 from compute_market.matching.clearing import tasks
 from compute_market.matching.engine.commands import UNLOGGED, Cancel
 from compute_market.matching.errors import BulkTooLarge, ClientOrderIdReused, OrderNotOpen

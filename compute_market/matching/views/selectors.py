@@ -9,8 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from compute_market.ledger import budgets
-from compute_market.matching import policies
+from compute_market.ledger import budgets, policies
 from compute_market.matching.errors import OrderNotFound
 from compute_market.matching.models import Command, Cursor, Intake, Level, Order, Outcome, Trade
 from compute_market.matching.views import reasons

@@ -15,9 +15,10 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compute_market.leases import access, cancellation, policies, selectors, services, serving, starters
+from compute_market.leases import access, cancellation, selectors, services, serving, starters
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, RUNNING, State
+from compute_market.ledger import policies
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_POST
 from compute_market.matching.intake import services
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.views import explain, marketdata, offering, reasons, selectors
+from compute_market.matching.views import explain, marketdata, offering, overview, reasons, selectors
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
-from compute_market.web import board, charts
+from compute_market.web import charts
 from compute_market.web.forms import AmendForm, QuoteForm, TicketForm, amount_of
 from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
 from foundation import paging
@@ -43,7 +43,7 @@ def index(request: HttpRequest) -> HttpResponse:
         p for p in listed if all(not value or getattr(p, name) == value for name, value in chosen.items())
     ]
     choices = [(name, sorted({str(getattr(p, name)) for p in listed}), chosen[name]) for name in fields]
-    rows = board.rows(shown, now=database_now())
+    rows = overview.rows(shown, now=database_now())
     rows.sort(key=lambda row: (row.last_micros is None, row.ask_micros is None, row.product.slug))
     shown_rows = paging.page_of(request, rows, PRODUCTS_PAGE)
     context = {"rows": shown_rows, "choices": choices, "total": len(listed), "has_demo": offers.has_demo()}
@@ -52,7 +52,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def ticker(request: HttpRequest) -> HttpResponse:
     """The strip of the front page: products that trade or are offered."""
-    rows = board.rows(list(offers.products().filter(state=Product.State.OPEN)), now=database_now())
+    rows = overview.rows(list(offers.products().filter(state=Product.State.OPEN)), now=database_now())
     live = [row for row in rows if row.last_micros or row.ask_micros]
     live.sort(key=lambda row: (row.last_micros is None, row.product.slug))
     return page(request, "market/ticker.html", {"rows": live[:TICKER_PRODUCTS]})
@@ -66,7 +66,7 @@ def fit(request: HttpRequest) -> HttpResponse:
     products = list(offers.products().filter(state=Product.State.OPEN))
     fitting = [(p, -(-needed_gb // p.memory_gb)) for p in products]
     single = [p for p, count in fitting if count == 1]
-    found = board.quotes(single, gpus=1, hours=1, within_days=1, now=database_now())
+    found = marketdata.quotes(single, gpus=1, hours=1, within_days=1, now=database_now())
     context = {"quote": found[0] if found else None, "needed_gb": needed_gb, "fits_one": bool(single)}
     return page(request, "market/fit.html", context)
 
@@ -122,8 +122,8 @@ def _live(request: HttpRequest, traded: Product, *, now: datetime) -> dict[str, 
     start = now.replace(minute=0, second=0, microsecond=0) + HOUR
     hours = whole_number(request.GET.get("hours")) or HOURS_SHOWN
     hours = hours if hours <= HOURS_MAX else HOURS_SHOWN
-    book = board.book(traded, start=start, end=start + hours * HOUR)
-    [row] = board.rows([traded], now=now)
+    book = marketdata.book(traded, start=start, end=start + hours * HOUR)
+    [row] = overview.rows([traded], now=now)
     return {
         "product": traded,
         "row": row,
@@ -147,7 +147,7 @@ def _period(trades: list[tuple[Any, int, int]]) -> timedelta:
 
 def _ticket(
     request: HttpRequest, traded: Product, initial: dict[str, Any]
-) -> tuple[TicketForm, board.Cost | None, Order | None]:
+) -> tuple[TicketForm, marketdata.Cost | None, Order | None]:
     """The form; what it would cost at worst once it was reviewed; the order once it was placed."""
     if request.method != "POST":
         return TicketForm(initial=initial), None, None
@@ -158,7 +158,7 @@ def _ticket(
         return form, None, None
     start, end = form.window(now)
     data = form.cleaned_data
-    cost = board.worst_cost(
+    cost = marketdata.worst_cost(
         gpus=data["gpus"], start=start or floor_minute(now), end=end, price_micros=data["price"]
     )
     if request.POST.get("act") != "place":
@@ -199,7 +199,7 @@ def quote(request: HttpRequest) -> HttpResponse:
     """The cheapest start for so many GPUs and hours."""
     products = list(offers.products().filter(state=Product.State.OPEN))
     form = QuoteForm(request.GET if "gpus" in request.GET else None, products=products)
-    found: list[board.Quote] = []
+    found: list[marketdata.Quote] = []
     now = database_now()
     if form.is_bound and form.is_valid():
         data = form.cleaned_data
@@ -210,7 +210,7 @@ def quote(request: HttpRequest) -> HttpResponse:
             and (not data["region"] or p.region == data["region"])
             and p.memory_gb >= (data["memory_gb"] or 0)
         ]
-        found = board.quotes(
+        found = marketdata.quotes(
             fitting, gpus=data["gpus"], hours=data["hours"], within_days=data["days"], now=now
         )
     shown = found[:QUOTES_SHOWN]

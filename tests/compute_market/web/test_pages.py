@@ -12,9 +12,10 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from compute_market.leases import jobs, services
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
+from compute_market.matching.views import marketdata
 from compute_market.offers.models import Node, Product
 from compute_market.runners.assemble import assemble
-from compute_market.web import board, charts
+from compute_market.web import charts
 from foundation.clock import database_now, floor_minute
 from hub.accounts.principals import Principal
 from tests.factories import exchange
@@ -177,7 +178,7 @@ class TestQuotes:
     def test_find_the_cheapest_start_and_its_exact_cost(self, machine: Node, client: Client) -> None:
         offer(machine, 12.00, gpus=4)
         offer(machine, 13.20, gpus=4)
-        [quote] = board.quotes([machine.product], gpus=6, hours=10, within_days=1, now=database_now())
+        [quote] = marketdata.quotes([machine.product], gpus=6, hours=10, within_days=1, now=database_now())
         assert quote.limit_micros == 13_200_000
         assert quote.cost.notional_micros == (4 * 12_000_000 + 2 * 13_200_000) * 10
         page = client.get("/market/quote?gpus=6&hours=10&days=1").content.decode()
@@ -185,7 +186,7 @@ class TestQuotes:
 
     def test_are_none_where_nothing_covers_the_window(self, machine: Node) -> None:
         offer(machine, 12.00)
-        assert board.quotes([machine.product], gpus=9, hours=1, within_days=1, now=database_now()) == []
+        assert marketdata.quotes([machine.product], gpus=9, hours=1, within_days=1, now=database_now()) == []
 
 
 class TestOrders:
