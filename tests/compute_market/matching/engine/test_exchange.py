@@ -286,6 +286,18 @@ class TestAmend:
         book.amend(11, 8, 800)
         assert book.engine.orders[11].layers() == [(0, 24 * HOUR, 2), (12 * HOUR, 24 * HOUR, 6)]
 
+    def test_an_offer_cut_to_what_is_left_beside_its_sales_joins_the_queue_of_its_new_window(self) -> None:
+        book = market("""
+            order side gpus price hours
+            11    sell 8    800   0-24
+        """)
+        book.new(1, "buy", 6, 800, hours=(0, 12))
+        book.amend(11, 6, 800)
+        queue = book.engine.orders[11].queue
+        assert queue is not None
+        assert queue.window == (12 * HOUR, 24 * HOUR)
+        assert fills(book.new(2, "buy", 6, 800, hours=(12, 24))) == [(11, 6, 800)]
+
     def test_a_post_only_order_is_not_amended_into_a_trade(self) -> None:
         book = market(self.DRAWING)
         book.new(1, "buy", 4, 700, post_only=True)
@@ -360,6 +372,14 @@ class TestProducts:
         assert reasons(book.new(1, "buy", 8, 499)) == [(1, "outside_price_band")]
         assert reasons(book.new(2, "buy", 8, 1001)) == [(2, "outside_price_band")]
         assert reasons(book.new(3, "buy", 4, 800)) == [(3, "off_lot")]
+        assert reasons(book.new(6, "buy", 8, 500)) == []
+        assert reasons(book.new(7, "sell", 8, 1000)) == []
+        assert reasons(book.amend(6, 4, 500)) == [(6, "off_lot")]
+        assert reasons(book.amend(6, 8, 499)) == [(6, "outside_price_band")]
+        assert reasons(book.amend(7, 8, 999)) == []
+        assert reasons(book.amend(7, 8, 1000)) == []
+        assert reasons(book.amend(6, 8, 501)) == []
+        assert reasons(book.amend(6, 8, 500)) == []
         assert reasons(book.new(4, "buy", 8, 800, product=9)) == [(4, "unknown_product")]
         assert reasons(book.send(c.New, 5, 5, 1, 1, 800 * TICK + 1, 8, 0, 60, 0, 0, 0, 0, 0)) == [
             (5, "off_tick")
@@ -368,8 +388,10 @@ class TestProducts:
 
 class TestTheLog:
     def test_must_be_gapless(self) -> None:
+        engine = Engine()
         with pytest.raises(OutOfSequence):
-            Engine().apply([c.Cancel(2, 1)])
+            engine.apply([c.Cancel(1, 1), c.Cancel(3, 1)])
+        assert [event.sequence for event in engine.apply([c.Cancel(2, 1)])] == [2]
 
     def test_events_are_numbered_without_gap(self) -> None:
         book = market("""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -336,3 +336,52 @@ def unmirrored(event: tuple[Any, ...]) -> tuple[Any, ...]:
     if event[0] == "amended":
         return (*event[:2], 13 * TICK - event[2], *event[3:])
     return event
+
+
+class TestEvents:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_are_numbered_without_gap_and_name_their_command(self, seed: int) -> None:
+        engine, numbers = Engine(), []
+        for command in busy_log(400, seed):
+            events = engine.apply([command])
+            assert {event.sequence for event in events} <= {command.sequence}
+            numbers += [event.number for event in events]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_of_commands_for_many_orders_count_them(self, seed: int) -> None:
+        engine = Engine()
+        log = busy_log(400, seed)
+        log += [c.CancelAll(len(log) + 1 + account, account, 0) for account in range(30)]
+        for command in log:
+            on_sale = [o for o in engine.orders.values() if o.queue and o.node == getattr(command, "node", 0)]
+            *before, last = engine.apply([command])
+            if isinstance(command, c.Suspend):
+                assert (before, last[2:]) == ([], (len(on_sale),))
+            elif isinstance(command, c.CancelAll):
+                assert isinstance(last, e.Done)
+                assert last.touched == len(before)
+
+
+class TestBook:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_keeps_nothing_of_orders_that_are_gone(self, seed: int) -> None:
+        engine = Engine()
+        log = busy_log(400, seed)
+        log += [c.CancelAll(len(log) + 1 + account, account, 0) for account in range(30)]
+        engine.apply(log)
+        assert engine.orders == {}
+        for book in engine.books.values():
+            for side in (book.bids, book.asks):
+                assert (side.keys, side.levels, side.lengths) == ([], {}, {})
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_counts_its_queues_by_their_length(self, seed: int) -> None:
+        engine = Engine()
+        for command in busy_log(300, seed):
+            engine.apply([command])
+            for book in engine.books.values():
+                for side in (book.bids, book.asks):
+                    windows = [window for level in side.levels.values() for window in level]
+                    assert side.lengths == Counter(end - start for start, end in windows)
+                    assert side.keys == sorted(side.levels)
