@@ -35,6 +35,7 @@ Tests = list[pytest.Item]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mutate", action="append", default=[], help="A module to mutate; again for more.")
+    parser.addoption("--mutate-each", type=int, default=1, help="Make one of so many mutations: a sample.")
     parser.addoption("--mutate-only", default="", help="Mutate the functions alone whose name has this word.")
 
 
@@ -52,7 +53,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     runner.learn()
     runner.control()
     for path in paths:
-        runner.mutate(Module(path), session.config.getoption("--mutate-only"))
+        module = Module(path)
+        chosen = module.mutations[:: session.config.getoption("--mutate-each")]
+        runner.mutate(module, [m for m in chosen if session.config.getoption("--mutate-only") in m.function])
     runner.summary()
     session.testsfailed = len(runner.survivors)
     return True
@@ -98,12 +101,10 @@ class Runner:
         if self._fails(self.items, {}, limit_s=10 * sum(self.seconds.values()) + 60):
             pytest.exit("the tests fail in a fork without any mutation", returncode=2)
 
-    def mutate(self, module: Module, word: str) -> None:
+    def mutate(self, module: Module, mutations: Sequence[Mutation]) -> None:
         path = str(module.path)
         functions = _functions_of(path)
-        for mutation in module.mutations:
-            if word not in mutation.function:
-                continue
+        for mutation in mutations:
             with suppress(SyntaxError, ValueError):
                 code = module.compiled(mutation)
                 patched = dict.fromkeys(functions.get((mutation.function, mutation.first_line), ()), code)
