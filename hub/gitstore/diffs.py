@@ -12,6 +12,7 @@ from pygit2.enums import DeltaStatus, DiffFind, DiffOption, FileMode, MergeFlag
 
 from hub.gitstore import names
 from hub.gitstore.errors import RevisionNotFound
+from hub.gitstore.objects import find_commit
 from hub.gitstore.values import (
     POINTER_SIZE_MAX,
     POINTER_SIZE_MIN,
@@ -129,7 +130,7 @@ class DiffMixin:
         Reads the trees that differ, and no file. Raises: RevisionNotFound.
         """
         for commit in (old, new):
-            if not isinstance(self.raw.get(commit), pygit2.Commit):
+            if find_commit(self.raw, commit) is None:
                 raise RevisionNotFound(revision=commit)
         found: dict[str, TreeItem | None] = {}
         for delta in self._raw_diff(old, new, renames=False).deltas:

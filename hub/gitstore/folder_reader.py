@@ -8,6 +8,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from hub.gitstore.errors import RevisionNotFound
+from hub.gitstore.objects import find_commit
 from hub.gitstore.repository import GitRepository
 
 
@@ -17,8 +18,8 @@ class FolderReader:
     def __init__(self, git: GitRepository, commit: str) -> None:
         """Raises: RevisionNotFound."""
         self._raw = git.raw
-        found = git.raw.get(commit)
-        if not isinstance(found, pygit2.Commit):
+        found = find_commit(git.raw, commit)
+        if found is None:
             raise RevisionNotFound(revision=commit)
         self._trees: dict[bytes, pygit2.Tree] = {b"": found.tree}
 

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pygit2
 
+from hub.gitstore.objects import find_commit
+
 # (folder, commit, names) → the last commit of those names that are known already.
 Recall = Callable[[str, str, Iterable[str]], Mapping[str, str]]
 
@@ -195,17 +197,17 @@ def find(
     a folder. The walk ends after `commits_max` commits or `seconds_max` seconds.
     """
     walk = _Walk(raw, recall)
-    commit = raw.get(start)
-    if not isinstance(commit, pygit2.Commit):
+    commit = find_commit(raw, start)
+    if commit is None:
         return walk.found
     walk.ask(commit, paths)
     ends_at = time.monotonic() + seconds_max
     for _ in range(commits_max):
         if not walk.is_open or time.monotonic() > ends_at:
             break
-        parent = raw.get(commit.parent_ids[0]) if commit.parent_ids else None
-        walk.step(commit, parent if isinstance(parent, pygit2.Commit) else None)
-        if not isinstance(parent, pygit2.Commit):
+        parent = find_commit(raw, commit.parent_ids[0]) if commit.parent_ids else None
+        walk.step(commit, parent)
+        if parent is None:
             break
         commit = parent
     return walk.found

@@ -18,6 +18,7 @@ from foundation import hex_digits
 from hub.gitstore import diffs, last_commits, names, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, RevisionNotFound
 from hub.gitstore.folders import folder_of
+from hub.gitstore.objects import find_commit
 from hub.gitstore.values import (
     POINTER_SIZE_MAX,
     POINTER_SIZE_MIN,
@@ -90,17 +91,17 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
             if target is not None:
                 return target
         if hex_digits.SHA1.fullmatch(revision):
-            found = self.raw.get(revision)
+            found = find_commit(self.raw, revision)
         elif SHORT_SHA.fullmatch(revision):
             try:
-                found = self.raw.get(self.raw.expand_id(revision))
+                found = find_commit(self.raw, self.raw.expand_id(revision))
             except (ValueError, KeyError):
                 found = None
         else:
             found = None
-        if isinstance(found, pygit2.Commit):
-            return str(found.id)
-        raise RevisionNotFound(revision=revision[:200])
+        if found is None:
+            raise RevisionNotFound(revision=revision[:200])
+        return str(found.id)
 
     @staticmethod
     def _candidates(revision: str) -> Iterable[str]:
@@ -140,8 +141,8 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
 
     def commit(self, oid: str) -> Commit:
         """Raises: RevisionNotFound."""
-        found = self.raw.get(oid)
-        if not isinstance(found, pygit2.Commit):
+        found = find_commit(self.raw, oid)
+        if found is None:
             raise RevisionNotFound(revision=oid)
         return self._commit(found)
 
@@ -243,8 +244,8 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
         return Entry(path=item.path, kind="file", oid=item.oid, size=size, mode=item.mode, pointer=pointer)
 
     def _tree(self, commit: str) -> pygit2.Tree:
-        found = self.raw.get(commit)
-        if not isinstance(found, pygit2.Commit):
+        found = find_commit(self.raw, commit)
+        if found is None:
             raise RevisionNotFound(revision=commit)
         return found.tree
 

@@ -1,0 +1,16 @@
+"""Look-ups in a repository of pygit2, with the types that its own declarations leave out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pygit2
+
+
+def find_commit(raw: pygit2.Repository, oid: str | pygit2.Oid) -> pygit2.Commit | None:
+    """The commit of that id; None if there is no such object or it is no commit.
+
+    Raises: ValueError if `oid` is no id.
+    """
+    found: Any = raw.get(oid)  # declared as an object that can be no commit
+    return found if isinstance(found, pygit2.Commit) else None
