@@ -17,6 +17,16 @@ from foundation import clock
 BEGUN = datetime.fromisoformat(os.environ.get("BAZAAR_TEST_MOMENT", "2026-11-04T09:20:00+00:00"))
 
 
+def moment() -> datetime:
+    """What the clocks of this process say: the one way for a test to ask. Tests of rooms begin at `BEGUN`."""
+    return datetime.now(UTC)
+
+
+def file_moment() -> datetime:
+    """The moment that files are dated by, also where the clocks of this process were moved."""
+    return datetime.fromtimestamp(time_machine.escape_hatch.time.time(), UTC)
+
+
 @contextmanager
 def begun_at(moment: datetime) -> Iterator[None]:
     """Let the clocks of this process, and the market's, go on from a moment."""
@@ -34,7 +44,7 @@ def stopped_at(moment: datetime) -> Iterator[None]:
 @contextmanager
 def _market_clock(*, stopped: datetime | None) -> Iterator[None]:
     former = clock._source
-    clock.keep_time_by(lambda: stopped or datetime.now(UTC))
+    clock.keep_time_by(lambda: stopped or moment())
     try:
         yield
     finally:

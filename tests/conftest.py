@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from bazaar import messages
 from bazaar.server import processes, redis
-from tests import described, network
+from tests import clock, described, network
 from tests.servers import postgres, s3
 from tests.servers.live import LiveBazaar
 
@@ -55,6 +55,13 @@ def _translations() -> None:
 def _english() -> Iterator[None]:
     """A request in Chinese leaves its thread speaking Chinese; the next test starts in English."""
     with translation.override(settings.LANGUAGE_CODE):
+        yield
+
+
+@pytest.fixture
+def fixed_time() -> Iterator[None]:
+    """The clocks of this process begin at one moment: for tests that ask for the time."""
+    with clock.begun_at(clock.BEGUN):
         yield
 
 

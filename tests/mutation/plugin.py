@@ -28,6 +28,7 @@ from django.conf import settings
 from django.db import connections
 
 from tests.mutation.mutations import Module, Mutation
+from tests.waiting import until
 
 MEMORY = 8 << 30
 Tests = list[pytest.Item]
@@ -75,7 +76,7 @@ class Runner:
 
     def learn(self) -> None:
         """Run each test once, unchanged, and note which lines it reaches and how long it takes."""
-        measured = coverage.Coverage(data_file=None, include=self.paths)
+        measured = coverage.Coverage(data_file=None, config_file=False, include=self.paths)
         measured.start()
         for index, item in enumerate(self.items):
             measured.switch_context(item.nodeid)
@@ -141,12 +142,9 @@ class Runner:
         child = os.fork()
         if child == 0:
             _run_in_fork(tests, patched)
-        deadline = time.monotonic() + limit_s
-        while time.monotonic() < deadline:
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                return status != 0
-            time.sleep(0.01)
+        with suppress(AssertionError):
+            _, status = until(lambda: _ended(child), patience_s=limit_s, pause_s=0.01)
+            return status != 0
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
         return True
@@ -170,6 +168,11 @@ def _run_in_fork(tests: Tests, patched: dict[FunctionType, CodeType]) -> None:
             status = 0
     finally:
         os._exit(status)
+
+
+def _ended(child: int) -> tuple[int, int] | None:
+    ended, status = os.waitpid(child, os.WNOHANG)
+    return (ended, status) if ended else None
 
 
 def _passes(item: pytest.Item, next_item: pytest.Item) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import get_resolver
-from django.utils import timezone
 from pytest_django import Settings
 
 from bazaar import docs
@@ -20,9 +19,10 @@ from hub.api import rates
 from hub.repos.models import Repository
 from hub.xet import tokens
 from tests.addresses import is_for_programs, routes
+from tests.clock import moment
 from tests.factories import hub as make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
 HASH = "a" * 64
 # Addresses that are not counted, and why.
 NOT_COUNTED = {
@@ -71,7 +71,7 @@ def test_every_door_for_programs_counts_its_calls(stranger: dict[str, Any]) -> N
 def test_calls_by_a_xet_token_count_for_its_user(client: Client, stranger: dict[str, Any]) -> None:
     ada = make.user("ada")
     repository: Repository = make.repository(Principal(user=ada), "weights")
-    token = tokens.issue_read_token(actor=Principal(user=ada), repository=repository, now=timezone.now())
+    token = tokens.issue_read_token(actor=Principal(user=ada), repository=repository, now=moment())
     headers = {"Authorization": f"Bearer {token.text}"}
     addresses = [
         f"/xet/v1/reconstructions/{HASH}",
@@ -93,7 +93,7 @@ class TestSchema:
         written: list[object] = []
         generator = docs.Schema.generator_class
 
-        class Counting(generator):  # type: ignore[valid-type]
+        class Counting(generator):  # type: ignore[misc, valid-type]
             def get_schema(self, *args: Any, **kwargs: Any) -> Any:
                 written.append(1)
                 return {"openapi": "3.0.3"}

@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.servers.remote import ROOT
 from tests.servers.started import MODULE, StartedServer
+from tests.waiting import until
 
 GOAL_SECONDS = 120.0
 PATIENCE_SECONDS = 240.0
@@ -107,11 +108,13 @@ class FirstWork:
         return done.stdout
 
     def _until(self, look: Callable[[], Any], condition: Callable[[Any], bool]) -> Any:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition(seen := look()):
-            assert time.monotonic() < deadline, seen
-            time.sleep(0.2)
-        return seen
+        found = until(
+            lambda: [seen] if condition(seen := look()) else [],
+            what=look,
+            patience_s=PATIENCE_SECONDS,
+            pause_s=0.2,
+        )
+        return found[0]
 
     def _step(self, name: str, do: Callable[[], Any]) -> Any:
         began = time.monotonic()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.waiting import pause
 
 BLOCK_BYTES = 64 * 1024
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
@@ -101,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.proxy.cut_once_at = 0
                 raise ConnectionAbortedError
             if self.proxy.bytes_per_second:
-                time.sleep(len(data) / self.proxy.bytes_per_second)
+                pause(len(data) / self.proxy.bytes_per_second)
             self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:

@@ -6,13 +6,13 @@ import contextlib
 import json
 import shutil
 import sysconfig
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bazaar.server import processes
 from tests.servers import ports
+from tests.waiting import until
 
 
 @dataclass(frozen=True)
@@ -100,15 +100,14 @@ def settings_of(store: ObjectStore, *, bucket: str) -> dict[str, str]:
         )
     )
     # On a busy machine the store listens some seconds before it can make anything.
-    deadline = time.monotonic() + 60
-    while True:
-        try:
+
+    def is_made() -> bool:
+        with contextlib.suppress(StoreUnreachable):
             bucket_store.make_bucket()
-            break
-        except StoreUnreachable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
+            return True
+        return False
+
+    until(is_made, pause_s=0.5)
     return {
         "BAZAAR_S3_BUCKET": bucket,
         "BAZAAR_S3_ENDPOINT": store.endpoint,

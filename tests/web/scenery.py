@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import uuid4
 
 from django.core.management import call_command
@@ -30,6 +30,7 @@ from hub.repos.selectors import get_repository
 from hub.revisions.services import NewCommit
 from hub.revisions.staging import Staging
 from tests.factories.hub import commit_as_pull_request
+from tests.waiting import until
 
 CREDIT = 1_000_000
 
@@ -138,12 +139,14 @@ def live_through(provider_name: str) -> None:
 
 def clear() -> None:
     """What the market's worker does: match what waits. A worker that is at it already is waited for."""
-    deadline = time.monotonic() + 30
     for shard in Shard.objects.values_list("number", flat=True):
-        while drain.has_work(shard):
-            assert time.monotonic() < deadline, f"Shard {shard} still has work."
-            if not worker.drain_shard(shard=shard, now=database_now()):
-                time.sleep(0.05)
+        until(partial(_is_clear, shard), what=lambda: "A shard still has work.")
+
+
+def _is_clear(shard: int) -> bool:
+    if drain.has_work(shard):
+        worker.drain_shard(shard=shard, now=database_now())
+    return not drain.has_work(shard)
 
 
 def publish(owner: str, name: str, card: str, files: dict[str, str] | None = None) -> None:

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.servers.agent import agent_file
 from tests.servers.live import LiveBazaar
+from tests.waiting import until
 from tests.web.conftest import Visit
 
 
@@ -119,20 +119,21 @@ class TestProviding:
         key = page.inner_text(".secret code")
         visitor.keep(f"provider-key-{language}")
         with running_agent(live_sqlite, key, tmp_path):
-            deadline = time.monotonic() + 60
             # Enrolled at first. The machine declares its GPUs, so they are tradable only with a bond.
-            while visitor.go("/market/provider").locator(".notice.warning").count() == 0:
-                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-                time.sleep(0.3)
+            until(
+                lambda: visitor.go("/market/provider").locator(".notice.warning").count(),
+                what=(tmp_path / "log").read_text,
+            )
             assert "rack-1" in page.inner_text("#nodes")
             assert page.locator("#nodes .badge.good").count() == 0
             page.fill("#bond_amount", "200")
             visitor.press("button[value=bond]")
             assert page.locator(".notice.warning").count() == 0
             # Its heartbeat may still be on the way.
-            while visitor.go("/market/provider").locator("#nodes .badge.good").count() == 0:
-                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-                time.sleep(0.3)
+            until(
+                lambda: visitor.go("/market/provider").locator("#nodes .badge.good").count(),
+                what=(tmp_path / "log").read_text,
+            )
             page.fill("#offer_gpus", "2")
             page.fill("#offer_price", price)
             visitor.press("button[value=offer]")

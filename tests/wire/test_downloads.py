@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 from huggingface_hub import HfApi
 
+from tests.clock import moment
 from tests.servers import clients
 from tests.servers.live import LiveBazaar
 
@@ -24,7 +25,7 @@ print(info.downloads, info.downloads_all_time)
 
 def hour() -> int:
     """The hour of the clock that downloads are counted in."""
-    return int(time.time()) // 3600
+    return int(moment().timestamp()) // 3600
 
 
 class TestDownloads:

@@ -7,9 +7,9 @@ import time
 
 import httpx
 import pytest
-from django.utils import timezone
 
 from hub.downloads import jobs as downloads
+from tests.clock import moment
 from tests.servers.clients import run
 from tests.servers.git import WorkingFolder, info, make_repository
 from tests.servers.live import LiveBazaar, unique
@@ -98,8 +98,8 @@ class TestClone:
 
 def flush_downloads() -> None:
     """At the live server: write the counts to the tables."""
-    downloads.flush(now=timezone.now())
-    downloads.recount(now=timezone.now())
+    downloads.flush(now=moment())
+    downloads.recount(now=moment())
 
 
 class TestCounting:

@@ -6,19 +6,19 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
-from django.utils import timezone
 
 from hub.revisions import jobs
+from tests.clock import moment
 from tests.servers.clients import run
 from tests.servers.git import WorkingFolder, info, make_repository
 from tests.servers.live import LiveBazaar, LiveUser, unique
+from tests.waiting import pause, until
 
 CARD = "---\nlicense: apache-2.0\nlanguage: zh\n---\n# 通义\n"
 
@@ -346,7 +346,7 @@ class TestKilledServer:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )
-            time.sleep(delay)
+            pause(delay)
             kill_web(bazaar)
             bazaar.start_web()
             _, printed = push.communicate(timeout=60)
@@ -358,10 +358,7 @@ class TestKilledServer:
             run(["git", "fsck", "--full"], env=bazaar.client_env(), cwd=folder)
             work.git("push", "-q", "origin", "main")
             assert info(bazaar, repo_id)["sha"] == after
-        deadline = time.monotonic() + 20
-        while programs_in(folder):
-            assert time.monotonic() < deadline, "a hook still waits for a dead hub"
-            time.sleep(0.1)
+        until(lambda: not programs_in(folder), what=lambda: "a hook still waits for a dead hub")
 
 
 def programs_in(folder: Path) -> list[str]:
@@ -386,7 +383,7 @@ def kill_web(bazaar: LiveBazaar) -> None:
 
 def catch_up() -> None:
     """At the live server: what beat does every ten minutes."""
-    jobs.catch_up(now=timezone.now())
+    jobs.catch_up(now=moment())
 
 
 def api_commit(bazaar: LiveBazaar, repo_id: str, user: LiveUser, path: str) -> int:

@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -32,7 +33,7 @@ class Reader:
         self.text = b""
 
     @property
-    def events(self) -> list[tuple[int, str, dict[str, object]]]:
+    def events(self) -> list[tuple[int, str, dict[str, Any]]]:
         """The events that came whole."""
         found = []
         for block in self.text.split(b"\n\n")[:-1]:
@@ -41,7 +42,7 @@ class Reader:
                 found.append((int(fields[b"id"]), fields[b"event"].decode(), json.loads(fields[b"data"])))
         return found
 
-    def read(self, count: int) -> list[tuple[int, str, dict[str, object]]]:
+    def read(self, count: int) -> list[tuple[int, str, dict[str, Any]]]:
         """The first `count` events."""
         while len(self.events) < count:
             data = self.socket.recv(65536)

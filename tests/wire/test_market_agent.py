@@ -17,6 +17,7 @@ import pytest
 
 from tests.servers.agent import agent_file
 from tests.servers.live import LiveBazaar
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 FAR = "tests.wire.market_supply"
@@ -119,11 +120,12 @@ def stop_supervisor(pid: int, folder: Path) -> None:
 
 
 def wait_for(look: Callable[[], Any], condition: Callable[[Any], bool], log: Path) -> Any:
-    deadline = time.monotonic() + 60
-    while not condition(seen := look()):
-        assert time.monotonic() < deadline, f"{str(seen)[-2000:]}\n{log.read_text()[-5000:]}"
-        time.sleep(0.1)
-    return seen
+    found = until(
+        lambda: [seen] if condition(seen := look()) else [],
+        what=lambda: f"{str(look())[-2000:]}\n{log.read_text()[-5000:]}",
+        pause_s=0.1,
+    )
+    return found[0]
 
 
 def is_alive(pid: int) -> bool:

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.clock import moment
 from tests.servers.live import LiveBazaar
 from tests.servers.remote import ROOT
 
@@ -154,7 +155,7 @@ class TestWatching:
 class TestTerms:
     def test_are_those_of_the_wire(self, shell: Callable[..., Shell], slug: str) -> None:
         me = shell()
-        start = (datetime.now(UTC) + timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+        start = (moment() + timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
         until = (start - timedelta(minutes=90)).isoformat()
         terms = ("--start", start.isoformat(), "--until", until, "--post-only", "--self-trade", "cancel_both")
         order = me.json("buy", slug, "1", "1", "6", *terms, "--wait", "0")

@@ -9,11 +9,11 @@ import contextlib
 import os
 import random
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers.live import LiveBazaar
+from tests.waiting import pause
 from tests.wire.test_market_agent import AgentProcess, is_alive
 
 KILLS = int(os.environ.get("BAZAAR_TEST_KILLS", "6"))
@@ -48,7 +48,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(
             code = number % 100
             script = f"echo $$ >> {starts}/{number}; sleep {seconds}; echo said {number}; exit {code}"
             agent.run(lease, "/bin/sh", "-c", script)
-            time.sleep(chance.uniform(0, 1.2))
+            pause(chance.uniform(0, 1.2))
             agent.stop(signal.SIGKILL)
             if number % HUB_EVERY == HUB_EVERY - 1:
                 kill_hub(bazaar)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from bazaar.server import processes
+from tests.clock import moment
 from tests.servers.live import LiveBazaar, unique
 
 BASE = "/api/market/v1"
@@ -83,7 +84,7 @@ class TestStream:
             [(number, name, body)] = stream.events(1)
             assert (name, body["product"]) == ("snapshot", product)
             assert b"text/event-stream" in stream.text
-            start = (datetime.now(UTC) + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+            start = (moment() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
             ticker = httpx.get(f"{live_sqlite.url}{BASE}/products/{product}/ticker").json()
             order = {
                 "client_order_id": unique("c"),
@@ -167,7 +168,7 @@ class TestManySubscribers:
     @staticmethod
     def order(product: dict[str, object], number: int) -> dict[str, object]:
         """A bid that comes to rest on a level of its own."""
-        tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+        tomorrow = (moment() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
         start = tomorrow + timedelta(hours=number % 100)
         tick = int(str(product["tick_micros"]))
         price = int(str(product["index_micros"])) // 2 // tick * tick - number // 100 * tick

@@ -9,7 +9,6 @@ import random
 import signal
 import struct
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ import pytest
 
 from tests.servers import clients, proxy, s3
 from tests.servers.live import LiveBazaar, LiveUser, unique
+from tests.waiting import until
 
 STORE = "tests.wire.xet_store"
 MB = 1_000_000
@@ -333,9 +333,7 @@ class TestResume:
         command: list[str | Path] = [clients.program("hf"), "upload", hub.repo, path, "model.bin"]
         before = hub.stored()
         first = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while hub.stored() == before and first.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: hub.stored() != before or first.poll() is not None)
         first.kill()
         assert first.wait() == -signal.SIGKILL
         clients.run(command, env=env)

@@ -15,6 +15,7 @@ import pytest
 from tests.servers import clients, proxy, s3
 from tests.servers.live import LiveBazaar, unique
 from tests.servers.proxy import Proxy
+from tests.waiting import pause, until
 from tests.wire.test_xet_hf import MB, random_bytes
 
 # How long they are good; addresses for longer than a busy machine takes from one to its use.
@@ -29,16 +30,9 @@ def late_once(part: str, seconds: float) -> Callable[[str, str], None]:
     def before(_method: str, path: str) -> None:
         if part in path and not held:
             held.append(path)
-            time.sleep(seconds)
+            pause(seconds)
 
     return before
-
-
-def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @dataclass

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.db.models import Sum
-from django.utils import timezone
 
 from hub import blobstore
 from hub.lfs import jobs
 from hub.xet.models import XetFile, Xorb, xorb_key
+from tests.clock import moment
 
 
 def stored_bytes() -> int:
@@ -27,7 +27,7 @@ def file_hash(sha256: str) -> str:
 
 def convert() -> int:
     """Run the job that cuts whole objects into chunks."""
-    return jobs.convert(now=timezone.now())
+    return jobs.convert(now=moment())
 
 
 def damage(name: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from tests.servers.remote import ROOT
 from tests.servers.started import MODULE, PATIENCE_SECONDS, StartedServer
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -40,12 +40,13 @@ def alive(url: str) -> bool:
 
 def comes_alive(url: str) -> bool:
     """Whether it answers again before long: what was just said to start is not up yet."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def answer() -> list[bool]:
         with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            return alive(url)
-        time.sleep(0.1)
-    return False
+            return [alive(url)]
+        return []
+
+    return until(answer)[0]
 
 
 class TestServer:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from compute_market.leases import jobs, selectors
 from compute_market.leases.models import Lease, Work
 from compute_market.offers import agents, services
 from compute_market.offers.models import Node
+from tests.clock import moment
 from tests.factories import market
 from tests.factories.market import namespace_of, trader
 
@@ -35,7 +35,7 @@ class AgentClient:
 
     def headers(self, action: str, body: bytes) -> dict[str, str]:
         self.nonce += 1
-        timestamp = int(timezone.now().timestamp()) + self.ahead_s
+        timestamp = int(moment().timestamp()) + self.ahead_s
         digest = hashlib.sha256(body).hexdigest()
         text = f"POST\n{BASE}/{action}\n{timestamp}\n{self.nonce}\n{self.instance}\n{digest}"
         return {
@@ -54,10 +54,10 @@ class AgentClient:
 
 def key_for(gpus: int = 2) -> str:
     owner = trader()
-    provider = services.register_provider(actor=owner, namespace_id=namespace_of(owner), now=timezone.now())
+    provider = services.register_provider(actor=owner, namespace_id=namespace_of(owner), now=moment())
     services.allow_processes(actor=owner, provider=provider, allowed=True)
     return services.issue_enrolment_key(
-        actor=owner, provider=provider, product=market.product(), name="rack", gpus=gpus, now=timezone.now()
+        actor=owner, provider=provider, product=market.product(), name="rack", gpus=gpus, now=moment()
     )
 
 
@@ -129,7 +129,7 @@ class TestSigning:
         problem = agent.post("heartbeat", {}).json()
         assert problem["code"] == "agent_clock_off"
         told = datetime.fromisoformat(problem["now"])
-        assert abs((timezone.now() - told).total_seconds()) < 60
+        assert abs((moment() - told).total_seconds()) < 60
 
     def test_says_that_a_node_is_retired(self, agent: AgentClient) -> None:
         Node.objects.update(state=Node.State.RETIRED)
@@ -177,7 +177,7 @@ class TestWork:
     def test_goes_to_the_agent_and_its_story_comes_back(self, agent: AgentClient) -> None:
         node = ready(agent)
         holder = trader(funds=100)
-        now = timezone.now()
+        now = moment()
         lease = market.lease(node, holder=holder, start=now.replace(second=0, microsecond=0))
         jobs.start_leases(now=now)
         (job,) = agent.post("poll", {}).json()["leases"]
@@ -186,7 +186,7 @@ class TestWork:
         assert agent.post("events", {"events": [event]}).json() == {
             "results": [{"accepted": True, "code": ""}]
         }
-        work = market.run(lease, holder, "nvidia-smi", now=timezone.now())
+        work = market.run(lease, holder, "nvidia-smi", now=moment())
         (job,) = agent.post("poll", {}).json()["leases"]
         assert job["work"]["command"] == ["nvidia-smi"]
         token = job["work"]["token"]
@@ -206,12 +206,12 @@ class TestWork:
     def test_that_is_told_badly_spoils_nothing_else(self, agent: AgentClient) -> None:
         node = ready(agent)
         holder = trader(funds=100)
-        now = timezone.now()
+        now = moment()
         lease = market.lease(node, holder=holder, start=now.replace(second=0, microsecond=0))
         jobs.start_leases(now=now)
         (job,) = agent.post("poll", {}).json()["leases"]
         agent.post("events", {"events": [{"lease": job["id"], "token": job["token"], "state": "ready"}]})
-        work = market.run(lease, holder, "train", now=timezone.now())
+        work = market.run(lease, holder, "train", now=moment())
         token = str(work.token)
         told: list[Any] = [
             *("a text", {}, {"token": "../../x", "state": "failed"}, {"token": token, "state": "gone"}),
@@ -229,19 +229,19 @@ class TestWork:
     def test_whose_output_no_database_holds_is_kept_as_far_as_possible(self, agent: AgentClient) -> None:
         node = ready(agent)
         holder = trader(funds=100)
-        now = timezone.now()
+        now = moment()
         lease = market.lease(node, holder=holder, start=now.replace(second=0, microsecond=0))
         jobs.start_leases(now=now)
         (job,) = agent.post("poll", {}).json()["leases"]
         agent.post("events", {"events": [{"lease": job["id"], "token": job["token"], "state": "ready"}]})
-        work = market.run(lease, holder, "train", now=timezone.now())
+        work = market.run(lease, holder, "train", now=moment())
         body = {"token": str(work.token), "offset": 0, "size": 4, "text": "a\x00b\n"}
         assert agent.post("logs", body).json() == {"expected": 4}
         assert selectors.read_log(work)[0] == "a\N{REPLACEMENT CHARACTER}b\n"
 
     def test_of_another_node_stays_hidden(self, agent: AgentClient) -> None:
         ready(agent)
-        now = timezone.now()
+        now = moment()
         other = market.node(now=now)
         market.lease(other, start=now.replace(second=0, microsecond=0))
         jobs.start_leases(now=now)
@@ -253,10 +253,10 @@ class TestALyingAgent:
 
     def other(self, client: Client) -> tuple[AgentClient, Work, Lease]:
         """Another node's agent, what runs there, and its lease."""
-        node = market.node(now=timezone.now())
+        node = market.node(now=moment())
         node.instance = "machine-b"
         node.save(update_fields=["instance"])
-        holder, now = trader(funds=100), timezone.now()
+        holder, now = trader(funds=100), moment()
         lease = market.lease(node, holder=holder, start=now.replace(second=0, microsecond=0))
         jobs.start_leases(now=now)
         lease.refresh_from_db()

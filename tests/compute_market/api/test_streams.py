@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from compute_market.api import streams
 from compute_market.api.streams import Broadcaster, Event, Full
 from foundation.redis_connection import connection, key
+from tests.waiting import until
 
 
 class Feed:
@@ -85,10 +85,7 @@ def listen(broadcaster: Broadcaster) -> Iterator[Listen]:
 
 
 def settle(broadcaster: Broadcaster, count: int) -> None:
-    deadline = time.monotonic() + 10
-    while broadcaster.count != count:
-        assert time.monotonic() < deadline, f"{broadcaster.count} subscribers, not {count}"
-        time.sleep(0.01)
+    until(lambda: broadcaster.count == count, what=lambda: f"{broadcaster.count} subscribers, not {count}")
 
 
 class TestBroadcaster:
@@ -130,7 +127,9 @@ class TestBroadcaster:
         settle(broadcaster, 1)
 
     def test_forgets_who_has_left(self, broadcaster: Broadcaster, listen: Listen, feed: Feed) -> None:
-        listen("a").socket.close()
+        listener = listen("a")
+        settle(broadcaster, 1)
+        listener.socket.close()
         settle(broadcaster, 0)
 
     def test_serves_five_hundred_with_few_queries(
@@ -138,9 +137,10 @@ class TestBroadcaster:
     ) -> None:
         listeners = [listen("a") for _ in range(500)]
         settle(broadcaster, 500)
-        time.sleep(0.1)
+        feed.add("a", 1)
+        assert all(listener.numbers(1) == [1] for listener in listeners)
         before = feed.calls
-        feed.add("a", 5)
+        feed.add("a", 4)
         assert all(listener.numbers(5) == [1, 2, 3, 4, 5] for listener in listeners)
         assert feed.calls - before < 50
 

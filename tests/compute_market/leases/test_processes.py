@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +14,7 @@ from bazaar import nodes
 from compute_market.leases import processes
 from compute_market.tunnels import presence
 from foundation.redis_connection import connection, key
+from tests.clock import moment
 
 pytestmark = pytest.mark.django_db
 
@@ -34,8 +34,8 @@ def other(field: str, text: str) -> None:
 class TestProcesses:
     def test_are_those_that_told_of_themselves_lately(self) -> None:
         processes.tell("ssh", {"sessions": 2})
-        other("ssh/elsewhere/7", json.dumps({"at": time.time(), "sessions": 3}))
-        other("ssh/elsewhere/8", json.dumps({"at": time.time() - 60, "sessions": 100}))
+        other("ssh/elsewhere/7", json.dumps({"at": moment().timestamp(), "sessions": 3}))
+        other("ssh/elsewhere/8", json.dumps({"at": moment().timestamp() - 60, "sessions": 100}))
         for number, nonsense in enumerate(("", "[]", '{"at": "x"}', '{"sessions": 1}')):
             other(f"ssh/nonsense/{number}", nonsense)
         running = processes.running()

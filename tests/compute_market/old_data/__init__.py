@@ -51,7 +51,8 @@ def migrate() -> None:
 
 def _name_of(model: Any, column: str) -> str:
     """The field that has this column as its attribute; foreign keys are named without `_id`."""
-    return next(field.name for field in model._meta.concrete_fields if field.attname == column)
+    name: str = next(field.name for field in model._meta.concrete_fields if field.attname == column)
+    return name
 
 
 def _made(model: Any, fields: list[Any], row: list[Any]) -> models.Model:

@@ -10,8 +10,7 @@ import socket
 import stat
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from compute_market.runners.supervised_container import ContainerCommand
 from compute_market.runners.targets import tcp_target
 from compute_market.runners.works import Task, Works
 from tests.compute_market.runners.engines import IMAGE, Podman
+from tests.waiting import until
 
 MEGABYTE = 1024 * 1024
 FLOOD = 256 * MEGABYTE
@@ -142,14 +142,6 @@ class TestAnEngine:
         (engines / "broken").touch()
         assert not runner.is_available()
         assert not ContainerRunner("no-such-engine").is_available()
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 60) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (seen := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return seen
 
 
 def until_over(running: Running) -> Ended:
@@ -441,7 +433,7 @@ class TestAHostileImage:
 
         thread = threading.Thread(target=watch)
         thread.start()
-        assert until(running.poll, timeout_s=120) == Ended(0)
+        assert until(running.poll, patience_s=120) == Ended(0)
         stop.set()
         thread.join()
         file = running.folder / OUTPUT_FILE

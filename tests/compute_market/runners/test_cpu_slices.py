@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from compute_market.runners.clocks import boot_seconds
 from compute_market.runners.container import create_words
 from compute_market.runners.cpu_slices import GIGABYTE, CpuSlices
 from compute_market.runners.process import ProcessRunner
+from tests.waiting import until
 
 TWO_CORES = CpuSlices("cpu2-x86-4g", 2, 4 * GIGABYTE, (0, 1, 4, 5, 6))
 
@@ -81,8 +81,5 @@ def test_a_process_runs_on_its_own_processors(tmp_path: Path) -> None:
         gpus=[len(cut.processors) - 1],
     )
     running = ProcessRunner(cpu=cut).start(job, ends_at=boot_seconds() + 60)
-    deadline = time.monotonic() + 60
-    while running.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: running.poll() is not None)
     assert running.read(0, 1000)[1].decode().strip() == f"[{last}] 1 ''"

@@ -24,6 +24,7 @@ from compute_market.runners.hub_link import (
 )
 from compute_market.runners.hub_sockets import HubSockets
 from tests.compute_market.runners.hub import ScriptedHub
+from tests.waiting import pause
 
 
 @pytest.fixture
@@ -238,7 +239,7 @@ def dripping_server(first: bytes, then: bytes, *, piece: int = 1) -> Iterator[in
             while True:
                 for start in range(0, len(then), piece):
                     connection.sendall(then[start : start + piece])
-                    time.sleep(0.02)
+                    pause(0.02)
 
     thread = threading.Thread(target=drip, daemon=True)
     thread.start()

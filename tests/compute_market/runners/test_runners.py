@@ -8,10 +8,8 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,16 +21,9 @@ from compute_market.runners.fake import FakeRunner
 from compute_market.runners.process import ProcessRunner, RunningProcess
 from compute_market.runners.records import DEADLINE_FILE, LOCK_FILE, OUTPUT_FILE, STATE_FILE, read_state
 from tests.compute_market.runners.engines import IMAGE, Podman
+from tests.waiting import until
 
 PYTHON = sys.executable
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (seen := condition()):
-        assert time.monotonic() < deadline, "It took too long."
-        time.sleep(0.02)
-    return seen
 
 
 def until_over(running: Running) -> Ended:

@@ -6,6 +6,7 @@ import math
 import queue
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,9 @@ class TestTimes:
 
 
 class TestWakeups:
+    def has_polled(self, hub: ScriptedHub, times: int) -> bool:
+        return len(hub.bodies("poll")) == times
+
     def test_have_the_agent_ask_at_once(self, hub: ScriptedHub, agent: Agent) -> None:
         hub.wakes = queue.SimpleQueue()
         thread = start(agent)
@@ -105,7 +109,7 @@ class TestWakeups:
         for count in (3, 4):
             hub.wakes.put(b"PING\n")
             hub.wakes.put(b"WAKE\n")
-            hub.wait_for(lambda count=count: len(hub.bodies("poll")) == count)
+            hub.wait_for(partial(self.has_polled, hub, count))
         (asked,) = [headers for action, _, headers in hub.requests if action == "wakeups"]
         assert asked["X-Agent-Signature"]
         agent.ask_to_stop()

@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +20,8 @@ from compute_market.runners.tunnels import TunnelEnds
 from compute_market.tunnels.grants import Grant, Ticket, key_from, ticket_secret
 from compute_market.tunnels.handover import Handover, Sender
 from compute_market.tunnels.server import Configuration, Tunnels
+from tests.clock import moment
+from tests.waiting import until
 
 KEY = key_from("a secret of this test alone, forty characters")
 HOUR = 3600.0
@@ -104,13 +105,13 @@ class Hub:
             found = self.tunnels.works.by_token.get(work)
             return found is not None and len(found.spares) >= count
 
-        wait(lambda: self.tell(has))
+        until(lambda: self.tell(has))
 
     def get(
         self, path: str, *, lease: int = 17, port: str = "web", grant: str | None = None, **headers: str
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """A visit at the port's own address, with a grant for it in the cookie."""
-        word = Grant(lease, port, time.time() + HOUR).signed(KEY) if grant is None else grant
+        word = Grant(lease, port, moment().timestamp() + HOUR).signed(KEY) if grant is None else grant
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"Host": f"{lease}--{port}.localhost:{self.port}", "Cookie": f"bazaar-grant={word}"}
         with contextlib.closing(connection):
@@ -167,7 +168,7 @@ def ticket(
     key: bytes = KEY,
     issued: float = 0,
 ) -> str:
-    now = time.time()
+    now = moment().timestamp()
     return Ticket(
         lease=lease,
         work=work,
@@ -176,14 +177,6 @@ def ticket(
         issued=now + issued,
         expires=now + expires,
     ).signed(key)
-
-
-def wait(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

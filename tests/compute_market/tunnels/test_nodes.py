@@ -10,7 +10,8 @@ import pytest
 
 from compute_market.tunnels import nodes
 from compute_market.tunnels.handover import Handover, Sender
-from tests.compute_market.tunnels.conftest import KEY, Hub, wait
+from tests.compute_market.tunnels.conftest import KEY, Hub
+from tests.waiting import until
 
 
 def connected(hub: Hub, node: int, stack: ExitStack) -> socket.socket:
@@ -24,7 +25,7 @@ def connected(hub: Hub, node: int, stack: ExitStack) -> socket.socket:
         head += ours.recv(1)
     assert b" 101 " in head
     assert b"Upgrade: bazaar-wake/1" in head
-    wait(lambda: hub.tell(lambda: node in hub.tunnels.nodes.by_id))
+    until(lambda: hub.tell(lambda: node in hub.tunnels.nodes.by_id))
     return ours
 
 
@@ -41,7 +42,7 @@ class TestNodes:
         hub.tell(hub.tunnels.nodes.ping)
         assert first.recv(100) == b"PING\n"
         first.close()
-        wait(lambda: known(hub) == {2})
+        until(lambda: known(hub) == {2})
 
     def test_have_one_connection_the_newest(self, hub: Hub, stack: ExitStack) -> None:
         before = connected(hub, 5, stack)
@@ -59,7 +60,7 @@ class TestNodes:
         connection = connected(hub, 6, stack)
         with contextlib.suppress(ConnectionError):
             assert connection.recv(100) == b""
-        wait(lambda: known(hub) == set())
+        until(lambda: known(hub) == set())
 
     def test_that_read_nothing_or_write_without_end_fill_no_memory(self, hub: Hub, stack: ExitStack) -> None:
         deaf = connected(hub, 7, stack)
@@ -69,7 +70,7 @@ class TestNodes:
                 hub.tunnels.nodes.wake(7)
 
         hub.tell(wake_often)
-        wait(lambda: known(hub) == set())
+        until(lambda: known(hub) == set())
         deaf.close()
         loud = connected(hub, 8, stack)
         loud.settimeout(1)

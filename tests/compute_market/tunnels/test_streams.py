@@ -8,7 +8,6 @@ import re
 import socket
 import sys
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +19,9 @@ from compute_market.tunnels import ends as hub_ends
 from compute_market.tunnels import words
 from compute_market.tunnels.grants import Grant, proof, ticket_secret
 from compute_market.tunnels.works import NotServed
-from tests.compute_market.tunnels.conftest import KEY, EchoServer, Hub, ticket, wait
+from tests.clock import moment
+from tests.compute_market.tunnels.conftest import KEY, EchoServer, Hub, ticket
+from tests.waiting import pause, until
 
 
 def say_and_hear(end: socket.socket, line: bytes) -> bytes:
@@ -51,7 +52,7 @@ class TestStreams:
             for number, stream in enumerate(streams):
                 assert stream.makefile("rb").readline() == b"second %d\n" % number
         assert echo.served == 2 * count
-        wait(lambda: hub.tell(lambda: len(work.streams)) == 0)
+        until(lambda: hub.tell(lambda: len(work.streams)) == 0)
 
     def test_half_closed_ones_still_hear(self, hub: Hub) -> None:
         assert say_and_hear(hub.pipe(), b"a\nb\n") == b"a\nb\n"
@@ -126,7 +127,7 @@ class TestStreams:
         seen: set[hub_ends.End] = set()
         for _ in range(6):
             deaf.append(hub.pipe(lease=19))
-            wait(lambda: not seen.issuperset(hub.tell(lambda: [*behind])))
+            until(lambda: not seen.issuperset(hub.tell(lambda: [*behind])))
             seen.update(hub.tell(lambda: [*behind]))
             assert len(behind) == min(len(deaf), 3)
         with hub.pipe() as quick:
@@ -190,7 +191,7 @@ class TestDeadSpares:
         hub.wait_for_spares(count=2)
         pipe = stack.enter_context(hub.pipe())
         pipe.sendall(b"kept\n")
-        time.sleep(0.1)
+        pause(0.1)  # the hub turns to a connection that will not answer
         ends = TunnelEnds(hub.url, say=print)
         stack.callback(ends.close)
         target = {str(echo.port): tcp_target(echo.port)}
@@ -229,7 +230,7 @@ class TestEnds:
         word = ticket(lease=21, ports=[str(echo.port)], until=7200)
         target = {str(echo.port): tcp_target(echo.port)}
         agent.serve("work-17", ticket=word, secret=ticket_secret(KEY, word), until=2, targets=target)
-        wait(lambda: hub.tell(lambda: 21 in hub.tunnels.works.token_of))
+        until(lambda: hub.tell(lambda: 21 in hub.tunnels.works.token_of))
         hub.tell(lambda: hub.tunnels.works.close_lease(17))
         stream.sendall(b"still\n")
         assert stream.recv(100) == b"still\n"
@@ -312,7 +313,7 @@ class TestHostileNodes:
     def test_do_not_wait_for_a_visitor_whose_body_is_malformed(self, hub: Hub) -> None:
         with greeted(hub, ticket(ports=["1"])) as end:
             hub.wait_for_spares(count=1)
-            word = Grant(17, "web", time.time() + 3600).signed(KEY)
+            word = Grant(17, "web", moment().timestamp() + 3600).signed(KEY)
             head = f"POST / HTTP/1.1\r\nHost: 17--web.localhost:{hub.port}\r\nCookie: bazaar-grant={word}\r\n"
             visitor = socket.create_connection(("127.0.0.1", hub.port), timeout=60)
             visitor.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode())
@@ -362,7 +363,7 @@ class TestProof:
             end, answer = asked(hub, word)
             assert b" 401 " in answer
             end.close()
-        wait(lambda: not hub.tunnels.works.by_token)
+        until(lambda: not hub.tunnels.works.by_token)
 
     def test_a_recorded_connection_cannot_be_played_again(self, hub: Hub) -> None:
         word = ticket(ports=["1"])

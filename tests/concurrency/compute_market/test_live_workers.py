@@ -6,13 +6,14 @@ import os
 import random
 import signal
 import subprocess
-import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from bazaar.server import processes
 from tests.servers.live import LiveBazaar
+from tests.waiting import pause
 
 FAR_END = "tests.concurrency.compute_market.far_end"
 
@@ -40,12 +41,12 @@ class TestLiveWorkers:
             placed += 40
             before = bazaar.remote.call(f"{FAR_END}:waiting")
             processes.wait_until(
-                lambda before=before: bazaar.remote.call(f"{FAR_END}:waiting") < before or before == 0,
+                partial(self.fewer_wait, bazaar, before),
                 what="a worker that drains",
                 process=worker,
                 patience_seconds=120,
             )
-            time.sleep(chance.uniform(0, 0.1))
+            pause(chance.uniform(0, 0.1))
             kill_with_children(worker)
             if round_number == 1:
                 self.wipe_redis(bazaar)
@@ -60,6 +61,10 @@ class TestLiveWorkers:
         verdict = bazaar.remote.call(f"{FAR_END}:verdict")
         assert verdict["findings"] == []
         assert verdict["trades"] > 0
+
+    @staticmethod
+    def fewer_wait(bazaar: LiveBazaar, before: int) -> bool:
+        return before == 0 or bool(bazaar.remote.call(f"{FAR_END}:waiting") < before)
 
     @staticmethod
     def wipe_redis(bazaar: LiveBazaar) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -40,6 +39,7 @@ from tests.concurrency.races import kinds, race
 from tests.factories import exchange
 from tests.factories.exchange import BUY, SELL
 from tests.factories.market import namespace_of
+from tests.waiting import pause, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -190,9 +190,7 @@ class TestTwoWorkers:
             finally:
                 os._exit(0)
         os.waitpid(child, os.WUNTRACED)
-        time.sleep(1.1)
-        worker.drain_shard(shard=SHARD, now=floor.now)
-        assert not drain.has_work(SHARD)
+        until(lambda: worker.drain_shard(shard=SHARD, now=floor.now) and not drain.has_work(SHARD))
         trades = Trade.objects.count()
         os.kill(child, signal.SIGCONT)
         os.waitpid(child, 0)
@@ -240,19 +238,17 @@ def _in_any_company(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 class TestClients:
     def test_on_one_product_and_on_many_while_workers_drain(self, floor: Floor) -> None:
         other = Floor(shard=2)
-        finished = False
+        finished = Event()
 
         def work() -> None:
-            while not finished:
+            while not finished.wait(0.002):
                 for shard in (1, 2):
                     worker.drain_shard(shard=shard, now=floor.now)
-                time.sleep(0.002)
 
         def trade(place: Floor, seed: int) -> None:
             place.place(80, seed=seed)
 
         def all_clients() -> None:
-            nonlocal finished
             try:
                 outcomes = race(
                     partial(trade, floor, 1),
@@ -262,7 +258,7 @@ class TestClients:
                 )
                 assert set(kinds(outcomes)) <= {"NoneType", "OrderNotOpen"}
             finally:
-                finished = True
+                finished.set()
 
         outcomes = race(work, work, all_clients)
         assert kinds(outcomes) == ["NoneType"] * 3
@@ -332,8 +328,7 @@ class TestClients:
             )
 
         def watch() -> None:
-            while len(group_commit._waiting) < len(orders) - 1:
-                time.sleep(0.01)
+            until(lambda: len(group_commit._waiting) >= len(orders) - 1)
             others_have_come.set()
 
         *outcomes, _ = race(*[partial(place, number) for number in range(len(orders))], watch)
@@ -393,11 +388,11 @@ class TestKilledWorkers:
                 Cursor.objects.exists()
                 os.write(tell, b".")
                 worker.drain_shard(shard=SHARD, now=database_now())
-                time.sleep(10)
+                signal.pause()
             finally:
                 os._exit(0)
         os.read(ready, 1)
-        time.sleep(seconds)
+        pause(seconds)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         os.close(ready)

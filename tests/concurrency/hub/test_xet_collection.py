@@ -9,7 +9,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
 from pytest_django import Settings
 
 from foundation.errors import Refusal
@@ -22,10 +21,14 @@ from hub.revisions.operations import AddLfs, DeleteFile
 from hub.revisions.services import NewCommit, commit, super_squash
 from hub.xet import jobs as xet_jobs
 from hub.xet import services
+from tests.clock import moment
 from tests.concurrency.races import race
 from tests.factories import hub
 from tests.hub.xet import uploads
 from tests.hub.xet.uploads import Upload
+
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 SECONDS = 10.0
 DAY_S = 86_400
@@ -62,7 +65,7 @@ class Writer:
         self.live[path] = content
 
     def send(self, upload: Upload) -> None:
-        now = timezone.now()
+        now = moment()
         for name, body in upload.xorbs.items():
             read = uploads.reader(body)
             services.store_xorb(actor=self.actor, repository=self.repository, name=name, read=read, now=now)
@@ -81,7 +84,7 @@ class Writer:
             repository=self.fresh(),
             revision="main",
             message="",
-            now=timezone.now(),
+            now=moment(),
         )
 
     def commit(self, operation: AddLfs | DeleteFile) -> None:
@@ -90,7 +93,7 @@ class Writer:
             repository=self.fresh(),
             revision="main",
             request=NewCommit(operations=[operation], title="Change"),
-            now=timezone.now(),
+            now=moment(),
         )
 
     def fresh(self) -> Repository:
@@ -120,7 +123,7 @@ class TestCollection:
         settings.LFS_GRACE_HOURS = 1.0 / 3600
 
     def test_never_takes_a_byte_that_a_live_file_needs(self) -> None:
-        now, alice, bob = timezone.now(), hub.actor(), hub.actor()
+        now, alice, bob = moment(), hub.actor(), hub.actor()
         shared, *others = (hub.repository(actor, now=now) for actor in (alice, alice, bob))
         repositories = [(alice, shared), (alice, shared), (alice, others[0]), (bob, others[1])]
         writers = [Writer(actor, repository, seed) for seed, (actor, repository) in enumerate(repositories)]
@@ -129,7 +132,7 @@ class TestCollection:
 
         def collect() -> None:
             while time.monotonic() < until:
-                now = timezone.now()
+                now = moment()
                 collected["links"] += reachability.drop_unreachable(now=now)
                 collected.update(lfs_jobs.collect(now=now))
                 collected.update(xet_jobs.collect(now=now))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -31,5 +33,6 @@ class TestDuplicates:
             assert add(name="eve", key="eve").pk
 
     def test_are_not_what_a_missing_value_is(self) -> None:
+        nobody: Any = None
         with pytest.raises(IntegrityError, match=r"(?i)not.null"), duplicate_as(TakenError):
-            SshKey.objects.create(user_id=None, name="k", kind="x", body="x", fingerprint="x")
+            SshKey.objects.create(user_id=nobody, name="k", kind="x", body="x", fingerprint="x")

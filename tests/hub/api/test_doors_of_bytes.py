@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 from pytest_django import Settings
 
 from hub.accounts.principals import ANONYMOUS
@@ -21,11 +20,12 @@ from hub.revisions.operations import AddBlob, AddLfs
 from hub.revisions.services import NewCommit
 from hub.revisions.staging import Staging
 from hub.xet import tokens
+from tests.clock import moment
 from tests.factories import hub as make
 from tests.hub.xet import uploads, vectors
 from tests.servers.s3 import ObjectStore
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
 
 SMALL = b"".join(b"line %d\n" % number for number in range(200))
 LARGE = b"".join(b"weight %d\n" % number for number in range(300))
@@ -74,7 +74,7 @@ class World:
 
     def xet_data(self) -> Bytes:
         uploads.send(BIG, self.alice, self.repository)
-        token = tokens.issue_read_token(actor=ANONYMOUS, repository=self.repository, now=timezone.now())
+        token = tokens.issue_read_token(actor=ANONYMOUS, repository=self.repository, now=moment())
         plan = self.client.get(
             f"/xet/v1/reconstructions/{vectors.RANDOM_4M.file}",
             headers={"Authorization": f"Bearer {token.text}"},

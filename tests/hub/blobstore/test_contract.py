@@ -6,13 +6,14 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from hub.blobstore import BlobMissing, BlobStore, InvalidPart, Part, UploadMissing
+from tests.clock import file_moment
 
 PART = 5 * 1024 * 1024
 
@@ -208,9 +209,9 @@ class TestUpload:
 
     def test_discards_uploads_begun_before_a_moment(self, store: BlobStore, key: str) -> None:
         upload = store.create_upload(key)
-        store.discard_unfinished(datetime.now(UTC) - timedelta(hours=1))
+        store.discard_unfinished(file_moment() - timedelta(hours=1))
         assert store.list_parts(key, upload) == []
-        assert store.discard_unfinished(datetime.now(UTC) + timedelta(hours=1)) >= 1
+        assert store.discard_unfinished(file_moment() + timedelta(hours=1)) >= 1
         with pytest.raises(UploadMissing):
             store.list_parts(key, upload)
 

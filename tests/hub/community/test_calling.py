@@ -15,6 +15,7 @@ from hub.community import calling
 from hub.community.calling import CallFailed
 from hub.community.errors import AddressForbidden
 from tests.servers.receiver import receiving
+from tests.waiting import pause
 
 
 def post(url: str, *, may_be_private: bool = True, timeout_s: float = 5) -> calling.Answer:
@@ -144,7 +145,7 @@ class TestPost:
             # Without the limit it would go on for a minute.
             for _ in range(1_200):
                 connection.sendall(b".")
-                time.sleep(0.05)
+                pause(0.05)
 
         with answering(trickle) as url:
             started = time.monotonic()

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ from hub.downloads import buffer, counters, jobs, selectors, services
 from hub.downloads.models import DailyDownloads
 from hub.repos.models import Repository
 from tests.hub.search.catalogue import NOW, add
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db
 
@@ -128,10 +128,7 @@ class TestRecord:
         one = add("a/one")
         services.record(repository_id=one.pk, requester="u1", now=NOW)
         pending = redis_connection.key("downloads", "pending")
-        until = time.monotonic() + 10
-        while not redis_connection.connection().exists(pending):
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        until(lambda: redis_connection.connection().exists(pending))
 
     def test_tells_many_at_once_and_each_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(buffer, "FETCHES_AT_ONCE", 7)

@@ -8,7 +8,6 @@ import re
 import subprocess
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from hub.gitstore import InvalidPath
 from hub.gitstore.wildmatch import Budget, TooManyPatterns
 from hub.revisions.attributes import AttributesAt, filter_of, is_lfs_by, parse
 from hub.revisions.ignoring import Ignoring
+from tests.clock import BEGUN
 
 RULES = parse(
     b"""
@@ -218,7 +218,7 @@ class TestAttributesAt:
         settings.GIT_ROOT = tmp_path
 
         def attributes(files: dict[str, bytes]) -> AttributesAt:
-            key, who, when = uuid.uuid4().hex, gitstore.Author("a", "a@example.org"), datetime.now(UTC)
+            key, who, when = uuid.uuid4().hex, gitstore.Author("a", "a@example.org"), BEGUN
             base = gitstore.create_repository(
                 key, default_branch="main", files={}, message="m", author=who, at=when
             )

@@ -53,6 +53,7 @@ class TestReadAndStore:
         assert stored.pipeline_tag == "text-generation"
         assert stored.library_name == "transformers"
         assert stored.safetensors == {"parameters": {"F32": 20}, "total": 20}
+        assert stored.card_data is not None
         assert stored.card_data["license"] == "apache-2.0"
         assert stored.tags == [
             "transformers",
@@ -69,6 +70,7 @@ class TestReadAndStore:
             "arxiv:2309.16609",
             "region:us",
         ]
+        assert stored.siblings is not None
         assert [sibling[0] for sibling in stored.siblings] == [
             ".gitattributes",
             "README.md",
@@ -79,6 +81,7 @@ class TestReadAndStore:
     def test_knows_a_pointer_by_its_real_size(self) -> None:
         pointer = gitstore.Pointer(oid="a" * 64, size=5_000_000)
         stored = index(make(big__bin=pointer.render()))
+        assert stored.siblings is not None
         (sibling,) = [found for found in stored.siblings if found[0] == "big.bin"]
         assert sibling[1] == 5_000_000
         assert sibling[3] == "a" * 64

@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 from pytest_django import Settings
 
 from foundation.errors import Denied
@@ -15,6 +14,7 @@ from hub.repos.errors import RepositoryExists, StorageQuotaExceeded
 from hub.repos.models import Repository
 from hub.revisions import selectors, services
 from hub.revisions.errors import DefaultBranchProtected
+from tests.clock import file_moment
 from tests.factories import hub as make
 from tests.hub.revisions.test_commits import blob, commit, paths, stored
 
@@ -121,7 +121,7 @@ class TestHistory:
         self, alice: Principal, repo: Repository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         commit(alice, repo, stored(repo, "w", b"weights"))
-        folders = set(gitstore.idle_folders(timezone.now() + timedelta(days=1)))
+        folders = set(gitstore.idle_folders(file_moment() + timedelta(days=1)))
 
         def fall(*_: object) -> None:
             raise MemoryError
@@ -130,7 +130,7 @@ class TestHistory:
         with pytest.raises(MemoryError):
             services.duplicate(actor=alice, repository=repo, to="alice/copy", visibility=None, now=make.NOW)
         assert not Repository.objects.filter(name="copy").exists()
-        assert set(gitstore.idle_folders(timezone.now() + timedelta(days=1))) == folders
+        assert set(gitstore.idle_folders(file_moment() + timedelta(days=1))) == folders
 
     def test_duplicates_count_to_the_quota_and_respect_names(
         self, alice: Principal, repo: Repository, settings: Settings

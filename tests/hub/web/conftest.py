@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from hub.accounts import services as accounts
 from hub.accounts.models import User
@@ -15,6 +14,7 @@ from hub.repos import services as repos
 from hub.repos.models import Repository
 from hub.revisions import services as revisions
 from hub.revisions.staging import Staging
+from tests.clock import moment
 
 PASSWORD = "correct horse battery"
 
@@ -29,6 +29,11 @@ def bob(db: None) -> User:
     return accounts.create_user(name="bob", email="bob@example.org", password=PASSWORD)
 
 
+@pytest.fixture(autouse=True)
+def _fixed_time(fixed_time: None) -> None:
+    """Pages show how long ago things were."""
+
+
 @pytest.fixture
 def signed_in(ada: User) -> Client:
     client = Client()
@@ -41,7 +46,7 @@ def make_repository(ada: User) -> Callable[..., Repository]:
     """A repository of ada's with these files."""
 
     def make(name: str = "model", kind: str = "model", **files: str) -> Repository:
-        actor, now = Principal(user=ada), timezone.now()
+        actor, now = Principal(user=ada), moment()
         found = repos.create_repository(
             actor=actor, request=repos.NewRepository(kind=kind, repo_id=f"ada/{name}"), now=now
         )
@@ -53,7 +58,7 @@ def make_repository(ada: User) -> Callable[..., Repository]:
 
 
 def commit_files(repository: Repository, files: dict[str, str], user: User, title: str = "Add files") -> str:
-    now = timezone.now()
+    now = moment()
     with Staging(repository=repository, commit=repository.head_sha, now=now) as staging:
         operations = [staging.add(path, [text.encode()]) for path, text in files.items()]
     return revisions.commit(

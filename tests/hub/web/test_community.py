@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community.models import Collection, Discussion
 from hub.community.services import discussions
 from hub.repos.models import Repository
+from tests.clock import moment
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Repository]
@@ -25,7 +25,7 @@ def thread(ada: User, make_repository: Make) -> Discussion:
         repository=make_repository(),
         title="A question",
         text="Does it rnu?\n\nHere",
-        now=timezone.now(),
+        now=moment(),
     )
 
 
@@ -54,7 +54,7 @@ class TestEditingAComment:
         key = thread.events.get().key
         base = f"/ada/model/discussions/{thread.number}"
         signed_in.post(f"{base}/edit/{key}", {"text": "Nicer"})
-        discussions.hide_comment(actor=Principal(user=ada), discussion=thread, key=key, now=timezone.now())
+        discussions.hide_comment(actor=Principal(user=ada), discussion=thread, key=key, now=moment())
         history = signed_in.get(f"{base}/history/{key}").content.decode()
         assert "rnu" not in history
         assert "Nicer" not in history

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
@@ -18,6 +17,7 @@ from hub.community.services import collections, discussions
 from hub.markup import markdown
 from hub.repos import services as repos
 from hub.repos.models import Repository
+from tests.clock import moment
 from tests.hub.web.conftest import commit_files
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -124,7 +124,7 @@ class TestPages:
     def test_show_attacks_as_text(
         self, client: Client, ada: User, make_repository: Callable[..., Repository], attack: str
     ) -> None:
-        actor, now = Principal(user=ada), timezone.now()
+        actor, now = Principal(user=ada), moment()
         repository = make_repository(README__md=f"# Card\n\n{attack}\n")
         name = re.sub(r"[/\\\t]", "_", attack)
         oid = commit_files(repository, {f"{name}.md": attack, f"{name}.txt": attack}, ada, title=attack)

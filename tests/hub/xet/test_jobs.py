@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 from pytest_django import Settings
 
 from hub import blobstore
@@ -16,6 +15,7 @@ from hub.lfs.models import LfsObject
 from hub.repos.models import Repository
 from hub.xet import checks, jobs, reconstruction, services
 from hub.xet.models import Shard, XetFile, XetFileLink, Xorb
+from tests.clock import file_moment
 from tests.factories.hub import NOW
 from tests.hub.xet import uploads, vectors
 
@@ -100,8 +100,8 @@ class TestCollect:
     def test_removes_what_a_killed_process_left(self, unused: Xorb, settings: Settings) -> None:
         left = Path(settings.TEMP_ROOT) / "xet-left"
         left.write_bytes(b"half a xorb")
-        assert jobs.collect(now=timezone.now())["unfinished"] == 0
-        assert jobs.collect(now=timezone.now() + timedelta(days=2))["unfinished"] == 1
+        assert jobs.collect(now=file_moment())["unfinished"] == 0
+        assert jobs.collect(now=file_moment() + timedelta(days=2))["unfinished"] == 1
         assert not left.exists()
 
 

@@ -11,6 +11,7 @@ import pytest
 from bazaar_client import cli, verbs
 from bazaar_client.market import pause_seconds
 from bazaar_client.shown import Column, Out, number, output, plain
+from tests.clock import moment
 
 
 class Answers:
@@ -67,7 +68,7 @@ class TestPauses:
 
 class TestTimes:
     def test_are_written_as_people_do(self) -> None:
-        full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        full = moment().replace(minute=0, second=0, microsecond=0)
         assert cli.hour("+6h") - full in {timedelta(hours=6), timedelta(hours=7)}
         assert cli.hour("+2d") - full in {timedelta(days=2), timedelta(days=2, hours=1)}
         assert (cli.hour("tomorrow 09:00").hour, cli.hour("today").hour) == (9, 0)

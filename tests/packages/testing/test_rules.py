@@ -66,7 +66,9 @@ class TestBook:
         book = Book()
         book.add(Rule(status=500))
         lost = book.add(Rule(task="hub.search.*", lost=True, times=1))
-        assert book.meet("GET", "/hub.search.a", "", {})[1].status == 500
+        met_rule = book.meet("GET", "/hub.search.a", "", {})[1]
+        assert met_rule is not None
+        assert met_rule.status == 500
         met = [book.meet_task(name) for name in ("hub.lfs.a", "hub.search.a", "hub.search.a")]
         assert met == [None, lost, None]
 

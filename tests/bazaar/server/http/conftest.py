@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -19,14 +18,6 @@ from bazaar.server.http.server import Server
 PATIENCE_SECONDS = 60.0
 Start = Callable[..., Any]
 View = Callable[[dict[str, Any], Start], Iterable[bytes]]
-
-
-def until(is_so: Callable[[], object]) -> None:
-    """Wait for what the server does by itself."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def answer(start: Start, body: bytes, status: str = "200 OK") -> list[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +12,7 @@ from bazaar.server.http import sender
 from bazaar.server.http.limits import Pace, Progress
 from bazaar.server.http.pool import Pool
 from tests.bazaar.server.http.conftest import Client, Running, Start, answer, file_view, until
+from tests.waiting import pause
 
 MIB = 1 << 20
 SHORT = 0.3
@@ -50,7 +50,7 @@ class TestHeads:
         server = serve(head_seconds=SHORT, idle_seconds=60.0)
         with server.client() as client:
             assert client.send(GET).reply().status == 200
-            time.sleep(SHORT + 1.5)  # a sweep of the server later
+            pause(SHORT + 1.5)  # a sweep of the server later
             assert client.send(GET).reply().status == 200
 
     def test_do_not_come_for_ever_on_a_connection_that_was_used(self, serve: Callable[..., Running]) -> None:

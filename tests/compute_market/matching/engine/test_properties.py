@@ -178,7 +178,7 @@ def assert_one_node_and_in_time(log: list[c.Command], events: list[e.Event]) -> 
     for event in events:
         if isinstance(event, e.Trade):
             nodes[event.buy].add(event.node)
-            clock = log[event.sequence - 1].clock
+            clock = getattr(log[event.sequence - 1], "clock", 0)
             assert all(news[n].expires == 0 or news[n].expires > clock for n in (event.buy, event.sell))
     assert all(len(used) == 1 or not news[order].one_node for order, used in nodes.items())
 

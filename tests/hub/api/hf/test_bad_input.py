@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from hub.accounts import services as accounts
 from hub.accounts.models import Role, User
@@ -18,9 +17,10 @@ from hub.accounts.principals import Principal
 from hub.repos.models import Repository
 from hub.repos.services import disable_repository
 from hub.revisions import selectors
+from tests.clock import moment
 from tests.factories import hub as make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ class TestTokens:
             actor=Principal(user=alice),
             name="old",
             scopes=["read"],
-            expires_at=timezone.now() - timedelta(seconds=1),
+            expires_at=moment() - timedelta(seconds=1),
         )
         for secret in (expired, "hf_never"):
             for path in (

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from hub.accounts.models import Role
 from hub.community import jobs
 from hub.community.models import DiscussionEvent
 from hub.community.services import discussions as threads
 from hub.repos import services as repos
+from tests.clock import moment
 from tests.factories import hub as make
 from tests.factories.hub import NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
 API = "/api/hub/v1"
 
 
@@ -69,7 +69,7 @@ class TestRepositories:
     def test_come_back_under_another_name(self) -> None:
         ada = make.actor("ada")
         repository = make.repository(ada, "thing")
-        repos.delete_repository(actor=ada, repository=repository, now=timezone.now())
+        repos.delete_repository(actor=ada, repository=repository, now=moment())
         make.repository(ada, "thing")
         row = as_("ada").get(f"{API}/repositories/deleted").json()[0]
         assert row["repo_id"] == "ada/thing"

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 from pytest_django import Settings
 
 from foundation.errors import Unauthenticated
@@ -17,8 +16,12 @@ from hub.repos.models import Repository
 from hub.xet import tokens
 from hub.xet.codec import hashes, shards
 from hub.xet.models import Xorb
+from tests.clock import moment
 from tests.factories import hub
 from tests.hub.xet import uploads, vectors
+
+pytestmark = pytest.mark.usefixtures("fixed_time")
+
 
 HELLO = uploads.of(vectors.HELLO.content)
 BIG = uploads.of(vectors.RANDOM_4M.content)
@@ -31,12 +34,12 @@ def bearer(token: tokens.IssuedToken) -> dict[str, str]:
 
 
 def reading(actor: Principal, repository: Repository) -> dict[str, str]:
-    return bearer(tokens.issue_read_token(actor=actor, repository=repository, now=timezone.now()))
+    return bearer(tokens.issue_read_token(actor=actor, repository=repository, now=moment()))
 
 
 def writing(actor: Principal, repository: Repository) -> dict[str, str]:
     return bearer(
-        tokens.issue_write_token(actor=actor, repository=repository, is_proposal=False, now=timezone.now())
+        tokens.issue_write_token(actor=actor, repository=repository, is_proposal=False, now=moment())
     )
 
 
@@ -288,7 +291,7 @@ class TestTokens:
         method: str,
         url: str,
     ) -> None:
-        past = timezone.now() - timedelta(hours=2)
+        past = moment() - timedelta(hours=2)
         expired = tokens.issue_write_token(actor=alice, repository=model, is_proposal=False, now=past)
         text = write["Authorization"]
         assert alice.user is not None
@@ -313,7 +316,7 @@ class TestTokens:
     ) -> None:
         """Clients renew in time, but give up at the first 401."""
         settings.XET_TOKEN_SECONDS = 60
-        asked = timezone.now() - timedelta(seconds=60 + late_s)
+        asked = moment() - timedelta(seconds=60 + late_s)
         token = tokens.issue_write_token(actor=alice, repository=model, is_proposal=False, now=asked)
         assert post(client, XORB_URL, vectors.HELLO_XORB, bearer(token)).status_code == status
 
@@ -326,7 +329,7 @@ class TestTokens:
     ) -> None:
         Repository.objects.update(is_archived=True)
         assert post(client, XORB_URL, vectors.HELLO_XORB, write).status_code == 403
-        Repository.objects.update(is_archived=False, deleted_at=timezone.now())
+        Repository.objects.update(is_archived=False, deleted_at=moment())
         assert post(client, XORB_URL, vectors.HELLO_XORB, write).status_code == 401
 
     def test_end_with_the_account(self, client: Client, write: dict[str, str], alice: Principal) -> None:
@@ -356,7 +359,7 @@ class TestTokens:
         assert client.get(url, headers=write).status_code == 200
 
     def test_are_given_to_those_who_may(self, alice: Principal, bob: Principal, model: Repository) -> None:
-        now, public = timezone.now(), hub.repository(alice)
+        now, public = moment(), hub.repository(alice)
         with pytest.raises(RepositoryNotFound):
             tokens.issue_read_token(actor=bob, repository=model, now=now)
         with pytest.raises(RepositoryDenied):
@@ -382,7 +385,7 @@ class TestTokenRoutes:
             assert response["X-Xet-Access-Token"] == body["accessToken"]
             assert response["X-Xet-Token-Expiration"] == str(body["exp"])
             assert response["X-Xet-Cas-Url"] == body["casUrl"] == "http://testserver/xet"
-            assert body["exp"] > timezone.now().timestamp() + 900
+            assert body["exp"] > moment().timestamp() + 900
 
     def test_hide_private_repositories(self, client: Client, bob: Principal, model: Repository) -> None:
         assert bob.user is not None
