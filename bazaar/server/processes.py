@@ -113,7 +113,9 @@ def answers_http(host: str, port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status < 500
+        # An answer that is not closed would keep the socket after its connection is closed.
+        with connection.getresponse() as answer:
+            return answer.status < 500
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -121,10 +121,12 @@ class TestFrontServer:
     def test_passes_requests_on_and_keeps_metrics_inside(self, front: str) -> None:
         with urllib.request.urlopen(f"{front}/readyz") as response:
             assert response.status == 200
-        with pytest.raises(urllib.error.HTTPError, match="404"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
             urllib.request.urlopen(f"{front}/metrics")
+        refused.value.close()
 
     def test_leaves_the_address_as_it_came(self, front: str, live_sqlite: LiveBazaar) -> None:
-        with pytest.raises(urllib.error.HTTPError):
+        with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{front}/api/models/nobody/nothing/tree/refs%2Fpr%2F1")
+        refused.value.close()
         assert "/api/models/nobody/nothing/tree/refs%2Fpr%2F1" in live_sqlite.log_path.read_text()

@@ -74,12 +74,12 @@ class _Handler(BaseHTTPRequestHandler):
                 if name.lower() not in HOP_BY_HOP:
                     connection.putheader(name, value)
             connection.endheaders(body or None)
-            answer = connection.getresponse()
-            self.proxy.log.append(
-                Exchange(self.command, self.path, answer.status, len(body), self.headers.get("Range"))
-            )
-            self.pass_head(answer)
-            self.pass_body(answer)
+            with connection.getresponse() as answer:
+                self.proxy.log.append(
+                    Exchange(self.command, self.path, answer.status, len(body), self.headers.get("Range"))
+                )
+                self.pass_head(answer)
+                self.pass_body(answer)
         finally:
             connection.close()
 

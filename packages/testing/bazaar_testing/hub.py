@@ -267,7 +267,9 @@ def _answers(url: str) -> bool:
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
     try:
         connection.request("GET", "/_mock/about")
-        return connection.getresponse().status < 500
+        # An answer that is not closed would keep the socket after its connection is closed.
+        with connection.getresponse() as answer:
+            return answer.status < 500
     except (OSError, http.client.HTTPException):
         return False
     finally:

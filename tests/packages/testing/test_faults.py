@@ -72,7 +72,8 @@ def test_status(model_hub, get, status, path):
     with pytest.raises(urllib.error.HTTPError) as caught:
         get(path)
     assert caught.value.code == status and caught.value.headers["Retry-After"] == "3"
-    assert b"{" in caught.value.read()
+    with caught.value as answer:
+        assert b"{" in answer.read()
 
 
 def test_stale_etag(model_hub, get):
@@ -86,7 +87,8 @@ def test_expired_token(model_hub, get):
     model_hub.faults.add(expired_token=True, route="/api/whoami-v2")
     with pytest.raises(urllib.error.HTTPError) as caught:
         get("/api/whoami-v2", headers={"Authorization": f"Bearer {model_hub.token}"})
-    assert caught.value.code == 401
+    with caught.value as answer:
+        assert answer.code == 401
 
 
 def test_upload_is_cut(model_hub, get):
@@ -96,8 +98,9 @@ def test_upload_is_cut(model_hub, get):
     headers = {"Authorization": f"Bearer {model_hub.token}", "Content-Type": "application/x-ndjson"}
     with pytest.raises((OSError, http.client.HTTPException)):
         get("/api/models/acme/tiny/commit/main", data=body, headers=headers)
-    with pytest.raises(urllib.error.HTTPError):
+    with pytest.raises(urllib.error.HTTPError) as caught:
         get("/acme/tiny/resolve/main/b")
+    caught.value.close()
     get("/api/models/acme/tiny/commit/main", data=body, headers=headers)
     assert get("/acme/tiny/resolve/main/b")[0] == b"b"
 
@@ -115,8 +118,9 @@ def test_narrowed(model_hub, get):
     model_hub.add_model("acme/other", files={"a.dat": b"o"})
     fault = model_hub.faults.add(repository="acme/other", method="GET", status=500)
     assert get()[0] == DATA
-    with pytest.raises(urllib.error.HTTPError):
+    with pytest.raises(urllib.error.HTTPError) as caught:
         get("/acme/other/resolve/main/a.dat")
+    caught.value.close()
     assert fault.hits == 1
     fault.remove()
     assert get("/acme/other/resolve/main/a.dat")[0] == b"o"
