@@ -24,7 +24,8 @@ def moment() -> datetime:
 
 def file_moment() -> datetime:
     """The moment that files are dated by, also where the clocks of this process were moved."""
-    return datetime.fromtimestamp(time_machine.escape_hatch.time.time(), UTC)
+    hatch = time_machine.escape_hatch
+    return hatch.datetime.datetime.now(UTC) if hatch.is_travelling() else moment()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ PAUSE_SECONDS = 0.02
 
 
 def until(
-    look: Callable[[], T],
+    look: Callable[[], T | None],
     *,
     what: Callable[[], object] = lambda: "",
     patience_s: float = PATIENCE_SECONDS,

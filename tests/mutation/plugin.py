@@ -143,8 +143,8 @@ class Runner:
         if child == 0:
             _run_in_fork(tests, patched)
         with suppress(AssertionError):
-            _, status = until(lambda: _ended(child), patience_s=limit_s, pause_s=0.01)
-            return status != 0
+            ended = until(lambda: _ended(child), patience_s=limit_s, pause_s=0.01)
+            return ended[1] != 0
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
         return True

@@ -63,7 +63,9 @@ def rows_of(table: str) -> list[Row]:
         if not text or text.startswith("#"):
             continue
         method, address, group = text.split()
-        pattern, mark, rest = re.match(r"([^?#]*)([?#]?)(.*)", address).groups()
+        parts = re.match(r"([^?#]*)([?#]?)(.*)", address)
+        assert parts is not None
+        pattern, mark, rest = parts.groups()
         found.append(Row(method, pattern, mark + rest, group))
     return found
 

@@ -65,7 +65,7 @@ class TestForms:
 
         def receive(self: uploads.BoundedUpload, raw_data: bytes, start: int) -> bytes:
             nonlocal taken
-            found = whole(self, raw_data, start)
+            found: bytes = whole(self, raw_data, start)
             taken += len(found)
             return found
 

@@ -121,6 +121,7 @@ class TestGatedAndDisabledContent:
 class TestDuplicating:
     def test_keeps_the_gate(self, client: Client, repository: Repository) -> None:
         mallory = make.actor("mallory")
+        assert mallory.user is not None
         AccessRequest.objects.create(
             repository=repository, user=mallory.user, status=AccessRequest.Status.ACCEPTED, requested_at=NOW
         )

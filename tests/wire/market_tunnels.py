@@ -66,6 +66,7 @@ def state(lease_id: int) -> dict[str, Any]:
 
 def _holder(lease_id: int) -> Principal:
     namespace = Lease.objects.get(pk=lease_id).holder.namespace_id
+    assert namespace is not None
     return Principal(user=User.objects.get(namespace_id=namespace))
 
 

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -61,7 +62,8 @@ class TestPush:
         work.git("push", "-q", "origin", "main")
         found = info(bazaar, repo_id)
         assert found["sha"] == head
-        assert found["cardData"]["license"] == "apache-2.0"
+        card: Any = found["cardData"]
+        assert card["license"] == "apache-2.0"
         assert "language:zh" in found["tags"] or "zh" in found["tags"]  # type: ignore[operator]
         assert {"README.md", "config.json"} <= {
             file["rfilename"]

@@ -132,7 +132,7 @@ class TestReach:
         _, own = buy(capped, product, "by the deployment")
         assert [row["id"] for row in capped("get", "orders").json()["items"]] == [own["id"]]
         [lease] = capped("get", "leases").json()["items"]
-        theirs = Lease.objects.get(order_number=foreign["id"])
+        theirs = Lease.objects.get(order_number=int(str(foreign["id"])))
         assert lease["id"] != theirs.pk
         run = {"command": ["nvidia-smi"]}
         # 409: the lease has not begun; a foreign one is not found.

@@ -145,8 +145,7 @@ class TestAnEngine:
 
 
 def until_over(running: Running) -> Ended:
-    ended: Ended = until(running.poll)
-    return ended
+    return until(running.poll)
 
 
 def output(running: Running) -> str:

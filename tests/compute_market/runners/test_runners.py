@@ -27,8 +27,7 @@ PYTHON = sys.executable
 
 
 def until_over(running: Running) -> Ended:
-    ended: Ended = until(running.poll)
-    return ended
+    return until(running.poll)
 
 
 def output(running: Running) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from hub.community import jobs
@@ -38,9 +40,9 @@ class TestDeletion:
             discuss()
             waiting = list(Delivery.objects.values_list("pk", flat=True))
             outcomes = race(
-                *[lambda one=one: jobs.deliver(delivery_id=one, now=NOW) for one in waiting],
+                *[partial(jobs.deliver, delivery_id=one, now=NOW) for one in waiting],
                 discuss,
-                lambda held=webhook: services.delete_webhook(actor=ada, webhook=held),
+                partial(services.delete_webhook, actor=ada, webhook=webhook),
                 discuss,
             )
             assert kinds(outcomes) == ["Discussion", "Discussion", "NoneType", *["bool"] * len(waiting)]

@@ -25,7 +25,7 @@ from tests.factories import hub as make
 from tests.hub.xet import uploads, vectors
 from tests.servers.s3 import ObjectStore
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
+pytestmark = pytest.mark.django_db
 
 SMALL = b"".join(b"line %d\n" % number for number in range(200))
 LARGE = b"".join(b"weight %d\n" % number for number in range(300))

@@ -22,6 +22,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
+def siblings_of(stored: RepositoryFacts) -> list[tuple[Any, ...]]:
+    assert stored.siblings is not None
+    return [tuple(row) for row in stored.siblings]
+
+
 def alice() -> Principal:
     return make.actor("alice")
 
@@ -125,7 +130,7 @@ class TestAgreement:
                 continue
             oid = commit(alice, repo, *operations.values())
             fresh, stored = read_anew(repo, oid), RepositoryFacts.objects.get(repository=repo)
-            assert [tuple(row) for row in stored.siblings] == fresh.siblings
+            assert siblings_of(stored) == fresh.siblings
             assert (stored.files_total, stored.used_storage_bytes, stored.tags) == (
                 fresh.files_total,
                 fresh.used_storage_bytes,
@@ -136,7 +141,7 @@ class TestAgreement:
         RepositoryFacts.objects.filter(repository=repo).update(commit_sha="0" * 40)
         oid = commit(alice, repo, blob(repo, "a"))
         stored = RepositoryFacts.objects.get(repository=repo)
-        assert [tuple(row) for row in stored.siblings] == read_anew(repo, oid).siblings
+        assert siblings_of(stored) == read_anew(repo, oid).siblings
 
     def test_when_names_are_not_utf_8(self, alice: Principal, repo: Repository) -> None:
         """Such names look alike once decoded, so the whole tree is read."""
@@ -155,5 +160,5 @@ class TestAgreement:
         for number in range(2):
             oid = commit(alice, repo, blob(repo, f"a{number}"))
             stored = RepositoryFacts.objects.get(repository=repo)
-            assert [tuple(row) for row in stored.siblings] == read_anew(repo, oid).siblings
+            assert siblings_of(stored) == read_anew(repo, oid).siblings
             assert stored.files_total == 5 + number

@@ -11,8 +11,8 @@ import pytest
 from bazaar.server.http import sender
 from bazaar.server.http.limits import Pace, Progress
 from bazaar.server.http.pool import Pool
-from tests.bazaar.server.http.conftest import Client, Running, Start, answer, file_view, until
-from tests.waiting import pause
+from tests.bazaar.server.http.conftest import Client, Running, Start, answer, file_view
+from tests.waiting import pause, until
 
 MIB = 1 << 20
 SHORT = 0.3

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from foundation.taken_connections import TakenConnection, offered
-from tests.bazaar.server.http.conftest import Running, Start, until
+from tests.bazaar.server.http.conftest import Running, Start
+from tests.waiting import until
 
 
 def take_connection(environ: dict[str, Any]) -> TakenConnection:

@@ -32,6 +32,11 @@ PLURALS = ("models", "datasets", "spaces", "codes", "mcps", "skills")
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 
+def holder_of(lease: Lease) -> User:
+    assert lease.holder.namespace is not None
+    return User.objects.get(namespace=lease.holder.namespace)
+
+
 @pytest.fixture
 def headers() -> Mapping[str, str]:
     return make.bearer(make.user("alice"))
@@ -174,7 +179,7 @@ class TestLargeFolder:
             upload = answer["objects"][0]["actions"]["upload"]
             assert set(upload["header"]) == {"chunk_size", "1"}
             [found] = parse_qs(urlsplit(upload["header"]["1"]).query)["uploadId"]
-            return found
+            return str(found)
 
         first = upload_id("")
         assert upload_id(f"?upload_id={first}", upload_id=first) == first
@@ -245,7 +250,7 @@ class TestInstances:
     def test_lists_what_leases_serve_and_what_they_tune(
         self, client: Client, lease: Lease, door: Door
     ) -> None:
-        headers = make.bearer(lease.holder.namespace.user, "write", "trade")
+        headers = make.bearer(holder_of(lease), "write", "trade")
         self.run(lease, "vllm", "serve", "alice/new")
         expected = {"deploy_id": lease.pk, "model_id": "alice/new", "status": "Running"}
         answer = client.get("/api/v1/user/alice/run/model", {"per": "5"}, headers=headers).json()
@@ -259,7 +264,7 @@ class TestInstances:
 
     def test_are_stopped_and_started(self, client: Client, lease: Lease, door: Door) -> None:
         door.create()
-        headers = make.bearer(lease.holder.namespace.user, "write", "trade")
+        headers = make.bearer(holder_of(lease), "write", "trade")
         self.run(lease, "server", MODEL_ID="alice/new")
         address = f"/api/v1/models/alice/new/run/{lease.pk}"
         assert client.get(address, headers=headers).json()["data"]["deploy_id"] == lease.pk
@@ -287,7 +292,7 @@ class TestInstances:
         door.create()
         door.create(name="other")
         self.run(lease, "server", "--model", "alice/new")
-        mine = make.bearer(lease.holder.namespace.user, "write", "trade")
+        mine = make.bearer(holder_of(lease), "write", "trade")
         theirs = make.bearer(make.user(), "write", "trade")
         for address, headers in (
             (f"/api/v1/models/alice/other/run/{lease.pk}", mine),
