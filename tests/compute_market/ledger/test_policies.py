@@ -29,6 +29,7 @@ def fine_grained(user: User, *scopes: str, grants: Iterable[Namespace] = ()) -> 
 class TestRequireOperator:
     def test_passes_staff_by_session_or_whole_token_and_the_command_line(self) -> None:
         staff = operator()
+        assert staff.user is not None
         token = AccessToken.objects.create(user=staff.user, name="t", digest="a", hint="t", scopes=["trade"])
         for actor in (staff, SYSTEM, Principal(user=staff.user, token=token)):
             policies.require_operator(actor)
@@ -118,6 +119,7 @@ class TestSpending:
     def test_is_not_had_by_a_grant_of_a_repository(self) -> None:
         user = make.user()
         actor = fine_grained(user, "trade")
+        assert actor.token is not None
         TokenGrant.objects.create(
             token=actor.token, namespace=user.namespace, repository=make.repository(user), can_write=True
         )
