@@ -41,7 +41,8 @@ class ReservationRow:
         return tuple(each.name for each in fields(cls) if each.default is MISSING)
 
 
-class Movement(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Movement:
     """Money that moves in this commit, drawn from a reservation if there is one (its row may be new yet)."""
 
     debit_id: int
@@ -51,16 +52,14 @@ class Movement(NamedTuple):
     cause: str
     reservation: Reservation | ReservationRow | None = None
 
+    @property
+    def reservation_id(self) -> int | None:
+        """The reservation's key, which it has when the movement is written."""
+        return None if self.reservation is None else self.reservation.pk
 
-class TransferRow(NamedTuple):
-    """The columns of a transfer that are not the same for all of a commit."""
 
-    debit_id: int
-    credit_id: int
-    amount_micros: int
-    kind: str
-    cause: str
-    reservation_id: int | None
+MOVED = ("debit_id", "credit_id", "amount_micros", "kind", "cause", "reservation_id")
+"""The columns of a movement's row that are not the same for all of a commit."""
 
 
 class AccountDelta(NamedTuple):
@@ -214,18 +213,7 @@ class Journal:
         ]
 
     def _send_movements(self) -> None:
-        rows = [
-            TransferRow(
-                debit_id=move.debit_id,
-                credit_id=move.credit_id,
-                amount_micros=move.amount_micros,
-                kind=move.kind,
-                cause=move.cause,
-                reservation_id=move.reservation.pk if move.reservation else None,
-            )
-            for move in self._movements
-        ]
-        bulk_sql.add_rows(Transfer, rows, same={"at": self.now})
+        bulk_sql.add_objects(Transfer, MOVED, self._movements, same={"at": self.now})
         deltas = [
             AccountDelta(account.pk, account.balance_micros - balance, account.held_micros - held)
             for account in self.changed_accounts()

@@ -45,7 +45,7 @@ def topic_of(product_id: int) -> str:
 
 def payload_of(news: News) -> dict[str, Any]:
     """The JSON value that the outbox keeps."""
-    return news._asdict()
+    return {"trades": list(map(tuple, news.trades)), "levels": list(map(tuple, news.levels))}
 
 
 def read(payload: dict[str, Any]) -> News:

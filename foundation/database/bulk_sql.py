@@ -12,7 +12,7 @@ models and fields; whatever comes from outside is a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -76,7 +76,7 @@ def insert_objects(model: type[models.Model], objects: Sequence[models.Model]) -
     if not objects:
         return
     names = _columns_without_pk(model)
-    pks = _insert(model, names, list(map(attrgetter(*names), objects)))
+    pks = _insert(model, names, list(map(_values(names), objects)))
     for each, pk in zip(objects, pks, strict=True):
         each.pk = pk
         each._state.adding = False  # noqa: SLF001 - what save() would note
@@ -97,6 +97,20 @@ def add_rows(
         connection.vendor, model, _names(rows), tuple(same), tuple(once), is_answered=False
     )
     return _send(statement, rows, same)
+
+
+def add_objects(
+    model: type[models.Model],
+    names: Sequence[str],
+    objects: Collection[Any],
+    *,
+    same: Mapping[str, Any] = EMPTY,
+) -> WriteResult:
+    """Insert rows made of the named columns of objects, which have them as attributes. Gives no keys."""
+    if not objects:
+        return WriteResult()
+    statement = _insertion(connection.vendor, model, tuple(names), tuple(same), (), is_answered=False)
+    return _send(statement, list(map(_values(names), objects)), same)
 
 
 def update_rows(
@@ -133,7 +147,7 @@ def update_objects(
     if not objects:
         return WriteResult()
     statement = _change(connection.vendor, model, tuple(names), tuple(same), add=False, where=where)
-    return _send(statement, list(map(attrgetter("pk", *names), objects)), same)
+    return _send(statement, list(map(_values(("pk", *names)), objects)), same)
 
 
 def delete_rows(model: type[models.Model], keys: Sequence[NamedTuple]) -> WriteResult:
@@ -145,6 +159,13 @@ def columns_sql(model: type[models.Model], names: Sequence[str]) -> str:
     """The columns of these fields, to select them by name; `pk` is the primary key."""
     fields = (_pk(model) if name == "pk" else _field(model, name) for name in names)
     return ", ".join(_column(field) for field in fields)
+
+
+def _values(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What takes the values of these attributes from an object."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda each: tuple(getattr(each, name) for name in names)
 
 
 def _names(rows: Sequence[NamedTuple]) -> tuple[str, ...]:

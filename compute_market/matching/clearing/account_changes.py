@@ -12,6 +12,8 @@ from compute_market.matching.clearing.order_states import OrderState
 from compute_market.matching.clearing.rows import TradeRow
 from compute_market.matching.engine.commands import Side
 
+BUY, SELL = Side.BUY.value, Side.SELL.value
+
 
 class OrderChange(NamedTuple):
     """An order as it stands after a batch; quantities in GPU-minutes."""
@@ -64,19 +66,24 @@ def order_change(order: OrderState) -> OrderChange:
     )
 
 
-def fill_change(trade_id: int, trade: TradeRow, side: Side) -> FillChange:
-    """A trade as its buyer or its seller sees it."""
-    is_buy = side == Side.BUY
-    return FillChange(
+def fill_changes(trade_id: int, trade: TradeRow) -> tuple[FillChange, FillChange]:
+    """A trade as its buyer sees it, and as its seller does."""
+    start, end = quantities.to_minutes(trade.start), quantities.to_minutes(trade.end)
+    buyer_takes = trade.taker_side == BUY
+    bought = FillChange(
         trade=trade_id,
-        order=trade.buy_id if is_buy else trade.sell_id,
+        order=trade.buy_id,
         product=trade.product_id,
-        side=side.value,
-        is_taker=trade.taker_side == side,
+        side=BUY,
+        is_taker=buyer_takes,
         price_micros_per_gpu_hour=trade.price_micros_per_gpu_hour,
         gpus=trade.gpus,
-        start=quantities.to_minutes(trade.start),
-        end=quantities.to_minutes(trade.end),
+        start=start,
+        end=end,
         notional_micros=trade.notional_micros,
-        fee_micros=trade.buy_fee_micros if is_buy else trade.sell_fee_micros,
+        fee_micros=trade.buy_fee_micros,
     )
+    sold = bought._replace(
+        order=trade.sell_id, side=SELL, is_taker=not buyer_takes, fee_micros=trade.sell_fee_micros
+    )
+    return bought, sold

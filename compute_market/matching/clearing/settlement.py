@@ -17,7 +17,7 @@ from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Transfer
 from compute_market.matching import holds, news, quantities
 from compute_market.matching.clearing import depth, order_states
-from compute_market.matching.clearing.account_changes import fill_change, order_change
+from compute_market.matching.clearing.account_changes import fill_changes, order_change
 from compute_market.matching.clearing.order_states import OrderState
 from compute_market.matching.clearing.rows import OutboxRow, OutcomeRow, TradeRow
 from compute_market.matching.clearing.shard_engines import ShardEngine
@@ -29,7 +29,7 @@ from foundation.database import bulk_sql
 
 State = Order.State
 ESCROW, FEE = Transfer.Kind.ESCROW.value, Transfer.Kind.FEE.value
-BUY, SELL = c.Side.BUY, c.Side.SELL
+BUY = c.Side.BUY.value
 
 Levels = list[tuple[depth.LevelKey, depth.Level]]
 
@@ -148,8 +148,9 @@ class Settlement:
         for order in self.orders.values():
             add(order.account_id, account_events.ORDERS, order_change(order))
         for pk, trade in zip(self._trade_pks, self.trades, strict=True):
-            add(trade.buyer_id, account_events.FILLS, fill_change(pk, trade, BUY))
-            add(trade.seller_id, account_events.FILLS, fill_change(pk, trade, SELL))
+            bought, sold = fill_changes(pk, trade)
+            add(trade.buyer_id, account_events.FILLS, bought)
+            add(trade.seller_id, account_events.FILLS, sold)
         self.changes.add_balances(accounts)
 
     def _finished_or_sold(self) -> set[str]:

@@ -120,7 +120,13 @@ class TestObjects:
         changed = Account.objects.filter(pk__in=[account.pk for account in found])
         assert set(changed.values_list("balance_micros", "held_micros")) == {(7, 0)}
 
+    def test_of_any_kind_are_inserted_by_the_names_of_their_columns(self, shard: int) -> None:
+        rows = [NewsRow(topic, [1], NOON) for topic in TOPICS]
+        bulk_sql.add_objects(Outbox, ("at", "topic", "payload"), rows, same={"shard": shard, "sequence": 1})
+        assert set(Outbox.objects.values_list("topic", "at")) == {(topic, NOON) for topic in TOPICS}
+
     def test_are_nothing_to_write_if_there_are_none(self) -> None:
+        assert bulk_sql.add_objects(Outbox, ("topic", "payload"), []).count() == 0
         bulk_sql.insert_objects(Account, [])
         assert bulk_sql.update_objects(Account, ("balance_micros",), []).count() == 0
 
