@@ -128,13 +128,18 @@ class TestHowTo:
         assert named_paths(text) == {"hub/none.py", "pyproject.toml"}
         assert not exists("hub/none.py")
 
-    def test_order_field_page_names_each_file_of_the_example(self) -> None:
-        """`self_trade` is the example: a file that has it is on the page."""
+    @pytest.mark.parametrize("field", ["client_note", "self_trade"])
+    def test_order_field_page_names_each_file_of_its_examples(self, field: str) -> None:
         page = (ROOT / "docs/how-to/add-an-order-field.md").read_text()
         having = [
             str(path.relative_to(ROOT))
             for path in (ROOT / "compute_market").rglob("*.py")
-            if "migrations" not in path.parts and "self_trade" in path.read_text()
+            if "migrations" not in path.parts and field in path.read_text()
         ]
-        assert len(having) > 5
+        assert len(having) > 3
         assert sorted(name for name in having if name not in page) == []
+
+    def test_a_field_that_the_book_does_not_know_touches_seven_files(self) -> None:
+        """`client_note` is one: no other file of the product, or page of its documentation, has its name."""
+        paths = [*(ROOT / "compute_market").rglob("*.py"), *(ROOT / "docs").glob("*.md")]
+        assert len([path for path in paths if "client_note" in path.read_text()]) <= 7
