@@ -118,7 +118,10 @@ _buffer = Buffer()
 
 
 def add(*, repository_id: int, requester: str, now: datetime) -> None:
-    """Count one request in this process's buffer."""
+    """Count one request for content. One requester counts as one download of a repository an hour.
+
+    Content is served whether or not Redis is there; what is served while it is away is counted later.
+    """
     _buffer.add(repository_id=repository_id, requester=requester, now=now)
 
 

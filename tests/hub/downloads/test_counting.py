@@ -17,7 +17,7 @@ from pytest_django import Settings
 from bazaar.server import processes
 from bazaar.server import redis as redis_server
 from foundation import redis_connection
-from hub.downloads import buffer, counters, jobs, selectors, services
+from hub.downloads import buffer, counters, jobs, selectors
 from hub.downloads.models import DailyDownloads
 from hub.repos.models import Repository
 from tests.hub.search.catalogue import NOW, add
@@ -65,7 +65,7 @@ def _empty(settings: Settings, request: pytest.FixtureRequest) -> None:
 
 def fetch(repository: Repository, requester: str = "u1", now: datetime = NOW, times: int = 1) -> None:
     for _ in range(times):
-        services.record(repository_id=repository.pk, requester=requester, now=now)
+        buffer.add(repository_id=repository.pk, requester=requester, now=now)
     buffer.send()
 
 
@@ -106,27 +106,27 @@ class TestRecord:
     def test_waits_while_redis_is_away(self, own_redis: OwnRedis) -> None:
         one = add("a/one")
         own_redis.stop()
-        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        buffer.add(repository_id=one.pk, requester="u1", now=NOW)
         with pytest.raises(redis.ConnectionError):
             buffer.send()
         own_redis.start()
-        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        buffer.add(repository_id=one.pk, requester="u1", now=NOW)
         jobs.flush(now=NOW)
         assert totals(one) == (1, 1)
         assert DailyDownloads.objects.get(repository=one).requests == 2
 
     def test_is_told_by_a_process_that_ends_if_redis_is_there(self, own_redis: OwnRedis) -> None:
         one = add("a/one")
-        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        buffer.add(repository_id=one.pk, requester="u1", now=NOW)
         buffer.send_last()
         assert redis_connection.connection().exists(redis_connection.key("downloads", "pending"))
         own_redis.stop()
-        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        buffer.add(repository_id=one.pk, requester="u1", now=NOW)
         buffer.send_last()
 
     def test_reaches_redis_without_being_asked(self) -> None:
         one = add("a/one")
-        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        buffer.add(repository_id=one.pk, requester="u1", now=NOW)
         pending = redis_connection.key("downloads", "pending")
         until(lambda: redis_connection.connection().exists(pending))
 
@@ -134,7 +134,7 @@ class TestRecord:
         monkeypatch.setattr(buffer, "FETCHES_AT_ONCE", 7)
         one = add("a/one")
         for number in range(40):
-            services.record(repository_id=one.pk, requester=f"u{number}", now=NOW)
+            buffer.add(repository_id=one.pk, requester=f"u{number}", now=NOW)
         jobs.flush(now=NOW)
         assert totals(one) == (40, 40)
 
@@ -167,7 +167,7 @@ class TestRecord:
 
     def test_leaves_a_forked_process_nothing_of_its_parent(self) -> None:
         one = add("a/one")
-        services.record(repository_id=one.pk, requester="u1", now=NOW)
+        buffer.add(repository_id=one.pk, requester="u1", now=NOW)
         with warnings.catch_warnings():
             # Newer Pythons warn of what the web processes do, too: fork beside a thread.
             warnings.simplefilter("ignore", DeprecationWarning)
