@@ -28,10 +28,15 @@ GIT_MODULES = {
 SPEAKS_GIT = {"hub/api/git/smart.py": {"hub.gitstore.serving"}}
 
 
+def is_manager(node: ast.Attribute) -> bool:
+    """`Model.objects` and the like; a value may have a field `objects`, as bodies of LFS have."""
+    return node.attr in MANAGERS and last_name(node.value)[:1].isupper()
+
+
 def taken_directly(tree: ast.Module) -> Iterator[str]:
     """`line: name` of what a module takes from models, cursors and repositories."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in MANAGERS | HANDLES:
+        if isinstance(node, ast.Attribute) and (node.attr in HANDLES or is_manager(node)):
             yield f"{node.lineno}: .{node.attr}"
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.lineno}: {name.name}" for name in node.names if name.name in HANDLES)
@@ -74,10 +79,14 @@ class TestDoors:
             "from hub.gitstore import GitRepository, Entry",
             "from foundation.database.cursors import prepared_cursor",
             "found.raw('SELECT 1')",
+            "models.Repository.objects",
         ],
     )
     def test_are_seen_when_they_do(self, text: str) -> None:
         assert len(list(taken_directly(ast.parse(text)))) == 1
+
+    def test_may_read_a_field_of_that_name(self) -> None:
+        assert list(taken_directly(ast.parse("body_of(request, bodies.Batch).objects; batch.objects"))) == []
 
     def test_are_seen_when_they_run_git(self) -> None:
         text = "from hub.gitstore import Entry, serving\nfrom hub.gitstore.writing import write"
