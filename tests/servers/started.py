@@ -49,8 +49,8 @@ class StartedServer:
         with self._changed:
             self._changed.notify_all()
 
-    def until(self, pattern: str) -> re.Match[str]:
-        """The first line that matches, once it is printed."""
+    def until(self, pattern: str, *, patience: float = PATIENCE_SECONDS) -> re.Match[str]:
+        """The first line that matches, once it is printed. AssertionError after `patience` seconds."""
         found: re.Match[str] | None = None
 
         def looked() -> bool:
@@ -59,7 +59,7 @@ class StartedServer:
             return found is not None or not self._reader.is_alive()
 
         with self._changed:
-            self._changed.wait_for(looked, PATIENCE_SECONDS)
+            self._changed.wait_for(looked, patience)
         assert found is not None, f"no {pattern!r} in:\n" + "\n".join(self.lines)
         return found
 

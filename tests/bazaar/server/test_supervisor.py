@@ -92,6 +92,8 @@ class TestScript:
         self, serve: Callable[..., StartedServer]
     ) -> None:
         server = serve(program=(str(ROOT / "script" / "server"),))
+        # Where .venv is missing, pip makes it first.
+        server.until("Model Bazaar is at", patience=500)
         assert alive(server.url)
         (worker,) = server.children("celery")
         assert str(ROOT / ".venv") in " ".join(worker.cmdline())
