@@ -14,7 +14,8 @@ from compute_market.api.answers import leases as answers
 from compute_market.api.answers.market_data import SupplierAnswer
 from compute_market.api.answers.orders import DecidedOrder
 from compute_market.api.base import MarketView, Moment, StrictInteger
-from compute_market.api.orders import ClientOrderId, outcome, patience
+from compute_market.api.order_requests import ClientOrderId
+from compute_market.api.orders import outcome, patience
 from compute_market.leases import cancellation, selectors, services, serving
 from compute_market.leases.states import State
 from compute_market.ledger import policies
