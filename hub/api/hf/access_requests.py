@@ -12,9 +12,11 @@ from foundation.errors import Invalid
 from foundation.hex_digits import ROW_ID, row_id
 from foundation.whole_numbers import INT64_MAX
 from hub.accounts import selectors as accounts
+from hub.api.hf import bodies
 from hub.api.hf.http import actor, page_url, repository, route
 from hub.api.hf.paging import newest_first
-from hub.api.json import MalformedBody, json_body, json_response, text_of, timestamp
+from hub.api.json import MalformedBody, json_body, json_response, timestamp
+from hub.api.structs import body_of
 from hub.repos import gating
 from hub.repos import selectors as repos
 from hub.repos.errors import NotGated
@@ -59,14 +61,14 @@ def index(request: HttpRequest, kind: str, repo_id: str, status: str) -> HttpRes
 
 def handle(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    body = json_body(request)
+    body = body_of(request, bodies.AccessDecision)
     handled = gating.handle_access_request(
         actor=actor(request),
         repository=found,
-        user=accounts.get_user(text_of(body, "user")) if body.get("user") else None,
-        request_id=None if body.get("user") else _number(text_of(body, "requestId")),
-        status=text_of(body, "status"),
-        reason=text_of(body, "rejectionReason") if body.get("rejectionReason") else "",
+        user=accounts.get_user(body.user) if body.user else None,
+        request_id=None if body.user else _number(body.request_id or ""),
+        status=body.status,
+        reason=body.reason or "",
         now=timezone.now(),
     )
     return json_response({"success": True, "status": handled.status})
@@ -81,7 +83,7 @@ def _number(request_id: str) -> int:
 
 def grant(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    user = accounts.get_user(text_of(json_body(request), "user"))
+    user = accounts.get_user(body_of(request, bodies.AccessGrant).user)
     granted = gating.grant_access(actor=actor(request), repository=found, user=user, now=timezone.now())
     return json_response(_row(granted))
 

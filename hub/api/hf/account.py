@@ -7,14 +7,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from foundation import bodies
+from foundation.bodies import READER_BYTES_MAX, allow
 from hub import converters  # noqa: F401 - registers the converters
 from hub.accounts import policies as accounts_policies
 from hub.accounts import selectors as accounts
 from hub.accounts.models import AccessToken, User
 from hub.accounts.principals import Principal
+from hub.api.hf import bodies
 from hub.api.hf.http import actor, endpoint, repository, route
-from hub.api.json import json_body, json_response, text_of, timestamp
+from hub.api.json import json_response, timestamp
+from hub.api.structs import body_of
 from hub.repos import policies
 from hub.revisions.facts import card
 
@@ -91,9 +93,9 @@ def auth_check(request: HttpRequest, kind: str, repo_id: str, *, write: bool = F
 def validate_yaml(request: HttpRequest) -> HttpResponse:
     """Always a JSON object with `errors` and `warnings`: the client parses it before the status."""
     # Clients check a card before they sign in.
-    bodies.allow(request, bodies.READER_BYTES_MAX)
-    body = json_body(request, limit=5 * 1024 * 1024)
-    errors, warnings = card.validate_card(text_of(body, "content", ""), text_of(body, "repoType", "model"))
+    allow(request, READER_BYTES_MAX)
+    body = body_of(request, bodies.Card, limit=5 * 1024 * 1024)
+    errors, warnings = card.validate_card(body.content, body.repo_type)
     return json_response(
         {
             "errors": [{"message": message} for message in errors],

@@ -12,10 +12,12 @@ from django.utils import timezone
 from foundation.errors import Invalid, Unsupported
 from foundation.hex_digits import row_id
 from foundation.paging import Size
+from hub.api.hf import bodies
 from hub.api.hf.account import avatar_url
 from hub.api.hf.http import actor, endpoint, repeated, route, with_next
 from hub.api.hf.paging import slice_of
-from hub.api.json import MalformedBody, flag_of, json_body, json_response, text_of, timestamp
+from hub.api.json import json_response, timestamp
+from hub.api.structs import body_of
 from hub.community.errors import CollectionExists
 from hub.community.models import Collection, CollectionItem, ItemType
 from hub.community.selectors import collections as selectors
@@ -127,12 +129,12 @@ def _wanted(text: str) -> tuple[str, str]:
 
 
 def create(request: HttpRequest) -> HttpResponse:
-    body = json_body(request)
+    body = body_of(request, bodies.NewCollection)
     new = services.NewCollection(
-        namespace=text_of(body, "namespace", actor(request).name),
-        title=text_of(body, "title"),
-        description=_optional(body, "description") or "",
-        is_private=bool(flag_of(body, "private")),
+        namespace=actor(request).name if body.namespace is None else body.namespace,
+        title=body.title,
+        description=body.description or "",
+        is_private=bool(body.private),
     )
     try:
         made = services.create_collection(actor=actor(request), request=new, now=timezone.now())
@@ -148,16 +150,16 @@ def show(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
 
 def change(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
     found = _get(request, owner, slug)
-    body = json_body(request)
+    body = body_of(request, bodies.CollectionChange)
     changed = services.change_collection(
         actor=actor(request),
         collection=found,
         change=services.CollectionChange(
-            title=_optional(body, "title"),
-            description=_optional(body, "description"),
-            is_private=flag_of(body, "private"),
-            theme=_optional(body, "theme"),
-            position=_position(body),
+            title=body.title,
+            description=body.description,
+            is_private=body.private,
+            theme=body.theme,
+            position=body.position,
         ),
         now=timezone.now(),
     )
@@ -171,16 +173,13 @@ def delete(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
 
 def add_item(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
     found = _get(request, owner, slug)
-    body = json_body(request)
-    item = body.get("item")
-    if not isinstance(item, dict):
-        raise MalformedBody(reason="“item” must be an object")
+    body = body_of(request, bodies.NewItem)
     services.add_item(
         actor=actor(request),
         collection=found,
-        type_=text_of(item, "type"),
-        item_id=text_of(item, "id"),
-        note=_optional(body, "note") or "",
+        type_=body.item.type,
+        item_id=body.item.id,
+        note=body.note or "",
         now=timezone.now(),
     )
     return json_response(_whole(request, _get(request, owner, slug)))
@@ -188,13 +187,13 @@ def add_item(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
 
 def change_item(request: HttpRequest, owner: str, slug: str, key: str) -> HttpResponse:
     found = _get(request, owner, slug)
-    body = json_body(request)
+    body = body_of(request, bodies.ItemChange)
     item = services.change_item(
         actor=actor(request),
         collection=found,
         key=key,
-        note=_optional(body, "note"),
-        position=_position(body),
+        note=body.note,
+        position=body.position,
         now=timezone.now(),
     )
     return json_response({"success": True, "data": _items([item])[0]})
@@ -223,19 +222,6 @@ def _set_upvote(request: HttpRequest, found: Collection, *, is_upvoted: bool) ->
 
 def resource_group(_request: HttpRequest, owner: str, slug: str) -> HttpResponse:
     raise Unsupported(feature="Resource groups")
-
-
-def _optional(body: dict[str, Any], name: str) -> str | None:
-    """Raises: MalformedBody."""
-    return None if body.get(name) is None else text_of(body, name)
-
-
-def _position(body: dict[str, Any]) -> int | None:
-    """Raises: MalformedBody."""
-    value = body.get("position")
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise MalformedBody(reason="“position” must be a whole number")
-    return value
 
 
 _one = "api/collections/<name:owner>/<segment:slug>"

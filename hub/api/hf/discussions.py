@@ -14,9 +14,11 @@ from foundation.errors import Invalid
 from foundation.hex_digits import row_id
 from foundation.paging import by_position
 from hub.accounts.models import User
+from hub.api.hf import bodies
 from hub.api.hf.account import avatar_url
 from hub.api.hf.http import actor, boolean, integer, repository, route
-from hub.api.json import flag_of, json_body, json_response, text_of, timestamp
+from hub.api.json import json_response, timestamp
+from hub.api.structs import body_of
 from hub.community import services
 from hub.community.models import Discussion, DiscussionEvent, EventType
 from hub.community.selectors import discussions as selectors
@@ -163,9 +165,9 @@ def _count(request: HttpRequest, found: Repository, status: str) -> int:
 
 def create(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    body = json_body(request)
-    title, text = text_of(body, "title"), text_of(body, "description", "")
-    if flag_of(body, "pullRequest"):
+    body = body_of(request, bodies.NewDiscussion)
+    title, text = body.title, body.description
+    if body.is_pull_request:
         made = services.open_pull_request(
             actor=actor(request), repository=found, title=title, text=text, now=timezone.now()
         )
@@ -212,26 +214,26 @@ def _proposal(request: HttpRequest, found: Discussion, *, with_diff: bool) -> di
 
 def comment(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
-    text = text_of(json_body(request), "comment")
+    text = body_of(request, bodies.Comment).comment
     event = threads.comment(actor=actor(request), discussion=found, text=text, now=timezone.now())
     return json_response({"newMessage": _event(request, event)})
 
 
 def rename(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
-    title = text_of(json_body(request), "title")
+    title = body_of(request, bodies.Title).title
     event = threads.rename(actor=actor(request), discussion=found, title=title, now=timezone.now())
     return json_response({"newTitle": _event(request, event)})
 
 
 def change_status(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
-    body = json_body(request)
+    body = body_of(request, bodies.Status)
     event = threads.change_status(
         actor=actor(request),
         discussion=found,
-        status=text_of(body, "status"),
-        text=_optional_text(body),
+        status=body.status,
+        text=body.comment or "",
         now=timezone.now(),
     )
     return json_response({"newStatus": _event(request, event)})
@@ -239,18 +241,14 @@ def change_status(request: HttpRequest, kind: str, repo_id: str, number: int) ->
 
 def merge(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
-    text = _optional_text(json_body(request, may_be_null=True))
+    text = body_of(request, bodies.Merge, may_be_null=True).comment or ""
     event = pull_requests.merge(actor=actor(request), pull_request=found, text=text, now=timezone.now())
     return json_response({"newStatus": _event(request, event)})
 
 
-def _optional_text(body: dict[str, Any]) -> str:
-    return text_of(body, "comment") if body.get("comment") is not None else ""
-
-
 def edit_comment(request: HttpRequest, kind: str, repo_id: str, number: int, key: str) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
-    text = text_of(json_body(request), "content")
+    text = body_of(request, bodies.EditedComment).content
     event = threads.edit_comment(
         actor=actor(request), discussion=found, key=key, text=text, now=timezone.now()
     )

@@ -13,17 +13,10 @@ from django.urls import path
 from django.utils import timezone
 
 from hub.accounts.policies import require_signed_in
+from hub.api.hf import answers, bodies
 from hub.api.hf.http import actor, page_url, repository, route
-from hub.api.json import (
-    MalformedBody,
-    flag_of,
-    is_one_of,
-    json_body,
-    json_response,
-    list_of,
-    path_of,
-    text_of,
-)
+from hub.api.json import MalformedBody, is_one_of, json_response
+from hub.api.structs import Loose, answer_with, body_of
 from hub.gitstore.paths import require_path
 from hub.repos import selectors as repos
 from hub.repos import services
@@ -33,34 +26,28 @@ from hub.repos.models import Gating, Kind, Repository
 from hub.revisions.services import duplicate as duplicate_repository
 from hub.revisions.uploads import UploadRule
 
-INITIAL_FILES_MAX = 100
 LICENSE = re.compile(r"[A-Za-z0-9.-]{1,60}")
 
 
-def _kind(body: dict[str, Any]) -> str:
-    kind = body.get("type") or Kind.MODEL
+def _kind(kind: Loose) -> str:
+    kind = kind or Kind.MODEL
     if not is_one_of(kind, Kind.values):
         raise MalformedBody(reason=f"“type” is one of {', '.join(Kind.values)}")
     return str(kind)
 
 
-def _visibility(body: dict[str, Any]) -> str | None:
+def _visibility(body: bodies.NewRepository | bodies.Settings | bodies.Duplicate) -> str | None:
     """`visibility` from newer clients, `private` from older ones, None when neither was sent."""
-    visibility = body.get("visibility")
-    if visibility is None:
-        private = flag_of(body, "private")
-        return None if private is None else ("private" if private else "public")
-    if not is_one_of(visibility, {"public", "private", "protected"}):
+    if body.visibility is None:
+        return None if body.private is None else ("private" if body.private else "public")
+    if not is_one_of(body.visibility, {"public", "private", "protected"}):
         raise MalformedBody(reason="“visibility” is public or private")
-    return "private" if visibility == "protected" else str(visibility)
+    return "private" if body.visibility == "protected" else str(body.visibility)
 
 
-def _repo_id(request: HttpRequest, body: dict[str, Any]) -> str:
-    principal = actor(request)
-    require_signed_in(principal)
-    owner = body.get("organization") or principal.name
-    name = text_of(body, "name")
-    return name if "/" in name else f"{owner}/{name}"
+def _repo_id(request: HttpRequest, body: bodies.NamedRepository) -> str:
+    owner = body.organization or actor(request).name
+    return body.name if "/" in body.name else f"{owner}/{body.name}"
 
 
 def _described(request: HttpRequest, found: Repository) -> dict[str, Any]:
@@ -68,8 +55,9 @@ def _described(request: HttpRequest, found: Repository) -> dict[str, Any]:
 
 
 def create(request: HttpRequest) -> HttpResponse:
-    body = json_body(request)
-    kind, repo_id = _kind(body), _repo_id(request, body)
+    require_signed_in(actor(request))
+    body = body_of(request, bodies.NewRepository)
+    kind, repo_id = _kind(body.type), _repo_id(request, body)
     new = services.NewRepository(
         kind=kind, repo_id=repo_id, visibility=_visibility(body), files=_initial_files(kind, body)
     )
@@ -84,19 +72,16 @@ def create(request: HttpRequest) -> HttpResponse:
     return json_response(_described(request, found))
 
 
-def _initial_files(kind: str, body: dict[str, Any]) -> dict[str, bytes]:
+def _initial_files(kind: str, body: bodies.NewRepository) -> dict[str, bytes]:
     """Path → content of the first commit: a card, and the small files that the JavaScript client brings.
 
     Raises: MalformedBody, InvalidPath.
     """
     files = _card(kind, body)
-    asked = list_of(body, "files", limit=INITIAL_FILES_MAX) if body.get("files") is not None else []
-    for each in asked:
-        if not isinstance(each, dict):
-            raise MalformedBody(reason="“files” holds objects")
-        path = require_path(path_of(each, "path"))
+    for each in body.files or []:
+        path = require_path(each.path)
         try:
-            files[path] = base64.b64decode(text_of(each, "content"), validate=True)
+            files[path] = base64.b64decode(each.content, validate=True)
         except (binascii.Error, ValueError):
             raise MalformedBody(reason="a file's “content” must be base64") from None
     rule = UploadRule(None, None, given=files.get(".gitattributes", initial(kind)))
@@ -108,12 +93,12 @@ def _initial_files(kind: str, body: dict[str, Any]) -> dict[str, bytes]:
     return files
 
 
-def _card(kind: str, body: dict[str, Any]) -> dict[str, bytes]:
+def _card(kind: str, body: bodies.NewRepository) -> dict[str, bytes]:
     """A card with the license that the body names and, for a space, its SDK; nothing without either."""
-    license_id, sdk = body.get("license"), body.get("sdk") if kind == Kind.SPACE else None
+    license_id, sdk = body.license, body.sdk if kind == Kind.SPACE else None
     lines = []
     if isinstance(sdk, str) and sdk.isalnum():
-        title = text_of(body, "name").rpartition("/")[2].replace('"', "")
+        title = body.name.rpartition("/")[2].replace('"', "")
         lines += [f'title: "{title}"', f"sdk: {sdk}"]
     if isinstance(license_id, str) and LICENSE.fullmatch(license_id):
         lines.append(f"license: {license_id}")
@@ -121,10 +106,11 @@ def _card(kind: str, body: dict[str, Any]) -> dict[str, bytes]:
 
 
 def delete(request: HttpRequest) -> HttpResponse:
-    body = json_body(request)
-    found = _named(request, kind=_kind(body), repo_id=_repo_id(request, body))
+    require_signed_in(actor(request))
+    body = body_of(request, bodies.NamedRepository)
+    found = _named(request, kind=_kind(body.type), repo_id=_repo_id(request, body))
     services.delete_repository(actor=actor(request), repository=found, now=timezone.now())
-    return json_response({"success": True})
+    return answer_with(answers.Success(success=True))
 
 
 def _named(request: HttpRequest, *, kind: str, repo_id: str) -> Repository:
@@ -137,22 +123,22 @@ def _named(request: HttpRequest, *, kind: str, repo_id: str) -> Repository:
 
 def move(request: HttpRequest) -> HttpResponse:
     require_signed_in(actor(request))
-    body = json_body(request)
-    found = _named(request, kind=_kind(body), repo_id=text_of(body, "fromRepo"))
-    moved = services.move_repository(actor=actor(request), repository=found, to=text_of(body, "toRepo"))
+    body = body_of(request, bodies.Move)
+    found = _named(request, kind=_kind(body.type), repo_id=body.source)
+    moved = services.move_repository(actor=actor(request), repository=found, to=body.to)
     return json_response(_described(request, moved))
 
 
 def settings(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    body = json_body(request)
-    gated = body.get("gated")
+    body = body_of(request, bodies.Settings)
+    gated = body.gated
     if gated is not None and gated is not False and not is_one_of(gated, {"auto", "manual"}):
         raise MalformedBody(reason="“gated” is auto, manual or false")
     change = services.Settings(
         visibility=_visibility(body),
         gating=None if gated is None else (gated or Gating.OPEN),
-        discussions_disabled=flag_of(body, "discussionsDisabled"),
+        discussions_disabled=body.discussions_disabled,
     )
     changed = services.change_settings(actor=actor(request), repository=found, change=change)
     return json_response(
@@ -168,8 +154,8 @@ def settings(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 def duplicate(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     require_signed_in(actor(request))
     found = repository(request, kind, repo_id)
-    body = json_body(request)
-    to = text_of(body, "repository")
+    body = body_of(request, bodies.Duplicate)
+    to = body.repository
     try:
         copy = duplicate_repository(
             actor=actor(request),

@@ -8,12 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
-from foundation import bodies
+from foundation.bodies import READER_BYTES_MAX, allow
 from foundation.paging import by_position
 from hub.accounts.models import Role
-from hub.api.hf import cursors, render
+from hub.api.hf import answers, bodies, cursors, render
 from hub.api.hf.http import actor, boolean, integer, repeated, repository, route, with_next
-from hub.api.json import MalformedBody, flag_of, json_body, json_response, list_of, text_of
+from hub.api.json import MalformedBody, json_response
+from hub.api.structs import answer_with, body_of, text_or
 from hub.gitstore import EntryNotFound
 from hub.lfs import services as lfs
 from hub.repos import policies
@@ -22,7 +23,6 @@ from hub.revisions.locations import RevisionPath, locate
 
 TREE_PAGE = 1000
 TREE_PAGE_EXPANDED = 100
-PATHS_MAX = 1000
 COMMITS_PAGE = 50
 LFS_PAGE = 1000
 
@@ -54,15 +54,15 @@ def tree(request: HttpRequest, kind: str, repo_id: str, where: RevisionPath) -> 
 def paths_info(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     commit = selectors.resolve(found, revision)
-    bodies.allow(request, bodies.READER_BYTES_MAX)
+    allow(request, READER_BYTES_MAX)
     if (request.content_type or "").startswith("application/json"):
-        body = json_body(request)
-        paths, expand = list_of(body, "paths", limit=PATHS_MAX), bool(flag_of(body, "expand"))
+        body = body_of(request, bodies.Paths)
+        paths, expand = body.paths, bool(body.expand)
     else:
         paths = request.POST.getlist("paths") or request.POST.getlist("paths[]")
         expand = request.POST.get("expand", "").lower() == "true"
-    if len(paths) > PATHS_MAX or not all(isinstance(name, str) for name in paths):
-        raise MalformedBody(reason=f"“paths” is a list of at most {PATHS_MAX} strings")
+    if len(paths) > bodies.PATHS_MAX:
+        raise MalformedBody(reason=f"“paths” is a list of at most {bodies.PATHS_MAX} strings")
     entries = selectors.find_entries(actor=actor(request), repository=found, commit=commit, paths=paths)
     return json_response(render.entries(found, commit, entries, expand=expand))
 
@@ -95,58 +95,57 @@ def commits(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Htt
 
 def create_branch(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    body = json_body(request)
-    start = body.get("startingPoint")
+    body = body_of(request, bodies.NewBranch)
     services.create_branch(
         actor=actor(request),
         repository=found,
         name=name,
-        start=None if start is None else text_of(body, "startingPoint"),
-        overwrite=bool(flag_of(body, "overwrite")),
-        is_empty=bool(flag_of(body, "emptyBranch")),
+        start=body.start,
+        overwrite=bool(body.overwrite),
+        is_empty=bool(body.is_empty),
         now=timezone.now(),
     )
-    return json_response({"success": True})
+    return answer_with(answers.Success(success=True))
 
 
 def delete_branch(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     services.delete_branch(actor=actor(request), repository=found, name=name, now=timezone.now())
-    return json_response({"success": True})
+    return answer_with(answers.Success(success=True))
 
 
 def create_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
     """Here `name` of the URL is the revision; the tag's name is in the body."""
     found = repository(request, kind, repo_id)
-    body = json_body(request)
+    body = body_of(request, bodies.NewTag)
     services.create_tag(
         actor=actor(request),
         repository=found,
-        name=text_of(body, "tag"),
+        name=body.tag,
         revision=name,
-        message=str(body.get("message") or ""),
+        message=text_or(body.message, ""),
         now=timezone.now(),
     )
-    return json_response({"success": True})
+    return answer_with(answers.Success(success=True))
 
 
 def delete_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     services.delete_tag(actor=actor(request), repository=found, name=name, now=timezone.now())
-    return json_response({"success": True})
+    return answer_with(answers.Success(success=True))
 
 
 def super_squash(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
-    body = json_body(request)
+    body = body_of(request, bodies.Squash)
     services.super_squash(
         actor=actor(request),
         repository=found,
         revision=revision,
-        message=str(body.get("message") or ""),
+        message=text_or(body.message, ""),
         now=timezone.now(),
     )
-    return json_response({"success": True})
+    return answer_with(answers.Success(success=True))
 
 
 def lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -159,11 +158,9 @@ def lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
 
 
 def delete_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    deletions = json_body(request).get("deletions")
-    if not isinstance(deletions, dict):
-        raise MalformedBody(reason="“deletions” must be an object")
+    deletions = body_of(request, bodies.LfsDeletions).deletions
     found = repository(request, kind, repo_id)
-    wanted = {str(oid) for oid in list_of(deletions, "sha", limit=1000)}
+    wanted = {str(oid) for oid in deletions.sha}
     policies.require_role(actor(request), found, Role.ADMIN)
     # `fileOid` names the pointer's blob; the sha256 is taken too.
     files = selectors.list_lfs_files(actor=actor(request), repository=found)
@@ -171,28 +168,20 @@ def delete_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpRespo
         actor=actor(request),
         repository=found,
         oids={file.oid for file in files if file.blob in wanted or file.oid in wanted},
-        rewrite_history=bool(flag_of(deletions, "rewriteHistory")),
+        rewrite_history=bool(deletions.rewrite_history),
         now=timezone.now(),
     )
-    return json_response({"success": True})
+    return answer_with(answers.Success(success=True))
 
 
 def duplicate_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     """Before a commit that copies large files from here to another repository."""
-    body = json_body(request)
-    target = body.get("target")
-    if not isinstance(target, dict):
-        raise MalformedBody(reason="“target” must be an object")
-    wanted = [
-        file.get("sha256") if isinstance(file, dict) else None for file in list_of(body, "files", limit=1000)
-    ]
-    if not all(isinstance(oid, str) for oid in wanted):
-        raise MalformedBody(reason="every file must have a “sha256”")
+    body = body_of(request, bodies.SharedFiles)
     missing = lfs.share_objects(
         actor=actor(request),
         source=repository(request, kind, repo_id),
-        target=repository(request, text_of(target, "type"), text_of(target, "name")),
-        oids=list(dict.fromkeys(map(str, wanted))),
+        target=repository(request, body.target.type, body.target.name),
+        oids=list(dict.fromkeys(file.sha256 for file in body.files)),
         now=timezone.now(),
     )
     error = f"{repo_id} has no such file."

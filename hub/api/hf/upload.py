@@ -11,11 +11,14 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
+from msgspec import UNSET
 
 from foundation.hex_digits import HEX_DIGITS, SHA256
+from hub.api.hf import answers, bodies
 from hub.api.hf.http import actor, boolean, page_url, repository, route
-from hub.api.json import MalformedBody, json_body, json_response, list_of, names_sha256, path_of, text_of
+from hub.api.json import MalformedBody, names_sha256, path_of, text_of
 from hub.api.ndjson import Line, NdjsonReader
+from hub.api.structs import answer_with, body_of
 from hub.community.services import NewPullRequest, Placed, Target, open_target
 from hub.repos.models import Repository
 from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
@@ -23,51 +26,42 @@ from hub.revisions.services import NewCommit
 from hub.revisions.staging import Staging
 from hub.revisions.uploads import OfferedFile, plan_upload
 
-PREUPLOAD_FILES_MAX = 1000
-
-
 # ---- preupload -----------------------------------------------------------------------------------
 
 
 def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     target = _target(request, found, revision)
-    body = json_body(request)
+    body = body_of(request, bodies.Preupload)
     head = target.head
-    gitignore, gitattributes = body.get("gitIgnore"), body.get("gitAttributes")
     planned = plan_upload(
         repository=found,
         commit=head.commit,
-        files=[_offered(each) for each in list_of(body, "files", limit=PREUPLOAD_FILES_MAX)],
-        gitattributes=gitattributes.encode("utf-8", "surrogatepass")
-        if isinstance(gitattributes, str)
+        files=[_offered(file) for file in body.files],
+        gitattributes=body.git_attributes.encode("utf-8", "surrogatepass")
+        if isinstance(body.git_attributes, str)
         else None,
-        gitignore=gitignore if isinstance(gitignore, str) else None,
+        gitignore=body.git_ignore if isinstance(body.git_ignore, str) else None,
     )
-    answers = [
-        {
-            "path": file.path,
-            "uploadMode": "lfs" if file.is_large else "regular",
-            "shouldIgnore": file.is_ignored,
-            "oid": file.held_oid,
-        }
+    files = [
+        answers.PlannedFile(
+            path=file.path,
+            upload_mode="lfs" if file.is_large else "regular",
+            should_ignore=file.is_ignored,
+            oid=file.held_oid,
+        )
         for file in planned
     ]
-    return json_response({"files": answers, "commitOid": head.commit})
+    return answer_with(answers.Preupload(files=files, commit_oid=head.commit))
 
 
-def _offered(asked: Any) -> OfferedFile:
+def _offered(file: bodies.OfferedFile) -> OfferedFile:
     """Raises: MalformedBody."""
-    if not isinstance(asked, dict):
-        raise MalformedBody(reason="“files” holds objects")
-    name, size = path_of(asked, "path"), asked.get("size")
-    if not isinstance(size, int) or size < 0:
-        raise MalformedBody(reason="“size” must be a whole number of bytes")
     try:
-        sample = base64.b64decode(asked.get("sample") or b"", validate=True)
+        sample = base64.b64decode(file.sample or b"", validate=True)
     except (binascii.Error, ValueError, TypeError):
         raise MalformedBody(reason="“sample” is not base64") from None
-    return OfferedFile(path=name, size=size, sample=sample)
+    return OfferedFile(path=file.path, size=file.size, sample=sample)
 
 
 # ---- commit --------------------------------------------------------------------------------------
@@ -82,15 +76,17 @@ def commit(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Http
 
 
 def _committed(request: HttpRequest, found: Repository, placed: Placed, *, is_new: bool) -> HttpResponse:
-    row = {
-        "success": True,
-        "commitOid": placed.committed.oid,
-        "commitUrl": f"{page_url(request, found)}/commit/{placed.committed.oid}",
-        "hookOutput": "",
-    }
-    if is_new and placed.pull_request is not None:
-        row["pullRequestUrl"] = f"{page_url(request, found)}/discussions/{placed.pull_request.number}"
-    return json_response(row)
+    opened = placed.pull_request if is_new else None
+    page = page_url(request, found)
+    return answer_with(
+        answers.Committed(
+            success=True,
+            commit_oid=placed.committed.oid,
+            commit_url=f"{page}/commit/{placed.committed.oid}",
+            hook_output="",
+            pull_request_url=UNSET if opened is None else f"{page}/discussions/{opened.number}",
+        )
+    )
 
 
 def _target(request: HttpRequest, found: Repository, revision: str) -> Target:

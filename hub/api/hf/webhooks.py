@@ -9,15 +9,14 @@ from django.urls import path
 from django.utils import timezone
 
 from foundation.errors import Unsupported
+from hub.api.hf import bodies
 from hub.api.hf.http import actor, route
 from hub.api.hf.paging import newest_first
-from hub.api.json import MalformedBody, json_body, json_response, list_of, text_of, timestamp
+from hub.api.json import json_response, timestamp
+from hub.api.structs import body_of
 from hub.community.models import Delivery, Webhook
 from hub.community.selectors import webhooks as selectors
 from hub.community.services import webhooks as services
-
-WATCHED_SENT_MAX = 1000
-DOMAINS_SENT_MAX = 10
 
 
 def _webhook(found: Webhook) -> dict[str, Any]:
@@ -42,31 +41,18 @@ def _get(request: HttpRequest, key: str) -> Webhook:
     return selectors.get_webhook(actor=actor(request), key=key)
 
 
-def _change(body: dict[str, Any]) -> services.WebhookChange:
-    if body.get("jobSourceId") is not None or body.get("job") is not None:
+def _change(request: HttpRequest) -> services.WebhookChange:
+    """Raises: MalformedBody, Unsupported."""
+    body = body_of(request, bodies.Webhook)
+    if body.job_source_id is not None or body.job is not None:
         raise Unsupported(feature="Starting jobs from webhooks")
     return services.WebhookChange(
-        url=text_of(body, "url") if body.get("url") is not None else None,
-        secret=text_of(body, "secret") if body.get("secret") is not None else None,
-        domains=_domains(body) if body.get("domains") is not None else None,
-        # The client sends an empty list where it means "leave it".
-        watched=_watched(body) if body.get("watched") else None,
+        url=body.url,
+        secret=body.secret,
+        # A hub whose client knows `repos` and `discussions` for the same is no reason to refuse.
+        domains=None if body.domains is None else [str(domain).removesuffix("s") for domain in body.domains],
+        watched=[(item.type, item.name) for item in body.watched] if body.watched else None,
     )
-
-
-def _domains(body: dict[str, Any]) -> list[str]:
-    domains = list_of(body, "domains", limit=DOMAINS_SENT_MAX)
-    # A hub whose client knows `repos` and `discussions` for the same is no reason to refuse.
-    return [str(domain).removesuffix("s") for domain in domains]
-
-
-def _watched(body: dict[str, Any]) -> list[tuple[str, str]]:
-    watched = []
-    for item in list_of(body, "watched", limit=WATCHED_SENT_MAX):
-        if not isinstance(item, dict):
-            raise MalformedBody(reason="“watched” holds objects")
-        watched.append((text_of(item, "type"), text_of(item, "name")))
-    return watched
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -74,9 +60,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def create(request: HttpRequest) -> HttpResponse:
-    made = services.create_webhook(
-        actor=actor(request), request=_change(json_body(request)), now=timezone.now()
-    )
+    made = services.create_webhook(actor=actor(request), request=_change(request), now=timezone.now())
     return _one(made)
 
 
@@ -87,7 +71,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
 def update(request: HttpRequest, key: str) -> HttpResponse:
     found = _get(request, key)
     changed = services.change_webhook(
-        actor=actor(request), webhook=found, change=_change(json_body(request)), now=timezone.now()
+        actor=actor(request), webhook=found, change=_change(request), now=timezone.now()
     )
     return _one(changed)
 
