@@ -27,9 +27,12 @@ class InitialFile(Body):
 
 
 class NamedRepository(Body):
-    """A repository by its name, `name` or `owner/name`, and perhaps its organization."""
+    """A repository by its name, `name` or `owner/name`, and perhaps its organization.
 
-    name: Text
+    That the name is missing is told to callers who are signed in, and 401 to all others.
+    """
+
+    name: Text | None = None
     organization: Loose = None
     type: Loose = None
 

@@ -46,7 +46,12 @@ def _visibility(body: bodies.NewRepository | bodies.Settings | bodies.Duplicate)
 
 
 def _repo_id(request: HttpRequest, body: bodies.NamedRepository) -> str:
-    owner = body.organization or actor(request).name
+    """Raises: Unauthenticated, MalformedBody."""
+    principal = actor(request)
+    require_signed_in(principal)
+    if body.name is None:
+        raise MalformedBody(reason="“name” must be a string")
+    owner = body.organization or principal.name
     return body.name if "/" in body.name else f"{owner}/{body.name}"
 
 
@@ -55,7 +60,6 @@ def _described(request: HttpRequest, found: Repository) -> dict[str, Any]:
 
 
 def create(request: HttpRequest) -> HttpResponse:
-    require_signed_in(actor(request))
     body = body_of(request, bodies.NewRepository)
     kind, repo_id = _kind(body.type), _repo_id(request, body)
     new = services.NewRepository(
@@ -98,7 +102,7 @@ def _card(kind: str, body: bodies.NewRepository) -> dict[str, bytes]:
     license_id, sdk = body.license, body.sdk if kind == Kind.SPACE else None
     lines = []
     if isinstance(sdk, str) and sdk.isalnum():
-        title = body.name.rpartition("/")[2].replace('"', "")
+        title = (body.name or "").rpartition("/")[2].replace('"', "")
         lines += [f'title: "{title}"', f"sdk: {sdk}"]
     if isinstance(license_id, str) and LICENSE.fullmatch(license_id):
         lines.append(f"license: {license_id}")
@@ -106,7 +110,6 @@ def _card(kind: str, body: bodies.NewRepository) -> dict[str, bytes]:
 
 
 def delete(request: HttpRequest) -> HttpResponse:
-    require_signed_in(actor(request))
     body = body_of(request, bodies.NamedRepository)
     found = _named(request, kind=_kind(body.type), repo_id=_repo_id(request, body))
     services.delete_repository(actor=actor(request), repository=found, now=timezone.now())
