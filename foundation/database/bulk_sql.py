@@ -162,7 +162,7 @@ def columns_sql(model: type[models.Model], names: Sequence[str]) -> str:
 
 
 def _values(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """What takes the values of these attributes from an object."""
+    """A function that returns the values of these attributes of an object."""
     if len(names) > 1:
         return attrgetter(*names)
     return lambda each: tuple(getattr(each, name) for name in names)
