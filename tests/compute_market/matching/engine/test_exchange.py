@@ -88,6 +88,15 @@ class TestWindows:
         assert fills(book.new(2, "buy", 1, 800, hours=(7, 9))) == []
         assert fills(book.new(3, "buy", 8, 800, hours=(16, 24))) == [(11, 8, 800)]
 
+    def test_an_offer_that_is_sold_out_there_leaves_the_window_to_the_next(self) -> None:
+        book = market("""
+            order side gpus price hours
+            11    sell 8    800   0-24
+            12    sell 8    900   0-24
+        """)
+        book.new(1, "buy", 8, 800, hours=(8, 16))
+        assert fills(book.new(2, "buy", 8, 900, hours=(6, 18))) == [(12, 8, 900)]
+
     def test_a_sell_meets_several_bids_side_by_side_and_one_after_the_other(self) -> None:
         book = market("""
             order side gpus price hours
@@ -334,6 +343,27 @@ class TestNodes:
         book.new(1, "buy", 3, 850)
         assert fills(book.send(c.Resume, 3, 0)) == [(1, 3, 850)]
         assert book.open() == {11: 24}
+
+    def test_a_node_that_returns_sells_the_products_that_are_not_halted(self) -> None:
+        book = market("""
+            order side gpus price node
+            11    sell 4    800   3
+        """)
+        book.configure(product=2)
+        book.new(12, "sell", 4, 800, product=2, node=3)
+        book.send(c.Suspend, 3)
+        book.configure(trading=1)
+        assert fills(book.send(c.Resume, 3, 0)) == []
+        assert fills(book.new(1, "buy", 4, 800, product=2)) == [(12, 4, 800)]
+
+    def test_of_two_nodes_at_one_cost_the_one_with_the_older_offer_sells(self) -> None:
+        book = market("""
+            order side gpus price node
+            11    sell 2    800   4
+            12    sell 1    700   3
+            13    sell 1    900   3
+        """)
+        assert fills(book.new(1, "buy", 4, 900, one_node=-1)) == [(11, 2, 800)]
 
     def test_a_node_that_returns_during_a_halt_waits_for_its_end(self) -> None:
         book = market("""

@@ -342,7 +342,9 @@ class TestEvents:
     @pytest.mark.parametrize("seed", range(3))
     def test_are_numbered_without_gap_and_name_their_command(self, seed: int) -> None:
         engine, numbers = Engine(), []
-        for command in busy_log(400, seed):
+        log = busy_log(400, seed)
+        log += [c.CancelAll(len(log) + 1 + account, account, 0) for account in range(30)]
+        for command in log:
             events = engine.apply([command])
             assert {event.sequence for event in events} <= {command.sequence}
             numbers += [event.number for event in events]
@@ -355,8 +357,11 @@ class TestEvents:
         log += [c.CancelAll(len(log) + 1 + account, account, 0) for account in range(30)]
         for command in log:
             on_sale = [o for o in engine.orders.values() if o.queue and o.node == getattr(command, "node", 0)]
+            off = [o for o in engine.orders.values() if not o.queue and o.node == getattr(command, "node", 0)]
             *before, last = engine.apply([command])
-            if isinstance(command, c.Suspend):
+            if isinstance(command, c.Resume):
+                assert last[2:] == (len(off),)
+            elif isinstance(command, c.Suspend):
                 assert (before, last[2:]) == ([], (len(on_sale),))
             elif isinstance(command, c.CancelAll):
                 assert isinstance(last, e.Done)
@@ -385,3 +390,5 @@ class TestBook:
                     windows = [window for level in side.levels.values() for window in level]
                     assert side.lengths == Counter(end - start for start, end in windows)
                     assert side.keys == sorted(side.levels)
+            for order in engine.orders.values():
+                assert order.queue is None or order.queue.window == order.window()
