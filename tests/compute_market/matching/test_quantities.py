@@ -13,8 +13,24 @@ class TestMinutes:
         assert quantities.to_minutes(datetime(1970, 1, 1, 1, 0, 59, tzinfo=UTC)) == 60
         assert quantities.from_minutes(60) == datetime(1970, 1, 1, 1, tzinfo=UTC)
 
+    def test_are_the_one_that_a_moment_is_in_also_by_the_millisecond(self) -> None:
+        moment = datetime(1970, 1, 1, 0, 0, 1, 234_999, tzinfo=UTC)
+        assert quantities.to_milliseconds(moment) == 1_234
+        assert quantities.to_minutes(moment) == 0
+
+
+class TestFee:
+    def test_is_a_ten_thousandth_a_point_rounded_down(self) -> None:
+        assert quantities.fee_micros(amount_micros=10_000, bps=1) == 1
+        assert quantities.fee_micros(amount_micros=9_999, bps=1) == 0
+        assert quantities.fee_micros(amount_micros=1_000_000, bps=25) == 2_500
+
 
 class TestHold:
+    def test_is_the_price_of_all_minutes_and_their_fee(self) -> None:
+        held = quantities.hold_micros(gpu_minutes=90, price_micros_per_gpu_hour=600_000, fee_bps=10)
+        assert held == 900_000 + 900
+
     @given(
         st.integers(1, 10**6).map(lambda price: price * 60),
         st.lists(st.integers(1, 10**5), min_size=1, max_size=8),
