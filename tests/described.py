@@ -24,6 +24,8 @@ REFUSALS = {MARKET: "MarketProblem", NATIVE: "Refused"}
 # Where raw connections begin: what follows is no HTTP. No description has them.
 UNDESCRIBED = re.compile(r"/api/market/v1/agent/(?:tunnel|wakeups)")
 EVENT_STREAM = "text/event-stream"
+# A host that is none of the server's own is refused before any route is looked for (bazaar.hosts).
+REFUSED_HOST = (400, "text/plain")
 
 
 class AnswerUndescribed(AssertionError):
@@ -132,6 +134,8 @@ def check(method: str, path: str, answer: Any) -> None:
     if method in {"HEAD", "OPTIONS"} or UNDESCRIBED.fullmatch(path) or not _is_routed(answer):
         return
     media_type = answer.headers.get("Content-Type", "").partition(";")[0]
+    if (answer.status_code, media_type) == REFUSED_HOST:
+        return
     if not answer.streaming:
         require_described(method, path, answer.status_code, media_type, answer.content)
         return
