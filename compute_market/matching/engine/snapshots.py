@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compute_market.matching.engine.book import Book, Order
 from compute_market.matching.engine.exchange import Engine
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 FORMAT = 2
 READABLE = {1, 2}
 """In format 1 orders had neither `one_node` nor `expires`: both are 0 then."""
-TERMS = 12
-"""How many of an order's values its constructor takes."""
+MISSING_IN_FORMAT_1 = 12
+"""Where `one_node` and `expires` are missing in a row of format 1."""
+
+
+class OrderRow(NamedTuple):
+    """An order in a snapshot: a JSON array, whose places are these fields. A new field needs a new format."""
+
+    number: int
+    account: int
+    product: int
+    side: int
+    price: int
+    gpus: int
+    start: int
+    end: int
+    node: int
+    post_only: int
+    self_trade: int
+    entry: int
+    one_node: int
+    expires: int
+    version: int
+    open: int
+    steps: Sequence[Sequence[int]] | None
+    is_resting: int
 
 
 def dump(engine: Engine) -> bytes:
@@ -29,7 +55,7 @@ def dump(engine: Engine) -> bytes:
                 [book.product, book.lot, book.tick, book.lowest, book.highest, book.trading]
                 for _, book in sorted(engine.books.items())
             ],
-            "orders": [_order_row(orders[number]) for number in sorted(orders)],
+            "orders": [_row_of(orders[number]) for number in sorted(orders)],
         },
         separators=(",", ":"),
     ).encode()
@@ -49,7 +75,7 @@ def restore(data: bytes) -> Engine:
     for product, lot, tick, lowest, highest, trading in state["books"]:
         book = engine.books[product] = Book(product)
         book.lot, book.tick, book.lowest, book.highest, book.trading = lot, tick, lowest, highest, trading
-    orders = [(_order(row), row[-1]) for row in state["orders"]]
+    orders = [(_order(row), row.is_resting) for row in map(_read, state["orders"])]
     engine.orders = {order.number: order for order, _ in orders}
     for order, is_resting in sorted(orders, key=lambda pair: pair[0].entry):
         window = order.window()
@@ -64,19 +90,52 @@ def state_hash(engine: Engine) -> str:
     return sha256(dump(engine)).hexdigest()
 
 
-def _order_row(order: Order) -> list[Any]:
-    return [
-        order.number, order.account, order.product, order.side, order.price, order.gpus, order.start,
-        order.end, order.node, order.post_only, order.self_trade, order.entry, order.one_node,
-        order.expires, order.version, order.open, order.steps, int(order.queue is not None),
-    ]  # fmt: skip
+def _row_of(order: Order) -> OrderRow:
+    return OrderRow(
+        number=order.number,
+        account=order.account,
+        product=order.product,
+        side=order.side,
+        price=order.price,
+        gpus=order.gpus,
+        start=order.start,
+        end=order.end,
+        node=order.node,
+        post_only=order.post_only,
+        self_trade=order.self_trade,
+        entry=order.entry,
+        one_node=order.one_node,
+        expires=order.expires,
+        version=order.version,
+        open=order.open,
+        steps=order.steps,
+        is_resting=int(order.queue is not None),
+    )
 
 
-def _order(row: list[Any]) -> Order:
-    *terms, version, open_, steps, _ = row
-    order = Order(*terms[:TERMS])
-    if terms[TERMS:]:
-        order.one_node, order.expires = terms[TERMS:]
-    order.version, order.open = version, open_
-    order.steps = None if steps is None else tuple((since, sold) for since, sold in steps)
+def _read(row: list[Any]) -> OrderRow:
+    """A row of either format, by its names."""
+    if len(row) < len(OrderRow._fields):
+        row[MISSING_IN_FORMAT_1:MISSING_IN_FORMAT_1] = [0, 0]
+    return OrderRow(*row)
+
+
+def _order(row: OrderRow) -> Order:
+    order = Order(
+        number=row.number,
+        account=row.account,
+        product=row.product,
+        side=row.side,
+        price=row.price,
+        gpus=row.gpus,
+        start=row.start,
+        end=row.end,
+        node=row.node,
+        post_only=row.post_only,
+        self_trade=row.self_trade,
+        entry=row.entry,
+    )
+    order.one_node, order.expires = row.one_node, row.expires
+    order.version, order.open = row.version, row.open
+    order.steps = None if row.steps is None else tuple((since, sold) for since, sold in row.steps)
     return order
