@@ -116,11 +116,3 @@ def names_sha256(value: Any) -> bool:
     if value is None:
         return True
     return isinstance(value, str) and value.lower().replace("_", "").replace("-", "") == "sha256"
-
-
-def flag_of(body: dict[str, Any], name: str) -> bool | None:
-    """An optional yes/no field. Raises: MalformedBody."""
-    value = body.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise MalformedBody(reason=f"“{name}” must be true or false")
-    return value
