@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+from django.template import engines
+
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS_MAX = 120
 FOLDERS = ("bazaar", "hub", "compute_market")
@@ -14,6 +17,12 @@ def templates() -> list[Path]:
     words = ["git", "ls-files", *(f"{folder}/*.html" for folder in FOLDERS)]
     listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     return [ROOT / name for name in listed.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_can_be_read(path: Path) -> None:
+    """Also by Django, whose tags are closed in order; not every branch has a page among the tests."""
+    assert engines["django"].from_string(path.read_text())
 
 
 class TestLines:
