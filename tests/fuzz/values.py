@@ -134,6 +134,9 @@ TEXTS = (
 LONE_SURROGATE = "\ud800"
 
 
+FIELDS = re.compile(r"^    (\w+): (?!.*name=)|\bname=\"([\w-]+)\"", re.MULTILINE)
+
+
 @cache
 def names() -> tuple[str, ...]:
     """Parameters and fields that some view reads, found in the source."""
@@ -153,7 +156,12 @@ def names_of(modules: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _names_in(path: Path) -> set[str]:
-    return {name for match in READS.findall(path.read_text()) for name in match if name}
+    text = path.read_text()
+    found = {name for match in READS.findall(text) for name in match if name}
+    # A body that is declared as a struct is read by the names of its fields.
+    if path.name == "bodies.py":
+        found |= {name for match in FIELDS.findall(text) for name in match if name}
+    return found
 
 
 def name(random: Random, modules: tuple[str, ...]) -> str:
