@@ -295,7 +295,11 @@ def filled(text: str, world: World, caller: str, values: dict[str, str]) -> str:
 def value_of(converter: str, name: str, values: dict[str, str]) -> str:
     if name == "kind":
         kind = values.get("kind", Kind.MODEL.value)
-        return kind if converter == "str" else get_converters()[converter].to_url(kind)
+        if converter == "str":
+            return kind
+        served = get_converters()[converter]
+        words = getattr(served, "words", {kind: kind})
+        return served.to_url(kind if kind in words else next(iter(words)))  # some serve other kinds only
     return values[name]
 
 
