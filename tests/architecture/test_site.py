@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import documentation
+from tests.documentation import ROOT
+
 DOCS = ROOT / "docs"
 CHINESE = sorted(DOCS.rglob("*.zh.md"))
 MARKDOWN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("packages/*/*.md")])
@@ -24,19 +22,7 @@ FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the built site."""
-    folder = tmp_path_factory.mktemp("site")
-    # A test runs the tool itself, with fixed words.
-    built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "TMPDIR": str(tmp_path_factory.mktemp("scratch"))},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr[-3000:]
-    return folder
+    return documentation.build(tmp_path_factory)
 
 
 def width(line: str) -> int:
@@ -94,12 +80,6 @@ class TestSite:
             article = text[text.index("<article") : text.index("</article>")]
             assert len(re.findall(r"[\u4e00-\u9fff]", article)) > 300, page
             assert '<html lang="zh"' in text
-
-    def test_is_searched_in_chinese(self, site: Path) -> None:
-        # The words of Chinese text are separated when the site is built.
-        index = json.loads((site / "search/search_index.json").read_text())
-        [market] = [entry for entry in index["docs"] if entry["location"] == "zh/market.html"]
-        assert market["title"].split("\u200b") == ["算力", "市场"]
 
 
 class TestTranslations:
