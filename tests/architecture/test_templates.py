@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from django.template import engines
+from django.template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS_MAX = 120
@@ -22,7 +22,7 @@ def templates() -> list[Path]:
 @pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_can_be_read(path: Path) -> None:
     """Also by Django, whose tags are closed in order; not every branch has a page among the tests."""
-    assert engines["django"].from_string(path.read_text())
+    assert Template(path.read_text()).nodelist
 
 
 class TestLines:

@@ -151,6 +151,8 @@ MARKET_ROUTES = """
     GET    market/ticker                                          all
     GET    market/fit                                             all
     GET    market/quote                                           all
+    GET    market/agent                                           all
+    HEAD   market/agent                                           all
     GET    market/products/<str:slug>                             all
     POST   market/products/<str:slug>                             wholelists
     GET    market/products/<str:slug>/news                        all
