@@ -21,12 +21,12 @@ from tests.factories import hub as make
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
 def siblings_of(stored: RepositoryFacts) -> list[tuple[Any, ...]]:
     assert stored.siblings is not None
     return [tuple(row) for row in stored.siblings]
 
 
+@pytest.fixture
 def alice() -> Principal:
     return make.actor("alice")
 
