@@ -115,10 +115,11 @@ class TestABuyer:
         self, shell: Callable[..., Shell], live_sqlite: LiveBazaar, slug: str
     ) -> None:
         me = shell()
-        placed = me("buy", slug, "2", "3", "6", "--wait", "0.2", "--id", "mine")
-        again = me("buy", slug, "2", "3", "6", "--wait", "0", "--id", "mine")
+        placed = me("buy", slug, "2", "3", "6", "--wait", "0.2", "--id", "mine", "--note", "for tonight")
+        again = me("buy", slug, "2", "3", "6", "--wait", "0", "--id", "mine", "--note", "for tonight")
         number = placed.split()[1]
         assert again.split()[1] == number
+        assert "Your note: for tonight" in again
         live_sqlite.remote.call(f"{SCENERY}:clear")
         why = me("explain", number)
         assert why.startswith(f"Order {number} is open.")

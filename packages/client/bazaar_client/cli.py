@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from bazaar_client import verbs, watching, ways
+from bazaar_client import accounts, leases, orders, prices, watching, ways
 from bazaar_client.amounts import MICROS_PER_CREDIT
 from bazaar_client.market import Market, MarketError
 from bazaar_client.shown import Out, line, progress
@@ -108,26 +108,26 @@ def parser() -> argparse.ArgumentParser:
     _looking(verb)
     _orders(verb)
     _leases(verb)
-    one = verb("balance", verbs.balance, "Your money.")
+    one = verb("balance", accounts.balance, "Your money.")
     one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
-    one = verb("statement", verbs.statement, "What moved on your account, newest first.")
+    one = verb("statement", accounts.statement, "What moved on your account, newest first.")
     one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
     one = verb("watch", watching.watch, "Your orders, fills, leases and balances as they change.")
     one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
     one.add_argument("--after", type=place, help="go on behind the change of that number")
-    verb("nodes", verbs.nodes, "Your machines, if you provide any.")
+    verb("nodes", accounts.nodes, "Your machines, if you provide any.")
     return top
 
 
 def _looking(verb: Verb) -> None:
-    one = verb("gpus", verbs.gpus, "What is traded, and at what price.")
+    one = verb("gpus", prices.gpus, "What is traded, and at what price.")
     one.add_argument("spec", nargs="?", default="", help="as h100,a100:80GB..:8")
     one.add_argument("--all", action="store_true", help="also what nobody offers or wants")
-    one = verb("book", verbs.book, "What rests on a product's book over some hours.")
+    one = verb("book", prices.book, "What rests on a product's book over some hours.")
     one.add_argument("product")
     one.add_argument("--start", type=hour, help="an ISO time or +3h; left out: the next full hour")
     one.add_argument("--hours", type=count, help="how long; left out: one")
-    one = verb("quote", verbs.quote, "The cheapest way to get GPUs for some hours. Nothing is reserved.")
+    one = verb("quote", prices.quote, "The cheapest way to get GPUs for some hours. Nothing is reserved.")
     one.add_argument("gpus", type=count)
     one.add_argument("hours", type=count)
     one.add_argument("spec", nargs="?", default="", help="as h100,a100:80GB..")
@@ -135,7 +135,7 @@ def _looking(verb: Verb) -> None:
 
 
 def _orders(verb: Verb) -> None:
-    for name, call, limit in (("buy", verbs.buy, "at most"), ("sell", verbs.sell, "at least")):
+    for name, call, limit in (("buy", orders.buy, "at most"), ("sell", orders.sell, "at least")):
         one = verb(name, call, f"{name.capitalize()} GPU time.")
         one.add_argument("product")
         one.add_argument("gpus", type=count)
@@ -157,6 +157,7 @@ def _orders(verb: Verb) -> None:
             help="what gives way when it meets an order of your own",
         )
         one.add_argument("--id", default="", help="your own order id: repeating it places the order once")
+        one.add_argument("--note", default="", help="a remark of your own, which is shown on the order")
         _with_wait(one)
         if name == "sell":
             source = one.add_mutually_exclusive_group(required=True)
@@ -172,26 +173,26 @@ def _orders(verb: Verb) -> None:
             where.add_argument(
                 "--extends", type=count, metavar="LEASE", help="carry a lease on from its end, on its machine"
             )
-    one = verb("orders", verbs.orders, "Your orders.")
+    one = verb("orders", orders.orders, "Your orders.")
     one.add_argument("--all", action="store_true", help="also finished ones")
-    one = verb("amend", verbs.amend, "Change an order's price or total of GPUs.")
+    one = verb("amend", orders.amend, "Change an order's price or total of GPUs.")
     one.add_argument("order", type=count)
     one.add_argument("--price", type=micros, help="credits per GPU-hour")
     one.add_argument("--gpus", type=count, help="the total, filled or not")
     _with_wait(one)
-    one = verb("cancel", verbs.cancel, "Cancel what is left of an order, or of all of them.")
+    one = verb("cancel", orders.cancel, "Cancel what is left of an order, or of all of them.")
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("order", type=count, nargs="?")
     which.add_argument("--all", action="store_true", help="all live orders")
     one.add_argument("--product", default="", help="with --all: only those on this product")
     _with_wait(one)
-    verb("explain", verbs.explain, "Why an order has not filled.").add_argument("order", type=count)
+    verb("explain", orders.explain, "Why an order has not filled.").add_argument("order", type=count)
 
 
 def _leases(verb: Verb) -> None:
-    one = verb("leases", verbs.leases, "Your leases.")
+    one = verb("leases", leases.leases, "Your leases.")
     one.add_argument("--all", action="store_true", help="also finished ones")
-    one = verb("run", verbs.run, "Run a program in a lease.")
+    one = verb("run", leases.run, "Run a program in a lease.")
     one.add_argument("--image", default="", help="the container's, where the node runs containers")
     one.add_argument(
         "--serve",
@@ -203,7 +204,7 @@ def _leases(verb: Verb) -> None:
     )
     one.add_argument("lease", type=count)
     one.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM …")
-    one = verb("logs", verbs.logs, "What a lease's program printed.")
+    one = verb("logs", leases.logs, "What a lease's program printed.")
     one.add_argument("lease", type=count)
     one.add_argument("--follow", "-f", action="store_true", help="until it ends")
     verb("ports", ways.ports, "What a lease serves, and where.").add_argument("lease", type=count)
@@ -223,16 +224,16 @@ def _leases(verb: Verb) -> None:
     one.add_argument("--recursive", "-r", action="store_true")
     one.add_argument("sources", nargs="+", metavar="FROM")
     one.add_argument("target", metavar="TO")
-    one = verb("sell-back", verbs.sell_back, "Offer what is left of a lease on the market.")
+    one = verb("sell-back", orders.sell_back, "Offer what is left of a lease on the market.")
     one.add_argument("lease", type=count)
     one.add_argument("price", type=micros, help="credits per GPU-hour, at least")
     one.add_argument("--gpus", type=count, help="how many; left out: all of the lease's")
     one.add_argument("--id", default="", help="your own order id: repeating it places the order once")
     _with_wait(one)
-    one = verb("fills", verbs.fills, "What your orders traded: price, fee, and the lease.")
+    one = verb("fills", orders.fills, "What your orders traded: price, fee, and the lease.")
     one.add_argument("order", type=count, nargs="?", help="of one order")
-    verb("stop", verbs.stop, "Stop what runs in a lease.").add_argument("lease", type=count)
-    verb("end", verbs.end, "End a lease now.").add_argument("lease", type=count)
+    verb("stop", leases.stop, "Stop what runs in a lease.").add_argument("lease", type=count)
+    verb("end", leases.end, "End a lease now.").add_argument("lease", type=count)
 
 
 def _with_wait(one: argparse.ArgumentParser) -> None:
@@ -248,7 +249,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         args.call(Market(args.url, args.token), Out(as_json=args.json), args)
-    except verbs.WorkEnded as ended:
+    except leases.WorkEnded as ended:
         progress("")
         line(f"market: {ended}", is_aside=True)
         return ended.code

@@ -12,6 +12,8 @@ from typing import Any
 from bazaar_client.amounts import credits_of
 
 NOTHING = "–"
+# The most rows of a list, also with --json.
+ROWS_MAX = 50
 # Control, format (bidirectional overrides among them), surrogate, line and paragraph separators.
 UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bazaar_client import cli, verbs
+from bazaar_client import accounts, cli, leases, orders, prices
 from bazaar_client.market import pause_seconds
 from bazaar_client.shown import Column, Out, number, output, plain
 from tests.clock import moment
@@ -91,14 +91,14 @@ class TestEndOfWork:
         ],
     )
     def test_is_what_following_its_output_ends_with(self, work: dict[str, Any], code: int) -> None:
-        with pytest.raises(verbs.WorkEnded) as ended:
-            verbs.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))
+        with pytest.raises(leases.WorkEnded) as ended:
+            leases.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))
         assert ended.value.code == code
         assert work["reason"] in str(ended.value)
 
     def test_well_ends_well(self, capsys: pytest.CaptureFixture[str]) -> None:
         work = {"state": "exited", "exit_code": 0, "reason": ""}
-        verbs.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))
+        leases.logs(Answers(work=work), Out(as_json=False), argparse.Namespace(lease=1, follow=True))
         assert capsys.readouterr().out == "done\n"
 
 
@@ -138,20 +138,20 @@ class TestWords:
     ) -> None:
         row = {"id": 1, "name": "rack", "state": state, "is_stale": is_stale}
         row |= {"product": "p", "gpus": 1, "reason": "", "last_heartbeat_at": None}
-        verbs.nodes(Answers(nodes=[row]), Out(as_json=False), argparse.Namespace())
+        accounts.nodes(Answers(nodes=[row]), Out(as_json=False), argparse.Namespace())
         assert f" {shown} " in capsys.readouterr().out
 
     def test_near_names_are_named(self) -> None:
         market = Answers(products=["rtx4090-pcie-24g.cn-east.spot.eth", "h100-sxm-80g.cn-east.reserved.ib"])
-        assert "rtx4090" in verbs._near(market, "4090")
-        assert "h100-sxm" in verbs._near(market, "h100-smx-80g.cn-east.reserved.ib")
-        assert verbs._near(market, "zzz") == ""
+        assert "rtx4090" in prices.near_names(market, "4090")
+        assert "h100-sxm" in prices.near_names(market, "h100-smx-80g.cn-east.reserved.ib")
+        assert prices.near_names(market, "zzz") == ""
 
     def test_a_total_bounds_the_price_with_the_fee(self) -> None:
         start = datetime(2026, 7, 1, tzinfo=UTC)
         order = {"gpus": 8, "end": start + timedelta(hours=24), "limit_price": None}
-        price = verbs._within(250_000_000, order, start=start)
+        price = orders._within(250_000_000, order, start=start)
         cost = 8 * 24 * price
         assert cost + cost // 1000 <= 250_000_000 < 8 * 24 * (price + 60_000) * 1001 // 1000
         with pytest.raises(ValueError, match="So small"):
-            verbs._within(10, order, start=start)
+            orders._within(10, order, start=start)

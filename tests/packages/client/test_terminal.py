@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import bazaar_client as client
-from bazaar_client import cli, verbs
+from bazaar_client import cli, orders
 from bazaar_client.changes import Change
 from bazaar_client.market import Market
 from bazaar_client.shown import Out
@@ -135,6 +135,19 @@ class TestLeases:
 
 
 class TestTrading:
+    def test_a_note_goes_to_the_market_and_is_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        placed = {**sample_component("DecidedOrder"), "client_note": "夜间 run"}
+        market = Told(place_order=placed, orders={"items": [placed], "next": None})
+        words = "buy h100 8 24 12 --wait 0 --note".split()
+        assert "Your note: 夜间 run\n" in shown(capsys, market, *words, "夜间 run")
+        assert market.asked[-1][2]["client_note"] == "夜间 run"
+        assert shown(capsys, market, "orders").splitlines()[1].endswith("  夜间 run")
+
+    def test_an_order_without_a_note_sends_and_shows_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+        market = Told(place_order={**sample_component("DecidedOrder"), "client_note": ""})
+        assert "note" not in shown(capsys, market, "buy", "h100", "8", "24", "12", "--wait", "0")
+        assert "client_note" not in market.asked[-1][2]
+
     def test_fills_are_those_of_an_order(self, capsys: pytest.CaptureFixture[str]) -> None:
         market = Told()
         found = shown(capsys, market, "fills", "42")
@@ -166,4 +179,4 @@ class TestTrading:
         assert now == ([f"market buy {product} 8 24 {price} --start now"] if price else [])
         for text in now:  # the line that is printed is one that the grammar takes
             args = cli.parser().parse_args(text.split()[1:])
-            assert (args.start, args.price, args.call) == ("now", 12_060_000, verbs.buy)
+            assert (args.start, args.price, args.call) == ("now", 12_060_000, orders.buy)
