@@ -42,7 +42,7 @@ def _share_memory(**_: Any) -> None:
 @worker_process_init.connect
 @beat_embedded_init.connect
 def _end_with_worker(**_: Any) -> None:
-    """No process of a worker outlives it. What it was doing is found again by a sweep."""
+    """No process of a worker outlives the worker. A sweep finds its unfinished work again."""
     end_with_parent(signal.SIGKILL, parent=_loaded_by)
 
 

@@ -16,7 +16,7 @@ PATH_SAFE = "/:@!$&'()*+,;=~-._"
 class RawPathMiddleware:
     """Route on the path as it came, still percent-encoded.
 
-    WSGI decodes `%2F` early, and then `tree/refs%2Fpr%2F1` cannot be told from a deeper path. So
+    WSGI decodes `%2F` early, and then `tree/refs%2Fpr%2F1` looks the same as a deeper path. So
     `request.path_info` is set to the encoded path, and every URL converter decodes its own segment
     (`bazaar`'s converters in `hub.converters`). `request.mount` is the prefix under which the
     Hugging Face wire was entered: `""`, `/hf`, `/csg` or `/ms`.

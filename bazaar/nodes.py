@@ -72,7 +72,7 @@ def serving() -> list[str]:
 
 
 def file_system_of(folder: Path, *, mounts: Path = MOUNTS) -> str:
-    """The type of the file system that holds the folder, such as `ext4`; empty where that cannot be told.
+    """The type of the file system that holds the folder, such as `ext4`; empty if it is not known.
 
     Reads Linux' mountinfo: proc(5), "/proc/pid/mountinfo".
     """

@@ -26,7 +26,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every dependency answers, else 503. Who may watch the service sees what is wrong with each."""
+    """200 when every dependency answers, else 503. Callers that may watch the service see the faults."""
     found = report()
     shows = monitoring.may_watch(request)
     body = {

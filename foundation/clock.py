@@ -1,8 +1,8 @@
 """The database's clock: the one clock that every worker and web node of a deployment shares.
 
-What several machines must agree on, such as leases, heartbeats and order expiry, is decided by it, so that a
-machine with a skewed clock does no harm. Doors and tasks read it once and pass `now` on; nothing below them
-asks for the time. Moments are aware and in UTC.
+It decides everything that several machines must agree on, such as leases, heartbeats and order expiry, so
+that a machine with a skewed clock does no harm. Doors and tasks read it once and pass `now` on; nothing below
+them asks for the time. Moments are aware and in UTC.
 """
 
 from __future__ import annotations

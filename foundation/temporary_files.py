@@ -22,7 +22,7 @@ def folder() -> Path:
 def named(prefix: str) -> Iterator[IO[bytes]]:
     """A file with a name (`file.name`), open for reading and writing. It is removed after the block.
 
-    Who wants to keep it renames it within the block. `prefix` tells the sweepers of left-overs whose it is.
+    To keep it, rename it within the block. `prefix` names its owner for the sweeps of left-over files.
     Raises: OSError, for a full disk for instance.
     """
     with tempfile.NamedTemporaryFile(dir=folder(), prefix=prefix, delete=False) as file:

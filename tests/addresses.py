@@ -38,7 +38,7 @@ def routes(patterns: list[Any], before: str = "/") -> Iterator[tuple[str, str]]:
 
 
 def module_of(pattern: URLPattern) -> str:
-    """Where the view is written; `by_method` wraps views of doors, whose render function tells the door."""
+    """The module of the view. `by_method` wraps views of a door; then the render function names the door."""
     view = getattr(pattern.callback, "view_class", pattern.callback)
     module = str(getattr(view, "__module__", ""))
     return "hub.api" if module == "hub.api.dispatch" else module

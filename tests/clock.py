@@ -18,7 +18,7 @@ BEGUN = datetime.fromisoformat(os.environ.get("BAZAAR_TEST_MOMENT", "2026-11-04T
 
 
 def moment() -> datetime:
-    """What the clocks of this process say: the one way for a test to ask. Tests of rooms begin at `BEGUN`."""
+    """Now, by the clocks of this process: the only way for a test to ask. Tests of rooms begin at `BEGUN`."""
     return datetime.now(UTC)
 
 

@@ -22,7 +22,7 @@ from tests.servers.live import LiveBazaar
 
 network.stay_on_this_machine()
 
-# How quick an example is made or tried says how busy the machine is, and nothing about the code.
+# The time of an example depends on the load of the machine, not on the code, so there is no deadline.
 # CI draws the same examples in each run, so that what it says of a commit stays true of it.
 hypothesis.settings.register_profile(
     "busy",
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def _translations() -> None:
-    """Pages are tested in both languages, whoever edited a .po last."""
+    """Compile all translations: pages are tested in both languages, also after an edit of a .po file."""
     messages.compile_all()
 
 

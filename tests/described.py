@@ -21,7 +21,7 @@ from drf_spectacular.generators import SchemaGenerator
 MARKET, NATIVE = "/api/market/v1/", "/api/hub/v1/"
 # Answers at addresses and by methods that no operation has.
 REFUSALS = {MARKET: "MarketProblem", NATIVE: "Refused"}
-# Where raw connections begin: what follows is no HTTP. No description has them.
+# Raw connections begin at these addresses: the bytes after the head are not HTTP. No description has them.
 UNDESCRIBED = re.compile(r"/api/market/v1/agent/(?:tunnel|wakeups)")
 EVENT_STREAM = "text/event-stream"
 # A host that is none of the server's own is refused before any route is looked for (bazaar.hosts).
@@ -149,7 +149,7 @@ def check(method: str, path: str, answer: Any) -> None:
 
 
 def _is_routed(answer: Any) -> bool:
-    """Whether a route of the two APIs takes the address. If none does, a dialect answers, or the site."""
+    """True if a route of the two APIs takes the address. If none does, a dialect or the site answers."""
     try:
         return f"/{answer.resolver_match.route}".startswith((MARKET, NATIVE))
     except Resolver404:
@@ -194,7 +194,7 @@ def sample(schema: dict[str, Any]) -> Any:
 
 
 def sample_answer(method: str, path: str) -> Any:
-    """What an operation answers when all is well, by the examples of the description."""
+    """The answer of a successful operation, by the examples of the description."""
     operation = operation_of(method, path)
     assert operation is not None, f"{method} {path}"
     response = next(response for status, response in operation["responses"].items() if status < "3")

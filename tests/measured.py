@@ -1,4 +1,4 @@
-"""What share of the product the tests run, and whether it is enough: `script/test --cover` ends with this.
+"""The share of the product that the tests run, compared with its floors: the end of `script/test --cover`.
 
 A share counts lines and branches alike, as `coverage report` does. FLOORS has a floor in percent by path; a
 file counts for each path that it lies under.

@@ -45,7 +45,7 @@ def _refuse(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _is_here(host: object) -> bool:
-    """Whether a host names this machine; so does no host at all."""
+    """True if a host names this machine, and if there is no host."""
     name = _text(host)
     if not name or name == "localhost" or name.endswith(".localhost"):
         return True
@@ -57,7 +57,7 @@ def _is_here(host: object) -> bool:
 
 
 def _is_a_number(host: object) -> bool:
-    """Whether a host is an address in any spelling (`127.1`, `0x7f000001`): nobody is asked for those."""
+    """True if a host is an address in any spelling (`127.1`, `0x7f000001`): these need no name server."""
     try:
         socket.inet_aton(_text(host))
     except OSError:

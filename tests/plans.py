@@ -1,7 +1,7 @@
-"""What a database does for a statement, as nodes of its plan: texts of EXPLAIN differ between versions.
+"""The plan of a database for a statement, as its nodes: texts of EXPLAIN differ between versions.
 
 PostgreSQL chooses by its statistics. `indexes_only` forbids it to read a whole table, to sort and to collect
-places first, as far as there is another way. What it does then depends on its indexes, not on the rows.
+places first, as far as there is another way. The plan then depends on its indexes, not on the rows.
 """
 
 from __future__ import annotations

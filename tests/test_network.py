@@ -1,4 +1,4 @@
-"""What a test, its threads and the programs it starts cannot reach."""
+"""A test, its threads and the programs it starts cannot reach another machine."""
 
 from __future__ import annotations
 

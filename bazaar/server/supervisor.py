@@ -215,7 +215,7 @@ class Supervisor:
     def _listen_for_leases(self) -> None:
         """Give ports of leases an origin of their own: hosts below `localhost`, which browsers find here.
 
-        Where others reach this server, it takes a domain, which the operator names (BAZAAR_LEASES_URL).
+        If other machines reach this server, it needs a domain, which the operator names (BAZAAR_LEASES_URL).
         """
         host, port = self.options.host, int(self.env["BAZAAR_PORT"])
         if self.env.get("BAZAAR_TUNNELS_BIND") or host not in {"127.0.0.1", "::1", "localhost"}:
@@ -229,7 +229,7 @@ class Supervisor:
             )
 
     def _listen_for_ssh(self) -> None:
-        """Hold the socket for ssh clients. Where its port is taken there is no ssh, and that is said."""
+        """Hold the socket for ssh clients. If its port is taken there is no ssh, and the console says so."""
         port = int(self.env.get("BAZAAR_SSH_PORT") or (2222 if self.options.port else 0))
         self.ssh_listener = _listen(self.options.host, port) if port >= 0 else None
         if self.ssh_listener is None:

@@ -220,7 +220,7 @@ LFS_PARTS_ABOVE_BYTES = env.integer("BAZAAR_LFS_PARTS_ABOVE_BYTES", default=4 * 
 LFS_PART_BYTES = env.integer("BAZAAR_LFS_PART_BYTES", default=16 * 1024**2)
 # Seconds for which a signed upload or download address is valid.
 LFS_GRANT_SECONDS = env.integer("BAZAAR_LFS_GRANT_SECONDS", default=6 * 3600)
-# How long stored bytes are kept that no commit refers to.
+# Stored bytes that no commit refers to are kept for this time.
 LFS_GRACE_HOURS = env.integer("BAZAAR_LFS_GRACE_HOURS", default=48)
 # The largest push: bytes of its pack, as sent. Large files belong in LFS.
 GIT_PUSH_BYTES_MAX = env.integer("BAZAAR_GIT_PUSH_BYTES_MAX", default=4 * 1024**3)
@@ -292,7 +292,7 @@ MARKET_LOG_BYTES_MAX = env.integer("BAZAAR_MARKET_LOG_BYTES_MAX", default=1024 *
 # port of a lease has a host name: https://leases.example.org gives https://17--8888.leases.example.org.
 # Empty: ports are below /leases/ of the hub only.
 MARKET_TUNNEL_SOCKET = sockets.tunnel_socket(DATA_DIR)
-# The port at which clients are told to reach leases by ssh; 0: there is none.
+# The port in the ssh addresses of leases that clients see; 0: there is no ssh.
 MARKET_SSH_PORT = env.integer("BAZAAR_SSH_PORT", default=2222)
 MARKET_LEASES_URL = env.text("BAZAAR_LEASES_URL").rstrip("/")
 # The exchange's share of a trade, in hundredths of a percent, from the resting and from the incoming side.

@@ -1,3 +1,3 @@
-"""The embedded form: one machine, plain HTTP on loopback. What `script/server` runs."""
+"""The embedded form, which `script/server` runs: one machine, plain HTTP on loopback."""
 
 from bazaar.settings.base import *  # noqa: F403

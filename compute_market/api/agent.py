@@ -62,7 +62,7 @@ class DeviceBody(serializers.Serializer[Any]):
 
 @extend_schema_field(DeviceBody)
 class DeviceOfReport(serializers.DictField):
-    """A device of a report. What is wrong with one is said by `offers.hardware`."""
+    """A device of a report. `offers.hardware` checks it."""
 
 
 class ReportBody(serializers.Serializer[Any]):
@@ -193,7 +193,7 @@ class Poll(AgentView):
         tags=[TAG], request=inline_serializer("AgentPoll", fields={}), responses=answers.AgentAssignments
     )
     def post(self, request: Request) -> Response:
-        """Ask what should run now. Whatever else runs is to be stopped."""
+        """Return the assignments of the node. The agent stops everything else that runs."""
         now = clock.database_now()
         node = self.node(request, now=now)
         found = leases.assignments(node=node, now=now)

@@ -38,7 +38,7 @@ class ServedBody(serializers.Serializer[Any]):
 
 @extend_schema_field(ServedBody)
 class ServedEntry(serializers.DictField):
-    """An entry of `serves`. What is wrong with one is said by `leases.serving`."""
+    """An entry of `serves`. `leases.serving` checks it."""
 
 
 class RunBody(serializers.Serializer[Any]):

@@ -298,7 +298,7 @@ class Broadcaster:
     # ---- one connection --------------------------------------------------------------------------
 
     def _flush(self, subscriber: Subscriber) -> None:
-        """Write what the socket takes. Who lets too much pile up is cut off."""
+        """Write as much as the socket takes. A subscriber with too many unsent bytes is disconnected."""
         try:
             while subscriber.buffer:
                 sent = subscriber.connection.send(subscriber.buffer)

@@ -29,7 +29,7 @@ def rebind(*, node: LockedNode, leases: Sequence[Lease], devices: Sequence[int],
     GPUs; then leases with too few take free ones, preferably those they had before.
     """
     bound: dict[int, list[Binding]] = defaultdict(list)
-    # Whatever has not ended counts: somebody with a later `now` may have had the lock before us.
+    # Every binding that has not ended counts: a caller with a later `now` may have had the lock before us.
     for binding in Binding.objects.filter(node=node, ends_at__gt=now).order_by("gpu"):
         bound[binding.lease_id].append(binding)
     wanted = {lease.pk: needs(lease, leases, now) for lease in leases}

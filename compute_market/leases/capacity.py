@@ -62,8 +62,8 @@ def peak(stretches: Iterable[Stretch], start: datetime, end: datetime) -> int:
 class Taken:
     """GPUs taken over time: `_levels[i]` of them from `_moments[i]` until the next moment.
 
-    What a stretch or a question costs depends on the moments in its window, not on how many stretches there
-    are: a node may have thousands.
+    The cost of adding or asking depends on the moments in the window, not on the number of stretches: a node
+    may have thousands.
     """
 
     __slots__ = ("_levels", "_moments")

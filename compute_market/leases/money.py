@@ -109,11 +109,11 @@ def pay_used_hours(journal: ledger.Journal, lease: LockedLease, accounts: LeaseA
 
 
 def divide(journal: ledger.Journal, lease: LockedLease, accounts: LeaseAccounts) -> None:
-    """Divide what is left of an ended lease: to the seller what was used, to the holder the rest.
+    """Divide the escrow of an ended lease: the seller gets the price of the used time, the holder the rest.
 
-    What comes back was either not delivered, or given up by the holder's early end. For what was not
-    delivered the holder's fee comes back as well, and if the provider broke the lease off, its bond pays a
-    credit. For what was given up late the holder pays the cancellation fee.
+    The holder's refund is for time that was not delivered, or that the holder gave up by ending early. For
+    time that was not delivered the fee is refunded as well, and if the provider broke the lease off, its bond
+    pays a credit. For time that was given up late the holder pays the cancellation fee.
     """
     pay_used(journal, lease, accounts)
     refund = lease.escrow_micros

@@ -158,7 +158,7 @@ def traffic_of(lease_id: int) -> LeaseTraffic | None:
 def read_log(work: Work, *, after: int = 0) -> tuple[str, int]:
     """A page of a work's output from a byte on, and the byte to go on from.
 
-    What lies before the oldest piece kept is skipped.
+    Bytes before the oldest piece that is kept are skipped.
     """
     text, size = [], 0
     for chunk in LogChunk.objects.filter(work=work, offset__gte=after).order_by("offset").iterator():

@@ -286,10 +286,10 @@ def append_log(
 
 
 def _newest_bytes(text: str, most: int) -> str:
-    """The text in at most `most` bytes of UTF-8; where it is longer, without its oldest part.
+    """The text in at most `most` bytes of UTF-8; if it is longer, without its oldest part.
 
-    A replacement character takes three bytes and may stand for one of the program's. Where they make the text
-    too long, they become question marks first, so that output that is no UTF-8 keeps its length.
+    A replacement character takes three bytes and may stand for one byte of the program's output. If the text
+    is too long, they become question marks first, so that output that is not UTF-8 keeps its length.
     """
     if len(text.encode()) > most:
         text = text.replace("\N{REPLACEMENT CHARACTER}", "?")

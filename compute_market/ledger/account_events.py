@@ -106,7 +106,7 @@ class NumberedEvent(NamedTuple):
 def follow(account_id: int) -> Span:
     """Begin to number an account's events, if no stream has read it yet, and return the numbers that exist.
 
-    What is read of orders, leases and balances afterwards is at least as new as event `newest`.
+    Orders, leases and balances that are read afterwards are at least as new as event `newest`.
     """
     if not AccountStream.objects.filter(account=account_id).exists():
         with transaction.atomic():

@@ -1,6 +1,6 @@
-"""Tokens that buy under a cap (scope `deploy`): what each of them bought (docs/adr/0174).
+"""Tokens that buy under a cap (scope `deploy`), and the orders that each of them placed (docs/adr/0174).
 
-What its orders hold and cost is the matching room's to sum up; here is whose they are.
+The matching room sums up what these orders hold and cost.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class Journal:
         kind: str,
         cause: str,
     ) -> None:
-        """Move promised money. What is left stays promised until `end()`.
+        """Move reserved money. The rest stays reserved until `end()`.
 
         Raises: AmountInvalid, ReservationEnded (also when the amount is more than what is left).
         """

@@ -1,4 +1,4 @@
-"""The market's record for operators: to look at. What changes it are the use cases."""
+"""The market's record for operators, read-only: only use cases change it."""
 
 from __future__ import annotations
 

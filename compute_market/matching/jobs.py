@@ -65,7 +65,7 @@ def cancel_overdue(*, now: datetime) -> int:
 
 
 def update_bands(*, now: datetime) -> set[int]:
-    """Let each product's price band follow its index, and tell the engine what else it has not been told.
+    """Let each product's price band follow its index, and send the engine all other changed terms.
 
     Gives the shards that have work now.
     """

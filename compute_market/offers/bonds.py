@@ -1,7 +1,7 @@
 """The bond that declared hardware needs while it trades (rule M18, ADR 0178).
 
-Whether a bond is too small is a fact on each declared node (`Node.lacks_bond`). It is reviewed in the
-transaction that changes what it follows from: a report, a retirement, a movement of the bond.
+Each declared node records if its bond is too small (`Node.lacks_bond`). The field is updated in the
+transaction that changes one of its causes: a report, a retirement, a movement of the bond.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def list_catalogue(
     now: datetime,
     only: Collection[str] | None = None,
 ) -> tuple[int, int]:
-    """List what is not listed yet; gives (new, known before). What an operator changed stays as it is.
+    """List the products that are not listed yet; gives (new, known before). Changes by operators stay.
 
     `only`: slugs of accelerators (as `h100-sxm-80g`) to which the list is narrowed.
 

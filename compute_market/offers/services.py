@@ -238,10 +238,10 @@ def report_hardware(
 
 
 def hear_request(*, request: agents.SignedRequest, runners: Sequence[str], now: datetime) -> Node:
-    """A signed heartbeat: who sent it is proved, and what it says kept, in one transaction.
+    """A signed heartbeat: its sender is verified and its content stored, in one transaction.
 
-    Most heartbeats change nothing but the time, and a thousand nodes send fifty a second; so that case is one
-    statement beside the proof. Raises: as `authenticate_agent`.
+    Most heartbeats change only the time, and a thousand nodes send fifty a second; so that case is one
+    statement beside the verification. Raises: as `authenticate_agent`.
     """
     with transaction.atomic(durable=True):
         node = agents.recognize(request, now=now)

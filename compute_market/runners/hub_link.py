@@ -47,10 +47,10 @@ class HubUnreachable(Exception):
 
 
 class Nonces:
-    """Numbers that only grow, also over restarts. The file holds an upper bound of what was handed out.
+    """Numbers that only grow, also over restarts. The file holds an upper bound of the numbers used so far.
 
-    Numbers are reserved in ranges, so the file is written once in `NONCES_RESERVED` requests. Where it cannot
-    be written, the numbers go on in memory: the hub tells an agent whose number is too small its last one.
+    Numbers are reserved in ranges, so the file is written once in `NONCES_RESERVED` requests. If it cannot be
+    written, the numbers go on in memory: the hub answers a number that is too small with the last one it saw.
     """
 
     def __init__(self, path: Path) -> None:

@@ -43,7 +43,7 @@ class Loop(threading.Thread):
 
 
 def say(text: str) -> None:
-    """Log a line. What others chose (names, commands) cannot break the line or control a terminal.
+    """Log a line. Text from others (names, commands) cannot break the line or control a terminal.
 
     A log that cannot be written (its disk is full, its reader is gone) loses lines and stops no thread.
     """

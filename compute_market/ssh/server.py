@@ -1,8 +1,8 @@
-"""The ssh server: who logs in is decided by the hub's database, what runs is run by the lease's agent.
+"""The ssh server: the hub's database decides about each login, the lease's agent runs the commands.
 
 The user's name is the lease's number and the key an account's. Nothing is executed here: each session is a
-stream to the agent through the tunnels, and so is each forwarded port. Who lost the key, the account or the
-lease meanwhile is disconnected (`RECHECK_SECONDS`).
+stream to the agent through the tunnels, and so is each forwarded port. A client whose key, account or lease
+has ended meanwhile is disconnected (`RECHECK_SECONDS`).
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class TooLong(Exception):
 class OpenEnds(set["End"]):
     """The connections of the process, and those among them whose readers are behind, longest first.
 
-    Each of those holds up to half a megabyte. Where there are too many, the one that has been behind longest
-    is cut off, so that readers who take nothing cannot fill the memory of the process.
+    Each of those holds up to half a megabyte. If there are too many, the one that has been behind longest is
+    disconnected, so that readers that take nothing cannot fill the memory of the process.
     """
 
     def __init__(self) -> None:

@@ -113,7 +113,7 @@ def _unpack(key: bytes, message: bytes) -> tuple[Handover, bytes] | None:
 def give_away(environ: Mapping[str, Any], handover: Handover, *, path: Path, key: bytes) -> None:
     """Take a view's connection from the web server and give it to the tunnels; its request goes along.
 
-    Raises: TunnelsAway. What the view answers after that is not sent.
+    Raises: TunnelsAway. Otherwise the view's own answer is not sent.
     """
     take = taken_connections.offered(environ)
     if take is None:

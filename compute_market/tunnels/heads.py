@@ -1,7 +1,7 @@
 """Heads of HTTP/1.1 messages: read strictly, and rewritten so that a lease's pages and the hub stay apart.
 
-Format: RFC 9112. What is read leniently by one and strictly by another is how requests are smuggled, so
-anything odd is refused.
+Format: RFC 9112. Requests can be smuggled if one program reads leniently and the next strictly, so anything
+irregular is refused.
 """
 
 from __future__ import annotations

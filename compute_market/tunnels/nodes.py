@@ -1,7 +1,7 @@
 """The wake-up connections of agents: one for each node, on which the hub says that there is something new.
 
-Nothing but lines passes: `WAKE` (ask now what should run) and `PING`. A lost line costs little, because an
-agent also asks by itself every half minute.
+Only lines pass: `WAKE` (ask now for the assignments) and `PING`. A lost line costs little, because an agent
+also asks by itself every half minute.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Work:
     opened: int = 0
 
     def port(self, asked: str) -> str | None:
-        """The port's key, by key or by name. What every work is reached by is known as it is."""
+        """The port's key, given its key or its name. Ways that every work has are their own keys."""
         if asked in OWN_WAYS:
             return asked
         return next((key for key, name in self.ticket.ports if asked in {key, name}), None)

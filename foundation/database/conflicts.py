@@ -50,8 +50,8 @@ def conflict_of(error: DatabaseError) -> DatabaseConflict | None:
 def duplicate_as(refusal: Callable[[], Exception]) -> Iterator[None]:
     """A savepoint in which a row is written that has a unique value.
 
-    Raises: what `refusal` makes, when another row has that value. Other errors, such as a missing value, stay
-    what they are: they would be told as "exists already" otherwise.
+    Raises: the result of `refusal()`, when another row has that value. Other errors, such as a missing value,
+    are raised unchanged: "exists already" would be wrong for them.
     """
     try:
         with transaction.atomic():

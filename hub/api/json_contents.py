@@ -107,8 +107,8 @@ def _parsed(rest: bytes) -> dict[str, Any]:
 class _Splitter:
     """Reads a body once, and divides it into its content strings and the rest.
 
-    The quotes of a key are never escaped, and those inside a string always are. So the pattern matches
-    nothing but a key whose name ends in `content"`, whatever strings hold.
+    The quotes of a key are never escaped, and those inside a string always are. So the pattern matches only a
+    key whose name ends in `content"`, whatever the strings contain.
     """
 
     def __init__(self, read: Callable[[int], bytes], limit: int) -> None:

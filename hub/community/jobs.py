@@ -35,7 +35,7 @@ RESTING_REASON = "The address has not answered for three days."
 
 
 def notify(*, event_id: int, now: datetime) -> int:
-    """Tell people of an event in a discussion, once. Returns how many were told."""
+    """Notify people of an event in a discussion, once. Returns the number of notifications."""
     with transaction.atomic(durable=True):
         taken = DiscussionEvent.objects.filter(pk=event_id, needs_notice=True).update(needs_notice=False)
         event = discussions.get_event(event_id) if taken else None

@@ -52,9 +52,9 @@ class Buffer:
             self._woken.set()
 
     def send(self) -> None:
-        """Tell Redis everything now. Raises: redis.RedisError; then all that it did not hear is kept.
+        """Send all counts to Redis now. Raises: redis.RedisError; then counts that were not sent are kept.
 
-        Where the connection broke before Redis answered, requests may be counted twice; downloads cannot.
+        If the connection breaks before Redis answers, requests may be counted twice; downloads cannot.
         """
         with self._sending:
             while taken := self._take():

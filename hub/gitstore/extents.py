@@ -70,7 +70,7 @@ class ExtentReader:
             entries += 1
             path_bytes += size
             deepest, longest = max(deepest, 1), max(longest, size)
-            # Whatever the other bits say: `40755` is a folder for those who read trees.
+            # The other bits do not matter: `40755` is a folder for those who read trees.
             if int(mode, 8) & _TYPE == _FOLDER:
                 below = self.extent_of(oid, depth + 1)
                 entries += below.entries

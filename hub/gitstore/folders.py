@@ -15,7 +15,7 @@ from pygit2.enums import FileMode, Option
 
 from hub.gitstore.values import Author
 
-# Objects and refs are flushed to disk before a client is told "done".
+# Objects and refs are flushed to disk before a client gets the answer "done".
 pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
 # The folders are ours alone; the check of the owner would only break containers that map user ids.
 pygit2.option(Option.SET_OWNER_VALIDATION, False)

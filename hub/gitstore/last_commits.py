@@ -1,7 +1,7 @@
 """The commit that last touched each entry of a folder, as `git log --first-parent -1 -- path` finds it.
 
-The walk goes back by first parents and compares tree ids from the root down. Where a folder has the same id
-in a commit and in its parent, nothing below it has changed, and its tree is not read. So the cost follows
+The walk goes back by first parents and compares tree ids from the root down. If a folder has the same id in
+a commit and in its parent, nothing below it has changed, and its tree is not read. So the cost follows
 the commits that touched the folders asked about; all paths of one folder share the work.
 """
 

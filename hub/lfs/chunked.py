@@ -45,10 +45,10 @@ def record_files(
 
 
 def switch(stored: LfsObject, file: XetFile) -> None:
-    """From one whole blob, or from damaged chunks, to these chunks. What no row names any more goes
-    with the next collection.
+    """Store the object as these chunks, instead of one whole blob or damaged chunks.
 
-    Run it in a transaction that holds the object's row.
+    The next collection deletes bytes that no row names any more. Run this in a transaction that holds the
+    object's row.
     """
     if stored.xet_file_id is not None:
         registration.unlink_everywhere(stored.xet_file_id)

@@ -50,9 +50,9 @@ def xet_hashes(*, repository_id: int, oids: Collection[str]) -> dict[str, str]:
 
 
 def storage_of(*, repository: Repository) -> Usage:
-    """Logical size of all large objects of a repository, and what is stored for them.
+    """The logical size of all large objects of a repository, and the bytes that are stored for them.
 
-    What repositories share counts in full for each.
+    Bytes that repositories share count in full for each of them.
     """
     mine = LfsObject.objects.filter(links__repository=repository)
     logical = mine.aggregate(total=Sum("size_bytes"))["total"] or 0

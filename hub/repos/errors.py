@@ -9,7 +9,7 @@ from foundation.errors import Conflict, Denied, Exhausted, Invalid, NotFound, Qu
 
 
 class RepositoryNotFound(NotFound):
-    """Missing, or hidden from the caller: the two cannot be told apart. Clients compare the message."""
+    """Missing, or hidden from the caller: both give the same answer. Clients compare the message."""
 
     code = "repository_not_found"
     message = _("Repository not found")

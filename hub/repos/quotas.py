@@ -37,9 +37,9 @@ def repositories_used(namespace: Namespace) -> int:
 
 
 def proposer_of(actor: Principal, repository: Repository) -> User | None:
-    """The user whose room the bytes take that the actor brings; None: the repository's owner's.
+    """The user whose quota counts the bytes that the actor sends; None: the quota of the repository's owner.
 
-    Who may write brings bytes for the owner. All others only propose them.
+    Bytes of an actor who may write count for the owner. All other actors only propose.
     """
     if actor.user is None or policies.can_write(actor, repository):
         return None

@@ -65,9 +65,9 @@ class Facts:
 
 
 def read_facts(repository: Repository, commit: str) -> Facts:
-    """Read what the files of a commit say. Malformed files give no facts; nothing is written.
+    """Read the facts of a commit from its files. Malformed files give no facts; nothing is written.
 
-    What the stored facts already know is not read again: files that are the same, and headers of weights.
+    Unchanged files and known headers of weights are not read again: the stored facts have them.
     Raises: RevisionNotFound.
     """
     return FactsReader(repository).read(commit)

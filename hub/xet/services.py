@@ -33,7 +33,7 @@ from hub.xet.verification import Progress
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The end of a registration: whether the repository gained any file. What others have is not told."""
+    """The end of a registration: True if the repository gained any file. It says nothing of other owners."""
 
     is_new: bool
 

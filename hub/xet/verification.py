@@ -36,7 +36,7 @@ def named_xorbs(shard: Shard) -> set[str]:
 
 
 def check_structure(shard: Shard, layouts: Layouts) -> None:
-    """Everything that can be told from chunk tables: no bytes are read.
+    """The checks that need only the chunk tables: no bytes are read.
 
     Raises InvalidShard, UnknownXorb.
     """

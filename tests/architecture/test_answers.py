@@ -39,7 +39,7 @@ def resolved(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def untold(response: dict[str, Any], status: str) -> bool:
-    """Whether a response with a body does not say which members its objects have."""
+    """True if a response has a body and does not say which members its objects have."""
     content = response.get("content", {})
     if not content:
         return status not in {"101", "204"}
@@ -88,7 +88,7 @@ class TestBodies:
 
 
 def unnamed(schema: dict[str, Any], place: str) -> Iterator[str]:
-    """Where a body has objects whose members the description does not name, or anything at all."""
+    """The places of a body where the description leaves the members, or the type, open."""
     for each in resolved(schema):
         for name, member in each.get("properties", {}).items():
             yield from unnamed(member, f"{place}.{name}")

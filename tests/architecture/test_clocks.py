@@ -27,7 +27,7 @@ MAY_SLEEP = {
     "waiting.py",
     "compute_market/runners/fake_engine.py",  # a program of its own, which imports nothing of the project
 }
-# Where time itself is what is tested, by `waiting.pause`.
+# Tests of time itself: these call `waiting.pause`.
 MAY_PAUSE = {
     "bazaar/server/http/test_limits.py",  # a connection that is not closed for being idle
     "compute_market/runners/test_hub_link.py",  # a slow peer

@@ -1,4 +1,4 @@
-"""What both houses need stands once, in `foundation`: a second place for it is found here."""
+"""Code that both houses need exists once, in `foundation`. These tests find a second copy."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class TestFloors:
 class TestInterfaces:
     @pytest.mark.parametrize("house", ["hub", "compute_market"])
     def test_are_the_only_way_into_a_house(self, house: str) -> None:
-        """For whoever imports it, also for a house that nobody has built yet."""
+        """The rule holds for every importer, also for a house that does not exist yet."""
         (contract,) = [found for found in contracts("protected") if found["protected_modules"] == [house]]
         assert contract["allowed_importers"] == [house, "bazaar"]
         assert contract["ignore_imports"] == [f"** -> {house}.interface"]

@@ -1,4 +1,4 @@
-"""What another transaction did to a row is told in one place (docs/adr/0157)."""
+"""Conflicts with another transaction become refusals in one place (docs/adr/0157)."""
 
 from __future__ import annotations
 

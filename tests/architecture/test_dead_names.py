@@ -40,7 +40,7 @@ def word_counts() -> Counter[str]:
 
 
 def is_named_elsewhere(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    """Whether a decorator hands it on, or Python or a framework looks for its name or kind."""
+    """True if a decorator passes it on, or Python or a framework finds it by its name or base class."""
     if isinstance(node, ast.ClassDef) and FOUND_BY_KIND & set(map(last_name, node.bases)):
         return True
     return bool(node.decorator_list) or node.name.startswith("__") or node.name in HOOKS
@@ -88,7 +88,7 @@ class TestNames:
 
 
 def only_passes_on(tree: ast.Module) -> bool:
-    """Whether a module has imports and `__all__`, and nothing of its own."""
+    """True if a module has only imports and `__all__`."""
     own = [
         statement
         for statement in tree.body

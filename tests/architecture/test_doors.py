@@ -16,7 +16,7 @@ HANDLES = {
     *("prepared_cursor", "pipelined", "CompiledQuery"),
     *("git_of", "open_repository", "GitRepository", "PathReader"),
 }
-# What a door may know of git: values, errors, and rules about texts.
+# Git modules that a door may import: values, errors, and rules about texts.
 GIT_MODULES = {
     "hub.gitstore",
     "hub.gitstore.values",

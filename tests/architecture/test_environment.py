@@ -1,4 +1,4 @@
-"""The bazaar's own variables are read in one way, so that a bad value is told in one way."""
+"""The bazaar's own variables are read in one way, so a bad value gives one kind of error."""
 
 from __future__ import annotations
 

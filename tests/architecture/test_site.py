@@ -30,7 +30,7 @@ def width(line: str) -> int:
 
 
 def outline(page: Path) -> dict[str, list[str] | int]:
-    """What a translation has in common with its page: levels of headings, columns of tables, code."""
+    """The parts that a translation shares with its page: levels of headings, columns of tables, code."""
     text = page.read_text()
     prose = FENCED.sub("", text)
     return {

@@ -1,4 +1,4 @@
-"""What every answer carries, whatever door gave it."""
+"""Headers that every answer carries, from any door."""
 
 import pytest
 from django.http import HttpResponse

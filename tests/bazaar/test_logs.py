@@ -54,7 +54,7 @@ class TestAnswers:
     def test_of_501_are_no_errors_and_crashes_are(
         self, client: Client, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """As the settings have configured it: git-lfs asks about locks on every push, and is told 501."""
+        """The settings configure this: git-lfs asks about locks on every push, and the answer is 501."""
         assert client.get("/api/spaces/ns/name/logs/run").status_code == 501
         logging.getLogger("django.request").error("A crash.", extra={"status_code": 500})
         told = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]

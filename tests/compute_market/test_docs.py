@@ -48,7 +48,7 @@ class TestWorkedExamples:
 
 
 class TestCommands:
-    """What the page tells a newcomer to type, the command line understands."""
+    """The command line understands each command that the page shows."""
 
     LINES = re.findall(r"^\$ script/market (.+?)(?:\s{2,}#.*)?$", PAGE.read_text(), re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""What a request says about its caller, by each of the ways that clients use."""
+"""Credentials of a request, in each of the ways that clients use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusals: what people and programs are told, and which errors of the database are refusals."""
+"""Refusals: their texts for people and programs, and the errors of the database that become refusals."""
 
 from __future__ import annotations
 

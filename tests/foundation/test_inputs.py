@@ -66,7 +66,7 @@ def subclasses(kind: type) -> set[type]:
 
 
 def is_body(kind: type) -> bool:
-    """Whether a view of ours reads requests by it: by where it is, and what it is called or made of."""
+    """True if one of our views parses bodies with this class, by its module, its name or its bases."""
     if not kind.__module__.startswith(("compute_market.", "hub.")):
         return False
     return (

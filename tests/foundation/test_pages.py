@@ -1,4 +1,4 @@
-"""What pages of every house do with a form: run its use case, and show what it refuses."""
+"""Pages of every house run the use case of a form, and show its refusal."""
 
 from __future__ import annotations
 

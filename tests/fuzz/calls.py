@@ -155,7 +155,7 @@ def _query(random: Random, world: World, modules: tuple[str, ...]) -> str:
 
 
 def _headers(random: Random, world: World) -> dict[str, str]:
-    """What a server lets through: no control characters, Latin-1 only."""
+    """Headers that a server accepts: no control characters, Latin-1 only."""
     found = {}
     for _ in range(random.choice([0, 0, 0, 1, 2])):
         text = values.text(random, world.known).encode("latin-1", "replace").decode("latin-1")

@@ -64,7 +64,7 @@ def _below(patterns: Sequence[URLPattern | URLResolver], prefix: tuple[Part, ...
 
 
 def _modules(view: Any) -> set[str]:
-    """Where the functions behind a view are written; `by_method` keeps them in its closure."""
+    """The modules of the functions behind a view; `by_method` keeps them in its closure."""
     found = {getattr(view, "view_class", getattr(view, "cls", view)).__module__}
     for cell in getattr(view, "__closure__", None) or ():
         kept = cell.cell_contents

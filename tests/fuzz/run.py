@@ -24,7 +24,7 @@ SLOW_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Report:
-    """What came of the calls: how often each status, and those that must not be."""
+    """The results of the calls: a count for each status, and the answers that must not occur."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
@@ -59,7 +59,7 @@ def _run(
 
 
 def _send(client: Client, call: Call, world: World) -> tuple[str, int]:
-    """What is wrong with the answer (empty: nothing), and its status (0: none)."""
+    """(the fault of the answer, empty if none; its status, 0 if there is no answer)."""
     client.cookies.clear()
     extra: dict[str, Any] = {f"HTTP_{k.upper().replace('-', '_')}": v for k, v in call.headers.items()}
     if call.user and not call.by_session:

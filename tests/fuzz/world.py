@@ -1,4 +1,4 @@
-"""What the calls are made against: people, repositories with odd content, and a market."""
+"""The data that the calls work on: people, repositories with odd content, and a market."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
     ast.LShift: ast.RShift,
     ast.RShift: ast.LShift,
 }
-# What these functions give is read by people and checked by no rule.
+# These functions return text for people; no rule depends on it.
 UNTOUCHED_FUNCTIONS = {"__str__", "__repr__"}
 # Texts for people: of refusals, of pages, of logs.
 UNTOUCHED_CALLS = {"_", "gettext", "gettext_lazy", "ngettext"}
@@ -48,7 +48,7 @@ T = TypeVar("T", bound=ast.AST)
 
 
 class Place(NamedTuple):
-    """Where a node of the tree hangs: `parent.field`, or `parent.field[at]`."""
+    """The place of a node in the tree: `parent.field`, or `parent.field[at]`."""
 
     parent: ast.AST
     field: str

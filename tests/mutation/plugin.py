@@ -134,7 +134,7 @@ class Runner:
         _say(f"{_short(path)}: {self.killed[path]} of {self.killed[path] + left} killed")
 
     def _fails(self, tests: Tests, patched: dict[FunctionType, CodeType], *, limit_s: float) -> bool:
-        """Whether a test fails, or they take longer than the limit, in a fork with the patched functions."""
+        """True if a test fails, or the tests exceed the limit, in a fork with the patched functions."""
         if self.pristine.exists():
             for suffix in ("-wal", "-shm", "-journal"):
                 Path(f"{self.database}{suffix}").unlink(missing_ok=True)

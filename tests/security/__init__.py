@@ -1,1 +1,1 @@
-"""Who may see and do what: tests that attack, and the matrix of all routes."""
+"""Rights and attacks: tests that attack the hub, and the matrix of all routes and callers."""

@@ -149,8 +149,8 @@ def turns_of(at: int, row: Row) -> list[Turn]:
     """(route, kind, caller, states) of the questions for a row by its doors; `at` is the row's number.
 
     Every door has at least one caller who asks in every state, and every caller has at least one door.
-    Callers rotate from door to door and from row to row. Where the rotation gives a door to nobody who is
-    kept out, a stranger asks there, too, for what is hidden.
+    Callers rotate from door to door and from row to row. If the rotation gives a door only to admitted
+    callers, a stranger asks there, too, for the hidden states.
     """
     doors = doors_of(row)
     callers = matrix.CALLERS
@@ -186,7 +186,7 @@ def methods_of(view: Any, depth: int = 0) -> set[str] | None:
 
 
 def reads_form(function: FunctionType, seen: set[FunctionType]) -> bool:
-    """Whether a function, or one of its module that it calls, reads `request.POST`."""
+    """True if a function, or one of its module that it calls, reads `request.POST`."""
     seen.add(function)
     codes, steps = [function.__code__], []
     while codes:
@@ -205,7 +205,7 @@ def reads_form(function: FunctionType, seen: set[FunctionType]) -> bool:
 
 
 def outermost() -> transaction.Atomic:
-    """A transaction inside which use cases may open theirs as if it were not there, as in a TestCase."""
+    """A transaction that use cases do not notice: they may open a durable one inside, as in a TestCase."""
     made = transaction.atomic()
     made._from_testcase = True  # type: ignore[attr-defined]
     return made
@@ -213,7 +213,7 @@ def outermost() -> transaction.Atomic:
 
 @dataclass
 class Answer:
-    """An answer as far as it can be told from others: names that were asked for are blanked."""
+    """An answer as others are compared with it: names that were asked for are blanked."""
 
     status: int
     headers: dict[str, str]
@@ -304,9 +304,9 @@ def value_of(converter: str, name: str, values: dict[str, str]) -> str:
 
 
 def verdict(answer: Answer, absent: Answer | None, address: str, *, is_read: bool) -> set[str]:
-    """What an answer can mean: one of `yes` and `no`, and `gone` where it is the absent one's."""
+    """The meanings of an answer: `yes` or `no`; also `gone` if it equals the answer for an absent name."""
     if answer.status in {301, 307, 308}:
-        # Whoever may know of it is led to its new address, and asked for rights there.
+        # Callers that may know of it are redirected to its new address, which asks for rights.
         return {"yes", "no"}
     leads_away = answer.status == 302 and (
         answer.location.startswith(("/login", "/admin/login")) or (answer.location == address and is_read)
@@ -321,7 +321,7 @@ def verdict(answer: Answer, absent: Answer | None, address: str, *, is_read: boo
 
 
 def difference(answer: Answer, absent: Answer | None) -> str:
-    """Where an answer first differs from the absent one's."""
+    """The first difference between an answer and the answer for an absent name."""
     if absent is None or answer == absent:
         return ""
     if (answer.status, answer.headers) != (absent.status, absent.headers):

@@ -1,6 +1,6 @@
-"""Whether a parser's cost grows with its input, measured in processor time and robust on a busy machine.
+"""Measures how a parser's cost grows with its input, in processor time, also on a busy machine.
 
-What measures has the mark `growth`: `script/test` runs it in a process of its own. The heap of a process
+Tests that measure have the mark `growth`: `script/test` runs them in their own process. The heap of a process
 that has run thousands of tests is scattered, and objects in it cost more the more of them a call makes.
 """
 
@@ -36,7 +36,7 @@ def hold_heap() -> list[list[object]]:
 
     Otherwise each call that needs more than a megabyte has its pages from the kernel anew. On virtual
     machines that costs more than the parser does, and the growth measured is that of the page faults.
-    One small object in each of Python's arenas keeps them; glibc is told not to give back the rest.
+    One small object in each of Python's arenas keeps them; a glibc option keeps the rest.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

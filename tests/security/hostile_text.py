@@ -75,7 +75,7 @@ MARKDOWN: dict[str, Maker] = {
     "rules": repeat("- - -\n"),
     "paragraphs": repeat("a\n\n"),
 }
-# What makes expressions of Pygments' lexers backtrack.
+# Texts that make expressions of Pygments' lexers backtrack.
 CODE: dict[str, Maker] = {
     name: repeat(piece)
     for name, piece in {

@@ -1,4 +1,4 @@
-"""Who trades and what they own, for the market's matrix."""
+"""Traders and their property, for the market's matrix."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PEOPLE = {
 
 @dataclass
 class MarketWorld:
-    """What `build` made: people and tokens by caller, and the ids that routes name, by variant."""
+    """The result of `build`: people and tokens by caller, and the ids that routes name, by variant."""
 
     people: dict[str, User]
     secrets: dict[str, str]

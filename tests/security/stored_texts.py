@@ -1,4 +1,4 @@
-"""How callers store texts, by column, and how long each may be: the data of `test_stored_texts.py`."""
+"""The ways to store a text, and its longest length, by column: the data of `test_stored_texts.py`."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def annotated(w: World, text: str) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """How a text is stored, and how many characters of the column it may be. `example`: a short one."""
+    """The way to store a text, and its longest length in characters. `example`: a short text."""
 
     store: Store
     chars_max: int

@@ -1,4 +1,4 @@
-"""Whatever strangers send, its cost grows with its length: one row a parser and a way to abuse it.
+"""The cost of any input from strangers grows with its length: one row for each parser and way to abuse it.
 
 Markdown and code are in test_rendering.py, bodies in test_bodies.py, shards in tests/hub/xet/test_budget.py.
 """

@@ -1,4 +1,4 @@
-"""Whatever copies a repository keeps its gate: the copy is no way around it, by whatever door it was made."""
+"""Every way to copy a repository keeps its gate: a copy made through any door is no way around it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class TestLargeFilesOfAnotherRepository:
     def test_are_shared_with_those_alone_who_were_let_in(
         self, client: Client, owner: Principal, mallory: User
     ) -> None:
-        """Who was let in may publish what they fetched; nobody else gets at the bytes by their hash."""
+        """An admitted user may publish the fetched files. Nobody else can get the bytes by their hash."""
         send(gated(owner, Kind.MODEL, "manual", mallory), LARGE)
         stranger = make.user("sten")
         for who, expected in ((stranger, {401, 403, 404}), (mallory, {200})):

@@ -55,7 +55,7 @@ def renderer() -> Iterator[Renderer]:
 @pytest.mark.timeout(900)  # 600 lexers, twenty seconds of processor time
 class TestEveryLexer:
     def test_ends_with_its_deadline_or_shows_all_of_the_text(self, renderer: Renderer) -> None:
-        """In processor time, whatever else the machine does. What was ended harms no later text."""
+        """In processor time, so load does not matter. A lexer that was stopped harms no later text."""
         wrong = []
         for name, (how, word) in LEXERS.items():
             answer = renderer.run(how, word, HOSTILE)
@@ -73,7 +73,7 @@ class TestEveryLexer:
         assert renderer.run("language", "python", "a = 1\n") is not None
 
     def test_is_among_those_that_file_names_choose(self) -> None:
-        """Whatever a file is called, it is read by one of them, or by none."""
+        """Each file name leads to one of them, or to none."""
         chosen = set()
         for _, _, patterns, _ in get_all_lexers():
             for pattern in patterns[:2]:

@@ -38,7 +38,7 @@ class Caller:
         return answer.status_code
 
     def content(self, path: str) -> bytes:
-        """What an address serves, if need be where it leads to."""
+        """The content at an address, after a redirect if there is one."""
         answer = self.programs.get(path)
         if answer.status_code == 307:
             answer = self.programs.get(answer["Location"])
@@ -158,7 +158,7 @@ def owner() -> Principal:
 
 @pytest.fixture
 def contributor(owner: Principal) -> Caller:
-    """Who may make repositories in the organization, but not take over an id that leads somewhere."""
+    """A user who may make repositories in the organization, but not take over an id that redirects."""
     carl = make.user("carl")
     assert owner.user is not None
     make.organization("orga", {owner.user: Role.ADMIN, carl: Role.CONTRIBUTOR})

@@ -79,7 +79,7 @@ def history(message: bytes = b"x", tree: bytes = b"") -> tuple[list[Part], str]:
 
 
 def push(repository: Repository, tmp_path: Path, body: bytes, commit: str) -> tuple[str, list[Push]]:
-    """What git answers to a push that makes a branch, and what the hub was asked to decide."""
+    """(git's answer to a push that makes a branch, the pushes that the hub had to decide)."""
     asked: list[Push] = []
 
     def decide(given: Push) -> list[str]:

@@ -1,4 +1,4 @@
-"""What strangers on the network and other users of the machine must not reach."""
+"""Strangers on the network and other users of the machine cannot reach the hub's internals."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What no caller can mean is refused by each door in its own form, before a view works with it."""
+"""Impossible input is refused by each door in its own form, before a view works with it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.security.market_world import MARKET_CANARIES, MarketWorld, build
 ROWS = rows_of(matrix.MARKET_ROUTES)
 EXPECTED = expected_of(matrix.MARKET_EXPECTED, matrix.MARKET_CALLERS)
 ABSENT = "987654321"
-# A namespace is no secret. That somebody may not look into its account is told by these; by pages, by 404.
+# A namespace is no secret. An API refuses a look into its account with these codes, a page with 404.
 REFUSED_ACCOUNTS = ("account_not_found", "provider_not_found")
 Body = tuple[str, str]
 
@@ -68,7 +68,7 @@ def ask(world: MarketWorld, row: Row, caller: str, body: Body, changed: dict[str
         client = world.sessions.get(caller, client)
     elif caller in world.secrets:
         headers = headers | {"Authorization": f"Bearer {world.secrets[caller]}"}
-    client.cookies.pop("messages", None)  # what an earlier act left to be told
+    client.cookies.pop("messages", None)  # messages that an earlier request left
     media, text = ("", "") if row.method == "GET" else body
     with outermost():
         response = client.generic(row.method, path, text, media, headers=headers, QUERY_STRING=query)
@@ -101,7 +101,7 @@ class TestTheMarket:
         assert not wrong, "\n".join([f"{len(wrong)} answers differ from the matrix:", *wrong[:60]])
 
     def by_caller(self, world: MarketWorld, row: Row, caller: str, expected: str) -> list[str]:
-        """What is wrong with the answers to one caller; where it is refused, to bad bodies, too."""
+        """The faults in the answers to one caller; if the caller is refused, also in those to bad bodies."""
         bad = expected != "yes" and row.method != "GET" and row.key not in matrix.BODY_DECIDES
         bodies = bodies_of(world, row, caller, bad=bad)
         wrong = []

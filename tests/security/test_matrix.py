@@ -161,7 +161,7 @@ class TestRepositories:
     def by_door(
         self, world: World, row: Row, caller: str, states: Sequence[str], door: str, kind: str
     ) -> list[str]:
-        """What is wrong with the answers to one caller."""
+        """The faults in the answers to one caller."""
         wrong: list[str] = []
         column = caller if not row.is_page or caller in world.people else "anonymous"
         table = EXPECTED["content" if door in matrix.TOLD_OF_THE_GATE else row.group]
@@ -209,7 +209,7 @@ ABSENT = {"slug": "absent-" + "0" * 24, "pk": "999999", "blank": "999999 absent-
 
 
 def other_values(world: World, row: Row) -> dict[str, str]:
-    """What a route without a repository is asked for."""
+    """The values in the address of a route without a repository."""
     values = world.common | {
         "repo_id": "olga/state-public",
         "namespace": "olga",

@@ -1,4 +1,4 @@
-"""What credentials reach: a fine-grained, read or trade token never acts for the account itself."""
+"""The reach of credentials: a fine-grained, read or trade token never acts for the account itself."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def repository(owner: Principal) -> Repository:
 
 
 def address(client: Client, operation: str, data: bytes, headers: dict[str, str]) -> str:
-    """Where a batch sends the client to upload or download an object."""
+    """The address to which a batch sends the client to upload or download an object."""
     body = {"operation": operation, "objects": [{"oid": hashlib.sha256(data).hexdigest(), "size": len(data)}]}
     answer = client.post(
         "/olga/thing.git/info/lfs/objects/batch",

@@ -35,7 +35,7 @@ class Ordinary:
         self.port, self.path = port, path
 
     def per_second(self) -> float:
-        """How many requests a second they were all answered."""
+        """The number of answered requests a second, of all clients together."""
         counts = [0] * CLIENTS
         over = threading.Event()
         threads = [threading.Thread(target=self._ask, args=(counts, place, over)) for place in range(CLIENTS)]
@@ -120,7 +120,7 @@ class Slow:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(60)
         connection.connect(("127.0.0.1", self.port))
-        # What the server does not take is not waited for.
+        # The client does not wait until the server has taken all bytes.
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.send(sent)

@@ -89,7 +89,7 @@ def columns() -> dict[str, models.Field[Any, Any]]:
 
 
 def held(name: str) -> list[str]:
-    """What the rows of a column hold, as texts."""
+    """The values of a column, as texts."""
     label, _, field = name.rpartition(".")
     values = apps.get_model(label)._base_manager.values_list(field, flat=True)
     return [value if isinstance(value, str) else json.dumps(value) for value in values]

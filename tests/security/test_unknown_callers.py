@@ -37,7 +37,7 @@ FORM_BEGINNINGS = {
     MULTIPART: b'--cut\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n',
     "application/octet-stream": b"",
 }
-# What anybody may send who may read what the call is about. A fetch waits in a file, and git reads it.
+# Bytes that a caller with read access may send. The body of a fetch waits in a file, which git reads.
 ALLOWANCES = {
     "api/<plural:kind>/<repo_id:repo_id>/paths-info/<rest:revision>": READER_BYTES_MAX,
     "api/validate-yaml": READER_BYTES_MAX,
@@ -130,7 +130,7 @@ class TestEveryRoute:
             if limit == UNKNOWN_BYTES_MAX and given > limit:
                 refused += 1
             is_refused = 400 <= status < 500 or limit >= BODY_BYTES
-            # Where the whole body was wanted, it was refused; where none was, the answer says nothing of it.
+            # A route that wanted the whole body refused it. A route that wanted none answers as without one.
             if given > limit + 1 or (status >= 500 and status != 501) or (given > limit and not is_refused):
                 wrong.append(f"{method} {path} ({kind}): {status} after {given} bytes")
         assert not wrong, "\n".join([f"{len(wrong)} of {asked}:", *wrong[:40]])

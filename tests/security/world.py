@@ -41,7 +41,7 @@ class Place:
 
 @dataclass
 class World:
-    """What `build` made."""
+    """The result of `build`."""
 
     people: dict[str, User]
     secrets: dict[str, str]

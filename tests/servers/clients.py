@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Run:
-    """What a program printed and how it ended."""
+    """The exit code and the output of a program."""
 
     code: int
     out: str

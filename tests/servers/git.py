@@ -28,7 +28,7 @@ def make_repository(
 
 
 def info(bazaar: LiveBazaar, repo_id: str, user: LiveUser | None = None) -> dict[str, object]:
-    """What the hub says of a model."""
+    """The hub's description of a model."""
     headers = {"Authorization": f"Bearer {user.token}"} if user else {}
     answer = httpx.get(f"{bazaar.url}/api/models/{repo_id}", headers=headers)
     assert answer.status_code == 200, answer.text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.servers.remote import ROOT
 
-# What each distribution is built from, seen from its own folder.
+# The sources of each distribution, relative to its own folder.
 SOURCES = {
     ".": (
         *("bazaar", "hub", "compute_market", "foundation"),
@@ -65,7 +65,7 @@ class Environment:
         subprocess.run([*install, *wheels], check=True)
 
     def run(self, program: str, *words: str, cwd: Path, **variables: str) -> str:
-        """What a program of the environment prints; it sees no setting of the tests."""
+        """The output of a program of the environment, which sees no setting of the tests."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("BAZAAR_", "DJANGO_"))
         }

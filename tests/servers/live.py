@@ -21,7 +21,7 @@ from tests.servers import ports
 from tests.servers.remote import ROOT, Remote
 
 _numbers = itertools.count(1)
-# What a client program needs of its surroundings; the rest (proxies, tokens, caches) stays out.
+# The environment variables that a client program needs; the rest (proxies, tokens, caches) stays out.
 # `script/test --cover` measures servers as well.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
 # Its first folder has a module that Python imports as it starts: what runs with it reaches loopback only.
@@ -214,7 +214,7 @@ class LiveBazaar:
 
     @property
     def log_path(self) -> Path:
-        """What all processes printed."""
+        """The file with the output of all processes."""
         return self.folder / "log"
 
     # ---- people and clients ---------------------------------------------------------------------

@@ -33,7 +33,7 @@ def _unprivileged() -> int | None:
 
 
 def _installation(scratch: Path, user: int | None) -> Path:
-    """Where the wheel's programs are; a copy, where the other user could not reach them."""
+    """The folder of the wheel's programs, or of a copy if the other user could not reach them."""
     wheel = importlib.util.find_spec("pgserver")
     if wheel is None or wheel.origin is None:
         raise FileNotFoundError("The wheel pgserver is not installed; set DATABASE_URL instead.")

@@ -1,4 +1,4 @@
-"""A proxy between a client and a server that can be told to dawdle: links are slower than loopback."""
+"""A proxy between a client and a server that can slow the traffic down: links are slower than loopback."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     def went(self, method: str, part: str) -> list[Exchange]:
-        """What went through with this method and a path that holds this part."""
+        """The exchanges with this method and a path that contains this part."""
         return [done for done in list(self.log) if done.method == method and part in done.path]
 
 

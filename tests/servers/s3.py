@@ -17,7 +17,7 @@ from tests.waiting import until
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """Where the store is and how to sign for it."""
+    """The address of the store, and the keys that sign for it."""
 
     endpoint: str
     access_key: str = "bazaar-test"

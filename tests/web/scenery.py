@@ -138,7 +138,7 @@ def live_through(provider_name: str) -> None:
 
 
 def clear() -> None:
-    """What the market's worker does: match what waits. A worker that is at it already is waited for."""
+    """Match all waiting commands, as the market's worker does, or wait for a worker that does it already."""
     for shard in Shard.objects.values_list("number", flat=True):
         until(partial(_is_clear, shard), what=lambda: "A shard still has work.")
 

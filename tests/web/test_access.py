@@ -76,7 +76,7 @@ def pages(user: LiveUser, slug: str) -> list[str]:
 
 
 def faults(visitor: Visitor, *rules: str) -> list[str]:
-    """What axe finds serious; of these rules only, if some are named."""
+    """The serious faults that axe finds; only of the named rules, if any are named."""
     found = Axe().run(visitor.page, options={"runOnly": list(rules)} if rules else None)
     return [
         f"{visitor.page.url} {fault['id']}: {node['html'][:160]}"
@@ -96,7 +96,7 @@ class TestMainPages:
         for number, path in enumerate(pages(user, slug)):
             visitor.go(path)
             visitor.keep(f"page-{number:02}-{theme}-desk")
-            # The themes differ in nothing but colours.
+            # The themes differ only in colours.
             found += faults(visitor, *(["color-contrast"] if theme == "dark" else []))
         assert found == []
 

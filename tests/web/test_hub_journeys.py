@@ -120,7 +120,7 @@ class TestUploading:
         (folder / "one.txt").write_text("one")
         (folder / "deep" / "two.bin").write_bytes(bytes(20_000))
         page.set_input_files("[data-folder-choice] input", folder)
-        # What a browser gives a page when a folder is dropped on it.
+        # The event that a browser gives a page when a folder is dropped on it.
         page.evaluate(
             """() => {
               const file = (name, text) => ({

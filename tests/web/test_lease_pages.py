@@ -19,7 +19,7 @@ from tests.wire.test_market_agent import AgentProcess, wait_for
 from tests.wire.test_market_tunnels import Tenant, ask
 
 PASSWORD = "correct horse battery"
-# What a page may find out of the hub with its reader's cookies: nothing.
+# A page asks the hub with its reader's cookies, and must learn nothing.
 ASK_THE_HUB = """
 async hub => {
     try {
@@ -63,7 +63,7 @@ class Notebook:
             self.page.click("main button.primary")
 
     def answers(self) -> int:
-        """What the program's own address for questions answers."""
+        """The status of the program's own API address."""
         headers = {"Authorization": f"Bearer {self.tenant.token}"}
         return ask(self.tenant.bazaar.port, f"{self.path}/api", headers=headers)[0]
 

@@ -1,4 +1,4 @@
-"""Who speaks over the wire with Hugging Face's client; tests of other clients have people of their own."""
+"""Users for the tests of Hugging Face's client; tests of other clients have users of their own."""
 
 from __future__ import annotations
 

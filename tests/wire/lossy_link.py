@@ -28,7 +28,7 @@ def device(name: str) -> int:
 
 
 def opens_a_connection(packet: bytes) -> bool:
-    """Whether an IPv4 packet is the first of a TCP connection."""
+    """True if an IPv4 packet is the first of a TCP connection."""
     if len(packet) < 40 or packet[0] >> 4 != 4 or packet[9] != TCP:
         return False
     flags = packet[(packet[0] & 15) * 4 + 13]

@@ -1,4 +1,4 @@
-"""What the test of the agent does at the live server's end: calls with JSON values (`LiveBazaar.remote`)."""
+"""Functions that the test of the agent calls in the live server, with JSON values (`LiveBazaar.remote`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of tunnels do at the live server's end: calls with JSON values (`LiveBazaar.remote`)."""
+"""Functions that the tests of tunnels call in the live server, with JSON values (`LiveBazaar.remote`)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def end_at(lease_id: int, seconds: float) -> None:
 
 
 def traffic(lease_id: int) -> dict[str, int]:
-    """What was counted of a lease."""
+    """The counted bytes and streams of a lease."""
     row = LeaseTraffic.objects.filter(lease=lease_id).first()
     return {"in": row.bytes_in, "out": row.bytes_out, "streams": row.streams} if row else {}
 
@@ -71,7 +71,7 @@ def _holder(lease_id: int) -> Principal:
 
 
 def counted(lease_id: int) -> dict[str, int]:
-    """What is written of a lease's bytes once what was told of them is taken in."""
+    """The counted bytes and streams of a lease, after the waiting reports are written to its row."""
     write_down(now=clock.database_now())
     return traffic(lease_id)
 

@@ -1,4 +1,4 @@
-"""What a notebook page does, by tornado: started in JupyterLab's own environment by the test.
+"""A notebook page's requests, sent by tornado. The test starts this in JupyterLab's own environment.
 
 Arguments: the port to connect to, the host to ask for, the path and query of a signed link. Prints JSON.
 """

@@ -6,7 +6,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-# What the editor's page needs of its server, as code-server 4 does it: its options and no others, a page over
+# The parts of code-server 4 that the editor's page needs: its options and no others, a page over
 # the Unix socket, and WebSockets for pages of the very host that was asked for (`ensureOrigin`).
 CODE_SERVER = textwrap.dedent(
     """

@@ -22,7 +22,7 @@ CLIENTS_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a client runs: a home that has never seen this hub, and somebody's token, or nobody's."""
+    """A machine for a client: a home that has never seen this hub, and the token of a user, or no token."""
 
     bazaar: LiveBazaar
     user: LiveUser | None
@@ -178,7 +178,7 @@ class TestFolder:
         assert found == {reader: [] for reader in READERS}
 
 
-# What each client prints, in its own words, when the hub says no.
+# The text that each client prints when the hub refuses.
 HIDDEN = {
     "hf": "not found",
     "git-lfs": "not found",

@@ -34,7 +34,7 @@ class TestDownloads:
         begun_in = hour()
         for user in (None, None, live_bazaar.alice, live_bazaar.bob):
             clients.run_python(SNAPSHOT, env=live_bazaar.client_env(user))
-        # Where an hour began in between, whoever fetched before and after it counts twice.
+        # If an hour began in between, a user who fetched before and after it counts twice.
         expected = [["3", "3"]] if hour() == begun_in else [["3", "3"], ["4", "4"]]
         until = time.monotonic() + 20
         while True:

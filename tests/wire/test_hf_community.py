@@ -20,7 +20,7 @@ def add(path: str, text: str) -> CommitOperationAdd:
 
 
 def call(bazaar: LiveBazaar, user: LiveUser, method: str, path: str, body: object = None) -> httpx.Response:
-    """What the client has no function for: liking, following, asking for access."""
+    """Send a request for which the client has no function: liking, following, asking for access."""
     headers = {"Authorization": f"Bearer {user.token}"}
     return httpx.request(method, bazaar.url + path, headers=headers, json=body)
 

@@ -286,7 +286,7 @@ class TestRefs:
 
 
 class TestCopies:
-    """What only the newest client does: large files go from one repository to another without travelling."""
+    """Only the newest client copies large files between repositories without moving their bytes."""
 
     @pytest.fixture
     def python(self) -> Path:

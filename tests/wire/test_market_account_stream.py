@@ -152,7 +152,7 @@ class TestEndOfRights:
         while ended.is_alive():
             deposit(bazaar, user, 1000)
             ended.join(timeout=2)
-        # What came within the second in which the rights were known from before may have been told.
+        # The rights are cached for a second: events of this second may have been sent.
         assert len(reader.events) <= 4
         assert open_stream(user).status() == (401 if way == "token" else 200)
 

@@ -21,7 +21,7 @@ from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 FAR = "tests.wire.market_supply"
-# As root, the agent wants to be told as whom processes run.
+# As root, the agent needs `--run-as`: the user of its processes.
 RUN_AS = ("--run-as", "root") if os.geteuid() == 0 else ()
 # Runs the agent with a wall clock that is as many seconds ahead as a file says, at every look.
 STEPPING = """
@@ -46,7 +46,7 @@ class AgentProcess:
         # The hub's address as the machine knows it, and words before the program: a machine may be elsewhere.
         self.hub = bazaar.url
         self.prefix: list[str] = []
-        # What the machine's operator gives each agent besides.
+        # Further options that the machine's operator gives each agent.
         self.options: tuple[str, ...] = ()
 
     @property
@@ -286,7 +286,7 @@ class TestARestart:
         assert is_alive(left)
 
         agent.start()
-        # What ended while there was no agent has its exit code.
+        # A work that ended while no agent ran has its exit code.
         assert agent.until(second, lambda seen: seen["work"] == "exited")["exit_code"] == 8
         assert agent.far("look", lease_id=first)["work"] == "running"
         (go,) = agent.folder.glob("work/*/work")

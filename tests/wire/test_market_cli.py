@@ -96,7 +96,7 @@ class TestABuyer:
         assert slug in me("gpus", "h100")
         assert "ask" in me("book", slug)
         quoted = me("quote", "2", "3", "h100")
-        # What it prints at the end is the line that buys it.
+        # The last line that it prints is the command that buys.
         words = quoted.strip().splitlines()[-1].split()
         assert words[:3] == ["market", "buy", slug]
         assert "Order" in me(*words[1:], "--wait", "0")

@@ -56,7 +56,7 @@ class Channel:
         self.accepted = base64.b64encode(hashlib.sha1(key + GUID).digest()) in head  # noqa: S324 - the protocol's
 
     def echoed(self, text: bytes) -> bytes:
-        """What comes back of a text of 126 to 65,535 bytes."""
+        """The echo of a text of 126 to 65,535 bytes."""
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(text))
         self.connection.sendall(b"\x81\xfe" + len(text).to_bytes(2, "big") + mask + masked)

@@ -30,9 +30,9 @@ MEGABYTE = 1024 * 1024
 # within its life.
 AGENT_EVERY, TUNNELS_EVERY, HUB_EVERY = (15, 40, 70) if SECONDS > 60 else (2, 3, 5)
 LIFE_ROUNDS_LEAST = 9
-# What may come and go from one round to another, and what counts as growth over the whole run.
+# Allowed differences between rounds; a larger one over the whole run counts as growth.
 FILES_MORE, THREADS_MORE, PROCESSES_MORE = 12, 12, 1
-# The agent's two pools for connecting fill up by and by, beside a handful of threads of its own.
+# The agent's two pools for connecting fill up gradually, beside a few threads of its own.
 AGENT_THREADS_MOST = 2 * CONNECTORS + 8
 MEMORY_TIMES, MEMORY_MORE = 1.15, 12 * MEGABYTE
 LOG_BYTES_A_ROUND = 8 * 1024
@@ -53,7 +53,7 @@ def look(name: str, process: psutil.Process) -> Sample:
 
 
 def grown(samples: list[Sample]) -> list[str]:
-    """What the last third of the samples has more of than the first third."""
+    """The quantities of which the last third of the samples has more than the first third."""
     third = max(1, len(samples) // 3)
     allowed = {"files": FILES_MORE, "threads": THREADS_MORE, "processes": PROCESSES_MORE, "left": 0}
     found = []

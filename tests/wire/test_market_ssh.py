@@ -56,7 +56,7 @@ class Client:
         return f"{self.tenant.lease}@127.0.0.1"
 
     def refusal(self, there: str) -> str:
-        """What ssh says when it is not let in, without the name that it was given."""
+        """The message of ssh for a refused login, without the name of the login."""
         words = ["ssh", *self.options(), there, "true"]
         done = subprocess.run(words, capture_output=True, timeout=90, check=False, text=True)
         assert done.returncode == 255

@@ -49,7 +49,7 @@ class Stream:
         return found
 
     def has_ended(self) -> bool:
-        """Whether the server has closed its end, seen from the kernel's table: nothing is read for it."""
+        """True if the server has closed its end, by the kernel's table of connections; this reads no data."""
         ports = [f"{self.socket.getpeername()[1]:04X}", f"{self.socket.getsockname()[1]:04X}"]
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
             _, local, remote, state, *_ = line.split()

@@ -178,7 +178,7 @@ class TestFarAway:
 
 
 def failed_or(call: object) -> bool | str:
-    """What a call says, or that its connection broke, which its caller notices."""
+    """The result of a call, or the error if its connection broke."""
     try:
         return bool(call())  # type: ignore[operator]
     except (OSError, ConnectionError) as error:

@@ -19,7 +19,7 @@ from tests.servers.live import LiveBazaar, unique
 from tests.wire.test_market_agent import AgentProcess, wait_for
 
 FAR = "tests.wire.market_tunnels"
-# What a tenant may run: it answers with what it was asked, sends what a hostile one would, and echoes bytes.
+# A tenant's server: it answers with the request it got, sends hostile answers, and echoes bytes.
 SERVER = textwrap.dedent(
     """
     import http.server, json, socketserver, sys

@@ -24,7 +24,7 @@ from tests.servers.live import LiveBazaar, LiveUser
 SIZE = 11 * 1024 * 1024
 STORE = "tests.wire.xet_store"
 LFS_TYPE = "application/vnd.git-lfs+json"
-# What the client's own Xet session does with the token address, an endpoint and the first token.
+# The client's own Xet session, given the token address, an endpoint and the first token.
 SEND = """
 import hf_xet, json, sys
 url, headers, path = json.loads(sys.stdin.read())
@@ -100,7 +100,7 @@ def alice(live_bazaar: LiveBazaar) -> Iterator[RustClient]:
 
 @pytest.fixture
 def bob(live_bazaar: LiveBazaar, alice: RustClient) -> Iterator[RustClient]:
-    """On alice's repository, to which he may not write."""
+    """A client for alice's repository, to which bob may not write."""
     client = RustClient(live_bazaar, live_bazaar.bob, alice.repo_id)
     with client.http:
         yield client

@@ -18,7 +18,7 @@ from tests.servers.proxy import Proxy
 from tests.waiting import pause, until
 from tests.wire.test_xet_hf import MB, random_bytes
 
-# How long they are good; addresses for longer than a busy machine takes from one to its use.
+# Lifetimes. An address lives longer than a busy machine takes from receiving it to using it.
 TOKEN_S, ADDRESS_S = 2, 5
 DATA = random_bytes(15 * MB, seed=51)
 

@@ -1,7 +1,7 @@
 """The head of a request: request line and headers (RFC 9112), parsed by llhttp through httptools.
 
 llhttp is strict: it refuses bare CR and LF, NUL, folded lines, spaces before the colon, Content-Length beside
-Transfer-Encoding, and lengths that are not one decimal number. What it leaves to its user is checked here.
+Transfer-Encoding, and lengths that are not one decimal number. This module checks the rest.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ class ResponseError(Exception):
 class Response:
     """One answer, made and sent by the thread that runs the application.
 
-    What the client does not take at once goes to the sender, if it is all there: the thread does not wait.
+    If the answer is complete, bytes that the client does not take at once go to the sender: the thread does
+    not wait.
     """
 
     def __init__(self, connection: Connection, request: Request, patience: Patience, sender: Sender) -> None:

@@ -173,7 +173,7 @@ class Server:
     def _make_room(self) -> None:
         """Close a part of the connections that have waited longest for their clients.
 
-        Where all are being answered, some of the slowest readers are ended.
+        If all are being answered, some of the slowest readers are ended.
         """
         waiting = [
             connection

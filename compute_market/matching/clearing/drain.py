@@ -1,7 +1,7 @@
 """Draining a shard: claim it, read what follows its cursor, match in memory, commit the whole batch at once.
 
-Who drains a shard holds a claim on it for a few seconds, renewed by every commit. A worker that was stopped
-and wakes up after its claim ran out finds another epoch at its commit, and all it did is undone.
+The worker that drains a shard holds a claim on it for a few seconds, renewed by every commit. A worker that
+was stopped and continues after its claim ran out finds another epoch at its commit, which is rolled back.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From the events of a batch to its rows: trades, orders, money, GPUs, depth and news, in few statements.
 
-What a batch touches is read once, worked out in memory, and written at the end; the database's own
+The rows that a batch touches are read once, changed in memory, and written at the end; the database's own
 constraints check the result again.
 """
 
@@ -47,7 +47,8 @@ def commit_batch(
     `logged` are the batch's commands, `events` and `changed` what the engine made of them. The caller has
     guarded the shard's cursor in this transaction, and moves it afterwards.
 
-    What is soon composed and keeps the database busy comes first: it works on that meanwhile.
+    Statements that are quick to compose and slow in the database go first: the database works on them
+    meanwhile.
     """
     levels = [(key, shard_engine.depth.levels[key]) for key in sorted(changed)]
     depth.write(levels)
@@ -100,7 +101,7 @@ class Settlement:
                 self.journal.end(reservation=order.hold)
 
     def write(self) -> None:
-        """Write trades, money, orders, outcomes and the sizes of holds, and note what accounts are told."""
+        """Write trades, money, orders, outcomes and the sizes of holds, and record the events of accounts."""
         self._gpu_holds = capacity.find_holds(causes=self._finished_or_sold())
         finished = [order.cause for order in self._ended if order.side != BUY]
         capacity.release(

@@ -279,10 +279,10 @@ class Engine:
     # ---- steps -------------------------------------------------------------------------------
 
     def _carry_out(self, met: Plan, taker: Order, book: Book, sequence: int, minute: int) -> None:
-        """Trade with every order of the plan, and cancel the own ones that give way.
+        """Trade with every order of the plan, and cancel resting orders of the taker's own account.
 
-        What is left of a resting same-node buy ends with its fill if its window has begun: its lease starts
-        now and cannot grow any more.
+        If the window of a resting same-node buy has begun, a fill ends the rest of the order: its lease
+        starts now and cannot grow any more.
         """
         tell = self._tell
         product, taker_side = book.product, taker.side

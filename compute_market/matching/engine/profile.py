@@ -57,10 +57,10 @@ def free_minutes(steps: Steps, gpus: int, until: int) -> int:
 
 
 def layers(steps: Steps, gpus: int, until: int) -> list[Rectangle]:
-    """Cut what is free into rectangles that are as long as possible.
+    """Cut the free capacity into rectangles that are as long as possible.
 
-    What an offer can sell over a window is the sum of the layers that cover the window: that makes
-    the depth of a book a plain sum over rows, for any window.
+    An offer can sell, over a window, the sum of the layers that cover the window. So the depth of a book is a
+    plain sum over rows, for any window.
     """
     result: list[Rectangle] = []
     standing: list[tuple[int, int]] = []  # (since, free GPUs), rising in both

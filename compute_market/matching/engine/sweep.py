@@ -151,7 +151,7 @@ def plan_sell(book: Book, order: Order, minute: int) -> Plan:
     """A sell gives GPUs to every bid whose window lies inside what it has left, from `minute` on."""
     account, mode = order.account, order.self_trade
     gpus, since, until, node = order.gpus, order.start, order.end, order.node
-    steps, left = order.steps, order.open  # `left` counts while nothing but whole windows are sold
+    steps, left = order.steps, order.open  # `left` counts while only whole windows are sold
     meetings: list[tuple[Order, int]] = []
     for bid in book.bids.within(order.price, max(since, minute), until):
         if bid.one_node > 0 and bid.one_node != node:

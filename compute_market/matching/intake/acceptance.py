@@ -1,6 +1,6 @@
 """Taking orders in: each is checked, its funds or GPUs are held, and its command joins the log (M6, M10).
 
-Nothing is matched here. What one order is refused for does not concern its neighbours in a bulk.
+Nothing is matched here. A refused order of a bulk does not affect the others.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Acceptance:
     def take(self, request: OrderRequest) -> Order:
         """Accept one order, or give the one that was accepted under its key before.
 
-        What was refused under its key before is refused again. Raises: OrderInvalid, ClientOrderIdReused,
+        An order that was refused under its key is refused again. Raises: OrderInvalid, ClientOrderIdReused,
         ProductNotFound, ProductHalted, ProductClosed, TooManyOrders, InsufficientFunds, NodeNotFound,
         NodeNotTradable, CapacityTaken, LeaseNotFound.
         """

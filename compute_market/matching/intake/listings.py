@@ -41,7 +41,7 @@ def configure(
     """Bring a listing in line with its product, with a halt or a new index, and tell the engine by the log.
 
     A new reference price of the product is the index from then on. Locks the listing; appends nothing if the
-    engine has been told the same terms.
+    engine has the same terms already.
     """
     Listing.objects.get_or_create(
         product=product,

@@ -121,9 +121,9 @@ class Level(models.Model):
 
 
 class Outbox(models.Model):
-    """News of one drained batch that must be told to the outside; `sequence` is its last event's number.
+    """An event of one drained batch that must be published; `sequence` is the number of its last event.
 
-    Topics and payloads are those of `news`. What concerns one account alone is in `ledger.account_events`.
+    Topics and payloads are those of `news`. Events of one account are in `ledger.account_events`.
     """
 
     shard = models.ForeignKey(

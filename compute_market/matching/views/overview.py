@@ -65,8 +65,8 @@ def rows(products: Sequence[Product], *, now: datetime) -> list[Row]:
 def _offered(products: Sequence[int], *, now: datetime) -> Iterator[tuple[int, int]]:
     """(product, GPUs) of each node that offers any: never more than the node has, however it divides them.
 
-    What one sell offers over several windows is the same GPUs, and so is what several sells offer of one node
-    at different times.
+    One sell offers the same GPUs in each of its windows. Several sells of one node at different times offer
+    the same GPUs, too.
     """
     left = (F("open_gpu_minutes") * F("gpus") + F("total_gpu_minutes") - 1) / F("total_gpu_minutes")
     offers = (

@@ -9,7 +9,7 @@ from foundation.statuses import status_of
 from hub.api.git.render import lfs_json
 from hub.api.refusals import header_safe, say_when_to_return
 
-# Our code → status. What is not listed gets its kind's.
+# Our code → status. A code that is not listed gets the status of its kind.
 STATUSES: dict[str, int] = {
     "hash_mismatch": 422,
     "size_mismatch": 422,

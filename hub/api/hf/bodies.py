@@ -29,7 +29,7 @@ class InitialFile(Body):
 class NamedRepository(Body):
     """A repository by its name, `name` or `owner/name`, and perhaps its organization.
 
-    That the name is missing is told to callers who are signed in, and 401 to all others.
+    A signed-in caller gets "the name is missing", all others get 401.
     """
 
     name: Text | None = None

@@ -111,7 +111,7 @@ class Info:
     def siblings(self, *, blobs: bool) -> list[dict[str, Any]] | None:
         """All files of the revision; of the head from the index, else from git.
 
-        None where they are not to be told, and above SIBLINGS_MAX: then clients walk the tree, page by page.
+        None if the caller may not see them, or above SIBLINGS_MAX: then clients walk the tree, page by page.
         """
         if not self.can_fetch:
             return None

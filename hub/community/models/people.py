@@ -42,7 +42,7 @@ class Follow(models.Model):
 
 
 class Watch(models.Model):
-    """One user wants to be told what is discussed in a repository, or in all of a namespace's."""
+    """One user wants notifications of discussions in a repository, or in all repositories of a namespace."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="watches")
     namespace = models.ForeignKey(

@@ -1,6 +1,6 @@
 """Reads of discussions. The caller has found the repository already, so the actor may see it.
 
-What people write is shown despite a gate; what a pull request changes is content and needs its rights.
+Comments are shown despite a gate; the changes of a pull request are content and need the rights to it.
 """
 
 from __future__ import annotations

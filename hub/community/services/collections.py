@@ -120,7 +120,7 @@ def delete_collection(*, actor: Principal, collection: Collection) -> None:
 def add_item(
     *, actor: Principal, collection: Collection, type_: str, item_id: str, note: str = "", now: datetime
 ) -> CollectionItem:
-    """Put something at the end. What the actor may not know of cannot be added.
+    """Put an item at the end. An item that the actor may not see cannot be added.
 
     Raises: NamespaceDenied, Invalid, RepositoryNotFound, CollectionNotFound, LinkedNotFound,
     CollectionItemExists, CollectionFull.

@@ -34,7 +34,7 @@ def set_follow(*, actor: Principal, namespace: Namespace, is_following: bool, no
 
 
 def set_watch(*, actor: Principal, target: Namespace | Repository, is_watching: bool, now: datetime) -> None:
-    """Be told, or not any more, of what is discussed in a repository or in all of a namespace's.
+    """Start or stop notifications of discussions in a repository, or in all repositories of a namespace.
 
     Raises: Unauthenticated, ScopeMissing, Invalid beyond 5,000 watches.
     """

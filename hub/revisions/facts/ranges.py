@@ -12,7 +12,7 @@ class Truncated(Exception):
 class HeaderReader:
     """A forward reader over ranges that fetches `step` bytes at a time and at most `bytes_max` in all.
 
-    What is skipped is not fetched, unless it came along.
+    Skipped bytes are not fetched, unless they came with an earlier range.
     """
 
     def __init__(self, read: ReadRange, *, bytes_max: int, step: int = 256 * 1024) -> None:

@@ -134,8 +134,8 @@ def _outcome(repo_page: RepositoryPage, target: Target, placed: Placed) -> str:
 
 @repository_page
 def edit(request: HttpRequest, repo_page: RepositoryPage, revision: str, path: str = "") -> HttpResponse:
-    """Write a text file. A user without write access proposes it; if the branch moved meanwhile, the user is
-    told.
+    """Write a text file. A user without write access proposes it; if the branch moved meanwhile, the page
+    says so.
     """
     signed_in(request)
     policies.require_propose(repo_page.actor, repo_page.repository)

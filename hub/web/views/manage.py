@@ -117,7 +117,7 @@ def handle_request(request: HttpRequest, repo_page: RepositoryPage, request_id: 
 
 @repository_page
 def hooks(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
-    """The actor's own webhooks that watch this repository, with what they were told."""
+    """The actor's own webhooks that watch this repository, with their deliveries."""
     repository, actor = repo_page.repository, repo_page.actor
     policies.require_role(actor, repository, Role.ADMIN)
     header = repo_page.header("settings")  # refuses what an operator has closed, before the form is checked

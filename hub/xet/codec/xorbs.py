@@ -188,8 +188,8 @@ class Layout:
 def read_layout(read: Read) -> Layout:
     """Verify a whole xorb as it streams by, in the memory of one block, and learn its layout.
 
-    Every chunk is unpacked and hashed. What lies behind the layout's `stored_bytes` is an old client's
-    footer. Raises Malformed for anything out of form or over a limit, a block behind it at the latest.
+    Every chunk is unpacked and hashed. Bytes behind the layout's `stored_bytes` are the footer of an old
+    client. Raises Malformed for a malformed xorb or one over a limit, at most one block after the fault.
     """
     names = bytearray()
     stored_ends: list[int] = []

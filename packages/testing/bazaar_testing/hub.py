@@ -68,8 +68,8 @@ class Faults:
     def add(self, route: str = "*", *, nth: int | None = None, **rule: Any) -> Fault:
         """Add a rule.
 
-        `route` is a glob over the path; `method` and `repository` narrow it; `nth` meets the n-th such
-        request alone, or `after` and `times` say which. What happens: `status`, `retry_after`,
+        `route` is a glob over the path; `method` and `repository` narrow it; `nth` applies to the n-th such
+        request alone, or `after` and `times` select the requests. Effects: `status`, `retry_after`,
         `latency`, `bandwidth`, `cut_after`, `cut_upload_after`, `wrong_bytes`, `wrong_length`,
         `expired_token`, `stale_etag`; `task` and `lost` are for tasks (docs/testing.md).
         """

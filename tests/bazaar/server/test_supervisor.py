@@ -39,7 +39,7 @@ def alive(url: str) -> bool:
 
 
 def comes_alive(url: str) -> bool:
-    """Whether it answers again before long: what was just said to start is not up yet."""
+    """True if the server answers again before long. A server that has just been started is not up yet."""
 
     def answer() -> list[bool]:
         with contextlib.suppress(urllib.error.URLError, ConnectionError):
@@ -92,7 +92,7 @@ class TestScript:
         self, serve: Callable[..., StartedServer]
     ) -> None:
         server = serve(program=(str(ROOT / "script" / "server"),))
-        # Where .venv is missing, pip makes it first.
+        # If .venv is missing, pip makes it first.
         server.until("Model Bazaar is at", patience=500)
         assert alive(server.url)
         (worker,) = server.children("celery")

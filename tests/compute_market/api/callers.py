@@ -1,4 +1,4 @@
-"""Who calls the traders' API in its tests, and with what."""
+"""Callers of the traders' API for its tests, with their credentials."""
 
 from __future__ import annotations
 

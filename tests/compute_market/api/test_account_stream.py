@@ -172,7 +172,7 @@ class TestRights:
 
 
 class TestOrderOfEvents:
-    """What a reader that comes back again and again has seen, compared with the tables."""
+    """A reader that reconnects again and again has seen the same events as the tables hold."""
 
     def test_is_that_of_the_tables(self, product: Product) -> None:
         buyer, provider = exchange.rich(), exchange.rich()

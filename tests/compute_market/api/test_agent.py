@@ -249,7 +249,7 @@ class TestWork:
 
 
 class TestALyingAgent:
-    """What it says of its own node is believed as far as the rules go; it has no say about anything else."""
+    """An agent reports only about its own node, and only within the rules."""
 
     def other(self, client: Client) -> tuple[AgentClient, Work, Lease]:
         """Another node's agent, what runs there, and its lease."""

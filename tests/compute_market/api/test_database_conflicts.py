@@ -1,4 +1,4 @@
-"""What another transaction did to a call of the market is told as a problem, not as a crash."""
+"""A call that conflicts with another transaction is answered with a problem, not with a crash."""
 
 from __future__ import annotations
 

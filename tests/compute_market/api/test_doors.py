@@ -1,4 +1,4 @@
-"""What traders see of their own trades, filters that do what they say, and bounds."""
+"""Traders see their own trades; filters select what their names say; sizes are bounded."""
 
 from __future__ import annotations
 

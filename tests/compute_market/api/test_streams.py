@@ -155,7 +155,7 @@ class TestLimits:
         assert listen("b", **terms).full is None
         assert listen("c", **terms).full is Full.ADDRESS
         assert listen("c", **{**terms, "address": "192.0.2.2"}).full is None
-        # Who comes from this machine has no address to be counted by.
+        # A subscriber on this machine has no address to be counted by.
         assert listen("c", **{**terms, "address": ""}).full is None
         kept[0].socket.close()
         settle(broadcaster, 4)

@@ -1,4 +1,4 @@
-"""Whatever is asked wrongly under the market's address is refused in one form: problem details."""
+"""Every wrong request under the market's address is refused in one form: problem details."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tunnels and ssh servers tell of themselves, for metrics and the doctor."""
+"""Tunnels and ssh servers report their state, for metrics and the doctor."""
 
 from __future__ import annotations
 

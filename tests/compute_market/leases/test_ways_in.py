@@ -1,4 +1,4 @@
-"""What a work may serve, who may reach it, what the buttons start, and how bytes are written down."""
+"""The ports of a work, the callers that may reach them, the programs of the buttons, and counted bytes."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class TestAccess:
         with pytest.raises(LeaseNotFound):
             access.way_to(actor=market.trader(funds=1), lease_id=lease.pk, port="8888", now=NOON)
         with pytest.raises(LeaseNotFound):
-            # Who supplies the machine sees the lease, and is not let into it by the hub.
+            # The supplier of the machine sees the lease, but the hub does not let the supplier into it.
             provider = Principal(user=User.objects.get(namespace=lease.node.provider.namespace_id))
             access.way_to(actor=provider, lease_id=lease.pk, port="8888", now=NOON)
         with pytest.raises(LeaseNotRunning):

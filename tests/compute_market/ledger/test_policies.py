@@ -1,4 +1,4 @@
-"""Who may see an account, spend from it and add money: roles, scopes, caps and grants, each alone."""
+"""Rights to see an account, to spend from it and to add money: roles, scopes, caps and grants, each alone."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def filled(order: Order) -> int:
 
 
 def reasons(order: Order) -> list[str]:
-    """What its owner is told that keeps the order from trading at all."""
+    """The reasons, as shown to the owner, that keep the order from trading at all."""
     found = Order.objects.select_related("product", "node").get(pk=order.pk)
     misses = explain.misses(found, now=NOON)
     return [miss.what for miss in misses if miss.what in {"bond", "node", "halted"}]

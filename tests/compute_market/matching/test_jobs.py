@@ -1,4 +1,4 @@
-"""What happens to orders and bands as time passes, by the clock of the database."""
+"""Orders expire and bands move as time passes, by the clock of the database."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TestExpiry:
         assert (again(bid).state, again(bid).reason) == ("expired", "expired")
         assert again(offer).state == "open"
         assert main_account(user).held_micros == 0
-        # What the sweep asks for afterwards is refused, and harmless.
+        # The later request of the sweep is refused, and harmless.
         jobs.expire_orders(now=until)
         drain()
         assert checks.audit() == []

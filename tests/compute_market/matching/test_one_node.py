@@ -311,7 +311,7 @@ class TestQuotes:
         assert self.quotes(machine.product, 6, same_node=False) == [(False, 2 * (4 * 9 + 2 * 12))]
         assert self.quotes(machine.product, 10) == [(False, 2 * (4 * 9 + 6 * 12))]
         assert self.quotes(machine.product, 10, same_node=True) == []
-        # What is sold is quoted no more, and a silent node's offers neither.
+        # Sold GPUs are not quoted any more, and neither are the offers of a silent node.
         buy(user, machine.product, 4, 9, hours=(0, 23))
         drain()
         assert self.quotes(machine.product, 4) == [(True, 4 * 2 * 12)]

@@ -55,7 +55,7 @@ class TestASilentNode:
         drain(now=self.LATER)
 
     def seen(self, product: Product) -> list[tuple[int, int]]:
-        """What a taker sees on the book: (price in credits, GPUs) of the asks."""
+        """The asks as a taker sees them: (price in credits, GPUs)."""
         found = marketdata.book(product, start=MIDNIGHT, end=MIDNIGHT + timedelta(hours=24))
         return [(price // CREDIT, gpus) for price, gpus in found.asks]
 

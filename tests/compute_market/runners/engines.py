@@ -44,7 +44,7 @@ exec {enter} podman --storage-driver vfs --root {folder}/root --runroot {folder}
 
 @dataclass(frozen=True)
 class Podman:
-    """How the agent's options name this engine."""
+    """The engine by the agent's options: path prefix and arguments."""
 
     prefix: str
     arguments: str = "--ulimit nofile=1024:1024 --ulimit nproc=4096:4096"
@@ -56,7 +56,7 @@ class Podman:
         )
 
     def __call__(self, *words: str) -> str:
-        """What the engine answers."""
+        """The output of a command of the engine."""
         done = subprocess.run(
             [self.prefix, "podman", *words], check=False, capture_output=True, text=True, timeout=120
         )
@@ -72,7 +72,7 @@ class Podman:
 def shown_cgroups() -> Iterator[str]:
     """The words by which a program is run where crun understands the cgroups.
 
-    Where they are hybrid, crun wants to see those of version 1 only: in a mount namespace that all share.
+    If they are hybrid, crun wants to see those of version 1 only: in a mount namespace that all share.
     """
     if not (HYBRID_CGROUPS.is_dir() and os.geteuid() == 0):
         yield ""
@@ -101,7 +101,7 @@ def make_podman(folder: Path, enter: str) -> Podman:
     for name in APPLETS:
         (programs / name).symlink_to("busybox")
     archive = folder / "image.tar"
-    # Whatever the umask here is, a user of the image's own may run its programs.
+    # With any umask here, a user of the image may run its programs.
     words = ["tar", "-C", str(folder / "image"), "--mode=a+rX", "-cf", str(archive), "."]
     subprocess.run(words, check=True, timeout=60)
     podman("import", str(archive), IMAGE)

@@ -27,7 +27,7 @@ class ScriptedHub:
         }
         # Bodies that are sent as they are, instead of an answer.
         self.raw: dict[str, bytes] = {}
-        # What is written on the connection of an agent that waits to be woken; None refuses it.
+        # Bytes for the connection of an agent that waits for wake-ups; None refuses the connection.
         self.wakes: queue.SimpleQueue[bytes] | None = None
         self.requests: list[tuple[str, dict[str, Any], dict[str, str]]] = []
         self.changed = threading.Condition()
@@ -43,7 +43,7 @@ class ScriptedHub:
         self._server.server_close()
 
     def bodies(self, action: str) -> list[dict[str, Any]]:
-        """What was asked of one action so far."""
+        """The bodies of the requests to one action so far."""
         with self.changed:
             return [body for asked, body, _ in self.requests if asked == action]
 

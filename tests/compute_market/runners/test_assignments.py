@@ -1,4 +1,4 @@
-"""What a hub may send, and what no hub can make an agent do."""
+"""An agent accepts valid assignments, and no hub can make it do anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers: what their engines are told, and what becomes of them when things go wrong."""
+"""Containers: the options for their engines, and the cleaning up after failures."""
 
 from __future__ import annotations
 
@@ -335,7 +335,7 @@ class TestWaysIn:
             b"trouble\n",
             9,
         )
-        # What is not there says so, as a shell does.
+        # A missing program gives 127, as in a shell.
         assert said(connect(), "no-such-program")[2] == 127
 
     def test_a_port_is_found_where_the_engine_says_it_is(self, machine: Machine) -> None:
@@ -371,7 +371,7 @@ def facts(running: RunningContainer) -> dict[str, Any]:
 def said(
     connection: socket.socket, command: str, *, data: bytes = b"", environment: dict[str, str] | None = None
 ) -> tuple[bytes, bytes, int]:
-    """What a session writes, to its outputs, and its exit code."""
+    """(stdout, stderr, exit code) of a session."""
     seen = {sessions.STDOUT: b"", sessions.STDERR: b""}
     with connection, connection.makefile("rb") as stream:
         asked = {"command": command, "terminal": None, "environment": environment or {}}
@@ -390,7 +390,7 @@ class TestAHostileImage:
         script = "bomb() { bomb | bomb & }; bomb; sleep 1; echo alive; sleep 600"
         running = machine.start("sh", "-c", script, processes_max=64)
         until(running.has_begun)
-        # Whatever became of it, the machine can start processes, and the bomb ends with its container.
+        # In any case the machine can still start processes, and the bomb ends with its container.
         machine.names()
         assert subprocess.run(["true"], check=False).returncode == 0
         running.stop()

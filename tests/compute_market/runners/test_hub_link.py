@@ -177,8 +177,7 @@ class TestAnswers:
             link.call("poll", {})
 
 
-# What a hub may say at once, and what it repeats without an end: a byte now and then keeps a socket's own
-# time-out from coming.
+# (bytes sent at once, bytes repeated without end): a byte now and then keeps a socket from timing out.
 DRIPS = {
     "status": (b"", b"HTTP/1.1 200 OK "),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"X-More: x\r\n"),

@@ -1,4 +1,4 @@
-"""The files between a supervisor and an agent: bounded, and whole whoever dies when."""
+"""The files between a supervisor and an agent: bounded, and whole when either process dies at any moment."""
 
 from __future__ import annotations
 

@@ -53,9 +53,9 @@ SHELL = {
     "endless": ["/bin/sleep", "600"],
     "missing": ["/no/such/program"],
 }
-# What a stopped command's code is: the signal's, or what an engine makes of one that ignored it.
+# The exit code of a stopped command: of the signal, or of an engine that killed a command which ignored it.
 STOPPED = {"fake": -15, "process": -15, "podman": 137}
-# How the GPUs 2 and 5 are counted where the command runs.
+# The numbers of GPUs 2 and 5 inside the command's environment.
 COUNTED = {"fake": b"2,5", "process": b"2,5", "podman": b"0,1"}
 COMMANDS = {
     "podman": SHELL,
@@ -360,7 +360,7 @@ class TestASupervisor:
             other.kill()
 
     def test_keeps_its_files_for_the_agents_user_alone(self, tmp_path: Path) -> None:
-        """Whatever the umask is: with `--run-as` the folder lets another user through."""
+        """With any umask: with `--run-as` the folder lets another user through."""
         before = os.umask(0)
         try:
             running = start(ProcessRunner(), tmp_path, "/bin/true")

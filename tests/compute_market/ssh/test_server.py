@@ -1,4 +1,4 @@
-"""Who may log in to a lease: by whose key, and what a refusal gives away."""
+"""Logins to a lease: the keys that are accepted, and refusals that reveal nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def key_of(owner: Principal, text: str = KEYS[0]) -> str:
 
 
 def work_for(fingerprint: str, lease: int) -> list[str]:
-    """What the database was asked before a login was refused."""
+    """The statements that a refused login sent to the database."""
     with CaptureQueriesContext(
         connection,
     ) as asked:
@@ -87,7 +87,7 @@ class TestALogin:
         if how == "closed":
             User.objects.filter(pk=holder.user.pk).update(is_active=False)
         elif how == "deleted":
-            # What is left of an account that was deleted: no key. (Its ledger protects the row itself.)
+            # A deleted account has no key left. (Its ledger protects the row itself.)
             SshKey.objects.filter(user=holder.user).delete()
         elif how == "key removed":
             accounts.remove_ssh_key(actor=holder, key_id=SshKey.objects.get().pk)

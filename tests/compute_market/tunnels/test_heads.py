@@ -170,7 +170,7 @@ class TestComingOut:
         ],
     )
     def test_no_cookie_is_or_becomes_a_grant(self, given: str) -> None:
-        """Whatever browsers make of it: they send a cookie without a name as its value alone."""
+        """Browsers do this too: they send a cookie without a name as its value alone."""
         answer = Answer(200, "OK", [("set-cookie", given)])
         assert b"grant" not in heads.answer_out(answer, BY_HOST, port="8888", is_last=False)
 

@@ -249,7 +249,7 @@ class TestHostileNodes:
     """An agent that is what its provider made of it."""
 
     def taken(self, hub: Hub, answer: bytes) -> tuple[int, bytes]:
-        """What a visitor gets when the agent answers `TAKE` with these bytes."""
+        """The answer to a visitor when the agent answers `TAKE` with these bytes."""
         end = greeted(hub, ticket(ports=["1"]))
         hub.wait_for_spares(count=1)
         got: list[tuple[int, bytes]] = []
@@ -459,7 +459,7 @@ def greeted(hub: Hub, word: str, *, secret: str | None = None) -> socket.socket:
 
 
 def ended(end: socket.socket) -> bool:
-    """Whether the other side closes, within the socket's time; lines that keep it alive are passed over."""
+    """True if the other side closes before the socket's time-out. Keep-alive lines are skipped."""
     with end, contextlib.suppress(ConnectionError):
         while end.recv(4096):
             pass
@@ -472,5 +472,5 @@ class TestWords:
         folder = Path(words.__file__).parent
         sources = "".join(path.read_text() for path in folder.glob("*.py"))
         codes = set(re.findall(r'NotServed\(\s*\d+,\s*"(\w+)"', sources))
-        # These two are told to programs alone.
+        # Only programs get these two.
         assert codes - {"ticket_refused", "bad_request"} == set(words.CHINESE)

@@ -1,4 +1,4 @@
-"""What the test of live workers asks of the live bazaar's own Python (`LiveBazaar.remote`)."""
+"""Functions that the test of live workers calls in the live bazaar's own Python (`LiveBazaar.remote`)."""
 
 from __future__ import annotations
 

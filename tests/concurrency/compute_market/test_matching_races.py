@@ -107,7 +107,7 @@ def floor(settings: Any) -> Floor:
 
 
 def work_off(shard: int = SHARD) -> None:
-    """What the sweep's tasks do once a dead worker's claim has run out."""
+    """Drain as the tasks of the sweep do after the claim of a dead worker has expired."""
     Cursor.objects.filter(shard=shard).update(held_until=None)
     worker.drain_shard(shard=shard, now=database_now())
     assert not drain.has_work(shard)

@@ -39,7 +39,7 @@ WAIT_SECONDS = 60
 
 @dataclass
 class Case:
-    """What is deleted, and the request that adds to it meanwhile."""
+    """A request that deletes something, and the request that adds to it meanwhile."""
 
     method: str
     path: str

@@ -53,7 +53,7 @@ class Writer:
                 deed()
                 self.done[deed.__name__] += 1
             except Refusal as refusal:
-                # What a slow upload names may have gone, after these seconds that stand for weeks.
+                # The xorbs of a slow upload may be deleted by now: these seconds stand for weeks.
                 self.done[refusal.code] += 1
 
     def add(self) -> None:

@@ -133,7 +133,7 @@ RENAME = f"UPDATE {TABLE} SET full_name = CAST(%s AS text) WHERE key = CAST(%s A
 
 
 def rename(name: str, *, key: str = "alice") -> None:
-    """A write that leaves its answer to whoever comes."""
+    """A write whose answer is left for a later reader."""
     with prepared_cursor() as cursor:
         cursor.execute(RENAME, [name, key])
 

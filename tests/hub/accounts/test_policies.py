@@ -1,4 +1,4 @@
-"""Who may do what with a namespace: roles, scopes and grants, each alone."""
+"""Rights to a namespace: roles, scopes and grants, each alone."""
 
 from __future__ import annotations
 

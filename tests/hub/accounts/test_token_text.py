@@ -1,4 +1,4 @@
-"""What new access tokens look like."""
+"""The text of new access tokens."""
 
 from __future__ import annotations
 

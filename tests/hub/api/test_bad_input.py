@@ -108,7 +108,7 @@ QUERY = (
     "grant",
 )
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
-# What is not here is said by 501, and a service that is busy by 503.
+# 501 says that a feature does not exist here, 503 that a service is busy.
 MEANT = {501, 503}
 
 words = st.one_of(st.sampled_from(WORDS), st.text(max_size=12))

@@ -36,7 +36,7 @@ class TestCountDownload:
 
 
 class TestIsPartOfAPage:
-    """What browsers send: Chromium, Firefox and Safari over HTTPS, and the same over plain HTTP."""
+    """Headers of Chromium, Firefox and Safari over HTTPS, and over plain HTTP."""
 
     @pytest.mark.parametrize(
         ("what", "headers", "is_part"),

@@ -239,7 +239,7 @@ class TestCacheControl:
 
 
 class TestObjectStore:
-    """Where the bytes are in S3, the hub redirects to the store's own signed address."""
+    """If the bytes are in S3, the hub redirects to the signed address of the store."""
 
     @pytest.fixture
     def world(self, client: Client, settings: Settings, tmp_path: Path, s3_store: ObjectStore) -> World:

@@ -148,7 +148,7 @@ class TestContent:
 
 
 class TestPreupload:
-    """What is announced is what the same content would be stored as, given the same knowledge."""
+    """A preupload announces the way in which a commit then stores the same content."""
 
     def test_announces_what_is_stored(self, alice: Alice) -> None:
         offered = [{"path": file.path, "size": len(file.data)} for file in FILES]

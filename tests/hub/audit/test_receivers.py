@@ -1,4 +1,4 @@
-"""What happened is in the audit log, with who did it."""
+"""Each action is in the audit log, with its actor."""
 
 import pytest
 from django.db import transaction

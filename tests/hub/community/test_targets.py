@@ -1,4 +1,4 @@
-"""Where a commit goes, and how often that is looked up."""
+"""The target of a commit, and the number of look-ups for it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often a request looks a ref up, and asks for a role."""
+    """The number of times that a request looks a ref up, and asks for a role."""
     counts: Counter[str] = Counter()
     target, has_role = GitRepository.target, policies.has_role
 
@@ -89,7 +89,8 @@ class TestLookUps:
             RAW_URI=f"/api/models/alice/model/commit/{revision}",
         )
         assert answer.status_code == 200
-        # Who asks, and under the lock who pays; of a pull request, who pays for what is staged, too.
+        # Roles are asked for the actor and, under the lock, for the payer; a pull request also asks for the
+        # payer of the staged files.
         assert counted["refs/heads/main" if revision == "main" else "refs/pr/1"] == 2
         assert counted["roles"] <= (2 if revision == "main" else 3)
 

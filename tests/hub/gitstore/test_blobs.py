@@ -91,7 +91,7 @@ class TestBlobs:
         assert [raw[oid].data for oid in oids] == files  # type: ignore[attr-defined]
 
     def test_need_memory_for_their_ids_alone(self, raw: pygit2.Repository) -> None:
-        """What a writer holds of 100 blobs of 1 MiB is less than one of them."""
+        """A writer of 100 blobs of 1 MiB uses less memory than one of them."""
         piece = os.urandom(1 << 20)
         with BlobWriter(raw) as writer:
             for number in range(LOOSE_MAX + 1):

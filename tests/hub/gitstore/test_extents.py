@@ -1,4 +1,4 @@
-"""How much a tree stands for is counted by tree objects, however much that is."""
+"""The extent of a tree (its files when unfolded) is counted by its tree objects, however large it is."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class TestFind:
         assert last_commits.find(raw, head, ["a", "b"], seconds_max=-1).by_path == {}
 
     def test_reads_two_objects_for_a_commit_that_touched_another_folder(self, raw: pygit2.Repository) -> None:
-        """Whatever the folder holds: the commit, and the root's tree."""
+        """The reads do not depend on the folder: the commit, and the root's tree."""
         data = {f"data/{number}": b"%d" % number for number in range(300)}
         head = commit(raw, {**data, "README.md": b""})
         for number in range(50):

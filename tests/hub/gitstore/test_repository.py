@@ -295,7 +295,7 @@ class TestHistory:
             merged = repo.write_merge(ours=ours, theirs=theirs, message="m", author=ALICE, at=NOW)
             assert (merged is not None) == is_merged
             assert repo.conflicts(ours, theirs) == ([] if is_merged else ["big"])
-            # What one side alone changed is taken over as it is, of whatever size.
+            # A file that only one side changed is taken over as it is, at any size.
             beside = put(repo, "beside", other=b"2")
             assert repo.conflicts(beside, theirs) == ([] if is_merged else ["big"])
             alone = repo.write_commit(tree=tree, parents=[base], message="a", author=ALICE, at=NOW)

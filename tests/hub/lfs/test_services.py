@@ -289,7 +289,7 @@ class TestParts:
         assert get_store().list_parts(upload.staging_key, upload.store_upload_id) == [first]
 
     def test_belong_to_who_began_the_upload(self) -> None:
-        """Whoever reads a public repository may propose to it, and may know what is uploaded there."""
+        """A reader of a public repository may propose to it, and may see its uploads."""
         repository, upload = self.begin()
         first = self.put(repository, upload, 1)
         mallory = factories.actor()

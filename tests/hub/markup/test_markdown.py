@@ -1,4 +1,4 @@
-"""What Markdown becomes. That it becomes nothing dangerous is in tests/hub/web/test_safety.py."""
+"""The HTML of Markdown. The safety of this HTML is tested in tests/hub/web/test_safety.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may what, as one table; and that lists, look-ups and single questions agree."""
+"""Rights as one table. Lists, look-ups and single questions give the same result."""
 
 from __future__ import annotations
 

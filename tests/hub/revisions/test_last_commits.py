@@ -40,7 +40,7 @@ def put(actor: Principal, repo: Repository, title: str, **files: bytes) -> str:
 
 
 class Walks:
-    """How many commits the walks have looked at."""
+    """Counts the commits that the walks have read."""
 
     def __init__(self) -> None:
         self.steps = 0

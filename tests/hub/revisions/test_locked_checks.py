@@ -64,7 +64,7 @@ def scene() -> Scene:
 
 
 def _push(scene: Scene) -> None:
-    """Git is told reasons in words; they are raised here as the refusal that they come from."""
+    """A push gets its reasons as text; this raises the refusal that each text comes from."""
     push = Push([RefChange("refs/heads/pushed", None, scene.repo.head_sha)], None)
     reasons, _ = pushes.reasons_against(push=push, own_proposals=(), **scene.common)
     refusals = {

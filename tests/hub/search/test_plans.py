@@ -1,4 +1,4 @@
-"""How the databases find a list's page: along the index of its order, or by the ids of few candidates."""
+"""The databases find the page of a list along the index of its order, or by the ids of few candidates."""
 
 from __future__ import annotations
 

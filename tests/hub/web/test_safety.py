@@ -1,4 +1,4 @@
-"""What people upload cannot act in other people's browsers."""
+"""Uploaded content cannot act in the browsers of other people."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Inspector(HTMLParser):
 
 
 def live_in(html: str) -> list[str]:
-    """What of a page could act on its reader; escaped text cannot."""
+    """The parts of a page that could act in the browser of a reader; escaped text cannot."""
     inspector = Inspector()
     inspector.feed(html)
     return inspector.live

@@ -45,7 +45,7 @@ class TestStoreXorb:
 
     def test_keeps_them_once(self, alice: Principal, bob: Principal, model: Repository) -> None:
         uploads.send_xorbs(HELLO, alice, model)
-        # He is not told that she had it.
+        # The answer to bob does not show that alice had it.
         assert uploads.send_xorbs(HELLO, bob, hub.repository(bob)) == [True]
         assert uploads.send_xorbs(HELLO, bob, hub.repository(bob)) == [False]
         assert set(Xorb.objects.get().senders.values_list("user_id", flat=True)) == {

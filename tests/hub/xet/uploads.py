@@ -1,4 +1,4 @@
-"""What a client sends for some files: made with the codec, as a client would make it."""
+"""The xorbs and the shard that a client sends for some files, made with the codec."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def layout_of(body: bytes) -> xorbs.Layout:
 
 
 def send_xorbs(upload: Upload, actor: Principal, repository: Repository) -> list[bool]:
-    """Whether each was new."""
+    """Store the xorbs; for each, True if it was new."""
     return [
         services.store_xorb(
             actor=actor, repository=repository, name=name, read=io.BytesIO(body).read, now=NOW
@@ -83,7 +83,7 @@ def send_xorbs(upload: Upload, actor: Principal, repository: Repository) -> list
 
 
 def send_shard(upload: Upload, actor: Principal, repository: Repository) -> bool:
-    """Whether it brought something new."""
+    """Register the shard; True if it brought something new."""
     read = io.BytesIO(upload.shard_bytes).read
     *_, ended = services.register_shard(actor=actor, repository=repository, read=read, now=NOW)
     assert isinstance(ended, Registered)

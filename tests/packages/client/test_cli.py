@@ -15,7 +15,7 @@ from tests.clock import moment
 
 
 class Answers:
-    """A market that gives what it is told to."""
+    """A market that returns the given answers."""
 
     def __init__(self, **answers: Any) -> None:
         self.answers, self.asked = answers, []  # type: dict[str, Any], list[Any]

@@ -28,7 +28,7 @@ ARGUMENTS: dict[str, Any] = {
     "gpus": 8,
     "hours": 24,
 }
-# What goes beyond the arguments that a method names.
+# Arguments beyond those that a method names.
 MORE: dict[str, dict[str, Any]] = {
     "place": {**ORDER, "wait": 1},
     "amend": {"limit_price": 12_060_000, "wait": 1},

@@ -1,4 +1,4 @@
-"""What the command line prints commands no terminal, whoever chose the words; and what its verbs show."""
+"""The command line prints no terminal commands, wherever the text comes from; and the output of its verbs."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class TestAnotherHub:
             "size": "5000",
             "oid": "3" * 64,
         }
-        # What a stand-in stands for was never fetched.
+        # The file that a stand-in replaces was never fetched.
         assert not [path for path in upstream.asked if "resolve" in path and "weights" in path]
         assert len([path for path in upstream.asked if "/tree/" in path]) == 4
 

@@ -113,7 +113,7 @@ class TestPlugin:
             text = run_tests(FIXTURE, LEAVES, options=[f"--model-hub-url={url}"])
             assert "7 passed" in text
             assert f"URL {url}" in text
-            # It is theirs: it goes on when the session is over.
+            # The server belongs to somebody else: it keeps running when the session is over.
             assert elsewhere.ask("GET", "/_mock/about")["user"] == "tester"
             elsewhere.close()
         finally:

@@ -1,8 +1,8 @@
 """A hub that is not ours: the documented wire of Hugging Face, as its own server speaks it.
 
 Files lie on another origin, to which requests are redirected with a signed address that refuses a token;
-trees come in pages by `Link`; a gated repository is 403, a private or missing one 401; who asks too fast is
-told to wait.
+trees come in pages by `Link`; a gated repository is 403, a private or missing one 401; a client that is too
+fast gets 429.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ PAGE = 2
 
 @dataclass
 class Upstream:
-    """What it holds, by `models/owner/name` → path → bytes, and what it was asked."""
+    """A hub. `repositories`: `models/owner/name` → path → bytes; `asked`: the requested paths."""
 
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
-    busy: int = 0  # so many requests are told to wait first
+    busy: int = 0  # this many requests get 429 first
     asked: list[str] = field(default_factory=list)
     url: str = ""
     storage_url: str = ""

@@ -1,4 +1,4 @@
-"""Who may do what, by route: the data that `test_matrix.py` compares every route of the hub with.
+"""The rights of each caller by route: the data that `test_matrix.py` compares every route of the hub with.
 
 **To add a route**: put a line `METHOD pattern[?query] class` into REPOSITORY_ROUTES (its address names a
 repository), MARKET_ROUTES or OTHER_ROUTES. The pattern is the one of the urlconf, without a mount of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What is sent, where an empty JSON object is refused before rights are asked. A form for pages.
+# Bodies for routes that refuse an empty JSON object before they ask for rights. Pages get a form.
 BODIES: dict[str, object] = {
     "POST <repo_id:repo_id>/git-upload-pack": b"0000",
     "POST <repo_id:repo_id>/git-receive-pack": b"0000",
@@ -91,7 +91,7 @@ BODIES: dict[str, object] = {
     "POST api/collections/<name:owner>/<segment:slug>/items": {"item": {"type": "model", "id": "olga/own"}},
 }
 
-# Below OpenCSG's mount a client is told of the gate where it asks for the list of files
+# Below OpenCSG's mount a client learns of the gate when it asks for the list of files
 # (hub/api/csghub/gate.py).
 TOLD_OF_THE_GATE = frozenset(
     f"csg/api/<plural:kind>/<repo_id:repo_id>{more}" for more in ("", "/revision/<rest:revision>")

@@ -1,4 +1,4 @@
-"""Who asks, and in what state the repository is that is asked for."""
+"""The callers, and the states of the repository that they ask for."""
 
 from __future__ import annotations
 

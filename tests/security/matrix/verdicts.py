@@ -1,4 +1,4 @@
-"""What each class of route gives to each caller, by the state of the repository."""
+"""The verdict of each class of route for each caller, by the state of the repository."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXPECTED = {
         deleted  gone      gone     gone     gone   gone   gone  gone gone  gone  gone gone
         renamed  gone      gone     gone     yes    yes    yes   yes  gone  yes   yes  gone
     """,
-    # What a gate does not hide, but an operator's closing does: the card, discussions, names of branches.
+    # Content that an operator's closing hides, and a gate does not: the card, discussions, names of branches.
     "open": """
                  anonymous stranger admitted reader writer owner read trade grant peek other
         public   yes       yes      yes      yes    yes    yes   yes  yes   yes   yes  yes
@@ -59,7 +59,7 @@ EXPECTED = {
         deleted  gone      gone     gone     gone   gone   gone  gone gone  gone  gone gone
         renamed  gone      gone     gone     no     yes    yes   no   gone  yes   no   gone
     """,
-    # What only the author of a comment may do; here the owner wrote it.
+    # Actions of the author of a comment only; here the owner wrote it.
     "author": """
                  anonymous stranger admitted reader writer owner read trade grant peek other
         public   no        no       no       no     no     yes   no   no    yes   no   no
@@ -114,7 +114,7 @@ EXPECTED = {
         deleted  gone      gone     gone     gone   gone   gone  gone gone  gone  gone gone
         renamed  gone      gone     gone     gone   gone   gone  gone gone  gone  gone gone
     """,
-    # What an admin does with what is open: delete large files, the pages of settings.
+    # Actions of an admin on an open repository: delete large files, the pages of settings.
     "admin": """
                  anonymous stranger admitted reader writer owner read trade grant peek other
         public   no        no       no       no     no     yes   no   no    yes   no   no

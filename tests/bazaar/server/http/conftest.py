@@ -89,7 +89,7 @@ class Client:
         return b"" if reply.status in {204, 304} else self.file.read()
 
     def has_ended(self) -> bool:
-        """Whether the server closes the connection now; anything else it sends is a failure."""
+        """True if the server closes the connection now; False if it sends anything else."""
         try:
             return self.file.read(1) == b""
         except ConnectionResetError:

@@ -14,7 +14,7 @@ from foundation.bodies import UNKNOWN_BYTES_MAX
 
 PAGE = Path(__file__).resolve().parents[4] / "docs/configuration.md"
 USUAL = Limits()
-# By limit: what its line of the table holds. The two that hold no number are told elsewhere on the page.
+# By limit: what its line of the table holds. The two that hold no number are explained elsewhere on the page.
 LINES = {
     "head_seconds": ("for the head of a request", f"| {USUAL.head_seconds:.0f} | `BAZAAR_WEB_HEAD_SECONDS`"),
     "idle_seconds": ("between two requests", f"| {USUAL.idle_seconds:.0f} | `BAZAAR_WEB_IDLE_SECONDS`"),

@@ -227,7 +227,7 @@ class TestConnections:
 
 class TestProgress:
     def ends(self, *waits: tuple[float, int]) -> bool:
-        """Whether a transfer is ended in the course of waits of so many seconds, with so many bytes each."""
+        """True if a transfer is ended during these waits: (seconds, bytes moved) each."""
         progress, pace = Progress(), Pace(stall_seconds=60, bytes_per_second=100, window_seconds=60)
         for waited, moved in waits:
             progress.note(waited=waited, moved=moved)

@@ -1,4 +1,4 @@
-"""What the event loop does for a body, counted: little, however the client cuts it."""
+"""The event loop does little work for a body, in whatever pieces the client sends it; the work is counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def chunks(count: int, size: int, extension: bytes = b"") -> bytes:
 class TestTheLoop:
     @pytest.mark.parametrize("piece", [chunks(1, 1), chunks(1, 1, b";" + b"e" * 100), chunks(1, 15)])
     def test_reads_a_limited_number_of_tiny_chunks(self, piece: bytes) -> None:
-        """Then the request is a thread's. What came until then is in the buffer, or ahead of the view."""
+        """Then the request is a thread's. Bytes received so far are buffered, or read ahead."""
         request, buffer, taken = Request(Head(length=None)), bytearray(), 0
         while not request.is_costly:
             buffer += (piece * RECEIVED_BYTES)[:RECEIVED_BYTES]

@@ -148,7 +148,7 @@ class TestBells:
 
 
 class TestPost:
-    """Who has drained a shard listens for a moment, and no task is sent meanwhile."""
+    """A worker that has drained a shard listens for a moment, and no task is sent meanwhile."""
 
     @pytest.fixture(autouse=True)
     def _quiet(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What a drained batch does to orders, money, GPUs and news."""
+"""A drained batch changes orders, money and GPUs, and publishes events."""
 
 from __future__ import annotations
 

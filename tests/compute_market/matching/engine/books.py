@@ -97,7 +97,7 @@ def fills(events: list[e.Event]) -> list[tuple[int, int, int]]:
 
 
 def reasons(events: list[e.Event]) -> list[tuple[int, str]]:
-    """What was refused or cancelled, and why."""
+    """(order, reason) of each refused or cancelled order."""
     return [(event.order, event.reason) for event in events if isinstance(event, e.Rejected | e.Cancelled)]
 
 

@@ -248,7 +248,7 @@ class TestAgainstTheNaiveMarket:
 
 
 def single(log: list[c.Command], product: int) -> list[c.Command]:
-    """What a log says about one product, numbered afresh."""
+    """The commands of a log for one product, numbered afresh."""
     kept: list[c.Command] = []
     orders: set[int] = set()
     for command in log:

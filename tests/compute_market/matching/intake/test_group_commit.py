@@ -14,7 +14,7 @@ POISON = 13
 
 
 class Workshop:
-    """Doubles numbers, and keeps record. Its first group waits until it is told to go on."""
+    """Doubles numbers and records the groups. The first group waits for `go_on`."""
 
     def __init__(self, *, most: int = 100) -> None:
         self.groups: list[list[int]] = []

@@ -17,7 +17,7 @@ from tests.factories import exchange
 from tests.factories.exchange import again, buy, drain
 from tests.factories.market import CREDIT, NOON
 
-# What a change of each field of a product makes of the engine's terms.
+# For each field of a product: a new value, and the terms of the engine that change with it.
 CHANGES: dict[str, tuple[Any, set[str]]] = {
     "lot": (2, {"lot"}),
     "tick_micros": (6_000, {"tick"}),

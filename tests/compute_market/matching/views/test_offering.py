@@ -1,4 +1,4 @@
-"""What buyers see of who supplies, and the bond of declared hardware."""
+"""Buyers see the suppliers, and the bond of declared hardware."""
 
 from __future__ import annotations
 

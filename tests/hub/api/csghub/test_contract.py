@@ -1,4 +1,4 @@
-"""What OpenCSG's client relies on and its command line does not show."""
+"""Behaviour that OpenCSG's client relies on and its command line does not show."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ class TestOneFile:
 
 
 class TestInstances:
-    """What a user's leases serve or tune."""
+    """Leases of a user that serve or tune a model."""
 
     @pytest.fixture
     def lease(self, headers: Mapping[str, str]) -> Lease:

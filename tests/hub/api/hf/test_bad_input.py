@@ -1,4 +1,4 @@
-"""What a client must not be able to do through the Hugging Face door, and how it is told."""
+"""Bad input at the Hugging Face door is refused, with the right status and message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the calls that come most often may cost: statements, looks into git, comparisons of addresses."""
+"""Limits on the cost of the most frequent calls: statements, reads of git, comparisons of addresses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def repository() -> Repository:
 
 
 def statements(client: Client, url: str) -> list[str]:
-    """What a call asks of the database, once everything that is kept is there."""
+    """The statements of a call when the caches are filled."""
     assert client.get(url).status_code == 200
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url).status_code == 200

@@ -1,4 +1,4 @@
-"""What ModelScope's client relies on and its command line does not show."""
+"""Behaviour that ModelScope's client relies on and its command line does not show."""
 
 from __future__ import annotations
 

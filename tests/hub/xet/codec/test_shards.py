@@ -73,7 +73,7 @@ class TestVectors:
 class TestRoundTrip:
     @given(st.lists(shard_files(), max_size=4), st.lists(shard_xorbs(), max_size=4))
     def test_gives_back_files_and_xorbs(self, files: list[ShardFile], xorbs: list[ShardXorb]) -> None:
-        # Whatever stands behind the second bookend is not read.
+        # Bytes behind the second bookend are not read.
         again = shards.read_shard(shards.write_shard(Shard(files, xorbs)) + b"and a footer")
         assert [unpacked(file) for file in again.files] == [unpacked(file) for file in files]
         assert len(again.xorbs) == len(xorbs)

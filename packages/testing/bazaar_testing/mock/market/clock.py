@@ -137,7 +137,7 @@ class Clock:
 
 
 def _do(name: str, **kwargs: Any) -> None:
-    """Do a task now, unless a fault has it lost. What goes wrong in it goes wrong here."""
+    """Run a task now, unless a fault rule loses it. An exception of the task is raised here."""
     result: Any = app.tasks[name].apply_async(kwargs=kwargs)
     if result is not None and result.failed():
         raise result.result

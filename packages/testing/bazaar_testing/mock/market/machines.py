@@ -88,7 +88,7 @@ class Machines:
         self._broken.pop(node_id, None)
 
     def break_down(self, node_id: int, reason: str) -> None:
-        """Whatever lease begins there, its machine cannot carry it out."""
+        """The machine cannot carry out any lease that begins there."""
         self._known(node_id)
         self._broken[node_id] = reason
 
