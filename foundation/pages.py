@@ -37,13 +37,17 @@ def submit(
             raise
         form.add_error(None, str(refusal))
     except Refusal as refusal:
-        named = str(refusal.details.get("field", ""))
-        field = (fields or {}).get(named)
-        if field in form.fields:
-            form.add_error(field, str(refusal.details["reason"]))
-        else:
-            form.add_error(None, str(refusal))
+        add_refusal(form, refusal, fields=fields)
     return None
+
+
+def add_refusal(form: BaseForm, refusal: Refusal, *, fields: Mapping[str, str] | None = None) -> None:
+    """Make a refusal an error of the form: at the field that it names, if the form has that field."""
+    field = (fields or {}).get(str(refusal.details.get("field", "")))
+    if field in form.fields:
+        form.add_error(field, str(refusal.details["reason"]))
+    else:
+        form.add_error(None, str(refusal))
 
 
 def page(

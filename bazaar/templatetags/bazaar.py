@@ -96,6 +96,18 @@ def period(length: timedelta) -> str:
 
 
 @register.filter
+def span(length: timedelta | int | None) -> str:
+    """A length of time, given in minutes or as one, in its two largest units: 58 min, 2 h 53 min, 3 d 4 h."""
+    if length is None:
+        return ""
+    minutes = int(length.total_seconds()) // 60 if isinstance(length, timedelta) else length
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    counted = ((days, _("%(n)d d")), (hours, _("%(n)d h")), (rest, _("%(n)d min")))
+    words = [text % {"n": number} for number, text in counted if number]
+    return " ".join(words[:2]) or _("%(n)d min") % {"n": 0}
+
+
+@register.filter
 def credits(micros: int | None) -> str:  # noqa: A001 - the word that people read
     """Micro-credits → credits, exact, at least two decimals: 1250000 → 1.25."""
     return "" if micros is None else credits_of(micros)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from compute_market.amounts import MICROS_PER_CREDIT, credits_of
 from compute_market.matching.models import SELF_TRADE_CHOICES, Order
 from compute_market.offers.models import Product
+from foundation.clock import HOUR
 
 
 def amount_of(micros: int) -> str:
@@ -59,9 +60,11 @@ class TicketForm(forms.Form):
     MORE = ("same_node", "expires_at", "post_only", "self_trade")
 
     gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=100_000, initial=1)
-    start = HourField(label=_("Start (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
+    start = HourField(
+        label=_("Start (UTC)"), required=False, help_text=_("On the hour. Leave blank to start now.")
+    )
     hours = forms.IntegerField(label=_("Hours"), min_value=1, max_value=24 * 366, initial=24)
-    price = CreditsField(label=_("At most, credits per GPU-hour"))
+    price = CreditsField(label=_("Limit price, credits per GPU-hour"))
     time_in_force = forms.TypedChoiceField(
         label=_("If it cannot be filled at once"),
         coerce=int,
@@ -111,15 +114,16 @@ class TicketForm(forms.Form):
         return force
 
     def window(self, now: datetime) -> tuple[datetime | None, datetime]:
-        """(start or None for now, end on a full hour)."""
+        """(start or None for now, end): the market trades to the full hour, so the end is the nearest one."""
         start: datetime | None = self.cleaned_data["start"]
-        begins = start or now
-        end = begins + timedelta(hours=self.cleaned_data["hours"])
-        if end.minute or end.second or end.microsecond:
-            end = end.replace(minute=0, second=0, microsecond=0)
-            if end <= begins:
-                end += timedelta(hours=1)
-        return start, end
+        end = (start or now) + timedelta(hours=self.cleaned_data["hours"]) + HOUR / 2
+        return start, end.replace(minute=0, second=0, microsecond=0)
+
+    def begin_at(self, start: datetime) -> None:
+        """Put another start into a form that was sent and is valid."""
+        self.cleaned_data["start"] = start
+        self.data = self.data.copy()  # type: ignore[attr-defined]
+        self.data["start"] = start.strftime("%Y-%m-%dT%H:%M")  # type: ignore[index]
 
 
 class OfferForm(forms.Form):

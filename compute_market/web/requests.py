@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -10,12 +10,12 @@ from django.forms import BaseForm
 from django.http import HttpRequest
 
 from compute_market.ledger import selectors
-from foundation.errors import Unauthenticated
-from foundation.pages import page
+from foundation.errors import Refusal, Unauthenticated
+from foundation.pages import add_refusal, page
 from foundation.pages import submit as submit_form
 from hub.interface import Namespace, actor_of
 
-__all__ = ["actor_of", "page", "renew_id", "submit", "traders", "trading_as"]
+__all__ = ["actor_of", "add_problems", "page", "renew_id", "submit", "traders", "trading_as"]
 
 T = TypeVar("T")
 # Names of fields in the rooms → their names in forms.
@@ -68,3 +68,9 @@ def renew_id(form: BaseForm) -> None:
 def submit(request: HttpRequest, form: BaseForm, use_case: Callable[[dict[str, Any]], T]) -> T | None:
     """Run the use case with the form's cleaned data; what it refuses becomes the error of form or field."""
     return submit_form(request, form, use_case, fields=FIELDS)
+
+
+def add_problems(form: BaseForm, problems: Iterable[Refusal], **fields: str) -> None:
+    """Show all that an order would be refused for, each at its field. `fields`: further names of fields."""
+    for problem in problems:
+        add_refusal(form, problem, fields={**FIELDS, **fields})

@@ -273,16 +273,6 @@ class Acceptance:
             found[product.slug] = listings.ensure(product, now=self.now)
         return found
 
-    @staticmethod
-    def _wants_one_node(request: OrderRequest, listing: Listing) -> bool:
-        """The requested value; if none was given, true if the product has nodes as large as the order."""
-        if request.side == Order.Side.SELL:
-            return False
-        if request.same_node is not None or request.extends_id is not None:
-            return request.same_node is not False
-        size: int = getattr(listing, "node_size", None) or NODE_SIZE_DEFAULT
-        return request.gpus <= size
-
     def _drawn_up(self, request: OrderRequest, listing: Listing, window: terms.Window) -> Order:
         gpu_minutes = request.gpus * window.minutes
         order = _made(
@@ -292,7 +282,7 @@ class Acceptance:
             start=window.start,
             end=window.end,
             node_id=self._sources.node_of(request),
-            same_node=self._wants_one_node(request, listing),
+            same_node=wants_one_node(request, listing),
             expires_at=terms.expires_at(request, window),
             maker_fee_bps=self.batch.maker_bps,
             taker_fee_bps=self.batch.taker_bps,
@@ -305,6 +295,16 @@ class Acceptance:
         if request.extends_id is not None:
             order.extends = self._extended[request.extends_id]
         return order
+
+
+def wants_one_node(request: OrderRequest, listing: Listing) -> bool:
+    """The requested value; if none was given, true if the product has nodes as large as the order."""
+    if request.side == Order.Side.SELL:
+        return False
+    if request.same_node is not None or request.extends_id is not None:
+        return request.same_node is not False
+    size: int = getattr(listing, "node_size", None) or NODE_SIZE_DEFAULT
+    return request.gpus <= size
 
 
 @cache

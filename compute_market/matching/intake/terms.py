@@ -15,8 +15,11 @@ from compute_market.matching import limits, quantities
 from compute_market.matching.errors import OrderInvalid, ProductClosed, ProductHalted
 from compute_market.matching.models import Order
 from foundation.clock import HOUR, MINUTE, ceil_minute, floor_minute
+from foundation.errors import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from compute_market.leases.models import Lease
     from compute_market.matching.models import Listing
 
@@ -112,6 +115,30 @@ def check(request: OrderRequest, *, listing: Listing, now: datetime, source: Lea
     if cost > AMOUNT_MAX_MICROS:
         raise OrderInvalid(field="gpus", reason=_("the order is larger than any account can be."))
     return window
+
+
+def problems(
+    request: OrderRequest, *, listing: Listing, now: datetime, source: Lease | None = None
+) -> list[Refusal]:
+    """All that `check` would refuse an order for, one problem of each of its steps; empty if it passes.
+
+    For people, who mend all fields of a form at once. A program gets the first one.
+    """
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: _check_identity(request),
+        lambda: check_trading(listing),
+        lambda: check_gpus(request.gpus, listing),
+        lambda: check_price(request.price_micros_per_gpu_hour, listing),
+        lambda: _check_force(request, now),
+        lambda: _window(request, listing.product.horizon_days, now, source),
+    )
+    found = []
+    for step in steps:
+        try:
+            step()
+        except Refusal as refusal:
+            found.append(refusal)
+    return found
 
 
 def check_price(price: int, listing: Listing, *, field: str = "price_micros_per_gpu_hour") -> None:

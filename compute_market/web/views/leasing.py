@@ -19,12 +19,13 @@ from compute_market.leases import access, cancellation, selectors, services, ser
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, RUNNING, State
 from compute_market.ledger import policies
+from compute_market.matching.intake import previews
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
 from compute_market.matching.views import offering
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
-from compute_market.web.requests import actor_of, page, renew_id, submit, traders
+from compute_market.web.requests import actor_of, add_problems, page, renew_id, submit, traders
 from foundation import addresses, paging
 from foundation.clock import database_now
 
@@ -123,7 +124,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
     if act == "start":
         wanted = starters.work_of(request.POST.get("starter", ""), lease.node)
         ran = services.run_work(actor=actor, lease_id=lease_id, now=now, **wanted)
-    sold = submit(request, sell_form, lambda data: _sell_back(request, lease, data, now))
+    sold = submit(request, sell_form, lambda data: _sell_back(request, lease, sell_form, data, now))
     renew_id(sell_form)
     notice_form = NoticeForm(request.POST if act == "notice" else None, auto_id="notice_%s")
     noticed = submit(
@@ -203,8 +204,10 @@ def _log(work: Work) -> str:
     return text[-LOG_CHARS_SHOWN:]
 
 
-def _sell_back(request: HttpRequest, lease: Lease, data: dict[str, Any], now: datetime) -> Order:
-    """Offer what is left of a lease for its holder."""
+def _sell_back(
+    request: HttpRequest, lease: Lease, form: SellBackForm, data: dict[str, Any], now: datetime
+) -> Order | None:
+    """Offer what is left of a lease for its holder; None if the form now shows all that is wrong with it."""
     namespace_id = lease.holder.namespace_id
     assert namespace_id is not None
     asked = OrderRequest(
@@ -217,6 +220,9 @@ def _sell_back(request: HttpRequest, lease: Lease, data: dict[str, Any], now: da
         price_micros_per_gpu_hour=data["price"],
         lease_id=lease.pk,
     )
+    add_problems(form, previews.problems_of_sell(product=lease.product, request=asked, source=lease, now=now))
+    if form.errors:
+        return None
     return trading.place_order(actor=actor_of(request), namespace_id=namespace_id, request=asked, now=now)
 
 

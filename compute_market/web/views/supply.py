@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from compute_market.leases import selectors as leases
 from compute_market.ledger import selectors as ledger
 from compute_market.ledger import services as money
+from compute_market.matching.intake import previews
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
@@ -23,7 +24,7 @@ from compute_market.offers.bonds import bond_of
 from compute_market.offers.models import Node, Product, Provider
 from compute_market.runners.assemble import assemble
 from compute_market.web.forms import BondForm, EnrolForm, OfferForm
-from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
+from compute_market.web.requests import actor_of, add_problems, page, renew_id, submit, traders, trading_as
 from foundation import addresses
 from foundation.clock import database_now
 from hub.interface import Namespace
@@ -105,10 +106,12 @@ class _Forms:
             now=self.now,
         )
 
-    def place_offer(self, data: dict[str, Any]) -> Order:
+    def place_offer(self, data: dict[str, Any]) -> Order | None:
+        """Place the offer; None if the form now shows all that is wrong with it."""
+        node = next(node for node in self.nodes if node.pk == data["node"])
         asked = OrderRequest(
             client_order_id=data["client_order_id"],
-            product=next(node.product.slug for node in self.nodes if node.pk == data["node"]),
+            product=node.product.slug,
             side=Order.Side.SELL,
             gpus=data["gpus"],
             start=data["start"],
@@ -116,6 +119,12 @@ class _Forms:
             price_micros_per_gpu_hour=data["price"],
             node_id=data["node"],
         )
+        add_problems(
+            self.offer,
+            previews.problems_of_sell(product=node.product, request=asked, source=node, now=self.now),
+        )
+        if self.offer.errors:
+            return None
         return trading.place_order(
             actor=self.actor, namespace_id=self.provider.namespace_id, request=asked, now=self.now
         )

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compute_market.matching.intake import services
-from compute_market.matching.intake.terms import OrderRequest
+from compute_market.matching.intake import previews, services
 from compute_market.matching.models import Order
 from compute_market.matching.views import explain, marketdata, offering, overview, reasons, selectors
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
-from compute_market.web import charts
-from compute_market.web.forms import AmendForm, QuoteForm, TicketForm, amount_of
-from compute_market.web.requests import actor_of, page, renew_id, submit, traders, trading_as
+from compute_market.web import charts, tickets
+from compute_market.web.forms import AmendForm, QuoteForm, amount_of
+from compute_market.web.requests import actor_of, add_problems, page, submit, traders
 from foundation import paging
-from foundation.clock import HOUR, database_now, floor_minute
+from foundation.clock import HOUR, database_now
 from foundation.whole_numbers import whole_number
 
 TRADES_SHOWN = 30
@@ -67,7 +65,13 @@ def fit(request: HttpRequest) -> HttpResponse:
     fitting = [(p, -(-needed_gb // p.memory_gb)) for p in products]
     single = [p for p, count in fitting if count == 1]
     found = marketdata.quotes(single, gpus=1, hours=1, within_days=1, now=database_now())
-    context = {"quote": found[0] if found else None, "needed_gb": needed_gb, "fits_one": bool(single)}
+    best = found[0] if found else None
+    context = {
+        "quote": best,
+        "address": tickets.address_of_quote(best) if best else "",
+        "needed_gb": needed_gb,
+        "fits_one": bool(single),
+    }
     return page(request, "market/fit.html", context)
 
 
@@ -78,33 +82,24 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
     live = _live(request, found, now=now)
     trades = list(selectors.trades(product_id=found.pk)[:TRADES_CHARTED])
     charted = [(t.at, t.price_micros_per_gpu_hour, t.gpus) for t in reversed(trades)]
-    best = live["asks"][0][0] if live["asks"] else found.reference_price_micros
-    initial = {
-        "gpus": found.lot,
-        "hours": request.GET.get("hours", 24),
-        "start": request.GET.get("start"),
-        "price": request.GET.get("price", "").replace(",", "") or amount_of(best),
-        "same_node": request.GET.get("machines", ""),
-        "client_order_id": f"web-{uuid4().hex}",
-    }
-    form, review, placed = _ticket(request, found, initial)
-    if placed is not None:
+    ticket = tickets.open_ticket(request, found, book=live["book"], now=now)
+    if ticket.placed is not None:
         messages.success(
-            request, _("Order %(id)s is accepted; the market decides in a moment.") % {"id": placed.pk}
+            request, _("Order %(id)s is accepted; the market decides in a moment.") % {"id": ticket.placed.pk}
         )
-        return HttpResponseRedirect(f"/market/orders/{placed.pk}")
+        return HttpResponseRedirect(f"/market/orders/{ticket.placed.pk}")
     candles = charts.candles(charted, period=_period(charted))
     context = {
         **live,
         "candles": candles,
         "scale": charts.scale(candles),
         "trades": trades[:TRADES_SHOWN],
-        "form": form,
-        "review": review,
-        "offerings": _offerings(found, form, now=now) if review and not form.errors else [],
+        "form": ticket.form,
+        "ticket": ticket,
+        "review": ticket.review,
         "namespaces": traders(request) if request.user.is_authenticated else [],
     }
-    return page(request, "market/product.html", context, form=form)
+    return page(request, "market/product.html", context, form=ticket.form)
 
 
 def news(request: HttpRequest, slug: str) -> HttpResponse:
@@ -145,56 +140,6 @@ def _period(trades: list[tuple[Any, int, int]]) -> timedelta:
     return timedelta(days=1)
 
 
-def _ticket(
-    request: HttpRequest, traded: Product, initial: dict[str, Any]
-) -> tuple[TicketForm, marketdata.Cost | None, Order | None]:
-    """The form; what it would cost at worst once it was reviewed; the order once it was placed."""
-    if request.method != "POST":
-        return TicketForm(initial=initial), None, None
-    form = TicketForm(request.POST)
-    namespace = trading_as(request)
-    now = database_now()
-    if not form.is_valid():
-        return form, None, None
-    start, end = form.window(now)
-    data = form.cleaned_data
-    cost = marketdata.worst_cost(
-        gpus=data["gpus"], start=start or floor_minute(now), end=end, price_micros=data["price"]
-    )
-    if request.POST.get("act") != "place":
-        return form, cost, None
-    asked = OrderRequest(
-        client_order_id=data["client_order_id"],
-        product=traded.slug,
-        side=Order.Side.BUY,
-        gpus=data["gpus"],
-        start=start,
-        end=end,
-        price_micros_per_gpu_hour=data["price"],
-        time_in_force=form.force(),
-        expires_at=data["expires_at"],
-        post_only=data["post_only"],
-        self_trade=data["self_trade"] or Order.SelfTrade.CANCEL_NEWEST.value,
-        same_node=data["same_node"],
-    )
-    placed = submit(
-        request,
-        form,
-        lambda _: services.place_order(
-            actor=actor_of(request), namespace_id=namespace.pk, request=asked, now=now
-        ),
-    )
-    renew_id(form)
-    return form, cost, placed
-
-
-def _offerings(traded: Product, form: TicketForm, *, now: datetime) -> list[offering.Offering]:
-    """The suppliers of what a reviewed ticket asks for."""
-    start, end = form.window(now)
-    wanted = offering.Wanted(traded.pk, start or floor_minute(now), end, form.cleaned_data["price"])
-    return offering.offerings([wanted], now=now)[0]
-
-
 def quote(request: HttpRequest) -> HttpResponse:
     """The cheapest start for so many GPUs and hours."""
     products = list(offers.products().filter(state=Product.State.OPEN))
@@ -214,7 +159,8 @@ def quote(request: HttpRequest) -> HttpResponse:
             fitting, gpus=data["gpus"], hours=data["hours"], within_days=data["days"], now=now
         )
     shown = found[:QUOTES_SHOWN]
-    quotes = list(zip(shown, offering.of_quotes(shown, now=now), strict=True))
+    addresses = [tickets.address_of_quote(each) for each in shown]
+    quotes = list(zip(shown, offering.of_quotes(shown, now=now), addresses, strict=True))
     return page(request, "market/quote.html", {"form": form, "quotes": quotes}, fragment="quotes", form=form)
 
 
@@ -238,18 +184,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
         "version": found.version,
     }
     form = AmendForm(request.POST or None, initial=initial)
-    amended = submit(
-        request,
-        form,
-        lambda data: services.amend_order(
-            actor=actor_of(request),
-            order_id=order_id,
-            price_micros_per_gpu_hour=data["price"],
-            gpus=data["gpus"],
-            version=data["version"],
-            now=database_now(),
-        ),
-    )
+    amended = submit(request, form, lambda data: _amend(request, found, form, data))
     if amended is not None:
         messages.success(request, _("The change is accepted; the market decides in a moment."))
         return HttpResponseRedirect(f"/market/orders/{order_id}")
@@ -264,10 +199,28 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
         "trades": (found.trades_as_buy if is_buy else found.trades_as_sell).order_by("pk")[:TRADES_SHOWN],
         "reason": reasons.sentence(found.reason),
         "amendment": selectors.newest_amendment(found),
-        "misses": explain.misses(found, now=database_now()),
+        "misses": [
+            (miss, tickets.address_of_miss(found, miss)) for miss in explain.misses(found, now=database_now())
+        ],
         "offerings": offering.of_order(found, now=database_now()),
     }
     return page(request, "market/order.html", context, fragment="state", form=form)
+
+
+def _amend(request: HttpRequest, found: Order, form: AmendForm, data: dict[str, Any]) -> Order | None:
+    """Ask for a change of an order; None if the form now shows all that is wrong with it."""
+    price, gpus = data["price"], data["gpus"]
+    add_problems(form, previews.problems_of_amendment(order=found, price_micros=price, gpus=gpus))
+    if form.errors:
+        return None
+    return services.amend_order(
+        actor=actor_of(request),
+        order_id=found.pk,
+        price_micros_per_gpu_hour=price,
+        gpus=gpus,
+        version=data["version"],
+        now=database_now(),
+    )
 
 
 @require_POST

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -41,6 +44,12 @@ def traded() -> Product:
 def machine(traded: Product) -> Node:
     """Eight GPUs, heard just now, so that pages that read the database's clock find it fresh."""
     return exchange.node(rich(), traded, now=database_now())
+
+
+def hour_after(hours: int) -> str:
+    """The full hour so many hours from the current one, as a form says it."""
+    begins = database_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=hours)
+    return begins.strftime("%Y-%m-%dT%H:%M")
 
 
 def offer(machine: Node, price: float, gpus: int = 8) -> Order:
@@ -172,6 +181,109 @@ class TestTheTicket:
         }
         answer = client_of(rich(10)).post(f"/market/products/{machine.product.slug}", form)
         assert "The account has 10.00 credits available" in answer.content.decode()
+
+    def test_shows_the_real_window_and_fractions_of_gpu_hours(self, machine: Node) -> None:
+        offer(machine, 12.00)
+        page = self.reviewed(machine, hours=10, start=hour_after(2)).content.decode()
+        assert "10 h</span>" in page
+        assert '<dd class="num">20</dd>' in page
+
+    def reviewed(self, machine: Node, *, who: Principal | None = None, **fields: Any) -> Any:
+        form = {"gpus": 2, "hours": 1, "price": "12.00", "time_in_force": 0, "client_order_id": "web-r"}
+        asked = {**form, "act": "review", **fields}
+        return client_of(who or rich()).post(f"/market/products/{machine.product.slug}", asked)
+
+    def test_says_all_that_is_wrong_at_once_at_its_field_before_anything_is_placed(
+        self, machine: Node
+    ) -> None:
+        offer(machine, 12.00)
+        answer = self.reviewed(
+            machine, who=rich(10), gpus=100_000, price="12.01", hours=24 * 366, start=hour_after(2)
+        )
+        page = answer.content.decode()
+        assert answer.status_code == 422
+        assert 'value="place"' not in page
+        for said in (
+            "must be a whole number from 1 to",
+            "must be a multiple of the tick, 0.06 credits.",
+            "must lie within",
+            "The account has 10.00 credits available",
+        ):
+            assert said in page
+        assert page.count('aria-invalid="true"') == 3
+
+    def test_says_what_is_on_offer_and_warns_of_a_limit_far_above_it(self, machine: Node) -> None:
+        offer(machine, 12.00, gpus=4)
+        page = self.reviewed(machine, gpus=6, price="120", start=hour_after(2)).content.decode()
+        assert "4 of 6 GPUs" in page
+        assert "Your limit of 120.00 is far above the best offer, 12.00." in page
+        assert "The rest waits on the book" in page
+        near = self.reviewed(machine, gpus=4, price="12.60", start=hour_after(2)).content.decode()
+        assert "far above" not in near
+        assert "1,000,000.00" in near
+
+    def test_of_an_order_that_cannot_start_now_moves_it_to_the_next_hour_instead_of_letting_it_expire(
+        self, machine: Node
+    ) -> None:
+        offer(machine, 12.00)
+        who = rich()
+        page = self.reviewed(machine, who=who, price="11.40", act="place").content.decode()
+        assert "An order that starts now cannot wait for offers" in page
+        start = hour_after(1)
+        assert f'name="start" value="{start}"' in page
+        assert not Order.objects.filter(side=Order.Side.BUY).exists()
+        placed = self.reviewed(machine, who=who, price="11.40", start=start, act="place")
+        assert placed.status_code == 302
+        drain(now=database_now())
+        assert Order.objects.get(side=Order.Side.BUY).state == Order.State.OPEN
+
+    def test_takes_what_is_on_offer_now(self, traded: Product, machine: Node) -> None:
+        now = floor_minute(database_now())
+        owner = Principal(user=machine.provider.namespace.user)
+        ends = now.replace(minute=0) + timedelta(days=2)
+        sell(owner, machine, 8, 12.00, now=now, start=None, end=ends)
+        drain(now=now)
+        who = rich()
+        first = client_of(who).get(f"/market/products/{traded.slug}").content.decode()
+        assert 'name="start"' in first
+        assert 'name="start" value=' not in first
+        assert self.reviewed(machine, who=who, act="place").status_code == 302
+        drain(now=database_now())
+        assert Order.objects.get(side=Order.Side.BUY).state == Order.State.FILLED
+
+
+class TestLinksToATicket:
+    def test_of_a_quote_keeps_all_that_was_asked(self, machine: Node) -> None:
+        offer(machine, 12.00)
+        who = client_of(rich())
+        page = who.get("/market/quote?gpus=6&hours=10&days=1").content.decode()
+        [address] = set(re.findall(r'href="(/market/products/[^"]*gpus[^"]*)"', page))
+        ticket = who.get(unescape(address)).content.decode()
+        assert 'name="gpus" value="6"' in ticket
+        assert 'name="hours" value="10"' in ticket
+        assert f'name="start" value="{hour_after(1)}"' in ticket
+        assert 'name="price" value="12.00"' in ticket
+
+    def test_of_the_windows_of_a_book_keep_the_ticket(self, machine: Node) -> None:
+        start = hour_after(3)
+        asked = f"/market/products/{machine.product.slug}?gpus=6&start={start}&price=9.00"
+        page = client_of(rich()).get(asked).content.decode()
+        links = [unescape(link) for link in re.findall(r'href="(\?[^"]*hours=[^"]*)"', page)]
+        assert len(links) == 3
+        for link in links:
+            assert {"gpus": ["6"], "price": ["9.00"], "start": [start]}.items() <= parse_qs(link[1:]).items()
+
+    def test_to_another_product_keep_the_order_that_did_not_fill(self, machine: Node) -> None:
+        offer(machine, 12.00)
+        twin = exchange.product()
+        buyer = rich()
+        begins = datetime.fromisoformat(hour_after(2)).replace(tzinfo=UTC)
+        order = buy(buyer, twin, 3, 12, now=database_now(), start=begins, end=begins + timedelta(hours=5))
+        drain(now=database_now())
+        page = client_of(buyer).get(f"/market/orders/{order.pk}").content.decode()
+        [address] = re.findall(rf'href="(/market/products/{machine.product.slug}\?[^"]*)"', page)
+        asked = parse_qs(urlsplit(unescape(address)).query)
+        assert asked == {"gpus": ["3"], "hours": ["5"], "start": [hour_after(2)], "price": ["12.00"]}
 
 
 class TestQuotes:
