@@ -150,7 +150,7 @@ def _enough_for(gpus: int, asks: Sequence[tuple[int, int]]) -> int | None:
 def _review(
     request: HttpRequest, ticket: Ticket, traded: Product, namespace: Namespace, *, now: datetime
 ) -> None:
-    """What the order would cost and meet; all that the market would refuse becomes an error at its field.
+    """Put the preview into the ticket; all that the market would refuse becomes an error at its field.
 
     An order that begins now cannot wait: it would expire within the minute. If it wants to wait and not all
     of it is offered, it begins with the next full hour.

@@ -1,4 +1,4 @@
-"""What the market would say to an order now, for the pages on which traders review it. Reads only.
+"""Previews of orders, for the pages on which traders review them. Reads only.
 
 A program sends an order and gets the first refusal. A person mends a form, so all refusals come at once, with
 the price, the funds and the offers that the order would meet.
