@@ -10,7 +10,7 @@ class BazaarConfig(AppConfig):
     label = "bazaar"
 
     def ready(self) -> None:
-        from bazaar import doctor, resources, sweeps  # noqa: F401 - checks and signals register themselves
+        from bazaar import counting, doctor, resources, sweeps  # noqa: F401 - they register themselves
         from bazaar.instances import LeasedInstances
         from foundation import converters  # noqa: F401 - registers `row_id`
         from hub.api.csghub.instances import offer_instances, offer_resources

@@ -3,12 +3,18 @@
 import gc
 import os
 import signal
+import time
 import warnings
 from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
-from celery.signals import beat_embedded_init, worker_before_create_process, worker_process_init
+from celery.signals import (
+    beat_embedded_init,
+    before_task_publish,
+    worker_before_create_process,
+    worker_process_init,
+)
 from django.conf import settings
 from kombu import Queue
 
@@ -30,6 +36,15 @@ app.autodiscover_tasks()
 # worker without that option listens to all of them.
 app.conf.task_queues = [Queue("celery"), *(Queue(f"market-{n + 1}") for n in range(settings.MARKET_SHARDS))]
 app.conf.task_default_queue = "celery"
+
+
+# The header of a task that says when it was sent, in seconds since 1970.
+SENT_AT = "bazaar_sent_at"
+
+
+@before_task_publish.connect
+def _say_when(headers: dict[str, Any], **_: Any) -> None:
+    headers[SENT_AT] = time.time()
 
 
 @worker_before_create_process.connect
@@ -85,6 +100,11 @@ app.conf.beat_schedule = {
     "review-bonds": {"task": "compute_market.offers.tasks.review_bonds", "schedule": 60},
     "keep-the-demo-market-alive": {"task": "compute_market.demo.tasks.tend", "schedule": 20},
     "trade-in-the-demo-market": {"task": "compute_market.demo.tasks.trade", "schedule": 60},
+    "take-figures-for-metrics": {
+        "task": "bazaar.tasks.take_figures",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "expire-reservations": {"task": "compute_market.ledger.tasks.expire_reservations", "schedule": 60},
     "forget-old-heartbeats": {"task": "compute_market.offers.tasks.forget_old_heartbeats", "schedule": 3600},
 }

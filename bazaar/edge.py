@@ -21,6 +21,7 @@ SILENT = frozenset({"/healthz", "/readyz", "/metrics"})
 ROUTINE = frozenset({"/api/market/v1/agent/poll", "/api/market/v1/agent/heartbeat"})
 # Their answers have no content, and a length of 0 would be that of the file that is not sent.
 BODILESS = frozenset({204, 304})
+LENGTH_DIGITS_MAX = 15
 
 
 class EdgeMiddleware:
@@ -54,7 +55,12 @@ class EdgeMiddleware:
             headers.setdefault("X-Frame-Options", "DENY")
         seconds = time.perf_counter() - started
         metrics.observe(
-            method=request.method or "", status=response.status_code, door=door_of(request), seconds=seconds
+            method=request.method or "",
+            status=response.status_code,
+            door=door_of(request),
+            seconds=seconds,
+            received_bytes=_length(request.META.get("CONTENT_LENGTH")),
+            sent_bytes=0 if request.method == "HEAD" else _length(headers.get("Content-Length")),
         )
         is_routine = request.path in ROUTINE and response.status_code < 400
         if self.logs_access and request.path not in SILENT and not is_routine:
@@ -78,10 +84,19 @@ def request_id_of(request: HttpRequest) -> str:
 
 
 def door_of(request: HttpRequest) -> str:
-    """The package of the view that answered: `hub.api.hf`, `hub.web`. There are few of them, so metrics have
-    few series.
+    """The package of the view that answered: `hub.api.hf`, `hub.web`, `compute_market.api`.
+
+    There are few of them, so metrics have few series.
     """
     match = request.resolver_match
     if match is None:
         return "none"
-    return ".".join(match.func.__module__.split(".")[:3]).removesuffix(".views")
+    parts = match.func.__module__.split(".")
+    if parts[0] == "bazaar":
+        return "bazaar"
+    return ".".join(parts[: 3 if parts[:2] == ["hub", "api"] else 2])
+
+
+def _length(text: str | None) -> int:
+    """The bytes that a header announces; 0 for none, or nonsense."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= LENGTH_DIGITS_MAX else 0

@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 
 import prometheus_client
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from prometheus_client import CollectorRegistry, Histogram
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from bazaar import monitoring, readiness
+from bazaar import figures, monitoring, readiness, sweeps
 from compute_market.leases import processes
 
 REQUEST_SECONDS = Histogram(
     "bazaar_http_request_seconds",
     "Time to the start of the response's body.",
-    ["method", "status", "door"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+    ["door"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.3, 0.5, 1.0, 2.0, 10.0),
 )
+REQUESTS = Counter("bazaar_http_requests", "Answered requests.", ["door", "method", "status"])
+# By the exact status: 507 is a full disk, 503 a missing dependency, 429 a limit.
+ERRORS = Counter("bazaar_http_errors", "Answers of 400 and above, by their exact status.", ["status"])
+RECEIVED_BYTES = Counter("bazaar_http_received_bytes", "Bodies of requests, as announced.", ["door"])
+SENT_BYTES = Counter("bazaar_http_sent_bytes", "Bodies of answers, as announced.", ["door"])
 # Process → what it tells of itself → what that is, and whether it only grows.
 WATCHED: dict[str, dict[str, tuple[str, bool]]] = {
     "tunnels": {
@@ -50,10 +57,19 @@ WATCHED: dict[str, dict[str, tuple[str, bool]]] = {
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def observe(*, method: str, status: int, door: str, seconds: float) -> None:
+def observe(
+    *, method: str, status: int, door: str, seconds: float, received_bytes: int = 0, sent_bytes: int = 0
+) -> None:
     """Count one answered request. Unknown methods share a label, so callers cannot create new series."""
     known = method if method in KNOWN_METHODS else "other"
-    REQUEST_SECONDS.labels(known, f"{status // 100}xx", door).observe(seconds)
+    REQUEST_SECONDS.labels(door).observe(seconds)
+    REQUESTS.labels(door, known, f"{status // 100}xx").inc()
+    if status >= 400:
+        ERRORS.labels(str(status)).inc()
+    if received_bytes:
+        RECEIVED_BYTES.labels(door).inc(received_bytes)
+    if sent_bytes:
+        SENT_BYTES.labels(door).inc(sent_bytes)
 
 
 class Surroundings(Collector):
@@ -70,7 +86,49 @@ class Surroundings(Collector):
         for queue, length in readiness.queue_lengths().items():
             waiting.add_metric([queue], length)
         yield waiting
+        oldest = GaugeMetricFamily(
+            "bazaar_queue_oldest_seconds", "Age of the task that has waited longest.", labels=["queue"]
+        )
+        for queue, seconds in readiness.queue_ages().items():
+            oldest.add_metric([queue], seconds)
+        yield oldest
+        yield from _sweeps()
         yield from _ways_into_leases()
+        yield from _figures()
+
+
+def _sweeps() -> Iterator[Metric]:
+    age = GaugeMetricFamily("bazaar_sweep_age_seconds", "Time since its last run.", labels=["sweep"])
+    late = GaugeMetricFamily("bazaar_sweep_late", "1 if it did not run when it was due.", labels=["sweep"])
+    failed = GaugeMetricFamily(
+        "bazaar_sweep_failed", "1 if its last run ended with an error.", labels=["sweep"]
+    )
+    now = timezone.now()
+    for sweep in sweeps.report():
+        if sweep.ran_at is None:
+            continue
+        age.add_metric([sweep.key], max(0.0, (now - sweep.ran_at).total_seconds()))
+        late.add_metric([sweep.key], float(sweep.is_late(now)))
+        failed.add_metric([sweep.key], float(bool(sweep.error)))
+    yield from (age, late, failed)
+
+
+def _figures() -> Iterator[Metric]:
+    """The figures of the database, as a periodic task found them: a request reads no table."""
+    found = figures.latest()
+    if found is None:
+        return
+    yield GaugeMetricFamily(
+        "bazaar_figures_age_seconds",
+        "Age of the figures that are read from the database.",
+        value=max(0.0, time.time() - found.taken_at),
+    )
+    for name, figure in figures.FIGURES.items():
+        family = CounterMetricFamily if figure.is_total else GaugeMetricFamily
+        metric = family(f"bazaar_{name}", figure.text, labels=figure.labels)
+        for labels, value in found.values.get(name, ()):
+            metric.add_metric(labels, value)
+        yield metric
 
 
 def _ways_into_leases() -> Iterator[Metric]:
@@ -92,7 +150,7 @@ def answers() -> dict[str, int]:
     found: dict[str, int] = {}
     for metric in _registry().collect():
         for sample in metric.samples:
-            if sample.name == "bazaar_http_request_seconds_count":
+            if sample.name == "bazaar_http_requests_total":
                 kind = sample.labels["status"]
                 found[kind] = found.get(kind, 0) + int(sample.value)
     return dict(sorted(found.items()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+import time
 from collections.abc import Callable
 
 import redis
@@ -12,7 +14,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from bazaar import monitoring, nodes
-from bazaar.celery import app
+from bazaar.celery import SENT_AT, app
 from foundation.errors import Refusal
 from foundation.redis_connection import hasty_connection
 from hub import blobstore
@@ -88,12 +90,36 @@ def _git() -> str:
 
 def queue_lengths() -> dict[str, int]:
     """Tasks that wait in each queue; empty when Redis does not answer."""
-    prefix = str(settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("global_keyprefix", ""))
-    names = [queue.name for queue in app.amqp.queues.values()]
     try:
-        return {name: int(hasty_connection().llen(f"{prefix}{name}")) for name in names}
+        return {name: int(hasty_connection().llen(key)) for name, key in _queue_keys().items()}
     except redis.RedisError:
         return {}
+
+
+def queue_ages() -> dict[str, float]:
+    """Seconds that the oldest task of each queue has waited, 0 for an empty one; empty without Redis."""
+    try:
+        oldest = {name: hasty_connection().lindex(key, -1) for name, key in _queue_keys().items()}
+    except redis.RedisError:
+        return {}
+    now = time.time()
+    return {name: max(0.0, now - sent_at(message, now)) for name, message in oldest.items()}
+
+
+def sent_at(message: bytes | str | None, now: float) -> float:
+    """When a message of a queue was sent, in seconds since 1970; `now` for none, or one that does not say."""
+    if message is None:
+        return now
+    try:
+        value = json.loads(message)["headers"][SENT_AT]
+    except (ValueError, KeyError, TypeError):
+        return now
+    return float(value) if isinstance(value, int | float) else now
+
+
+def _queue_keys() -> dict[str, str]:
+    prefix = str(settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("global_keyprefix", ""))
+    return {queue.name: f"{prefix}{queue.name}" for queue in app.amqp.queues.values()}
 
 
 CHECKS: dict[str, Callable[[], str]] = {

@@ -24,8 +24,9 @@ LATE_PERIODS, LATE_LEAST = 3, timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One line of the timetable. `ran_at` None: not since Redis was started."""
+    """One line of the timetable. `key` names it for programs. `ran_at` None: not since Redis was started."""
 
+    key: str
     name: str
     period: timedelta
     ran_at: datetime | None
@@ -60,5 +61,5 @@ def report() -> list[Sweep]:
     for name, line in app.conf.beat_schedule.items():
         at, error = json.loads(kept.get(line["task"].encode(), b'[null, ""]'))
         ran_at = datetime.fromtimestamp(at, UTC) if at is not None else None
-        found.append(Sweep(name.replace("-", " "), timedelta(seconds=line["schedule"]), ran_at, error))
+        found.append(Sweep(name, name.replace("-", " "), timedelta(seconds=line["schedule"]), ran_at, error))
     return found

@@ -72,4 +72,6 @@ def by_method(
                 raise
             return render(conflict, request)
 
+    # Metrics name a request by the module of its view; each dialect renders its own refusals.
+    dispatch.__module__ = render.__module__
     return dispatch

@@ -14,11 +14,13 @@ import time
 from datetime import datetime
 
 import redis
+from prometheus_client import Counter
 
 from hub.downloads import counters
 from hub.downloads.counters import Fetch, Hour
 
 log = logging.getLogger(__name__)
+REQUESTS = Counter("bazaar_download_requests", "Requests for files that were counted as downloads.")
 
 LINGER_SECONDS = 0.05
 RETRY_SECONDS = 1.0
@@ -64,6 +66,7 @@ class Buffer:
                 except Exception:
                     self._put(hour, requests)
                     raise
+                REQUESTS.inc(sum(requests.values()))
 
     def _put(self, hour: Hour, requests: dict[Fetch, int]) -> None:
         dropped = 0

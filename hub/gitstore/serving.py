@@ -14,6 +14,7 @@ import select
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from django.conf import settings
+from prometheus_client import Summary
 
 from foundation import temporary_files
 from foundation.errors import Unavailable
@@ -38,6 +40,7 @@ REPORT_BYTES_MAX = 4 * 1024 * 1024
 # or if a push takes more processor time than this plus a second for each MiB sent.
 ALLOCATION_BYTES_MIN = 512 * 1024 * 1024
 PUSH_SECONDS_MIN = 60
+GIT_SECONDS = Summary("bazaar_git_seconds", "Time that git processes served a client.", ["service"])
 PROTOCOL = re.compile(r"[a-z0-9]+=[a-z0-9]+(?::[a-z0-9]+=[a-z0-9]+){0,7}")
 HOOKS = ("pre-receive", "post-receive")
 HOOK = """\
@@ -276,10 +279,12 @@ def _running(
         bufsize=0,
         env=variables,
     )
+    began = time.perf_counter()
     try:
         yield process
     finally:
         assert process.stdout is not None
+        GIT_SECONDS.labels(service).observe(time.perf_counter() - began)
         process.stdout.close()
         if process.poll() is None:
             # A push that was not decided leaves its quarantine; git removes it on this signal.

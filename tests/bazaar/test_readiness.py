@@ -39,6 +39,6 @@ class TestMetrics:
     def test_count_requests_by_door_and_show_dependencies(self, client: Client) -> None:
         client.get("/healthz")
         text = client.get("/metrics").content.decode()
-        assert 'bazaar_http_request_seconds_count{door="bazaar.readiness",method="GET",status="2xx"}' in text
+        assert 'bazaar_http_requests_total{door="bazaar",method="GET",status="2xx"}' in text
         assert 'bazaar_dependency_up{dependency="redis"} 1.0' in text
         assert 'bazaar_tasks_waiting{queue="celery"}' in text

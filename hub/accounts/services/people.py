@@ -7,10 +7,18 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from prometheus_client import Counter
 
 from foundation.errors import Invalid
 from hub.accounts import policies, throttling
-from hub.accounts.errors import BadCredentials, NameTaken, SignUpClosed, TooManySignUps, WeakPassword
+from hub.accounts.errors import (
+    BadCredentials,
+    NameTaken,
+    SignUpClosed,
+    TooManySignIns,
+    TooManySignUps,
+    WeakPassword,
+)
 from hub.accounts.models import Namespace, User, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.accounts.services.namespaces import insert_namespace
@@ -19,6 +27,8 @@ from hub.accounts.throttling import SignInThrottle
 
 # Of the accounts with one e-mail address, how many can sign in by it: the oldest. The others use their name.
 ACCOUNTS_PER_EMAIL_MAX = 3
+
+SIGN_INS = Counter("bazaar_sign_ins", "Attempts to sign in with a password.", ["outcome"])
 
 
 def create_user(
@@ -127,11 +137,17 @@ def sign_in(*, name: str, password: str, address: str) -> User:
     Raises: BadCredentials, TooManySignIns.
     """
     throttle = SignInThrottle(name=name, address=address)
-    throttle.require_allowed()
+    try:
+        throttle.require_allowed()
+    except TooManySignIns:
+        SIGN_INS.labels("throttled").inc()
+        raise
     user = _authenticate(name, password)
     if user is None:
+        SIGN_INS.labels("failed").inc()
         throttle.record_failure()
         raise BadCredentials
+    SIGN_INS.labels("ok").inc()
     throttle.forget()
     return user
 
