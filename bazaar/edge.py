@@ -54,22 +54,25 @@ class EdgeMiddleware:
             headers.setdefault("Content-Security-Policy", self.page_policy)
             headers.setdefault("X-Frame-Options", "DENY")
         seconds = time.perf_counter() - started
+        door, sent_bytes = door_of(request), _sent_bytes(request, response)
         metrics.observe(
             method=request.method or "",
             status=response.status_code,
-            door=door_of(request),
+            door=door,
             seconds=seconds,
             received_bytes=_length(request.META.get("CONTENT_LENGTH")),
-            sent_bytes=0 if request.method == "HEAD" else _length(headers.get("Content-Length")),
+            sent_bytes=sent_bytes,
         )
         is_routine = request.path in ROUTINE and response.status_code < 400
         if self.logs_access and request.path not in SILENT and not is_routine:
             log.info(
-                "%s %s",
-                request.method,
-                request.path,
+                "http_request",
+                method=request.method,
+                path=request.path,
+                door=door,
                 status=response.status_code,
                 ms=round(seconds * 1000, 1),
+                bytes=sent_bytes,
             )
         return response
 
@@ -95,6 +98,11 @@ def door_of(request: HttpRequest) -> str:
     if parts[0] == "bazaar":
         return "bazaar"
     return ".".join(parts[: 3 if parts[:2] == ["hub", "api"] else 2])
+
+
+def _sent_bytes(request: HttpRequest, response: HttpResponseBase) -> int:
+    """The length of the body, as announced: a stream whose length is not known counts as 0."""
+    return 0 if request.method == "HEAD" else _length(response.headers.get("Content-Length"))
 
 
 def _length(text: str | None) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -16,8 +18,31 @@ import structlog
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # Of an exception's frames, the first and the last ones: a recursion has a thousand.
 FRAMES_MAX = 50
+# A message such as "xorb_damaged xorb=%s": the name of an event, and its fields.
+EVENT = re.compile(r"[a-z][a-z0-9_]+(?: [a-z_]+=(?:%[sdr]|[a-z0-9_]+))*")
+FIELD = re.compile(r" ([a-z_]+)=(%[sdr]|[a-z0-9_]+)")
+
+
+def name_fields(logger: Any, method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Take the fields of an event out of its message: `event` is then a name that programs can look for."""
+    message, words = line["event"], line.get("positional_args", ())
+    if isinstance(words, Mapping):
+        # Celery names the words of its messages.
+        line["event"] = str(message) % words
+        del line["positional_args"]
+    elif isinstance(message, str) and EVENT.fullmatch(message):
+        line["event"], _, rest = message.partition(" ")
+        given = iter(words)
+        for field, value in FIELD.findall(f" {rest}"):
+            word = next(given, "") if value.startswith("%") else value
+            line[field] = word if isinstance(word, int | float | str) else str(word)
+        line.pop("positional_args", None)
+    return line
+
+
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
+    name_fields,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.PositionalArgumentsFormatter(),
@@ -70,6 +95,8 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
                 "()": structlog.stdlib.ProcessorFormatter,
                 "foreign_pre_chain": shared,
                 "processors": finish,
+                "use_get_message": False,
+                "pass_foreign_args": True,
             },
         },
         "filters": {"faults": {"()": lambda: is_a_fault}},

@@ -116,8 +116,7 @@ class TestFigures:
         found = figures.latest()
         assert found is not None
         values = {
-            name: {tuple(labels): value for labels, value in rows}
-            for name, rows in found.values.items()
+            name: {tuple(labels): value for labels, value in rows} for name, rows in found.values.items()
         }
         assert values["users"][()] >= 1
         assert values["repositories"][("model",)] == 0
