@@ -33,7 +33,7 @@ def record_of(message: str, *words: object) -> logging.LogRecord:
 
 
 def calls_of_loggers() -> list[tuple[str, ast.Call]]:
-    """Where product code writes a line: the file, and the call."""
+    """The places where product code writes a line: the file, and the call."""
     paths = sorted(path for house in HOUSES for path in (ROOT / house).rglob("*.py"))
     return [
         (str(path.relative_to(ROOT)), node)
@@ -55,7 +55,8 @@ class TestEvents:
         written: dict[str, set[str]] = {}
         for path, call in calls_of_loggers():
             message = call.args[0]
-            assert isinstance(message, ast.Constant) and isinstance(message.value, str), path
+            assert isinstance(message, ast.Constant), path
+            assert isinstance(message.value, str), path
             assert logs.EVENT.fullmatch(message.value), f"{path}: {message.value}"
             fields = {name for name, _ in logs.FIELD.findall(message.value)}
             words = {word.arg for word in call.keywords if word.arg not in {None, "exc_info"}}

@@ -1,4 +1,4 @@
-"""What Prometheus reads: every metric is described, few series, none made by callers."""
+"""The metrics for Prometheus: each is described, there are few series, and callers make none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.factories.market import NOON
 
 PAGE = Path(__file__).parents[2] / "docs" / "operate" / "monitoring.md"
 SERIES_MAX = 600
-# What prometheus_client tells of the process by itself.
+# Metrics of prometheus_client itself.
 FOREIGN = ("python_", "process_")
 
 
