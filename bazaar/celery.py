@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 from celery.signals import (
     beat_embedded_init,
@@ -17,6 +18,7 @@ from celery.signals import (
 )
 from django.conf import settings
 from kombu import Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from bazaar.server.processes import end_with_parent
 
@@ -24,6 +26,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
 
 # Root is who runs in a container, and the tasks are JSON: nothing is unpickled from the queue.
 warnings.filterwarnings("ignore", category=SecurityWarning)
+# It announces a default of Celery 6, in seven lines, each time Redis is lost.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "bazaar.celery_transport:Transport"))
 
 # The processes of a worker are forked from the one that loads this.
 _loaded_by = os.getpid()

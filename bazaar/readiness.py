@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import redis
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from bazaar import monitoring, nodes
+from bazaar import monitoring, nodes, parts
 from bazaar.celery import SENT_AT, app
 from foundation.errors import Refusal
 from foundation.redis_connection import hasty_connection
@@ -42,7 +43,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def report() -> dict[str, str]:
     """Dependency → what is wrong with it, in the words of whatever noticed; empty when it is well."""
-    return {name: check() for name, check in CHECKS.items()}
+    found = {name: check() for name, check in CHECKS.items()}
+    if settings.PARTS_FILE:
+        found["parts"] = parts.problem(Path(settings.PARTS_FILE))
+    return found
 
 
 def _database() -> str:

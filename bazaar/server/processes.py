@@ -108,9 +108,9 @@ def wait_until(
         time.sleep(POLL_SECONDS)
 
 
-def answers_http(host: str, port: int, path: str) -> bool:
-    """True if something answers HTTP there, with any status below 500."""
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+def answers_http(host: str, port: int, path: str, *, patience_seconds: float = 10.0) -> bool:
+    """True if something answers HTTP there in time, with any status below 500."""
+    connection = http.client.HTTPConnection(host, port, timeout=patience_seconds)
     try:
         connection.request("GET", path)
         # An answer that is not closed would keep the socket after its connection is closed.

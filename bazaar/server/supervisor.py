@@ -1,4 +1,4 @@
-"""Runs web, worker, beat, tunnels and Redis as one: starts them in order, restarts what falls, stops all."""
+"""Runs web, worker, beat, tunnels and Redis as one: starts them in order, again when they end, stops all."""
 
 from __future__ import annotations
 
@@ -11,24 +11,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from bazaar import places
+from bazaar import parts, places
 from bazaar.places import ROOT
 from bazaar.server import local_node, processes, redis
+from bazaar.server.children import Child
 from bazaar.server.console import Console
 from bazaar.server.options import Options
 from bazaar.server.processes import ProcessFailed
 from bazaar.server.sockets import tunnel_socket
 from foundation.environment import text
 
-# A child that falls this often within the window is not going to recover by being started again.
-FALLS_MAX = 4
-FALLS_WINDOW_SECONDS = 60.0
 TICK_SECONDS = 0.2
 STOP_PATIENCE_SECONDS = 15.0
 
@@ -41,25 +37,6 @@ class StopAsked(Exception):
     """Somebody pressed Ctrl-C or sent a signal to end."""
 
 
-@dataclass
-class Child:
-    """One part of the bazaar: how to start it, whether it is ready, and how often it fell lately."""
-
-    name: str
-    start: Callable[[], subprocess.Popen[bytes]]
-    ready: Callable[[], bool] | None = None
-    process: subprocess.Popen[bytes] | None = None
-    falls: deque[float] = field(default_factory=deque)
-    is_needed: bool = True
-
-    def is_hopeless(self, now: float) -> bool:
-        """Note a fall; true when there were too many in the window."""
-        self.falls.append(now)
-        while now - self.falls[0] > FALLS_WINDOW_SECONDS:
-            self.falls.popleft()
-        return len(self.falls) >= FALLS_MAX
-
-
 class Supervisor:
     """The parent of all processes. It imports no Django, so that watching costs little memory."""
 
@@ -70,9 +47,13 @@ class Supervisor:
         self.leases_listener: socket.socket | None = None
         self.ssh_listener: socket.socket | None = None
         self.children: list[Child] = []
+        # Where readiness finds what is wrong with the children.
+        self.parts_file = options.data / "parts.json"
+        self._told: dict[str, str] | None = None
         self.env = {
             **os.environ,
             "BAZAAR_DATA_DIR": str(options.data),
+            "BAZAAR_PARTS_FILE": str(self.parts_file),
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
         }
@@ -162,6 +143,7 @@ class Supervisor:
         shutil.rmtree(metrics, ignore_errors=True)  # counts of processes that ended with the last run
         metrics.mkdir(parents=True)
         self._prepare()
+        self._tell_parts()
         assert self.listener is not None
         self.env["BAZAAR_BIND"] = f"fd://{self.listener.fileno()}"
         self.env["BAZAAR_PORT"] = str(self.listener.getsockname()[1])
@@ -180,7 +162,9 @@ class Supervisor:
         self._launch(child)
 
     def _launch(self, child: Child) -> None:
+        """Start a child for the first time. Raises ProcessFailed: that is not tried again."""
         child.process = child.start()
+        child.started_at = time.monotonic()
         if child.ready is not None:
             processes.wait_until(child.ready, what=child.name, process=child.process)
 
@@ -263,7 +247,8 @@ class Supervisor:
         return self._spawn("node", argv)
 
     def _web_answers(self) -> bool:
-        return processes.answers_http(*self._local_address(), "/healthz")
+        # The other children are not looked after while this waits.
+        return processes.answers_http(*self._local_address(), "/healthz", patience_seconds=2)
 
     def _local_address(self) -> tuple[str, int]:
         """The address at which the web server answers on this machine."""
@@ -292,19 +277,22 @@ class Supervisor:
     # ---- while it runs, and after ---------------------------------------------------------------
 
     def _watch(self) -> None:
+        """Start again what ends, each child by itself, until somebody asks to stop."""
         while True:
-            time.sleep(TICK_SECONDS)
             for child in self.children:
-                if child.process is None or (code := child.process.poll()) is None:
-                    continue
-                if child.is_hopeless(time.monotonic()):
-                    if not child.is_needed:
-                        self.console.say(f"{child.name} ended again and again; going on without it.")
-                        child.process = None
-                        continue
-                    raise ProcessFailed(f"{child.name} ended again and again (last code {code}); giving up.")
-                self.console.say(f"{child.name} ended with code {code}; starting it again.")
-                self._launch(child)
+                if line := child.tick(time.monotonic()):
+                    self.console.say(line)
+            self._tell_parts()
+            time.sleep(TICK_SECONDS)
+
+    def _tell_parts(self) -> None:
+        """Write down which needed children are not up, if that has changed."""
+        problems = {child.name: child.problem for child in self.children if child.problem and child.is_needed}
+        if problems != self._told:
+            # Without the file, on a full disk, readiness says that it cannot be read.
+            with contextlib.suppress(OSError):
+                parts.write(self.parts_file, problems)
+                self._told = problems
 
     def _stop_all(self) -> None:
         """The last started first: no new requests, then no new work, then the broker."""

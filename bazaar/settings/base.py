@@ -154,6 +154,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 METRICS_TOKEN = env.text("BAZAAR_METRICS_TOKEN")
 LOG_LEVEL = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
 LOGGING = logs.configuration(level=LOG_LEVEL, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")
+# Where the supervisor of `script/server` writes which of its parts do not run; empty: nobody supervises.
+PARTS_FILE = env.text("BAZAAR_PARTS_FILE")
 LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
 # True in prod: X-Forwarded-For is set by a front server. Otherwise any client may have set it.
 BEHIND_FRONT_SERVER = False
@@ -169,6 +171,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A worker waits for its Redis for as long as that takes (ADR 0203).
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": f"{REDIS_PREFIX}:celery:"}
 

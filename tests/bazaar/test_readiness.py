@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from bazaar import parts
+
 
 @pytest.mark.django_db
 class TestReadyz:
@@ -15,6 +17,19 @@ class TestReadyz:
         assert response.json()["dependencies"] == dict.fromkeys(
             ["database", "redis", "git", "objects", "scratch"], "ok"
         )
+
+    def test_says_503_and_which_part_of_a_supervised_server_is_down(
+        self, client: Client, settings: Any, tmp_path: Path
+    ) -> None:
+        settings.PARTS_FILE = str(tmp_path / "parts.json")
+        parts.write(tmp_path / "parts.json", {"worker": "is starting", "ssh": "ended with code 1"})
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert response.json()["dependencies"]["parts"] == "ssh ended with code 1; worker is starting"
+        parts.write(tmp_path / "parts.json", {})
+        assert client.get("/readyz").status_code == 200
+        (tmp_path / "parts.json").unlink()
+        assert "cannot be read" in client.get("/readyz").json()["dependencies"]["parts"]
 
     def test_says_503_and_why_when_redis_is_gone(self, client: Client, settings: Any, tmp_path: Path) -> None:
         settings.REDIS_URL = f"unix://{tmp_path}/none.sock"

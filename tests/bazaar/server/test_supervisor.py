@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,8 @@ import pytest
 from tests.servers.remote import ROOT
 from tests.servers.started import MODULE, PATIENCE_SECONDS, StartedServer
 from tests.waiting import until
+
+KILLS = 5
 
 
 @pytest.fixture
@@ -46,7 +50,18 @@ def comes_alive(url: str) -> bool:
             return [alive(url)]
         return []
 
-    return until(answer)[0]
+    return until(answer, patience_s=PATIENCE_SECONDS)[0]
+
+
+def said_of_parts(url: str) -> str:
+    """What /readyz says is wrong with the parts; empty when nothing is."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=20):
+            return ""
+    except urllib.error.HTTPError as refused:
+        with refused:
+            found = str(json.load(refused)["dependencies"]["parts"])
+    return "" if found == "ok" else found
 
 
 class TestServer:
@@ -67,12 +82,33 @@ class TestServer:
         assert server.until(r"export HF_ENDPOINT=(\S+)").group(1) == server.url
         server.until(r"hf download \S+/\S+")
 
-    def test_starts_a_part_again_that_was_killed(self, serve: Callable[..., StartedServer]) -> None:
+    def test_starts_parts_again_however_often_they_are_killed(
+        self, serve: Callable[..., StartedServer]
+    ) -> None:
         server = serve()
         url = server.url
-        for word, name in (("bazaar.server.web", "web"), ("redis", "redis")):
-            server.children(word)[0].kill()
-            server.until(f"{name} ended with code -9; starting it again")
+        for kill in range(1, KILLS + 1):
+            for word, name in (("redis-server", "redis"), ("celery", "worker")):
+                until(partial(server.children, word))[0].kill()
+                again = (
+                    "; starting it again" if kill == 1 else f", {kill} times in a row; starting it again in"
+                )
+                server.until(f"{name} ended with code -9{again}")
+            with urllib.request.urlopen(f"{url}/models", timeout=20) as page:
+                assert page.status == 200
+
+        def killed() -> str:
+            """A line of /readyz: looked for while Redis is killed each time that it is there."""
+            for child in server.children("redis-server"):
+                child.kill()
+            return said_of_parts(url)
+
+        assert "\n" not in until(killed)
+        assert comes_alive(url)
+        server.until("redis is up again")
+        # And one that carries the requests: connections wait for it.
+        server.children("bazaar.server.web")[0].kill()
+        server.until("web ended with code -9; starting it again")
         assert comes_alive(url)
 
     def test_a_killed_supervisor_takes_its_parts_along_and_can_start_again(
