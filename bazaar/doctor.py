@@ -33,6 +33,7 @@ HINTS = {
     "redis": "script/server starts one; otherwise set REDIS_URL to a Redis that runs.",
     "git": "Keep the data folder (BAZAAR_DATA_DIR) on a local disk, writable for the user who runs this.",
     "objects": "Look at the BAZAAR_S3_ variables, the bucket and its keys; without S3, at the data folder.",
+    "parts": "The lines that script/server printed say why a part ends.",
     "scratch": "Make the data folder (BAZAAR_DATA_DIR) writable, with room for the largest upload.",
 }
 
