@@ -108,6 +108,12 @@ def span(length: timedelta | int | None) -> str:
 
 
 @register.filter
+def until(moment: datetime, now: datetime) -> str:
+    """The time from now to a moment that is to come, as `span` writes it."""
+    return span(moment - now)
+
+
+@register.filter
 def credits(micros: int | None) -> str:  # noqa: A001 - the word that people read
     """Micro-credits → credits, exact, at least two decimals: 1250000 → 1.25."""
     return "" if micros is None else credits_of(micros)

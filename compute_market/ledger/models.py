@@ -12,6 +12,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 # Enough for any honest balance, and far from where sums of 64 bits end.
 AMOUNT_MAX_MICROS = 10**17
@@ -87,7 +88,7 @@ class Reservation(models.Model):
     """
 
     class State(models.TextChoices):
-        OPEN = "open", _("open")
+        OPEN = "open", pgettext_lazy("reservation", "open")
         POSTED = "posted", _("posted")
         VOIDED = "voided", _("voided")
         EXPIRED = "expired", _("expired")

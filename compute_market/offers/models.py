@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Mod
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 GPUS_A_NODE_MAX = 256
 # Number of requests of one agent that may overtake each other: the bits of a signed 64-bit column.
@@ -28,7 +29,7 @@ class Product(models.Model):
     """A traded product: a kind of GPU in a region, on a tier, with an interconnect."""
 
     class State(models.TextChoices):
-        OPEN = "open", _("open")
+        OPEN = "open", pgettext_lazy("product", "open")
         HALTED = "halted", _("halted")
         CLOSED = "closed", _("closed")
 

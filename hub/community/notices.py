@@ -50,10 +50,10 @@ def notify(*, event: DiscussionEvent, now: datetime) -> int:
 def _reasons(discussion: Discussion, event: DiscussionEvent) -> dict[int, Notification.Reason]:
     """User id → why; a stronger reason overwrites a weaker one."""
     repository = discussion.repository
-    watchers = Watch.objects.filter(Q(repository=repository) | Q(namespace_id=repository.namespace_id))
-    reasons = dict.fromkeys(watchers.values_list("user_id", flat=True), Notification.Reason.WATCH)
     owner = User.objects.filter(namespace_id=repository.namespace_id).values_list("pk", flat=True)
-    reasons |= dict.fromkeys(owner, Notification.Reason.WATCH)
+    reasons = dict.fromkeys(owner, Notification.Reason.OWNER)
+    watchers = Watch.objects.filter(Q(repository=repository) | Q(namespace_id=repository.namespace_id))
+    reasons |= dict.fromkeys(watchers.values_list("user_id", flat=True), Notification.Reason.WATCH)
     authors = discussion.events.exclude(author=None).values_list("author_id", flat=True).distinct()
     reasons |= dict.fromkeys((pk for pk in authors if pk), Notification.Reason.PARTICIPATION)
     if event.type == EventType.COMMENT:

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from hub.accounts.models import Namespace, Role, User, Visibility
 
@@ -29,7 +30,7 @@ class Gating(models.TextChoices):
     accepted users.
     """
 
-    OPEN = "", _("open")
+    OPEN = "", pgettext_lazy("access to files", "open")
     AUTO = "auto", _("on request, granted at once")
     MANUAL = "manual", _("on request, granted by hand")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -35,3 +36,23 @@ class TestLines:
         ]
         assert len(templates()) > 50
         assert wide == []
+
+
+DESTROYS = re.compile(r'<button[^>]*class="[^"]*\bdanger\b[^"]*"', re.DOTALL)
+# Template → buttons that destroy and stand outside `bazaar/confirm.html`, and why they may.
+UNCONFIRMED = {
+    "bazaar/confirm.html": 1,  # the question itself
+    "hub/repository/delete.html": 1,  # a page of its own that asks
+    "hub/repository/settings.html": 2,  # one is typed for; the other rejects, and can accept later
+    "hub/collections/edit.html": 1,  # takes an item out of a list; it can be put in again
+    "market/lease.html": 2,  # stops a program, which can be started again; a notice, which is written first
+}
+
+
+class TestButtonsThatDestroy:
+    def test_ask_first(self) -> None:
+        found = {
+            path.as_posix().rpartition("/templates/")[2]: len(DESTROYS.findall(path.read_text()))
+            for path in templates()
+        }
+        assert {name: number for name, number in found.items() if number} == UNCONFIRMED

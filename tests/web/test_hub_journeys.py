@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from huggingface_hub import HfApi
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.servers.live import LiveBazaar, unique
 from tests.web.conftest import Visit
@@ -107,8 +107,15 @@ class TestPublishing:
         assert "Better" in one.page.inner_text("article")
 
 
+def paths_in(page: Page, *, in_order: bool = True) -> list[str]:
+    """The paths in the list of files that are to be uploaded."""
+    fields = page.locator("[data-list] tbody input").all()
+    found = [field.input_value() for field in fields]
+    return sorted(found) if in_order else found
+
+
 class TestUploading:
-    def test_of_a_folder_keeps_its_paths_and_shows_how_far_it_is(
+    def test_of_a_folder_is_the_content_of_the_repository(
         self, visit: Visit, live_sqlite: LiveBazaar, tmp_path: Path
     ) -> None:
         owner, visitor = live_sqlite.user(), visit()
@@ -117,7 +124,10 @@ class TestUploading:
         visitor.make_repository("folders")
         folder = tmp_path / "weights"
         (folder / "deep").mkdir(parents=True)
+        (folder / "README.md").write_text("# In place")
         (folder / "one.txt").write_text("one")
+        (folder / ".git").mkdir()
+        (folder / ".git" / "HEAD").write_text("no")
         (folder / "deep" / "two.bin").write_bytes(bytes(20_000))
         page.set_input_files("[data-folder-choice] input", folder)
         # The event that a browser gives a page when a folder is dropped on it.
@@ -134,15 +144,24 @@ class TestUploading:
               document.querySelector("[data-drop]").dispatchEvent(event);
             }"""
         )
-        expect(page.locator("[data-list] tbody tr")).to_have_count(4)
+        expect(page.locator("[data-list] tbody tr")).to_have_count(5)
+        # A folder's own name is left out, unless it is wanted; and each path can be changed.
+        assert paths_in(page) == ["README.md", "a.txt", "deep/two.bin", "in/b.txt", "one.txt"]
+        page.check("[data-keep-folder]")
+        assert paths_in(page)[0] == "dropped/a.txt"
+        page.uncheck("[data-keep-folder]")
+        row = page.locator("[data-list] tbody input").nth(paths_in(page, in_order=False).index("one.txt"))
+        row.fill("docs/first.txt")
+        row.press("Tab")
         page.fill("[name=message]", "A whole folder")
         with page.expect_navigation(url="**/tree/main"):
             page.click("#upload .form-end button")
         assert "A whole folder" in page.inner_text(".last-commit")
-        for path in ("weights/one.txt", "weights/deep/two.bin", "dropped/a.txt", "dropped/in/b.txt"):
+        for path in ("docs/first.txt", "deep/two.bin", "a.txt", "in/b.txt"):
             answer = page.goto(f"{visitor.url}/{owner.name}/folders/blob/main/{path}")
             assert answer
             assert answer.ok, path
+        assert "In place" in visitor.go(f"/{owner.name}/folders").inner_text("article")
 
     def test_becomes_a_pull_request_when_asked(
         self, visit: Visit, live_sqlite: LiveBazaar, tmp_path: Path

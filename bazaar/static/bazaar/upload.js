@@ -6,7 +6,10 @@ const form = document.getElementById("upload");
 const say = (name) => form.dataset[`say${name}`];
 const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
 const list = form.querySelector("[data-list]");
-const files = new Map();   // path → {path, file, row, bar, note, mode, oid, parts, done}
+// path → {path, name, top, file, row, field, bar, note, mode, oid, parts, done}; `name` is the path below the
+// folder that was chosen, `top` that folder's own name, `field` the control in which the path can be changed.
+const files = new Map();
+const keep = form.querySelector("[data-keep-folder]");
 const BATCH = 100;
 const TRIES = 5;
 const SENDERS = 3;
@@ -16,7 +19,12 @@ const SENDERS = 3;
 form.querySelector("[data-folder-choice]").hidden = false;
 for (const input of form.querySelectorAll("[data-files]")) {
   input.addEventListener("change", () => {
-    for (const file of input.files) add(file.webkitRelativePath || file.name, file);
+    for (const file of input.files) {
+      const [top, ...below] = (file.webkitRelativePath || file.name).split("/");
+      if (below.includes(".git")) continue;
+      if (below.length) add(below.join("/"), file, top);
+      else add(top, file);
+    }
     input.value = "";
   });
 }
@@ -27,12 +35,14 @@ drop.addEventListener("drop", async (event) => {
   event.preventDefault();
   delete drop.dataset.over;
   const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  for (const entry of entries) await walk(entry, "");
+  // One folder alone is the repository's content. Several, or a folder beside files, keep their names.
+  if (entries.length === 1 && !entries[0].isFile) await walk(entries[0], "", entries[0].name);
+  else for (const entry of entries) await walk(entry, entry.isFile ? "" : `${entry.name}/`, "");
 });
 
-async function walk(entry, prefix) {
+async function walk(entry, prefix, top) {
   if (entry.isFile) {
-    add(prefix + entry.name, await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    add(prefix + entry.name, await new Promise((resolve, reject) => entry.file(resolve, reject)), top);
     return;
   }
   if (entry.name === ".git") return;
@@ -40,29 +50,54 @@ async function walk(entry, prefix) {
   for (;;) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return;
-    for (const child of some) await walk(child, `${prefix}${entry.name}/`);
+    for (const child of some) await walk(child, child.isFile ? prefix : `${prefix}${child.name}/`, top);
   }
 }
 
-function add(name, file) {
-  const path = (form.dataset.folder ? `${form.dataset.folder}/` : "") + name;
-  files.get(path)?.row.remove();
+const pathOf = ({ top, name }) => [form.dataset.folder, keep.checked && top, name].filter(Boolean).join("/");
+
+function add(name, file, top = "") {
   const row = document.createElement("tr");
   const cells = Array.from({ length: 4 }, () => row.insertCell());
-  cells[0].textContent = path;
+  const field = Object.assign(document.createElement("input"), { className: "mono", spellcheck: false });
+  field.setAttribute("aria-label", form.dataset.sayPath);
+  cells[0].append(field);
   cells[1].textContent = size(file.size);
   cells[1].className = "num";
   const bar = Object.assign(document.createElement("progress"), { max: Math.max(1, file.size), value: 0 });
-  bar.setAttribute("aria-label", path);
   const note = Object.assign(document.createElement("span"), { className: "muted tiny" });
   cells[2].append(bar, note);
   const remove = Object.assign(document.createElement("button"), { type: "button", className: "btn little quiet", textContent: "×" });
-  remove.setAttribute("aria-label", `× ${path}`);
-  remove.addEventListener("click", () => { row.remove(); files.delete(path); list.hidden = !files.size; });
   cells[3].append(remove);
+  const item = { name, top, file, row, field, bar, note, remove, parts: new Map(), done: false };
+  remove.addEventListener("click", () => { row.remove(); files.delete(item.path); show(); });
+  field.addEventListener("change", () => {
+    const path = field.value.trim().replace(/^\/+|\/+$/g, "");
+    move(item, path && !files.has(path) ? path : item.path);
+  });
   list.querySelector("tbody").append(row);
-  list.hidden = false;
-  files.set(path, { path, file, row, bar, note, parts: new Map(), done: false });
+  move(item, pathOf(item));
+  show();
+}
+
+// Give a file its place in the repository; a file that stood there before makes room.
+function move(item, path) {
+  if (files.get(item.path) === item) files.delete(item.path);
+  files.get(path)?.row.remove();
+  files.set(path, item);
+  item.path = path;
+  item.field.value = path;
+  item.bar.setAttribute("aria-label", path);
+  item.remove.setAttribute("aria-label", `× ${path}`);
+}
+
+keep.addEventListener("change", () => {
+  for (const item of [...files.values()]) if (item.top) move(item, pathOf(item));
+});
+
+function show() {
+  list.hidden = !files.size;
+  keep.closest("label").hidden = ![...files.values()].some((item) => item.top);
 }
 
 function size(bytes) {
@@ -81,6 +116,8 @@ form.addEventListener("submit", async (event) => {
   const total = form.querySelector("[data-total]");
   const status = total.querySelector("[role=status]");
   button.disabled = true;
+  keep.disabled = true;
+  for (const item of files.values()) item.field.readOnly = true;
   total.hidden = false;
   addEventListener("beforeunload", stay);
   const timer = setInterval(() => showTotal(total), 200);

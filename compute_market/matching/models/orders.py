@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from compute_market.matching import quantities
 from compute_market.matching.engine import commands
@@ -37,7 +38,7 @@ class Order(models.Model):
 
     class State(models.TextChoices):
         PENDING = "pending", _("pending")
-        OPEN = "open", _("open")
+        OPEN = "open", pgettext_lazy("order", "open")
         PARTIALLY_FILLED = "partially_filled", _("partially filled")
         FILLED = "filled", _("filled")
         CANCELLED = "cancelled", _("cancelled")

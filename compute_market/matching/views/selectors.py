@@ -41,6 +41,11 @@ def get_order(*, actor: Principal, order_id: int) -> Order:
     return order
 
 
+def sales_of_lease(lease_id: int) -> list[Order]:
+    """The live orders by which a holder sells a lease or a part of it, oldest first."""
+    return list(Order.objects.live().filter(side=Order.Side.SELL, lease=lease_id).order_by("pk"))
+
+
 def is_pending(order_id: int) -> bool:
     """True if an order is undecided. Callers that wait for a decision ask this again and again."""
     sql = f"SELECT 1 FROM {bulk_sql.table_of(Order)} WHERE id = %s AND state = 'pending'"  # noqa: S608

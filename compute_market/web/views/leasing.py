@@ -24,10 +24,12 @@ from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
 from compute_market.matching.views import offering
+from compute_market.matching.views import selectors as orders
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
 from compute_market.web.requests import actor_of, add_problems, page, renew_id, submit, traders
 from foundation import addresses, paging
 from foundation.clock import database_now
+from foundation.errors import Conflict
 
 LEASES_PAGE = 40
 WORKS_SHOWN = 10
@@ -160,11 +162,20 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         "run_form": run_form,
         "sell_form": sell_form,
         **_ways_in(request, lease, works),
-        "left": max(lease.ends_at - max(now, lease.starts_at), now - now),
+        "sales": orders.sales_of_lease(lease.pk),
+        "left": max(lease.ends_at - max(now, lease.starts_at), timedelta(0)),
+        "wait": max(lease.starts_at - now, timedelta(0)),
         "now": now,
     }
+    # The part that is read again and again does not hold the forms: a page with other forms is loaded whole.
+    context["seen"] = "".join(
+        str(int(bool(context[name]))) for name in ("can_run", "can_end", "can_give_notice", "sales")
+    )
     sent = {"run": run_form, "notice": notice_form}.get(act or "", sell_form)
-    return page(request, "market/lease.html", context, fragment="live", form=sent)
+    response = page(request, "market/lease.html", context, fragment="live", form=sent)
+    if request.GET.get("seen", context["seen"]) != context["seen"]:
+        response.headers["HX-Refresh"] = "true"
+    return response
 
 
 def _ways_in(request: HttpRequest, lease: Lease, works: list[Work]) -> dict[str, Any]:
@@ -233,6 +244,10 @@ def act(request: HttpRequest, lease_id: int) -> HttpResponse:
     if request.POST.get("act") == "stop":
         services.stop_work(actor=actor, lease_id=lease_id, now=now)
     else:
-        services.end_early(actor=actor, lease_id=lease_id, now=now)
-        messages.success(request, _("The lease ends with this minute; what was not used is paid back."))
+        try:
+            services.end_early(actor=actor, lease_id=lease_id, now=now)
+        except Conflict as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("The lease ends with this minute; what was not used is paid back."))
     return HttpResponseRedirect(f"/market/leases/{lease_id}")

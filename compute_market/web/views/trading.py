@@ -192,11 +192,14 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
         # The reader has seen the notice that the order has changed, and may send the order that is shown now.
         form.data = {**form.data.dict(), "version": str(found.version)}  # type: ignore[attr-defined]
     is_buy = found.side == Order.Side.BUY
+    trades = list((found.trades_as_buy if is_buy else found.trades_as_sell).order_by("pk")[:TRADES_SHOWN])
+    # Read after its trades: an order never says less than they do.
+    found = selectors.as_it_is(found)
     context = {
         "order": found,
         "is_buy": is_buy,
         "form": form,
-        "trades": (found.trades_as_buy if is_buy else found.trades_as_sell).order_by("pk")[:TRADES_SHOWN],
+        "trades": trades,
         "reason": reasons.sentence(found.reason),
         "amendment": selectors.newest_amendment(found),
         "misses": [
@@ -204,7 +207,11 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
         ],
         "offerings": offering.of_order(found, now=database_now()),
     }
-    return page(request, "market/order.html", context, fragment="state", form=form)
+    response = page(request, "market/order.html", context, fragment="state", form=form)
+    if request.GET.get("seen") == "live" and not found.is_live:
+        # Its forms are of no use any more.
+        response.headers["HX-Refresh"] = "true"
+    return response
 
 
 def _amend(request: HttpRequest, found: Order, form: AmendForm, data: dict[str, Any]) -> Order | None:

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from hub.accounts.models import User
 from hub.community.models.keys import KEY_CHARS, new_key
@@ -21,7 +22,7 @@ BASE_REF_CHARS_MAX = 255
 class Status(models.TextChoices):
     """Drafts and merges are of pull requests only."""
 
-    OPEN = "open", _("open")
+    OPEN = "open", pgettext_lazy("discussion", "open")
     CLOSED = "closed", _("closed")
     DRAFT = "draft", _("draft")
     MERGED = "merged", _("merged")

@@ -77,6 +77,7 @@ class Notification(models.Model):
         MENTION = "mention", _("you were mentioned")
         PARTICIPATION = "participation", _("you take part")
         WATCH = "watch", _("you watch it")
+        OWNER = "owner", _("you own it")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
     discussion = models.ForeignKey(Discussion, on_delete=models.CASCADE, related_name="notifications")

@@ -11,7 +11,7 @@ from foundation.errors import Invalid
 from hub.accounts.models import Namespace
 from hub.accounts.principals import Principal
 from hub.community import policies
-from hub.community.models import Follow, Notification, Watch
+from hub.community.models import Discussion, Follow, Notification, Watch
 from hub.repos.models import Repository
 
 WATCHES_MAX = 5_000
@@ -48,6 +48,14 @@ def set_watch(*, actor: Principal, target: Namespace | Repository, is_watching: 
         if Watch.objects.filter(user=actor.user).count() >= WATCHES_MAX:
             raise Invalid(reason=f"An account watches at most {WATCHES_MAX} places.")
         Watch.objects.get_or_create(user=actor.user, **where, defaults={"created_at": now})
+
+
+def read_discussion(*, actor: Principal, discussion: Discussion) -> None:
+    """Mark the actor's notification of a discussion as read, because the actor reads the discussion."""
+    if actor.user is not None:
+        Notification.objects.filter(user=actor.user, discussion=discussion, is_read=False).update(
+            is_read=True
+        )
 
 
 def mark_notifications(*, actor: Principal, ids: Collection[int] | None, is_read: bool) -> int:

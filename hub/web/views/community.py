@@ -16,7 +16,7 @@ from hub.community import policies
 from hub.community.models import Discussion, EventType
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
-from hub.community.services import pull_requests
+from hub.community.services import people, pull_requests
 from hub.markup import render
 from hub.repos import policies as repos
 from hub.revisions import reading
@@ -85,6 +85,7 @@ def show(request: HttpRequest, repo_page: RepositoryPage, number: int) -> HttpRe
     wrote = submit(request, form, lambda data: _act(request, repo_page, discussion, data["text"]))
     if wrote is not None:
         return HttpResponseRedirect(f"{repo_page.address}/discussions/{number}")
+    people.read_discussion(actor=repo_page.actor, discussion=discussion)
     listed = selectors.list_events(actor=repo_page.actor, discussion=discussion)
     # Other events have no text to render.
     html = render.markdown_all(

@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from compute_market.amounts import credits_of
 from compute_market.leases import jobs, services
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
@@ -365,11 +366,81 @@ class TestOrders:
         chinese = client_of(buyer).get(address, headers={"Accept-Language": "zh-CN"})
         assert "每 GPU 小时多付 0.60" in chinese.content.decode()
 
+    def test_tell_the_page_to_load_anew_once_its_forms_are_of_no_use(self, machine: Node) -> None:
+        order = offer(machine, 12.00)
+        owner = client_of(Principal(user=machine.provider.namespace.user))
+        address = f"/market/orders/{order.pk}?seen=live"
+        assert f'hx-get="{address}"' in owner.get(f"/market/orders/{order.pk}").content.decode()
+        assert "HX-Refresh" not in owner.get(address, headers={"HX-Request": "true"})
+        owner.post(f"/market/orders/{order.pk}/cancel")
+        drain(now=database_now())
+        assert owner.get(address, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
+        page = owner.get(f"/market/orders/{order.pk}").content.decode()
+        assert "Cancel remaining" not in page
+        assert "Why has it not filled?" not in page
+
+    def test_are_said_in_the_readers_language(self, machine: Node) -> None:
+        order = offer(machine, 12.00)
+        owner = client_of(Principal(user=machine.provider.namespace.user))
+        page = owner.get(f"/market/orders/{order.pk}", headers={"Accept-Language": "zh-CN"}).content.decode()
+        assert "挂单中" in page
+        assert "取消前有效（GTC）" in page
+        product = owner.get(f"/market/products/{machine.product.slug}", headers={"Accept-Language": "zh-CN"})
+        assert '<span class="badge brand">预留' in product.content.decode()
+
 
 class TestALease:
-    def running(self, machine: Node, holder: Principal) -> Lease:
-        """A lease that its agent has taken up."""
+    def test_counts_the_time_of_its_own_window_only(self, machine: Node) -> None:
+        begins = floor_minute(database_now()) + timedelta(minutes=57)
+        begun = lease(machine, holder=(holder := rich()), start=begins, hours=2)
+        page = client_of(holder).get(f"/market/leases/{begun.pk}").content.decode()
+        assert '<div class="figure">2 h</div>' in page
+        assert re.search(r"long, starts in 5[67] min", page)
+        rows = client_of(holder).get("/market/leases", headers={"Accept-Language": "zh-CN"})
+        assert re.search(r"5[67] 分钟后开始", rows.content.decode())
+
+    def test_on_offer_names_the_order_and_asks_to_cancel_it_instead_of_failing(self, machine: Node) -> None:
+        holder = rich()
+        running = self.running(machine, holder)
+        browser, address = client_of(holder), f"/market/leases/{running.pk}"
+        page = browser.get(address).content.decode()
+        # Nothing ends at the first press: the button only opens the question.
+        assert re.search(r"<summary[^>]*>\s*End now</summary>", page)
+        assert "This cannot be undone." in page
+        sale = {"act": "sell", "gpus": running.gpus, "price": "12.00", "client_order_id": "web-s"}
+        assert browser.post(address, sale).status_code == 302
+        order = Order.objects.get(lease=running.pk)
+        page = browser.get(address).content.decode()
+        assert f'href="/market/orders/{order.pk}"' in page
+        assert "End now</summary>" not in page
+        answer = browser.post(f"{address}/act", {"act": "end"}, follow=True)
+        assert answer.status_code == 200
+        assert "is on offer" in answer.content.decode()
+
+    def test_that_ends_early_says_what_comes_back(self, machine: Node) -> None:
+        holder = rich()
+        running = self.running(machine, holder)
+        browser, address = client_of(holder), f"/market/leases/{running.pk}"
+        page = browser.post(f"{address}/act", {"act": "end"}, follow=True).content.decode()
+        running.refresh_from_db()
+        assert f"worth {credits_of(running.given_up_micros)}, is paid back" in page
+
+    def test_tells_the_page_to_load_anew_when_other_forms_belong_to_it(self, machine: Node) -> None:
+        holder = rich()
         begun = lease(machine, holder=holder, start=floor_minute(database_now()), hours=2)
+        browser, address = client_of(holder), f"/market/leases/{begun.pk}"
+        [seen] = set(re.findall(r"\?seen=(\w+)", browser.get(address).content.decode()))
+        htmx = {"HX-Request": "true"}
+        assert "HX-Refresh" not in browser.get(f"{address}?seen={seen}", headers=htmx)
+        jobs.start_leases(now=database_now())
+        begun.refresh_from_db()
+        assert begun.token is not None
+        services.take_up(node=machine, lease_id=begun.pk, token=begun.token, now=database_now())
+        assert browser.get(f"{address}?seen={seen}", headers=htmx)["HX-Refresh"] == "true"
+
+    def running(self, machine: Node, holder: Principal) -> Lease:
+        """A lease that its agent has taken up; it ends on a full hour, as all do."""
+        begun = lease(machine, holder=holder, start=floor_minute(database_now()).replace(minute=0), hours=2)
         jobs.start_leases(now=database_now())
         begun.refresh_from_db()
         assert begun.token is not None

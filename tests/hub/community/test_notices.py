@@ -43,7 +43,7 @@ class TestNotifying:
         threads.open_discussion(
             actor=bob, repository=repository, title="Hello there", text="@dora @bob @nobody", now=NOW
         )
-        assert told() == {"ada": "watch", "carl": "watch", "dora": "mention"}
+        assert told() == {"ada": "owner", "carl": "watch", "dora": "mention"}
 
     def test_tells_who_watches_the_whole_namespace(self, ada: Principal, repository: Repository) -> None:
         carl = make.actor("carl")
@@ -67,7 +67,7 @@ class TestNotifying:
         found = threads.open_discussion(
             actor=bob, repository=repository, title="Hello there", text="", now=NOW
         )
-        assert told() == {"ada": "watch"}
+        assert told() == {"ada": "owner"}
         assert people.mark_notifications(actor=ada, ids=None, is_read=True) == 1
         assert told() == {}
         threads.comment(actor=bob, discussion=found, text="@ada?", now=NOW)

@@ -9,6 +9,7 @@ from django.test import Client
 
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
+from hub.community import notices
 from hub.community.models import Collection, Discussion
 from hub.community.services import discussions
 from hub.repos.models import Repository
@@ -97,3 +98,37 @@ class TestEditingACollection:
         client.force_login(bob)
         assert client.get(f"{address}/edit").status_code == 403
         assert client.post(f"{address}/edit", {"act": "delete"}).status_code == 403
+
+
+class TestNotifications:
+    def test_of_a_discussion_are_read_by_reading_it_and_say_why_they_came(
+        self, signed_in: Client, bob: User, thread: Discussion
+    ) -> None:
+        discussions.comment(actor=Principal(user=bob), discussion=thread, text="It does", now=moment())
+        notices.notify(event=thread.events.latest("pk"), now=moment())
+        listed = signed_in.get("/notifications").content.decode()
+        assert thread.title in listed
+        # Ada owns the repository, has opened the discussion, and has never pressed "Watch".
+        assert "you take part" in listed
+        assert 'data-count="1"' in signed_in.get("/notifications/count").content.decode()
+        signed_in.get(f"/ada/model/discussions/{thread.number}")
+        assert "data-count" not in signed_in.get("/notifications/count").content.decode()
+
+    def test_of_an_owner_do_not_say_that_the_owner_watches(
+        self, signed_in: Client, bob: User, make_repository: Make
+    ) -> None:
+        made = discussions.open_discussion(
+            actor=Principal(user=bob), repository=make_repository(), title="Hello", text="", now=moment()
+        )
+        notices.notify(event=made.events.get(), now=moment())
+        listed = signed_in.get("/notifications").content.decode()
+        assert "you own it" in listed
+        assert "you watch it" not in listed
+
+
+class TestTheWordsOfAThread:
+    def test_are_in_the_readers_language(self, signed_in: Client, thread: Discussion) -> None:
+        address = f"/ada/model/discussions/{thread.number}"
+        signed_in.post(address, {"act": "close", "text": ""})
+        chinese = signed_in.get(address, headers={"Accept-Language": "zh-CN"}).content.decode()
+        assert '<span class="badge closed">已关闭</span>' in chinese
