@@ -37,16 +37,21 @@ def shown(
 
 def encoded(answer: Any) -> bytes:
     """The JSON (UTF-8, on one line) of an answer, of a list of answers, or of a mapping of them."""
-    text = msgspec.json.encode(answer, enc_hook=_plain)
+    text = msgspec.json.encode(answer, enc_hook=plain)
     for end, escape in _LINE_ENDS:
         if end in text:
             text = text.replace(end, escape)
     return text
 
 
-def _plain(value: object) -> str:
-    """A text of another class, such as a translated one or an error of the framework."""
-    if isinstance(value, str | Promise):
+def plain(value: object) -> str:
+    """A text of another class, such as a translated or a safe one, or an error of the framework, as `str`.
+
+    Raises: NotImplementedError for what is no text.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, Promise):
         return str(value)
     raise NotImplementedError(f"an answer holds a {type(value).__name__}")
 

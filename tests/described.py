@@ -2,7 +2,8 @@
 
 `install` makes Django's test client do it for every answer that it gets. An answer must have a status and a
 media type that its operation describes, and a body that fits the schema. Fields that no schema names are
-refused here, though the description lets clients expect them of later versions.
+refused here, though the description lets clients expect them of later versions. Answers of the dialects are
+compared with their structs (`tests.declared`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import jsonschema_rs
 from django.test.client import Client
 from django.urls import Resolver404
 from drf_spectacular.generators import SchemaGenerator
+
+from tests import declared
 
 MARKET, NATIVE = "/api/market/v1/", "/api/hub/v1/"
 # Answers at addresses and by methods that no operation has.
@@ -156,15 +159,26 @@ def _is_routed(answer: Any) -> bool:
         return False
 
 
+def _view_of(answer: Any) -> Any:
+    """The view at the address that was asked for; None if no route takes it."""
+    try:
+        return answer.resolver_match.func
+    except Resolver404:
+        return None
+
+
 def install() -> None:
-    """Let Django's test client compare each answer of the documented APIs with the description."""
+    """Let Django's test client compare each answer with its description, or with its struct."""
     request = Client.request
 
     def checked_request(self: Client, **environment: Any) -> Any:
         answer = request(self, **environment)
         path = environment.get("PATH_INFO", "")
+        method = environment["REQUEST_METHOD"]
         if path.startswith((MARKET, NATIVE)):
-            check(environment["REQUEST_METHOD"], path, answer)
+            check(method, path, answer)
+        elif (view := _view_of(answer)) is not None:
+            declared.check(view, answer, f"{method} {path} → {answer.status_code}")
         return answer
 
     Client.request = checked_request  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""JSON in and out, for the hand-written doors."""
+"""JSON of requests, for the doors that are not of the framework; answers are declared (`hub.api.structs`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from foundation.errors import Invalid
 
@@ -27,23 +27,6 @@ class BodyTooLarge(Invalid):
 def timestamp(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678Z`: the only form that every client parses."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-
-
-def _default(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return timestamp(value)
-    return str(value)
-
-
-def json_bytes(value: Any) -> bytes:
-    # Dates are ours to render: orjson's own form has an offset, which clients refuse.
-    return orjson.dumps(
-        value, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
-    )
-
-
-def json_response(value: Any, *, status: int = 200) -> HttpResponse:
-    return HttpResponse(json_bytes(value), status=status, content_type="application/json; charset=utf-8")
 
 
 def read_body(request: HttpRequest, *, limit: int = BODY_BYTES_MAX) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -13,7 +14,7 @@ class Ok(Answer, kw_only=True):
     """The envelope of success; `msg` is exactly `OK`."""
 
     msg: Literal["OK"] = "OK"
-    data: Any
+    data: Answer | Sequence[Answer] | None
 
 
 class OkPage(Ok, kw_only=True):
@@ -74,3 +75,13 @@ class Instance(Answer):
     deploy_name: str
     model_id: str
     status: str
+
+
+class Resource(Answer):
+    """Hardware to choose from. `resources` is JSON in a text, as the client reads it."""
+
+    id: int
+    name: str
+    type: Literal["cpu", "gpu"]
+    is_available: bool
+    resources: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse
 
@@ -11,7 +11,7 @@ from hub.api.authentication import principal_of
 from hub.api.csghub import errors
 from hub.api.csghub.answers import Ok, OkPage, Refused
 from hub.api.dispatch import View, by_method
-from hub.api.structs import answer_with
+from hub.api.structs import Answer, answer_with
 from hub.converters import register_kinds
 from hub.repos import kinds
 from hub.repos import selectors as repos
@@ -34,8 +34,8 @@ def actor(request: HttpRequest) -> Principal:
     return principal_of(request)
 
 
-def ok(data: Any, *, total: int | None = None) -> HttpResponse:
-    """`data` is a struct of `answers`, a list of them, or None; a list has a total."""
+def ok(data: Answer | Sequence[Answer] | None, *, total: int | None = None) -> HttpResponse:
+    """Success; a list has a total."""
     return answer_with(Ok(data=data) if total is None else OkPage(data=data, total=total))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -18,9 +18,9 @@ from hub.accounts.principals import Principal
 from hub.api.csghub import answers
 from hub.api.csghub.http import actor, ok, repository, route
 
-Resources = Callable[[], list[dict[str, Any]]]
+Resources = Callable[[], list[answers.Resource]]
 # A client that makes a space needs something to choose from, even where nothing is for rent.
-NO_COMPUTE = {"id": 1, "name": "Files only", "type": "cpu", "is_available": True, "resources": "{}"}
+NO_COMPUTE = answers.Resource(id=1, name="Files only", type="cpu", is_available=True, resources="{}")
 SIZE = Size(default=50, most=200)
 
 
@@ -58,7 +58,7 @@ class InstanceNotFound(NotFound):
 
 
 def offer_resources(source: Resources) -> None:
-    """Have `space_resources` list what `source` gives: objects with `id` and `name`."""
+    """Have `space_resources` list what `source` gives."""
     _resources.append(source)
 
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from foundation import errors
 from foundation.statuses import status_of
+from hub.api.git.answers import Refused
 from hub.api.git.render import lfs_json
 from hub.api.refusals import header_safe, say_when_to_return
 
@@ -44,7 +45,7 @@ def render_text(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
 def render_json(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
     """For git-lfs and its relatives: `message` is what git-lfs prints, `error` what Python clients do."""
     text = str(refusal)
-    return _finished(lfs_json({"message": text, "error": text}), refusal, request)
+    return _finished(lfs_json(Refused(message=text, error=text)), refusal, request)
 
 
 def _finished(response: HttpResponse, refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:

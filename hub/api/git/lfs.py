@@ -9,7 +9,7 @@ from foundation import addresses, bodies
 from foundation.errors import Unsupported
 from hub.api import content
 from hub.api.counting import count_download
-from hub.api.git import parse
+from hub.api.git import answers, parse
 from hub.api.git.http import actor, repository
 from hub.api.git.render import Links, XetAction, download_entry, lfs_json, upload_entry, xet_entry
 from hub.api.json import json_body
@@ -30,8 +30,8 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     if not asked.is_upload:
         objects = services.negotiate_download(actor=actor(request), repository=found, wanted=asked.wanted)
         count_download(request, found)
-        answer = [download_entry(each, links) for each in objects]
-        return lfs_json({"transfer": "basic", "objects": answer, "hash_algo": "sha256"})
+        entries = [download_entry(each, links) for each in objects]
+        return lfs_json(answers.Batch(transfer="basic", objects=entries))
     token = None
     if asked.takes_xet:
         token = find_write_token(actor=actor(request), repository=found, now=now)
@@ -47,16 +47,11 @@ def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     if token is not None:
         url = write_token_url(request, found, asked.branch or found.default_branch)
         action = XetAction(url, access_headers(token, store_url(request)))
-        answer = [xet_entry(slot, action) for slot in slots]
-        return lfs_json({"transfer": "xet", "objects": answer, "hash_algo": "sha256"})
+        entries = [xet_entry(slot, action) for slot in slots]
+        return lfs_json(answers.Batch(transfer="xet", objects=entries))
     in_parts = any(slot.upload is not None and slot.upload.part_bytes for slot in slots)
-    return lfs_json(
-        {
-            "transfer": "multipart" if in_parts else "basic",
-            "objects": [upload_entry(slot, links) for slot in slots],
-            "hash_algo": "sha256",
-        }
-    )
+    entries = [upload_entry(slot, links) for slot in slots]
+    return lfs_json(answers.Batch(transfer="multipart" if in_parts else "basic", objects=entries))
 
 
 def receive(request: HttpRequest, oid: str) -> HttpResponse:
@@ -82,7 +77,7 @@ def complete(request: HttpRequest, oid: str) -> HttpResponse:
     grant = _grant(request, Action.COMPLETE, oid)
     body = json_body(request)
     services.complete_upload(grant=grant, parts=parse.parts(body), now=timezone.now())
-    return lfs_json({"oid": oid, "size": grant.size_bytes})
+    return lfs_json(answers.Stored(oid=oid, size=grant.size_bytes))
 
 
 def verify(request: HttpRequest, oid: str) -> HttpResponse:
@@ -91,7 +86,7 @@ def verify(request: HttpRequest, oid: str) -> HttpResponse:
     if (body.get("oid", oid), body.get("size", grant.size_bytes)) != (oid, grant.size_bytes):
         raise GrantRefused
     services.verify_object(grant=grant, now=timezone.now())
-    return lfs_json({"oid": oid, "size": grant.size_bytes})
+    return lfs_json(answers.Stored(oid=oid, size=grant.size_bytes))
 
 
 def fetch(request: HttpRequest, oid: str) -> HttpResponseBase:

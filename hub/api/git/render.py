@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpResponse
 
 from hub.accounts.principals import Principal
-from hub.api.json import json_bytes
+from hub.api.git import answers
+from hub.api.structs import Answer, Answered
 from hub.lfs.grants import Action, Grant
 from hub.lfs.selectors import presigned_url
 from hub.lfs.services import Found, Slot, Wanted
@@ -19,8 +19,8 @@ from hub.lfs.services import Found, Slot, Wanted
 LFS_TYPE = "application/vnd.git-lfs+json"
 
 
-def lfs_json(value: Any, *, status: int = 200) -> HttpResponse:
-    return HttpResponse(json_bytes(value), status=status, content_type=LFS_TYPE)
+def lfs_json(answer: Answer) -> HttpResponse:
+    return Answered(answer, content_type=LFS_TYPE)
 
 
 class Links:
@@ -47,20 +47,31 @@ class Links:
         return f"{self.base}/lfs/{path}?{urlencode({**query, 'grant': grant.sign()})}"
 
 
-def upload_entry(slot: Slot, links: Links) -> dict[str, Any]:
+def upload_entry(slot: Slot, links: Links) -> answers.Object:
     """One object of the answer to an upload batch."""
-    wanted = slot.wanted
-    entry: dict[str, Any] = {"oid": wanted.oid, "size": wanted.size_bytes}
-    if slot.refusal is not None:
-        return {**entry, "error": {"code": 422, "message": str(slot.refusal)}}
-    if slot.is_stored:
+    entry = _entry(slot)
+    if slot.refusal is not None or slot.is_stored:
         return entry
+    wanted = slot.wanted
     upload_id = slot.upload.pk if slot.upload is not None else ""
     verify = links.href(f"objects/{wanted.oid}/verify", Action.VERIFY, wanted, upload_id)
-    actions: dict[str, Any] = {"upload": _upload(slot, links), "verify": {"href": verify, "header": {}}}
-    for action in actions.values():
-        action["expires_in"] = settings.LFS_GRANT_SECONDS
-    return {**entry, "authenticated": True, "actions": actions}
+    return _allowed(entry, answers.Actions(upload=_upload(slot, links), verify=_action(verify)))
+
+
+def _entry(slot: Slot) -> answers.Object:
+    entry = answers.Object(oid=slot.wanted.oid, size=slot.wanted.size_bytes)
+    if slot.refusal is not None:
+        entry.error = answers.ObjectError(code=422, message=str(slot.refusal))
+    return entry
+
+
+def _allowed(entry: answers.Object, actions: answers.Actions) -> answers.Object:
+    entry.authenticated, entry.actions = True, actions
+    return entry
+
+
+def _action(href: str, header: dict[str, str] | None = None) -> answers.Action:
+    return answers.Action(href=href, header=header or {}, expires_in=settings.LFS_GRANT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +82,23 @@ class XetAction:
     headers: dict[str, str]
 
 
-def xet_entry(slot: Slot, action: XetAction) -> dict[str, Any]:
+def xet_entry(slot: Slot, action: XetAction) -> answers.Object:
     """One object of the answer to an upload batch that chose Xet; one without actions is stored already."""
-    entry: dict[str, Any] = {"oid": slot.wanted.oid, "size": slot.wanted.size_bytes}
-    if slot.refusal is not None:
-        return {**entry, "error": {"code": 422, "message": str(slot.refusal)}}
-    if slot.is_stored:
+    entry = _entry(slot)
+    if slot.refusal is not None or slot.is_stored:
         return entry
-    upload = {
-        "href": action.refresh_url,
-        "header": action.headers,
-        "expires_in": settings.XET_TOKEN_SECONDS,
-    }
-    return {**entry, "authenticated": True, "actions": {"upload": upload}}
+    upload = answers.Action(
+        href=action.refresh_url, header=action.headers, expires_in=settings.XET_TOKEN_SECONDS
+    )
+    return _allowed(entry, answers.Actions(upload=upload))
 
 
-def _upload(slot: Slot, links: Links) -> dict[str, Any]:
+def _upload(slot: Slot, links: Links) -> answers.Action:
     wanted, upload = slot.wanted, slot.upload
     if upload is None:
-        return {"href": links.href(f"objects/{wanted.oid}", Action.SEND, wanted), "header": {}}
+        return _action(links.href(f"objects/{wanted.oid}", Action.SEND, wanted))
     if not upload.part_bytes:
-        return {"href": slot.url, "header": {}}
+        return _action(slot.url)
     numbers = range(1, upload.parts_count + 1)
     parts = slot.part_urls or [
         links.href(f"objects/{wanted.oid}/parts/{number}", Action.SEND_PART, wanted, upload.pk, number)
@@ -99,19 +106,18 @@ def _upload(slot: Slot, links: Links) -> dict[str, Any]:
     ]
     header = {"chunk_size": str(upload.part_bytes)}
     header.update((str(number), url) for number, url in zip(numbers, parts, strict=True))
-    complete = links.href(f"objects/{wanted.oid}/complete", Action.COMPLETE, wanted, upload.pk)
-    return {"href": complete, "header": header}
+    return _action(links.href(f"objects/{wanted.oid}/complete", Action.COMPLETE, wanted, upload.pk), header)
 
 
-def download_entry(found: Found, links: Links) -> dict[str, Any]:
+def download_entry(found: Found, links: Links) -> answers.Object:
     """One object of the answer to a download batch."""
     wanted, stored = found.wanted, found.stored
-    entry: dict[str, Any] = {"oid": wanted.oid, "size": wanted.size_bytes}
+    entry = answers.Object(oid=wanted.oid, size=wanted.size_bytes)
     if stored is None:
-        return {**entry, "error": {"code": 404, "message": "This repository has no such object."}}
-    entry["size"] = stored.size_bytes
+        entry.error = answers.ObjectError(code=404, message="This repository has no such object.")
+        return entry
+    entry.size = stored.size_bytes
     href = presigned_url(stored, expires_seconds=settings.LFS_GRANT_SECONDS) or links.href(
         f"objects/{wanted.oid}", Action.FETCH, Wanted(wanted.oid, stored.size_bytes)
     )
-    action = {"href": href, "header": {}, "expires_in": settings.LFS_GRANT_SECONDS}
-    return {**entry, "authenticated": True, "actions": {"download": action}}
+    return _allowed(entry, answers.Actions(download=_action(href)))

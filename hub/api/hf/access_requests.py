@@ -13,10 +13,11 @@ from foundation.hex_digits import ROW_ID, row_id
 from foundation.whole_numbers import INT64_MAX
 from hub.accounts import selectors as accounts
 from hub.api.hf import bodies
+from hub.api.hf.answers import repositories as answers
 from hub.api.hf.http import actor, page_url, repository, route
 from hub.api.hf.paging import newest_first
-from hub.api.json import MalformedBody, json_body, json_response, timestamp
-from hub.api.structs import body_of
+from hub.api.json import MalformedBody, json_body, timestamp
+from hub.api.structs import answer_with, body_of
 from hub.repos import gating
 from hub.repos import selectors as repos
 from hub.repos.errors import NotGated
@@ -30,23 +31,22 @@ def _request_id(row: AccessRequest) -> str:
     return row_id(row.pk)
 
 
-def _row(row: AccessRequest) -> dict[str, Any]:
+def _row(row: AccessRequest) -> answers.AccessRequest:
     """The e-mail address is shown of those who asked, not of those who were let in unasked."""
-    return {
-        "requestId": _request_id(row),
-        "user": {
-            "_id": row_id(row.user.namespace_id),
-            "user": row.user.name,
-            "fullname": row.user.namespace.full_name or row.user.name,
-            "email": None if row.was_granted_unasked else row.user.email or None,
-            "type": "user",
-        },
-        "status": row.status,
-        "timestamp": timestamp(row.requested_at),
-        "fields": row.fields or None,
-        "rejectionReason": row.reason or None,
-        "grantedBy": {"user": row.granted_by.name} if row.granted_by else None,
-    }
+    return answers.AccessRequest(
+        request_id=_request_id(row),
+        user=answers.Asker(
+            row_id=row_id(row.user.namespace_id),
+            user=row.user.name,
+            fullname=row.user.namespace.full_name or row.user.name,
+            email=None if row.was_granted_unasked else row.user.email or None,
+        ),
+        status=row.status,
+        timestamp=timestamp(row.requested_at),
+        fields=row.fields or None,
+        rejection_reason=row.reason or None,
+        granted_by=answers.Granter(user=row.granted_by.name) if row.granted_by else None,
+    )
 
 
 def index(request: HttpRequest, kind: str, repo_id: str, status: str) -> HttpResponse:
@@ -71,7 +71,7 @@ def handle(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         reason=body.reason or "",
         now=timezone.now(),
     )
-    return json_response({"success": True, "status": handled.status})
+    return answer_with(answers.AccessHandled(success=True, status=handled.status))
 
 
 def _number(request_id: str) -> int:
@@ -85,7 +85,7 @@ def grant(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     user = accounts.get_user(body_of(request, bodies.AccessGrant).user)
     granted = gating.grant_access(actor=actor(request), repository=found, user=user, now=timezone.now())
-    return json_response(_row(granted))
+    return answer_with(_row(granted))
 
 
 def ask(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -97,7 +97,7 @@ def ask(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     asked = gating.ask_access(actor=actor(request), repository=found, fields=fields, now=timezone.now())
     if "text/html" in request.headers.get("Accept", ""):
         return HttpResponseRedirect(page_url(request, found))
-    return json_response({"status": asked.status, "requestId": _request_id(asked)})
+    return answer_with(answers.AccessAsked(status=asked.status, request_id=_request_id(asked)))
 
 
 def _ask_at(prefix: str, kind: str) -> Any:

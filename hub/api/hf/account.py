@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -14,9 +14,11 @@ from hub.accounts import selectors as accounts
 from hub.accounts.models import AccessToken, User
 from hub.accounts.principals import Principal
 from hub.api.hf import bodies
+from hub.api.hf.answers import people as answers
+from hub.api.hf.answers.repositories import MayDo
 from hub.api.hf.http import actor, endpoint, repository, route
-from hub.api.json import json_response, timestamp
-from hub.api.structs import body_of
+from hub.api.json import timestamp
+from hub.api.structs import answer_with, body_of
 from hub.repos import policies
 from hub.revisions.facts import card
 
@@ -30,55 +32,55 @@ def whoami(request: HttpRequest) -> HttpResponse:
     accounts_policies.require_signed_in(principal)
     user = principal.user
     assert user is not None
-    return json_response(
-        {
-            "type": "user",
-            "id": str(user.namespace_id),
-            "name": user.name,
-            "fullname": user.namespace.full_name or user.name,
-            "email": user.email or None,
-            "emailVerified": bool(user.email),
-            "isPro": False,
-            "canPay": False,
-            "periodEnd": None,
-            "avatarUrl": avatar_url(request, user.name),
-            "orgs": _organizations(request, user),
-            "auth": _credentials(principal),
-        }
+    return answer_with(
+        answers.WhoAmI(
+            type="user",
+            id=str(user.namespace_id),
+            name=user.name,
+            fullname=user.namespace.full_name or user.name,
+            email=user.email or None,
+            email_verified=bool(user.email),
+            is_pro=False,
+            can_pay=False,
+            period_end=None,
+            avatar_url=avatar_url(request, user.name),
+            orgs=_organizations(request, user),
+            auth=_credentials(principal),
+        )
     )
 
 
-def _organizations(request: HttpRequest, user: User) -> list[dict[str, Any]]:
+def _organizations(request: HttpRequest, user: User) -> list[answers.OwnOrganization]:
     return [
-        {
-            "type": "org",
-            "id": str(membership.organization_id),
-            "name": membership.organization.name,
-            "fullname": membership.organization.full_name or membership.organization.name,
-            "email": None,
-            "isEnterprise": False,
-            "canPay": False,
-            "periodEnd": None,
-            "avatarUrl": avatar_url(request, membership.organization.name),
-            "roleInOrg": membership.role,
-        }
+        answers.OwnOrganization(
+            type="org",
+            id=str(membership.organization_id),
+            name=membership.organization.name,
+            fullname=membership.organization.full_name or membership.organization.name,
+            email=None,
+            is_enterprise=False,
+            can_pay=False,
+            period_end=None,
+            avatar_url=avatar_url(request, membership.organization.name),
+            role_in_org=membership.role,
+        )
         for membership in accounts.organizations_of(user)
     ]
 
 
-def _credentials(principal: Principal) -> dict[str, Any]:
+def _credentials(principal: Principal) -> answers.Credentials:
     token = principal.token
     if token is None:
-        return {"type": "session"}
-    role = "write" if AccessToken.Scope.WRITE in token.scopes else "read"
-    return {
-        "type": "access_token",
-        "accessToken": {
-            "displayName": token.name,
-            "role": "fineGrained" if token.is_fine_grained else role,
-            "createdAt": timestamp(token.created_at),
-        },
-    }
+        return answers.Credentials(type="session")
+    role: Literal["write", "read"] = "write" if AccessToken.Scope.WRITE in token.scopes else "read"
+    return answers.Credentials(
+        type="access_token",
+        access_token=answers.AccessToken(
+            display_name=token.name,
+            role="fineGrained" if token.is_fine_grained else role,
+            created_at=timestamp(token.created_at),
+        ),
+    )
 
 
 def auth_check(request: HttpRequest, kind: str, repo_id: str, *, write: bool = False) -> HttpResponse:
@@ -87,7 +89,7 @@ def auth_check(request: HttpRequest, kind: str, repo_id: str, *, write: bool = F
         policies.require_write(actor(request), found)
     else:
         policies.require_content(actor(request), found)
-    return json_response({"ok": True})
+    return answer_with(MayDo(ok=True))
 
 
 def validate_yaml(request: HttpRequest) -> HttpResponse:
@@ -96,13 +98,11 @@ def validate_yaml(request: HttpRequest) -> HttpResponse:
     allow(request, READER_BYTES_MAX)
     body = body_of(request, bodies.Card, limit=5 * 1024 * 1024)
     errors, warnings = card.validate_card(body.content, body.repo_type)
-    return json_response(
-        {
-            "errors": [{"message": message} for message in errors],
-            "warnings": [{"message": message} for message in warnings],
-        },
-        status=400 if errors else 200,
+    checked = answers.CardChecked(
+        errors=[answers.Message(message=message) for message in errors],
+        warnings=[answers.Message(message=message) for message in warnings],
     )
+    return answer_with(checked, status=400 if errors else 200)
 
 
 def telemetry(_request: HttpRequest, rest: str = "") -> HttpResponse:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
+from msgspec import UNSET, UnsetType
 
 from foundation.errors import Invalid, Unsupported
 from foundation.hex_digits import row_id
 from foundation.paging import Size
 from hub.api.hf import bodies
 from hub.api.hf.account import avatar_url
+from hub.api.hf.answers import collections as answers
+from hub.api.hf.answers.common import Success
 from hub.api.hf.http import actor, endpoint, repeated, route, with_next
 from hub.api.hf.paging import slice_of
-from hub.api.json import json_response, timestamp
-from hub.api.structs import body_of
+from hub.api.json import timestamp
+from hub.api.structs import answer_with, body_of
 from hub.community.errors import CollectionExists
 from hub.community.models import Collection, CollectionItem, ItemType
 from hub.community.selectors import collections as selectors
@@ -32,71 +34,76 @@ SIZE = Size(default=100, most=1000)
 
 def _collection(
     request: HttpRequest, found: Collection, items: list[CollectionItem], *, is_whole: bool
-) -> dict[str, Any]:
-    """`position` is left out of lists: the client passes its own beside it, and twice is an error."""
-    row: dict[str, Any] = {
-        "_id": found.key,
-        "slug": found.slug,
-        "title": found.title,
-        "description": found.description,
-        "gating": False,
-        "lastUpdated": timestamp(found.updated_at),
-        "owner": {
-            "_id": row_id(found.namespace_id),
-            "name": found.namespace.name,
-            "fullname": found.namespace.full_name or found.namespace.name,
-            "avatarUrl": avatar_url(request, found.namespace.name),
-            "type": "org" if found.namespace.is_organization else "user",
-            "isPro": False,
-        },
-        "items": _items(items),
-        "theme": found.theme,
-        "private": found.is_private,
-        "upvotes": found.upvotes,
-        "isUpvotedByUser": is_whole and selectors.is_upvoted(actor=actor(request), collection=found),
-        "shareUrl": f"{endpoint(request)}/collections/{found.slug}",
-    }
-    if is_whole:
-        row["position"] = found.position
-    return row
+) -> answers.Collection:
+    return answers.Collection(
+        row_id=found.key,
+        slug=found.slug,
+        title=found.title,
+        description=found.description,
+        last_updated=timestamp(found.updated_at),
+        owner=answers.Owner(
+            row_id=row_id(found.namespace_id),
+            name=found.namespace.name,
+            fullname=found.namespace.full_name or found.namespace.name,
+            avatar_url=avatar_url(request, found.namespace.name),
+            type="org" if found.namespace.is_organization else "user",
+        ),
+        items=_items(items),
+        theme=found.theme,
+        private=found.is_private,
+        upvotes=found.upvotes,
+        is_upvoted_by_user=is_whole and selectors.is_upvoted(actor=actor(request), collection=found),
+        share_url=f"{endpoint(request)}/collections/{found.slug}",
+        position=found.position if is_whole else UNSET,
+    )
 
 
-def _items(items: Sequence[CollectionItem]) -> list[dict[str, Any]]:
+def _items(items: Sequence[CollectionItem]) -> list[answers.AnyItem]:
     notes = render.markdown_all([item.note for item in items])
     return [_item(item, note) for item, note in zip(items, notes, strict=True)]
 
 
-def _item(item: CollectionItem, note: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"_id": item.key, "type": item.type, "position": item.position}
-    if item.note:
-        row["note"] = {"text": item.note, "html": note}
+def _item(item: CollectionItem, html: str) -> answers.AnyItem:
+    note = answers.Note(text=item.note, html=html) if item.note else UNSET
     if item.repository is not None:
-        return row | _repository(item.repository)
+        return _repository(item, item.repository, note)
     if item.linked is not None:
-        return row | {
-            "id": item.linked.key,
-            "slug": item.linked.slug,
-            "title": item.linked.title,
-            "upvotes": item.linked.upvotes,
-            "lastUpdated": timestamp(item.linked.updated_at),
-        }
-    return row | {"id": item.paper, "title": item.paper, "upvotes": 0}
+        return answers.CollectionItem(
+            row_id=item.key,
+            type=item.type,
+            position=item.position,
+            note=note,
+            id=item.linked.key,
+            slug=item.linked.slug,
+            title=item.linked.title,
+            upvotes=item.linked.upvotes,
+            last_updated=timestamp(item.linked.updated_at),
+        )
+    return answers.PaperItem(
+        row_id=item.key, type=item.type, position=item.position, note=note, id=item.paper, title=item.paper
+    )
 
 
-def _repository(found: Repository) -> dict[str, Any]:
-    return {
-        "id": found.full_name,
-        "repoType": found.kind,
-        "author": found.namespace.name,
-        "gated": found.gating or False,
-        "private": found.is_private,
-        "lastModified": timestamp(found.updated_at),
-        "downloads": found.downloads_30d,
-        "likes": found.likes,
-    }
+def _repository(
+    item: CollectionItem, found: Repository, note: answers.Note | UnsetType
+) -> answers.RepositoryItem:
+    return answers.RepositoryItem(
+        row_id=item.key,
+        type=item.type,
+        position=item.position,
+        note=note,
+        id=found.full_name,
+        repo_type=found.kind,
+        author=found.namespace.name,
+        gated=found.gating or False,
+        private=found.is_private,
+        last_modified=timestamp(found.updated_at),
+        downloads=found.downloads_30d,
+        likes=found.likes,
+    )
 
 
-def _whole(request: HttpRequest, found: Collection) -> dict[str, Any]:
+def _whole(request: HttpRequest, found: Collection) -> answers.Collection:
     items = selectors.items_of(actor=actor(request), collections=[found])[found.pk]
     return _collection(request, found, items, is_whole=True)
 
@@ -115,7 +122,7 @@ def index(request: HttpRequest) -> HttpResponse:
     )
     found, more = slice_of(request, rows, size=SIZE)
     items = selectors.items_of(actor=actor(request), collections=found, each=PREVIEWED)
-    response = json_response([_collection(request, row, items[row.pk], is_whole=False) for row in found])
+    response = answer_with([_collection(request, row, items[row.pk], is_whole=False) for row in found])
     return with_next(request, response, more) if more else response
 
 
@@ -139,13 +146,13 @@ def create(request: HttpRequest) -> HttpResponse:
     try:
         made = services.create_collection(actor=actor(request), request=new, now=timezone.now())
     except CollectionExists as refusal:
-        # With `exists_ok` the client reads the slug from this very answer.
-        return json_response({"error": str(refusal), "slug": refusal.details["slug"]}, status=409)
-    return json_response(_whole(request, made))
+        taken = answers.CollectionTaken(error=str(refusal), slug=refusal.details["slug"])
+        return answer_with(taken, status=409)
+    return answer_with(_whole(request, made))
 
 
 def show(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
-    return json_response(_whole(request, _get(request, owner, slug)))
+    return answer_with(_whole(request, _get(request, owner, slug)))
 
 
 def change(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
@@ -163,12 +170,12 @@ def change(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
         ),
         now=timezone.now(),
     )
-    return json_response({"success": True, "data": _whole(request, changed)})
+    return answer_with(answers.Changed(success=True, data=_whole(request, changed)))
 
 
 def delete(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
     services.delete_collection(actor=actor(request), collection=_get(request, owner, slug))
-    return json_response({"success": True})
+    return answer_with(Success(success=True))
 
 
 def add_item(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
@@ -182,7 +189,7 @@ def add_item(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
         note=body.note or "",
         now=timezone.now(),
     )
-    return json_response(_whole(request, _get(request, owner, slug)))
+    return answer_with(_whole(request, _get(request, owner, slug)))
 
 
 def change_item(request: HttpRequest, owner: str, slug: str, key: str) -> HttpResponse:
@@ -196,13 +203,13 @@ def change_item(request: HttpRequest, owner: str, slug: str, key: str) -> HttpRe
         position=body.position,
         now=timezone.now(),
     )
-    return json_response({"success": True, "data": _items([item])[0]})
+    return answer_with(answers.ItemChanged(success=True, data=_items([item])[0]))
 
 
 def remove_item(request: HttpRequest, owner: str, slug: str, key: str) -> HttpResponse:
     found = _get(request, owner, slug)
     services.remove_item(actor=actor(request), collection=found, key=key, now=timezone.now())
-    return json_response({"success": True})
+    return answer_with(Success(success=True))
 
 
 def upvote(request: HttpRequest, owner: str, slug: str) -> HttpResponse:
@@ -217,7 +224,7 @@ def _set_upvote(request: HttpRequest, found: Collection, *, is_upvoted: bool) ->
     votes = services.set_upvote(
         actor=actor(request), collection=found, is_upvoted=is_upvoted, now=timezone.now()
     )
-    return json_response({"upvotes": votes})
+    return answer_with(answers.Upvotes(upvotes=votes))
 
 
 def resource_group(_request: HttpRequest, owner: str, slug: str) -> HttpResponse:

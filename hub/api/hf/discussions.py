@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
+from msgspec import UNSET, UnsetType
 
 from foundation.errors import Invalid
 from foundation.hex_digits import row_id
@@ -16,9 +17,11 @@ from foundation.paging import by_position
 from hub.accounts.models import User
 from hub.api.hf import bodies
 from hub.api.hf.account import avatar_url
+from hub.api.hf.answers import discussions as answers
+from hub.api.hf.answers.common import RepositoryName
 from hub.api.hf.http import actor, boolean, integer, repository, route
-from hub.api.json import json_response, timestamp
-from hub.api.structs import body_of
+from hub.api.json import timestamp
+from hub.api.structs import answer_with, body_of
 from hub.community import services
 from hub.community.models import Discussion, DiscussionEvent, EventType
 from hub.community.selectors import discussions as selectors
@@ -33,47 +36,38 @@ TYPES = {"all": None, "": None, "discussion": False, "pull_request": True}
 STATUSES = {"": "", "all": "", "open": "open", "closed": "closed"}
 
 
-def _person(request: HttpRequest, user: User) -> dict[str, Any]:
-    return {
-        "_id": row_id(user.namespace_id),
-        "name": user.name,
-        "fullname": user.namespace.full_name or user.name,
-        "avatarUrl": avatar_url(request, user.name),
-        "type": "user",
-        "isPro": False,
-        "isHf": False,
-    }
-
-
-def _signed(request: HttpRequest, user: User | None) -> dict[str, Any]:
+def _person(request: HttpRequest, user: User | None) -> answers.Author | UnsetType:
     """Left out for those who are gone: the client then says `deleted`."""
-    return {"author": _person(request, user)} if user is not None else {}
+    if user is None:
+        return UNSET
+    return answers.Author(
+        row_id=row_id(user.namespace_id),
+        name=user.name,
+        fullname=user.namespace.full_name or user.name,
+        avatar_url=avatar_url(request, user.name),
+    )
 
 
-def _summary(request: HttpRequest, found: Discussion) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "num": found.number,
-        "title": found.title,
-        "status": found.status,
-        "isPullRequest": found.is_pull_request,
-        "createdAt": timestamp(found.created_at),
-        "numComments": found.comment_count,
-        "pinned": False,
-        "repo": {"name": found.repository.full_name, "type": found.repository.kind},
-        "repoOwner": {
-            "name": found.repository.namespace.name,
-            "type": "org" if found.repository.namespace.is_organization else "user",
-        },
-        **_signed(request, found.author),
-    }
-    return row
+def _summary(request: HttpRequest, found: Discussion) -> answers.Discussion:
+    owner = found.repository.namespace
+    return answers.Discussion(
+        num=found.number,
+        title=found.title,
+        status=found.status,
+        is_pull_request=found.is_pull_request,
+        created_at=timestamp(found.created_at),
+        num_comments=found.comment_count,
+        repo=RepositoryName(name=found.repository.full_name, type=found.repository.kind),
+        repo_owner=answers.Owner(name=owner.name, type="org" if owner.is_organization else "user"),
+        author=_person(request, found.author),
+    )
 
 
-def _event(request: HttpRequest, event: DiscussionEvent) -> dict[str, Any]:
+def _event(request: HttpRequest, event: DiscussionEvent) -> answers.Event:
     return _events(request, [event])[0]
 
 
-def _events(request: HttpRequest, events: Sequence[DiscussionEvent]) -> list[dict[str, Any]]:
+def _events(request: HttpRequest, events: Sequence[DiscussionEvent]) -> list[answers.Event]:
     """Many events at once: their texts share the time that rendering may take."""
     texts = list(dict.fromkeys(chain.from_iterable(map(_texts, events))))
     html = dict(zip(texts, render.markdown_all(texts, mentions=True), strict=True))
@@ -86,42 +80,40 @@ def _texts(event: DiscussionEvent) -> list[str]:
     return [event.text, *(past.text for past in event.past_texts.all())]
 
 
-def _row(request: HttpRequest, event: DiscussionEvent, html: Mapping[str, str]) -> dict[str, Any]:
-    data: dict[str, Any] = event.data
-    if event.type == EventType.COMMENT:
-        data = _comment(request, event, html)
-    return {
-        "id": event.key,
-        "type": event.type,
-        "createdAt": timestamp(event.created_at),
-        **_signed(request, event.author),
-        "data": data,
-    }
+def _row(request: HttpRequest, event: DiscussionEvent, html: Mapping[str, str]) -> answers.Event:
+    is_comment = event.type == EventType.COMMENT
+    return answers.Event(
+        id=event.key,
+        type=event.type,
+        created_at=timestamp(event.created_at),
+        author=_person(request, event.author),
+        data=_comment(request, event, html) if is_comment else event.data,
+    )
 
 
-def _comment(request: HttpRequest, event: DiscussionEvent, html: Mapping[str, str]) -> dict[str, Any]:
+def _comment(request: HttpRequest, event: DiscussionEvent, html: Mapping[str, str]) -> answers.Comment:
     writer = event.edited_by if event.edited_at and event.edited_by else event.author
     past = sorted(event.past_texts.all(), key=lambda text: text.pk, reverse=True)
-    return {
-        "edited": bool(past),
-        "hidden": event.is_hidden,
-        "latest": {
-            "raw": event.text,
-            "html": html[event.text],
-            "updatedAt": timestamp(event.edited_at or event.created_at),
-            **_signed(request, writer),
-        },
-        "numEdits": len(past),
-        "history": [
-            {
-                "raw": text.text,
-                "html": html[text.text],
-                "updatedAt": timestamp(text.written_at),
-                **_signed(request, text.author),
-            }
+    return answers.Comment(
+        edited=bool(past),
+        hidden=event.is_hidden,
+        latest=answers.Text(
+            raw=event.text,
+            html=html[event.text],
+            updated_at=timestamp(event.edited_at or event.created_at),
+            author=_person(request, writer),
+        ),
+        num_edits=len(past),
+        history=[
+            answers.Text(
+                raw=text.text,
+                html=html[text.text],
+                updated_at=timestamp(text.written_at),
+                author=_person(request, text.author),
+            )
             for text in past
         ],
-    }
+    )
 
 
 def _get(request: HttpRequest, kind: str, repo_id: str, number: int) -> Discussion:
@@ -149,13 +141,13 @@ def index(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     )
     start = integer(request, "p", default=0, low=0, high=1 << 24) * PAGE
     shown = by_position(rows, skip=start, size=PAGE).rows
-    return json_response(
-        {
-            "discussions": [_summary(request, row) for row in shown],
-            "count": rows.count(),
-            "start": start,
-            "numClosedDiscussions": _count(request, found, "closed"),
-        }
+    return answer_with(
+        answers.Discussions(
+            discussions=[_summary(request, row) for row in shown],
+            count=rows.count(),
+            start=start,
+            num_closed_discussions=_count(request, found, "closed"),
+        )
     )
 
 
@@ -175,55 +167,52 @@ def create(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         made = threads.open_discussion(
             actor=actor(request), repository=found, title=title, text=text, now=timezone.now()
         )
-    return json_response(_summary(request, made) | {"pullRequest": made.is_pull_request})
+    row = _summary(request, made)
+    row.pull_request = made.is_pull_request
+    return answer_with(row)
 
 
 def detail(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
     row = _summary(request, found)
-    row["events"] = _events(request, selectors.list_events(actor=actor(request), discussion=found))
+    row.events = _events(request, selectors.list_events(actor=actor(request), discussion=found))
     if found.is_pull_request:
-        row |= _proposal(request, found, with_diff=boolean(request, "diff"))
-    return json_response(row)
+        _add_proposal(request, row, found, with_diff=boolean(request, "diff"))
+    return answer_with(row)
 
 
-def _proposal(request: HttpRequest, found: Discussion, *, with_diff: bool) -> dict[str, Any]:
+def _add_proposal(
+    request: HttpRequest, row: answers.Discussion, found: Discussion, *, with_diff: bool
+) -> None:
     """The changes of a pull request. A caller who may not fetch files gets only the base; a request for the
     diff is refused. Raises: with the diff, what `require_content` raises.
     """
-    changes: dict[str, Any] = {"base": found.base_ref}
-    if found.merge_commit_sha:
-        changes["mergeCommitId"] = found.merge_commit_sha
+    row.changes = answers.Changes(base=found.base_ref, merge_commit_id=found.merge_commit_sha or UNSET)
     if not with_diff and not repos.can_fetch(actor(request), found.repository):
         # The client takes an empty list for "no conflicts known".
-        return {"changes": changes, "filesWithConflicts": []}
+        row.files_with_conflicts = []
+        return
     proposal = selectors.proposal_of(actor=actor(request), pull_request=found)
-    row: dict[str, Any] = {
-        "changes": changes,
-        # True: it cannot be merged, and no file is to blame; its base or its ref is gone.
-        "filesWithConflicts": proposal.conflicts if proposal is not None else True,
-    }
-    if with_diff:
-        row["diff"] = (
-            selectors.diff_of(actor=actor(request), pull_request=found, proposal=proposal)
-            if proposal is not None
-            else ""
-        )
-    return row
+    # True: it cannot be merged, and no file is to blame; its base or its ref is gone.
+    row.files_with_conflicts = proposal.conflicts if proposal is not None else True
+    if with_diff and proposal is not None:
+        row.diff = selectors.diff_of(actor=actor(request), pull_request=found, proposal=proposal)
+    elif with_diff:
+        row.diff = ""
 
 
 def comment(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
     text = body_of(request, bodies.Comment).comment
     event = threads.comment(actor=actor(request), discussion=found, text=text, now=timezone.now())
-    return json_response({"newMessage": _event(request, event)})
+    return answer_with(answers.NewMessage(new_message=_event(request, event)))
 
 
 def rename(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
     title = body_of(request, bodies.Title).title
     event = threads.rename(actor=actor(request), discussion=found, title=title, now=timezone.now())
-    return json_response({"newTitle": _event(request, event)})
+    return answer_with(answers.NewTitle(new_title=_event(request, event)))
 
 
 def change_status(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
@@ -236,14 +225,14 @@ def change_status(request: HttpRequest, kind: str, repo_id: str, number: int) ->
         text=body.comment or "",
         now=timezone.now(),
     )
-    return json_response({"newStatus": _event(request, event)})
+    return answer_with(answers.NewStatus(new_status=_event(request, event)))
 
 
 def merge(request: HttpRequest, kind: str, repo_id: str, number: int) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
     text = body_of(request, bodies.Merge, may_be_null=True).comment or ""
     event = pull_requests.merge(actor=actor(request), pull_request=found, text=text, now=timezone.now())
-    return json_response({"newStatus": _event(request, event)})
+    return answer_with(answers.NewStatus(new_status=_event(request, event)))
 
 
 def edit_comment(request: HttpRequest, kind: str, repo_id: str, number: int, key: str) -> HttpResponse:
@@ -252,13 +241,13 @@ def edit_comment(request: HttpRequest, kind: str, repo_id: str, number: int, key
     event = threads.edit_comment(
         actor=actor(request), discussion=found, key=key, text=text, now=timezone.now()
     )
-    return json_response({"updatedComment": _event(request, event)})
+    return answer_with(answers.UpdatedComment(updated_comment=_event(request, event)))
 
 
 def hide_comment(request: HttpRequest, kind: str, repo_id: str, number: int, key: str) -> HttpResponse:
     found = _get(request, kind, repo_id, number)
     event = threads.hide_comment(actor=actor(request), discussion=found, key=key, now=timezone.now())
-    return json_response({"updatedComment": _event(request, event)})
+    return answer_with(answers.UpdatedComment(updated_comment=_event(request, event)))
 
 
 _threads = "api/<plural:kind>/<repo_id:repo_id>/discussions"

@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 
 from foundation import errors
 from foundation.statuses import status_of
-from hub.api.json import json_response
+from hub.api.hf.answers.common import Refused
 from hub.api.refusals import header_safe, say_when_to_return
+from hub.api.structs import answer_with
 
 # Our code → X-Error-Code, by which the client chooses its exception.
 WIRE_CODES = {
@@ -31,7 +32,7 @@ def render(refusal: errors.Refusal, request: HttpRequest) -> HttpResponse:
     if is_anonymous and code == "GatedRepo":
         status = 401
     message = str(refusal)
-    response = json_response({"error": message}, status=status)
+    response = answer_with(Refused(error=message), status=status)
     if code:
         response["X-Error-Code"] = code
     response["X-Error-Message"] = header_safe(message)

@@ -8,15 +8,17 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 
 from foundation.errors import Unsupported
+from hub.api.hf.answers.common import Refused
+from hub.api.hf.answers.info import NoTemplates
 from hub.api.hf.http import route
-from hub.api.json import json_response
+from hub.api.structs import answer_with
 from hub.repos.errors import RepositoryNotFound
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def missing(request: HttpRequest, **_: str) -> HttpResponse:
-    return json_response({"error": f"There is no route {request.method} {request.path[:200]}."}, status=404)
+    return answer_with(Refused(error=f"There is no route {request.method} {request.path[:200]}."), status=404)
 
 
 def no_repository(_request: HttpRequest, repo_id: str, **_: str) -> HttpResponse:
@@ -37,11 +39,11 @@ def _everywhere(view: object) -> dict[str, object]:
 
 def none_offered(_request: HttpRequest) -> HttpResponse:
     """Hardware for spaces: the hub runs none."""
-    return json_response([])
+    return answer_with([])
 
 
 def no_templates(_request: HttpRequest) -> HttpResponse:
-    return json_response({"templates": []})
+    return answer_with(NoTemplates(templates=[]))
 
 
 def bare_ids(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:

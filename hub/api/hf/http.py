@@ -14,7 +14,8 @@ from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.dispatch import Moved, View, by_method
 from hub.api.hf import errors
-from hub.api.json import json_response
+from hub.api.hf.answers.common import Refused
+from hub.api.structs import answer_with
 from hub.converters import register_kinds
 from hub.repos import selectors as repos
 from hub.repos.errors import RepositoryGated
@@ -44,7 +45,7 @@ def _not_allowed(request: HttpRequest, **held: Any) -> HttpResponse:
     """
     if "kind" in held and "repo_id" in held:
         repository(request, held["kind"], held["repo_id"])
-    return json_response({"error": f"{request.method} is not allowed here."}, status=405)
+    return answer_with(Refused(error=f"{request.method} is not allowed here."), status=405)
 
 
 def actor(request: HttpRequest) -> Principal:

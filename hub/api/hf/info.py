@@ -7,12 +7,15 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from msgspec import UNSET
 
 from foundation.errors import Invalid
 from foundation.hex_digits import row_id
 from hub.api.hf import related
+from hub.api.hf.answers import info as answers
 from hub.api.hf.http import actor, boolean, repeated, repository, route
-from hub.api.json import json_response, timestamp
+from hub.api.json import timestamp
+from hub.api.structs import Order, Ordered, answer_with, fields_of
 from hub.repos import policies
 from hub.repos.models import Kind, Repository
 from hub.revisions import indexing, reading, selectors
@@ -60,12 +63,15 @@ CONTENT_FIELDS = frozenset("siblings config mask_token transformersInfo gguf".sp
 CARD_FIELDS = frozenset(
     "cardData model-index widgetData models datasets citation paperswithcode_id tags".split()
 )
-RUNTIME = {
-    "stage": "NO_APP_FILE",
-    "hardware": {"current": None, "requested": None},
-    "storage": None,
-    "gcTimeout": None,
-}
+RUNTIME = answers.Runtime(
+    stage="NO_APP_FILE",
+    hardware=answers.Hardware(current=None, requested=None),
+    storage=None,
+    gc_timeout=None,
+)
+# Member in JSON → field of the answer.
+FIELD_OF = fields_of(answers.RepositoryInfo)
+ALWAYS = ("_id", "id", "modelId")
 
 
 class ExpandRefused(Invalid):
@@ -91,16 +97,18 @@ class Info:
         self.repository, self.facts, self.can_fetch = found, facts, can_fetch
         self.sha = sha or found.head_sha
 
-    def render(self, fields: Iterable[str]) -> dict[str, Any]:
-        row: dict[str, Any] = {"_id": row_id(self.repository.pk), "id": self.repository.full_name}
+    def render(self, fields: Iterable[str]) -> answers.RepositoryInfo:
+        """The members with these names; those without a value are left out."""
+        name = self.repository.full_name
+        row = answers.RepositoryInfo(row_id=row_id(self.repository.pk), id=name)
         if self.repository.kind == Kind.MODEL:
-            row["modelId"] = self.repository.full_name
+            row.model_id = name
         withheld = self._withheld()
-        for name in fields:
-            maker = PROPERTIES.get(name) if name not in withheld else None
+        for field in fields:
+            maker = PROPERTIES.get(field) if field not in withheld else None
             value = maker(self) if maker else None
             if value is not None:
-                row[name] = value
+                setattr(row, FIELD_OF[field], value)
         return row
 
     def _withheld(self) -> frozenset[str]:
@@ -108,7 +116,7 @@ class Info:
             return frozenset()
         return CONTENT_FIELDS | CARD_FIELDS if self.repository.is_disabled else CONTENT_FIELDS
 
-    def siblings(self, *, blobs: bool) -> list[dict[str, Any]] | None:
+    def siblings(self, *, blobs: bool) -> list[answers.Sibling] | None:
         """All files of the revision; of the head from the index, else from git.
 
         None if the caller may not see them, or above SIBLINGS_MAX: then clients walk the tree, page by page.
@@ -121,15 +129,15 @@ class Info:
         if rows is None:
             return None
         if not blobs:
-            return [{"rfilename": row[0]} for row in rows]
+            return [answers.Sibling(rfilename=row[0]) for row in rows]
         return [_with_blob(*row) for row in rows]
 
-    def _read_siblings(self, *, blobs: bool) -> list[dict[str, Any]] | None:
+    def _read_siblings(self, *, blobs: bool) -> list[answers.Sibling] | None:
         listed = reading.list_files(self.repository, self.sha, files_max=indexing.SIBLINGS_MAX)
         if listed is None:
             return None
         if not blobs:
-            return [{"rfilename": item.path} for item in listed]
+            return [answers.Sibling(rfilename=item.path) for item in listed]
         return [
             _with_blob(
                 entry.path,
@@ -144,11 +152,17 @@ class Info:
 
 def _with_blob(
     name: str, size: int, blob: str, sha256: str | None, pointer_size: int | None
-) -> dict[str, Any]:
-    row: dict[str, Any] = {"rfilename": name, "size": size, "blobId": blob}
+) -> answers.Sibling:
+    row = answers.Sibling(rfilename=name, size=size, blob_id=blob)
     if sha256:
-        row["lfs"] = {"sha256": sha256, "size": size, "pointerSize": pointer_size}
+        row.lfs = answers.LfsSibling(sha256=sha256, size=size, pointer_size=pointer_size)
     return row
+
+
+def order_of(fields: Iterable[str]) -> Order:
+    """As a row is sent: what is made for a whole page stands at the end, wherever it was asked for."""
+    own = [name for name in fields if name in FIELD_OF and name not in related.MEMBERS]
+    return Order(answers.RepositoryInfo, [*ALWAYS, *own, *related.MEMBERS])
 
 
 def _fact(name: str) -> Callable[[Info], Any]:
@@ -234,19 +248,19 @@ def info(request: HttpRequest, kind: str, repo_id: str, revision: str | None = N
     if fields is not None:
         row = shown.render(fields)
         related.add([row], fields, actor=actor(request), tags=[facts.tags if facts else []])
-        return json_response(row)
+        return answer_with(Ordered(row, order_of(fields)))
     row = shown.render(FIELDS[kind])
-    if boolean(request, "blobs") and "siblings" in row:
-        row["siblings"] = shown.siblings(blobs=True)
+    if boolean(request, "blobs") and row.siblings is not UNSET:
+        row.siblings = shown.siblings(blobs=True) or []
     if boolean(request, "securityStatus"):
-        row["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
-    return json_response(row)
+        row.security_status = answers.SecurityStatus(scans_done=False, files_with_issues=[])
+    return answer_with(Ordered(row, order_of([*FIELDS[kind], "securityRepoStatus"])))
 
 
 def runtime(request: HttpRequest, repo_id: str) -> HttpResponse:
     """Of a space: it does not run, and `stage` says so."""
     repository(request, Kind.SPACE, repo_id)
-    return json_response(RUNTIME)
+    return answer_with(RUNTIME)
 
 
 ADDRESS_PATTERN = "api/<plural:kind>/<repo_id:repo_id>"

@@ -6,16 +6,17 @@ import base64
 import binascii
 import re
 from pathlib import PurePosixPath
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
 from hub.accounts.policies import require_signed_in
-from hub.api.hf import answers, bodies
+from hub.api.hf import bodies
+from hub.api.hf.answers import repositories as answers
+from hub.api.hf.answers.common import Success
 from hub.api.hf.http import actor, page_url, repository, route
-from hub.api.json import MalformedBody, is_one_of, json_response
+from hub.api.json import MalformedBody, is_one_of
 from hub.api.structs import Loose, answer_with, body_of
 from hub.gitstore.paths import require_path
 from hub.repos import selectors as repos
@@ -55,8 +56,15 @@ def _repo_id(request: HttpRequest, body: bodies.NamedRepository) -> str:
     return body.name if "/" in body.name else f"{owner}/{body.name}"
 
 
-def _described(request: HttpRequest, found: Repository) -> dict[str, Any]:
-    return {"url": page_url(request, found), "name": found.full_name, "id": str(found.pk)}
+def _described(request: HttpRequest, found: Repository) -> answers.Described:
+    return answers.Described(url=page_url(request, found), name=found.full_name, id=str(found.pk))
+
+
+def _taken(request: HttpRequest, refusal: RepositoryExists, found: Repository) -> HttpResponse:
+    taken = answers.RepositoryTaken(
+        error=str(refusal), url=page_url(request, found), name=found.full_name, id=str(found.pk)
+    )
+    return answer_with(taken, status=409)
 
 
 def create(request: HttpRequest) -> HttpResponse:
@@ -68,12 +76,11 @@ def create(request: HttpRequest) -> HttpResponse:
     try:
         found = services.create_repository(actor=actor(request), request=new, now=timezone.now())
     except RepositoryExists as refusal:
-        # With `exist_ok` the client reads the address from this very answer.
         taken = repos.get_repository(actor=actor(request), kind=kind, repo_id=repo_id)
-        response = json_response({"error": str(refusal), **_described(request, taken)}, status=409)
+        response = _taken(request, refusal, taken)
         response["X-Error-Code"] = "RepoExists"
         return response
-    return json_response(_described(request, found))
+    return answer_with(_described(request, found))
 
 
 def _initial_files(kind: str, body: bodies.NewRepository) -> dict[str, bytes]:
@@ -113,7 +120,7 @@ def delete(request: HttpRequest) -> HttpResponse:
     body = body_of(request, bodies.NamedRepository)
     found = _named(request, kind=_kind(body.type), repo_id=_repo_id(request, body))
     services.delete_repository(actor=actor(request), repository=found, now=timezone.now())
-    return answer_with(answers.Success(success=True))
+    return answer_with(Success(success=True))
 
 
 def _named(request: HttpRequest, *, kind: str, repo_id: str) -> Repository:
@@ -129,7 +136,7 @@ def move(request: HttpRequest) -> HttpResponse:
     body = body_of(request, bodies.Move)
     found = _named(request, kind=_kind(body.type), repo_id=body.source)
     moved = services.move_repository(actor=actor(request), repository=found, to=body.to)
-    return json_response(_described(request, moved))
+    return answer_with(_described(request, moved))
 
 
 def settings(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -144,13 +151,13 @@ def settings(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         discussions_disabled=body.discussions_disabled,
     )
     changed = services.change_settings(actor=actor(request), repository=found, change=change)
-    return json_response(
-        {
-            "private": changed.is_private,
-            "visibility": changed.visibility,
-            "gated": changed.gating or False,
-            "discussionsDisabled": changed.discussions_disabled,
-        }
+    return answer_with(
+        answers.Settings(
+            private=changed.is_private,
+            visibility=changed.visibility,
+            gated=changed.gating or False,
+            discussions_disabled=changed.discussions_disabled,
+        )
     )
 
 
@@ -169,8 +176,12 @@ def duplicate(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         )
     except RepositoryExists as refusal:
         taken = repos.get_repository(actor=actor(request), kind=kind, repo_id=to)
-        return json_response({"error": str(refusal), **_described(request, taken)}, status=409)
-    return json_response({**_described(request, copy), "filesCopyPending": False})
+        return _taken(request, refusal, taken)
+    return answer_with(
+        answers.Duplicated(
+            url=page_url(request, copy), name=copy.full_name, id=str(copy.pk), files_copy_pending=False
+        )
+    )
 
 
 urlpatterns = [

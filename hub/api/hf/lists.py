@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -13,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from foundation.errors import Invalid
 from hub.accounts.principals import ANONYMOUS
 from hub.api.hf import info, related
+from hub.api.hf.answers import info as answers
 from hub.api.hf.http import actor, boolean, integer, repeated, route, with_next
-from hub.api.json import json_response
+from hub.api.structs import Ordered, answer_with
 from hub.repos import policies
 from hub.repos.models import Kind, Repository
 from hub.revisions import selectors as revisions
@@ -85,11 +85,12 @@ def list_view(request: HttpRequest, kind: str) -> HttpResponse:
     fields = _fields(request, kind)
     query = parse(request, kind, fields)
     if repeated(request, *INFERENCE_FILTERS):
-        return json_response([])
+        return answer_with([])
     page = selectors.list_repositories(actor=actor(request), kind=kind, query=query)
     rows = _rendered(request, page.items, fields)
     related.add(rows, fields, actor=actor(request), tags=[getattr(_facts(r), "tags", []) for r in page.items])
-    response = json_response(rows)
+    order = info.order_of(fields)
+    response = answer_with([Ordered(row, order) for row in rows])
     if page.next_cursor is not None:
         with_next(request, response, {"cursor": page.next_cursor})
     return response
@@ -106,14 +107,19 @@ def search_spaces(request: HttpRequest) -> HttpResponse:
         wide=frozenset({COLUMNS["cardData"]}),
     )
     page = selectors.list_repositories(actor=actor(request), kind=Kind.SPACE, query=query)
-    rows = _rendered(request, page.items, [*BRIEF, *FULL, "cardData"])
+    fields = [*BRIEF, *FULL]
+    rows = _rendered(request, page.items, [*fields, "cardData"])
     for row in rows:
-        card = row.pop("cardData", None) or {}
-        row["title"], row["emoji"] = card.get("title") or row["id"].partition("/")[2], card.get("emoji")
-    return json_response([row for row in rows if not sdks or row.get("sdk") in sdks])
+        card = row.card_data or {}
+        row.title, row.emoji = card.get("title") or row.id.partition("/")[2], card.get("emoji")
+    shown = [row for row in rows if not sdks or row.sdk in sdks]
+    order = info.order_of([*fields, "title", "emoji"])
+    return answer_with([Ordered(row, order) for row in shown])
 
 
-def _rendered(request: HttpRequest, found: Sequence[Repository], fields: list[str]) -> list[dict[str, Any]]:
+def _rendered(
+    request: HttpRequest, found: Sequence[Repository], fields: list[str]
+) -> list[answers.RepositoryInfo]:
     fetchable = policies.fetchable(actor(request), found)
     if "siblings" in fields:
         known = (_facts(repository) for repository in found if repository.pk in fetchable)
@@ -208,14 +214,15 @@ def _parameters(request: HttpRequest) -> tuple[int | None, int | None]:
 def tags_by_type(request: HttpRequest, kind: str) -> HttpResponse:
     """Every tag that public repositories have, by what it speaks of."""
     facets = selectors.find_facets(actor=ANONYMOUS, kind=kind, query=ListQuery())
-    body: dict[str, Any] = {
-        type_: [
-            {"id": found.value, "label": _label(type_, found.value), "type": type_, "count": found.count}
-            for found in values
-        ]
-        for type_, values in facets.by_type.items()
-    }
-    return json_response(body)
+    return answer_with(
+        {
+            type_: [
+                answers.Tag(id=found.value, label=_label(type_, found.value), type=type_, count=found.count)
+                for found in values
+            ]
+            for type_, values in facets.by_type.items()
+        }
+    )
 
 
 def _label(type_: str, value: str) -> str:

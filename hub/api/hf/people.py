@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -15,9 +14,11 @@ from hub.accounts import policies as accounts_policies
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Membership, Namespace, Role, User
 from hub.api.hf.account import avatar_url
+from hub.api.hf.answers import people as answers
 from hub.api.hf.http import actor, route
 from hub.api.hf.paging import by_offset, newest_first
-from hub.api.json import json_response, timestamp
+from hub.api.json import timestamp
+from hub.api.structs import answer_with
 from hub.community.selectors import people
 from hub.community.services import people as services
 from hub.repos import selectors as repos
@@ -31,78 +32,72 @@ AVATAR = (
 )
 
 
-def _user(request: HttpRequest, user: User) -> dict[str, Any]:
-    return {
-        "_id": row_id(user.namespace_id),
-        "user": user.name,
-        "fullname": user.namespace.full_name or user.name,
-        "avatarUrl": avatar_url(request, user.name),
-        "isPro": False,
-        "type": "user",
-    }
+def _user(request: HttpRequest, user: User) -> answers.User:
+    return answers.User(
+        row_id=row_id(user.namespace_id),
+        user=user.name,
+        fullname=user.namespace.full_name or user.name,
+        avatar_url=avatar_url(request, user.name),
+    )
 
 
-def _organization(request: HttpRequest, found: Namespace) -> dict[str, Any]:
-    return {
-        "_id": row_id(found.pk),
-        "name": found.name,
-        "fullname": found.full_name or found.name,
-        "avatarUrl": avatar_url(request, found.name),
-        "isVerified": found.is_verified,
-        "type": "org",
-    }
+def _organization(request: HttpRequest, found: Namespace) -> answers.Organization:
+    return answers.Organization(
+        row_id=row_id(found.pk),
+        name=found.name,
+        fullname=found.full_name or found.name,
+        avatar_url=avatar_url(request, found.name),
+        is_verified=found.is_verified,
+    )
 
 
 def user_overview(request: HttpRequest, name: str) -> HttpResponse:
     user = accounts.get_user(name)
     found = people.overview_of(actor=actor(request), namespace=user.namespace)
-    return json_response(
-        _user(request, user)
-        | {
-            "details": user.namespace.details,
-            "createdAt": timestamp(user.created_at),
-            "isFollowing": found.is_following,
-            "numModels": found.repositories[Kind.MODEL],
-            "numDatasets": found.repositories[Kind.DATASET],
-            "numSpaces": found.repositories[Kind.SPACE],
-            "numKernels": found.repositories[Kind.KERNEL],
-            "numDiscussions": found.discussions,
-            "numPapers": 0,
-            "numUpvotes": found.upvotes,
-            "numLikes": found.likes,
-            "numFollowing": found.following,
-            "numFollowers": found.followers,
-            "orgs": [
+    return answer_with(
+        _user(request, user).widened(
+            answers.UserOverview,
+            details=user.namespace.details,
+            created_at=timestamp(user.created_at),
+            is_following=found.is_following,
+            num_models=found.repositories[Kind.MODEL],
+            num_datasets=found.repositories[Kind.DATASET],
+            num_spaces=found.repositories[Kind.SPACE],
+            num_kernels=found.repositories[Kind.KERNEL],
+            num_discussions=found.discussions,
+            num_upvotes=found.upvotes,
+            num_likes=found.likes,
+            num_following=found.following,
+            num_followers=found.followers,
+            orgs=[
                 _organization(request, membership.organization)
                 for membership in accounts.organizations_of(user)
             ],
-        }
+        )
     )
 
 
 def organization_overview(request: HttpRequest, name: str) -> HttpResponse:
     organization = accounts.get_organization(name)
     found = people.overview_of(actor=actor(request), namespace=organization)
-    return json_response(
-        _organization(request, organization)
-        | {
-            "details": organization.details,
-            "isFollowing": found.is_following,
-            "numUsers": found.members,
-            "numModels": found.repositories[Kind.MODEL],
-            "numDatasets": found.repositories[Kind.DATASET],
-            "numSpaces": found.repositories[Kind.SPACE],
-            "numKernels": found.repositories[Kind.KERNEL],
-            "numFollowers": found.followers,
-            "numPapers": 0,
-            "plan": None,
-        }
+    return answer_with(
+        _organization(request, organization).widened(
+            answers.OrganizationOverview,
+            details=organization.details,
+            is_following=found.is_following,
+            num_users=found.members,
+            num_models=found.repositories[Kind.MODEL],
+            num_datasets=found.repositories[Kind.DATASET],
+            num_spaces=found.repositories[Kind.SPACE],
+            num_kernels=found.repositories[Kind.KERNEL],
+            num_followers=found.followers,
+        )
     )
 
 
 def members(request: HttpRequest, name: str) -> HttpResponse:
-    def row(membership: Membership) -> dict[str, Any]:
-        return _user(request, membership.user) | {"role": membership.role}
+    def row(membership: Membership) -> answers.Member:
+        return _user(request, membership.user).widened(answers.Member, role=membership.role)
 
     return by_offset(request, accounts.members_of(accounts.get_organization(name)), row)
 
@@ -140,7 +135,7 @@ def unfollow(request: HttpRequest, name: str, *, organization: bool = False) -> 
 def _set_follow(request: HttpRequest, name: str, *, organization: bool, is_following: bool) -> HttpResponse:
     target = accounts.get_organization(name) if organization else accounts.get_user(name).namespace
     services.set_follow(actor=actor(request), namespace=target, is_following=is_following, now=timezone.now())
-    return json_response({"isFollowing": is_following})
+    return answer_with(answers.Following(is_following=is_following))
 
 
 def own_repositories(request: HttpRequest) -> HttpResponse:
@@ -159,15 +154,15 @@ def organization_repositories(request: HttpRequest, name: str) -> HttpResponse:
 def _storage(request: HttpRequest, namespace: Namespace) -> HttpResponse:
     limit = storage_limit_bytes(namespace)
 
-    def row(found: Repository) -> dict[str, Any]:
-        return {
-            "id": found.full_name,
-            "type": found.kind,
-            "updatedAt": timestamp(found.updated_at),
-            "visibility": found.visibility,
-            "storage": found.size_bytes,
-            "storagePercent": round(found.size_bytes / limit, 4) if limit else 0,
-        }
+    def row(found: Repository) -> answers.StoredRepository:
+        return answers.StoredRepository(
+            id=found.full_name,
+            type=found.kind,
+            updated_at=timestamp(found.updated_at),
+            visibility=found.visibility,
+            storage=found.size_bytes,
+            storage_percent=round(found.size_bytes / limit, 4) if limit else 0,
+        )
 
     rows = repos.repositories(actor=actor(request)).filter(namespace=namespace)
     return by_offset(request, rows.order_by("-size_bytes", "-id"), row)

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from msgspec import UNSET
+
+from hub.api.hf.answers import content as answers
 from hub.api.json import timestamp
 from hub.gitstore import Commit, Entry, FileChange, Ref
-from hub.gitstore.values import Pointer
 from hub.lfs import selectors as objects
 from hub.repos.models import Repository
 from hub.revisions import last_commits
 from hub.revisions.selectors import LfsFile
 
 
-def lfs(pointer: Pointer, pointer_size: int) -> dict[str, Any]:
-    """As trees have it: the key is `oid` here, and `sha256` in `siblings`."""
-    return {"oid": pointer.oid, "size": pointer.size, "pointerSize": pointer_size}
-
-
 def entries(
     repository: Repository, commit: str, found: Iterable[Entry], *, expand: bool
-) -> list[dict[str, Any]]:
+) -> list[answers.TreeEntry]:
     """Rows of a tree; with `expand` the commit that last touched each."""
     listed = list(found)
     last = last_commits.commits_of(repository, commit, [entry.path for entry in listed]) if expand else {}
@@ -30,71 +26,63 @@ def entries(
     return [_entry(item, last.get(item.path), chunked) for item in listed]
 
 
-def _entry(item: Entry, last: Commit | None, chunked: Mapping[str, str]) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "type": item.kind,
-        "oid": item.oid,
-        "size": item.content_size,
-        "path": item.path,
-    }
+def _entry(item: Entry, last: Commit | None, chunked: Mapping[str, str]) -> answers.TreeEntry:
+    row = answers.TreeEntry(type=item.kind, oid=item.oid, size=item.content_size, path=item.path)
     if item.pointer is not None:
-        row["lfs"] = lfs(item.pointer, item.size)
-        if item.pointer.oid in chunked:
-            # Clients that know Xet fetch such a file by its chunks and ask no HEAD.
-            row["xetHash"] = chunked[item.pointer.oid]
+        row.lfs = answers.LfsPointer(oid=item.pointer.oid, size=item.size, pointer_size=item.pointer.size)
+        row.xet_hash = chunked.get(item.pointer.oid, UNSET)
     if last is not None:
-        row["lastCommit"] = {"id": last.oid, "title": last.title, "date": timestamp(last.at)}
+        row.last_commit = answers.LastCommit(id=last.oid, title=last.title, date=timestamp(last.at))
     return row
 
 
-def refs(found: Iterable[Ref], *, with_pull_requests: bool) -> dict[str, Any]:
-    groups: dict[str, list[dict[str, str]]] = {"branches": [], "converts": [], "tags": []}
-    if with_pull_requests:
-        groups["pullRequests"] = []
-    places = {
-        "refs/heads/": "branches",
-        "refs/convert/": "converts",
-        "refs/tags/": "tags",
-        "refs/pr/": "pullRequests",
+def refs(found: Iterable[Ref], *, with_pull_requests: bool) -> answers.Refs:
+    groups: dict[str, list[answers.Ref]] = {
+        prefix: [] for prefix in ("refs/heads/", "refs/convert/", "refs/tags/", "refs/pr/")
     }
     for ref in found:
-        group = next((name for prefix, name in places.items() if ref.name.startswith(prefix)), None)
-        if group in groups:
-            groups[group].append({"name": ref.short_name, "ref": ref.name, "targetCommit": ref.target})
-    return dict(groups)
+        group = next((rows for prefix, rows in groups.items() if ref.name.startswith(prefix)), None)
+        if group is not None:
+            group.append(answers.Ref(name=ref.short_name, ref=ref.name, target_commit=ref.target))
+    return answers.Refs(
+        branches=groups["refs/heads/"],
+        converts=groups["refs/convert/"],
+        tags=groups["refs/tags/"],
+        pull_requests=groups["refs/pr/"] if with_pull_requests else UNSET,
+    )
 
 
-def commit(entry: Commit, *, formatted: bool = False) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "id": entry.oid,
-        "title": entry.title,
-        "message": entry.body,
-        "date": timestamp(entry.at),
-        "authors": [{"user": entry.author.name}],
-    }
+def commit(entry: Commit, *, formatted: bool = False) -> answers.Commit:
+    row = answers.Commit(
+        id=entry.oid,
+        title=entry.title,
+        message=entry.body,
+        date=timestamp(entry.at),
+        authors=[answers.CommitAuthor(user=entry.author.name)],
+    )
     if formatted:
-        row["formatted"] = {"title": entry.title, "message": entry.body}
+        row.formatted = answers.CommitText(title=entry.title, message=entry.body)
     return row
 
 
-def lfs_file(file: LfsFile) -> dict[str, Any]:
-    return {
-        "fileOid": file.blob,
-        "filename": file.path,
-        "oid": file.oid,
-        "pushedAt": timestamp(file.pushed_at),
-        "ref": file.ref,
-        "size": file.size,
-    }
+def lfs_file(file: LfsFile) -> answers.LfsFile:
+    return answers.LfsFile(
+        file_oid=file.blob,
+        filename=file.path,
+        oid=file.oid,
+        pushed_at=timestamp(file.pushed_at),
+        ref=file.ref,
+        size=file.size,
+    )
 
 
-def change(entry: FileChange) -> dict[str, Any]:
-    return {
-        "path": entry.path,
-        "oldPath": entry.old_path,
-        "status": entry.status,
-        "additions": entry.additions,
-        "deletions": entry.deletions,
-        "isBinary": entry.is_binary,
-        "patch": entry.patch,
-    }
+def change(entry: FileChange) -> answers.FileChange:
+    return answers.FileChange(
+        path=entry.path,
+        old_path=entry.old_path,
+        status=entry.status,
+        additions=entry.additions,
+        deletions=entry.deletions,
+        is_binary=entry.is_binary,
+        patch=entry.patch,
+    )

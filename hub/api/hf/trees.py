@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -11,9 +9,11 @@ from django.utils import timezone
 from foundation.bodies import READER_BYTES_MAX, allow
 from foundation.paging import by_position
 from hub.accounts.models import Role
-from hub.api.hf import answers, bodies, cursors, render
+from hub.api.hf import bodies, cursors, render
+from hub.api.hf.answers import content as answers
+from hub.api.hf.answers.common import Success
 from hub.api.hf.http import actor, boolean, integer, repeated, repository, route, with_next
-from hub.api.json import MalformedBody, json_response
+from hub.api.json import MalformedBody
 from hub.api.structs import answer_with, body_of, text_or
 from hub.gitstore import EntryNotFound
 from hub.lfs import services as lfs
@@ -47,7 +47,7 @@ def tree(request: HttpRequest, kind: str, repo_id: str, where: RevisionPath) -> 
     # Submodules are left out before the page is cut: a short page would be taken for the last.
     page = cursors.page((item for item in items if item.kind != "submodule"), start, limit)
     shown = reading.sized(found, page.items)
-    response = json_response(render.entries(found, commit, shown, expand=expand))
+    response = answer_with(render.entries(found, commit, shown, expand=expand))
     return with_next(request, response, {"cursor": page.next}) if page.next is not None else response
 
 
@@ -64,7 +64,7 @@ def paths_info(request: HttpRequest, kind: str, repo_id: str, revision: str) -> 
     if len(paths) > bodies.PATHS_MAX:
         raise MalformedBody(reason=f"“paths” is a list of at most {bodies.PATHS_MAX} strings")
     entries = selectors.find_entries(actor=actor(request), repository=found, commit=commit, paths=paths)
-    return json_response(render.entries(found, commit, entries, expand=expand))
+    return answer_with(render.entries(found, commit, entries, expand=expand))
 
 
 def refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -73,7 +73,7 @@ def refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         request, "include_prs", default=True
     )
     listed = selectors.list_refs(actor=actor(request), repository=found)
-    return json_response(render.refs(listed, with_pull_requests=with_prs))
+    return answer_with(render.refs(listed, with_pull_requests=with_prs))
 
 
 def commits(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
@@ -86,7 +86,7 @@ def commits(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Htt
         actor=actor(request), repository=found, commit=start, skip=number * limit, limit=limit + 1
     )
     is_formatted = "formatted" in repeated(request, "expand", "expand[]")
-    response = json_response([render.commit(entry, formatted=is_formatted) for entry in page[:limit]])
+    response = answer_with([render.commit(entry, formatted=is_formatted) for entry in page[:limit]])
     total = selectors.count_commits(actor=actor(request), repository=found, commit=start)
     if total is not None:
         response["X-Total-Count"] = str(total)
@@ -105,13 +105,13 @@ def create_branch(request: HttpRequest, kind: str, repo_id: str, name: str) -> H
         is_empty=bool(body.is_empty),
         now=timezone.now(),
     )
-    return answer_with(answers.Success(success=True))
+    return answer_with(Success(success=True))
 
 
 def delete_branch(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     services.delete_branch(actor=actor(request), repository=found, name=name, now=timezone.now())
-    return answer_with(answers.Success(success=True))
+    return answer_with(Success(success=True))
 
 
 def create_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
@@ -126,13 +126,13 @@ def create_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> Http
         message=text_or(body.message, ""),
         now=timezone.now(),
     )
-    return answer_with(answers.Success(success=True))
+    return answer_with(Success(success=True))
 
 
 def delete_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     services.delete_tag(actor=actor(request), repository=found, name=name, now=timezone.now())
-    return answer_with(answers.Success(success=True))
+    return answer_with(Success(success=True))
 
 
 def super_squash(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
@@ -145,7 +145,7 @@ def super_squash(request: HttpRequest, kind: str, repo_id: str, revision: str) -
         message=text_or(body.message, ""),
         now=timezone.now(),
     )
-    return answer_with(answers.Success(success=True))
+    return answer_with(Success(success=True))
 
 
 def lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -153,7 +153,7 @@ def lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
     files = selectors.list_lfs_files(actor=actor(request), repository=found)
     skip = integer(request, "cursor", default=0, low=0, high=1 << 31)
     page = by_position(files, skip=skip, size=LFS_PAGE)
-    response = json_response([render.lfs_file(file) for file in page.rows])
+    response = answer_with([render.lfs_file(file) for file in page.rows])
     return with_next(request, response, {"cursor": skip + LFS_PAGE}) if page.has_more else response
 
 
@@ -171,7 +171,7 @@ def delete_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpRespo
         rewrite_history=bool(deletions.rewrite_history),
         now=timezone.now(),
     )
-    return answer_with(answers.Success(success=True))
+    return answer_with(Success(success=True))
 
 
 def duplicate_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
@@ -185,7 +185,8 @@ def duplicate_lfs_files(request: HttpRequest, kind: str, repo_id: str) -> HttpRe
         now=timezone.now(),
     )
     error = f"{repo_id} has no such file."
-    return json_response({"failed": [{"sha256": oid, "error": error} for oid in missing]})
+    failed = [answers.NotShared(sha256=oid, error=error) for oid in missing]
+    return answer_with(answers.SharedFiles(failed=failed))
 
 
 def compare(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
@@ -197,8 +198,8 @@ def compare(request: HttpRequest, kind: str, repo_id: str, revision: str) -> Htt
     )
     if boolean(request, "raw"):
         return HttpResponse(reading.patch_text(found, old, new), content_type="text/plain; charset=utf-8")
-    changes: list[dict[str, Any]] = [render.change(change) for change in reading.changes(found, old, new)]
-    return json_response({"base": old, "head": new, "files": changes})
+    changes = [render.change(change) for change in reading.changes(found, old, new)]
+    return answer_with(answers.Comparison(base=old, head=new, files=changes))
 
 
 _repo = "api/<plural:kind>/<repo_id:repo_id>"

@@ -14,7 +14,8 @@ from django.utils import timezone
 from msgspec import UNSET
 
 from foundation.hex_digits import HEX_DIGITS, SHA256
-from hub.api.hf import answers, bodies
+from hub.api.hf import bodies
+from hub.api.hf.answers import content as answers
 from hub.api.hf.http import actor, boolean, page_url, repository, route
 from hub.api.json import MalformedBody, names_sha256, path_of, text_of
 from hub.api.ndjson import Line, NdjsonReader

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
 from foundation.errors import Unsupported
 from hub.api.hf import bodies
+from hub.api.hf.answers import webhooks as answers
+from hub.api.hf.answers.common import Success
 from hub.api.hf.http import actor, route
 from hub.api.hf.paging import newest_first
-from hub.api.json import json_response, timestamp
-from hub.api.structs import body_of
+from hub.api.json import timestamp
+from hub.api.structs import answer_with, body_of
 from hub.community.models import Delivery, Webhook
 from hub.community.selectors import webhooks as selectors
 from hub.community.services import webhooks as services
 
 
-def _webhook(found: Webhook) -> dict[str, Any]:
-    """Newer clients need `job`'s absence, older ones the keys `url` and `secret`."""
-    return {
-        "id": found.key,
-        "url": found.url,
-        "secret": found.secret or None,
-        "job": None,
-        "watched": [{"type": watch.type, "name": watch.name} for watch in found.watched.all()],
-        "domains": found.domains,
-        "disabled": found.is_disabled,
-        "disabledReason": found.disabled_reason or None,
-    }
+def _webhook(found: Webhook) -> answers.Webhook:
+    return answers.Webhook(
+        id=found.key,
+        url=found.url,
+        secret=found.secret or None,
+        job=None,
+        watched=[answers.Watched(type=watch.type, name=watch.name) for watch in found.watched.all()],
+        domains=found.domains,
+        disabled=found.is_disabled,
+        disabled_reason=found.disabled_reason or None,
+    )
 
 
 def _one(found: Webhook) -> HttpResponse:
-    return json_response({"webhook": _webhook(found)})
+    return answer_with(answers.OneWebhook(webhook=_webhook(found)))
 
 
 def _get(request: HttpRequest, key: str) -> Webhook:
@@ -56,7 +55,7 @@ def _change(request: HttpRequest) -> services.WebhookChange:
 
 
 def index(request: HttpRequest) -> HttpResponse:
-    return json_response([_webhook(found) for found in selectors.list_webhooks(actor=actor(request))])
+    return answer_with([_webhook(found) for found in selectors.list_webhooks(actor=actor(request))])
 
 
 def create(request: HttpRequest) -> HttpResponse:
@@ -78,7 +77,7 @@ def update(request: HttpRequest, key: str) -> HttpResponse:
 
 def delete(request: HttpRequest, key: str) -> HttpResponse:
     services.delete_webhook(actor=actor(request), webhook=_get(request, key))
-    return json_response({"success": True})
+    return answer_with(Success(success=True))
 
 
 def set_enabled(request: HttpRequest, key: str, *, is_enabled: bool) -> HttpResponse:
@@ -88,20 +87,20 @@ def set_enabled(request: HttpRequest, key: str, *, is_enabled: bool) -> HttpResp
     return _one(changed)
 
 
-def _delivery(found: Delivery) -> dict[str, Any]:
-    return {
-        "id": found.key,
-        "status": found.status,
-        "event": found.payload.get("event"),
-        "attempts": found.attempts,
-        "responseStatus": found.response_status,
-        "response": found.response_text,
-        "error": found.error or None,
-        "durationMs": found.duration_ms,
-        "createdAt": timestamp(found.created_at),
-        "finishedAt": timestamp(found.finished_at) if found.finished_at else None,
-        "payload": found.payload,
-    }
+def _delivery(found: Delivery) -> answers.Delivery:
+    return answers.Delivery(
+        id=found.key,
+        status=found.status,
+        event=found.payload.get("event"),
+        attempts=found.attempts,
+        response_status=found.response_status,
+        response=found.response_text,
+        error=found.error or None,
+        duration_ms=found.duration_ms,
+        created_at=timestamp(found.created_at),
+        finished_at=timestamp(found.finished_at) if found.finished_at else None,
+        payload=found.payload,
+    )
 
 
 def deliveries(request: HttpRequest, key: str) -> HttpResponse:
@@ -113,7 +112,7 @@ def redeliver(request: HttpRequest, key: str, delivery: str) -> HttpResponse:
     again = services.redeliver(
         actor=actor(request), webhook=_get(request, key), key=delivery, now=timezone.now()
     )
-    return json_response(_delivery(again))
+    return answer_with(_delivery(again))
 
 
 _hook = "api/settings/webhooks/<segment:key>"

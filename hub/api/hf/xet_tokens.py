@@ -7,8 +7,9 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from hub.api.counting import count_download
+from hub.api.hf.answers.content import XetAccess
 from hub.api.hf.http import actor, boolean, endpoint, repository, route
-from hub.api.json import json_response
+from hub.api.structs import answer_with
 from hub.api.xet_access import access_headers, store_url
 from hub.repos.kinds import PLURAL_OF
 from hub.repos.models import Repository
@@ -40,12 +41,13 @@ def get_write_token(request: HttpRequest, *, kind: str, repo_id: str, revision: 
 def _render(request: HttpRequest, token: IssuedToken) -> HttpResponse:
     """Downloads read the headers, uploads the body."""
     headers = access_headers(token, store_url(request))
-    body = {
-        "accessToken": token.text,
-        "exp": int(token.expires_at.timestamp()),
-        "casUrl": headers["X-Xet-Cas-Url"],
-    }
-    response = json_response(body)
+    response = answer_with(
+        XetAccess(
+            access_token=token.text,
+            exp=int(token.expires_at.timestamp()),
+            cas_url=headers["X-Xet-Cas-Url"],
+        )
+    )
     for name, value in headers.items():
         response[name] = value
     return response

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType, field
 
@@ -19,7 +19,7 @@ class Legacy(Answer, rename="pascal", kw_only=True):
     success: bool
     message: str
     request_id: str = ""
-    data: Any
+    data: Answer | Sequence[Answer] | None
 
 
 class OpenRefused(Answer):
@@ -36,7 +36,7 @@ class Opened(Answer, kw_only=True):
 
     success: bool = True
     request_id: str = ""
-    data: Any
+    data: Answer | Sequence[Answer]
 
 
 class Account(Answer, rename="pascal"):

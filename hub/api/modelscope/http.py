@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse
 
@@ -11,7 +11,7 @@ from hub.accounts.principals import Principal
 from hub.api.authentication import principal_of
 from hub.api.dispatch import Render, View, by_method
 from hub.api.modelscope import answers, errors
-from hub.api.structs import answer_with
+from hub.api.structs import Answer, answer_with
 from hub.converters import register_kinds
 from hub.repos import kinds
 from hub.repos import selectors as repos
@@ -43,14 +43,20 @@ def actor(request: HttpRequest) -> Principal:
     return principal_of(request, cookie=SESSION_COOKIE)
 
 
-def legacy(data: Any, *, status: int = 200, message: str = "success", success: bool = True) -> HttpResponse:
+def legacy(
+    data: Answer | Sequence[Answer] | None,
+    *,
+    status: int = 200,
+    message: str = "success",
+    success: bool = True,
+) -> HttpResponse:
     """An answer of `/api/v1`."""
     return answer_with(
         answers.Legacy(code=status, success=success, message=message, data=data), status=status
     )
 
 
-def opened(data: Any) -> HttpResponse:
+def opened(data: Answer | Sequence[Answer]) -> HttpResponse:
     """An answer of `/openapi/v1`."""
     return answer_with(answers.Opened(data=data))
 

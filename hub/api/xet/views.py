@@ -16,7 +16,7 @@ from hub import blobstore
 from hub.api import byte_serving, content
 from hub.api.byte_serving import ByteRange
 from hub.api.dispatch import View, by_method
-from hub.api.structs import Answer, answer_with, encoded
+from hub.api.structs import Answer, Answered, answer_with
 from hub.api.xet import answers, errors, parse, render
 from hub.xet import reconstruction, selectors, services, tokens
 from hub.xet.models import xorb_key
@@ -126,11 +126,10 @@ def _plan(request: HttpRequest, name: str) -> tuple[reconstruction.Plan, render.
 
 def _compressed(request: HttpRequest, plan: Answer) -> HttpResponse:
     """A plan is about 200 bytes a term, most of them repeated."""
-    data = encoded(plan)
-    if len(data) < GZIP_FROM_BYTES or "gzip" not in request.headers.get("Accept-Encoding", ""):
-        return HttpResponse(data, content_type="application/json")
-    response = HttpResponse(gzip.compress(data, 1), content_type="application/json")
-    response["Content-Encoding"] = "gzip"
+    response = Answered(plan, content_type="application/json")
+    if len(response.content) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.content = gzip.compress(response.content, 1)
+        response["Content-Encoding"] = "gzip"
     return response
 
 

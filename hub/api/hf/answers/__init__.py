@@ -1,0 +1,1 @@
+"""The answers of this dialect: a struct for each (docs/wire/huggingface.md)."""
