@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import struct
+import tracemalloc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -90,6 +91,16 @@ def card(maker: Maker) -> Maker:
     return lambda chars: f"---\n{maker(chars)}\n---\n# Text\n"
 
 
+def peak_bytes(parse: Callable[[bytes], object], given: bytes) -> int:
+    """The most memory that a call holds at one time."""
+    tracemalloc.start()
+    try:
+        parse(given)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 ROWS: dict[str, Row] = {
     # Files that git reads.
     "attributes: many lines": Row(attributes.parse, encoded(repeat("*a*b filter=lfs\n")), 200_000),
@@ -154,7 +165,6 @@ ROWS: dict[str, Row] = {
     "notebook: cells": Row(
         view("a.ipynb"), lambda chars: json.dumps({"cells": [{"source": ""}] * (chars // 16)}).encode()
     ),
-    "tensors: brackets": Row(safetensors.parse_tensors, lambda chars: b'{"a":[' + b"[]," * (chars // 3)),
     "tensors: many": Row(
         safetensors.parse_tensors,
         lambda chars: json.dumps(
@@ -216,6 +226,20 @@ class TestPatterns:
         with pytest.raises(TooManyPatterns):
             for number in range(100):
                 attributes.is_lfs_by(rules, f"a{number}", budget)
+
+
+class TestMemory:
+    def test_of_brackets_in_a_header_grows_with_its_length(self) -> None:
+        """Counted in bytes: how long so many small objects take depends on what else is in the heap."""
+        small, large = (
+            peak_bytes(safetensors.parse_tensors, b'{"a":[' + b"[]," * count + b"0]}")
+            for count in (10_000, 80_000)
+        )
+        assert 7 * small < large < 9 * small
+
+    def test_is_not_taken_for_a_header_of_too_many_brackets(self) -> None:
+        header = b'{"a":[' + b"[]," * (safetensors.ELEMENTS_MAX // 2 + 1) + b"0]}"
+        assert peak_bytes(safetensors.parse_tensors, header) < len(header)
 
 
 class TestRefusals:
