@@ -1,12 +1,13 @@
 """The time at which tests run: it begins at a fixed moment, so that no test depends on when it is run.
 
 `BAZAAR_TEST_MOMENT` names another one; `script/moments` runs the tests at moments where clocks are odd.
+Tests of REAL_TIME and of SERVERS alone see the clock of the machine.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -15,10 +16,31 @@ import time_machine
 from foundation import clock
 
 BEGUN = datetime.fromisoformat(os.environ.get("BAZAAR_TEST_MOMENT", "2026-11-04T09:20:00+00:00"))
+REAL_TIME = {
+    "wire/": "servers that are processes of their own go by the machine's clock, and so must their clients",
+    "hub/blobstore/test_contract.py": "a real S3 server refuses what is signed at another time than its own",
+}
+"""Files and folders below `tests` whose tests see the clock of the machine, and why they must."""
+SERVERS = {"live_sqlite", "live_postgres", "live_bazaar", "make_bazaar", "s3_store"}
+"""Fixtures that start such servers: tests that ask for one see the clock of the machine too."""
+
+_is_real_time = False
+
+
+def is_real_time(path: str, fixtures: Iterable[str]) -> bool:
+    """Whether a test sees the clock of the machine: of a file, named from `tests` on, with these fixtures."""
+    return not SERVERS.isdisjoint(fixtures) or any(
+        path == name or (name.endswith("/") and path.startswith(name)) for name in REAL_TIME
+    )
 
 
 def moment() -> datetime:
-    """Now, by the clocks of this process: the only way for a test to ask. Tests of rooms begin at `BEGUN`."""
+    """Now, by the clocks of this process: the only way for a test to ask.
+
+    Raises: AssertionError outside of a test, where no clock has been set: in a module, in a fixture of more
+    than one test.
+    """
+    assert _is_real_time or time_machine.escape_hatch.is_travelling(), "No test has set the clock."
     return datetime.now(UTC)
 
 
@@ -33,6 +55,17 @@ def begun_at(moment: datetime) -> Iterator[None]:
     """Let the clocks of this process, and the market's, go on from a moment."""
     with time_machine.travel(moment, tick=True), _market_clock(stopped=None):
         yield
+
+
+@contextmanager
+def real_time() -> Iterator[None]:
+    """Let `moment` give what the clock of the machine says, for a test of REAL_TIME or SERVERS."""
+    global _is_real_time  # noqa: PLW0603 - a process has one clock
+    _is_real_time = True
+    try:
+        yield
+    finally:
+        _is_real_time = False
 
 
 @contextmanager

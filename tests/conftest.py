@@ -20,6 +20,8 @@ from tests import clock, described, network
 from tests.servers import postgres, s3
 from tests.servers.live import LiveBazaar
 
+TESTS = Path(__file__).resolve().parent
+
 network.stay_on_this_machine()
 
 # The time of an example depends on the load of the machine, not on the code, so there is no deadline.
@@ -58,10 +60,12 @@ def _english() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def fixed_time() -> Iterator[None]:
-    """The clocks of this process begin at one moment: for tests that ask for the time."""
-    with clock.begun_at(clock.BEGUN):
+@pytest.fixture(autouse=True)
+def _fixed_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The clocks of this process begin at one moment, for every test that can have it so."""
+    path = request.path.relative_to(TESTS).as_posix()
+    is_real = clock.is_real_time(path, request.fixturenames)
+    with clock.real_time() if is_real else clock.begun_at(clock.BEGUN):
         yield
 
 

@@ -11,7 +11,6 @@ from compute_market.ledger import checks as ledger_checks
 from compute_market.matching.clearing import checks as matching_checks
 from compute_market.matching.clearing import shard_engines
 from compute_market.offers import checks as supply_checks
-from tests import clock
 
 AUDITS: list[Callable[[], list[str]]] = [
     ledger_checks.audit,
@@ -19,12 +18,6 @@ AUDITS: list[Callable[[], list[str]]] = [
     matching_checks.audit,
     supply_checks.audit,
 ]
-
-
-@pytest.fixture(autouse=True)
-def _clock() -> Iterator[None]:
-    with clock.begun_at(clock.BEGUN):
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from tests.addresses import is_for_programs, routes
 from tests.clock import moment
 from tests.factories import hub as make
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
+pytestmark = pytest.mark.django_db
 HASH = "a" * 64
 # Addresses that are not counted, and why.
 NOT_COUNTED = {

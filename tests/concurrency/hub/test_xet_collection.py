@@ -27,9 +27,6 @@ from tests.factories import hub
 from tests.hub.xet import uploads
 from tests.hub.xet.uploads import Upload
 
-pytestmark = pytest.mark.usefixtures("fixed_time")
-
-
 SECONDS = 10.0
 DAY_S = 86_400
 CONTENTS = [random.Random(seed).randbytes(60_000) for seed in range(60)]

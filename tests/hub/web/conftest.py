@@ -29,11 +29,6 @@ def bob(db: None) -> User:
     return accounts.create_user(name="bob", email="bob@example.org", password=PASSWORD)
 
 
-@pytest.fixture(autouse=True)
-def _fixed_time(fixed_time: None) -> None:
-    """Pages show how long ago things were."""
-
-
 @pytest.fixture
 def signed_in(ada: User) -> Client:
     client = Client()

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bazaar_client import MarketError
-from tests.clock import moment
 
 H100 = "h100-sxm-80g.cn-east.reserved.ib"
 PRICE = 18_000_000
@@ -39,7 +38,7 @@ def the_lease(market):
 
 def test_is_empty_and_stands_still_at_the_real_time(model_hub):
     now = model_hub.market.clock.now
-    assert abs(now - moment()) < timedelta(minutes=1)
+    assert abs(now - datetime.now(UTC)) < timedelta(minutes=1)
     assert model_hub.market.client.products() == []
     time.sleep(0.05)
     assert model_hub.market.clock.now == now
@@ -183,7 +182,7 @@ def test_opencsg_lists_stops_and_starts_what_a_lease_serves(model_hub, market):
 def test_starts_again(model_hub):
     market = model_hub.market
     assert market.client.products() == [] and list(market.client.leases()) == []
-    assert abs(market.clock.now - moment()) < timedelta(minutes=1)
+    assert abs(market.clock.now - datetime.now(UTC)) < timedelta(minutes=1)
 """
 
 

@@ -20,7 +20,7 @@ from hub.revisions import selectors
 from tests.clock import moment
 from tests.factories import hub as make
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.clock import moment
 from tests.factories import hub as make
 from tests.factories.hub import NOW
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_time")]
+pytestmark = pytest.mark.django_db
 API = "/api/hub/v1"
 
 

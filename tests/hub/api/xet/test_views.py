@@ -20,9 +20,6 @@ from tests.clock import moment
 from tests.factories import hub
 from tests.hub.xet import uploads, vectors
 
-pytestmark = pytest.mark.usefixtures("fixed_time")
-
-
 HELLO = uploads.of(vectors.HELLO.content)
 BIG = uploads.of(vectors.RANDOM_4M.content)
 XORB_URL = f"/xet/v1/xorbs/default/{vectors.HELLO.xorb}"
