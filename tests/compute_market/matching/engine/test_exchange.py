@@ -7,6 +7,7 @@ import pytest
 from compute_market.matching.engine import Engine, OutOfSequence
 from compute_market.matching.engine import commands as c
 from compute_market.matching.engine import events as e
+from compute_market.matching.engine.exchange import SPARE_DEADLINES
 
 from .books import HOUR, TICK, fills, market, reasons
 
@@ -365,6 +366,28 @@ class TestNodes:
         """)
         assert fills(book.new(1, "buy", 4, 900, one_node=-1)) == [(11, 2, 800)]
 
+    def test_a_node_that_fills_all_for_more_or_later_does_not_displace_one_that_does(self) -> None:
+        book = market("""
+            order side gpus price node
+            11    sell 2    700   4
+            12    sell 2    700   5
+            13    sell 2    600   3
+            14    sell 2    800   4
+            15    sell 2    800   5
+            16    sell 2    800   3
+        """)
+        assert fills(book.new(1, "buy", 4, 900, one_node=-1)) == [(13, 2, 600), (16, 2, 800)]
+
+    def test_a_node_that_has_sold_the_window_is_passed_over(self) -> None:
+        book = market("""
+            order side gpus price node
+            11    sell 4    700   3
+            12    sell 2    800   4
+            13    sell 2    800   4
+        """)
+        book.new(1, "buy", 4, 700, hours=(0, 12))
+        assert fills(book.new(2, "buy", 4, 900, hours=(6, 18), one_node=-1)) == [(12, 2, 800), (13, 2, 800)]
+
     def test_a_node_that_returns_during_a_halt_waits_for_its_end(self) -> None:
         book = market("""
             order side gpus price node
@@ -414,6 +437,24 @@ class TestProducts:
         assert reasons(book.send(c.New, 5, 5, 1, 1, 800 * TICK + 1, 8, 0, 60, 0, 0, 0, 0, 0)) == [
             (5, "off_tick")
         ]
+
+
+class TestDeadlines:
+    def test_of_orders_that_are_gone_are_forgotten(self) -> None:
+        book = market("order side gpus price expires\n11 sell 1 900 5000")
+        for number in range(100, 100 + 3 * SPARE_DEADLINES):
+            book.new(number, "buy", 1, 800, expires=6000)
+            book.send(c.Cancel, number)
+            assert len(book.engine.deadlines) <= 2 * 2 + SPARE_DEADLINES + 1  # two orders are open
+        assert fills(book.new(1, "buy", 1, 900, clock=4999)) == [(11, 1, 900)]
+
+    def test_that_are_kept_still_end_their_orders(self) -> None:
+        book = market("order side gpus price expires\n11 sell 1 900 5000")
+        for number in range(100, 101 + SPARE_DEADLINES):
+            book.new(number, "buy", 1, 800, expires=6000)
+            book.send(c.Cancel, number)
+        assert reasons(book.new(1, "buy", 1, 900, clock=5000)) == [(11, "expired")]
+        assert book.open() == {1: 24}
 
 
 class TestTheLog:

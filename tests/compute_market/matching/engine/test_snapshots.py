@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+import pytest
 
 from compute_market.matching import engine
 from compute_market.matching.engine import commands as c
+from compute_market.matching.engine.snapshots import FORMAT
+
+
+class TestUnknownFormat:
+    @pytest.mark.parametrize("state", [{}, {"format": 0}, {"format": FORMAT + 1}, {"format": str(FORMAT)}])
+    def test_is_refused(self, state: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match="format"):
+            engine.restore(json.dumps(state).encode())
 
 
 class TestFormatOne:
