@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 import time_machine
@@ -55,6 +55,11 @@ def begun_at(moment: datetime) -> Iterator[None]:
     """Let the clocks of this process, and the market's, go on from a moment."""
     with time_machine.travel(moment, tick=True), _market_clock(stopped=None):
         yield
+
+
+def before_the_tests() -> AbstractContextManager[None]:
+    """The minute before `BEGUN`: for what a fixture makes once for several tests."""
+    return begun_at(BEGUN - clock.MINUTE)
 
 
 @contextmanager

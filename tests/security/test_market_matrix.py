@@ -15,6 +15,7 @@ import pytest
 from django.db import transaction
 from pytest_django import DjangoDbBlocker
 
+from tests import clock
 from tests.security import matrix
 from tests.security.asking import Answer, Row, difference, expected_of, outermost, read, rows_of, verdict
 from tests.security.market_world import MARKET_CANARIES, MarketWorld, build
@@ -31,7 +32,9 @@ Body = tuple[str, str]
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[MarketWorld]:
     with django_db_blocker.unblock(), outermost():
         logging.disable(logging.INFO)
-        yield build()
+        with clock.before_the_tests():
+            built = build()
+        yield built
         logging.disable(logging.NOTSET)
         transaction.set_rollback(True)
 

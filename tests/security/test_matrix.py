@@ -16,6 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from hub.repos.kinds import PLURAL_OF
 from hub.repos.models import Kind, Repository, RepositoryRedirect
+from tests import clock
 from tests.security import matrix
 from tests.security.asking import (
     ALL_ROUTES,
@@ -94,7 +95,9 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     """One set of users and repositories for the whole module, in a transaction that is undone."""
     with django_db_blocker.unblock(), outermost():
         logging.disable(logging.INFO)  # ten thousand lines that nobody reads
-        yield build()
+        with clock.before_the_tests():
+            built = build()
+        yield built
         logging.disable(logging.NOTSET)
         transaction.set_rollback(True)
 

@@ -22,6 +22,7 @@ from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community.models import Collection, Discussion
 from hub.repos import services as repos
+from tests import clock
 from tests.factories import hub as make
 from tests.factories import market
 from tests.factories.market import NOON
@@ -33,47 +34,53 @@ TEXTS = (models.CharField, models.TextField, models.JSONField, models.BinaryFiel
 MEGABYTE = 1_000_000
 
 
+def build() -> World:
+    user = make.user("ada")
+    actor = Principal(user=user)
+    model = make.repository(user, "model", files={"a.txt": b"a"})
+    gated = make.repository(make.user("olga"), "gated")
+    owner = Principal(user=User.objects.get(namespace__name="olga"))
+    repos.change_settings(actor=owner, repository=gated, change=repos.Settings(gating="manual"))
+    headers = make.bearer(user, "write", "trade")
+    client = Client()
+    path = f"/api/models/{model.full_name}/discussions"
+    client.post(
+        path, {"title": "A title", "description": "x"}, content_type="application/json", headers=headers
+    )
+    client.post(
+        "/api/collections",
+        {"title": "Some", "namespace": "ada"},
+        content_type="application/json",
+        headers=headers,
+    )
+    holder = market.trader(funds=1_000_000)
+    node = market.node(actor)
+    market.fund(market.namespace_of(actor), 1_000_000)
+    lease = market.lease(node, holder=holder)
+    jobs.advance(now=NOON)
+    lease.refresh_from_db()
+    assert lease.token is not None
+    leasing.take_up(node=node, lease_id=lease.pk, token=lease.token, now=NOON)
+    return World(
+        user=user,
+        headers=headers,
+        model=model,
+        gated=gated,
+        thread=Discussion.objects.get(repository=model),
+        collection=Collection.objects.get(title="Some"),
+        node=node,
+        lease=lease,
+        holder=holder,
+        client=client,
+    )
+
+
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
     with django_db_blocker.unblock(), outermost():
-        user = make.user("ada")
-        actor = Principal(user=user)
-        model = make.repository(user, "model", files={"a.txt": b"a"})
-        gated = make.repository(make.user("olga"), "gated")
-        owner = Principal(user=User.objects.get(namespace__name="olga"))
-        repos.change_settings(actor=owner, repository=gated, change=repos.Settings(gating="manual"))
-        headers = make.bearer(user, "write", "trade")
-        client = Client()
-        path = f"/api/models/{model.full_name}/discussions"
-        client.post(
-            path, {"title": "A title", "description": "x"}, content_type="application/json", headers=headers
-        )
-        client.post(
-            "/api/collections",
-            {"title": "Some", "namespace": "ada"},
-            content_type="application/json",
-            headers=headers,
-        )
-        holder = market.trader(funds=1_000_000)
-        node = market.node(actor)
-        market.fund(market.namespace_of(actor), 1_000_000)
-        lease = market.lease(node, holder=holder)
-        jobs.advance(now=NOON)
-        lease.refresh_from_db()
-        assert lease.token is not None
-        leasing.take_up(node=node, lease_id=lease.pk, token=lease.token, now=NOON)
-        yield World(
-            user=user,
-            headers=headers,
-            model=model,
-            gated=gated,
-            thread=Discussion.objects.get(repository=model),
-            collection=Collection.objects.get(title="Some"),
-            node=node,
-            lease=lease,
-            holder=holder,
-            client=client,
-        )
+        with clock.before_the_tests():
+            built = build()
+        yield built
         transaction.set_rollback(True)
 
 

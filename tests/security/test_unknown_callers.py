@@ -14,6 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 from foundation.bodies import READER_BYTES_MAX, UNKNOWN_BYTES_MAX
 from hub.api.git.parse import FETCH_BYTES_MAX
+from tests import clock
 from tests.factories import hub as make
 from tests.factories import market
 from tests.security.asking import (
@@ -66,7 +67,9 @@ class CountedInput(io.RawIOBase):
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
     with django_db_blocker.unblock(), outermost():
-        yield build()
+        with clock.before_the_tests():
+            built = build()
+        yield built
         transaction.set_rollback(True)
 
 
