@@ -57,3 +57,22 @@ class TestProfile:
         steps, _ = drawn(sold)
         assert steps == drawn(sold[::-1])[0]
         assert all(a[1] != b[1] and a[0] < b[0] for a, b in pairwise(steps))
+
+
+class TestHull:
+    def test_ends_where_what_follows_is_sold(self) -> None:
+        assert profile.hull(((0, 0), (6, 8)), 8, END) == (0, 6)
+        assert profile.hull(((0, 8), (3, 2), (6, 8)), 8, END) == (3, 6)
+        assert profile.hull(((0, 8), (3, 2)), 8, END) == (3, END)
+
+    def test_is_none_of_what_is_sold_whole(self) -> None:
+        assert profile.hull(((0, 8),), 8, END) is None
+
+
+class TestLayers:
+    def test_are_as_long_as_they_can_be_and_none_is_empty(self) -> None:
+        assert profile.layers(((0, 5), (3, 3), (6, 5)), 8, END) == [(0, END, 3), (3, 6, 2)]
+        assert profile.layers(((0, 8), (3, 6), (6, 8), (9, 0)), 8, END) == [(3, 6, 2), (9, END, 8)]
+
+    def test_leave_out_what_was_sold_beyond_the_present_height(self) -> None:
+        assert profile.layers(((0, 8), (3, 6), (6, 2)), 4, END) == [(6, END, 2)]
