@@ -40,7 +40,9 @@ def repository(users: dict[str, User]) -> Repository:
 @pytest.fixture
 def thread(users: dict[str, User], repository: Repository) -> Discussion:
     author = Principal(user=users["author"])
-    return services.open_discussion(actor=author, repository=repository, title="A question", text="?", now=NOW)
+    return services.open_discussion(
+        actor=author, repository=repository, title="A question", text="?", now=NOW
+    )
 
 
 @pytest.fixture
