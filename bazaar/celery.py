@@ -1,6 +1,5 @@
 """The Celery application and its timetable (beat)."""
 
-import gc
 import os
 import signal
 import time
@@ -21,6 +20,7 @@ from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from bazaar.server.processes import end_with_parent
+from foundation.garbage_collection import freeze_loaded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
 
@@ -56,8 +56,7 @@ def _say_when(headers: dict[str, Any], **_: Any) -> None:
 @worker_before_create_process.connect
 def _share_memory(**_: Any) -> None:
     """Keep garbage collection off what is loaded, so that worker processes go on sharing it."""
-    gc.collect()
-    gc.freeze()
+    freeze_loaded()
 
 
 @worker_process_init.connect

@@ -5,7 +5,6 @@ The application is loaded once; the processes are forked from the one that loade
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import socket
@@ -17,6 +16,7 @@ from bazaar.server.http.limits import Limits
 from bazaar.server.http.processes import Hooks, Processes, Seat
 from bazaar.server.http.server import Server
 from foundation import environment as env
+from foundation.garbage_collection import freeze_loaded
 
 BACKLOG = 2048
 # Descriptors that a process needs besides connections: files, databases, pipes to git.
@@ -106,8 +106,7 @@ def _preload() -> None:
     from django.urls import get_resolver
 
     assert get_resolver().url_patterns
-    gc.collect()
-    gc.freeze()
+    freeze_loaded()
 
 
 def _close_connections() -> None:

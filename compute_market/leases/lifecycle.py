@@ -18,6 +18,7 @@ from compute_market.leases.states import NEXT, OVER, State
 from compute_market.ledger.account_events import LEASES, Changes
 from foundation import clock
 from foundation.database import bulk_sql
+from foundation.rows import maker
 
 LockedLease = NewType("LockedLease", Lease)
 """A lease whose row this transaction holds; made only by `lock_lease()` and `lock_leases()`."""
@@ -55,6 +56,9 @@ class LeaseOpening(NamedTuple):
         return self.gpus * (self.price_micros_per_gpu_hour // 60)
 
 
+make_opening = maker(LeaseOpening)
+
+
 class LeaseChange(NamedTuple):
     """A lease in an account's event, as it stands after a commit; times in seconds since the epoch."""
 
@@ -67,6 +71,9 @@ class LeaseChange(NamedTuple):
     end: int
     state: str
     reason: str
+
+
+make_lease_change = maker(LeaseChange)
 
 
 class _Machine(NamedTuple):
@@ -105,6 +112,9 @@ class LeaseRow(NamedTuple):
     metered_through: datetime
 
 
+make_lease_row = maker(LeaseRow)
+
+
 class JoinedFillRow(NamedTuple):
     """The columns of a fill that joined a lease."""
 
@@ -130,8 +140,9 @@ GROWN = (
     "buyer_fee_micros",
     "seller_fee_micros",
 )
+PENDING = State.PENDING.value
 UNTOUCHED = {
-    "state": State.PENDING.value,
+    "state": PENDING,
     "reason": "",
     "delivered_minutes": 0,
     "used_micros": 0,
@@ -200,7 +211,7 @@ def note(changes: Changes, lease: Lease) -> None:
 
 
 def _note_opened(changes: Changes, lease_id: int, row: LeaseRow) -> None:
-    change = LeaseChange(
+    change = make_lease_change(
         lease=lease_id,
         order=row.order_number,
         product=row.product_id,
@@ -208,7 +219,7 @@ def _note_opened(changes: Changes, lease_id: int, row: LeaseRow) -> None:
         gpus=row.gpus,
         start=int(row.starts_at.timestamp()),
         end=int(row.ends_at.timestamp()),
-        state=State.PENDING.value,
+        state=PENDING,
         reason="",
     )
     for account_id in {row.holder_id, row.seller_id}:
@@ -263,7 +274,7 @@ def _opened(fills: Sequence[LeaseOpening], now: datetime) -> LeaseRow:
         fee = sum(fill.seller_fee_micros for fill in fills)
         price = minute_price * 60 // gpus
     free = clock.MINUTE if first.start < now < first.start + clock.MINUTE else timedelta(0)
-    return LeaseRow(
+    return make_lease_row(
         trade_number=first.trade_id,
         order_number=first.order_id,
         shard=first.shard,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from foundation.rows import maker
+
 
 class TradeNews(NamedTuple):
     """A trade. `sequence` is the number of its event; times in minutes since the epoch."""
@@ -29,6 +31,9 @@ class LevelNews(NamedTuple):
     end: int
     gpus: int
     orders: int
+
+
+make_trade_news, make_level_news = maker(TradeNews), maker(LevelNews)
 
 
 class News(NamedTuple):

@@ -39,7 +39,7 @@ from compute_market.matching.engine import commands as words
 from compute_market.matching.intake import services
 from compute_market.matching.models import Trade
 from foundation.clock import database_now
-from foundation.garbage_collection import collector_paused
+from foundation.garbage_collection import collector_paused, freeze_loaded
 from script.benchmarks import market_http
 from script.benchmarks.market_http import CLIENTS, SUBSCRIBERS, TRADES_A_SECOND, percentiles
 from tests.factories import exchange
@@ -221,6 +221,7 @@ def measure_here(size: int, *, profile: bool) -> Figures:
     """The measurements that need a database and no server."""
     app.conf.broker_url = "memory://"  # sending tasks is not measured
     call_command("migrate", verbosity=0)
+    freeze_loaded()  # as the server's processes do: otherwise a full collection falls into any of the figures
     figures = measure_bulk_and_drain(size, profile=profile) | measure_single(200)
     assert drain.has_work(1) is False
     return figures

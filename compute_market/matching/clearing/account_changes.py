@@ -11,6 +11,7 @@ from compute_market.matching import quantities
 from compute_market.matching.clearing.order_states import OrderState
 from compute_market.matching.clearing.rows import TradeRow
 from compute_market.matching.engine.commands import Side
+from foundation.rows import maker
 
 BUY, SELL = Side.BUY.value, Side.SELL.value
 
@@ -48,9 +49,12 @@ class FillChange(NamedTuple):
     fee_micros: int
 
 
+make_order_change, make_fill_change = maker(OrderChange), maker(FillChange)
+
+
 def order_change(order: OrderState) -> OrderChange:
     """An order as it stands."""
-    return OrderChange(
+    return make_order_change(
         order=order.pk,
         client_order_id=order.client_order_id,
         product=order.product_id,
@@ -70,7 +74,7 @@ def fill_changes(trade_id: int, trade: TradeRow) -> tuple[FillChange, FillChange
     """A trade as its buyer sees it, and as its seller does."""
     start, end = quantities.to_minutes(trade.start), quantities.to_minutes(trade.end)
     buyer_takes = trade.taker_side == BUY
-    bought = FillChange(
+    bought = make_fill_change(
         trade=trade_id,
         order=trade.buy_id,
         product=trade.product_id,
@@ -83,7 +87,17 @@ def fill_changes(trade_id: int, trade: TradeRow) -> tuple[FillChange, FillChange
         notional_micros=trade.notional_micros,
         fee_micros=trade.buy_fee_micros,
     )
-    sold = bought._replace(
-        order=trade.sell_id, side=SELL, is_taker=not buyer_takes, fee_micros=trade.sell_fee_micros
+    sold = make_fill_change(
+        trade=trade_id,
+        order=trade.sell_id,
+        product=trade.product_id,
+        side=SELL,
+        is_taker=not buyer_takes,
+        price_micros_per_gpu_hour=trade.price_micros_per_gpu_hour,
+        gpus=trade.gpus,
+        start=start,
+        end=end,
+        notional_micros=trade.notional_micros,
+        fee_micros=trade.sell_fee_micros,
     )
     return bought, sold

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from foundation.rows import maker
+
 
 class TradeRow(NamedTuple):
     """A trade; `sequence` is the number of its event."""
@@ -24,6 +26,9 @@ class TradeRow(NamedTuple):
     notional_micros: int
     buy_fee_micros: int
     sell_fee_micros: int
+
+
+make_trade_row = maker(TradeRow)
 
 
 class OutcomeRow(NamedTuple):

@@ -19,7 +19,7 @@ from compute_market.matching import holds, news, quantities
 from compute_market.matching.clearing import depth, order_states
 from compute_market.matching.clearing.account_changes import fill_changes, order_change
 from compute_market.matching.clearing.order_states import OrderState
-from compute_market.matching.clearing.rows import OutboxRow, OutcomeRow, TradeRow
+from compute_market.matching.clearing.rows import OutboxRow, OutcomeRow, TradeRow, make_trade_row
 from compute_market.matching.clearing.shard_engines import ShardEngine
 from compute_market.matching.commandlog import Logged
 from compute_market.matching.engine import commands as c
@@ -28,6 +28,7 @@ from compute_market.matching.models import Order, Outbox, Outcome, Trade
 from foundation.database import bulk_sql
 
 State = Order.State
+OPEN = State.OPEN.value
 ESCROW, FEE = Transfer.Kind.ESCROW.value, Transfer.Kind.FEE.value
 BUY = c.Side.BUY.value
 
@@ -80,7 +81,7 @@ class Settlement:
         self.changes = account_events.Changes()
         self._ended: list[OrderState] = []
         self._resized: dict[int, OrderState] = {}
-        self._gpu_holds: dict[str, int] = {}
+        self._gpu_holds: dict[int, int] = {}
         self._trade_pks: list[int] = []
 
     def settle(self) -> None:
@@ -102,11 +103,9 @@ class Settlement:
 
     def write(self) -> None:
         """Write trades, money, orders, outcomes and the sizes of holds, and record the events of accounts."""
-        self._gpu_holds = capacity.find_holds(causes=self._finished_or_sold())
-        finished = [order.cause for order in self._ended if order.side != BUY]
-        capacity.release(
-            hold_ids=[self._gpu_holds[cause] for cause in finished if cause in self._gpu_holds], now=self.now
-        )
+        self._gpu_holds = self._find_gpu_holds()
+        finished = [order.pk for order in self._ended if order.pk in self._gpu_holds]
+        capacity.release(hold_ids=[self._gpu_holds[pk] for pk in finished], now=self.now)
         at_shard = {"shard": self.shard}
         changed_accounts = self.journal.changed_accounts()
         self._trade_pks = bulk_sql.insert_rows(Trade, self.trades, same=at_shard | {"at": self.now})
@@ -120,7 +119,7 @@ class Settlement:
     def open_leases(self) -> None:
         """Make leases of the trades that were written."""
         openings = [
-            lifecycle.LeaseOpening(
+            lifecycle.make_opening(
                 trade_id=trade_pk,
                 order_id=trade.buy_id,
                 shard=self.shard,
@@ -128,7 +127,7 @@ class Settlement:
                 node_id=trade.node_id,
                 buyer_id=trade.buyer_id,
                 seller_id=trade.seller_id,
-                hold_id=self._gpu_holds.get(self.orders[trade.sell_id].cause),
+                hold_id=self._gpu_holds.get(trade.sell_id),
                 parent_id=self.orders[trade.sell_id].lease_id,
                 gpus=trade.gpus,
                 start=trade.start,
@@ -154,12 +153,13 @@ class Settlement:
             add(trade.seller_id, account_events.FILLS, sold)
         self.changes.add_balances(accounts)
 
-    def _finished_or_sold(self) -> set[str]:
-        """The causes of the GPUs that sells gave back or sold in this batch."""
-        sold = {trade.sell_id for trade in self.trades}
-        return {self.orders[pk].cause for pk in sold} | {
-            order.cause for order in self._ended if order.side != BUY
-        }
+    def _find_gpu_holds(self) -> dict[int, int]:
+        """The holds of the GPUs that sells gave back or sold in this batch, by their order."""
+        pks = {trade.sell_id for trade in self.trades}
+        pks.update(order.pk for order in self._ended if order.side != BUY)
+        causes = {pk: self.orders[pk].cause for pk in pks}
+        found = capacity.find_holds(causes=causes.values())
+        return {pk: found[cause] for pk, cause in causes.items() if cause in found}
 
     def _gpus_needed(self, order: OrderState) -> int:
         """The GPUs that an amended offer may still sell, or has sold at most at one time: its leases depend
@@ -207,7 +207,7 @@ class Settlement:
     # ---- one method a kind of event ------------------------------------------------------------
 
     def _accepted(self, event: e.Accepted) -> None:
-        self.orders[event.order].state = State.OPEN.value
+        self.orders[event.order].state = OPEN
 
     def _rejected(self, event: e.Rejected) -> None:
         if type(self._command(event)) is c.New:
@@ -280,7 +280,7 @@ class Settlement:
         notional = quantities.notional_micros(
             gpu_minutes=event.gpus * (event.end - event.start), price_micros_per_gpu_hour=event.price
         )
-        return TradeRow(
+        return make_trade_row(
             sequence=event.number,
             product_id=event.product,
             buy_id=event.buy,
@@ -339,7 +339,7 @@ def _publish(shard_engine: ShardEngine, trades: Iterable[TradeRow], levels: Leve
     told: dict[int, news.News] = defaultdict(lambda: news.News([], []))
     for trade in trades:
         told[trade.product_id].trades.append(
-            news.TradeNews(
+            news.make_trade_news(
                 sequence=trade.sequence,
                 taker_side=trade.taker_side,
                 price_micros_per_gpu_hour=trade.price_micros_per_gpu_hour,
@@ -350,7 +350,7 @@ def _publish(shard_engine: ShardEngine, trades: Iterable[TradeRow], levels: Leve
         )
     for key, level in levels:
         told[key.product].levels.append(
-            news.LevelNews(
+            news.make_level_news(
                 side=key.side,
                 price_micros_per_gpu_hour=key.price,
                 start=key.start,

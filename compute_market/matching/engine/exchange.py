@@ -6,10 +6,11 @@ into batches; a shard's whole market can be rebuilt from its command log alone.
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heappop
 from typing import TYPE_CHECKING
 
 from compute_market.matching.engine import commands as c
+from compute_market.matching.engine import deadlines, refusals
 from compute_market.matching.engine import events as e
 from compute_market.matching.engine.book import Book, Order, by_entry
 from compute_market.matching.engine.events import Reason
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 # A named tuple is made twice as fast by its base class as by its own name.
 make = tuple.__new__
-OPEN, HALTED, CLOSED = (int(state) for state in c.Trading)
+OPEN, CLOSED = int(c.Trading.OPEN), int(c.Trading.CLOSED)
 IOC, FOK = int(c.TimeInForce.IOC), int(c.TimeInForce.FOK)
-# Deadlines of finished orders stay in the heap until their time comes, or until they outnumber what is open.
-SPARE_DEADLINES = 1000
 
 
 class OutOfSequence(Exception):
@@ -90,7 +89,7 @@ class Engine:
             or not book.lowest <= price <= book.highest
             or (price % book.tick or gpus % book.lot or node in self.suspended)
         ):
-            self._reject(sequence, number, _refusal(book, price, gpus))
+            self._reject(sequence, number, refusals.of_terms(book, price, gpus))
             return
         order = Order(
             number, account, product, side, price, gpus, start, end, node, post_only, self_trade, sequence
@@ -114,11 +113,11 @@ class Engine:
                 self.orders[number] = order
                 own.join(order, key, (start, end))
                 if expires:
-                    self._watch(order)
+                    deadlines.add(self.deadlines, order, self.orders)
             return
         met = plan_buy(book, order) if side > 0 else plan_sell(book, order, minute)
         if post_only or force == FOK:
-            refusal = _refusal_of_plan(met, order, book, force)
+            refusal = refusals.of_plan(met, order, book, force)
             if refusal:
                 self._reject(sequence, number, refusal)
                 return
@@ -141,7 +140,7 @@ class Engine:
             self.orders[order.number] = order
             self._rest(order, book)
             if order.expires:
-                self._watch(order)
+                deadlines.add(self.deadlines, order, self.orders)
 
     def _cancel(self, command: c.Cancel | c.Expire, reason: str = Reason.REQUESTED) -> None:
         sequence, number = command
@@ -178,7 +177,7 @@ class Engine:
             self._reduce(order, gpus, book, sequence)
             return
         if book.trading or not book.lowest <= price <= book.highest or price % book.tick:
-            self._reject(sequence, number, _refusal(book, price, gpus))
+            self._reject(sequence, number, refusals.of_terms(book, price, gpus))
         elif order.side > 0 and order.start < minute:
             self._reject(sequence, number, Reason.WINDOW_PASSED)
         else:
@@ -348,17 +347,6 @@ class Engine:
         else:
             self._rest(order, book)
 
-    def watch_deadlines(self) -> None:
-        """Make the heap of deadlines afresh from the open orders."""
-        self.deadlines = [(order.expires, order.number) for order in self.orders.values() if order.expires]
-        heapify(self.deadlines)
-
-    def _watch(self, order: Order) -> None:
-        if len(self.deadlines) > 2 * len(self.orders) + SPARE_DEADLINES:
-            self.watch_deadlines()
-        else:
-            heappush(self.deadlines, (order.expires, order.number))
-
     def _end_due(self, clock: int, sequence: int) -> None:
         """End every order whose time is up at this moment, in the order of their times."""
         while self.deadlines and self.deadlines[0][0] <= clock:
@@ -406,35 +394,6 @@ class Engine:
             e.Amended(self.number, sequence, order.number, order.price, order.gpus, order.open_minutes())
         )
 
-    def _reject(self, sequence: int, order: int, reason: str) -> None:
+    def _reject(self, sequence: int, number: int, reason: str) -> None:
         self.number += 1
-        self._tell(make(e.Rejected, (self.number, sequence, order, reason)))
-
-
-def _refusal_of_plan(met: Plan, order: Order, book: Book, force: int) -> str:
-    """Why a new order is refused for what it would meet; empty if it is not."""
-    if order.post_only and (met.meetings or met.stopped):
-        return Reason.WOULD_TRADE
-    return _unfillable(book, order) if force == FOK and not met.filled else ""
-
-
-def _unfillable(book: Book, order: Order) -> str:
-    """Why a fill-or-kill order cannot be filled whole: for want of GPUs, or of GPUs on one node."""
-    if order.one_node:
-        elsewhere_too = plan_buy(book, order, one_node=0)
-        if elsewhere_too.filled:
-            return Reason.NOT_ON_ONE_NODE
-    return Reason.NOT_FILLABLE
-
-
-def _refusal(book: Book | None, price: int, gpus: int) -> str:
-    """Why a book does not take these terms; the caller has found that it does not."""
-    if book is None:
-        return Reason.UNKNOWN_PRODUCT
-    if book.trading:
-        return Reason.PRODUCT_HALTED if book.trading == HALTED else Reason.PRODUCT_CLOSED
-    if not book.lowest <= price <= book.highest:
-        return Reason.OUTSIDE_PRICE_BAND
-    if price % book.tick:
-        return Reason.OFF_TICK
-    return Reason.OFF_LOT if gpus % book.lot else Reason.NODE_SUSPENDED
+        self._tell(make(e.Rejected, (self.number, sequence, number, reason)))

@@ -6,6 +6,7 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from compute_market.matching.engine import deadlines
 from compute_market.matching.engine.book import Book, Order
 from compute_market.matching.engine.exchange import Engine
 
@@ -81,7 +82,7 @@ def restore(data: bytes) -> Engine:
         window = order.window()
         if is_resting and window is not None:
             engine.books[order.product].side(order.side).join(order, order.side * order.price, window)
-    engine.watch_deadlines()
+    engine.deadlines = deadlines.of_orders(engine.orders)
     return engine
 
 
