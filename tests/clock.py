@@ -28,7 +28,7 @@ _is_real_time = False
 
 
 def is_real_time(path: str, fixtures: Iterable[str]) -> bool:
-    """Whether a test sees the clock of the machine: of a file, named from `tests` on, with these fixtures."""
+    """True if a test sees the clock of the machine: of a file, named from `tests` on, with these fixtures."""
     return not SERVERS.isdisjoint(fixtures) or any(
         path == name or (name.endswith("/") and path.startswith(name)) for name in REAL_TIME
     )

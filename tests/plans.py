@@ -67,7 +67,7 @@ def plan_of(statement: Statement) -> list[Node]:
 
 
 def unordered(statement: Statement) -> Statement:
-    """What a statement has to find, without the order and the number that it gives it in.
+    """The statement without its order, its limit and its DISTINCT.
 
     On a table of few rows PostgreSQL would rather walk the primary key in its order than an index and sort.
     """

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds the calls of webhooks that are due."""
+"""PostgreSQL finds the calls of webhooks that are due by an index."""
 
 from __future__ import annotations
 
