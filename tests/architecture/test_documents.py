@@ -40,3 +40,33 @@ class TestLinks:
             if not (document.parent / target).exists()
         ]
         assert not dead
+
+
+class TestDecisions:
+    """A record's title says the decision. Its parts are the problem, the decision and its consequences."""
+
+    PARTS = ("Context", "Decision", "Consequences")
+    FIRST = re.compile(r"# \d{4}: \S.*\n\n(Replaces .*\n\n)?(\*\*Context\.\*\* |## Context\n)")
+
+    @staticmethod
+    def parts(text: str) -> list[str]:
+        return re.findall(r"^(?:\*\*|## )([A-Z][a-z]+)(?:\.\*\*|$)", text, re.MULTILINE)
+
+    def test_have_their_parts_in_order(self) -> None:
+        records = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+        assert len(records) > 90
+        found = {record.name: self.parts(record.read_text()) for record in records}
+        wrong = [
+            name
+            for name, parts in found.items()
+            if [part for part in parts if part in self.PARTS] != list(self.PARTS)
+        ]
+        assert wrong == [], f"a record has the parts {self.PARTS}, each once, in this order"
+
+    def test_begin_with_the_problem(self) -> None:
+        records = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+        assert [record.name for record in records if not self.FIRST.match(record.read_text())] == []
+
+    def test_other_shapes_are_found(self) -> None:
+        assert self.parts("# 0001: A\n\n**Decision.** B\n\n**Context.** C\n") == ["Decision", "Context"]
+        assert not self.FIRST.match("# 0001: A\n\n**Decision.** B\n")
