@@ -1,6 +1,8 @@
 """Documents tell the truth where a machine can check it."""
 
 import re
+import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +30,38 @@ class TestConfiguration:
         known = read_by_the_code() | set(VARIABLE.findall(scripts))
         for name in ("README.md", "docs/configuration.md"):
             assert set(VARIABLE.findall((ROOT / name).read_text())) - known == set(), name
+
+
+# A module or test in backquotes, such as `hub/lfs/links.py` or `matching/jobs.py`; perhaps with `::TestName`.
+MODULE = re.compile(r"`((?:[\w-]+/)+[\w-]+\.(?:py|html|js|conf))(?:::\w+)*`")
+
+
+def tracked() -> list[str]:
+    # A test runs git itself, with fixed words.
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def missing_modules(text: str, files: Collection[str]) -> list[str]:
+    return [
+        name for name in MODULE.findall(text) if not any(f"/{file}".endswith(f"/{name}") for file in files)
+    ]
+
+
+class TestModules:
+    def test_that_documents_name_are_there(self) -> None:
+        files = tracked()
+        documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        found = {
+            str(document.relative_to(ROOT)): missing_modules(document.read_text(), files)
+            for document in documents
+            if document.name != "CHANGELOG.md"
+        }
+        assert {name: missing for name, missing in found.items() if missing} == {}
+
+    def test_that_are_not_there_are_found(self) -> None:
+        text = "`hub/none.py`, `lfs/links.py`, `tests/none/test_a.py::TestA`"
+        assert missing_modules(text, ["hub/lfs/links.py"]) == ["hub/none.py", "tests/none/test_a.py"]
 
 
 class TestLinks:

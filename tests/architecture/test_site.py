@@ -98,3 +98,13 @@ class TestMarkdown:
             if width(line) > COLUMNS_MAX and not line.startswith("|")
         ]
         assert wide == []
+
+    def test_rows_of_tables_are_one_line(self) -> None:
+        """A row that goes on in the next line is shown as a row with fewer columns, and as text."""
+        broken = [
+            f"{page.relative_to(ROOT)}: {line[:80]}"
+            for page in MARKDOWN
+            for line in FENCED.sub("", page.read_text()).splitlines()
+            if line.startswith("|") and not line.rstrip().endswith("|")
+        ]
+        assert broken == []
