@@ -1,4 +1,4 @@
-"""How Celery speaks with Redis: as kombu does, except that a closed connection is no bug."""
+"""Celery's transport to Redis: kombu's, except that a closed connection is not a bug."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the parts that `script/server` runs: its supervisor writes it, readiness reads it.
+"""The faults of the parts that `script/server` runs: its supervisor writes them, readiness reads them.
 
 Needs no Django. A file rather than Redis, which may be the part that is down.
 """
@@ -18,7 +18,7 @@ def write(path: Path, problems: Mapping[str, str]) -> None:
 
 
 def problem(path: Path) -> str:
-    """What is wrong, in one line; empty when every part runs."""
+    """The faults, in one line; empty when every part runs."""
     try:
         problems: dict[str, str] = json.loads(path.read_text())
     except (OSError, ValueError) as error:

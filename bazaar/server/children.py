@@ -33,7 +33,7 @@ class Child:
     ready: Callable[[], bool] | None = None
     is_needed: bool = True
     process: subprocess.Popen[bytes] | None = None
-    # What is wrong, for people; empty while it runs.
+    # The fault, for people; empty while the part runs.
     problem: str = ""
     # Ends in a row, each less than SOUND_SECONDS after its start.
     falls: int = 0

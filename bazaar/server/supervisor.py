@@ -47,7 +47,7 @@ class Supervisor:
         self.leases_listener: socket.socket | None = None
         self.ssh_listener: socket.socket | None = None
         self.children: list[Child] = []
-        # Where readiness finds what is wrong with the children.
+        # The file in which readiness finds the faults of the children.
         self.parts_file = options.data / "parts.json"
         self._told: dict[str, str] | None = None
         self.env = {

@@ -154,7 +154,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 METRICS_TOKEN = env.text("BAZAAR_METRICS_TOKEN")
 LOG_LEVEL = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
 LOGGING = logs.configuration(level=LOG_LEVEL, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")
-# Where the supervisor of `script/server` writes which of its parts do not run; empty: nobody supervises.
+# The file in which the supervisor of `script/server` names parts that do not run; empty: no supervisor.
 PARTS_FILE = env.text("BAZAAR_PARTS_FILE")
 LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
 # True in prod: X-Forwarded-For is set by a front server. Otherwise any client may have set it.

@@ -54,7 +54,7 @@ def comes_alive(url: str) -> bool:
 
 
 def said_of_parts(url: str) -> str:
-    """What /readyz says is wrong with the parts; empty when nothing is."""
+    """The faults of the parts by /readyz; empty if there are none."""
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=20):
             return ""
