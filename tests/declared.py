@@ -33,7 +33,7 @@ def _fields(answer: type[Answer]) -> dict[str, Any]:
 
 
 def problem(value: Any, kind: Any, place: str = "") -> str | None:
-    """How a value is no `kind`, which is the type of a field; None if it is one."""
+    """The reason why a value is not a `kind`, the type of a field; None if it is one."""
     origin = get_origin(kind)
     if origin is Annotated:
         return problem(value, get_args(kind)[0], place)
@@ -60,7 +60,7 @@ def problem(value: Any, kind: Any, place: str = "") -> str | None:
 
 
 def _is_plain(value: Any, kind: Any, origin: Any) -> bool:
-    """Whether a value that is no answer, list or object is what the type of a field says."""
+    """True if a value other than an answer, list or object has the type of a field."""
     if origin is Literal:
         return any(value == each and isinstance(value, type(each)) for each in get_args(kind))
     if kind is Any:

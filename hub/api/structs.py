@@ -73,7 +73,7 @@ def fields_of(answer: type[Answer]) -> dict[str, str]:
     return dict(zip(answer.__struct_encode_fields__, answer.__struct_fields__, strict=True))
 
 
-# What a call answers with: an object, a list of them, or lists under names that are data.
+# The answer of a call: an object, a list of them, or lists under names that are data.
 Sent = Answer | Ordered | Sequence[Answer] | Sequence[Ordered] | Mapping[str, Sequence[Answer]]
 
 

@@ -32,7 +32,7 @@ def views(patterns: list[Any], address: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def undeclared(source: str) -> list[str]:
-    """What a module does that makes an answer in JSON of something else than a struct."""
+    """The calls by which a module makes a JSON answer of something other than a struct."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and (name := _name(node.func)):

@@ -1,4 +1,4 @@
-"""What git-lfs and its relatives are answered (docs/wire/git.md)."""
+"""Answers to git-lfs and its relatives (docs/wire/git.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.api.structs import Answer
 
 
 class Action(Answer):
-    """Where an object is sent or fetched. `expires_in` is in seconds.
+    """The address to send or fetch an object. `expires_in` is in seconds.
 
     For an upload in parts `header` has the addresses of the parts, by their numbers, and `chunk_size`.
     """

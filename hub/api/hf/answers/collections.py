@@ -24,7 +24,7 @@ class Note(Answer):
 
 
 class Item(Answer, rename="camel", kw_only=True):
-    """What every item has. `row_id` names the item, `id` what it stands for."""
+    """The fields of every item. `row_id` names the item, `id` the repository, paper or collection in it."""
 
     row_id: str = field(name="_id")
     type: str

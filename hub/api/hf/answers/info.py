@@ -32,7 +32,7 @@ class Hardware(Answer):
 
 
 class Runtime(Answer, rename="camel"):
-    """How a space runs. Here none does."""
+    """The state of a space. No space runs here."""
 
     stage: Literal["NO_APP_FILE"]
     hardware: Hardware
