@@ -14,7 +14,7 @@ import pytest
 
 from compute_market.matching.engine import book, commands, events, exchange
 
-# What a field is called in the code of the engine, where it has not the name of the field.
+# The name of a field in the code of the engine, if the two differ.
 SAID = {
     "number": {"self.number"},  # of an event; an order has its own
     "order": {"number", "order.number"},
