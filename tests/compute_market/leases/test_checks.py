@@ -11,6 +11,7 @@ from compute_market.leases import checks
 from compute_market.leases.models import Binding, Lease, LeaseEvent, UsageSample
 from compute_market.leases.states import State
 from compute_market.ledger.models import Account, Transfer
+from compute_market.offers.models import GpuHold
 from tests.factories import market
 from tests.factories.market import NOON
 
@@ -33,6 +34,48 @@ class TestAudit:
             f"5 of the 4 GPUs of node {lease.node_id} (lease None) are promised at one time."
             in checks.audit()
         )
+
+    def test_finds_gpus_of_a_lease_that_are_sold_on_twice(self, lease: Lease) -> None:
+        for gpus in (2, 1):
+            part = market.lease(lease.node, gpus=gpus, parent=lease)
+        assert checks.audit() == [
+            f"3 of the 2 GPUs of node {lease.node_id} (lease {lease.pk}) are promised at one time."
+        ]
+        # What was promised of a lease that is over is no promise any more.
+        Lease.objects.filter(pk=part.pk).update(gpus=2)
+        LeaseEvent.objects.create(lease=lease, state=State.RECLAIMED, at=NOON)
+        Lease.objects.filter(pk=lease.pk).update(state=State.RECLAIMED)
+        assert checks.audit() == []
+
+    def test_counts_holds_less_what_their_leases_gave_back(self, lease: Lease) -> None:
+        hold = GpuHold.objects.create(
+            node=lease.node,
+            gpus=4,
+            starts_at=NOON,
+            ends_at=lease.ends_at,
+            cause="order/1",
+            created_at=NOON,
+        )
+        Lease.objects.update(hold=hold)
+        assert checks.audit() == []
+        half = NOON + timedelta(minutes=30)
+        other = market.lease(lease.node, gpus=2, start=half)
+        assert checks.audit() == [
+            f"6 of the 4 GPUs of node {lease.node_id} (lease None) are promised at one time."
+        ]
+        Lease.objects.filter(pk=lease.pk).update(ends_at=half)
+        assert checks.audit() == []
+        Lease.objects.filter(pk=other.pk).update(starts_at=NOON + timedelta(minutes=29))
+        assert len(checks.audit()) == 1
+
+    def test_misses_no_account_of_a_shard_that_is_owed_nothing(self, lease: Lease) -> None:
+        Lease.objects.update(
+            notional_micros=5, used_micros=5, paid_micros=5, buyer_fee_micros=0, seller_fee_micros=0
+        )
+        Transfer.objects.all().delete()
+        Account.objects.filter(kind__in=(Account.Kind.ESCROW, Account.Kind.FEES)).delete()
+        [finding] = checks.audit()
+        assert "samples differ" in finding
 
     def test_takes_as_many_gpus_as_there_are(self, lease: Lease) -> None:
         Lease.objects.update(gpus=4)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import redis
 from django.core.management import call_command
 from django.test import Client
 
@@ -43,6 +45,14 @@ class TestProcesses:
         assert processes.sums(running["ssh"]) == {"sessions": 5}
         processes.leave("ssh")
         assert len(processes.running()["ssh"]) == 1
+
+    def test_are_none_where_redis_does_not_answer(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        processes.tell("ssh", {"sessions": 2})
+        gone = redis.Redis(unix_socket_path=str(tmp_path / "gone"))
+        monkeypatch.setattr(processes, "connection", lambda: gone)
+        assert processes.running() == {"tunnels": [], "ssh": []}
 
     def test_are_in_the_metrics(self, client: Client) -> None:
         processes.tell("tunnels", {"spares": 4, "bytes_in": 7})

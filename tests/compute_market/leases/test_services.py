@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -17,8 +18,9 @@ from compute_market.leases.errors import (
     WorkRunning,
 )
 from compute_market.leases.models import Lease, LogChunk, Work
+from compute_market.ledger.errors import OperatorOnly
 from compute_market.offers.models import Node, Provider
-from hub.interface import Principal
+from hub.interface import SYSTEM, Principal, User
 from tests.factories import market
 from tests.factories.market import NOON, trader
 
@@ -81,6 +83,12 @@ class TestRunWork:
             {"environment": {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}},
             {"environment": {"A=B": "1"}},
             {"environment": {"A": 1}},
+            {"command": [""]},
+            {"command": ["a" * 65536, "b"]},
+            {"environment": {f"V{number}": "" for number in range(129)}},
+            {"environment": {"A": "a\x00b"}},
+            {"environment": {"A": "a" * 65537}},
+            {"environment": {f"V{number}": "a" * 65536 for number in range(4)}},
             {"image": "-v /:/host"},
             {"runner": "ssh"},
         ],
@@ -89,6 +97,15 @@ class TestRunWork:
         with pytest.raises(WorkInvalid):
             run(lease, holder, **change)
         assert not Work.objects.exists()
+
+    def test_takes_what_reaches_the_limits(self, lease: Lease, holder: Principal) -> None:
+        command = ["a" * (65536 - 255), *["b"] * 255]
+        environment = {f"V{number}": "a" * 2045 for number in range(10)}
+        environment |= {f"V{number}": "a" * 2044 for number in range(10, 100)}
+        environment |= {f"V{number}": "a" * 2043 for number in range(100, 128)}
+        work = run(lease, holder, command=command, environment=environment)
+        work.refresh_from_db()
+        assert (work.command, work.environment) == (command, environment)
 
     def test_as_a_process_needs_the_provider_to_allow_it(self, lease: Lease, holder: Principal) -> None:
         Provider.objects.update(allows_processes=False)
@@ -112,6 +129,77 @@ class TestReportWork:
         work = run(lease, holder)
         with pytest.raises(StaleToken):
             services.report_work(node=market.node(), token=work.token, state="running", now=SOON)
+
+    def test_of_a_work_that_is_being_stopped_leaves_it_so(
+        self, lease: Lease, holder: Principal, node: Node
+    ) -> None:
+        work = run(lease, holder)
+        Work.objects.update(state=Work.State.STOPPING)
+        later = SOON + timedelta(seconds=5)
+        told = services.report_work(node=node, token=work.token, state="running", now=later)
+        assert (told.state, told.started_at) == ("stopping", later)
+        last = later + timedelta(seconds=5)
+        again = services.report_work(node=node, token=work.token, state="running", now=last)
+        assert again.started_at == later
+
+    def test_takes_states_of_agents_alone(self, lease: Lease, holder: Principal, node: Node) -> None:
+        work = run(lease, holder)
+        for state in ("queued", "stopping", "lost", ""):
+            with pytest.raises(WorkInvalid):
+                services.report_work(node=node, token=work.token, state=state, now=SOON)
+
+
+class TestAgentReports:
+    def test_of_a_lease_that_is_not_there_or_of_another_node_are_not_found(
+        self, lease: Lease, node: Node
+    ) -> None:
+        assert lease.token is not None
+        for of, lease_id in ((node, lease.pk + 1000), (market.node(), lease.pk)):
+            with pytest.raises(LeaseNotFound):
+                services.take_up(node=of, lease_id=lease_id, token=lease.token, now=SOON)
+
+    def test_that_it_cannot_be_carried_out_ends_it_once(self, node: Node) -> None:
+        lease = market.lease(node)
+        jobs.advance(now=NOON)
+        lease.refresh_from_db()
+        assert lease.token is not None
+        for reason in ("no driver", "again"):
+            failed = services.fail_provisioning(
+                node=node, lease_id=lease.pk, token=lease.token, reason=reason, now=SOON
+            )
+        assert (failed.state, failed.reason) == ("provision_failed", "no driver")
+        with pytest.raises(StaleToken):
+            services.fail_provisioning(node=node, lease_id=lease.pk, token=uuid4(), reason="", now=SOON)
+
+
+class TestRefusalsByState:
+    def test_a_lease_that_is_over_is_neither_ended_noticed_nor_reclaimed(
+        self, lease: Lease, holder: Principal, node: Node
+    ) -> None:
+        provider = Principal(user=User.objects.get(namespace=node.provider.namespace_id))
+        services.reclaim(actor=SYSTEM, lease_id=lease.pk, reason="abuse", now=SOON)
+        hour = SOON + timedelta(hours=1)
+        for refused in (
+            lambda: services.end_early(actor=holder, lease_id=lease.pk, now=SOON),
+            lambda: services.give_notice(
+                actor=provider, lease_id=lease.pk, preempt_at=hour, reason="", now=SOON
+            ),
+            lambda: services.reclaim(actor=SYSTEM, lease_id=lease.pk, reason="abuse", now=SOON),
+        ):
+            with pytest.raises(LeaseNotRunning) as refusal:
+                refused()
+            assert refusal.value.details == {"state": "reclaimed"}
+
+    def test_a_notice_is_given_before_the_end_alone(self, lease: Lease, node: Node) -> None:
+        provider = Principal(user=User.objects.get(namespace=node.provider.namespace_id))
+        with pytest.raises(LeaseNotRunning):
+            services.give_notice(
+                actor=provider, lease_id=lease.pk, preempt_at=lease.ends_at, reason="", now=SOON
+            )
+
+    def test_reclaiming_is_for_operators_alone(self, lease: Lease, holder: Principal) -> None:
+        with pytest.raises(OperatorOnly):
+            services.reclaim(actor=holder, lease_id=lease.pk, reason="abuse", now=SOON)
 
 
 class TestStopWork:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from compute_market.leases import access, jobs, selectors, services, serving, starters, traffic
+from compute_market.leases import access, jobs, selectors, services, serving, starters, tasks, traffic
 from compute_market.leases.errors import LeaseNotFound, LeaseNotRunning, PortNotServed, WorkInvalid
 from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.receivers import goes_on
 from compute_market.tunnels.bookkeeping import LEASES_OVER, NODES_WOKEN, TRAFFIC
 from compute_market.tunnels.grants import Grant, GrantRefused, Ticket
-from foundation.redis_connection import hasty_connection
+from foundation.redis_connection import hasty_connection, key
 from hub.interface import Principal, User
 from tests.factories import market
 from tests.factories.market import NOON
@@ -105,6 +107,17 @@ class TestAccess:
             # A grant is no ticket, though both are signed by the same key.
             Ticket.read(access.signing_key(), word, now=end - 1)
 
+    def test_addresses_are_origins_of_their_own_if_there_is_a_domain(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        settings.MARKET_LEASES_URL = ""
+        assert access.address_of(17, "notebook") == ""
+        settings.MARKET_LEASES_URL = "https://leases.example:8443"
+        assert access.address_of(17, "notebook") == "https://17--notebook.leases.example:8443"
+        assert access.path_of(17, "8888") == "/leases/17/ports/8888"
+        settings.MARKET_TUNNEL_SOCKET = str(tmp_path / "tunnels")
+        assert access.socket_path() == tmp_path / "tunnels"
+
     def test_agents_get_a_ticket_with_each_poll(self, running: tuple[Lease, Principal]) -> None:
         lease, _ = running
         (job,) = selectors.assignments(node=lease.node, now=NOON)
@@ -172,6 +185,32 @@ class TestEnds:
 
 
 class TestTraffic:
+    @pytest.mark.django_db
+    def test_messages_that_nobody_takes_undo_nothing(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        gone = redis.Redis(unix_socket_path=str(tmp_path / "gone"))
+        monkeypatch.setattr(traffic, "hasty_connection", lambda: gone)
+        with django_capture_on_commit_callbacks(execute=True):
+            traffic.tell_over(17)
+            traffic.wake_node(4)
+        told = [record.getMessage().partition(" error=")[0] for record in caplog.records]
+        assert told == [
+            f"tunnel_publish_failed channel={LEASES_OVER} number=17",
+            f"tunnel_publish_failed channel={NODES_WOKEN} number=4",
+        ]
+
+    def test_is_counted_by_a_task(self, running: tuple[Lease, Principal]) -> None:
+        lease, _ = running
+        hasty_connection().rpush(key(TRAFFIC), json.dumps({lease.pk: [1, 2, 3]}))
+        tasks.count_traffic()
+        counted = LeaseTraffic.objects.get(lease=lease)
+        assert (counted.bytes_in, counted.bytes_out, counted.streams) == (1, 2, 3)
+
     def test_is_added_to_the_leases_that_there_are(self, running: tuple[Lease, Principal]) -> None:
         lease, _ = running
         name = f"{settings.REDIS_PREFIX}:{TRAFFIC}"

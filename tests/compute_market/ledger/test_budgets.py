@@ -42,6 +42,7 @@ class TestOrderNumbers:
         mine, other, fresh = (trader(scopes=("deploy",)) for _ in range(3))
         for actor, orders in ((mine, (11, 12)), (other, (13,))):
             budget = locked(actor)
+            assert budget is not None
             for order in orders:
                 TokenPurchase.objects.create(budget=budget, order_number=order)
         assert set(budgets.order_numbers(mine)) == {11, 12}

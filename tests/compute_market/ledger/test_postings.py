@@ -44,7 +44,9 @@ class TestOpenAccount:
         assert (again.pk, again.opened_at) == (main.pk, NOON)
         assert postings.open_account(kind="bond", namespace_id=seller, now=NOON).pk != main.pk
 
-    def test_gives_the_accounts_of_many_namespaces(self, buyer: int, seller: int) -> None:
+    def test_gives_the_accounts_of_many_namespaces(
+        self, buyer: int, seller: int, django_assert_num_queries: Any
+    ) -> None:
         ids = postings.account_ids(namespace_ids=[seller, buyer], now=NOON)
         assert ids == {
             namespace: Account.objects.get(namespace_id=namespace, kind="main").pk
@@ -53,24 +55,30 @@ class TestOpenAccount:
         bonds = postings.account_ids(namespace_ids=[seller], kind="bond", now=NOON)
         assert bonds == {seller: Account.objects.get(namespace_id=seller, kind="bond").pk}
         assert postings.account_ids(namespace_ids=[], now=NOON) == {}
+        with django_assert_num_queries(1):
+            postings.account_ids(namespace_ids=[seller, buyer], now=NOON)
 
-    def test_gives_a_shards_accounts_the_same_each_time(self) -> None:
+    def test_gives_a_shards_accounts_the_same_each_time(self, django_assert_num_queries: Any) -> None:
         escrow, fees = postings.shard_account_ids(shard=3, now=NOON)
         assert [Account.objects.get(pk=pk).kind for pk in (escrow, fees)] == ["escrow", "fees"]
-        assert postings.shard_account_ids(shard=3, now=NOON) == (escrow, fees)
+        with django_assert_num_queries(1):
+            assert postings.shard_account_ids(shard=3, now=NOON) == (escrow, fees)
         others = postings.shard_account_ids(shard=4, now=NOON)
         assert not {escrow, fees} & set(others)
 
 
 class TestLock:
     @pytest.mark.django_db(transaction=True)
-    def test_needs_a_transaction_that_keeps_it(self, buyer: int) -> None:
+    def test_needs_a_transaction_that_keeps_it(self, buyer: int, seller: int) -> None:
+        fund(seller, 1)
         with pytest.raises(transaction.TransactionManagementError):
             lock(buyer)
-        with pytest.raises(transaction.TransactionManagementError):
-            postings.lock_accounts(ids=[1])
-        with pytest.raises(transaction.TransactionManagementError):
-            postings.lock_main_accounts(namespace_ids=[buyer], now=NOON)
+        for many in (
+            lambda: postings.lock_accounts(ids=[1]),
+            lambda: postings.lock_main_accounts(namespace_ids=[buyer, seller], now=NOON),
+        ):
+            with pytest.raises(transaction.TransactionManagementError, match=r"^A lock needs a transaction"):
+                many()
 
     def test_opens_an_account_at_the_first_need_of_it(self, seller: int) -> None:
         assert lock(seller).available_micros == 0
@@ -86,8 +94,8 @@ class TestLock:
         assert refusal.value.details == {"missing": [missing, missing + 1]}
 
     def test_comes_with_the_namespace(self, buyer: int, django_assert_num_queries: Any) -> None:
-        account = lock(buyer)
-        with django_assert_num_queries(0):
+        with django_assert_num_queries(1):
+            account = lock(buyer)
             assert account.namespace is not None
             assert account.namespace.pk == buyer
 
@@ -106,11 +114,14 @@ class TestLock:
         assert {account.kind for account in locked.values()} <= {"main"}
         assert [account.namespace_id for account in locked.values()] == [*locked]
 
-    def test_of_many_main_accounts_is_one_statement(self, django_assert_num_queries: Any) -> None:
-        namespaces = [namespace_of(trader(funds=1)) for _ in range(3)]
+    @pytest.mark.parametrize("amount", [1, 2, 3])
+    def test_of_many_main_accounts_is_one_statement(
+        self, amount: int, django_assert_num_queries: Any
+    ) -> None:
+        namespaces = [namespace_of(trader(funds=1)) for _ in range(amount)]
         with django_assert_num_queries(1):
             locked = postings.lock_main_accounts(namespace_ids=namespaces, now=NOON)
-        assert len(locked) == 3
+        assert len(locked) == amount
 
 
 class TestReserve:
@@ -344,6 +355,11 @@ class TestExpiry:
         assert [row.state for row in Reservation.objects.order_by("pk")] == ["voided", "expired"]
         assert stored(buyer) == (100 * CREDIT, 0)
 
+    def test_is_a_commit_of_its_own(self, buyer: int) -> None:
+        postings.reserve(account=lock(buyer), amount_micros=1, cause="order/1", now=NOON, expires_at=NOON)
+        with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+            jobs.expire_reservations(now=NOON)
+
     def test_is_a_task_by_the_clock_of_the_database(self, buyer: int) -> None:
         now = database_now()
         for cause, end in (("order/1", now - timedelta(hours=1)), ("order/2", now + timedelta(hours=1))):
@@ -489,6 +505,35 @@ class TestJournal:
         assert stored(buyer) == (100 * CREDIT - 30, 50)
         row = Reservation.objects.get()
         assert (row.amount_micros, row.drawn_micros, row.remaining_micros) == (80, 30, 50)
+
+    def test_shrinks_one_that_was_not_drawn_on(self, buyer: int) -> None:
+        hold = postings.reserve(account=lock(buyer), amount_micros=100, cause="order/1", now=NOON)
+        journal = postings.Journal(accounts=[lock(buyer)], now=NOON)
+        journal.shrink(reservation=hold, left_micros=1)
+        journal.write()
+        assert Reservation.objects.get().amount_micros == 1
+        assert stored(buyer) == (100 * CREDIT, 1)
+
+    def test_without_movements_has_nothing_to_confirm(self, buyer: int) -> None:
+        journal = postings.Journal(accounts=[lock(buyer)], now=NOON)
+        journal.confirm()
+        journal.send()
+        journal.confirm()
+        assert stored(buyer) == (100 * CREDIT, 0)
+
+    def test_sent_within_a_pipeline_writes_the_same(self, buyer: int, seller: int) -> None:
+        hold = postings.reserve(account=lock(buyer), amount_micros=40, cause="order/1", now=NOON)
+        journal = postings.Journal(accounts=[lock(buyer), lock(seller)], now=NOON)
+        _, payee = journal.accounts
+        AccountEvent.objects.all().delete()
+        with pipelined():
+            journal.draw(reservation=hold, credit_id=payee, amount_micros=30, kind="usage", cause="trade/1")
+            journal.send()
+            assert journal.changed_accounts() == []
+            journal.confirm()
+        assert (stored(buyer), stored(seller)) == ((100 * CREDIT - 30, 10), (30, 0))
+        assert Transfer.objects.get(cause="trade/1").reservation_id == hold.pk
+        assert not AccountEvent.objects.exists(), "the sender tells of it with its own changes"
 
     def test_shrinks_nothing_where_as_much_is_left(self, buyer: int, django_assert_num_queries: Any) -> None:
         hold = postings.reserve(account=lock(buyer), amount_micros=100, cause="order/1", now=NOON)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 
 from compute_market.ledger import checks, postings, selectors, services
@@ -217,6 +219,15 @@ class TestBond:
             )
 
 
+@pytest.mark.parametrize(
+    "use_case", [services.deposit, services.withdraw, services.post_bond, services.release_bond]
+)
+def test_a_movement_is_a_commit_of_its_own(use_case: Callable[..., Transfer]) -> None:
+    """Who has the answer may rely on it: nothing around it can be rolled back and undo it."""
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        use_case(actor=SYSTEM, namespace_id=namespace_of(trader()), amount_micros=5, key="k", now=NOON)
+
+
 class TestStatement:
     def test_is_read_in_pages_newest_first(self) -> None:
         person, actor = trader(), operator()
@@ -325,7 +336,7 @@ class TestAudit:
         Reservation.objects.create(
             account=account,
             amount_micros=5,
-            drawn_micros=5,
+            drawn_micros=1,
             state="posted",
             cause="x",
             opened_at=NOON,
@@ -333,4 +344,4 @@ class TestAudit:
         )
         assert Transfer.objects.exclude(reservation=None).count() == 0
         reservation = Reservation.objects.get()
-        assert f"The {reservation} says 5 drawn; its transfers differ." in checks.audit()
+        assert f"The {reservation} says 1 drawn; its transfers differ." in checks.audit()
