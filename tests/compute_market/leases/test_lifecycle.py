@@ -334,10 +334,11 @@ class TestMove:
 
     @pytest.mark.parametrize("state", [State.ACTIVE, State.SETTLED, State.PENDING])
     def test_that_the_table_does_not_have_is_a_bug(self, lease: lifecycle.LockedLease, state: State) -> None:
-        for step in (
+        steps: tuple[Callable[[], None], ...] = (
             lambda: lifecycle.move(lease, state, now=NOON),
             lambda: lifecycle.move_all([lease], state, now=NOON),
-        ):
+        )
+        for step in steps:
             with pytest.raises(RuntimeError, match=f"Lease {lease.pk} cannot go from pending to {state}"):
                 step()
         assert not LeaseEvent.objects.exists()

@@ -71,6 +71,7 @@ class TestLeases:
         with transaction.atomic():
             budget = budgets.lock_budget(capped)
         assert budget is not None
+        assert bought.order_number is not None
         TokenPurchase.objects.create(budget=budget, order_number=bought.order_number)
         assert [*selectors.leases(actor=capped)] == [*selectors.held_leases(actor=capped)] == [bought]
         with pytest.raises(LeaseNotFound):

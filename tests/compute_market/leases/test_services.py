@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -179,13 +180,14 @@ class TestRefusalsByState:
         provider = Principal(user=User.objects.get(namespace=node.provider.namespace_id))
         services.reclaim(actor=SYSTEM, lease_id=lease.pk, reason="abuse", now=SOON)
         hour = SOON + timedelta(hours=1)
-        for refused in (
+        calls: tuple[Callable[[], object], ...] = (
             lambda: services.end_early(actor=holder, lease_id=lease.pk, now=SOON),
             lambda: services.give_notice(
                 actor=provider, lease_id=lease.pk, preempt_at=hour, reason="", now=SOON
             ),
             lambda: services.reclaim(actor=SYSTEM, lease_id=lease.pk, reason="abuse", now=SOON),
-        ):
+        )
+        for refused in calls:
             with pytest.raises(LeaseNotRunning) as refusal:
                 refused()
             assert refusal.value.details == {"state": "reclaimed"}

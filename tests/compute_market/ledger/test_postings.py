@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -73,10 +74,11 @@ class TestLock:
         fund(seller, 1)
         with pytest.raises(transaction.TransactionManagementError):
             lock(buyer)
-        for many in (
+        locks: tuple[Callable[[], object], ...] = (
             lambda: postings.lock_accounts(ids=[1]),
             lambda: postings.lock_main_accounts(namespace_ids=[buyer, seller], now=NOON),
-        ):
+        )
+        for many in locks:
             with pytest.raises(transaction.TransactionManagementError, match=r"^A lock needs a transaction"):
                 many()
 
