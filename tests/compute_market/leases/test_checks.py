@@ -41,7 +41,7 @@ class TestAudit:
         assert checks.audit() == [
             f"3 of the 2 GPUs of node {lease.node_id} (lease {lease.pk}) are promised at one time."
         ]
-        # What was promised of a lease that is over is no promise any more.
+        # The parts of a lease that is over are no promises.
         Lease.objects.filter(pk=part.pk).update(gpus=2)
         LeaseEvent.objects.create(lease=lease, state=State.RECLAIMED, at=NOON)
         Lease.objects.filter(pk=lease.pk).update(state=State.RECLAIMED)

@@ -1,4 +1,4 @@
-"""How trades become leases, which fills join into one, and what is told of each step."""
+"""Trades become leases, further fills join a pending lease, and each step is noted and announced."""
 
 from __future__ import annotations
 

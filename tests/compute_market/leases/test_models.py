@@ -1,4 +1,4 @@
-"""What rows of leases call themselves: audits and the operator's pages print it."""
+"""The texts of rows of leases, which audits and the operator's pages print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose leases an actor sees, what they run, and what they earned."""
+"""The leases that an actor sees, their commands and output, and the earnings of an account."""
 
 from __future__ import annotations
 

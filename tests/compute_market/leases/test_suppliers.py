@@ -1,4 +1,4 @@
-"""What a buyer is shown of a provider: its bond, and what came of the leases of the last 30 days."""
+"""Public information about a provider: its bond, and the outcome of its leases of the last 30 days."""
 
 from __future__ import annotations
 

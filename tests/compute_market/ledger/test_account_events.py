@@ -23,7 +23,7 @@ def account() -> int:
 
 
 def happen(account_id: int, *orders: int, at: timedelta = timedelta(0)) -> None:
-    """One event for each order, which is told by its number alone."""
+    """Write one event for each order; the order's change is its number."""
     for order in orders:
         changes = Changes()
         changes.add(account_id, ORDERS, (order,))

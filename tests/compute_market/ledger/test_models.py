@@ -1,4 +1,4 @@
-"""What rows of the ledger call themselves: audits and the operator's pages print it."""
+"""The texts of rows of the ledger, which audits and the operator's pages print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of accounts: balances, statements, and whose accounts an actor finds."""
+"""Reads of accounts: balances, statements, and the accounts that an actor may see."""
 
 from __future__ import annotations
 

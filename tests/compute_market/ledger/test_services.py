@@ -223,7 +223,7 @@ class TestBond:
     "use_case", [services.deposit, services.withdraw, services.post_bond, services.release_bond]
 )
 def test_a_movement_is_a_commit_of_its_own(use_case: Callable[..., Transfer]) -> None:
-    """Who has the answer may rely on it: nothing around it can be rolled back and undo it."""
+    """A caller may rely on the answer: no transaction around it can be rolled back and undo it."""
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         use_case(actor=SYSTEM, namespace_id=namespace_of(trader()), amount_micros=5, key="k", now=NOON)
 
