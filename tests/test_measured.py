@@ -51,6 +51,33 @@ class TestFloors:
     def test_refuse_a_product_below_its_own(self, tmp_path: Path) -> None:
         assert measured.main(report(tmp_path, WELL | {"bazaar/doctor.py": 60})) == 1
 
+    def test_judge_the_tests_of_a_room_by_its_own_alone(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        found = report(tmp_path, {**dict.fromkeys(WELL, 0), "compute_market/ledger/postings.py": 98})
+        assert measured.main(found, ["tests/compute_market/ledger"]) == 0
+        assert capsys.readouterr().out == (" 98.00 % of compute_market/ledger/: enough, the floor is 98 %\n")
+        assert measured.main(found, ["tests/compute_market/ledger", "tests/compute_market/leases"]) == 1
+
+    def test_are_none_for_the_tests_of_a_room_without_one(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert measured.main(report(tmp_path, dict.fromkeys(WELL, 0)), ["tests/hub/lfs"]) == 0
+        assert "no floor" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("tests", "paths"),
+        [
+            ([], list(measured.FLOORS)),
+            (["tests"], list(measured.FLOORS)),
+            (["tests/hub"], ["hub/accounts/policies.py"]),
+            (["tests/compute_market/led"], []),
+            (["tests/compute_market/matching/"], ["compute_market/matching/engine/"]),
+        ],
+    )
+    def test_are_those_of_what_the_tests_mirror(self, tests: list[str], paths: list[str]) -> None:
+        assert measured.floors_of(tests) == paths
+
     def test_do_not_pass_a_path_without_files(self, tmp_path: Path) -> None:
         with pytest.raises(LookupError, match="engine"):
             measured.main(report(tmp_path, {n: s for n, s in WELL.items() if "engine" not in n}))
