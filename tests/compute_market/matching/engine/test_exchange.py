@@ -7,7 +7,7 @@ import pytest
 from compute_market.matching.engine import Engine, OutOfSequence
 from compute_market.matching.engine import commands as c
 from compute_market.matching.engine import events as e
-from compute_market.matching.engine.exchange import SPARE_DEADLINES
+from compute_market.matching.engine.deadlines import SPARE_DEADLINES
 
 from .books import HOUR, TICK, fills, market, reasons
 
