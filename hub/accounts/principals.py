@@ -63,6 +63,10 @@ class Principal:
                 self._roles[self.user.namespace_id] = Role.ADMIN
         return self._roles
 
+    def reread(self) -> Principal:
+        """The same caller, whose roles and grants are read again: for work that takes minutes."""
+        return Principal(user=self.user, token=self.token, is_system=self.is_system)
+
     @property
     def grants(self) -> list[tuple[int, int | None, bool]]:
         """A fine-grained token's grants as (namespace id, repository id or None, can write)."""

@@ -20,7 +20,7 @@ from hub.gitstore.folders import (
     idle_folders,
 )
 from hub.gitstore.repository import GitRepository, open_repository
-from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref, TreeItem
+from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref, RefUpdate, TreeItem
 
 __all__ = [
     "Author",
@@ -35,6 +35,7 @@ __all__ = [
     "Ref",
     "RefChanged",
     "RefExists",
+    "RefUpdate",
     "RevisionNotFound",
     "TreeItem",
     "copy_repository",

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from foundation.errors import Conflict, Invalid, NotFound
+from foundation.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class RevisionNotFound(NotFound):
@@ -55,3 +55,10 @@ class RefChanged(Conflict):
 
     code = "ref_changed"
     message = _("The branch was updated since you opened this page. Please refresh and try again.")
+
+
+class GitFailed(Unavailable):
+    """git could not be started, or ended without an answer."""
+
+    code = "git_failed"
+    message = "git did not answer. The hub's log says more."

@@ -82,11 +82,12 @@ def require_ref_name(name: str, *, what: str) -> str:
     """Return the short name of a branch or tag. Raises: InvalidRefName."""
     if (
         not name
-        or len(name.encode()) > SEGMENT_BYTES_MAX
+        or len(name.encode(errors="replace")) > SEGMENT_BYTES_MAX
+        or any("\ud800" <= character <= "\udfff" for character in name)
         or _REF_FORBIDDEN.search(name)
         or name == "HEAD"
         or name.startswith("refs/")
         or hex_digits.SHA1.fullmatch(name)
     ):
-        raise InvalidRefName(name=name[:200], what=what)
+        raise InvalidRefName(name=name[:200].encode(errors="replace").decode(), what=what)
     return name

@@ -120,6 +120,17 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
             return None
         return str(commit.id)
 
+    def held_by(self, ref: str) -> str | None:
+        """The object that a full ref name holds itself: a commit, or an annotated tag."""
+        try:
+            return str(self.raw.lookup_reference(ref).target)
+        except (KeyError, ValueError, pygit2.InvalidSpecError, pygit2.GitError):
+            return None
+
+    def is_commit(self, oid: str) -> bool:
+        """True if the object is a commit itself."""
+        return isinstance(self.raw.get(oid), pygit2.Commit)
+
     def refs(self) -> list[Ref]:
         """All refs, sorted by name; those that do not lead to a commit are left out."""
         found = []
@@ -131,7 +142,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
 
     def count_branches(self) -> int:
         """The number of branches and tags."""
-        return sum(map(writing.is_branch_or_tag, self.raw.references))
+        return self.ref_names().branches
 
     @property
     def default_branch(self) -> str:

@@ -119,6 +119,25 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """One ref that moves from one object to another. `old` None: it comes to be; `new` None: it goes.
+
+    `new` is a commit, or what a push names: that may be an annotated tag. `tag` is the annotated tag that the
+    hub itself made, which the ref then names in place of the commit.
+    """
+
+    ref: str
+    old: str | None
+    new: str | None
+    tag: str | None = None
+
+    @property
+    def target(self) -> str | None:
+        """The object that the ref names afterwards."""
+        return self.tag or self.new
+
+
+@dataclass(frozen=True, slots=True)
 class FileChange:
     """One file that differs between two trees. `old` or `new` is None when it was added or deleted."""
 

@@ -21,17 +21,14 @@ from hub.gitstore.errors import (
     RefChanged,
     RefExists,
     RevisionNotFound,
-    TooManyBranches,
     TreeTooLarge,
 )
+from hub.gitstore.ref_names import RefNames
 from hub.gitstore.trees import TreeWriter, plan
 from hub.gitstore.values import Author
 
 # With the other lines of its commit less than a push may bring (incoming.RECORD_BYTES_MAX).
 MESSAGE_BYTES_MAX = 224 * 1024
-
-# Branches and tags of a repository, which every list of them reads. Those of pull requests are not its own.
-BRANCHES_MAX = 10_000
 
 
 class WritingMixin(DiffMixin):
@@ -93,16 +90,19 @@ class WritingMixin(DiffMixin):
         signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
         return str(_tag_object(self.raw, name, target, signature, message))
 
+    def ref_names(self) -> RefNames:
+        return RefNames(self.raw.references)
+
     def create_ref(self, name: str, target: str) -> None:
         """Raises: RefExists, also when git cannot keep the two names side by side (`a` and `a/b`);
         TooManyBranches.
         """
-        names = list(self.raw.references)
-        if is_branch_or_tag(name) and sum(map(is_branch_or_tag, names)) >= BRANCHES_MAX:
-            raise TooManyBranches(limit=BRANCHES_MAX)
-        for other in names:
-            if other == name or other.startswith(f"{name}/") or name.startswith(f"{other}/"):
-                raise RefExists(ref=other)
+        if (refusal := self.ref_names().refusal_of(name)) is not None:
+            raise refusal
+        self.add_ref(name, target)
+
+    def add_ref(self, name: str, target: str) -> None:
+        """A new ref whose name the caller has checked (`RefNames.refusal_of`). Raises: RefExists."""
         try:
             self.raw.create_reference_direct(name, pygit2.Oid(hex=target), False)
         except (ValueError, pygit2.AlreadyExistsError):
@@ -132,10 +132,6 @@ class WritingMixin(DiffMixin):
 def _require_message(message: str) -> None:
     if len(message.encode(errors="surrogatepass")) > MESSAGE_BYTES_MAX:
         raise MessageTooLong(limit=MESSAGE_BYTES_MAX)
-
-
-def is_branch_or_tag(ref: str) -> bool:
-    return ref.startswith(("refs/heads/", "refs/tags/"))
 
 
 def _tag_object(

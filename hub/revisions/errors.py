@@ -51,3 +51,8 @@ class HistoryTooLong(Invalid):
 class TooManyRefs(Invalid):
     code = "too_many_refs"
     message = _("A push may move {limit} refs at once.")
+
+
+class NotACommit(Invalid):
+    code = "not_a_commit"
+    message = _("A branch holds a commit itself, not an annotated tag: {ref}")

@@ -11,6 +11,7 @@ from django.db.models import F, Sum
 
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
+from hub.gitstore import RefUpdate
 from hub.lfs import links
 from hub.repos import quotas
 from hub.repos.locking import LockedRepository
@@ -18,15 +19,6 @@ from hub.repos.models import ProposedBytes
 from hub.revisions import selectors
 
 BRANCHES = ("refs/heads/", "refs/tags/")
-
-
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
-    """One ref that moves. `old` None: it comes to be; `new` None: it goes."""
-
-    ref: str
-    old: str | None
-    new: str | None
 
 
 @dataclass(frozen=True, slots=True)

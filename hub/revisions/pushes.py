@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -13,14 +13,14 @@ from foundation.errors import DeletedMeanwhile
 from hub import gitstore
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
-from hub.gitstore import names
+from hub.gitstore import RefUpdate, names
 from hub.gitstore.errors import InvalidRefName, TooManyBranches, TreeTooLarge
+from hub.gitstore.hooks import Push
 from hub.gitstore.incoming import RECORD_BYTES_MAX, Contents, Incoming
 from hub.gitstore.paths import require_ref_name
-from hub.gitstore.serving import Push, RefChange
-from hub.gitstore.writing import BRANCHES_MAX
+from hub.gitstore.ref_names import BRANCHES_MAX
 from hub.lfs import links
-from hub.repos import locking, policies, quotas
+from hub.repos import locking, quotas
 from hub.repos.errors import (
     ProposalsFull,
     RepositoryArchived,
@@ -35,18 +35,13 @@ from hub.revisions.pull_refs import pull_request_number
 
 CHANGES_MAX = 1_000
 LISTED_MAX = 5
+# (the repository, the refs to move) → why the actor may not move them, in words for people. Asked before the
+# content is looked at, and again once the repository is locked.
+Authorize = Callable[[Repository, Sequence[RefUpdate]], list[str]]
 
 
-def require_push(actor: Principal, repository: Repository, own_proposals: Collection[str]) -> None:
-    """May send a pack: who writes, and the author of an open pull request (a ref in `own_proposals`).
-
-    Which refs they may then move is `reasons_against`'s to say.
-    Raises: what `require_write` and `require_propose` raise.
-    """
-    if own_proposals and not policies.can_write(actor, repository):
-        policies.require_propose(actor, repository)
-        return
-    policies.require_write(actor, repository)
+def deleted_meanwhile() -> str:
+    return _("The repository was deleted meanwhile.")
 
 
 def reasons_against(
@@ -54,7 +49,7 @@ def reasons_against(
     actor: Principal,
     repository: Repository,
     push: Push,
-    own_proposals: Collection[str],
+    authorize: Authorize,
     now: datetime,
 ) -> tuple[list[str], Contents]:
     """Why this push must not be let in, in words for people, and what it brings.
@@ -64,8 +59,11 @@ def reasons_against(
     """
     current = Repository.objects.live().with_owner().filter(pk=repository.pk).first()
     if current is None:
-        return [_("The repository was deleted meanwhile.")], Contents()
-    reasons = _about_refs(actor, current, push.changes, own_proposals)
+        return [deleted_meanwhile()], Contents()
+    reasons = _about_number(current, push.changes) or [
+        *authorize(current, push.changes),
+        *_about_refs(current, push.changes),
+    ]
     if reasons:
         return reasons, Contents()
     incoming = Incoming(current.storage, push.objects)
@@ -101,7 +99,7 @@ def reasons_against(
 def _link(repository: Repository, oids: set[str], proposer: User | None, now: datetime) -> list[str]:
     """Link the large objects that a push names, if the repository may still change. Gives reasons against it.
 
-    Git moves the refs after this lock: it cannot wait for git, which may read for minutes.
+    The refs move under a later lock: this one cannot wait for git, which takes the objects in meanwhile.
     """
     try:
         with transaction.atomic(durable=True):
@@ -109,7 +107,7 @@ def _link(repository: Repository, oids: set[str], proposer: User | None, now: da
             links.link(locked, oids, now, proposer=proposer)
             linked = links.usable(locked.pk, None, oids)
     except (DeletedMeanwhile, RepositoryNotFound):
-        return [_("The repository was deleted meanwhile.")]
+        return [deleted_meanwhile()]
     except (RepositoryArchived, RepositoryDisabled) as refusal:
         return [str(refusal)]
     # The collector took one between our look and our link; then it must be sent again.
@@ -117,36 +115,15 @@ def _link(repository: Repository, oids: set[str], proposer: User | None, now: da
     return [_("The LFS object %(oid)s was not uploaded.") % {"oid": oid} for oid in lost]
 
 
-def _about_refs(
-    actor: Principal,
-    repository: Repository,
-    changes: Sequence[RefChange],
-    own_proposals: Collection[str],
-) -> list[str]:
-    if reasons := _about_number(repository, changes):
-        return reasons
-    is_writer = policies.can_write(actor, repository)
+def _about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[str]:
+    """Refs that nobody may push, whatever their rights."""
+    reasons = []
     for change in changes:
         if pull_request_number(change.ref) is not None:
-            if change.old is None:
-                reasons.append(
-                    _("%(ref)s is no pull request; open it on the hub first.") % {"ref": change.ref}
-                )
-            elif change.new is None:
-                reasons.append(
-                    _("%(ref)s belongs to a pull request; close that instead.") % {"ref": change.ref}
-                )
-            elif not is_writer and change.ref not in own_proposals:
-                reasons.append(
-                    _("You may not push to %(ref)s: it is somebody else's pull request.")
-                    % {"ref": change.ref}
-                )
             continue
         kind, _slash, name = change.ref.removeprefix("refs/").partition("/")
         if kind not in {"heads", "tags"}:
             reasons.append(_("Only branches and tags can be pushed, not %(ref)s.") % {"ref": change.ref})
-        elif not is_writer:
-            reasons.append(_("You may not push to %(ref)s.") % {"ref": change.ref})
         elif change.new is None and change.ref == f"refs/heads/{repository.default_branch}":
             reasons.append(_("%(ref)s is the default branch and cannot be deleted.") % {"ref": change.ref})
         elif change.old is None:
@@ -170,7 +147,7 @@ def _about_names(contents: Contents) -> list[str]:
     return [*reasons, _("Rename it in every commit that is pushed, then push again.")]
 
 
-def _about_number(repository: Repository, changes: Sequence[RefChange]) -> list[str]:
+def _about_number(repository: Repository, changes: Sequence[RefUpdate]) -> list[str]:
     """The number of refs that a push moves, and the number that the repository would then have."""
     if len(changes) > CHANGES_MAX:
         return [str(TooManyRefs(limit=CHANGES_MAX))]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from hub.accounts.principals import Principal
-from hub.gitstore import packs, serving
+from hub.gitstore import RefUpdate, hooks, packs, serving
+from hub.gitstore.hooks import Push
 from hub.gitstore.incoming import RECORD_BYTES_MAX
-from hub.gitstore.serving import Push, RefChange
 from hub.gitstore.trees import entry_of
 from hub.repos.models import Repository
 from hub.revisions import pushes
@@ -86,12 +86,12 @@ def push(repository: Repository, tmp_path: Path, body: bytes, commit: str) -> tu
         asked.append(given)
         return ["Seen."]
 
-    line = f"{serving.NULL_SHA} {commit} refs/heads/new\0report-status side-band-64k agent=test".encode()
+    line = f"{hooks.NULL_SHA} {commit} refs/heads/new\0report-status side-band-64k agent=test".encode()
     path = tmp_path / "body"
     path.write_bytes(b"%04x%b0000%b" % (len(line) + 4, line, body))
     with path.open("rb") as request:
         answer = serving.receive_pack(
-            repository.storage, request, protocol="", decide=decide, record=lambda _: None
+            repository.storage, request, protocol="", decide=decide, move=lambda _: {}
         )
         return b"".join(answer).decode(), asked
 
@@ -156,9 +156,9 @@ class TestReasons:
             )
             (objects / "pack" / f"{packs.name_of(made)}.pack").write_bytes(made)
             (objects / "pack" / f"{packs.name_of(made)}.idx").write_bytes(index)
-            asked = Push([RefChange("refs/heads/new", None, commit)], objects)
+            asked = Push([RefUpdate("refs/heads/new", None, commit)], objects)
             return pushes.reasons_against(
-                actor=alice, repository=repository, push=asked, own_proposals=(), now=NOW
+                actor=alice, repository=repository, push=asked, authorize=lambda *_: [], now=NOW
             )[0]
 
         return reasons

@@ -13,11 +13,9 @@ from foundation.errors import Denied
 from hub.api.counting import count_download
 from hub.api.git import parse
 from hub.api.git.http import actor, repository
-from hub.community.selectors.discussions import own_open_refs
+from hub.community import services
 from hub.gitstore import serving
 from hub.repos import policies
-from hub.repos.models import Repository
-from hub.revisions import pushes, services
 
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 
@@ -37,7 +35,7 @@ def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         policies.require_content(actor(request), found)
     elif asked == "git-receive-pack":
         service = "git-receive-pack"
-        pushes.require_push(actor(request), found, _own_proposals(request, found))
+        services.require_push(actor=actor(request), repository=found)
     else:
         raise DumbProtocol
     advertised = serving.advertise(found.storage, service, protocol=_protocol(request))
@@ -57,9 +55,8 @@ def upload_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBa
 
 def receive_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBase:
     found = repository(request, kind, repo_id)
-    proposals = _own_proposals(request, found)
     # Asked before the body is read: a stranger's gigabytes are not taken in.
-    pushes.require_push(actor(request), found, proposals)
+    services.require_push(actor=actor(request), repository=found)
     body = parse.push_body(request)
     try:
         answer = services.receive_push(
@@ -67,17 +64,12 @@ def receive_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseB
             repository=found,
             request=body,
             protocol=_protocol(request),
-            own_proposals=proposals,
             now=timezone.now(),
         )
     except BaseException:
         body.close()
         raise
     return _streamed(answer, body, "application/x-git-receive-pack-result")
-
-
-def _own_proposals(request: HttpRequest, found: Repository) -> frozenset[str]:
-    return own_open_refs(actor=actor(request), repository=found)
 
 
 def _protocol(request: HttpRequest) -> str:

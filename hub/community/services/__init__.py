@@ -1,6 +1,7 @@
 """Use cases of the community, by subject."""
 
 from hub.community.services.pull_requests import open_pull_request
+from hub.community.services.pushes import receive_push, require_push
 from hub.community.services.targets import (
     Branch,
     NewPullRequest,
@@ -18,4 +19,6 @@ __all__ = [
     "Target",
     "open_pull_request",
     "open_target",
+    "receive_push",
+    "require_push",
 ]

@@ -17,6 +17,7 @@ from hub.community.models import Discussion, DiscussionEvent, EventType, PastTex
 from hub.community.models.discussions import NEXT, TEXT_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN
 from hub.community.signals import comment_changed, comment_written, discussion_changed, discussion_opened
 from hub.repos import locking
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 
 LockedDiscussion = NewType("LockedDiscussion", Discussion)
@@ -32,12 +33,13 @@ def open_discussion(
     policies.require_discuss(actor, repository)
     title, text = valid_title(title), valid_text(text)
     with transaction.atomic(durable=True):
-        return insert_discussion(repository=repository, title=title, text=text, actor=actor, now=now)
+        locked = locking.lock_for_change(repository.pk)
+        return insert_discussion(repository=locked, title=title, text=text, actor=actor, now=now)
 
 
 def insert_discussion(
     *,
-    repository: Repository,
+    repository: LockedRepository,
     title: str,
     text: str,
     actor: Principal,
@@ -49,9 +51,7 @@ def insert_discussion(
     """Step: give the next number of the repository to a new thread with its first comment.
 
     With a base it is a pull request. Not announced, `announce` must follow once it is sure to stay.
-    Raises: what `lock_for_change` raises.
     """
-    locking.lock_for_change(repository.pk)
     last = Discussion.objects.filter(repository=repository).aggregate(last=Max("number"))["last"] or 0
     discussion = Discussion.objects.create(
         repository=repository,

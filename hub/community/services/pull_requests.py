@@ -14,14 +14,16 @@ from hub.community.models import Discussion, DiscussionEvent, Status
 from hub.community.models.discussions import BASE_REF_CHARS_MAX, TITLE_CHARS_MAX, TITLE_CHARS_MIN
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
-from hub.gitstore import Commit, RefChanged, RefExists, RevisionNotFound
+from hub.gitstore import Commit, RefChanged, RefUpdate, RevisionNotFound
+from hub.repos import locking
 from hub.repos import policies as repos
 from hub.repos.models import Repository
 from hub.repos.services import git_author
+from hub.revisions import moves
 from hub.revisions import selectors as revisions
 from hub.revisions.pull_refs import pull_request_number
 from hub.revisions.selectors import Head
-from hub.revisions.services.commits import Committed, NewCommit, RefUpdate, commit_to_ref, move_ref
+from hub.revisions.services.commits import Committed, NewCommit, commit_to_ref, move_ref
 
 MERGE_ATTEMPTS = 20
 CONFLICTS_NAMED = 10
@@ -68,9 +70,9 @@ def _insert(
     now: datetime,
 ) -> Discussion:
     """Step: insert the row with its number, then make the ref of that number."""
-    git = revisions.git_of(repository)
+    locked = locking.lock_for_change(repository.pk)
     pull_request = threads.insert_discussion(
-        repository=repository,
+        repository=locked,
         title=threads.valid_title(title),
         text=threads.valid_text(text),
         actor=actor,
@@ -79,12 +81,9 @@ def _insert(
         status=status,
         is_announced=is_announced,
     )
-    try:
-        git.create_ref(pull_request.ref, base.commit)
-    except RefExists:
-        # No row has this number, so the ref is what a crash between git and the database left.
-        git.delete_ref(pull_request.ref)
-        git.create_ref(pull_request.ref, base.commit)
+    # No row has this number. A ref of it is what a crash between git and the database left.
+    left = revisions.git_of(repository).held_by(pull_request.ref)
+    moves.move_refs(locked, [RefUpdate(pull_request.ref, left, base.commit)])
     return pull_request
 
 
@@ -132,8 +131,10 @@ def propose_commit(
 
 def _withdraw(pull_request: Discussion) -> None:
     """Undo the creation of a pull request that was not announced yet."""
-    revisions.git_of(pull_request.repository).delete_ref(pull_request.ref)
+    held = revisions.git_of(pull_request.repository).held_by(pull_request.ref)
     with transaction.atomic(durable=True):
+        locked = locking.lock_repository(pull_request.repository_id)
+        moves.move_refs(locked, [RefUpdate(pull_request.ref, held, None)])
         pull_request.delete()
 
 
@@ -146,9 +147,14 @@ def require_push(*, actor: Principal, repository: Repository, number: int) -> Di
     if not pull_request.is_pull_request:
         raise NotAPullRequest(number=number)
     policies.require_push(actor, pull_request)
-    if pull_request.is_finished:
-        raise PullRequestFinished(number=number, status=pull_request.get_status_display())
+    require_unfinished(pull_request)
     return pull_request
+
+
+def require_unfinished(pull_request: Discussion) -> None:
+    """Raises: PullRequestFinished."""
+    if pull_request.is_finished:
+        raise PullRequestFinished(number=pull_request.number, status=pull_request.get_status_display())
 
 
 def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: datetime) -> DiscussionEvent:
@@ -166,6 +172,8 @@ def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: da
         raise StatusRefused(old=pull_request.get_status_display(), new=Status.MERGED.label)
     base, head = _bring_to_base(actor=actor, pull_request=pull_request, now=now)
     with transaction.atomic(durable=True):
+        # A push to the ref of a pull request looks at its status under the same lock.
+        locking.lock_repository(repository.pk)
         locked = threads.lock_discussion(pull_request)
         if locked.status == Status.MERGED:
             # Somebody else merged the same commits in the same moment.

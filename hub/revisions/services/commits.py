@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
 from pygit2.enums import FileMode
 
 from hub.accounts.principals import Principal
-from hub.gitstore import Entry, EntryNotFound, GitRepository, RefChanged, RevisionNotFound
+from hub.gitstore import Entry, EntryNotFound, GitRepository, RefChanged, RefUpdate, RevisionNotFound
 from hub.gitstore.path_reader import PathReader
 from hub.gitstore.paths import path_bytes, require_path
 from hub.lfs import links
-from hub.repos import locking, policies, quotas
+from hub.repos import locking, policies
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.repos.services import git_author
-from hub.revisions import indexing, proposals, selectors
+from hub.revisions import moves, selectors
 from hub.revisions.errors import (
     BranchBusy,
     LfsObjectMissing,
@@ -29,7 +28,8 @@ from hub.revisions.errors import (
     NothingToDelete,
     TooManyOperations,
 )
-from hub.revisions.indexing import Facts, FactsReader
+from hub.revisions.indexing import FactsReader
+from hub.revisions.moves import Content
 from hub.revisions.operations import (
     OPERATIONS_MAX,
     AddBlob,
@@ -39,11 +39,11 @@ from hub.revisions.operations import (
     DeleteFolder,
     Operation,
 )
-from hub.revisions.proposals import RefUpdate
-from hub.revisions.signals import revision_committed
 
 ATTEMPTS = 60
 Changes = dict[str, tuple[str, int] | None]
+# Asked once the repository is locked; raises what stands against the move by then.
+Recheck = Callable[[LockedRepository], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,15 @@ def commit(
 
 
 def commit_to_ref(
-    *, actor: Principal, repository: Repository, ref: str, request: NewCommit, now: datetime
+    *,
+    actor: Principal,
+    repository: Repository,
+    ref: str,
+    request: NewCommit,
+    recheck: Recheck | None = None,
+    now: datetime,
 ) -> Committed:
-    """Put a commit on a ref; whether the actor may is settled by the caller.
+    """Put a commit on a ref; whether the actor may is settled by the caller, and under the lock by `recheck`.
 
     Without a parent the commit is made again on top of whatever somebody else put there meanwhile.
     Raises: InvalidPath, NothingToDelete, EntryNotFound, LfsObjectMissing, LfsSizeMismatch,
@@ -110,6 +116,10 @@ def commit_to_ref(
     pointers = _write_pointers(git, sizes)
     # One for all attempts: each reads only what the branch has gained since the one before.
     reader = FactsReader(repository)
+    content = Content(
+        lfs_oids=list(sizes),
+        added_bytes=sum(op.size for op in request.operations if isinstance(op, AddBlob)),
+    )
     for attempt in range(ATTEMPTS):
         base = git.target(ref)
         if base is None:
@@ -128,9 +138,9 @@ def commit_to_ref(
                 actor=actor,
                 repository=repository,
                 update=RefUpdate(ref=ref, old=base, new=oid),
+                recheck=recheck,
                 reader=reader,
-                lfs_oids=list(sizes),
-                added_bytes=sum(op.size for op in request.operations if isinstance(op, AddBlob)),
+                content=content,
                 now=now,
             )
         except RefChanged:
@@ -237,122 +247,20 @@ def move_ref(
     actor: Principal,
     repository: Repository,
     update: RefUpdate,
+    recheck: Recheck | None = None,
     reader: FactsReader | None = None,
-    lfs_oids: Sequence[str] = (),
-    added_bytes: int = 0,
+    content: Content = moves.NOTHING,
     now: datetime,
 ) -> None:
-    """Move a ref and all rows that follow it, or nothing. The ref moves last, right before the commit:
-    should the database then fail, git is right and `jobs.catch_up` rebuilds the rows.
+    """Use case: move one ref, as `moves.move`, in a transaction of its own.
 
-    Raises: RefChanged, what `lock_for_change` raises, StorageQuotaExceeded, LfsObjectMissing.
+    `recheck` is asked once the repository is locked; it raises what stands against the move by then.
+    Raises: what `lock_for_change` and `moves.move` raise.
     """
-    assert update.old is not None
-    assert update.new is not None
-    git = selectors.git_of(repository)
-    facts = _facts_for(repository, update, reader or FactsReader(repository))
+    facts = moves.facts_for(repository, [update], reader)
     with transaction.atomic(durable=True):
         locked = locking.lock_for_change(repository.pk)
-        bill = proposals.bill_of(actor, locked, [update])
-        if added_bytes:
-            quotas.require_room_to_bring(bill.proposer, locked, added_bytes)
-        links.link(locked, [*lfs_oids, *bill.adopted], now, proposer=bill.proposer)
-        _require_linked(locked, lfs_oids)
-        added_bytes = proposals.settle(bill, locked, added_bytes)
-        follow(
-            actor=actor,
-            repository=locked,
-            updates=[update],
-            facts=facts,
-            added_bytes=added_bytes,
-            now=now,
-        )
-        git.move_ref(update.ref, old=update.old, new=update.new)
+        if recheck is not None:
+            recheck(locked)
+        moves.move(actor=actor, repository=locked, updates=[update], facts=facts, content=content, now=now)
     repository.head_sha, repository.updated_at = locked.head_sha, locked.updated_at
-
-
-def _require_linked(repository: LockedRepository, oids: Sequence[str]) -> None:
-    """An object that was there when we looked may have been collected before we had the lock.
-
-    Raises: LfsObjectMissing.
-    """
-    missing = set(oids) - links.usable(repository.pk, None, oids).keys() if oids else set()
-    for oid in sorted(missing):
-        raise LfsObjectMissing(oid=oid, path="")
-
-
-def _facts_for(repository: Repository, update: RefUpdate, reader: FactsReader) -> Facts | None:
-    if update.ref == f"refs/heads/{repository.default_branch}" and update.new is not None:
-        return reader.read(update.new)
-    return None
-
-
-def follow(
-    *,
-    actor: Principal,
-    repository: LockedRepository,
-    updates: Sequence[RefUpdate],
-    facts: Facts | None,
-    is_overtaken: bool = False,
-    added_bytes: int = 0,
-    now: datetime,
-) -> None:
-    """Step: bring the rows up to refs that move in this transaction, and announce it.
-
-    `is_overtaken`: the default branch has moved on since; its row is another's to write.
-    """
-    changed = ["updated_at"]
-    repository.updated_at = now
-    for update in updates if not is_overtaken else ():
-        if update.ref == f"refs/heads/{repository.default_branch}" and update.new is not None:
-            repository.head_sha = update.new
-            changed.append("head_sha")
-    if added_bytes:
-        Repository.objects.filter(pk=repository.pk).update(size_bytes=F("size_bytes") + added_bytes)
-    repository.save(update_fields=changed)
-    if facts is not None:
-        indexing.store_facts(repository, facts, now=now)
-    for update in updates:
-        revision_committed.send(
-            sender=Repository,
-            repository=repository,
-            ref=update.ref,
-            old=update.old,
-            new=update.new,
-            actor=actor,
-        )
-
-
-def record_push(
-    *,
-    actor: Principal,
-    repository: Repository,
-    updates: Sequence[RefUpdate],
-    lfs_oids: Sequence[str] = (),
-    added_bytes: int = 0,
-    now: datetime,
-) -> None:
-    """After `git push` has moved refs: link the large objects, follow the refs, announce.
-
-    git moved the refs before we could lock the row, so a later push may have moved them again and written the
-    row already. Then that row is newer and stays. The row follows git in any state of the repository:
-    `pushes.reasons_against` has checked the state.
-    """
-    reader = FactsReader(repository)
-    facts = next((found for update in updates if (found := _facts_for(repository, update, reader))), None)
-    git = selectors.git_of(repository)
-    with transaction.atomic(durable=True):
-        locked = locking.lock_repository(repository.pk)
-        is_overtaken = facts is not None and facts.commit != git.target(f"refs/heads/{locked.default_branch}")
-        bill = proposals.bill_of(actor, locked, updates)
-        links.link(locked, [*lfs_oids, *bill.adopted], now, proposer=bill.proposer)
-        added_bytes = proposals.settle(bill, locked, added_bytes)
-        follow(
-            actor=actor,
-            repository=locked,
-            updates=updates,
-            facts=None if is_overtaken else facts,
-            is_overtaken=is_overtaken,
-            added_bytes=added_bytes,
-            now=now,
-        )

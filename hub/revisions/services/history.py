@@ -11,15 +11,16 @@ from django.db import transaction
 from hub import gitstore
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
+from hub.gitstore import RefUpdate
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos import services as repos
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.repos.signals import repository_created
-from hub.revisions import indexing, selectors
+from hub.revisions import indexing, moves, selectors
 from hub.revisions.operations import DeleteFile
-from hub.revisions.services.commits import NewCommit, RefUpdate, commit_to_ref, follow, move_ref
+from hub.revisions.services.commits import NewCommit, commit_to_ref, move_ref
 
 
 def super_squash(
@@ -87,21 +88,16 @@ def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str],
     git = selectors.git_of(repository)
     refs = git.refs()
     mapped = git.without_pointers([ref.target for ref in refs], unwanted)
-    moves = [(ref, mapped[ref.target]) for ref in refs if mapped.get(ref.target, ref.target) != ref.target]
-    default = f"refs/heads/{repository.default_branch}"
-    head = next((new for ref, new in moves if ref.name == default), None)
-    facts = indexing.read_facts(repository, head) if head else None
+    updates = [
+        RefUpdate(ref.name, ref.target, mapped[ref.target])
+        for ref in refs
+        if mapped.get(ref.target, ref.target) != ref.target
+    ]
+    facts = moves.facts_for(repository, updates)
     with transaction.atomic(durable=True):
         locked = locking.lock_for_change(repository.pk)
-        updates = [RefUpdate(ref=ref.name, old=ref.target, new=new) for ref, new in moves]
-        follow(actor=actor, repository=locked, updates=updates, facts=facts, now=now)
-        for ref, new in moves:
-            if ref.name.startswith("refs/tags/"):
-                # An annotated tag names its old commit inside; a plain one takes its place.
-                git.delete_ref(ref.name)
-                git.create_ref(ref.name, new)
-                continue
-            git.move_ref(ref.name, old=ref.target, new=new)
+        # An annotated tag names its old commit inside; a plain one takes its place.
+        moves.move(actor=actor, repository=locked, updates=updates, facts=facts, now=now)
 
 
 def duplicate(

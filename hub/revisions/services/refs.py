@@ -7,14 +7,13 @@ from datetime import datetime
 from django.db import transaction
 
 from hub.accounts.principals import Principal
-from hub.gitstore import RefExists, RevisionNotFound
+from hub.gitstore import RefExists, RefUpdate, RevisionNotFound
 from hub.gitstore.paths import require_ref_name
 from hub.repos import locking, policies
 from hub.repos.models import Repository
 from hub.repos.services import git_author
-from hub.revisions import selectors
+from hub.revisions import moves, selectors
 from hub.revisions.errors import DefaultBranchProtected
-from hub.revisions.services.commits import RefUpdate, follow
 
 
 def create_branch(
@@ -49,17 +48,8 @@ def create_branch(
         raise DefaultBranchProtected(ref=ref)
     with transaction.atomic(durable=True):
         locked = locking.lock_for_change(repository.pk)
-        follow(
-            actor=actor,
-            repository=locked,
-            updates=[RefUpdate(ref=ref, old=old, new=target)],
-            facts=None,
-            now=now,
-        )
-        if old is None:
-            git.create_ref(ref, target)
-        else:
-            git.move_ref(ref, old=old, new=target)
+        update = RefUpdate(ref, old, target)
+        moves.move(actor=actor, repository=locked, updates=[update], now=now)
     return target
 
 
@@ -92,19 +82,13 @@ def create_tag(
     git, ref = selectors.git_of(repository), f"refs/tags/{name}"
     if git.target(ref) is not None:
         raise RefExists(ref=ref)
-    target = commit
+    tag = None
     if message:
-        target = git.write_tag(name=name, target=commit, message=message, author=git_author(actor), at=now)
+        tag = git.write_tag(name=name, target=commit, message=message, author=git_author(actor), at=now)
     with transaction.atomic(durable=True):
         locked = locking.lock_for_change(repository.pk)
-        follow(
-            actor=actor,
-            repository=locked,
-            updates=[RefUpdate(ref=ref, old=None, new=commit)],
-            facts=None,
-            now=now,
-        )
-        git.create_ref(ref, target)
+        update = RefUpdate(ref, None, commit, tag=tag)
+        moves.move(actor=actor, repository=locked, updates=[update], now=now)
     return commit
 
 
@@ -121,11 +105,4 @@ def _delete(*, actor: Principal, repository: Repository, ref: str, revision: str
         raise RevisionNotFound(revision=revision)
     with transaction.atomic(durable=True):
         locked = locking.lock_for_change(repository.pk)
-        follow(
-            actor=actor,
-            repository=locked,
-            updates=[RefUpdate(ref=ref, old=old, new=None)],
-            facts=None,
-            now=now,
-        )
-        git.delete_ref(ref)
+        moves.move(actor=actor, repository=locked, updates=[RefUpdate(ref, old, None)], now=now)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from hub.gitstore import serving
+from hub.gitstore import hooks
 
 
 def ask(folder: Path, refs: bytes) -> int:
     """Run the hook on the two pipes of this folder; its exit status."""
     hook = folder / "pre-receive"
-    hook.write_text(serving.HOOK)
+    hook.write_text(hooks.HOOK)
     pipes = {"BAZAAR_ASK": str(folder / "ask"), "BAZAAR_ANSWER": str(folder / "answer")}
     return subprocess.run(["sh", hook], input=refs, env=pipes, timeout=20, check=False).returncode
 

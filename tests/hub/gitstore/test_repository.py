@@ -13,7 +13,15 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from hub import gitstore
-from hub.gitstore import EntryNotFound, GitRepository, RefChanged, RefExists, RevisionNotFound, diffs, writing
+from hub.gitstore import (
+    EntryNotFound,
+    GitRepository,
+    RefChanged,
+    RefExists,
+    RevisionNotFound,
+    diffs,
+    ref_names,
+)
 from hub.gitstore.errors import TooManyBranches
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -169,7 +177,7 @@ class TestRefs:
     ) -> None:
         """Strangers open pull requests; their refs must not keep the owner from branches."""
         head = repo.resolve("main")
-        monkeypatch.setattr(writing, "BRANCHES_MAX", 3)
+        monkeypatch.setattr(ref_names, "BRANCHES_MAX", 3)
         for ref in ("refs/pr/1", "refs/tags/v1", "refs/heads/x", "refs/pr/2"):
             repo.create_ref(ref, head)
         for ref in ("refs/tags/v2", "refs/heads/y"):

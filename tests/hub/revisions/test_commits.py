@@ -222,7 +222,7 @@ class TestCatchUp:
             pass
 
         with (
-            mock.patch("hub.revisions.services.commits.follow", side_effect=Crashed),
+            mock.patch("hub.revisions.moves._follow", side_effect=Crashed),
             pytest.raises(Crashed),
         ):
             commit(alice, repo, blob(repo, "a"))

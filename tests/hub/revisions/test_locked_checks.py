@@ -12,12 +12,14 @@ from foundation.errors import Refusal
 from hub.accounts.principals import Principal
 from hub.community.models import Discussion, DiscussionEvent, Status
 from hub.community.services import discussions, pull_requests
-from hub.gitstore.serving import Push, RefChange
+from hub.gitstore import RefUpdate
+from hub.gitstore.hooks import Push
 from hub.repos import locking
 from hub.repos.errors import RepositoryArchived, RepositoryDisabled, RepositoryNotFound
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
-from hub.revisions import pushes, selectors, services
+from hub.revisions import pushes as revision_pushes
+from hub.revisions import selectors, services
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
 from tests.hub.revisions.test_commits import blob, stored
@@ -63,10 +65,8 @@ def scene() -> Scene:
     return Scene(alice, repo, proposed.pull_request, large.oid)
 
 
-def _push(scene: Scene) -> None:
+def _raise(reasons: list[str]) -> None:
     """A push gets its reasons as text; this raises the refusal that each text comes from."""
-    push = Push([RefChange("refs/heads/pushed", None, scene.repo.head_sha)], None)
-    reasons, _ = pushes.reasons_against(push=push, own_proposals=(), **scene.common)
     refusals = {
         "The repository was deleted meanwhile.": RepositoryNotFound(repo_id="alice/model"),
         str(RepositoryDisabled()): RepositoryDisabled(),
@@ -74,6 +74,18 @@ def _push(scene: Scene) -> None:
     }
     for reason in reasons:
         raise refusals[reason]
+
+
+def _check_push(scene: Scene) -> None:
+    push = Push([RefUpdate("refs/heads/pushed", None, scene.repo.head_sha)], None)
+    reasons, _ = revision_pushes.reasons_against(push=push, authorize=lambda *_: [], **scene.common)
+    _raise(reasons)
+
+
+def _push(scene: Scene) -> None:
+    updates = [RefUpdate("refs/heads/pushed", None, scene.repo.head_sha)]
+    refused = services.move_pushed(updates=updates, authorize=lambda *_: [], **scene.common)
+    _raise(list(refused.values()))
 
 
 def _rewrite(scene: Scene, *, history: bool) -> None:
@@ -92,6 +104,7 @@ MOVES: dict[str, Callable[[Scene], object]] = {
     "squash": lambda scene: services.super_squash(revision="main", message="One", **scene.common),
     "delete large files": lambda scene: _rewrite(scene, history=False),
     "rewrite the history": lambda scene: _rewrite(scene, history=True),
+    "check a push": _check_push,
     "push": _push,
     "open a draft": lambda scene: pull_requests.open_pull_request(title="Draft", text="", **scene.common),
     "propose a commit": lambda scene: make.commit_as_pull_request(
@@ -133,5 +146,4 @@ def test_is_seen_under_the_lock_and_stops_only_then(
         assert DiscussionEvent.objects.count() == events
     monkeypatch.undo()
     MOVES[move](scene)
-    # Git itself moves what a push brings.
-    assert move == "push" or refs(scene) != before or DiscussionEvent.objects.count() > events
+    assert move == "check a push" or refs(scene) != before or DiscussionEvent.objects.count() > events

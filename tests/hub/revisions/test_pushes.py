@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,15 +11,14 @@ from django.test import Client
 
 from hub import gitstore
 from hub.accounts.principals import Principal
-from hub.gitstore import serving
+from hub.gitstore import RefUpdate, serving
+from hub.gitstore.hooks import Push
 from hub.gitstore.incoming import Incoming
-from hub.gitstore.serving import Push, RefChange, asks_for_more_changes_than
+from hub.gitstore.serving import asks_for_more_changes_than
 from hub.lfs.models import LfsLink
-from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated
 from hub.repos.models import Repository
 from hub.revisions import jobs, pushes, selectors
-from hub.revisions.services import record_push
-from hub.revisions.services.commits import RefUpdate
+from hub.revisions.services import move_pushed
 from hub.revisions.signals import revision_committed
 from tests.factories import hub as factories
 from tests.factories.hub import NOW
@@ -34,38 +34,15 @@ def next_commit(repository: Repository, parent: str, name: str) -> str:
     return git.write_commit(tree=tree, parents=[parent], message=name, author=AUTHOR, at=NOW)
 
 
-class TestRequirePush:
-    def test_lets_writers_in(self) -> None:
-        alice = factories.actor()
-        pushes.require_push(alice, factories.repository(alice), ())
-
-    def test_keeps_readers_out(self) -> None:
-        with pytest.raises(RepositoryDenied):
-            pushes.require_push(factories.actor(), factories.repository(factories.actor()), ())
-
-    def test_lets_the_author_of_a_pull_request_in(self) -> None:
-        pushes.require_push(factories.actor(), factories.repository(factories.actor()), {"refs/pr/1"})
-
-    def test_keeps_the_author_out_of_what_is_gated_or_archived(self) -> None:
-        bob = factories.actor()
-        gated = factories.repository(factories.actor(), gating="manual")
-        with pytest.raises(RepositoryGated):
-            pushes.require_push(bob, gated, {"refs/pr/1"})
-        archived = factories.repository(factories.actor())
-        archived.is_archived = True
-        with pytest.raises(RepositoryArchived):
-            pushes.require_push(bob, archived, {"refs/pr/1"})
-
-
 class TestReasonsAgainst:
     def reasons(
-        self, actor: Principal, repository: Repository, *changes: RefChange, own: tuple[str, ...] = ()
+        self, actor: Principal, repository: Repository, *changes: RefUpdate, authorized: bool = True
     ) -> list[str]:
         reasons, _ = pushes.reasons_against(
             actor=actor,
             repository=repository,
             push=Push(list(changes), None),
-            own_proposals=own,
+            authorize=lambda *_: [] if authorized else ["You may not."],
             now=NOW,
         )
         return reasons
@@ -74,17 +51,15 @@ class TestReasonsAgainst:
         alice = factories.actor()
         repository = factories.repository(alice)
         sha = repository.head_sha
-        changes = [RefChange("refs/heads/dev", None, sha), RefChange("refs/tags/v1", None, sha)]
+        changes = [RefUpdate("refs/heads/dev", None, sha), RefUpdate("refs/tags/v1", None, sha)]
         assert self.reasons(alice, repository, *changes) == []
-        assert self.reasons(alice, repository, RefChange("refs/heads/dev", sha, None)) == []
+        assert self.reasons(alice, repository, RefUpdate("refs/heads/dev", sha, None)) == []
 
     @pytest.mark.parametrize(
         ("ref", "old", "new", "words"),
         [
             ("refs/heads/main", True, False, "default branch"),
             ("refs/notes/commits", False, True, "Only branches and tags"),
-            ("refs/pr/3", False, True, "is no pull request"),
-            ("refs/pr/3", True, False, "close that instead"),
             ("refs/heads/HEAD", False, True, "Invalid reference"),
             ("refs/heads/refs/heads/x", False, True, "Invalid reference"),
         ],
@@ -93,29 +68,26 @@ class TestReasonsAgainst:
         alice = factories.actor()
         repository = factories.repository(alice)
         sha = repository.head_sha
-        [reason] = self.reasons(alice, repository, RefChange(ref, sha if old else None, sha if new else None))
+        [reason] = self.reasons(alice, repository, RefUpdate(ref, sha if old else None, sha if new else None))
         assert words in reason
 
-    def test_hold_an_author_to_their_own_pull_request(self) -> None:
-        bob = factories.actor()
-        repository = factories.repository(factories.actor())
-        sha = repository.head_sha
-        own = ("refs/pr/1",)
-        assert self.reasons(bob, repository, RefChange("refs/pr/1", sha, sha), own=own) == []
-        for ref in ("refs/pr/2", "refs/heads/main", "refs/tags/v1"):
-            assert self.reasons(bob, repository, RefChange(ref, sha, sha), own=own) != []
+    def test_include_what_the_rights_of_the_actor_say(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        change = RefUpdate("refs/heads/x", None, repository.head_sha)
+        assert self.reasons(alice, repository, change, authorized=False) == ["You may not."]
 
     def test_include_that_the_repository_is_gone(self) -> None:
         alice = factories.actor()
         repository = factories.repository(alice)
         Repository.objects.filter(pk=repository.pk).update(deleted_at=NOW)
-        assert self.reasons(alice, repository, RefChange("refs/heads/x", None, repository.head_sha)) != []
+        assert self.reasons(alice, repository, RefUpdate("refs/heads/x", None, repository.head_sha)) != []
 
     def test_include_an_object_that_is_no_commit(self) -> None:
         alice = factories.actor()
         repository = factories.repository(alice)
         blob = selectors.git_of(repository).write_blob(b"not a commit")
-        [reason] = self.reasons(alice, repository, RefChange("refs/tags/v1", None, blob))
+        [reason] = self.reasons(alice, repository, RefUpdate("refs/tags/v1", None, blob))
         assert "must lead to a commit" in reason
 
     def test_include_more_branches_than_a_repository_holds(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,19 +95,19 @@ class TestReasonsAgainst:
         repository = factories.repository(alice)
         sha = repository.head_sha
         monkeypatch.setattr(pushes, "BRANCHES_MAX", 2)
-        one, two = (RefChange(f"refs/heads/{name}", None, sha) for name in "xy")
+        one, two = (RefUpdate(f"refs/heads/{name}", None, sha) for name in "xy")
         assert self.reasons(alice, repository, one) == []
         [reason] = self.reasons(alice, repository, one, two)
         assert "2 branches and tags" in reason
         selectors.git_of(repository).create_ref("refs/tags/old", sha)
         assert self.reasons(alice, repository, one) != []
-        assert self.reasons(alice, repository, one, RefChange("refs/tags/old", sha, None)) == []
+        assert self.reasons(alice, repository, one, RefUpdate("refs/tags/old", sha, None)) == []
 
     def test_include_too_many_refs(self) -> None:
         alice = factories.actor()
         repository = factories.repository(alice)
         many = [
-            RefChange(f"refs/tags/v{number}", None, repository.head_sha)
+            RefUpdate(f"refs/tags/v{number}", None, repository.head_sha)
             for number in range(pushes.CHANGES_MAX + 1)
         ]
         assert len(self.reasons(alice, repository, *many)) == 1
@@ -236,45 +208,118 @@ class TestTidy:
         assert jobs.tidy(now=NOW) == 0
 
 
-class TestRecordPush:
-    def test_brings_the_row_up_to_the_branch(self) -> None:
+class TestMovePushed:
+    def move(
+        self,
+        actor: Principal,
+        repository: Repository,
+        *updates: RefUpdate,
+        is_atomic: bool = False,
+        reasons: Sequence[str] = (),
+    ) -> dict[str, str]:
+        return move_pushed(
+            actor=actor,
+            repository=repository,
+            updates=updates,
+            is_atomic=is_atomic,
+            authorize=lambda *_: list(reasons),
+            now=NOW,
+        )
+
+    def test_moves_the_branch_and_its_row(self) -> None:
         alice = factories.actor()
         repository = factories.repository(alice)
         old = repository.head_sha
         new = next_commit(repository, old, "one.txt")
-        selectors.git_of(repository).move_ref("refs/heads/main", old=old, new=new)
-        record_push(
-            actor=alice, repository=repository, updates=[RefUpdate("refs/heads/main", old, new)], now=NOW
-        )
+        assert self.move(alice, repository, RefUpdate("refs/heads/main", old, new)) == {}
         repository.refresh_from_db()
-        assert repository.head_sha == new
+        assert repository.head_sha == new == selectors.git_of(repository).target("refs/heads/main")
         assert not LfsLink.objects.exists()
 
-    def test_leaves_the_row_alone_when_the_branch_has_moved_on(self) -> None:
-        """Two pushes in a row, recorded in the other order."""
+    def test_leaves_out_a_ref_that_moved_meanwhile_and_announces_the_others(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        start = repository.head_sha
+        first = next_commit(repository, start, "one.txt")
+        second = next_commit(repository, start, "two.txt")
+        self.move(alice, repository, RefUpdate("refs/heads/main", start, first))
+        heard: list[str] = []
+
+        def hear(*, ref: str, **_: object) -> None:
+            heard.append(ref)
+
+        updates = [RefUpdate("refs/heads/main", start, second), RefUpdate("refs/heads/dev", None, second)]
+        revision_committed.connect(hear)
+        try:
+            atomic = self.move(alice, repository, *updates, is_atomic=True)
+            assert heard == []
+            refused = self.move(alice, repository, *updates)
+        finally:
+            revision_committed.disconnect(hear)
+        assert atomic == {
+            "refs/heads/main": "moved meanwhile, fetch first",
+            "refs/heads/dev": "another ref of this push did not move",
+        }
+        assert refused == {"refs/heads/main": "moved meanwhile, fetch first"}
+        assert heard == ["refs/heads/dev"]
+        git = selectors.git_of(repository)
+        assert (git.target("refs/heads/main"), git.target("refs/heads/dev")) == (first, second)
+        repository.refresh_from_db()
+        assert repository.head_sha == first
+
+    def test_moves_nothing_once_the_actor_lost_the_right(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        update = RefUpdate("refs/heads/dev", None, repository.head_sha)
+        assert self.move(alice, repository, update, reasons=["Not any more."]) == {
+            "refs/heads/dev": "Not any more."
+        }
+        assert selectors.git_of(repository).target("refs/heads/dev") is None
+
+    def test_takes_annotated_tags_but_not_as_branches(self) -> None:
         alice = factories.actor()
         repository = factories.repository(alice)
         git = selectors.git_of(repository)
-        start = repository.head_sha
-        first = next_commit(repository, start, "one.txt")
-        second = next_commit(repository, first, "two.txt")
-        git.move_ref("refs/heads/main", old=start, new=second)
-        heard: list[str | None] = []
+        tag = git.write_tag(name="v1", target=repository.head_sha, message="One", author=AUTHOR, at=NOW)
+        refused = self.move(
+            alice,
+            repository,
+            RefUpdate("refs/tags/v1", None, tag),
+            RefUpdate("refs/heads/v1", None, tag),
+        )
+        assert list(refused) == ["refs/heads/v1"]
+        assert git.held_by("refs/tags/v1") == tag
+        assert self.move(alice, repository, RefUpdate("refs/tags/v1", tag, None)) == {}
+        assert git.held_by("refs/tags/v1") is None
 
-        def hear(*, new: str | None, **_: object) -> None:
-            heard.append(new)
+    def test_deletes_what_is_gone_already(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        assert self.move(alice, repository, RefUpdate("refs/heads/dev", repository.head_sha, None)) == {}
 
-        revision_committed.connect(hear)
-        try:
-            for old, new in ((first, second), (start, first)):
-                record_push(
-                    actor=alice,
-                    repository=repository,
-                    updates=[RefUpdate("refs/heads/main", old, new)],
-                    now=NOW,
-                )
-        finally:
-            revision_committed.disconnect(hear)
-        repository.refresh_from_db()
-        assert repository.head_sha == second
-        assert heard == [second, first]
+    @pytest.mark.parametrize(
+        ("names", "refused"),
+        [
+            (("a", "a/b"), ["a/b"]),
+            (("a/b", "a"), ["a"]),
+            (("a/b", "a/c", "b"), []),
+            (("main/x",), ["main/x"]),
+        ],
+    )
+    def test_keeps_names_apart_that_git_cannot_hold_together(
+        self, names: tuple[str, ...], refused: list[str]
+    ) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        updates = [RefUpdate(f"refs/heads/{name}", None, repository.head_sha) for name in names]
+        found = self.move(alice, repository, *updates)
+        assert [ref.removeprefix("refs/heads/") for ref in found] == refused
+
+    def test_makes_a_branch_below_one_that_goes_in_the_same_push(self) -> None:
+        alice = factories.actor()
+        repository = factories.repository(alice)
+        sha = repository.head_sha
+        self.move(alice, repository, RefUpdate("refs/heads/a", None, sha))
+        updates = [RefUpdate("refs/heads/a", sha, None), RefUpdate("refs/heads/a/b", None, sha)]
+        assert self.move(alice, repository, *updates) == {}
+        assert selectors.git_of(repository).target("refs/heads/a/b") == sha
