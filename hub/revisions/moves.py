@@ -26,7 +26,7 @@ from hub.revisions.signals import revision_committed
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a move brings to the repository: large objects by oid, and the bytes of small files."""
+    """The content that a move brings: large objects by oid, and the bytes of small files."""
 
     lfs_oids: Sequence[str] = ()
     added_bytes: int = 0

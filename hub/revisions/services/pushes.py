@@ -75,8 +75,8 @@ def move_pushed(
 ) -> dict[str, str]:
     """Use case: move the refs of a push whose objects are in the repository.
 
-    What `authorize` and the repository's state allow is asked again under the lock. Returns the refs that did
-    not move and why, in words for people; with `is_atomic` that is none of them or all.
+    Under the lock the rights (`authorize`) and the repository's state are checked again. Returns the refs
+    that did not move and why, in words for people; with `is_atomic` that is none of them or all.
     """
     facts = moves.facts_for(repository, updates)
     try:
