@@ -20,6 +20,9 @@ from foundation import errors, inputs, statuses
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 YEAR_S = 365 * 24 * 3600
 
+WORTH_ANOTHER_TRY = frozenset({409, 429, 500, 502, 503, 504})
+"""Statuses of pages that may answer otherwise when they are asked again."""
+
 # Kind of refusal → heading, icon.
 HEADINGS: dict[type[errors.Refusal], tuple[str | Promise, str]] = {
     errors.Invalid: (_("That request does not work"), "alert"),
@@ -109,7 +112,8 @@ def refusal_page(
     reason: str | Promise,
     hint: str | Promise = "",
 ) -> HttpResponse:
-    context = {"status": status, "heading": heading, "icon_name": icon, "reason": reason, "hint": hint}
+    context: dict[str, object] = {"worth_another_try": WORTH_ANOTHER_TRY}
+    context |= {"status": status, "heading": heading, "icon_name": icon, "reason": reason, "hint": hint}
     return render(request, "error.html", context, status=status)
 
 

@@ -12,6 +12,7 @@ from django.db.models import Count, Min, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import npgettext
 
 from bazaar import metrics, pages, readiness, sweeps
 from compute_market.leases.models import Lease
@@ -78,11 +79,26 @@ def _storage() -> dict[str, Any]:
     }
 
 
+def _counted(kind: Kind, number: int) -> str:
+    """The name of a kind, as it stands below a number."""
+    names = {
+        Kind.MODEL: npgettext("below a number", "model", "models", number),
+        Kind.DATASET: npgettext("below a number", "dataset", "datasets", number),
+        Kind.SPACE: npgettext("below a number", "space", "spaces", number),
+        Kind.MCP: npgettext("below a number", "MCP server", "MCP servers", number),
+        Kind.SKILL: npgettext("below a number", "skill", "skills", number),
+        Kind.KERNEL: npgettext("below a number", "kernel", "kernels", number),
+    }
+    return names.get(kind, str(kind.label))
+
+
 def _hub() -> dict[str, Any]:
     kinds = dict(Repository.objects.live().order_by().values_list("kind").annotate(n=Count("pk")))
     return {
         "users": User.objects.count(),
-        "repositories": [(kind.label, kinds.get(kind.value, 0)) for kind in Kind if kinds.get(kind.value)],
+        "repositories": [
+            (_counted(kind, kinds[kind.value]), kinds[kind.value]) for kind in Kind if kind in kinds
+        ],
         "deleted": Repository.objects.exclude(deleted_at=None).count(),
         "waiting_deliveries": Delivery.objects.filter(status=Delivery.Status.WAITING).count(),
         "failed_deliveries": Delivery.objects.filter(status=Delivery.Status.FAILED).count(),

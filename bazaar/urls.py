@@ -2,7 +2,9 @@
 
 from django.conf import settings
 from django.contrib import admin
+from django.templatetags import static as staticfiles
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from bazaar import docs, metrics, opencsg, pages, readiness, status
 
@@ -13,6 +15,7 @@ urlpatterns = [
     path("healthz", readiness.healthz),
     path("readyz", readiness.readyz),
     path("metrics", metrics.metrics),
+    path("favicon.ico", RedirectView.as_view(url=staticfiles.static("bazaar/logo.svg"))),
     path("", include("hub.api.hf.frequent_urls")),
     path("", include((roof, "bazaar"))),
     path("admin/", admin.site.urls),

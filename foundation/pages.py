@@ -22,10 +22,12 @@ def submit(
     use_case: Callable[[dict[str, Any]], T],
     *,
     fields: Mapping[str, str] | None = None,
+    codes: Mapping[str, str] | None = None,
 ) -> T | None:
     """Run the use case with the form's cleaned data; what it refuses becomes the form's error.
 
     `fields`: what the rooms call a field → what the form calls it; a refusal that names one stands there.
+    `codes`: code of a refusal that names no field → the field of the form at which it stands.
     Gives None when the request is no submission, the form is invalid, or the use case refused.
     """
     if request.method != "POST" or not form.is_valid():
@@ -35,19 +37,25 @@ def submit(
     except Unauthenticated as refusal:
         if type(refusal) is Unauthenticated:
             raise
-        form.add_error(None, str(refusal))
+        add_refusal(form, refusal, fields=fields, codes=codes)
     except Refusal as refusal:
-        add_refusal(form, refusal, fields=fields)
+        add_refusal(form, refusal, fields=fields, codes=codes)
     return None
 
 
-def add_refusal(form: BaseForm, refusal: Refusal, *, fields: Mapping[str, str] | None = None) -> None:
+def add_refusal(
+    form: BaseForm,
+    refusal: Refusal,
+    *,
+    fields: Mapping[str, str] | None = None,
+    codes: Mapping[str, str] | None = None,
+) -> None:
     """Make a refusal an error of the form: at the field that it names, if the form has that field."""
     field = (fields or {}).get(str(refusal.details.get("field", "")))
     if field in form.fields:
         form.add_error(field, str(refusal.details["reason"]))
     else:
-        form.add_error(None, str(refusal))
+        form.add_error((codes or {}).get(refusal.code), str(refusal))
 
 
 def page(

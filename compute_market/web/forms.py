@@ -188,7 +188,12 @@ class EnrolForm(forms.Form):
         super().__init__(*args, **kwargs)
         product = self.fields["product"]
         assert isinstance(product, forms.ChoiceField)
-        product.choices = [(found.slug, found.slug) for found in products]
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for found in products:
+            label = f"{found.region} · {found.tier} · {found.interconnect} ({found.slug})"
+            name = f"{found.gpu.upper()} {found.form.upper()} {found.memory_gb} GB"
+            groups.setdefault(name, []).append((found.slug, label))
+        product.choices = sorted(groups.items())
 
 
 class NoticeForm(forms.Form):

@@ -42,6 +42,8 @@ def metadata(entry: Entry) -> dict[str, Any]:
         data["library_name"] = entry.library
         data["pipeline_tag"] = entry.task or "text-generation"
         data["tags"] = [*entry.tags, *(["chat"] if entry.chat else []), "stand-in"]
+        if entry.sizes is not None:
+            data["parameters"] = entry.sizes.parameters
         if entry.base:
             data["base_model"] = entry.base
     else:

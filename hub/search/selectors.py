@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from django.core.cache import cache
@@ -310,6 +310,24 @@ def _of_ids(wide: frozenset[str]) -> CompiledQuery[Repository]:
         ),
         ids="?ids",
     )
+
+
+def count_by_parameters(bounds: Mapping[str, tuple[int | None, int | None]]) -> dict[str, int]:
+    """Name of a class → how many public models are within its bounds, which belong to it; one statement."""
+    public = RepositoryFacts.objects.filter(
+        repository__in=Repository.objects.live().filter(policies.readable_by(ANONYMOUS), kind=Kind.MODEL),
+        parameters_total__isnull=False,
+    )
+    counted = {
+        f"class_{name}": Count(
+            "pk",
+            filter=Q(parameters_total__gte=low or 0)
+            & (Q() if high is None else Q(parameters_total__lte=high)),
+        )
+        for name, (low, high) in bounds.items()
+    }
+    found = public.aggregate(**counted)
+    return {name: found[f"class_{name}"] for name in bounds}
 
 
 def find_facets(*, actor: Principal, kind: str, query: ListQuery) -> Facets:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,9 +11,13 @@ from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from foundation.errors import Refusal
 from hub.accounts.models import AccessToken, Namespace, Role, Visibility
+from hub.accounts.names import require_namespace_name
+from hub.accounts.services import require_strong
 from hub.repos.models import Gating, Kind
 
+LICENSE_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
 PAGE_KINDS = (Kind.MODEL, Kind.DATASET, Kind.SPACE)
 
 
@@ -32,6 +38,24 @@ class SignUpForm(forms.Form):
         help_text=_("At least 10 characters."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+    def clean_name(self) -> str:
+        """Its spelling, before anything else is asked: all that is wrong is said at once."""
+        return _checked(require_namespace_name, str(self.cleaned_data["name"]))
+
+    def clean_password(self) -> str:
+        password = str(self.cleaned_data["password"])
+        _checked(require_strong, password)
+        return password
+
+
+def _checked(rule: Callable[[str], object], text: str) -> str:
+    """The text, if it keeps a rule of a room. Raises: ValidationError with what the rule says."""
+    try:
+        rule(text)
+    except Refusal as refusal:
+        raise forms.ValidationError(str(refusal)) from None
+    return text
 
 
 class SignInForm(forms.Form):
@@ -177,6 +201,13 @@ class NewRepositoryForm(forms.Form):
         help_text=_("An identifier such as apache-2.0 or mit; it goes into the card."),
         widget=forms.TextInput(attrs={"list": "licenses"}),
     )
+
+    def clean_license(self) -> str:
+        license_id = str(self.cleaned_data["license"]).strip().lower()
+        if license_id and not LICENSE_ID.fullmatch(license_id):
+            raise forms.ValidationError(_("Letters, digits, “.”, “+” and “-” only, such as apache-2.0."))
+        return license_id
+
     visibility = forms.ChoiceField(
         label=_("Who sees it"),
         choices=[

@@ -112,3 +112,23 @@ class TestAdministration:
     def test_tells_who_is_no_operator(self, client: Client) -> None:
         client.force_login(hub.user("eve"))
         assert client.get("/admin/", follow=True).status_code == 403
+
+
+class TestErrorPages:
+    def test_offer_another_try_only_where_it_can_help(self, client: Client) -> None:
+        client.force_login(hub.user("plain-1"))
+        assert "Try again" not in client.get("/status").content.decode()
+        assert "Try again" not in client.get("/nowhere/at-all").content.decode()
+
+    def test_have_the_icon_of_the_site(self, client: Client) -> None:
+        """The administration and the API's page name none, so browsers ask for this one."""
+        answer = client.get("/favicon.ico")
+        assert (answer.status_code, answer["Location"].endswith(".svg")) == (302, True)
+
+
+class TestNumbers:
+    def test_have_names_in_the_plural(self, operator: Client) -> None:
+        owner = hub.user()
+        hub.repository(owner)
+        hub.repository(owner)
+        assert '<div class="muted small">models</div>' in operator.get("/status").content.decode()

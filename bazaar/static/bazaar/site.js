@@ -29,6 +29,16 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     document.querySelector(".seek input")?.focus();
   }
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    // Suggestions are walked by the arrows; Enter in the field itself still searches everything.
+    const seek = event.target.closest(".seek");
+    const links = [...(seek?.querySelectorAll("#found a") ?? [])];
+    if (links.length) {
+      event.preventDefault();
+      const at = links.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+      (at < 0 ? seek.querySelector("input") : links[Math.min(at, links.length - 1)]).focus();
+    }
+  }
   if (event.key === "Escape") {
     for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
     document.getElementById("found")?.replaceChildren();

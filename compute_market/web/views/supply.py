@@ -56,8 +56,14 @@ def console(request: HttpRequest) -> HttpResponse:
     if submit(request, forms.bond, forms.post_bond) is not None:
         messages.success(request, _("The bond is posted."))
         return _back(namespace)
+    seen = _seen(request, namespace, forms.nodes)
+    enrolling = str(len(forms.nodes)) if key else request.GET.get("enrolling", "")
     context = {
-        **_seen(request, namespace, forms.nodes),
+        **seen,
+        "enrolling": enrolling,
+        # The list of nodes is read again until a machine has come, and while one is on its way to be traded.
+        "is_waiting": enrolling == str(len(forms.nodes))
+        or any(node.state == Node.State.ENROLLED for node in forms.nodes),
         "provider": provider,
         "declared_bond": bond_of(provider),
         "enrol_form": forms.enrol,
@@ -66,7 +72,10 @@ def console(request: HttpRequest) -> HttpResponse:
         "key": key,
         "hub": addresses.base_of(request),
     }
-    response = page(request, "market/provider.html", context, form=forms.sent)
+    response = page(request, "market/provider.html", context, fragment="machines", form=forms.sent)
+    if getattr(request, "htmx", False) and enrolling and enrolling != str(len(forms.nodes)):
+        # The page that showed the key was the answer to a form, so it is not loaded again.
+        response.headers["HX-Redirect"] = f"/market/provider?as={namespace.name}"
     if key:
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -29,6 +29,7 @@ PRODUCTS_PAGE = 60
 TICKER_PRODUCTS = 8
 BOOK_LEVELS = 12
 QUOTES_SHOWN = 20
+OWN_ORDERS_SHOWN = 10
 HOURS_SHOWN, HOURS_MAX = 24, 24 * 366
 
 
@@ -98,8 +99,17 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "ticket": ticket,
         "review": ticket.review,
         "namespaces": traders(request) if request.user.is_authenticated else [],
+        "own_orders": _own_orders(request, found),
     }
     return page(request, "market/product.html", context, form=ticket.form)
+
+
+def _own_orders(request: HttpRequest, traded: Product) -> list[Order]:
+    """The visitor's live orders of a product: the book shows one window, and they may have others."""
+    if not request.user.is_authenticated:
+        return []
+    mine = selectors.orders(actor=actor_of(request)).filter(product=traded, state__in=Order.LIVE)
+    return list(mine[:OWN_ORDERS_SHOWN])
 
 
 def news(request: HttpRequest, slug: str) -> HttpResponse:

@@ -24,6 +24,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         request,
         form,
         lambda data: services.sign_up(**data, is_open=settings.SIGN_UP_OPEN, address=address),
+        codes={"name_taken": "name", "name_refused": "name", "weak_password": "password"},
     )
     if user is not None:
         login(request, user, backend=BACKEND)

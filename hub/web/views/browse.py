@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.functional import Promise
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hub.accounts import selectors as accounts
@@ -20,6 +22,9 @@ from hub.web.forms import PAGE_KINDS
 from hub.web.requests import actor_of, page
 
 PAGE_SIZE = 24
+SHEET_ITEMS, SEARCH_ITEMS = 5, 12
+CHIPS_SHOWN = 3
+NARROWING_KEPT_SECONDS = 300
 FACET_VALUES_SHOWN = 12
 SORTS: dict[str, str | Promise] = {
     Sort.TRENDING: _("Trending"),
@@ -97,7 +102,34 @@ def home(request: HttpRequest) -> HttpResponse:
         actor=actor, kind=Kind.MODEL, query=ListQuery(limit=6, sort=Sort.CREATED)
     ).items
     example = next((found.full_name for found in groups[0][2] if _shows_well(found)), "")
-    return page(request, "hub/home.html", {"groups": groups, "newest": newest, "example": example})
+    context = {"groups": groups, "newest": newest, "example": example, "chips": chips_of(request)}
+    return page(request, "hub/home.html", context)
+
+
+def chips_of(request: HttpRequest) -> list[tuple[str, str]]:
+    """(label, address) of lists of models that are not empty: frequent tasks, Chinese, GGUF, a size."""
+    tags: list[str] | None = cache.get("pages:chips")
+    if tags is None:
+        facets = selectors.find_facets(actor=actor_of(request), kind=Kind.MODEL, query=ListQuery()).by_type
+        present = {value.value for values in facets.values() for value in values}
+        tags = [value.value for value in facets.get("pipeline_tag", [])[:CHIPS_SHOWN]]
+        tags += [tag for tag in ("zh", "gguf") if tag in present]
+        cache.set("pages:chips", tags, NARROWING_KEPT_SECONDS)
+    labels = {"zh": gettext("Chinese")}
+    chips = [(labels.get(tag, tag), f"/models?{urlencode({'tag': tag})}") for tag in tags]
+    if size_counts().get("8b"):
+        chips.append((str(SIZES["8b"][0]), "/models?size=8b"))
+    return chips
+
+
+def size_counts() -> dict[str, int]:
+    """Class of sizes → how many public models are in it; remembered for some minutes."""
+    bounds = {key: (low, high) for key, (_label, low, high) in SIZES.items()}
+    counts: dict[str, int] | None = cache.get("pages:sizes")
+    if counts is None:
+        counts = selectors.count_by_parameters(bounds)
+        cache.set("pages:sizes", counts, NARROWING_KEPT_SECONDS)
+    return counts
 
 
 def _shows_well(repository: Repository) -> bool:
@@ -165,21 +197,27 @@ def browse(request: HttpRequest, kind: str) -> HttpResponse:
     query = query_of(params)
     found = selectors.list_repositories(actor=actor, kind=kind, query=query)
     facets = selectors.find_facets(actor=actor, kind=kind, query=query)
+    counts = size_counts() if kind == Kind.MODEL else {}
     following = params.copy()
     following["cursor"] = found.next_cursor or ""
     context: dict[str, Any] = {
         "kind": kind,
         "plural": kinds.PLURAL_OF[kind],
         "query": query,
-        "repositories": found.items,
+        "repositories": found.items
+        if query.sort != Sort.RELEVANCE
+        else literal_first(found.items, query.text),
         "next": f"?{following.urlencode()}" if found.next_cursor else "",
         "total": facets.total,
         "is_exact": facets.is_exact,
         "is_estimate": facets.is_estimate,
         "facets": facets_of(kind, facets, params),
         "sizes": [
-            Choice(label, switched(params, "size", key, is_single=True), params.get("size") == key)
+            Choice(
+                label, switched(params, "size", key, is_single=True), params.get("size") == key, counts[key]
+            )
             for key, (label, _low, _high) in SIZES.items()
+            if counts[key] or params.get("size") == key
         ]
         if kind == Kind.MODEL
         else [],
@@ -192,17 +230,36 @@ def browse(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    """The best few of each kind, and people: the sheet below the search field."""
+    """The best of each kind, and people: the sheet below the search field, or a page of its own."""
     text = request.GET.get("search", "").strip()[:200]
-    if not getattr(request, "htmx", False):
-        return HttpResponseRedirect(f"/models?{urlencode({'search': text})}")
+    is_sheet = bool(getattr(request, "htmx", False))
+    shown = SHEET_ITEMS if is_sheet else SEARCH_ITEMS
     groups: list[tuple[str, str, list[Repository]]] = []
     people: list[Namespace] = []
     if text:
-        query = ListQuery(text=text, sort=Sort.RELEVANCE, limit=5)
+        query = ListQuery(text=text, sort=Sort.RELEVANCE, limit=PAGE_SIZE)
         for kind in PAGE_KINDS:
             items = selectors.list_repositories(actor=actor_of(request), kind=kind, query=query).items
             if items:
-                groups.append((kind, kinds.PLURAL_OF[kind], items))
-        people = accounts.find_namespaces(text, limit=4)
-    return page(request, "hub/found.html", {"groups": groups, "people": people, "text": text})
+                groups.append((kind, kinds.PLURAL_OF[kind], literal_first(items, text)[:shown]))
+        people = accounts.find_namespaces(text, limit=shown)
+    template = "hub/found.html" if is_sheet else "hub/search.html"
+    response = page(request, template, {"groups": groups, "people": people, "text": text})
+    response.headers["Vary"] = ", ".join(filter(None, [response.headers.get("Vary"), "HX-Request"]))
+    return response
+
+
+def literal_first(items: list[Repository], text: str) -> list[Repository]:
+    """Names that are the text first, then those that begin with it or hold it, then those of the same words.
+
+    The index splits a text like “qwen2.5” into words, so names that hold the words apart match as well.
+    """
+    wanted = text.lower()
+
+    def place(repository: Repository) -> int:
+        names = (repository.name.lower(), repository.full_name.lower())
+        if wanted in names:
+            return 0
+        return 1 if names[0].startswith(wanted) else 2 if wanted in names[1] else 3
+
+    return sorted(items, key=place)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django.contrib import messages
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from foundation import addresses
@@ -21,7 +23,7 @@ from hub.revisions import selectors as revisions
 from hub.revisions.models import RepositoryFacts
 from hub.web import contents, links, usage
 from hub.web.forms import AccessRequestForm
-from hub.web.rendering import charts, front
+from hub.web.rendering import charts, front, weights
 from hub.web.repository_pages import RepositoryPage, repository_page
 from hub.web.requests import page, signed_in, submit
 
@@ -39,6 +41,7 @@ NARROW = (
     "card_errors",
     "card_data",
 )
+LIKED_BEFORE_SIGN_IN = "liked_before_sign_in"
 SLOW_SECONDS, SLOW_KEPT_SECONDS = 0.05, 600
 
 
@@ -55,11 +58,14 @@ def gate_fields(facts: RepositoryFacts | None) -> list[str]:
 @repository_page
 def show(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     repository = repo_page.repository
+    _like_after_sign_in(request, repo_page)
     facts = facts_of(repository)
     revision, commit = repository.default_branch, repository.head_sha
     text = contents.card_text(actor=repo_page.actor, repository=repository, commit=commit)
     address = links.repository_path(repository)
-    base = markdown.Base(pages=f"{address}/blob/{revision}/", files=f"{address}/resolve/{revision}/")
+    # A visitor before a gate cannot have the images: they are left out, not shown as broken.
+    files = "" if repo_page.gate else f"{address}/resolve/{revision}/"
+    base = markdown.Base(pages=f"{address}/blob/{revision}/", files=files)
     context: dict[str, Any] = repo_page.header("card")
     context |= {
         "facts": facts,
@@ -76,6 +82,7 @@ def show(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
         ),
         "parents": lineage.base_models(facts.tags) if facts and repository.kind == Kind.MODEL else None,
         "children": children_of(repo_page),
+        "weights_bytes": weights.bytes_needed(facts) if repository.kind == Kind.MODEL else 0,
         "gate_form": AccessRequestForm(names=gate_fields(facts)) if repo_page.gate else None,
     }
     return page(request, "hub/repository/card.html", context)
@@ -115,11 +122,23 @@ def downloads_chart(request: HttpRequest, repo_page: RepositoryPage) -> HttpResp
 @repository_page
 def like(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     """Like, or take it back; htmx swaps the button, a form comes back to the page."""
+    if repo_page.actor.user is None and request.POST.get("on") == "1":
+        request.session[LIKED_BEFORE_SIGN_IN] = repo_page.address
     if request.POST.get("on") == "1":
         likes.like(actor=repo_page.actor, repository=repo_page.repository, now=timezone.now())
     else:
         likes.unlike(actor=repo_page.actor, repository=repo_page.repository)
     return _acted(request, repo_page)
+
+
+def _like_after_sign_in(request: HttpRequest, repo_page: RepositoryPage) -> None:
+    """Carry out the like of a visitor who was sent to sign in first, when the visitor comes back."""
+    if repo_page.actor.user is None or request.session.get(LIKED_BEFORE_SIGN_IN) != repo_page.address:
+        return
+    del request.session[LIKED_BEFORE_SIGN_IN]
+    likes.like(actor=repo_page.actor, repository=repo_page.repository, now=timezone.now())
+    repo_page.repository.refresh_from_db(fields=["likes"])
+    messages.success(request, _("You like %(name)s.") % {"name": repo_page.repository.full_name})
 
 
 @require_POST

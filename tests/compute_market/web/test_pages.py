@@ -21,6 +21,7 @@ from compute_market.offers.models import Node, Product
 from compute_market.runners.assemble import assemble
 from compute_market.web import charts
 from foundation.clock import database_now, floor_minute
+from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from tests.factories import exchange
 from tests.factories.exchange import buy, drain, rich, sell
@@ -264,6 +265,23 @@ class TestLinksToATicket:
         assert 'name="hours" value="10"' in ticket
         assert f'name="start" value="{hour_after(1)}"' in ticket
         assert 'name="price" value="12.00"' in ticket
+
+    def test_own_orders_of_any_window_stand_beside_the_book(self, machine: Node) -> None:
+        buyer = rich()
+        begins = datetime.fromisoformat(hour_after(2)).replace(tzinfo=UTC)
+        order = buy(
+            buyer,
+            machine.product,
+            1,
+            6,
+            now=database_now(),
+            start=begins,
+            end=begins + timedelta(hours=48),
+        )
+        drain(now=database_now())
+        address = f"/market/products/{machine.product.slug}?hours=1"
+        assert f"/market/orders/{order.pk}" in client_of(buyer).get(address).content.decode()
+        assert f"/market/orders/{order.pk}" not in client_of(rich()).get(address).content.decode()
 
     def test_of_the_windows_of_a_book_keep_the_ticket(self, machine: Node) -> None:
         start = hour_after(3)
@@ -525,6 +543,16 @@ class TestTheConsole:
         assert "--output agent http://testserver/market/agent\n" in answer.content.decode()
         assert "python3 agent --hub http://testserver --key mbe_" in answer.content.decode()
         assert answer["Cache-Control"] == "no-store"
+        page = answer.content.decode()
+        assert '<optgroup label="H100 SXM 80 GB">' in page
+        # The page that shows the key looks for the machine, and leads on once it is there.
+        [waiting] = re.findall(r'hx-get="([^"]*enrolling=0)"', page)
+        htmx = {"HX-Request": "true"}
+        assert "HX-Redirect" not in owner.get(unescape(waiting), headers=htmx)
+        exchange.node(
+            Principal(user=User.objects.get(pk=owner.session["_auth_user_id"])), Product.objects.get()
+        )
+        assert owner.get(unescape(waiting), headers=htmx)["HX-Redirect"].startswith("/market/provider")
 
     def test_agent_is_given_to_anybody_in_one_file(self, client: Client) -> None:
         answer = client.get("/market/agent")

@@ -23,6 +23,17 @@ class TestSignUp:
         assert answer.status_code == 422
         assert "is taken" in answer.content.decode()
 
+    def test_says_all_that_is_wrong_at_once_each_at_its_field(self, client: Client, ada: User) -> None:
+        answer = client.post("/join", {"name": "-no-", "email": "x@example.org", "password": "short"})
+        page = answer.content.decode()
+        assert answer.status_code == 422
+        assert "a name has 1 to 96 letters" in page
+        assert "This password is too short." in page
+        assert page.count('aria-invalid="true"') == 2
+        assert 'class="errors all"' not in page
+        taken = client.post("/join", {"name": "ADA", "email": "x@example.org", "password": PASSWORD})
+        assert taken.content.decode().count('aria-invalid="true"') == 1
+
     def test_refuses_a_name_that_a_page_stands_at(self, client: Client) -> None:
         answer = client.post("/join", {"name": "settings", "email": "x@example.org", "password": PASSWORD})
         assert answer.status_code == 422

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from hub.repos.models import Repository
+from hub.revisions.models import RepositoryFacts
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Repository]
@@ -58,6 +61,8 @@ class TestHome:
         self, client: Client, make_repository: Make, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
         make_repository("chat")
+        # By what the lists can be narrowed is remembered.
+        client.get("/")
         with django_assert_max_num_queries(6):
             assert "ada/" in client.get("/").content.decode()
 
@@ -92,3 +97,47 @@ class TestCollections:
         made = signed_in.post("/collections/new", {"owner": "ada", "title": "Mine", "is_private": "on"})
         assert client.get(made["Location"]).status_code == 404
         assert signed_in.get(made["Location"]).status_code == 200
+
+
+class TestSearch:
+    def test_on_a_page_shows_all_kinds_and_people(self, client: Client, make_repository: Make) -> None:
+        make_repository("gsm8k-solver")
+        make_repository("gsm8k", kind="dataset")
+        page = client.get("/search?search=gsm8k").content.decode()
+        assert "/ada/gsm8k-solver" in page
+        assert "/datasets/ada/gsm8k" in page
+        assert "/ada" in client.get("/search?search=ada").content.decode()
+        assert 'action="/search"' in client.get("/").content.decode()
+        sheet = client.get("/search?search=gsm8k", headers={"HX-Request": "true"}).content.decode()
+        assert "<html" not in sheet
+        assert 'href="/search?search=gsm8k"' in sheet
+
+    def test_puts_names_that_hold_the_text_before_those_of_the_same_words(
+        self, client: Client, make_repository: Make
+    ) -> None:
+        for name, downloads in (("chat-qwen2-0_5b", 90), ("qwen2.5-7b", 5), ("old-qwen2.5", 7)):
+            found = make_repository(name)
+            Repository.objects.filter(pk=found.pk).update(downloads_30d=downloads)
+        for address in ("/search", "/models"):
+            page = client.get(f"{address}?search=qwen2.5").content.decode()
+            places = [page.find(f"/ada/{name}") for name in ("qwen2.5-7b", "old-qwen2.5", "chat-qwen2-0_5b")]
+            assert places == sorted(places), address
+
+
+class TestNarrowing:
+    def test_leads_only_to_lists_that_hold_something(self, client: Client, make_repository: Make) -> None:
+        cache.clear()
+        empty = client.get("/models").content.decode()
+        assert "size=" not in empty
+        assert "?tag=" not in client.get("/").content.decode()
+        found = make_repository(README__md="---\npipeline_tag: text-generation\nlanguage: zh\n---\n")
+        RepositoryFacts.objects.filter(repository=found).update(parameters_total=7_000_000_000)
+        cache.clear()
+        listed = client.get("/models").content.decode()
+        assert re.findall(r"size=(\w+)", listed) == ["8b"]
+        assert "1B – 8B <small>1</small>" in listed
+        home = client.get("/").content.decode()
+        links = re.findall(r'class="chip" href="(/models[^"]*)"', home)
+        assert links == ["/models?tag=text-generation", "/models?tag=zh", "/models?size=8b"]
+        for link in links:
+            assert "/ada/model" in client.get(link).content.decode()

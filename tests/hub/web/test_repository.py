@@ -13,7 +13,7 @@ from hub.accounts.models import User
 from hub.community.models import Discussion
 from hub.repos.models import Repository
 from hub.revisions import last_commits
-from tests.hub.web.conftest import commit_files
+from tests.hub.web.conftest import PASSWORD, commit_files
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Repository]
@@ -116,7 +116,20 @@ class TestFiles:
         assert client.get("/ada/model/tree/main")["Location"] == "/ada/model"
         assert client.get("/ada/model/blob/main/secret.txt")["Location"] == "/ada/model"
         assert client.post("/ada/model/access").status_code == 302
-        assert "awaiting a review" in client.get("/ada/model").content.decode()
+        page = client.get("/ada/model").content.decode()
+        assert "Your request for access is waiting" in page
+        assert "Ask for access" not in page
+
+    def test_of_a_gated_card_shows_no_images_that_cannot_be_had(
+        self, client: Client, signed_in: Client, make_repository: Make, bob: User
+    ) -> None:
+        repository = make_repository(README__md="# Card\n\n![A picture](pic.png)\n")
+        Repository.objects.filter(pk=repository.pk).update(gating="manual")
+        client.force_login(bob)
+        page = client.get("/ada/model").content.decode()
+        assert "For the files, fill in this form." in page
+        assert "pic.png" not in page
+        assert "pic.png" in signed_in.get("/ada/model").content.decode()
 
 
 class TestEditing:
@@ -176,6 +189,30 @@ class TestCommunity:
         repository.refresh_from_db()
         assert repository.likes == 1
         assert "Watching" in signed_in.get("/ada/model").content.decode()
+
+    def test_remembers_a_like_over_the_sign_in(
+        self, client: Client, make_repository: Make, bob: User
+    ) -> None:
+        repository, other = make_repository(), make_repository("other")
+        answer = client.post(
+            "/ada/model/like", {"on": "1"}, headers={"Referer": "http://testserver/ada/model"}
+        )
+        sign_in = {"name": "bob", "password": PASSWORD, "next": "/ada/model"}
+        assert answer["Location"].startswith("/login?next=")
+        client.post("/login", sign_in)
+        client.get("/ada/other")
+        page = client.get("/ada/model").content.decode()
+        assert "You like ada/model." in page
+        for one, likes in ((repository, 1), (other, 0)):
+            one.refresh_from_db()
+            assert one.likes == likes
+
+    def test_takes_licenses_that_look_like_one(self, signed_in: Client) -> None:
+        form = {"kind": "model", "owner": "ada", "name": "licensed", "visibility": "public"}
+        refused = signed_in.post("/new", {**form, "license": "not a licence!!"})
+        assert refused.status_code == 422
+        assert "such as apache-2.0" in refused.content.decode()
+        assert signed_in.post("/new", {**form, "license": "Apache-2.0"}).status_code == 302
 
 
 class TestSettings:
