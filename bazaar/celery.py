@@ -80,6 +80,7 @@ app.conf.beat_schedule = {
     "deliver-due-webhooks": {"task": "hub.community.tasks.sweep_deliveries", "schedule": 15},
     "tell-untold-events": {"task": "hub.community.tasks.sweep_notices", "schedule": 60},
     "prune-webhook-log": {"task": "hub.community.tasks.prune_deliveries", "schedule": 24 * 3600},
+    "chain-the-audit-log": {"task": "hub.audit.tasks.append_new", "schedule": 10, "options": {"expires": 10}},
     "write-download-counts": {"task": "hub.downloads.tasks.flush", "schedule": 60},
     "sum-the-last-thirty-days": {"task": "hub.downloads.tasks.recount", "schedule": 3600},
     "count-slow-facets": {"task": "hub.search.tasks.count_slow_facets", "schedule": 180},

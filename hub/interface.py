@@ -1,4 +1,4 @@
-"""The one module of the hub that houses above it import: accounts, their rights, and who calls.
+"""The one module of the hub that houses above it import: accounts, rights, the caller, the audit log.
 
 Helpers are not here: what every house needs is in `foundation`.
 """
@@ -12,6 +12,7 @@ from hub.accounts.errors import NamespaceNotFound
 from hub.accounts.models import Namespace, Role, User
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
 from hub.accounts.sessions import actor_of
+from hub.audit.recording import record as record_audit
 
 create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
@@ -36,6 +37,7 @@ __all__ = [
     "note_ssh_key_used",
     "principal_for_ssh_key",
     "principal_for_token",
+    "record_audit",
     "require_role",
     "require_scope",
     "role_in",

@@ -10,7 +10,7 @@ from compute_market.ledger import policies, postings
 from compute_market.ledger.errors import AccountNotFound, CauseReused, MoneyFull
 from compute_market.ledger.models import Account, Transfer
 from compute_market.ledger.signals import bond_moved
-from hub.interface import Principal
+from hub.interface import Namespace, Principal, record_audit
 
 # Largest sum of all accounts. A column holds a little more than twice that on either database.
 MONEY_MAX_MICROS = 4 * 10**18
@@ -36,7 +36,7 @@ def deposit(*, actor: Principal, namespace_id: int, amount_micros: int, key: str
     """
     policies.require_operator(actor)
     with transaction.atomic(durable=True):
-        return _move(
+        moved = _move(
             debit=_external(now),
             credit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
             amount_micros=amount_micros,
@@ -44,6 +44,8 @@ def deposit(*, actor: Principal, namespace_id: int, amount_micros: int, key: str
             cause=f"deposit/{key}",
             now=now,
         )
+        _record(actor, "market_deposited", namespace_id, moved)
+    return moved
 
 
 def withdraw(*, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime) -> Transfer:
@@ -53,7 +55,7 @@ def withdraw(*, actor: Principal, namespace_id: int, amount_micros: int, key: st
     """
     policies.require_operator(actor)
     with transaction.atomic(durable=True):
-        return _move(
+        moved = _move(
             debit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
             credit=_external(now),
             amount_micros=amount_micros,
@@ -61,6 +63,8 @@ def withdraw(*, actor: Principal, namespace_id: int, amount_micros: int, key: st
             cause=f"withdrawal/{key}",
             now=now,
         )
+        _record(actor, "market_withdrawn", namespace_id, moved)
+    return moved
 
 
 def post_bond(
@@ -101,8 +105,22 @@ def release_bond(
             cause=f"bond-release/{namespace_id}/{key}",
             now=now,
         )
+        _record(actor, "market_bond_released", namespace_id, moved)
         bond_moved.send(sender=Account, namespace_id=namespace_id, now=now)
     return moved
+
+
+def _record(actor: Principal, action: str, namespace_id: int, moved: Transfer) -> None:
+    """Write the act of an operator to the audit log, also when its key has moved the money before."""
+    name = Namespace.objects.get(pk=namespace_id).name
+    record_audit(
+        actor=actor,
+        action=action,
+        subject=f"account {name}",
+        namespace_id=namespace_id,
+        amount_micros=moved.amount_micros,
+        cause=moved.cause,
+    )
 
 
 def _external(now: datetime) -> Account:

@@ -17,8 +17,12 @@ class NotInTransaction(RuntimeError):
     """An entry must stand or fall with what it tells of."""
 
 
-def record(*, actor: Principal | None, action: str, subject: str, **details: Any) -> AuditEntry:
+def record(
+    *, actor: Principal | None, action: str, subject: str, namespace_id: int | None = None, **details: Any
+) -> AuditEntry:
     """Write one entry within the caller's transaction. Details are JSON values; never secrets.
+
+    The admins of the namespace may read it; None: operators alone.
 
     Raises NotInTransaction where the caller has none.
     """
@@ -28,6 +32,7 @@ def record(*, actor: Principal | None, action: str, subject: str, **details: Any
         actor=_name_of(actor),
         action=action,
         subject=subject[:SUBJECT_MAX],
+        namespace_id=namespace_id,
         details=details,
         request_id=str(structlog.contextvars.get_contextvars().get("request_id", "")),
     )

@@ -26,7 +26,7 @@ from compute_market.offers.errors import ProductNotFound
 from compute_market.offers.models import Product
 from foundation.errors import Refusal
 from foundation.garbage_collection import collector_paused
-from hub.interface import Principal
+from hub.interface import Principal, record_audit
 
 __all__ = [
     "OrderRequest",
@@ -298,6 +298,8 @@ def _set_stopped(*, actor: Principal, product: str | None, is_stopped: bool, now
         changed = [listings.configure(each, now=now, is_stopped=is_stopped) for each in products]
         for shard in {each.shard_id for each in products}:
             tasks.enqueue_drain(shard)
+        action = "market_halted" if is_stopped else "market_resumed"
+        record_audit(actor=actor, action=action, subject=f"product {product}" if product else "market")
     return changed
 
 

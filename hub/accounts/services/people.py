@@ -22,7 +22,7 @@ from hub.accounts.errors import (
 from hub.accounts.models import Namespace, User, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.accounts.services.namespaces import insert_namespace
-from hub.accounts.signals import namespace_created, password_changed
+from hub.accounts.signals import namespace_created, password_changed, sign_in_failed, signed_in
 from hub.accounts.throttling import SignInThrottle
 
 # Of the accounts with one e-mail address, how many can sign in by it: the oldest. The others use their name.
@@ -146,9 +146,15 @@ def sign_in(*, name: str, password: str, address: str) -> User:
     if user is None:
         SIGN_INS.labels("failed").inc()
         throttle.record_failure()
+        # Only of names that exist: people type passwords into the field for names.
+        if meant := User.objects.filter(namespace__key=name_key(name)).first():
+            with transaction.atomic():
+                sign_in_failed.send(sender=User, user=meant, address=address)
         raise BadCredentials
     SIGN_INS.labels("ok").inc()
     throttle.forget()
+    with transaction.atomic():
+        signed_in.send(sender=User, user=user, address=address)
     return user
 
 

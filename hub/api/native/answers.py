@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from foundation.answers import Answer, shown
 from hub.accounts.models import AccessToken, Membership, Namespace, Role, SshKey, User, Visibility
 from hub.accounts.principals import Principal
+from hub.audit.models import AuditEntry
 from hub.community.models import Notification, Watch
 from hub.repos.models import Collaborator, Kind, Repository
 from hub.repos.policies import can_see
@@ -357,6 +358,36 @@ class Watched(Answer):
             return cls(type=watch.repository.kind, name=watch.repository.full_name)
         assert watch.namespace is not None
         return cls(type="org" if watch.namespace.is_organization else "user", name=watch.namespace.name)
+
+
+class AuditItem(Answer):
+    """One thing that somebody did."""
+
+    position: Annotated[int, shown(512, "Its place in the log: give it as `after` for what follows.")]
+    digest: Annotated[str, shown("9f" * 32, "Of this entry and all before it.")]
+    at: When
+    actor: Annotated[str, shown("ada", "`system` for commands and jobs; empty without a user.")]
+    action: Annotated[str, shown("repository_deleted")]
+    subject: Annotated[str, shown("model ada/speech")]
+    details: dict[str, Any]
+    request_id: Annotated[str, shown("7ee72fdd26e34af8", "The `X-Request-Id` of the request.")]
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> Self:
+        return cls(
+            position=entry.position or 0,
+            digest=entry.digest,
+            at=entry.at,
+            actor=entry.actor,
+            action=entry.action,
+            subject=entry.subject,
+            details=entry.details,
+            request_id=entry.request_id,
+        )
+
+
+class AuditLog(Answer):
+    items: list[AuditItem]
 
 
 class Statistics(Answer):

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from hub import converters  # noqa: F401 - registers the converters
-from hub.api.native.views import accounts, community, organizations, repositories
+from hub.api.native.views import accounts, audit, community, organizations, repositories
 
 _repository = "repositories/<str:kind>/<repo_id:repo_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -29,5 +29,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_repository}/collaborators/<name:user>", repositories.CollaboratorView.as_view()),
     path("notifications", community.NotificationsView.as_view()),
     path("watches", community.Watches.as_view()),
+    path("audit", audit.Audit.as_view()),
     path("statistics", community.StatisticsView.as_view()),
 ]

@@ -40,6 +40,7 @@ OTHER_ROUTES = """
     POST   api/hub/v1/repositories/deleted/<row_id:pk>/restore       restore
     GET    api/hub/v1/notifications                               signed
     POST   api/hub/v1/notifications                               account
+    GET    api/hub/v1/audit                                       account
     GET    api/hub/v1/watches                                     signed
     PUT    api/hub/v1/watches                                     account
     GET    api/hub/v1/statistics                                  all
