@@ -18,6 +18,7 @@ from typing import Any
 
 from django.db import transaction
 
+from foundation.held_rows import held_row
 from hub.audit.models import AuditEntry, AuditHead
 
 AT_ONCE = 1000
@@ -58,7 +59,7 @@ def append_new() -> int:
 def _append_some() -> int:
     with transaction.atomic(durable=True):
         AuditHead.objects.get_or_create(pk=1)
-        head = AuditHead.objects.select_for_update().get(pk=1)
+        head = held_row(AuditHead.objects.select_for_update().filter(pk=1))
         entries = list(AuditEntry.objects.filter(position=None).order_by("pk")[:AT_ONCE])
         if not entries:
             return 0
