@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import pytest
 
+from foundation.errors import Unauthenticated
 from hub.accounts import selectors as accounts
 from hub.accounts import services as account_services
 from hub.accounts.models import Role, User
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
 from hub.accounts.services import Grant
 from hub.repos import gating, policies, selectors, services
-from hub.repos.errors import RepositoryArchived, RepositoryDisabled, RepositoryGated, RepositoryNotFound
+from hub.repos.errors import (
+    RepositoryArchived,
+    RepositoryDenied,
+    RepositoryDisabled,
+    RepositoryGated,
+    RepositoryNotFound,
+)
 from hub.repos.models import Repository
 from tests.factories import hub as make
 from tests.factories.hub import NOW
 
 pytestmark = pytest.mark.django_db
+
+AssertQueries = Callable[[int], AbstractContextManager[object]]
 
 # s: sees it   f: fetches files   w: writes   m: manages
 TABLE = """
@@ -49,11 +61,11 @@ def rows() -> list[tuple[str, str, str]]:
     ]
 
 
-def repository_of(kind: str, users: dict[str, User]) -> Repository:
+def repository_of(kind: str, users: dict[str, User], *, called: str = "") -> Repository:
     """Made by `maker`, who is only a contributor of the organization."""
     made = make.repository(
         Principal(user=users["maker"]),
-        kind,
+        called or kind,
         namespace="acme",
         visibility="private" if kind == "private" else "public",
         gating="manual" if kind == "gated" else "",
@@ -195,3 +207,101 @@ class TestGates:
         policies.require_content(stranger, repository)
         handle("pending")
         assert self.why(stranger, repository) == "pending"
+
+
+class TestRequireRole:
+    def test_says_what_is_missing_and_hides_what_is_hidden(self, users: dict[str, User]) -> None:
+        public, private = repository_of("public", users), repository_of("private", users)
+        reader, stranger = Principal(user=users["reader"]), Principal(user=users["stranger"])
+        policies.require_role(Principal(user=users["writer"]), public, Role.WRITE)
+        with pytest.raises(RepositoryDenied, match="acme/public"):
+            policies.require_role(reader, public, Role.WRITE)
+        with pytest.raises(Unauthenticated):
+            policies.require_role(ANONYMOUS, public, Role.READ)
+        for actor in (ANONYMOUS, stranger):
+            with pytest.raises(RepositoryNotFound) as hidden:
+                policies.require_role(actor, private, Role.READ)
+            assert hidden.value.details["repo_id"] == "acme/private"
+        with pytest.raises(RepositoryDenied):
+            policies.require_role(reader, private, Role.ADMIN)
+
+
+class TestRequirePropose:
+    @pytest.mark.parametrize("require", [policies.require_propose, policies.require_bring])
+    def test_is_for_who_reads_the_content(
+        self, users: dict[str, User], require: Callable[[Principal, Repository], None]
+    ) -> None:
+        stranger = Principal(user=users["stranger"])
+        require(stranger, repository_of("public", users))
+        require(Principal(user=users["reader"]), repository_of("private", users))
+        with pytest.raises(Unauthenticated):
+            require(ANONYMOUS, repository_of("public", users, called="other"))
+        with pytest.raises(RepositoryGated):
+            require(stranger, repository_of("gated", users))
+        with pytest.raises(RepositoryNotFound):
+            require(stranger, repository_of("private", users, called="hidden"))
+
+    def test_needs_a_token_that_writes(self, users: dict[str, User]) -> None:
+        public = repository_of("public", users)
+        for scope, passes in (("write", True), ("read", False)):
+            _, secret = account_services.create_token(
+                actor=Principal(user=users["stranger"]), name=scope, scopes=[scope]
+            )
+            actor = accounts.principal_for_token(secret, now=NOW)
+            if passes:
+                policies.require_propose(actor, public)
+            else:
+                with pytest.raises(RepositoryDenied, match="acme/public"):
+                    policies.require_propose(actor, public)
+
+    def test_ends_when_the_repository_is_archived_or_disabled(self, users: dict[str, User]) -> None:
+        stranger, public = Principal(user=users["stranger"]), repository_of("public", users)
+        public.is_archived = True
+        with pytest.raises(RepositoryArchived):
+            policies.require_propose(stranger, public)
+        with pytest.raises(RepositoryArchived):
+            policies.require_bring(Principal(user=users["boss"]), public)
+        public.is_archived, public.is_disabled = False, True
+        with pytest.raises(RepositoryDisabled):
+            policies.require_propose(stranger, public)
+
+
+class TestRequireChangeable:
+    def test_refuses_what_is_deleted_first(self, users: dict[str, User]) -> None:
+        public = repository_of("public", users)
+        policies.require_changeable(public)
+        public.is_disabled = public.is_archived = True
+        with pytest.raises(RepositoryDisabled):
+            policies.require_changeable(public)
+        public.deleted_at = NOW
+        with pytest.raises(RepositoryNotFound):
+            policies.require_changeable(public)
+
+
+class TestFetching:
+    @pytest.mark.parametrize(("who", "kind", "cell"), rows())
+    def test_is_answered_alike_for_one_and_for_many(
+        self, users: dict[str, User], who: str, kind: str, cell: str
+    ) -> None:
+        repository, other = repository_of(kind, users), repository_of(kind, users, called="other")
+        actor = principal(who, users)
+        assert policies.can_fetch(actor, repository) is ("f" in cell)
+        if "s" in cell:
+            expected = {repository.pk, other.pk} if "f" in cell else set()
+            assert policies.fetchable(actor, [repository, other]) == expected
+
+    def test_of_none_is_none_and_asks_nothing(self, django_assert_num_queries: AssertQueries) -> None:
+        with django_assert_num_queries(0):
+            assert policies.fetchable(ANONYMOUS, []) == set()
+
+    def test_of_a_disabled_one_is_for_the_operator(self, users: dict[str, User]) -> None:
+        public, disabled = repository_of("public", users), repository_of("gated", users)
+        Repository.objects.filter(pk=disabled.pk).update(is_disabled=True, gating="")
+        disabled.refresh_from_db()
+        both, boss = [public, disabled], Principal(user=users["boss"])
+        assert policies.fetchable(boss, both) == {public.pk}
+        assert policies.fetchable(SYSTEM, both) == {public.pk, disabled.pk}
+        assert (policies.can_fetch(boss, disabled), policies.can_fetch(SYSTEM, disabled)) == (False, True)
+        with pytest.raises(RepositoryDisabled):
+            policies.require_open(boss, disabled)
+        policies.require_open(SYSTEM, disabled)

@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
+from foundation.errors import Unauthenticated
 from hub.accounts.models import Role, Visibility
-from hub.accounts.principals import Principal
+from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
 from hub.repos import services as repositories
+from hub.repos.errors import RepositoryNotFound
 from hub.repos.models import AccessRequest, Gating, Repository
-from hub.xet import selectors, services
+from hub.xet import policies, selectors, services
 from hub.xet.errors import ChunkNotFound, FileNotFound, UnknownXorb, XorbNotFound
+from hub.xet.models import XetFile, Xorb
 from tests.factories import hub
 from tests.factories.hub import NOW
 from tests.hub.xet import uploads, vectors
@@ -94,3 +97,48 @@ class TestAccess:
         assert bob.user is not None
         AccessRequest.objects.create(repository=gated, user=bob.user, status=AccessRequest.Status.ACCEPTED)
         assert reaches(bob, gated) == {"file", "xorb", "chunk", "shard"}
+
+
+@pytest.mark.django_db
+class TestNaming:
+    def test_is_open_to_the_operator_and_to_nobody_without_a_repository(
+        self, alice: Principal, bob: Principal, model: Repository
+    ) -> None:
+        uploads.send(FIRST, alice, model)
+        for actor, count in ((SYSTEM, 1), (alice, 1), (bob, 0), (ANONYMOUS, 0)):
+            assert Xorb.objects.filter(policies.xorbs_nameable_by(actor)).count() == count
+
+    def test_is_open_to_all_where_the_content_is(self, alice: Principal, bob: Principal) -> None:
+        public = hub.repository(alice)
+        uploads.send(FIRST, alice, public)
+        for actor in (bob, ANONYMOUS):
+            assert Xorb.objects.filter(policies.xorbs_nameable_by(actor)).exists()
+            assert XetFile.objects.filter(policies.files_readable_by(actor)).exists()
+
+    def test_of_what_one_has_sent_stays_when_the_repository_goes(
+        self, alice: Principal, bob: Principal, model: Repository
+    ) -> None:
+        uploads.send(FIRST, alice, model)
+        delete(alice, model, bob)
+        assert Xorb.objects.filter(policies.xorbs_nameable_by(alice)).exists()
+        assert not XetFile.objects.filter(policies.files_readable_by(alice)).exists()
+
+    def test_in_one_repository_is_not_in_another(self, alice: Principal, model: Repository) -> None:
+        uploads.send(FIRST, alice, model)
+        other = hub.repository(alice)
+        assert XetFile.objects.filter(policies.files_readable_in(model, alice)).exists()
+        assert not XetFile.objects.filter(policies.files_readable_in(other, alice)).exists()
+
+
+@pytest.mark.django_db
+class TestRequireUpload:
+    def test_is_for_who_may_propose_and_for_the_operator(
+        self, alice: Principal, bob: Principal, model: Repository
+    ) -> None:
+        for actor in (SYSTEM, alice):
+            policies.require_upload(actor, model)
+        policies.require_upload(bob, hub.repository(alice))
+        with pytest.raises(RepositoryNotFound):
+            policies.require_upload(bob, model)
+        with pytest.raises(Unauthenticated):
+            policies.require_upload(ANONYMOUS, hub.repository(alice))

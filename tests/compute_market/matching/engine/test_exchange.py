@@ -385,7 +385,7 @@ class TestNodes:
             12    sell 2    800   4
             13    sell 2    800   4
         """)
-        book.new(1, "buy", 4, 700, hours=(0, 12))
+        book.new(1, "buy", 4, 700, hours=(6, 18))
         assert fills(book.new(2, "buy", 4, 900, hours=(6, 18), one_node=-1)) == [(12, 2, 800), (13, 2, 800)]
 
     def test_a_node_that_returns_during_a_halt_waits_for_its_end(self) -> None:

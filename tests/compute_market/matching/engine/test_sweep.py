@@ -91,5 +91,5 @@ class TestBestNode:
             14    sell 2    800   4
             15    sell 2    800   3
         """)
-        book.new(1, "buy", 4, 700, hours=(0, 12))
-        assert fills(book.new(2, "buy", 4, 900, hours=(0, 12), one_node=-1)) == [(12, 2, 750), (14, 2, 800)]
+        book.new(1, "buy", 4, 700, hours=(6, 18))
+        assert fills(book.new(2, "buy", 4, 900, hours=(6, 18), one_node=-1)) == [(12, 2, 750), (14, 2, 800)]
