@@ -15,6 +15,8 @@ from hub.gitstore import RefUpdate
 from hub.lfs import links
 from hub.repos import locking, policies, quotas
 from hub.repos import services as repos
+from hub.repos.errors import RepositoryNotFound
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.repos.signals import repository_created
@@ -106,8 +108,10 @@ def duplicate(
     """Copy a repository, with its history and its gate, under another id.
 
     Its large objects are shared, not copied. Only the new owner has access through the copy's gate.
+    Copying takes a while: under the lock of the source, the right to its content is checked again.
 
-    Raises: RepositoryGated, NamespaceDenied, NameRefused, RepositoryExists, quotas' refusals.
+    Raises: RepositoryNotFound, RepositoryDisabled, RepositoryGated, NamespaceDenied, NameRefused,
+    RepositoryExists, quotas' refusals, DeletedMeanwhile.
     """
     policies.require_content(actor, repository)
     request = repos.NewRepository(
@@ -127,11 +131,21 @@ def duplicate(
         facts = indexing.read_facts(repository, head)
         with transaction.atomic(durable=True):
             copy = repos.insert_repository(actor=actor, request=request, storage=storage, head=head, now=now)
-            quotas.require_room_for_bytes(copy.namespace, repository.size_bytes)
-            links.copy(repository, copy, now)
+            source = _lock_source(actor, repository)
+            quotas.require_room_for_bytes(copy.namespace, source.size_bytes)
+            links.copy(source, copy, now)
             indexing.store_facts(copy, facts, now=now)
             repository_created.send(sender=Repository, repository=copy, actor=actor)
     except Exception:
         gitstore.delete_repository(storage)
         raise
     return copy
+
+
+def _lock_source(actor: Principal, repository: Repository) -> LockedRepository:
+    """Raises: DeletedMeanwhile, RepositoryNotFound, RepositoryDisabled, RepositoryGated."""
+    source = locking.lock_repository(repository.pk)
+    if source.deleted_at is not None:
+        raise RepositoryNotFound(repo_id=source.full_name)
+    policies.require_content(actor.reread(), source)
+    return source

@@ -11,20 +11,21 @@ import pytest
 from hub.gitstore import hooks
 
 
-def ask(folder: Path, refs: bytes) -> int:
+def ask(folder: Path, refs: bytes, name: str = "pre-receive") -> int:
     """Run the hook on the two pipes of this folder; its exit status."""
-    hook = folder / "pre-receive"
+    hook = folder / name
     hook.write_text(hooks.HOOK)
     pipes = {"BAZAAR_ASK": str(folder / "ask"), "BAZAAR_ANSWER": str(folder / "answer")}
     return subprocess.run(["sh", hook], input=refs, env=pipes, timeout=20, check=False).returncode
 
 
 class TestHook:
+    @pytest.mark.parametrize("name", hooks.HOOKS)
     @pytest.mark.parametrize("refs", [b"old new refs/heads/main\n", b"old new refs/heads/x\n" * 10_000])
-    def test_ends_when_its_hub_died_and_left_the_pipes(self, tmp_path: Path, refs: bytes) -> None:
-        for name in ("ask", "answer"):
-            os.mkfifo(tmp_path / name)
-        assert ask(tmp_path, refs) != 0
+    def test_ends_when_its_hub_died_and_left_the_pipes(self, tmp_path: Path, name: str, refs: bytes) -> None:
+        for pipe in ("ask", "answer"):
+            os.mkfifo(tmp_path / pipe)
+        assert ask(tmp_path, refs, name) != 0
 
     def test_ends_when_the_pipes_are_gone(self, tmp_path: Path) -> None:
         assert ask(tmp_path, b"old new refs/heads/main\n") != 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from foundation.errors import Refusal
 from hub.accounts.principals import Principal
@@ -15,7 +17,12 @@ from hub.community.services import discussions, pull_requests
 from hub.gitstore import RefUpdate
 from hub.gitstore.hooks import Push
 from hub.repos import locking
-from hub.repos.errors import RepositoryArchived, RepositoryDisabled, RepositoryNotFound
+from hub.repos.errors import (
+    RepositoryArchived,
+    RepositoryDisabled,
+    RepositoryGated,
+    RepositoryNotFound,
+)
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.revisions import pushes as revision_pushes
@@ -147,3 +154,34 @@ def test_is_seen_under_the_lock_and_stops_only_then(
     monkeypatch.undo()
     MOVES[move](scene)
     assert move == "check a push" or refs(scene) != before or DiscussionEvent.objects.count() > events
+
+
+@pytest.mark.parametrize(
+    ("fields", "refusal"),
+    [
+        ({"is_disabled": True}, RepositoryDisabled),
+        ({"deleted_at": make.NOW}, RepositoryNotFound),
+        ({"visibility": "private"}, RepositoryNotFound),
+        ({"gating": "manual"}, RepositoryGated),
+    ],
+)
+def test_of_the_source_of_a_duplicate_are_made_again_under_its_lock(
+    scene: Scene, fields: dict[str, Any], refusal: type[Refusal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = make.actor("bob")
+    take = locking.lock_repository
+
+    def overtaken(pk: int) -> LockedRepository:
+        Repository.objects.filter(pk=pk).update(**fields)
+        return take(pk)
+
+    def duplicate(to: str) -> Repository:
+        return services.duplicate(actor=bob, repository=scene.repo, to=to, visibility=None, now=make.NOW)
+
+    folders = set(Path(settings.GIT_ROOT).glob("*/*/*"))
+    monkeypatch.setattr(locking, "lock_repository", overtaken)
+    with pytest.raises(refusal):
+        duplicate("bob/copy")
+    assert set(Path(settings.GIT_ROOT).glob("*/*/*")) == folders
+    monkeypatch.undo()
+    assert duplicate("bob/copy").head_sha == scene.repo.head_sha
