@@ -1,4 +1,4 @@
-"""One terminal for several processes: every line says whose it is."""
+"""One terminal for several processes: every line begins with the name of its process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Console:
         self.is_coloured = self._stream.isatty() and "NO_COLOR" not in os.environ
 
     def say(self, text: str, *, name: str = "bazaar") -> None:
-        """Print each line of the text behind the name of the process that said it."""
+        """Print each line of the text after the name of its process."""
         prefix = f"{name:<{WIDTH}} |"
         if self.is_coloured:
             prefix = f"\x1b[{COLOURS.get(name, 37)}m{prefix}\x1b[0m"
@@ -30,7 +30,7 @@ class Console:
             self._stream.flush()
 
     def pass_on(self, pipe: IO[bytes], *, name: str) -> threading.Thread:
-        """Print what comes through the pipe until its other end is closed."""
+        """Print the lines from the pipe until its other end is closed."""
 
         def copy() -> None:
             with pipe:

@@ -41,7 +41,7 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         type=Path,
         metavar="DIR",
         default=data_folder(),
-        help="folder for everything that is kept (BAZAAR_DATA_DIR; default %(default)s)",
+        help="folder of all stored data (BAZAAR_DATA_DIR; default %(default)s)",
     )
     parser.add_argument(
         "--empty", action="store_true", help="on the first start, make no catalogue and no demo account"

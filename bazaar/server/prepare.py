@@ -48,7 +48,7 @@ def migrate() -> None:
 
 
 def fill(data: Path) -> None:
-    """Make the starter catalogue and the account in whose name a newcomer looks around."""
+    """Make the starter catalogue and the demo account for new users."""
     from django.conf import settings
     from django.core.management import call_command, get_commands
 
@@ -64,7 +64,7 @@ def fill(data: Path) -> None:
 
 
 def _own_this_machine(name: str) -> None:
-    """Make the newcomer one of the provider's own people, for whom this machine runs plain processes."""
+    """Make the demo account a member of the provider: this machine runs plain processes only for members."""
     from compute_market.demo import local
     from compute_market.offers.models import Provider
     from hub.accounts.models import Role, User

@@ -85,28 +85,30 @@ def hold_folder(folder: Path) -> TextIO:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="The agent of a node that supplies GPUs to a Model Bazaar.")
-    parser.add_argument("--hub", required=True, help="The hub's address, as https://hub.example.org")
+    parser.add_argument("--hub", required=True, help="The hub's address, such as https://hub.example.org")
     parser.add_argument("--key", help="The one-time enrolment key; only for the first start.")
     parser.add_argument("--folder", type=Path, default=Path.home() / ".bazaar-agent")
-    parser.add_argument("--declare", metavar="DEVICE", help="Where no tool can measure: h100-sxm-80g")
+    parser.add_argument(
+        "--declare", metavar="DEVICE", help="The device, if no tool can measure it: h100-sxm-80g"
+    )
     parser.add_argument(
         "--cpu",
         metavar="PART",
-        help="Let parts of this machine's processors and memory instead of GPUs: cpu2-x86-4g",
+        help="Rent out parts of this machine's processors and memory instead of GPUs: cpu2-x86-4g",
     )
-    parser.add_argument("--gpus", type=int, default=1, help="How many devices are declared, or parts let.")
+    parser.add_argument("--gpus", type=int, default=1, help="The number of declared devices, or of parts.")
     parser.add_argument(
         "--allow-processes",
         action="store_true",
         help="Run work as plain processes, without a container: only for users you trust.",
     )
-    parser.add_argument("--run-as", default="", metavar="USER", help="The user that processes run as.")
+    parser.add_argument("--run-as", default="", metavar="USER", help="The user of plain processes.")
     parser.add_argument(
         "--container-device",
         action="append",
         default=[],
         metavar="DEVICE",
-        help="A device that containers are given, {gpu} standing for each GPU's index; 'none' for none. "
+        help="A device for containers; {gpu} is replaced by each GPU's index; 'none' for no device. "
         "Needed only where the machine has other than NVIDIA, AMD, Hygon or Ascend devices.",
     )
     parser.add_argument(
@@ -124,14 +126,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stop-work",
         action="store_true",
-        help="End all work when the agent ends. Without it work runs on, and the next agent takes it over.",
+        help="End all work when the agent ends. Otherwise work continues, and the next agent takes it over.",
     )
-    parser.add_argument("--fake", action="store_true", help="Run nothing and behave as if: for demos.")
+    parser.add_argument("--fake", action="store_true", help="Run nothing and only simulate work: for demos.")
     parser.add_argument(
         "--poll-seconds",
         type=float,
         metavar="SECONDS",
-        help="Ask the hub this often what should run. Without it the hub says how often, and wakes us.",
+        help="Seconds between requests for assignments. Left out: the hub decides, and wakes the agent up.",
     )
     parser.add_argument("--report-only", action="store_true", help="Enrol, report the hardware, and stop.")
     return parser

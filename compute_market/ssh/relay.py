@@ -68,7 +68,7 @@ async def command(end: socket.socket, process: asyncssh.SSHServerProcess[bytes])
         sending.cancel()
         outgoing.close()
     if code is None:
-        process.stderr.write(b"The lease, or what ran in it, is over.\r\n")
+        process.stderr.write(b"The lease, or its work, has ended.\r\n")
         process.exit(255)
     elif code < 0:
         process.exit(128 - code)

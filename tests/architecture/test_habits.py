@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,19 @@ class TestHooks:
         tools = {words.split()[0] for words in checks} - {"python"}
         assert len(tools) > 3
         assert tools - {entry.split()[0].rpartition("/")[2] for entry in hooks().values()} == set()
+
+
+class TestScripts:
+    def test_in_python_are_checked_by_ruff(self) -> None:
+        """Hooks find Python by the first line, ruff by the suffix: both must check the same files."""
+        included = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["extend-include"]
+        in_python = [
+            str(path.relative_to(ROOT))
+            for path in sorted((ROOT / "script").iterdir())
+            if path.is_file() and not path.suffix and "python" in path.read_text().partition("\n")[0]
+        ]
+        assert in_python
+        assert in_python == sorted(included)
 
 
 class TestHowTo:

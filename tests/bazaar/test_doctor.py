@@ -29,7 +29,7 @@ class TestDoctor:
         settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
         said = visit()
         assert "FAIL  redis" in said
-        assert "mend: script/server starts one; otherwise set REDIS_URL" in said
+        assert "repair: script/server starts one; otherwise set REDIS_URL" in said
         assert "failed: 1 of the checks failed." in said
 
     def test_shows_no_password(self, settings: Any) -> None:
@@ -44,7 +44,7 @@ class TestDoctor:
         (tmp_path / "secret_key").touch()
         (tmp_path / "secret_key").chmod(0o644)
         settings.DATA_DIR = tmp_path
-        assert f"mend: Run: chmod 600 {tmp_path}/secret_key" in visit()
+        assert f"repair: Run: chmod 600 {tmp_path}/secret_key" in visit()
 
     def test_refuses_a_data_folder_that_others_can_enter(self, settings: Any, tmp_path: Path) -> None:
         (tmp_path / "git").mkdir(mode=0o700)
@@ -52,5 +52,5 @@ class TestDoctor:
             (tmp_path / name).chmod(0o755)
         settings.DATA_DIR = tmp_path
         said = visit()
-        assert f"mend: Run: chmod 700 {tmp_path}\n" in said
-        assert f"mend: Run: chmod 700 {tmp_path}/git" in said
+        assert f"repair: Run: chmod 700 {tmp_path}\n" in said
+        assert f"repair: Run: chmod 700 {tmp_path}/git" in said

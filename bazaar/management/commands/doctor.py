@@ -18,7 +18,7 @@ from compute_market.leases import processes
 
 
 class Command(BaseCommand):
-    help = "Check every dependency and setting, and say how to mend what is wrong."
+    help = "Check every dependency and setting, and say how to repair faults."
     # The command reports on these itself, so it must start even if they fail.
     requires_system_checks = []
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             style = self.style.ERROR if message.is_serious() else self.style.WARNING
             self.stdout.write(style(f"\n{message.msg}  ({message.id})"))
             if message.hint:
-                self.stdout.write(f"  mend: {message.hint}")
+                self.stdout.write(f"  repair: {message.hint}")
         level = checks.WARNING if options["strict"] else checks.ERROR
         bad = [message for message in found if message.is_serious(level)]
         if bad:

@@ -95,13 +95,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--url", default=os.environ.get("BAZAAR_URL", "http://127.0.0.1:8000"))
     top.add_argument("--token", default=os.environ.get("BAZAAR_TOKEN") or os.environ.get("HF_TOKEN", ""))
-    top.add_argument("--json", action="store_true", help="print what the market answered")
+    top.add_argument("--json", action="store_true", help="print the answer of the market as JSON")
     words = top.add_subparsers(metavar="VERB")
 
     def verb(name: str, call: Callable[..., None], text: str) -> argparse.ArgumentParser:
         made = words.add_parser(name, help=text, description=text)
         made.set_defaults(call=call)
-        # Also behind the verb, where people write it; left out there, what stood before it counts.
+        # People also write it behind the verb. Left out there, the option before the verb counts.
         made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         return made
 
@@ -110,27 +110,27 @@ def parser() -> argparse.ArgumentParser:
     _leases(verb)
     one = verb("balance", accounts.balance, "Your money.")
     one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
-    one = verb("statement", accounts.statement, "What moved on your account, newest first.")
+    one = verb("statement", accounts.statement, "The movements of your account, newest first.")
     one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
     one = verb("watch", watching.watch, "Your orders, fills, leases and balances as they change.")
     one.add_argument("account", nargs="?", default="", help="a namespace; left out: your own")
-    one.add_argument("--after", type=place, help="go on behind the change of that number")
+    one.add_argument("--after", type=place, help="continue after the change with this number")
     verb("nodes", accounts.nodes, "Your machines, if you provide any.")
     return top
 
 
 def _looking(verb: Verb) -> None:
-    one = verb("gpus", prices.gpus, "What is traded, and at what price.")
-    one.add_argument("spec", nargs="?", default="", help="as h100,a100:80GB..:8")
-    one.add_argument("--all", action="store_true", help="also what nobody offers or wants")
-    one = verb("book", prices.book, "What rests on a product's book over some hours.")
+    one = verb("gpus", prices.gpus, "The traded products and their prices.")
+    one.add_argument("spec", nargs="?", default="", help="such as h100,a100:80GB..:8")
+    one.add_argument("--all", action="store_true", help="also products without offers and bids")
+    one = verb("book", prices.book, "The resting orders of a product over some hours.")
     one.add_argument("product")
     one.add_argument("--start", type=hour, help="an ISO time or +3h; left out: the next full hour")
     one.add_argument("--hours", type=count, help="how long; left out: one")
     one = verb("quote", prices.quote, "The cheapest way to get GPUs for some hours. Nothing is reserved.")
     one.add_argument("gpus", type=count)
     one.add_argument("hours", type=count)
-    one.add_argument("spec", nargs="?", default="", help="as h100,a100:80GB..")
+    one.add_argument("spec", nargs="?", default="", help="such as h100,a100:80GB..")
     one.add_argument("--days", type=count, default=7, help="start within so many days")
 
 
@@ -148,52 +148,54 @@ def _orders(verb: Verb) -> None:
             one.add_argument("price", type=micros, help=help_text)
         one.add_argument("--start", type=start, help="an ISO time, +3h, or now; left out: the next full hour")
         one.add_argument("--time-in-force", choices=["gtc", "ioc", "fok"], default="gtc")
-        one.add_argument("--until", type=hour, help="rest no longer than that: an ISO time or +3h")
-        one.add_argument("--post-only", action="store_true", help="refuse it if it would trade at once")
+        one.add_argument("--until", type=hour, help="the order expires then: an ISO time or +3h")
+        one.add_argument(
+            "--post-only", action="store_true", help="refuse the order if it would trade at once"
+        )
         one.add_argument(
             "--self-trade",
             choices=["cancel_newest", "cancel_oldest", "cancel_both"],
             default="cancel_newest",
-            help="what gives way when it meets an order of your own",
+            help="which order is cancelled if it would trade with your own order",
         )
         one.add_argument("--id", default="", help="your own order id: repeating it places the order once")
-        one.add_argument("--note", default="", help="a remark of your own, which is shown on the order")
+        one.add_argument("--note", default="", help="your own remark, shown on the order")
         _with_wait(one)
         if name == "sell":
             source = one.add_mutually_exclusive_group(required=True)
-            source.add_argument("--node", type=count, help="a machine of yours: market nodes")
+            source.add_argument("--node", type=count, help="one of your machines: market nodes")
             source.add_argument("--lease", type=count, help="a lease to sell back: market leases")
         else:
             where = one.add_mutually_exclusive_group()
             where.add_argument(
                 "--same-node",
                 action=argparse.BooleanOptionalAction,
-                help="all GPUs from one machine, or from any; left out: from one if they fit on one",
+                help="all GPUs from one machine, or from several; left out: from one if they fit on one",
             )
             where.add_argument(
-                "--extends", type=count, metavar="LEASE", help="carry a lease on from its end, on its machine"
+                "--extends", type=count, metavar="LEASE", help="continue a lease from its end, on its machine"
             )
     one = verb("orders", orders.orders, "Your orders.")
     one.add_argument("--all", action="store_true", help="also finished ones")
     one = verb("amend", orders.amend, "Change an order's price or total of GPUs.")
     one.add_argument("order", type=count)
     one.add_argument("--price", type=micros, help="credits per GPU-hour")
-    one.add_argument("--gpus", type=count, help="the total, filled or not")
+    one.add_argument("--gpus", type=count, help="the total, including filled GPUs")
     _with_wait(one)
-    one = verb("cancel", orders.cancel, "Cancel what is left of an order, or of all of them.")
+    one = verb("cancel", orders.cancel, "Cancel the open rest of an order, or of all orders.")
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("order", type=count, nargs="?")
     which.add_argument("--all", action="store_true", help="all live orders")
     one.add_argument("--product", default="", help="with --all: only those on this product")
     _with_wait(one)
-    verb("explain", orders.explain, "Why an order has not filled.").add_argument("order", type=count)
+    verb("explain", orders.explain, "Explain why an order has not filled.").add_argument("order", type=count)
 
 
 def _leases(verb: Verb) -> None:
     one = verb("leases", leases.leases, "Your leases.")
     one.add_argument("--all", action="store_true", help="also finished ones")
     one = verb("run", leases.run, "Run a program in a lease.")
-    one.add_argument("--image", default="", help="the container's, where the node runs containers")
+    one.add_argument("--image", default="", help="the container image, if the node runs containers")
     one.add_argument(
         "--serve",
         action="append",
@@ -204,19 +206,23 @@ def _leases(verb: Verb) -> None:
     )
     one.add_argument("lease", type=count)
     one.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM …")
-    one = verb("logs", leases.logs, "What a lease's program printed.")
+    one = verb("logs", leases.logs, "The output of a lease's program.")
     one.add_argument("lease", type=count)
-    one.add_argument("--follow", "-f", action="store_true", help="until it ends")
-    verb("ports", ways.ports, "What a lease serves, and where.").add_argument("lease", type=count)
-    one = verb("link", ways.link, "An address that opens a lease's port for whoever has it.")
+    one.add_argument(
+        "--follow", "-f", action="store_true", help="wait for more output until the program ends"
+    )
+    verb("ports", ways.ports, "The ports of a lease and their addresses.").add_argument("lease", type=count)
+    one = verb("link", ways.link, "Make a link to a lease's port; everybody who has the link can open it.")
     one.add_argument("lease", type=count)
-    one.add_argument("port", help="its number or name")
+    one.add_argument("port", help="number or name of the port")
     one.add_argument("--hours", type=count, default=1)
-    one = verb("forward", ways.forward, "A lease's port on this machine.")
+    one = verb("forward", ways.forward, "Make a lease's port available on this machine.")
     one.add_argument("lease", type=count)
-    one.add_argument("port", help="its number or name")
-    one.add_argument("--local", type=int, help="the port here; left out: the same, or a free one")
-    one = verb("ssh", ways.shell, "A shell or a command in a lease, by OpenSSH.")
+    one.add_argument("port", help="number or name of the port")
+    one.add_argument(
+        "--local", type=int, help="the port on this machine; left out: the same number, or a free one"
+    )
+    one = verb("ssh", ways.shell, "Run a shell or a command in a lease, by OpenSSH.")
     one.add_argument("lease", type=count)
     command_help = "left out: a shell; options of ssh come first and end with --: -t -- htop"
     one.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND …", help=command_help)
@@ -224,15 +230,15 @@ def _leases(verb: Verb) -> None:
     one.add_argument("--recursive", "-r", action="store_true")
     one.add_argument("sources", nargs="+", metavar="FROM")
     one.add_argument("target", metavar="TO")
-    one = verb("sell-back", orders.sell_back, "Offer what is left of a lease on the market.")
+    one = verb("sell-back", orders.sell_back, "Offer the rest of a lease on the market.")
     one.add_argument("lease", type=count)
     one.add_argument("price", type=micros, help="credits per GPU-hour, at least")
     one.add_argument("--gpus", type=count, help="how many; left out: all of the lease's")
     one.add_argument("--id", default="", help="your own order id: repeating it places the order once")
     _with_wait(one)
-    one = verb("fills", orders.fills, "What your orders traded: price, fee, and the lease.")
-    one.add_argument("order", type=count, nargs="?", help="of one order")
-    verb("stop", leases.stop, "Stop what runs in a lease.").add_argument("lease", type=count)
+    one = verb("fills", orders.fills, "The fills of your orders: price, fee and lease.")
+    one.add_argument("order", type=count, nargs="?", help="only fills of this order")
+    verb("stop", leases.stop, "Stop the program in a lease.").add_argument("lease", type=count)
     verb("end", leases.end, "End a lease now.").add_argument("lease", type=count)
 
 
@@ -241,7 +247,7 @@ def _with_wait(one: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 when it worked, 1 when the market said no, 2 when the words are off."""
+    """Run one verb. Returns 0 on success, 1 if the market refused, 2 if the arguments are wrong."""
     top = parser()
     args = top.parse_args(argv)
     if "call" not in args:

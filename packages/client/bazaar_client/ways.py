@@ -213,7 +213,7 @@ def join(first: socket.socket, second: socket.socket) -> None:
 
 
 def shell(market: Market, out: Out, args: argparse.Namespace) -> None:
-    """OpenSSH, told where the lease is and by which key its host is known."""
+    """Run OpenSSH with the address of the lease and the host key that the hub gave."""
     given, command = options_and_command(args.words)
     login = _login(market, args.lease)
     with known_hosts(login) as options:
@@ -287,7 +287,7 @@ def _program(name: str) -> str:
 
 @contextlib.contextmanager
 def known_hosts(login: SshLogin) -> Iterator[list[str]]:
-    """Options by which ssh trusts exactly the keys that the hub told over its own address."""
+    """Options by which ssh trusts only the host keys that the hub gave at its own address."""
     if not login.host_keys:
         yield []
         return

@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 when everything was recorded; 1 when the hub or the folder did not allow it."""
     parser = argparse.ArgumentParser(
         prog="bazaar record",
-        description="Keep the metadata and small files of a hub's repositories as a bundle for tests.",
+        description="Save the metadata and small files of a hub's repositories as a bundle for tests.",
     )
     parser.add_argument("--upstream", required=True, metavar="URL")
     parser.add_argument(
@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=bundles.MAX_BYTES,
         help="Larger files become stand-ins (default: %(default)s).",
     )
-    parser.add_argument("--token", default=os.environ.get("HF_TOKEN", ""), help="Else HF_TOKEN.")
+    parser.add_argument(
+        "--token", default=os.environ.get("HF_TOKEN", ""), help="An access token; left out: HF_TOKEN."
+    )
     options = parser.parse_args(argv)
     upstream = bundles.Upstream(options.upstream, options.token)
     try:

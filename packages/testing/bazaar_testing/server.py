@@ -23,7 +23,7 @@ ADDRESS = "address"  # the file that says where the server is, once it listens
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bazaar_testing.server", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", help="for its data; else a temporary one")
+    parser.add_argument("folder", type=Path, nargs="?", help="for its data; left out: a temporary folder")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--parent", type=int, help="the id of the process that started this one and ends it")

@@ -380,7 +380,7 @@ class TestSeedMarket:
         call_command("seed_market")
         assert Product.objects.count() == listed
         assert Product.objects.get(slug="h100-sxm-80g.cn-east.reserved.ib").band_bps == 5
-        assert capsys.readouterr().out.endswith(f"0 products listed, {listed} were there.\n")
+        assert capsys.readouterr().out.endswith(f"0 products listed, {listed} existed already.\n")
 
     def test_lists_only_prices_that_are_whole_by_the_minute(self) -> None:
         call_command("seed_market")

@@ -9,10 +9,10 @@ from foundation.clock import database_now
 
 
 class Command(BaseCommand):
-    help = "Let this machine's processors on the market of its own hub. The server then starts the agent."
+    help = "Offer this machine's processors on the market of its own hub. The server then starts the agent."
 
     def handle(self, *_: Any, **options: Any) -> None:
         if local.prepare(data=Path(settings.DATA_DIR), now=database_now()):
-            self.stdout.write("This machine's processors are let; the server starts the agent.")
+            self.stdout.write("This machine's processors are offered; the server starts the agent.")
         else:
-            self.stdout.write("This machine has not enough memory or processors to let any.")
+            self.stdout.write("This machine does not have enough memory or processors to offer any.")

@@ -15,21 +15,23 @@ MICROS = 1_000_000
 
 
 class Command(BaseCommand):
-    help = "Credit a namespace's market account with money that arrived from outside."
+    help = "Credit the market account of a namespace with money that arrived from outside."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("namespace")
-        parser.add_argument("credits", help="As 1000 or 12.50.")
-        parser.add_argument("--key", default="", help="The same key moves the money once.")
+        parser.add_argument("credits", help="An amount such as 1000 or 12.50.")
+        parser.add_argument(
+            "--key", default="", help="A repeated call with the same key moves the money once."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             micros = Decimal(options["credits"]) * MICROS
             is_whole = micros == int(micros)
         except (InvalidOperation, OverflowError, ValueError):  # the last two: Infinity and NaN
-            raise CommandError(f"{options['credits']} is no number of credits.") from None
+            raise CommandError(f"{options['credits']} is not a number of credits.") from None
         if not is_whole:
-            raise CommandError("A credit has a million parts, no more.")
+            raise CommandError("A credit has at most six decimal places.")
         try:
             transfer = services.deposit(
                 actor=SYSTEM,

@@ -13,7 +13,7 @@ from foundation.clock import database_now
 
 
 class Command(BaseCommand):
-    help = "Check everything that must never happen in the market (docs/rules/market.md)."
+    help = "Check the invariants of the market (docs/rules/market.md)."
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = 0

@@ -11,11 +11,11 @@ from hub.interface import SYSTEM
 
 
 class Command(BaseCommand):
-    help = "Stop trading in one product or in all (the kill switch), or let it go on."
+    help = "Stop trading in one product or in all (the kill switch), or resume it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("product", nargs="?", help="Its slug; without it, every product.")
-        parser.add_argument("--resume", action="store_true", help="Let trading go on.")
+        parser.add_argument("product", nargs="?", help="The slug of a product; left out: every product.")
+        parser.add_argument("--resume", action="store_true", help="Resume trading.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         act = services.resume if options["resume"] else services.halt

@@ -9,11 +9,11 @@ from foundation import clock
 
 
 class Command(BaseCommand):
-    help = "List the accelerators in real use as products. Safe to run again: only what is missing is added."
+    help = "List common accelerators as products. Safe to run again: it adds only missing products."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--region", action="append", help="A region, once or more often.")
-        parser.add_argument("--tier", action="append", help="A tier, once or more often.")
+        parser.add_argument("--region", action="append", help="A region; may be repeated.")
+        parser.add_argument("--tier", action="append", help="A tier; may be repeated.")
 
     def handle(self, *_: Any, **options: Any) -> None:
         with transaction.atomic(durable=True):
@@ -23,4 +23,4 @@ class Command(BaseCommand):
                 shards=settings.MARKET_SHARDS,
                 now=clock.database_now(),
             )
-        self.stdout.write(f"{new} products listed, {known} were there.")
+        self.stdout.write(f"{new} products listed, {known} existed already.")

@@ -14,11 +14,11 @@ from hub.accounts.principals import SYSTEM
 
 
 class Command(BaseCommand):
-    help = "Make an organization. Run again, it changes what is given and leaves the rest."
+    help = "Create an organization. If it exists, change only the given values."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("--full-name", default=None, help="How pages call it.")
+        parser.add_argument("--full-name", default=None, help="The name on pages.")
         parser.add_argument("--default-visibility", choices=Visibility.values, default=None)
 
     def handle(self, *args: Any, **options: Any) -> None:

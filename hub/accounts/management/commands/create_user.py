@@ -14,13 +14,15 @@ from hub.accounts.principals import SYSTEM
 
 
 class Command(BaseCommand):
-    help = "Make a user. Run again, it changes what is given and leaves the rest."
+    help = "Create a user. If it exists, change only the given values."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("--full-name", default=None, help="How pages call the user.")
+        parser.add_argument("--full-name", default=None, help="The name on pages.")
         parser.add_argument("--email", default=None)
-        parser.add_argument("--password", default=None, help="Without one, only tokens sign the user in.")
+        parser.add_argument(
+            "--password", default=None, help="Without a password the user signs in only by tokens."
+        )
         parser.add_argument(
             "--org",
             action="append",
@@ -34,7 +36,7 @@ class Command(BaseCommand):
             default=AccessToken.Scope.WRITE.value,
             help=f"What --token may do, separated by commas: {', '.join(AccessToken.Scope.values)}.",
         )
-        parser.add_argument("--staff", action="store_true", help="Let the user into the operator's pages.")
+        parser.add_argument("--staff", action="store_true", help="Allow the user the operator's pages.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

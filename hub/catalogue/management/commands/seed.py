@@ -15,11 +15,11 @@ from hub.progress import Progress
 
 
 class Command(BaseCommand):
-    help = "Fill the hub with the starter catalogue. Run again, it adds what is missing."
+    help = "Fill the hub with the starter catalogue. If it is run again, it adds missing repositories."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--models", type=int, default=0, metavar="N", help="Have N made-up models.")
-        parser.add_argument("--users", type=int, default=0, metavar="M", help="Have M made-up users.")
+        parser.add_argument("--models", type=int, default=0, metavar="N", help="Create N made-up models.")
+        parser.add_argument("--users", type=int, default=0, metavar="M", help="Create M made-up users.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

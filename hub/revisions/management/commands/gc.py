@@ -1,4 +1,4 @@
-"""`manage.py gc`: remove what nothing uses any more, or list it."""
+"""`manage.py gc`: remove objects, bytes and xorbs that nothing uses any more, or list them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ from hub.xet.jobs import Doomed
 class Command(BaseCommand):
     help = (
         "Remove large objects that no commit names, bytes that no object has, and xorbs that no file uses."
-        " Xorbs go to quarantine first. Safe beside uploads, and to be run again."
+        " Xorbs go to quarantine first. Safe during uploads, and safe to repeat."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="List what would go and why.")
         parser.add_argument(
-            "--restore", metavar="XORB", nargs="*", help="Take these xorbs, or all, out of quarantine."
+            "--dry-run", action="store_true", help="List what would be removed, with the reason."
+        )
+        parser.add_argument(
+            "--restore", metavar="XORB", nargs="*", help="Restore these xorbs, or all, from quarantine."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         if options["restore"] is not None:
             if options["dry_run"]:
-                raise CommandError("--restore and --dry-run do not go together.")
+                raise CommandError("--restore and --dry-run cannot be combined.")
             count = xet.restore(names=options["restore"] or None, now=now)
             self.stdout.write(f"xorbs restored: {count}")
         elif options["dry_run"]:
@@ -43,7 +45,7 @@ class Command(BaseCommand):
             self._collect(now)
 
     def _list(self, now: datetime) -> None:
-        """Kind, name, what this frees and why, a line each; then the sums."""
+        """A line for each find: kind, name, freed bytes, reason; then the sums."""
         sums: dict[str, list[int]] = {}
         for found in chain(self._links(now), lfs.doomed(now=now), xet.doomed(now=now)):
             size = filesizeformat(found.size_bytes)
@@ -53,10 +55,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{kind}: {len(sizes)}, {filesizeformat(sum(sizes))} freed")
         count, size_bytes = xet.quarantined()
         self.stdout.write(
-            f"in quarantine now: {count} xorbs, {filesizeformat(size_bytes)}; --restore takes them back"
+            f"in quarantine now: {count} xorbs, {filesizeformat(size_bytes)}; --restore restores them"
         )
         self.stdout.write(
-            "What hangs on these goes with them, or later. This was a dry run: nothing was changed."
+            "Dependent rows and bytes are removed at the same time or later. Dry run: nothing was changed."
         )
 
     def _links(self, now: datetime) -> Iterator[Doomed]:

@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--repo", action="append", default=[], metavar="ID", help="Only this id (any kind)."
         )
-        parser.add_argument("--from-start", action="store_true", help="Do not go on where a run stopped.")
+        parser.add_argument(
+            "--from-start", action="store_true", help="Begin again, not where an earlier run stopped."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["repo"]:
@@ -36,7 +38,7 @@ class Command(BaseCommand):
             return
         after = 0 if options["from_start"] else reindexing.position()
         if after:
-            self.stdout.write(f"Going on after repository {after} (--from-start begins again).")
+            self.stdout.write(f"Continuing after repository {after} (--from-start begins again).")
         problems = 0
         with Progress("Indexing", total=reindexing.count(after=after)) as progress:
             for outcome in reindexing.reindex_all(after=after, now=timezone.now()):

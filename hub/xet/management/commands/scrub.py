@@ -12,10 +12,10 @@ from hub.xet import jobs
 
 
 class Command(BaseCommand):
-    help = "Verify stored xorbs again, those first that were verified longest ago. Fails if any is damaged."
+    help = "Verify stored xorbs again, beginning with the oldest verification. Fails if any is damaged."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--all", action="store_true", help="Also those that were verified lately.")
+        parser.add_argument("--all", action="store_true", help="Also xorbs that were verified recently.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         count, damaged = jobs.scrub(now=timezone.now(), everything=options["all"])
