@@ -80,7 +80,7 @@ class TestDecisions:
     """A record's title says the decision. Its parts are the problem, the decision and its consequences."""
 
     PARTS = ("Context", "Decision", "Consequences")
-    FIRST = re.compile(r"# \d{4}: \S.*\n\n(Replaces .*\n\n)?(\*\*Context\.\*\* |## Context\n)")
+    FIRST = re.compile(r"# \d{4}: \S.*\n\n((Replaces |\*Since ).*\n\n)?(\*\*Context\.\*\* |## Context\n)")
 
     @staticmethod
     def parts(text: str) -> list[str]:
