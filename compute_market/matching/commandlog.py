@@ -14,6 +14,7 @@ from compute_market.matching import models
 from compute_market.matching.engine.commands import KINDS, TYPES, Command
 from foundation.database import bulk_sql
 from foundation.database.cursors import prepared_cursor
+from foundation.rows import maker
 
 SEQUENCE_MAX = 2**63 - 1
 
@@ -43,6 +44,9 @@ class CommandRow(NamedTuple):
     reservation_id: int | None
 
 
+make_command_row = maker(CommandRow)
+
+
 class Logged(NamedTuple):
     """A command of the log, whose account's it is, and what an amendment holds in addition."""
 
@@ -61,7 +65,7 @@ def append(*, shard: int, entries: Sequence[Entry], now: datetime) -> int:
         raise transaction.TransactionManagementError("The log is appended to inside a transaction.")
     first = _numbers(shard, len(entries))
     rows = [
-        CommandRow(
+        make_command_row(
             sequence=sequence,
             kind=KINDS[type(entry.command)],
             body=list(entry.command[1:]),

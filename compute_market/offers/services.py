@@ -23,7 +23,6 @@ from compute_market.offers.errors import (
 )
 from compute_market.offers.models import (
     GPUS_A_NODE_MAX,
-    CancellationTerm,
     EnrolmentKey,
     HardwareReport,
     Heartbeat,
@@ -37,7 +36,6 @@ from compute_market.offers.signals import (
     node_retired,
     node_returned,
     node_suspended,
-    product_changed,
 )
 from foundation import clock
 from foundation.database.bulk_sql import add_rows
@@ -93,21 +91,6 @@ def relist_cancelled(*, actor: Principal, provider: Provider, relists: bool) -> 
         Provider.objects.filter(pk=provider.pk).update(relists_cancelled=relists)
     provider.relists_cancelled = relists
     return provider
-
-
-def set_cancellation_term(
-    *, actor: Principal, product: Product, free_hours: int, fee_bps: int, now: datetime
-) -> CancellationTerm:
-    """Say how future leases that are bought from now on can be cancelled, by an operator.
-
-    Raises: Unauthenticated, OperatorOnly, ValidationError.
-    """
-    policies.require_operator(actor)
-    term = CancellationTerm(product=product, free_hours=free_hours, fee_bps=fee_bps, since=now)
-    with transaction.atomic(durable=True):
-        term.full_clean()
-        term.save()
-    return term
 
 
 def issue_enrolment_key(
@@ -304,17 +287,6 @@ def retire_node(*, actor: Principal, node_id: int, now: datetime) -> Node:
             facts = bonds.review(nodes.values())
             announce([(node_suspended, node), (node_retired, node), *facts.values()], now=now)
     return node
-
-
-def set_product_state(*, actor: Principal, product: Product, state: str, now: datetime) -> Product:
-    """Open, halt or close a product, by an operator. Raises: Unauthenticated, OperatorOnly."""
-    policies.require_operator(actor)
-    with transaction.atomic(durable=True):
-        locked = held_row(Product.objects.select_for_update().filter(pk=product.pk))
-        locked.state = Product.State(state)
-        locked.save(update_fields=["state"])
-        product_changed.send(sender=Product, product_id=locked.pk, shard=locked.shard_id, now=now)
-    return locked
 
 
 def _lock(node_id: int) -> Node:

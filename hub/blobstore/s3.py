@@ -96,14 +96,6 @@ class S3BlobStore:
     def public_client(self) -> S3Client:
         return self._connect(self.options.public_endpoint or self.options.endpoint)
 
-    def make_bucket(self) -> None:
-        """Create the bucket unless it is there. Raises StoreUnreachable."""
-        with _translated():
-            try:
-                self.client.head_bucket(Bucket=self.bucket)
-            except self.client.exceptions.ClientError:
-                self.client.create_bucket(Bucket=self.bucket)
-
     def put_file(self, key: str, path: Path) -> None:
         name = self._name(key)
         with _translated():

@@ -21,7 +21,6 @@ from hub.lfs.errors import (
     HashMismatch,
     InvalidOid,
     InvalidSize,
-    ObjectNotFound,
     SizeMismatch,
     TooManyObjects,
     TooManyParts,
@@ -337,21 +336,6 @@ def discard(upload: LfsUpload) -> None:
         store.abort_upload(upload.staging_key, upload.store_upload_id)
     store.delete(upload.staging_key)
     LfsUpload.objects.filter(pk=upload.pk).delete()
-
-
-def delete_objects(*, actor: Principal, repository: Repository, oids: Sequence[str]) -> int:
-    """Take objects away from a repository for good; return the bytes freed in it.
-
-    Commits that name them keep their pointers, which then lead nowhere.
-    Raises: what `require_write` raises, ObjectNotFound.
-    """
-    repository_policies.require_write(actor, repository)
-    known = links.usable(repository.pk, None, oids)
-    for oid in oids:
-        if oid not in known:
-            raise ObjectNotFound(oid=oid)
-    with transaction.atomic(durable=True):
-        return links.unlink(locking.lock_repository(repository.pk), oids)
 
 
 def share_objects(

@@ -248,11 +248,6 @@ def _require_description(text: str) -> None:
         )
 
 
-def disable_repository(*, repository: Repository, is_disabled: bool) -> None:
-    """An operator closes or opens a repository for everybody."""
-    Repository.objects.filter(pk=repository.pk).update(is_disabled=is_disabled)
-
-
 def delete_repository(*, actor: Principal, repository: Repository, now: datetime) -> None:
     """Take the repository away; its name is free at once, and its admins can restore it for a time.
 

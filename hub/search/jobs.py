@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from hub.repos.models import Repository
-from hub.search import documents, selectors
+from hub.search import selectors
 from hub.search.models import TrendingState
 
 HALF_LIFE = timedelta(days=3)
@@ -101,15 +101,3 @@ def count_slow_facets() -> list[str]:
     for kind in kinds:
         selectors.count_facets(kind)
     return kinds
-
-
-def rebuild_index(*, after: int = 0) -> Iterator[int]:
-    """Write the word index anew from the rows, batch by batch; yields the last id of each batch."""
-    while True:
-        found = list(documents.with_names().filter(pk__gt=after).order_by("pk")[:REPOSITORIES_AT_ONCE])
-        if not found:
-            return
-        with transaction.atomic(durable=True):
-            documents.put(found)
-        after = found[-1].pk
-        yield after

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compute_market.offers import services as supply
-from compute_market.offers.models import Product, Provider
+from compute_market.offers.models import Provider
 from foundation.errors import Conflict
 from tests.factories import market
 from tests.factories.market import NOON
@@ -22,10 +22,3 @@ def test_a_provider_that_is_gone_gets_no_enrolment_key() -> None:
         supply.issue_enrolment_key(
             actor=owner, provider=provider, product=product, name="n", gpus=product.lot, now=NOON
         )
-
-
-def test_a_product_that_is_gone_is_not_halted() -> None:
-    product = market.product()
-    gone = Product(pk=product.pk + 1_000_000, slug="gone")
-    with pytest.raises(Conflict, match="deleted meanwhile"):
-        supply.set_product_state(actor=market.operator(), product=gone, state=Product.State.HALTED, now=NOON)

@@ -13,7 +13,7 @@ from compute_market.matching.clearing import worker
 from compute_market.matching.intake import services
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.offers.models import Node, Product, Provider, Shard
+from compute_market.offers.models import CancellationTerm, Node, Product, Provider, Shard
 from hub.accounts.principals import Principal
 from tests.factories.market import CREDIT, NOON, namespace_of, trader
 
@@ -132,3 +132,16 @@ def main_account(who: Principal) -> Account:
 def again(order: Order) -> Order:
     """An order as it is now."""
     return Order.objects.get(pk=order.pk)
+
+
+def set_cancellation_term(
+    product: Product, *, free_hours: int, fee_bps: int, since: datetime = NOON
+) -> CancellationTerm:
+    """The terms of leases that are bought from a moment on, as an operator adds them in the administration.
+
+    Raises: ValidationError.
+    """
+    term = CancellationTerm(product=product, free_hours=free_hours, fee_bps=fee_bps, since=since)
+    term.full_clean()
+    term.save()
+    return term

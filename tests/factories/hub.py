@@ -108,3 +108,8 @@ def commit_to_pull_request(
     """One more commit on a pull request."""
     target = open_target(actor=actor, repository=repository, revision=f"refs/pr/{number}")
     return target.commit(request, now).committed
+
+
+def set_disabled(repository: Repository, *, is_disabled: bool = True) -> None:
+    """An operator closes a repository for everybody, or opens it, as the administration's page does."""
+    Repository.objects.filter(pk=repository.pk).update(is_disabled=is_disabled)

@@ -85,7 +85,7 @@ class TestGatedAndDisabledContent:
     @pytest.mark.usefixtures("proposal")
     def test_does_not_leave_by_any_of_these(self, client: Client, repository: Repository) -> None:
         for is_disabled in (False, True):
-            repos.disable_repository(repository=repository, is_disabled=is_disabled)
+            make.set_disabled(repository, is_disabled=is_disabled)
             for address in ADDRESSES:
                 body = client.get(address).content.decode()
                 for canary in (SECRET, NAME, "canary-in-config"):
@@ -110,7 +110,7 @@ class TestGatedAndDisabledContent:
         found = discussions.proposal_of(actor=SYSTEM, pull_request=proposal)
         assert found is not None
         for is_disabled, refusal in ((False, RepositoryGated), (True, RepositoryDisabled)):
-            repos.disable_repository(repository=repository, is_disabled=is_disabled)
+            make.set_disabled(repository, is_disabled=is_disabled)
             proposal.repository.refresh_from_db()
             with pytest.raises(refusal):
                 discussions.proposal_of(actor=ANONYMOUS, pull_request=proposal)

@@ -87,7 +87,7 @@ def _gate(owner: Principal, repository: Repository, reader: User) -> None:
 
 
 def _disable(_owner: Principal, repository: Repository, _reader: User) -> None:
-    repos.disable_repository(repository=repository, is_disabled=True)
+    make.set_disabled(repository, is_disabled=True)
 
 
 def _delete(owner: Principal, repository: Repository, _reader: User) -> None:

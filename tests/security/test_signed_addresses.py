@@ -78,9 +78,9 @@ class TestDownloads:
             repos.change_settings(actor=owner, repository=repository, change=change)
             assert status(client, anonymous) in REFUSED
             repos.change_settings(actor=owner, repository=repository, change=back)
-        repos.disable_repository(repository=repository, is_disabled=True)
+        make.set_disabled(repository, is_disabled=True)
         assert status(client, anonymous) == 403
-        repos.disable_repository(repository=repository, is_disabled=False)
+        make.set_disabled(repository, is_disabled=False)
         assert status(client, anonymous) == 200
         repos.delete_repository(actor=owner, repository=repository, now=NOW)
         assert status(client, anonymous) in REFUSED

@@ -194,7 +194,7 @@ def _change(owner: Principal, made: Repository, state: str) -> None:
     if change is not None:
         repos.change_settings(actor=owner, repository=made, change=change)
     if state == "disabled":
-        repos.disable_repository(repository=made, is_disabled=True)
+        make.set_disabled(made, is_disabled=True)
     elif state == "deleted":
         repos.delete_repository(actor=owner, repository=made, now=NOW)
     elif state == "renamed":

@@ -9,10 +9,16 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from bazaar.server import processes
 from tests.servers import ports
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from hub.blobstore import S3Options
 
 
 @dataclass(frozen=True)
@@ -86,24 +92,33 @@ def running(folder: Path) -> Iterator[ObjectStore]:
         processes.stop(server)
 
 
+def make_bucket(options: S3Options) -> None:
+    """Create the bucket unless it is there. Raises: what botocore raises."""
+    from hub.blobstore import S3BlobStore
+
+    client = S3BlobStore(options).client
+    try:
+        client.head_bucket(Bucket=options.bucket)
+    except ClientError:
+        client.create_bucket(Bucket=options.bucket)
+
+
 def settings_of(store: ObjectStore, *, bucket: str) -> dict[str, str]:
     """Environment variables that make a live bazaar keep its bytes in a new bucket of this store."""
-    from hub.blobstore import S3BlobStore, S3Options, StoreUnreachable
+    from hub.blobstore import S3Options
 
-    bucket_store = S3BlobStore(
-        S3Options(
-            bucket=bucket,
-            endpoint=store.endpoint,
-            region=store.region,
-            access_key=store.access_key,
-            secret_key=store.secret_key,
-        )
+    options = S3Options(
+        bucket=bucket,
+        endpoint=store.endpoint,
+        region=store.region,
+        access_key=store.access_key,
+        secret_key=store.secret_key,
     )
     # On a busy machine the store listens some seconds before it can make anything.
 
     def is_made() -> bool:
-        with contextlib.suppress(StoreUnreachable):
-            bucket_store.make_bucket()
+        with contextlib.suppress(BotoCoreError, ClientError):
+            make_bucket(options)
             return True
         return False
 

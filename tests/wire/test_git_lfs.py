@@ -11,11 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from hub.blobstore import S3BlobStore, S3Options
+from hub.blobstore import S3Options
 from tests.servers.clients import program, run, run_python
 from tests.servers.git import BINARY_ATTRIBUTES, WorkingFolder, info, make_repository
 from tests.servers.live import LiveBazaar, LiveUser
-from tests.servers.s3 import ObjectStore
+from tests.servers.s3 import ObjectStore, make_bucket
 
 LFS = {"Accept": "application/vnd.git-lfs+json", "Content-Type": "application/vnd.git-lfs+json"}
 
@@ -83,7 +83,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory, s3_store: ObjectStore) -> I
         access_key=s3_store.access_key,
         secret_key=s3_store.secret_key,
     )
-    S3BlobStore(options).make_bucket()
+    make_bucket(options)
     settings = {
         "BAZAAR_S3_BUCKET": options.bucket,
         "BAZAAR_S3_ENDPOINT": options.endpoint,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from compute_market.matching import engine, models, quantities
-from compute_market.matching.clearing.rows import LevelKeyRow, LevelRow
+from compute_market.matching.clearing.rows import LevelKeyRow, LevelRow, make_level_key_row, make_level_row
 from compute_market.matching.engine.book import Order
 from foundation.database import bulk_sql
 
@@ -75,7 +75,7 @@ def write(changed: Sequence[tuple[LevelKey, Level]]) -> None:
 
 
 def _key_row(key: LevelKey) -> LevelKeyRow:
-    return LevelKeyRow(
+    return make_level_key_row(
         product_id=key.product,
         side=key.side,
         price_micros_per_gpu_hour=key.price,
@@ -85,7 +85,7 @@ def _key_row(key: LevelKey) -> LevelKeyRow:
 
 
 def _row(key: LevelKey, level: Level) -> LevelRow:
-    return LevelRow(
+    return make_level_row(
         product_id=key.product,
         side=key.side,
         price_micros_per_gpu_hour=key.price,

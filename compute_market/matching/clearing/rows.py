@@ -66,3 +66,6 @@ class LevelRow(NamedTuple):
     end: datetime
     gpus: int
     orders: int
+
+
+make_level_key_row, make_level_row = maker(LevelKeyRow), maker(LevelRow)

@@ -204,11 +204,6 @@ def read_shard(data: bytes | memoryview) -> Shard:
     return Shard(files, xorbs)
 
 
-def pack_range_hashes(values: Iterable[bytes]) -> memoryview:
-    """Range hashes as they lie in a shard."""
-    return memoryview(b"".join(map(_HASH.pack, values)))
-
-
 def _read_file(records: _Records, record: memoryview) -> ShardFile:
     name, flags, count = _FILE.unpack(record)
     table = np.frombuffer(records.take(count), TERM)

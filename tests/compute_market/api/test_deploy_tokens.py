@@ -11,14 +11,11 @@ from compute_market.leases import jobs
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease
 from compute_market.ledger.models import Account
-from compute_market.offers import services as supply
 from compute_market.offers.models import Node, Product
 from foundation.clock import database_now
-from hub.interface import SYSTEM
 from tests.compute_market.api.callers import Trader, order
 from tests.factories import exchange
 from tests.factories import hub as make
-from tests.factories.market import NOON
 
 pytestmark = pytest.mark.django_db
 
@@ -112,7 +109,7 @@ class TestBuying:
     def test_a_fee_for_a_cancelled_lease_is_spent(
         self, deployer: Callable[..., Trader], product: Product
     ) -> None:
-        supply.set_cancellation_term(actor=SYSTEM, product=product, free_hours=1000, fee_bps=6_000, now=NOON)
+        exchange.set_cancellation_term(product, free_hours=1000, fee_bps=6_000)
         capped = deployer(1.5)
         buy(capped, product, "a")
         [lease] = capped("get", "leases").json()["items"]

@@ -24,7 +24,7 @@ from compute_market.matching.models import Command, Order, Trade
 from compute_market.offers import services as supply
 from compute_market.offers.models import Node
 from foundation.errors import Refusal
-from hub.accounts.principals import SYSTEM, Principal
+from hub.accounts.principals import Principal
 from tests.compute_market.conftest import AUDITS
 from tests.compute_market.matching.engine.books import HOUR as HOUR_MINUTES
 from tests.compute_market.matching.engine.books import NaiveMarket
@@ -53,9 +53,7 @@ class Market:
         # Sellers buy as well, so orders meet others of their own account.
         self.buyers = [rich(), rich(), trader(funds=150), self.sellers[1]]
         self.traders = {namespace_of(each): each for each in (*self.buyers, *self.sellers)}
-        supply.set_cancellation_term(
-            actor=SYSTEM, product=self.product, free_hours=self.chance.choice((0, 24)), fee_bps=500, now=NOON
-        )
+        exchange.set_cancellation_term(self.product, free_hours=self.chance.choice((0, 24)), fee_bps=500)
         self.done: dict[str, int] = defaultdict(int)
 
     def step(self) -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from hub.accounts.principals import ANONYMOUS
-from hub.blobstore.s3 import S3BlobStore, S3Options
+from hub.blobstore.s3 import S3Options
 from hub.repos.models import Repository
 from hub.revisions import services
 from hub.revisions.operations import AddBlob, AddLfs
@@ -23,7 +23,7 @@ from hub.xet import tokens
 from tests.clock import moment
 from tests.factories import hub as make
 from tests.hub.xet import uploads, vectors
-from tests.servers.s3 import ObjectStore
+from tests.servers.s3 import ObjectStore, make_bucket
 
 pytestmark = pytest.mark.django_db
 
@@ -250,7 +250,7 @@ class TestObjectStore:
             "access_key": s3_store.access_key,
             "secret_key": s3_store.secret_key,
         }
-        S3BlobStore(S3Options(**settings.S3)).make_bucket()
+        make_bucket(S3Options(**settings.S3))
         return World(client)
 
     def test_a_redirect_is_kept_by_no_cache(self, client: Client, world: World) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hub.blobstore import BlobStore, LocalBlobStore, S3BlobStore, S3Options
-from tests.servers.s3 import ObjectStore
+from tests.servers.s3 import ObjectStore, make_bucket
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def s3_options(s3_store: ObjectStore) -> S3Options:
         secret_key=s3_store.secret_key,
         region=s3_store.region,
     )
-    S3BlobStore(made).make_bucket()
+    make_bucket(made)
     return made
 
 

@@ -35,7 +35,7 @@ from hub.repos.models import Repository
 from tests.factories import hub as factories
 from tests.factories.hub import NOW
 from tests.hub.lfs.helpers import grant, negotiate, oid_of, send, wanted
-from tests.servers.s3 import ObjectStore
+from tests.servers.s3 import ObjectStore, make_bucket
 
 pytestmark = pytest.mark.django_db
 
@@ -384,7 +384,7 @@ class TestStraightToTheStore:
             "access_key": s3_store.access_key,
             "secret_key": s3_store.secret_key,
         }
-        S3BlobStore(S3Options(**settings.S3)).make_bucket()
+        make_bucket(S3Options(**settings.S3))
 
     def test_bytes_are_checked_when_they_are_verified(self) -> None:
         alice = factories.actor()
@@ -431,24 +431,6 @@ class TestStraightToTheStore:
         stored = services.complete_upload(grant=done, parts=[Part(1, etag)], now=NOW)
         with selectors.open_object(stored) as reader:
             assert b"".join(reader) == data
-
-
-class TestDelete:
-    def test_takes_the_object_from_this_repository_only(self) -> None:
-        alice = factories.actor()
-        one, two = factories.repository(alice), factories.repository(alice)
-        stored = send(one, DATA)
-        send(two, DATA)
-        assert services.delete_objects(actor=alice, repository=one, oids=[stored.oid]) == len(DATA)
-        with pytest.raises(ObjectNotFound):
-            selectors.get_object(repository_id=one.pk, oid=stored.oid)
-        assert selectors.get_object(repository_id=two.pk, oid=stored.oid) == stored
-
-    def test_refuses_who_may_not_write(self) -> None:
-        repository = factories.repository(factories.actor())
-        stored = send(repository, DATA)
-        with pytest.raises(RepositoryDenied):
-            services.delete_objects(actor=factories.actor(), repository=repository, oids=[stored.oid])
 
 
 class TestStore:

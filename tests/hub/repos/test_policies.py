@@ -174,7 +174,7 @@ class TestClosing:
 
     def test_a_disabled_one_is_neither(self, users: dict[str, User]) -> None:
         repository = repository_of("public", users)
-        services.disable_repository(repository=repository, is_disabled=True)
+        make.set_disabled(repository, is_disabled=True)
         repository.refresh_from_db()
         boss = Principal(user=users["boss"])
         for refused in (policies.require_content, policies.require_write):

@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from hub.accounts.principals import ANONYMOUS
 from hub.repos.models import Repository
-from hub.search import index, jobs, selectors
+from hub.search import jobs, selectors
 from hub.search.queries import ListQuery
 from tests.hub.search.catalogue import NOW, add
 
@@ -48,15 +48,6 @@ class TestScoreTrending:
         Repository.objects.filter(pk=liked.pk).update(likes=5)
         jobs.score_trending(now=NOW + timedelta(days=3))
         assert score(liked) == 3
-
-
-class TestRebuildIndex:
-    def test_makes_everything_findable_again(self) -> None:
-        made = [add("a/one", text="通义"), add("a/two")]
-        index.remove([row.pk for row in made])
-        assert list(jobs.rebuild_index()) == [made[-1].pk]
-        page = selectors.list_repositories(actor=ANONYMOUS, kind="model", query=ListQuery(text="通义"))
-        assert [row.full_name for row in page.items] == ["a/one"]
 
 
 class TestCountSlowFacets:

@@ -63,7 +63,7 @@ def delete(alice: Principal, repository: Repository, _: Principal) -> None:
 
 
 def disable(_: Principal, repository: Repository, __: Principal) -> None:
-    repositories.disable_repository(repository=repository, is_disabled=True)
+    hub.set_disabled(repository, is_disabled=True)
 
 
 @pytest.mark.django_db

@@ -156,7 +156,7 @@ class TestRegisterShard:
             "another SHA-256": HELLO.changed(sha256=bytes(32)),
             "without its SHA-256": HELLO.changed(sha256=None),
             "without range hashes": HELLO.changed(range_hashes=None),
-            "range hash of term 0": HELLO.changed(range_hashes=shards.pack_range_hashes([bytes(32)])),
+            "range hash of term 0": HELLO.changed(range_hashes=uploads.range_hashes_of([bytes(32)])),
             "does not consist of": HELLO.changed(hash=bytes(32)),
             "no terms": HELLO.changed(terms=Terms.of([]), range_hashes=memoryview(b"")),
             "outside of its xorb": HELLO.changed(terms=Terms.of([Term(name, 0, 2, 11)])),

@@ -12,15 +12,14 @@ from compute_market.leases import cancellation
 from compute_market.leases import jobs as leasing
 from compute_market.leases import services as leases
 from compute_market.leases.models import Lease
-from compute_market.ledger.errors import OperatorOnly
 from compute_market.ledger.models import Transfer
 from compute_market.matching.intake import relisting
 from compute_market.matching.models import Order
 from compute_market.offers import selectors
 from compute_market.offers import services as supply
 from compute_market.offers.models import CancellationTerm, GpuHold, Node, Product, Provider
-from hub.interface import SYSTEM, Principal
-from tests.factories.exchange import MIDNIGHT, again, buy, drain, main_account, sell
+from hub.interface import Principal
+from tests.factories.exchange import MIDNIGHT, again, buy, drain, main_account, sell, set_cancellation_term
 from tests.factories.market import CREDIT, NOON
 
 pytestmark = pytest.mark.django_db
@@ -29,9 +28,7 @@ HOUR = timedelta(hours=1)
 
 
 def term(product: Product, free_hours: int, fee_bps: int, *, since_hours: int = -1) -> None:
-    supply.set_cancellation_term(
-        actor=SYSTEM, product=product, free_hours=free_hours, fee_bps=fee_bps, now=NOON + since_hours * HOUR
-    )
+    set_cancellation_term(product, free_hours=free_hours, fee_bps=fee_bps, since=NOON + since_hours * HOUR)
 
 
 def bought(provider: Principal, user: Principal, machine: Node, *, gpus: int = 8) -> Lease:
@@ -92,12 +89,10 @@ class TestTheTerm:
         known = selectors.cancellation_terms([machine.product_id], at=NOON + 2 * HOUR)
         assert known[machine.product_id].free_hours == 1000
 
-    def test_is_set_by_operators_and_stands(self, user: Principal, machine: Node) -> None:
+    def test_is_a_share_and_stands(self, machine: Node) -> None:
         product = machine.product
         default = selectors.cancellation_terms([product.pk], at=NOON)[product.pk]
         assert (default.free_hours, default.fee_bps) == (0, 10)
-        with pytest.raises(OperatorOnly):
-            supply.set_cancellation_term(actor=user, product=product, free_hours=0, fee_bps=0, now=NOON)
         with pytest.raises(ValidationError):
             term(product, 0, 10_001)
         with pytest.raises(IntegrityError, match="cancellation_fee_is_a_share"), transaction.atomic():

@@ -15,7 +15,6 @@ from hub.accounts import services as accounts
 from hub.accounts.models import Role, User
 from hub.accounts.principals import Principal
 from hub.repos.models import Repository
-from hub.repos.services import disable_repository
 from hub.revisions import selectors
 from tests.clock import moment
 from tests.factories import hub as make
@@ -257,7 +256,7 @@ class TestResolve:
     def test_of_a_disabled_repository_says_so_in_the_clients_words(
         self, client: Client, repo: Repository
     ) -> None:
-        disable_repository(repository=repo, is_disabled=True)
+        make.set_disabled(repo, is_disabled=True)
         answer = client.get("/alice/model/resolve/main/a.txt")
         assert (answer.status_code, answer["X-Error-Message"]) == (
             403,

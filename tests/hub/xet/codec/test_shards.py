@@ -13,6 +13,7 @@ from hub.xet.codec import hashes, shards
 from hub.xet.codec.errors import Malformed
 from hub.xet.codec.shards import Footer, Shard, ShardFile, ShardXorb, Term, Terms
 from tests.hub.xet import vectors
+from tests.hub.xet.uploads import range_hashes_of
 
 NAMES = st.binary(min_size=32, max_size=32).filter(lambda name: name != b"\xff" * 32)
 U32 = st.integers(0, 2**32 - 1)
@@ -22,7 +23,7 @@ U32 = st.integers(0, 2**32 - 1)
 def shard_files(draw: st.DrawFn) -> ShardFile:
     terms = draw(st.lists(st.builds(Term, NAMES, U32, U32, U32), max_size=5))
     count = len(terms)
-    proofs = draw(st.none() | st.lists(NAMES, min_size=count, max_size=count).map(shards.pack_range_hashes))
+    proofs = draw(st.none() | st.lists(NAMES, min_size=count, max_size=count).map(range_hashes_of))
     return ShardFile(draw(NAMES), Terms.of(terms), proofs, draw(st.none() | NAMES))
 
 
