@@ -173,7 +173,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
             status=403,
             content_type="text/plain; charset=utf-8",
         )
+    return HttpResponse(text(), content_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+
+def text() -> str:
+    """All metrics in Prometheus' text format."""
     surroundings = CollectorRegistry()
     surroundings.register(Surroundings())
-    text = prometheus_client.generate_latest(_registry()) + prometheus_client.generate_latest(surroundings)
-    return HttpResponse(text, content_type=prometheus_client.CONTENT_TYPE_LATEST)
+    found = prometheus_client.generate_latest(_registry()) + prometheus_client.generate_latest(surroundings)
+    return found.decode()
