@@ -28,7 +28,7 @@ PREFIXES = ("BAZAAR_", "DATABASE_URL", "REDIS_URL", "CELERY_", "PROMETHEUS_", "O
 def write(file: Any) -> list[str]:
     """Write the bundle as a zip archive; return the names of what is in it.
 
-    A part that cannot be made holds the kind of the error instead, so that a broken hub can still be described.
+    A part that cannot be made holds the kind of the error, so that a broken hub can still be described.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, make in PARTS.items():
@@ -86,7 +86,7 @@ def _doctor() -> str:
 
 
 def redacted(text: str) -> str:
-    """A text without the values of settings and variables that may be secret: addresses with passwords, keys."""
+    """A text without the values of settings and variables that may be secret, such as addresses and keys."""
     secrets = {
         str(value)
         for value in (
