@@ -6,7 +6,7 @@ compare-and-swap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -127,6 +127,15 @@ class WritingMixin(DiffMixin):
             self.raw.references.delete(name)
         except (KeyError, pygit2.GitError):
             raise RevisionNotFound(revision=name) from None
+
+    def drop_left_locks(self, names: Iterable[str]) -> None:
+        """Delete the lock files of refs that a killed process left; while one is there, its ref cannot move.
+
+        The caller holds the repository's row, under which all refs move: no process uses the files.
+        """
+        folder = Path(self.raw.path)
+        for name in ("packed-refs", *names):
+            (folder / f"{name}.lock").unlink(missing_ok=True)
 
 
 def _require_message(message: str) -> None:

@@ -119,6 +119,7 @@ def move_refs(repository: LockedRepository, updates: Sequence[RefUpdate]) -> Non
     possible, refused = sift(git, updates)
     for refusal in refused.values():
         raise refusal
+    git.drop_left_locks(update.ref for update in possible)
     for update in possible:
         target = update.target
         if target is None:

@@ -67,6 +67,17 @@ class TestBranches:
                 actor=alice, repository=repo, name="main", start="main", overwrite=True, now=make.NOW
             )
 
+    def test_move_past_the_lock_file_of_a_killed_process(self, alice: Principal, repo: Repository) -> None:
+        services.create_branch(actor=alice, repository=repo, name="dev", now=make.NOW)
+        folder = gitstore.folder_of(repo.storage)
+        for name in ("refs/heads/main", "refs/heads/dev", "refs/heads/new", "packed-refs"):
+            (folder / f"{name}.lock").touch()
+        commit(alice, repo, blob(repo, "a"))
+        services.create_branch(actor=alice, repository=repo, name="new", now=make.NOW)
+        services.delete_branch(actor=alice, repository=repo, name="dev", now=make.NOW)
+        assert {ref.name for ref in selectors.git_of(repo).refs()} == {"refs/heads/main", "refs/heads/new"}
+        assert not list(folder.rglob("*.lock"))
+
 
 class TestTags:
     def test_come_and_go(self, alice: Principal, repo: Repository) -> None:
