@@ -35,12 +35,12 @@ class TestMoment:
         monkeypatch.setattr(time_machine.escape_hatch, "is_travelling", lambda: False)
 
     @pytest.mark.usefixtures("_outside_of_tests")
-    def test_is_not_told_where_no_test_has_set_the_clock(self) -> None:
+    def test_is_not_reported_where_no_test_has_set_the_clock(self) -> None:
         with pytest.raises(AssertionError, match="No test"):
             clock.moment()
 
     @pytest.mark.usefixtures("_outside_of_tests")
-    def test_is_told_where_a_test_sees_the_clock_of_the_machine(self) -> None:
+    def test_is_reported_where_a_test_sees_the_clock_of_the_machine(self) -> None:
         with clock.real_time():
             clock.moment()
         with pytest.raises(AssertionError):

@@ -59,7 +59,7 @@ def test_locked_rows_are_read_by_held_row() -> None:
     assert list(found_by(is_get_of_a_locked_row)) == []
 
 
-def test_duplicates_are_told_by_duplicate_as() -> None:
+def test_duplicates_are_refused_by_duplicate_as() -> None:
     assert list(found_by(catches_integrity_errors)) == []
 
 

@@ -40,14 +40,14 @@ class TestCompose:
             assert check["test"][0] in {"CMD", "CMD-SHELL"}, name
             assert len(check["test"]) > 1, name
 
-    def test_whoever_waits_waits_for_a_part_that_can_tell(self, compose: dict[str, Any]) -> None:
+    def test_services_wait_only_for_parts_with_a_health_check(self, compose: dict[str, Any]) -> None:
         for name, service in compose["services"].items():
             for other, how in service.get("depends_on", {}).items():
                 assert other in SERVICES, name
                 wanted = "service_completed_successfully" if other == "prepare" else "service_healthy"
                 assert how["condition"] == wanted, (name, other)
 
-    def test_nothing_that_is_kept_lives_in_a_container(self, compose: dict[str, Any]) -> None:
+    def test_no_stored_data_is_inside_a_container(self, compose: dict[str, Any]) -> None:
         kept = {name: compose["services"][name]["volumes"] for name in SERVICES - {"front"}}
         named = {volume.split(":")[0] for volumes in kept.values() for volume in volumes}
         assert named == set(compose["volumes"]) == {"data", "postgres", "redis", "objects", "run"}

@@ -32,7 +32,7 @@ def test_one_module_knows_how_a_connection_is_offered() -> None:
     ]
 
 
-def test_nothing_but_the_server_imports_from_a_server() -> None:
+def test_only_the_server_imports_from_a_server() -> None:
     found = {
         path: names
         for path, tree in modules(*HOUSES)

@@ -74,6 +74,13 @@ FAULTS = {
 }
 # Finds every file in which a sentence of a docstring or comment may begin without a subject.
 MAY_OPEN = re.compile(rf"(?:\"|#|[.;:!?)]|\n)\s*\**(?:{SUBJECTLESS})\b")
+# Names of tests follow the same rules: `TestWhoMay`, `test_what_is_left_ends`, `test_is_told_to_owners`.
+NAMES = re.compile(
+    r"^ *def test_(?:what|whatever|who|whoever|whose|whom|how|whether)_\w*"
+    r"|^ *class Test(?:What|Who|Whether)(?=[A-Z])\w*"
+    r"|^ *def test_\w*(?:(?:is|are|was|were|be|not)_told|whoever|_his_|_theirs)\w*",
+    re.MULTILINE,
+)
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 # Of a request: its method and path, as in the log of any web server.
 ACCESS_LINE = "%s %s"
@@ -164,6 +171,15 @@ class TestSentences:
         ]
         assert found == [], "name the subject first: 'The number of ...', 'True if ...', 'The caller ...'"
 
+    def test_that_tests_are_named_by_are_plain(self) -> None:
+        found = [
+            f"{name}: {match.group()}"
+            for name, source in modules().items()
+            if name.startswith(("tests", "packages"))
+            for match in NAMES.finditer(source)
+        ]
+        assert found == [], "name the thing first: test_refunds_can_be_spent_again"
+
     def test_of_documents_are_plain(self) -> None:
         pages = [path for path in sources() if path.suffix == ".md" and not path.name.endswith(".zh.md")]
         assert len(pages) > 50
@@ -205,6 +221,12 @@ class TestSentences:
     )
     def test_without_faults_are_taken(self, text: str) -> None:
         assert faults(text) == []
+
+    @pytest.mark.parametrize(
+        "text", ["def test_what_is_left_ends(", "    def test_is_told_to_owners(", "class TestWhoMay:"]
+    )
+    def test_in_names_are_found(self, text: str) -> None:
+        assert NAMES.search(text)
 
     def test_of_comments_are_read_across_lines(self) -> None:
         assert list(comments("a = 1  # One\n# two.\n\nb = 2\n# Three.\n")) == [(1, "One two."), (5, "Three.")]

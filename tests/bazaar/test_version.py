@@ -35,7 +35,7 @@ def script() -> ModuleType:
 
 
 class TestVersion:
-    def test_is_told_by_the_command(self) -> None:
+    def test_is_printed_by_the_command(self) -> None:
         # A test runs the command itself, with fixed words.
         told = subprocess.run(
             [sys.executable, "-m", "bazaar", "--version"],

@@ -49,12 +49,12 @@ class TestCache:
     @pytest.mark.parametrize(
         ("timeout", "milliseconds"), [(600, 600_000), (600.25, 600_250), (1e-9, 1), (0, 0), (-1, 0)]
     )
-    def test_keeps_a_value_as_long_as_it_is_told(self, timeout: float, milliseconds: int) -> None:
+    def test_keeps_a_value_for_the_given_time(self, timeout: float, milliseconds: int) -> None:
         cache.set("kept", 1, timeout)
         left = connection().pttl(cache.make_key("kept"))
         assert max(0, milliseconds - 300_000) <= left <= milliseconds or (milliseconds < 2 and left == -2)
 
-    def test_keeps_a_value_for_ever_if_it_is_told(self) -> None:
+    def test_keeps_a_value_for_ever_without_a_time_out(self) -> None:
         cache.set("kept", 1, None)
         assert connection().pttl(cache.make_key("kept")) == -1
 

@@ -64,7 +64,7 @@ class TestText:
 
 
 class TestBadValues:
-    def test_are_told_in_one_sentence_that_names_the_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_give_one_sentence_that_names_the_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         give(monkeypatch, "perhaps")
         told = []
         for read in (

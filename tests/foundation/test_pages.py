@@ -47,7 +47,7 @@ def test_a_refusal_stands_at_its_field(fields: dict[str, str] | None, place: str
     assert form.errors == {place: ["taken"]}
 
 
-def test_who_is_not_signed_in_is_sent_to_sign_in() -> None:
+def test_anonymous_visitors_are_sent_to_sign_in() -> None:
     def refuse(_: dict[str, Any]) -> None:
         raise Unauthenticated
 

@@ -54,7 +54,7 @@ def test_a_redis_that_is_away_limits_nobody(purpose: str) -> None:
 
 
 class TestLimitedAddress:
-    def test_leaves_programs_on_this_machine_alone_unless_told_otherwise(self, settings: Any) -> None:
+    def test_leaves_programs_on_this_machine_alone_by_default(self, settings: Any) -> None:
         request = RequestFactory().get("/")
         assert rate_limits.limited_address(request) is None
         settings.RATE_LIMIT_LOOPBACK = True

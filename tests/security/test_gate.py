@@ -92,7 +92,7 @@ class TestGatedAndDisabledContent:
                     assert canary not in body.replace(address, ""), (address, is_disabled)
 
     @pytest.mark.usefixtures("proposal")
-    def test_is_shown_to_whoever_was_let_in(self, client: Client, repository: Repository) -> None:
+    def test_is_shown_to_admitted_users(self, client: Client, repository: Repository) -> None:
         reader = make.user("rita")
         AccessRequest.objects.create(
             repository=repository, user=reader, status=AccessRequest.Status.ACCEPTED, requested_at=NOW

@@ -75,7 +75,7 @@ class TestHostHeader:
 
 
 class TestOwnNames:
-    def test_hold_the_address_that_the_server_was_told_to_listen_on(self, monkeypatch: Any) -> None:
+    def test_hold_the_given_address_of_the_server(self, monkeypatch: Any) -> None:
         monkeypatch.setenv("BAZAAR_HOST", "2001:db8::5")
         assert "[2001:db8::5]" in hosts.own_names("")
 
@@ -229,7 +229,9 @@ class TestSharedFolder:
             ("/var/git", "fuse.fuse-overlayfs", False),
         ],
     )
-    def test_is_told_by_its_file_system(self, tmp_path: Path, folder: str, kind: str, shared: bool) -> None:
+    def test_is_recognized_by_its_file_system(
+        self, tmp_path: Path, folder: str, kind: str, shared: bool
+    ) -> None:
         mounts = tmp_path / "mountinfo"
         mounts.write_text(MOUNTINFO)
         assert nodes.file_system_of(Path(folder), mounts=mounts) == kind

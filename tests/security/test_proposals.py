@@ -67,7 +67,7 @@ def propose(actor: Principal, repository: Repository) -> Discussion:
     ).pull_request
 
 
-class TestWhatAStrangerBrings:
+class TestBytesOfAStranger:
     def test_counts_against_the_stranger(self, mallory: Principal, repository: Repository) -> None:
         assert mallory.user is not None
         before = used(repository)

@@ -118,7 +118,7 @@ ENDS: tuple[Callable[[Principal, Repository, User], None], ...] = (
 )
 
 
-class TestWhatAReaderWasGiven:
+class TestGrantsOfAReader:
     @pytest.mark.parametrize("end", ENDS)
     def test_ends_with_the_right(
         self,
@@ -135,7 +135,7 @@ class TestWhatAReaderWasGiven:
         assert still == {}
 
 
-class TestWhatAProposerWasGiven:
+class TestGrantsOfAProposer:
     def test_takes_no_more_bytes_once_the_repository_is_hidden(
         self, client: Client, owner: Principal, repository: Repository
     ) -> None:

@@ -141,7 +141,7 @@ class TestGitLfs:
             assert answer.headers["X-Error-Code"] == "RepoNotFound"
             assert answer.json()["message"]
 
-    def test_of_a_push_that_skipped_the_upload_is_told_so(self, bazaar: LiveBazaar, repo_id: str) -> None:
+    def test_of_a_push_without_the_upload_gets_the_remedy(self, bazaar: LiveBazaar, repo_id: str) -> None:
         work = lfs_clone(bazaar, repo_id, bazaar.alice)
         work.commit(a__bin=os.urandom(5_000))
         refused = work.git("push", "--no-verify", "origin", "main", fails=True)

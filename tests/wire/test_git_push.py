@@ -264,7 +264,7 @@ def storage_used(bazaar: LiveBazaar, user: LiveUser) -> int:
 
 
 class TestTwoPeople:
-    def test_pushing_to_one_branch_one_wins_and_the_other_is_told(
+    def test_pushing_to_one_branch_one_wins_and_the_other_is_refused(
         self, bazaar: LiveBazaar, repo_id: str, work: WorkingFolder
     ) -> None:
         other = WorkingFolder.clone(bazaar, repo_id, bazaar.alice)

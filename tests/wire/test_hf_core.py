@@ -387,7 +387,7 @@ class TestCommandLine:
 
 
 class TestFiftyCommitsAtOnce:
-    def test_each_lands_or_is_told_and_none_is_lost(self, live_bazaar: LiveBazaar, repo_id: str) -> None:
+    def test_each_lands_or_is_refused_and_none_is_lost(self, live_bazaar: LiveBazaar, repo_id: str) -> None:
         headers = {"Authorization": f"Bearer {live_bazaar.alice.token}"}
         name = repo_id.partition("/")[2]
         with httpx.Client(base_url=live_bazaar.url, headers=headers, timeout=120) as client:

@@ -133,7 +133,7 @@ class TestLimits:
 
 class TestEndOfRights:
     @pytest.mark.parametrize("way", ["token", "logout"])
-    def test_ends_the_stream_and_nothing_more_is_told(
+    def test_ends_the_stream_and_nothing_more_is_sent(
         self, bazaar: LiveBazaar, open_stream: Open, way: str
     ) -> None:
         user = trader(bazaar)

@@ -193,7 +193,7 @@ class TestAgent:
         assert agent.far("look", lease_id=lease)["work"] == "running"
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="Only root must say as whom processes run.")
-    def test_as_root_must_be_told_as_whom_processes_run(self, tmp_path: Path) -> None:
+    def test_as_root_needs_a_user_for_processes(self, tmp_path: Path) -> None:
         words = ["--hub", "http://localhost:1", "--folder", str(tmp_path / "a"), "--allow-processes"]
         done = subprocess.run(
             [sys.executable, str(agent_file()), *words],

@@ -31,7 +31,7 @@ def tenant(live_sqlite: LiveBazaar, tmp_path: Path) -> Iterator[Tenant]:
 
 
 class TestNotebook:
-    def test_runs_python_for_whoever_has_the_link(self, tenant: Tenant) -> None:
+    def test_runs_python_for_everybody_with_the_link(self, tenant: Tenant) -> None:
         environment = jupyter_environment()
         starter = next(starter for starter in all_starters() if starter.id == "jupyterlab")
         program, *words = starter.process["command"]

@@ -279,7 +279,7 @@ class TestCommandLine:
             processes.stop(process)
 
 
-class TestWhoIsLetIn:
+class TestLogins:
     def test_a_strangers_key_and_an_unknown_one_are_not(self, client: Client, tmp_path: Path) -> None:
         other = Client(client.tenant, tmp_path / "stranger")
         assert b"Permission denied" in other.run("true")[2]
@@ -291,7 +291,7 @@ class TestWhoIsLetIn:
         narrow = client.tenant.bazaar.user(scopes="write")
         assert Client(client.tenant, tmp_path / "narrow").add_key(narrow.token) == 403
 
-    def test_what_there_is_cannot_be_found_out(self, client: Client, tmp_path: Path) -> None:
+    def test_refusals_do_not_reveal_leases(self, client: Client, tmp_path: Path) -> None:
         """By who has an account and a key, and by who has none: every refusal reads the same."""
         stranger = Client(client.tenant, tmp_path / "somebody")
         names = [client.there, "999999@127.0.0.1", "0@127.0.0.1", "root@127.0.0.1", "lease-999999@127.0.0.1"]

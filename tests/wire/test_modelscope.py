@@ -73,7 +73,9 @@ class TestCommandLine:
         ms(live_bazaar, "delete", repo_id, *kinds, "--yes", user=alice)
         assert "E3020" in ms(live_bazaar, "info", repo_id, *kinds, user=alice, fails=True)
 
-    def test_is_told_what_it_may_not(self, live_bazaar: LiveBazaar, repo_id: str, tmp_path: Path) -> None:
+    def test_gets_the_code_of_each_refusal(
+        self, live_bazaar: LiveBazaar, repo_id: str, tmp_path: Path
+    ) -> None:
         (tmp_path / "a.txt").write_text("x")
         ms(live_bazaar, "create", repo_id, "--repo-type", "model", user=live_bazaar.alice)
         said = ms(live_bazaar, "upload", repo_id, tmp_path / "a.txt", user=live_bazaar.bob, fails=True)

@@ -203,7 +203,7 @@ class TestWork:
         assert (work.state, work.exit_code) == (Work.State.EXITED, 0)
         assert Lease.objects.get().state == "active"
 
-    def test_that_is_told_badly_spoils_nothing_else(self, agent: AgentClient) -> None:
+    def test_that_is_malformed_leaves_the_others_valid(self, agent: AgentClient) -> None:
         node = ready(agent)
         holder = trader(funds=100)
         now = moment()
@@ -226,7 +226,7 @@ class TestWork:
         answer = agent.post("logs", {"token": token, "offset": 0, "size": 4, "text": "late"})
         assert (answer.status_code, answer.json()["code"]) == (409, "work_over")
 
-    def test_whose_output_no_database_holds_is_kept_as_far_as_possible(self, agent: AgentClient) -> None:
+    def test_with_output_that_no_database_holds_is_kept_as_far_as_possible(self, agent: AgentClient) -> None:
         node = ready(agent)
         holder = trader(funds=100)
         now = moment()

@@ -20,7 +20,7 @@ def test_a_parent_that_is_gone_is_a_conflict() -> None:
 
 
 @pytest.mark.django_db
-def test_what_the_code_got_wrong_stays_a_crash() -> None:
+def test_a_bug_stays_a_crash() -> None:
     with (
         pytest.raises(DatabaseError) as caught,
         transaction.atomic(),

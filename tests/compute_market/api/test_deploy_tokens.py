@@ -94,9 +94,7 @@ class TestBuying:
         results = deployer(2)("post", "orders/bulk", {"orders": bodies}).json()["results"]
         assert ["order" in result for result in results] == [True, True, False]
 
-    def test_what_comes_back_can_be_spent_again(
-        self, deployer: Callable[..., Trader], product: Product
-    ) -> None:
+    def test_refunds_can_be_spent_again(self, deployer: Callable[..., Trader], product: Product) -> None:
         capped = deployer(1.5)
         buy(capped, product, "a")
         assert buy(capped, product, "b")[0] == 422

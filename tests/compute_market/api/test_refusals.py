@@ -79,7 +79,7 @@ class TestRefusals:
         assert (answer.status_code, answer.json()["code"]) == (400, "bulk_too_large")
         assert not Command.objects.filter(kind="new").exists()
 
-    def test_nobody_and_tokens_without_the_scope(
+    def test_anonymous_callers_and_tokens_without_the_scope(
         self, trader: Callable[..., Trader], product: Product, client: Client
     ) -> None:
         reader = trader("write")
@@ -90,7 +90,7 @@ class TestRefusals:
         wrong = client.get(f"{BASE}/products", headers={"Authorization": "Bearer nobody"})
         assert wrong.status_code == 401
 
-    def test_what_belongs_to_others(
+    def test_things_of_other_accounts(
         self, trader: Callable[..., Trader], seller: Trader, product: Product, node: Node
     ) -> None:
         stranger = trader()

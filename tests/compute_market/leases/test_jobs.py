@@ -151,7 +151,7 @@ class TestWorkThatWaits:
         assert lease.state == State.SETTLED
         return lease
 
-    def test_is_not_paid_for_until_it_is_told_as_started(self, node: Node, owner: Principal) -> None:
+    def test_is_not_paid_for_until_its_start_is_reported(self, node: Node, owner: Principal) -> None:
         holder = trader(funds=100)
         lease = self.begun(node, holder)
         work = market.run(lease, holder, "train", now=at(10.5))

@@ -34,7 +34,7 @@ def other(field: str, text: str) -> None:
 
 
 class TestProcesses:
-    def test_are_those_that_told_of_themselves_lately(self) -> None:
+    def test_are_those_that_reported_lately(self) -> None:
         processes.tell("ssh", {"sessions": 2})
         other("ssh/elsewhere/7", json.dumps({"at": moment().timestamp(), "sessions": 3}))
         other("ssh/elsewhere/8", json.dumps({"at": moment().timestamp() - 60, "sessions": 100}))

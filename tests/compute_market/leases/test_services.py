@@ -119,7 +119,7 @@ class TestRunWork:
 
 
 class TestReportWork:
-    def test_keeps_the_first_end_that_was_told(self, lease: Lease, holder: Principal, node: Node) -> None:
+    def test_keeps_the_first_reported_end(self, lease: Lease, holder: Principal, node: Node) -> None:
         work = run(lease, holder)
         services.report_work(node=node, token=work.token, state="running", now=SOON)
         services.report_work(node=node, token=work.token, state="exited", exit_code=3, now=SOON)

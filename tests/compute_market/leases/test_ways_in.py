@@ -131,7 +131,7 @@ class TestAccess:
 
 
 class TestEnds:
-    def test_a_lease_that_is_over_is_told(
+    def test_a_lease_that_is_over_is_published(
         self,
         running: tuple[Lease, Principal],
         django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,

@@ -63,7 +63,7 @@ class TestChanges:
         assert [len(event.payload[ORDERS]) for event in events] == [100, 100, 1]
         assert [order for event in events for (order,) in event.payload[ORDERS]] == list(range(201))
 
-    def test_of_several_accounts_are_told_to_each_and_announced_in_one_message(
+    def test_of_several_accounts_are_recorded_for_each_and_announced_in_one_message(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         announced: list[list[str]] = []
@@ -80,7 +80,7 @@ class TestChanges:
 
 
 class TestBalances:
-    def test_are_told_with_each_movement(self) -> None:
+    def test_are_recorded_with_each_movement(self) -> None:
         namespace = namespace_of(trader(funds=10))
         account_id = Account.objects.get(namespace=namespace).pk
         account_events.follow(account_id)
@@ -97,7 +97,7 @@ class TestBalances:
             {BALANCES: [["main", 15 * CREDIT, 3]]},
         ]
 
-    def test_of_bonds_are_told_to_the_main_account_of_their_own_namespace(self) -> None:
+    def test_of_bonds_are_recorded_for_the_main_account_of_their_own_namespace(self) -> None:
         provider, other = trader(funds=10), trader(funds=10)
         for who in (provider, other):
             account_events.follow(Account.objects.get(namespace=namespace_of(who)).pk)
@@ -108,7 +108,7 @@ class TestBalances:
         theirs = Account.objects.get(namespace=namespace_of(other), kind="main")
         assert account_events.read(theirs.pk, after=0, limit=9) == []
 
-    def test_of_several_bonds_are_told_each_to_its_owner(self) -> None:
+    def test_of_several_bonds_are_recorded_for_each_owner(self) -> None:
         changes = Changes()
         providers = [trader(funds=10), trader(funds=20)]
         for amount, who in enumerate(providers, start=1):
@@ -121,20 +121,20 @@ class TestBalances:
             [event] = account_events.read(main.pk, after=0, limit=9)
             assert event.payload[BALANCES][1:] == [["bond", amount * CREDIT, 0]]
 
-    def test_of_a_bond_without_a_main_account_are_told_to_nobody(self) -> None:
+    def test_of_a_bond_without_a_main_account_are_not_recorded(self) -> None:
         bond = postings.open_account(kind="bond", namespace_id=namespace_of(trader()), now=NOON)
         changes = Changes()
         changes.add_balances([bond])
         changes.write(now=NOON)
         assert not AccountEvent.objects.exists()
 
-    def test_of_the_exchange_are_told_to_nobody(self) -> None:
+    def test_of_the_exchange_are_not_recorded(self) -> None:
         escrow, fees = postings.shard_account_ids(shard=1, now=NOON)
         fund(namespace_of(trader()), 1)
         assert not AccountEvent.objects.filter(account__in=[escrow, fees]).exists()
         assert not AccountEvent.objects.filter(account__kind="external").exists()
 
-    def test_that_do_not_change_are_not_told(self) -> None:
+    def test_that_do_not_change_are_not_recorded(self) -> None:
         account_id = Account.objects.get(namespace=namespace_of(trader(funds=10))).pk
         account_events.follow(account_id)
         with pytest.raises(Exception, match="available"):

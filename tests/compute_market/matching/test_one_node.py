@@ -175,7 +175,7 @@ class TestOneLease:
         assert again(bid).state == "filled"
         assert_right()
 
-    def test_what_is_left_ends_with_a_fill_in_the_minute_in_which_the_window_begins(
+    def test_the_rest_ends_with_a_fill_in_the_minute_in_which_the_window_begins(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         now = NOON + timedelta(seconds=20)

@@ -157,7 +157,7 @@ class TestASilentNode:
         assert list(kinds) == ["configure", "new", "suspend", "resume"]
         assert self.seen(machine.product) == [(9, 8)]
 
-    def test_is_told_to_who_follows_the_stream(self, provider: Principal, machine: Node) -> None:
+    def test_is_sent_to_followers_of_the_stream(self, provider: Principal, machine: Node) -> None:
         sell(provider, machine, 8, 9)
         drain()
         number = marketdata.last_news(machine.product)

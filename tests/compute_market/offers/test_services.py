@@ -258,7 +258,7 @@ class TestDevice:
         services.report_hardware(node=node, method=method, devices=found, host={}, now=NOON)
         return Node.objects.get(pk=node.pk)
 
-    def test_is_refused_to_a_second_node_which_is_told_who_has_it(self, owner: Principal) -> None:
+    def test_is_refused_to_a_second_node_with_the_name_of_the_first(self, owner: Principal) -> None:
         first = self.report(self.node(owner, "one"), devices())
         # Of another provider, on what says it is another machine, beside a device of its own, in capitals.
         found = [devices()[0] | {"uuid": "GPU-9"}, devices()[1] | {"uuid": "gpu-1"}]

@@ -87,7 +87,7 @@ def told(hub: ScriptedHub, number: int) -> list[str]:
 
 
 class TestTrouble:
-    def test_of_one_work_is_told_and_stays_with_it(self, hub: ScriptedHub, running: Agent) -> None:
+    def test_of_one_work_is_reported_and_stays_with_it(self, hub: ScriptedHub, running: Agent) -> None:
         leases = [
             lease(0, "no-disk"),
             lease(1, "broken"),
@@ -142,7 +142,7 @@ class TestTrouble:
 
 
 class TestEvents:
-    def test_are_told_until_they_are_heard(self, hub: ScriptedHub, running: Agent) -> None:
+    def test_are_sent_until_they_are_acknowledged(self, hub: ScriptedHub, running: Agent) -> None:
         answers: Iterator[Any] = iter([(503, {}), (400, {}), (200, {"results": []})])
         last = hub.answers["events"]
         hub.answers["events"] = lambda body: next(answers, None) or last(body)

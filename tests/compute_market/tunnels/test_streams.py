@@ -62,7 +62,7 @@ class TestStreams:
         assert hub.tell(hub.tunnels.works.counted) == {17: (1000, 1000, 1)}
         assert hub.tell(hub.tunnels.works.counted) == {}
 
-    def test_a_port_that_nothing_listens_on_is_told(self, hub: Hub, stack: ExitStack) -> None:
+    def test_a_port_without_a_listener_is_reported(self, hub: Hub, stack: ExitStack) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         ends = hub.agent({str(port): tcp_target(port)}, lease=18, work="work-18")
@@ -287,7 +287,7 @@ class TestHostileNodes:
             b"OK\nHTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000,
         ],
     )
-    def test_that_give_no_proper_answer_are_told_as_such(self, hub: Hub, answer: bytes) -> None:
+    def test_that_give_no_proper_answer_are_reported(self, hub: Hub, answer: bytes) -> None:
         status, body = self.taken(hub, answer)
         assert status in {502, 504}
         assert b"smuggled" not in body

@@ -653,7 +653,7 @@ class TestCharts:
         [candle] = charts.candles(trades, period=timedelta(hours=1))
         assert (candle.open, candle.high, candle.low, candle.close, candle.gpus) == (10, 14, 8, 12, 4)
 
-    def test_nothing_is_drawn_from_nothing(self) -> None:
+    def test_no_trades_give_no_drawing(self) -> None:
         assert charts.depth([], []) is None
         assert charts.candles([], period=timedelta(hours=1)) == []
         assert charts.sparkline([1]) == ""

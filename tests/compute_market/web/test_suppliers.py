@@ -46,7 +46,7 @@ def signed_in(who: Principal) -> Client:
     return client
 
 
-def test_is_told_on_ticket_quote_order_and_lease(supplier: Principal) -> None:
+def test_is_shown_on_ticket_quote_order_and_lease(supplier: Principal) -> None:
     machine = exchange.node(supplier, exchange.product())
     assert declare(machine).is_tradable(NOON)
     sell(supplier, machine, 8, 12)

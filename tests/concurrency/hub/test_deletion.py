@@ -204,7 +204,7 @@ class TestAForeignKeyWithoutItsRow:
 
 class TestADeadlock:
     @needs_row_locks
-    def test_is_told_as_503_with_when_to_return(self) -> None:
+    def test_is_503_with_the_time_to_return(self) -> None:
         """The request holds a like and waits for the repository; who holds that waits for the like."""
         people()
         fan = User.objects.get(namespace__key="fan")

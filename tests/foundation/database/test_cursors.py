@@ -155,7 +155,7 @@ class TestPipelined:
                 rename(f"Alice the {number}th")
         assert name_of_alice() == "Alice the 19th"
 
-    def test_gives_rows_and_counts_to_whoever_asks(self) -> None:
+    def test_gives_rows_and_counts_on_request(self) -> None:
         with transaction.atomic(), pipelined():
             first, second, third = prepared_cursor(), prepared_cursor(), prepared_cursor()
             first.execute(RENAME, ["Alice Liddell", "alice"])

@@ -48,7 +48,7 @@ def test_the_page_lists_every_action() -> None:
 
 
 class TestRepositories:
-    def test_a_deleted_repository_is_told_of_with_its_deleter(self) -> None:
+    def test_a_deleted_repository_is_logged_with_its_deleter(self) -> None:
         alice = hub.actor("alice")
         repository = hub.repository(alice, "bert")
         repos.delete_repository(actor=alice, repository=repository, now=hub.NOW)
@@ -62,7 +62,7 @@ class TestRepositories:
 
 
 class TestAccounts:
-    def test_members_and_their_roles_are_told_of(self) -> None:
+    def test_members_and_their_roles_are_logged(self) -> None:
         alice, bob = hub.actor("alice"), hub.user("bob")
         lab = hub.organization("lab", {alice.user: Role.ADMIN} if alice.user else {})
         accounts.set_member(actor=alice, organization=lab, user=bob, role=Role.WRITE)
@@ -70,7 +70,7 @@ class TestAccounts:
         accounts.remove_member(actor=alice, organization=lab, user=bob)
         assert (newest().action, newest().subject) == ("member_removed", "organization lab")
 
-    def test_a_token_is_told_of_by_its_label_and_never_by_its_text(self) -> None:
+    def test_a_token_is_logged_by_its_label_and_never_by_its_text(self) -> None:
         alice = hub.actor("alice")
         token, text = accounts.create_token(actor=alice, name="laptop", scopes=[AccessToken.Scope.READ])
         assert newest().details == {"label": "laptop", "scopes": ["read"]}

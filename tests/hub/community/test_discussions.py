@@ -65,7 +65,7 @@ class TestOpening:
         with pytest.raises(Invalid):
             opened(bob, repository, title=title)
 
-    def test_is_refused_to_whoever_may_not(self, ada: Principal, bob: Principal) -> None:
+    def test_is_refused_without_the_right(self, ada: Principal, bob: Principal) -> None:
         private = make.repository(ada, visibility="private")
         gated = make.repository(ada, gating="manual")
         archived = repos.change_settings(

@@ -285,7 +285,9 @@ class TestTurns:
     def called(self, receiver: Receiver) -> list[str]:
         return [receiver.next().body["owner"] for _ in range(receiver.calls.qsize())]
 
-    def test_owners_are_called_in_turns_whoever_was_first(self, ada: Principal, receiver: Receiver) -> None:
+    def test_owners_are_called_in_turns_in_any_order_of_events(
+        self, ada: Principal, receiver: Receiver
+    ) -> None:
         bob = make.actor("bob")
         self.queue(hook(bob, receiver.url), 4, before=NOW - timedelta(hours=1))
         self.queue(hook(ada, receiver.url), 2, before=NOW)

@@ -115,7 +115,7 @@ class TestRecord:
         assert totals(one) == (1, 1)
         assert DailyDownloads.objects.get(repository=one).requests == 2
 
-    def test_is_told_by_a_process_that_ends_if_redis_is_there(self, own_redis: OwnRedis) -> None:
+    def test_is_sent_by_a_process_that_ends_if_redis_is_there(self, own_redis: OwnRedis) -> None:
         one = add("a/one")
         buffer.add(repository_id=one.pk, requester="u1", now=NOW)
         buffer.send_last()

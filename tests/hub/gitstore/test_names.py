@@ -104,7 +104,7 @@ class TestProblems:
     def test_of_new_names(self, name: bytes, problem: names.Problem | None) -> None:
         assert names.problem_of(name) == problem
 
-    def test_are_told_without_the_bytes_themselves(self) -> None:
+    def test_are_named_without_the_bytes_themselves(self) -> None:
         assert names.quoted(b"a\x1b\xe9\n") == r"a\x1b\xe9\x0a"
 
     def test_entries_of_a_tree_are_read(self) -> None:

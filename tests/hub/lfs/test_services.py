@@ -86,7 +86,7 @@ class TestNegotiateUpload:
         )
         assert isinstance(slot.refusal, SizeMismatch)
 
-    def test_is_for_whoever_may_commit_or_propose(self) -> None:
+    def test_is_for_users_who_may_commit_or_propose(self) -> None:
         alice, bob = factories.actor(), factories.actor()
         repository = factories.repository(alice)
         [slot] = negotiate(bob, repository, DATA)

@@ -61,7 +61,7 @@ class TestHeads:
 
 
 class TestBodies:
-    def test_that_stop_are_told_so_and_cost_no_thread(self, serve: Callable[..., Running]) -> None:
+    def test_that_stop_get_408_and_cost_no_thread(self, serve: Callable[..., Running]) -> None:
         server = serve(threads=1, transfers=1, transfer=IMPATIENT)
         with server.client() as client:
             client.send(b"POST /read HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nabc")

@@ -100,7 +100,7 @@ class TestRequests:
             assert client.reply().body == body
             sender.join()
 
-    def test_with_expectations_are_told_to_continue(self, server: Running) -> None:
+    def test_with_expectations_get_100_continue(self, server: Running) -> None:
         with server.client() as client:
             client.send(post("/echo", b"body", "Expect: 100-continue").removesuffix(b"body"))
             assert client.reply().status == 100

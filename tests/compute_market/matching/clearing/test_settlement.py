@@ -48,7 +48,7 @@ class TestOutcomes:
         assert not GpuHold.objects.open().exists()
         sell(provider, machine, 8, 9)
 
-    def test_what_is_sold_stays_taken_when_the_rest_is_cancelled(
+    def test_sold_gpus_stay_taken_when_the_rest_is_cancelled(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         offer = sell(provider, machine, 8, 9)

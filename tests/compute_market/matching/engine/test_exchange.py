@@ -31,7 +31,7 @@ class TestPriceTimePriority:
         """)
         assert fills(book.new(1, "sell", 20, 600)) == [(12, 8, 800), (13, 8, 800), (11, 4, 700)]
 
-    def test_nobody_trades_outside_a_limit(self) -> None:
+    def test_no_order_trades_outside_a_limit(self) -> None:
         book = market("""
             order side gpus price
             11    sell 8    801
@@ -80,7 +80,7 @@ class TestWindows:
         book.new(1, "buy", 8, 800, hours=(0, 12))
         assert fills(book.new(2, "buy", 8, 800, hours=(12, 24))) == [(11, 8, 800)]
 
-    def test_what_is_sold_in_the_middle_cannot_be_bought_across(self) -> None:
+    def test_hours_sold_in_the_middle_cannot_be_bought_across(self) -> None:
         book = market("""
             order side gpus price hours
             11    sell 8    800   0-24

@@ -61,7 +61,7 @@ class TestAProductThatChanges:
 
     @pytest.mark.parametrize("field", CHANGES)
     @pytest.mark.parametrize("is_announced", [True, False])
-    def test_is_told_to_the_engine(self, field: str, is_announced: bool) -> None:
+    def test_is_sent_to_the_engine(self, field: str, is_announced: bool) -> None:
         product = exchange.product(band_bps=1000)
         listings.configure(product, now=NOON)
         before = dict(Listing.objects.get().told)

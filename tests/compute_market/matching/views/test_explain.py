@@ -43,7 +43,7 @@ class TestABuy:
         sell(provider, machine, 8, 12)
         assert misses(buy(user, machine.product, 4, 12)) == []
 
-    def test_is_told_how_much_more_would_bring_how_many(
+    def test_learns_how_many_gpus_a_higher_price_brings(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         for price in (12.12, 12.3, 12.6):
@@ -55,7 +55,7 @@ class TestABuy:
         ]
         assert found[0].text == "2 GPUs for 0.12 more per GPU-hour."
 
-    def test_is_told_when_the_hours_are_to_be_had_later(
+    def test_learns_of_the_hours_at_a_later_time(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         sell(provider, machine, 8, 12, hours=(3, 30))
@@ -64,7 +64,7 @@ class TestABuy:
         assert (found[0].start, found[0].end) == (MIDNIGHT + 3 * HOUR, MIDNIGHT + 13 * HOUR)
         assert found[0].text == "4 GPUs at your price, starting 3 hours later: 2026-03-03 03:00 UTC."
 
-    def test_is_told_when_they_are_to_be_had_earlier(
+    def test_learns_of_the_hours_at_an_earlier_time(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         sell(provider, machine, 8, 12, hours=(-11, 8))
@@ -73,14 +73,14 @@ class TestABuy:
         assert (shorter.what, shorter.hours) == ("shorter", 8)
         assert "1 GPU at your price for only 8 hours" in shorter.text
 
-    def test_is_not_told_of_hours_that_have_passed(
+    def test_does_not_learn_of_hours_that_have_passed(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         sell(provider, machine, 8, 12, hours=(-11, 2))
         found = told(buy(user, machine.product, 1, 12, hours=(0, 20)))
         assert found == [("shorter", 1)]
 
-    def test_is_told_of_the_same_gpu_on_other_terms_first(
+    def test_learns_of_the_same_gpu_on_other_terms_first(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         own = machine.product
@@ -100,7 +100,7 @@ class TestABuy:
         assert found[0].price_micros == 10_800_000
         assert found[0].text == f"4 GPUs of {on_spot.slug} instead, from 10.80 per GPU-hour."
 
-    def test_is_told_of_another_gpu_with_no_less_memory(
+    def test_learns_of_another_gpu_with_no_less_memory(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         large = exchange.product(gpu="h200", memory_gb=141)
@@ -111,13 +111,13 @@ class TestABuy:
             ("gpu", large.slug)
         ]
 
-    def test_is_not_told_of_what_is_dearer_elsewhere(
+    def test_does_not_learn_of_dearer_hours_elsewhere(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         sell(provider, exchange.node(provider, like(machine.product, region="north")), 8, 15)
         assert misses(buy(user, machine.product, 4, 12)) == []
 
-    def test_that_was_rejected_is_told_what_it_would_meet(
+    def test_that_was_rejected_learns_its_possible_matches(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         sell(provider, machine, 2, 12)
@@ -132,12 +132,12 @@ class TestABuy:
         sell(provider, machine, 5, 12.6)
         assert told(buy(user, machine.product, 4, 12)) == [("dearer", 1)]
 
-    def test_of_a_halted_product_is_told_so(self, user: Principal, machine: Node) -> None:
+    def test_of_a_halted_product_learns_of_the_halt(self, user: Principal, machine: Node) -> None:
         order = buy(user, machine.product, 4, 12)
         services.halt(actor=operator(), product=machine.product.slug, now=NOON)
         assert told(order) == [("halted", 0)]
 
-    def test_whose_window_has_begun_is_told_of_nothing_it_can_no_longer_have(
+    def test_with_a_begun_window_learns_only_of_possible_hours(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         sell(provider, machine, 8, 15)
@@ -147,7 +147,7 @@ class TestABuy:
 
 
 class TestASell:
-    def test_is_told_what_bids_would_pay(self, provider: Principal, user: Principal, machine: Node) -> None:
+    def test_learns_the_prices_of_bids(self, provider: Principal, user: Principal, machine: Node) -> None:
         for price in (9, 11.4, 10.8, 6):
             buy(user, machine.product, 2, price, hours=(2, 6))
         found = misses(sell(provider, machine, 8, 12))
@@ -160,7 +160,7 @@ class TestASell:
             "A bid for 2 GPUs at 0.60 less per GPU-hour: 2026-03-03 02:00 – 2026-03-03 06:00 UTC."
         )
 
-    def test_is_told_who_wants_hours_it_does_not_have(
+    def test_learns_of_bids_for_hours_it_does_not_have(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         buy(user, machine.product, 1, 12, hours=(10, 14))
@@ -168,7 +168,7 @@ class TestASell:
         [near, far] = misses(sell(provider, machine, 8, 12, hours=(0, 12)))
         assert (near.what, near.hours, far.hours) == ("longer", 2, 20)
 
-    def test_is_told_that_the_hours_are_sold(
+    def test_learns_that_the_hours_are_sold(
         self, provider: Principal, user: Principal, machine: Node
     ) -> None:
         offer = sell(provider, machine, 8, 12)
@@ -176,7 +176,7 @@ class TestASell:
         buy(user, machine.product, 1, 12, hours=(0, 6))
         assert told(offer) == [("sold", 1)]
 
-    def test_of_a_silent_node_is_told_so(self, provider: Principal, machine: Node) -> None:
+    def test_of_a_silent_node_learns_of_the_silence(self, provider: Principal, machine: Node) -> None:
         offer = sell(provider, machine, 8, 12)
         drain()
         Node.objects.filter(pk=machine.pk).update(last_heartbeat_at=NOON - timedelta(minutes=5))

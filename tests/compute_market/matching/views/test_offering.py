@@ -58,8 +58,8 @@ class TestDeclaredHardware:
         assert (node.state, node.hardware) == ("suspended", "declared")
 
 
-class TestWhoOffers:
-    def test_is_told_by_quote_and_order_and_offers(
+class TestNamedProviders:
+    def test_are_shown_by_quote_order_and_offers(
         self, provider: Principal, user: Principal, machine: Node, client: Client
     ) -> None:
         other = trader(funds=1000)

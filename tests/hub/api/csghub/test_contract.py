@@ -193,7 +193,7 @@ class TestLargeFolder:
             heads.add(selectors.git_of(found).resolve("main"))
         assert len(heads) == 1
 
-    def test_deletes_what_it_is_told_to(self, door: Door) -> None:
+    def test_deletes_the_named_files(self, door: Door) -> None:
         door.create()
         url = "/api/v1/models/alice/new/commit/main"
         door.post(url, {"message": "m", "files": [action("a.txt", b"text")]})

@@ -182,7 +182,7 @@ class TestStrangers:
 
 
 class TestTokens:
-    def test_that_expired_or_were_never_made_are_told_so_on_every_route(
+    def test_that_expired_or_were_never_made_get_the_message_on_every_route(
         self, client: Client, alice: User, repo: Repository
     ) -> None:
         _, expired = accounts.create_token(

@@ -76,7 +76,7 @@ class TestRouting:
             "/datasets/alice/data/resolve/main/small.txt",
         ],
     )
-    def test_what_is_asked_most_is_compared_with_few_addresses(
+    def test_frequent_calls_are_compared_with_few_addresses(
         self, path: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         compared: list[str] = []

@@ -208,7 +208,7 @@ class TestCommit:
 
 
 class TestQuota:
-    def test_is_told_by_the_word_that_the_client_knows(
+    def test_is_named_by_the_word_that_the_client_knows(
         self, client: Client, alice: User, headers: Mapping[str, str], repo: Repository
     ) -> None:
         alice.namespace.storage_quota_bytes = 10
