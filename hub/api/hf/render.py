@@ -29,7 +29,7 @@ def entries(
 def _entry(item: Entry, last: Commit | None, chunked: Mapping[str, str]) -> answers.TreeEntry:
     row = answers.TreeEntry(type=item.kind, oid=item.oid, size=item.content_size, path=item.path)
     if item.pointer is not None:
-        row.lfs = answers.LfsPointer(oid=item.pointer.oid, size=item.size, pointer_size=item.pointer.size)
+        row.lfs = answers.LfsPointer(oid=item.pointer.oid, size=item.pointer.size, pointer_size=item.size)
         row.xet_hash = chunked.get(item.pointer.oid, UNSET)
     if last is not None:
         row.last_commit = answers.LastCommit(id=last.oid, title=last.title, date=timestamp(last.at))
