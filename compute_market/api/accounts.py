@@ -25,7 +25,9 @@ TAG = "accounts"
 class MoneyBody(serializers.Serializer[Any]):
     account = serializers.CharField(max_length=96, help_text="A namespace.")
     amount_micros = StrictInteger(min_value=1)
-    key = serializers.CharField(max_length=64, help_text="The same key moves the money once.")
+    key = serializers.CharField(
+        max_length=services.KEY_CHARS_MAX, help_text="The same key moves the money once."
+    )
 
 
 class Balance(MarketView):

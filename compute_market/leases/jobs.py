@@ -145,8 +145,6 @@ def end_leases(*, now: datetime) -> int:
     """End leases at their time; what runs in them has a moment to stop."""
 
     def end(lease: LockedLease) -> None:
-        if lease.ends_at > now:
-            return
         if lease.state == State.PENDING and lease.ends_at > lease.starts_at:
             # The lease was not started in all its time (this service was down), so nothing was delivered.
             lease.provisioning_since = now
@@ -161,7 +159,7 @@ def end_leases(*, now: datetime) -> int:
         elif lease.state in {State.PENDING, State.SOLD}:
             _meter_to_the_end(lease)
             move(lease, State.ENDED, now=now)
-        elif lease.state in RUNNING:
+        else:
             drain(lease)
 
     def drain(lease: LockedLease) -> None:
@@ -254,8 +252,7 @@ def break_off(lease: LockedLease, state: State, *, now: datetime, reason: str) -
 
 
 def _end_if_quiet(lease: LockedLease, now: datetime) -> None:
-    if lease.state != State.DRAINING:
-        return
+    """End a lease that drains, unless its work still has time to stop."""
     if lease.works.filter(state__in=Work.OPEN).exists():
         if now < lease.ends_at + DRAIN_GRACE:
             return

@@ -14,6 +14,8 @@ from hub.interface import Namespace, Principal, record_audit
 
 # Largest sum of all accounts. A column holds a little more than twice that on either database.
 MONEY_MAX_MICROS = 4 * 10**18
+# A cause (`Transfer.cause`) holds the longest key and what stands before it.
+KEY_CHARS_MAX = 64
 
 
 def open_account(*, actor: Principal, namespace_id: int, now: datetime) -> Account:
@@ -41,7 +43,8 @@ def deposit(*, actor: Principal, namespace_id: int, amount_micros: int, key: str
             credit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
             amount_micros=amount_micros,
             kind=Transfer.Kind.DEPOSIT,
-            cause=f"deposit/{key}",
+            purpose="deposit",
+            key=key,
             now=now,
         )
         _record(actor, "market_deposited", namespace_id, moved)
@@ -60,7 +63,8 @@ def withdraw(*, actor: Principal, namespace_id: int, amount_micros: int, key: st
             credit=_external(now),
             amount_micros=amount_micros,
             kind=Transfer.Kind.WITHDRAWAL,
-            cause=f"withdrawal/{key}",
+            purpose="withdrawal",
+            key=key,
             now=now,
         )
         _record(actor, "market_withdrawn", namespace_id, moved)
@@ -81,7 +85,8 @@ def post_bond(
             credit=postings.open_account(kind=Account.Kind.BOND, namespace_id=namespace_id, now=now),
             amount_micros=amount_micros,
             kind=Transfer.Kind.BOND,
-            cause=f"bond/{namespace_id}/{key}",
+            purpose=f"bond/{namespace_id}",
+            key=key,
             now=now,
         )
         bond_moved.send(sender=Account, namespace_id=namespace_id, now=now)
@@ -102,7 +107,8 @@ def release_bond(
             credit=postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now),
             amount_micros=amount_micros,
             kind=Transfer.Kind.BOND,
-            cause=f"bond-release/{namespace_id}/{key}",
+            purpose=f"bond-release/{namespace_id}",
+            key=key,
             now=now,
         )
         _record(actor, "market_bond_released", namespace_id, moved)
@@ -134,9 +140,20 @@ def _require_room(outside: Account, amount_micros: int) -> None:
 
 
 def _move(
-    *, debit: Account, credit: Account, amount_micros: int, kind: str, cause: str, now: datetime
+    *,
+    debit: Account,
+    credit: Account,
+    amount_micros: int,
+    kind: str,
+    purpose: str,
+    key: str,
+    now: datetime,
 ) -> Transfer:
-    """Move once for a cause; give the movement, old or new. Both ends are locked, so twins wait here."""
+    """Move once for a purpose and key, and return the movement, old or new.
+
+    Both accounts are locked, so a second call with the same key waits for the first.
+    """
+    cause = f"{purpose}/{key}"
     locked = postings.lock_accounts(ids=[debit.pk, credit.pk])
     done = postings.find_transfer(cause)
     if done is None:
@@ -152,5 +169,5 @@ def _move(
         )
         done = Transfer.objects.get(cause=cause)
     elif (done.debit_id, done.credit_id, done.amount_micros) != (debit.pk, credit.pk, amount_micros):
-        raise CauseReused(key=cause.rpartition("/")[2])
+        raise CauseReused(key=key)
     return done

@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from compute_market.amounts import MICROS_PER_CREDIT, credits_of
+from compute_market.ledger.services import KEY_CHARS_MAX
 from compute_market.matching.models import SELF_TRADE_CHOICES, Order
 from compute_market.offers.models import Product
 from foundation.clock import HOUR
@@ -207,7 +208,7 @@ class BondForm(forms.Form):
     """The form for a provider's bond, which covers its leases."""
 
     amount = CreditsField(label=_("Credits"))
-    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    key = forms.CharField(max_length=KEY_CHARS_MAX, widget=forms.HiddenInput)
 
 
 class MoneyForm(forms.Form):
@@ -218,4 +219,4 @@ class MoneyForm(forms.Form):
     account = forms.CharField(label=_("Account"), max_length=96, help_text=_("A user or an organization."))
     way = forms.ChoiceField(label=_("Movement"), choices=[(IN, _("deposit")), (OUT, _("withdrawal"))])
     amount = CreditsField(label=_("Credits"))
-    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    key = forms.CharField(max_length=KEY_CHARS_MAX, widget=forms.HiddenInput)

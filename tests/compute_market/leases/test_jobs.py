@@ -12,7 +12,7 @@ from compute_market.leases.models import Binding, Lease, UsageSample, Work
 from compute_market.leases.states import NEXT, State
 from compute_market.ledger import services as ledger
 from compute_market.ledger.models import Account, Transfer
-from compute_market.offers.models import GpuHold, Heartbeat, Node
+from compute_market.offers.models import GpuHold, HardwareReport, Heartbeat, Node
 from compute_market.offers.services import hear, retire_node
 from hub.interface import Principal
 from tests.factories import market
@@ -501,8 +501,54 @@ class TestGpus:
         jobs.start_on_node(node_id=node.pk, now=at(0.5))
         assert sorted(Binding.objects.filter(lease=lease).values_list("gpu", flat=True)) == [0, 1]
 
+    @pytest.mark.breaks_the_books  # the reports have indexes alone, and claim no devices
+    def test_are_those_that_the_node_reported(self, node: Node) -> None:
+        for devices, is_accepted in (([1, 3, 5, 7], True), ([0, 1, 2, 3], False)):
+            HardwareReport.objects.create(
+                node=node,
+                method="nvml",
+                devices=[{"index": index} for index in reversed(devices)],
+                host={},
+                is_accepted=is_accepted,
+                received_at=NOON,
+            )
+        market.lease(node, gpus=2)
+        jobs.start_leases(now=NOON)
+        assert sorted(Binding.objects.values_list("gpu", flat=True)) == [1, 3]
+
+    def test_given_back_in_the_moment_in_which_they_were_bound_were_never_bound(self, node: Node) -> None:
+        lease = market.lease(node, gpus=2)
+        jobs.start_leases(now=NOON)
+        assert Binding.objects.count() == 2
+        services.reclaim(actor=market.operator(), lease_id=lease.pk, reason="abuse", now=NOON)
+        assert not Binding.objects.exists()
+
 
 class TestResale:
+    def test_of_a_part_takes_its_gpus_when_its_time_comes(self, node: Node) -> None:
+        lease = market.lease(node, gpus=4, hours=2)
+        part = market.lease(node, gpus=1, start=at(60), parent=lease)
+        live(node, minutes=(0, 60))
+        assert {job.lease: job.gpus for job in selectors.assignments(node=node, now=at(59))} == {
+            lease: [0, 1, 2, 3]
+        }
+        live(node, minutes=(60, 62))
+        assert {job.lease: job.gpus for job in selectors.assignments(node=node, now=at(61))} == {
+            lease: [0, 1, 2],
+            part: [3],
+        }
+
+    def test_is_lost_once_with_the_lease_it_is_a_part_of(self, node: Node) -> None:
+        lease = market.lease(node, gpus=4)
+        part = market.lease(node, gpus=1, parent=lease)
+        live(node, minutes=(0, 3))
+        assert jobs.lose_leases(now=at(30)) == 1
+        assert (state(lease), state(part)) == (State.LOST, State.LOST)
+        assert (
+            part.events.get(state=State.LOST).reason == f"lease {lease.pk}, of which it was a part, is lost"
+        )
+        jobs.settle_leases(now=at(30))
+
     def test_of_a_part_pays_the_seller_and_both_leases_are_metered(
         self, node: Node, owner: Principal
     ) -> None:

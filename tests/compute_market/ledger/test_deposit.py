@@ -50,10 +50,10 @@ def test_moves_the_money_of_a_key_once_and_without_a_key_each_time(name: str) ->
 @pytest.mark.parametrize(
     ("amount", "says"),
     [
-        ("x", "x is no number of credits"),
-        ("NaN", "NaN is no number of credits"),
-        ("Infinity", "Infinity is no number of credits"),
-        ("0.0000001", "a million parts"),
+        ("x", "x is not a number of credits"),
+        ("NaN", "NaN is not a number of credits"),
+        ("Infinity", "Infinity is not a number of credits"),
+        ("0.0000001", "six decimal places"),
         ("0", "from 1 to"),
         ("-1", "from 1 to"),
     ],
@@ -62,6 +62,13 @@ def test_refuses_what_is_no_amount(name: str, amount: str, says: str) -> None:
     with pytest.raises(CommandError, match=says):
         deposit(name, amount)
     assert not Transfer.objects.exists()
+
+
+def test_refuses_a_key_that_is_too_long(name: str) -> None:
+    deposit(name, "1", key="k" * 64)
+    with pytest.raises(CommandError, match="at most 64 characters"):
+        deposit(name, "1", key="k" * 65)
+    assert balance() == CREDIT
 
 
 def test_refuses_a_namespace_that_is_not_there() -> None:

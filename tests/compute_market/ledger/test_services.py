@@ -57,15 +57,21 @@ class TestDeposit:
         assert moved[0].credit.namespace_id == namespace
         assert (moved[0].kind, moved[0].cause, moved[0].at) == ("deposit", "deposit/wire-1", NOON)
 
-    def test_of_the_same_key_for_another_namespace_is_refused(self) -> None:
+    @pytest.mark.parametrize("key", ["wire-1", "2026/03/wire", "k" * services.KEY_CHARS_MAX])
+    def test_of_the_same_key_for_another_namespace_is_refused(self, key: str) -> None:
         services.deposit(
-            actor=SYSTEM, namespace_id=namespace_of(trader()), amount_micros=5, key="wire-1", now=NOON
+            actor=SYSTEM, namespace_id=namespace_of(trader()), amount_micros=5, key=key, now=NOON
         )
         with pytest.raises(CauseReused) as refusal:
             services.deposit(
-                actor=SYSTEM, namespace_id=namespace_of(trader()), amount_micros=5, key="wire-1", now=NOON
+                actor=SYSTEM, namespace_id=namespace_of(trader()), amount_micros=5, key=key, now=NOON
             )
-        assert refusal.value.details == {"key": "wire-1"}
+        assert refusal.value.details == {"key": key}
+
+    def test_has_a_cause_that_holds_the_longest_key(self) -> None:
+        """SQLite takes longer texts than the column's; PostgreSQL refuses them with an error of its own."""
+        longest = f"bond-release/{2**31}/{'k' * services.KEY_CHARS_MAX}"
+        assert len(longest) <= (Transfer._meta.get_field("cause").max_length or 0)
 
     def test_fills_the_hub_to_the_last_micro_it_can_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(services, "MONEY_MAX_MICROS", 100)

@@ -32,6 +32,8 @@ class Command(BaseCommand):
             raise CommandError(f"{options['credits']} is not a number of credits.") from None
         if not is_whole:
             raise CommandError("A credit has at most six decimal places.")
+        if len(options["key"]) > services.KEY_CHARS_MAX:
+            raise CommandError(f"A key has at most {services.KEY_CHARS_MAX} characters.")
         try:
             transfer = services.deposit(
                 actor=SYSTEM,
