@@ -1,4 +1,4 @@
-"""The one module of the hub that houses above it import: accounts, rights, the caller, the audit log.
+"""The one module of the hub that houses above it import: accounts, rights, notices, the caller, the audit log.
 
 Helpers are not here: what every house needs is in `foundation`.
 """
@@ -13,9 +13,12 @@ from hub.accounts.models import Namespace, Role, User
 from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
 from hub.accounts.sessions import actor_of
 from hub.audit.recording import record as record_audit
+from hub.community import notices as _notices
 
 create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
+people_of = _notices.people_of
+tell = _notices.tell
 principal_for_token = _accounts.principal_for_token
 principal_for_ssh_key = _accounts.principal_for_ssh_key
 note_ssh_key_used = _services.note_ssh_key_used
@@ -35,10 +38,12 @@ __all__ = [
     "create_organization",
     "get_namespace",
     "note_ssh_key_used",
+    "people_of",
     "principal_for_ssh_key",
     "principal_for_token",
     "record_audit",
     "require_role",
     "require_scope",
     "role_in",
+    "tell",
 ]

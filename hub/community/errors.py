@@ -97,3 +97,8 @@ class AddressForbidden(Invalid):
 
     code = "address_forbidden"
     message = _("{host} is not a public address; this hub calls no others.")
+
+
+class NoticeNotFound(NotFound):
+    code = "notice_not_found"
+    message = _("There is no such notification.")

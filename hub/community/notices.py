@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db.models import Q
 
-from hub.accounts.models import User
+from hub.accounts.models import Role, User
 from hub.accounts.principals import Principal
 from hub.community import mentions
-from hub.community.models import Discussion, DiscussionEvent, EventType, Notification, Watch
+from hub.community.models import Discussion, DiscussionEvent, EventType, Notice, Notification, Watch
 from hub.repos import policies as repos
 
 WATCHERS_BATCH = 500
@@ -45,6 +46,33 @@ def notify(*, event: DiscussionEvent, now: datetime) -> int:
         update_fields=["event", "reason", "is_read", "updated_at"],
     )
     return len(rows)
+
+
+def tell(
+    *,
+    users: Collection[User],
+    key: str,
+    message: str,
+    params: Mapping[str, str | int],
+    address: str,
+    now: datetime,
+) -> None:
+    """Notify users of something that is no discussion, once under each key.
+
+    `message` is an English sentence marked by `gettext_noop`, with `%(name)s` for `params`; `address` is the
+    path of the page that it leads to.
+    """
+    rows = [
+        Notice(user=user, key=key, message=message, params=dict(params), address=address, created_at=now)
+        for user in users
+    ]
+    Notice.objects.bulk_create(rows, batch_size=WATCHERS_BATCH, ignore_conflicts=True)
+
+
+def people_of(namespace_id: int, *roles: Role) -> list[User]:
+    """The user whose namespace it is, or the members of the organization that have one of the roles."""
+    is_member = Q(memberships__organization=namespace_id, memberships__role__in=roles)
+    return list(User.objects.filter(Q(namespace=namespace_id) | is_member, is_active=True).distinct())
 
 
 def _reasons(discussion: Discussion, event: DiscussionEvent) -> dict[int, Notification.Reason]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
+from hub.accounts.models import Role
 from hub.accounts.principals import Principal
-from hub.community import outbox
+from hub.community import notices, outbox
 from hub.community.models import Discussion, DiscussionEvent, Domain, EventType
 from hub.community.outbox import Fact
 from hub.community.services import pull_requests
 from hub.community.signals import comment_changed, comment_written, discussion_changed, discussion_opened
-from hub.repos.models import Repository
+from hub.repos.models import AccessRequest, Repository
 from hub.repos.signals import (
+    access_request_handled,
+    access_requested,
     repository_changed,
     repository_created,
     repository_deleted,
@@ -75,6 +79,47 @@ def tell_comment(*, discussion: Discussion, event: DiscussionEvent, **_: object)
 @receiver(comment_changed)
 def tell_comment_changed(*, discussion: Discussion, event: DiscussionEvent, **_: object) -> None:
     _tell_discussion(discussion, "update", "discussion.comment", comment=event)
+
+
+@receiver(access_requested)
+def tell_owners_of_request(*, access_request: AccessRequest, **_: object) -> None:
+    """A request that waits for a decision is a notice for those who can decide it."""
+    if access_request.status != AccessRequest.Status.PENDING:
+        return
+    repository = access_request.repository
+    notices.tell(
+        users=notices.people_of(repository.namespace_id, Role.ADMIN, Role.WRITE),
+        key=f"access/{access_request.pk}/asked",
+        message=gettext_noop("%(user)s asks for access to %(repository)s."),
+        params={"user": access_request.user.name, "repository": repository.full_name},
+        address=f"/{outbox.web_path(repository)}/settings",
+        now=access_request.requested_at,
+    )
+
+
+@receiver(access_request_handled)
+def tell_requester_of_decision(*, access_request: AccessRequest, **_: object) -> None:
+    """The requester gets a notice of each decision."""
+    messages = {
+        AccessRequest.Status.ACCEPTED: gettext_noop(
+            "Your request for access to %(repository)s was accepted."
+        ),
+        AccessRequest.Status.REJECTED: gettext_noop(
+            "Your request for access to %(repository)s was rejected."
+        ),
+    }
+    message = messages.get(AccessRequest.Status(access_request.status))
+    if message is None or access_request.handled_at is None:
+        return
+    repository = access_request.repository
+    notices.tell(
+        users=[access_request.user],
+        key=f"access/{access_request.pk}/{access_request.handled_at.timestamp():.0f}",
+        message=message,
+        params={"repository": repository.full_name},
+        address=f"/{outbox.web_path(repository)}",
+        now=access_request.handled_at,
+    )
 
 
 def _tell_discussion(

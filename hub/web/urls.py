@@ -84,6 +84,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("spaces", browse.browse, {"kind": "space"}),
     path("notifications", people.notifications),
     path("notifications/count", people.notification_count),
+    path("notifications/<row_id:notice_id>/open", people.open_notice),
     *of_accounts,
     path("<page_plural:kind>/<name:namespace>/<name:name>", include(of_repository)),
     path("<name:name>/follow", people.follow),

@@ -265,7 +265,14 @@ class TestSearch:
         visitor.go("/")
         visitor.page.locator(".mast input[type=search]").press_sequentially(name)
         expect(visitor.page.locator(f"#found a[href='/{owner.name}/{name}']")).to_be_visible()
+        # The arrow keys walk the suggestions, and back to the field, where Enter searches everything.
+        visitor.page.keyboard.press("ArrowDown")
+        expect(visitor.page.locator("#found a").first).to_be_focused()
+        visitor.page.keyboard.press("ArrowUp")
+        with visitor.page.expect_navigation(url=f"**/search?search={name}"):
+            visitor.page.keyboard.press("Enter")
+        assert visitor.page.locator(f"main a[href='/{owner.name}/{name}']").count()
         visitor.go("/models")
         visitor.page.locator(".page-head input[type=search]").press_sequentially(name)
         expect(visitor.page.locator("#results .repo")).to_have_count(1)
-        assert f"search={name}" in visitor.page.url
+        expect(visitor.page).to_have_url(re.compile(f"search={name}"))

@@ -2,7 +2,7 @@
 
 from hub.community.models.collections import Collection, CollectionItem, CollectionUpvote, ItemType, Theme
 from hub.community.models.discussions import Discussion, DiscussionEvent, EventType, PastText, Status
-from hub.community.models.people import Follow, Like, Notification, Watch
+from hub.community.models.people import Follow, Like, Notice, Notification, Watch
 from hub.community.models.webhooks import Delivery, Domain, WatchedType, Webhook, WebhookWatch
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Follow",
     "ItemType",
     "Like",
+    "Notice",
     "Notification",
     "PastText",
     "Status",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hub.accounts.models import Namespace, User
@@ -92,3 +93,30 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} on {self.discussion_id}: {self.reason}"
+
+
+class Notice(models.Model):
+    """A notification of one user about something that is no discussion: a request for access, a lease.
+
+    `message` is the English sentence, which is translated when it is shown, and `params` fill it.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
+    key = models.CharField(max_length=120, help_text="What it is about; a user gets one notice of it.")
+    message = models.CharField(max_length=300)
+    params = models.JSONField(default=dict)
+    address = models.CharField(max_length=300, help_text="The page that it leads to.")
+    is_read = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "key"], name="notice_once"),)
+        indexes = (models.Index(fields=["user", "is_read", "-created_at"], name="notice_by_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.key}"
+
+    @property
+    def text(self) -> str:
+        """The sentence in the reader's language."""
+        return str(gettext(self.message) % self.params)

@@ -8,7 +8,8 @@ from django.db.models import Count, Q, QuerySet
 
 from hub.accounts.models import Namespace, User
 from hub.accounts.principals import Principal
-from hub.community.models import Collection, Discussion, Follow, Like, Notification, Watch
+from hub.community.errors import NoticeNotFound
+from hub.community.models import Collection, Discussion, Follow, Like, Notice, Notification, Watch
 from hub.repos import policies as repos
 from hub.repos.models import Kind, Repository
 
@@ -108,6 +109,22 @@ def notifications_of(*, actor: Principal, is_read: bool | None = None) -> QueryS
     return found.select_related(
         "discussion__repository__namespace", "discussion__author__namespace", "event__author__namespace"
     ).order_by("-updated_at", "-id")
+
+
+def notices_of(*, actor: Principal, is_read: bool | None = None) -> QuerySet[Notice]:
+    """The actor's own notices of what is no discussion, newest first."""
+    if actor.user is None:
+        return Notice.objects.none()
+    found = Notice.objects.filter(user=actor.user).order_by("-created_at", "-id")
+    return found if is_read is None else found.filter(is_read=is_read)
+
+
+def get_notice(*, actor: Principal, notice_id: int) -> Notice:
+    """One of the actor's own. Raises: NoticeNotFound."""
+    found = notices_of(actor=actor).filter(pk=notice_id).first()
+    if found is None:
+        raise NoticeNotFound
+    return found
 
 
 def unread_count(actor: Principal) -> int:

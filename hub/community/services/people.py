@@ -11,7 +11,8 @@ from foundation.errors import Invalid
 from hub.accounts.models import Namespace
 from hub.accounts.principals import Principal
 from hub.community import policies
-from hub.community.models import Discussion, Follow, Notification, Watch
+from hub.community.models import Discussion, Follow, Notice, Notification, Watch
+from hub.community.selectors import people as selectors
 from hub.repos.models import Repository
 
 WATCHES_MAX = 5_000
@@ -58,12 +59,23 @@ def read_discussion(*, actor: Principal, discussion: Discussion) -> None:
         )
 
 
+def read_notice(*, actor: Principal, notice_id: int) -> Notice:
+    """Mark a notice of the actor as read, because the actor goes to its page. Raises: NoticeNotFound."""
+    notice = selectors.get_notice(actor=actor, notice_id=notice_id)
+    if not notice.is_read:
+        notice.is_read = True
+        notice.save(update_fields=["is_read"])
+    return notice
+
+
 def mark_notifications(*, actor: Principal, ids: Collection[int] | None, is_read: bool) -> int:
     """Mark some, or with None all, of one's notifications as read or unread; returns how many changed.
 
     Raises: Unauthenticated, ScopeMissing.
     """
     policies.require_personal(actor)
+    if ids is None:
+        Notice.objects.filter(user=actor.user).exclude(is_read=is_read).update(is_read=is_read)
     mine = Notification.objects.filter(user=actor.user).exclude(is_read=is_read)
     if ids is not None:
         mine = mine.filter(pk__in=ids)

@@ -90,11 +90,21 @@ def notifications(request: HttpRequest) -> HttpResponse:
     only_unread = request.GET.get("all") != "1"
     found = community.notifications_of(actor=actor, is_read=False if only_unread else None)
     shown = paging.page_of(request, found, NOTIFICATIONS_PAGE)
-    context = {"notifications": shown, "only_unread": only_unread, "tab": "notifications"}
+    notices = community.notices_of(actor=actor, is_read=False if only_unread else None)[:NOTIFICATIONS_PAGE]
+    context = {"notifications": shown, "notices": notices, "only_unread": only_unread, "tab": "notifications"}
     return page(request, "hub/settings/notifications.html", context)
+
+
+def open_notice(request: HttpRequest, notice_id: int) -> HttpResponse:
+    """Lead to the page that a notice is about; the notice is read by that."""
+    signed_in(request)
+    notice = acts.read_notice(actor=actor_of(request), notice_id=notice_id)
+    return HttpResponseRedirect(local_address(request, notice.address))
 
 
 def notification_count(request: HttpRequest) -> HttpResponse:
     """The bell, with how many are unread."""
-    count = community.notifications_of(actor=actor_of(request), is_read=False)[:100].count()
+    actor = actor_of(request)
+    count = community.notifications_of(actor=actor, is_read=False)[:100].count()
+    count += community.notices_of(actor=actor, is_read=False)[:100].count()
     return page(request, "hub/people/bell.html", {"count": min(count, 99)})

@@ -23,6 +23,7 @@ from compute_market.web import charts
 from foundation.clock import database_now, floor_minute
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
+from hub.community.models import Notice
 from tests.factories import exchange
 from tests.factories.exchange import buy, drain, rich, sell
 from tests.factories.market import CREDIT, lease, operator
@@ -442,6 +443,24 @@ class TestALease:
         page = browser.post(f"{address}/act", {"act": "end"}, follow=True).content.decode()
         running.refresh_from_db()
         assert f"worth {credits_of(running.given_up_micros)}, is paid back" in page
+
+    def test_is_told_to_its_holder_who_uses_the_pages(self, machine: Node) -> None:
+        holder, program = rich(), rich()
+        browser = client_of(holder)
+        for who in (holder, program):
+            running = self.running(machine, who)
+            provider = Principal(user=machine.provider.namespace.user)
+            services.give_notice(
+                actor=provider,
+                lease_id=running.pk,
+                preempt_at=database_now() + timedelta(minutes=30),
+                reason="repair",
+                now=database_now(),
+            )
+        listed = browser.get("/notifications").content.decode()
+        assert re.search(r"Lease #\d+ has started: 1 GPUs of", listed)
+        assert "Save your work." in listed
+        assert not Notice.objects.exclude(user=holder.user).exists()
 
     def test_tells_the_page_to_load_anew_when_other_forms_belong_to_it(self, machine: Node) -> None:
         holder = rich()

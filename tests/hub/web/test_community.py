@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -124,6 +125,30 @@ class TestNotifications:
         listed = signed_in.get("/notifications").content.decode()
         assert "you own it" in listed
         assert "you watch it" not in listed
+
+    def test_of_a_request_for_access_reach_owner_and_requester_and_are_read_by_following_them(
+        self, signed_in: Client, bob: User, make_repository: Make
+    ) -> None:
+        repository = make_repository()
+        Repository.objects.filter(pk=repository.pk).update(gating="manual")
+        guest = Client()
+        guest.force_login(bob)
+        guest.post("/ada/model/access")
+        assert 'data-count="1"' in signed_in.get("/notifications/count").content.decode()
+        listed = signed_in.get("/notifications", headers={"Accept-Language": "zh-CN"}).content.decode()
+        assert "bob 申请访问 ada/model。" in listed
+        [link] = re.findall(r'href="(/notifications/\d+/open)"', listed)
+        assert guest.get(link).status_code == 404
+        assert signed_in.get(link)["Location"] == "/ada/model/settings"
+        assert "data-count" not in signed_in.get("/notifications/count").content.decode()
+        request = repository.access_requests.get()
+        signed_in.post(f"/ada/model/settings/requests/{request.pk}", {"accept": "1"})
+        assert (
+            "Your request for access to ada/model was accepted."
+            in guest.get("/notifications").content.decode()
+        )
+        guest.post("/notifications", {"read": "1"})
+        assert "data-count" not in guest.get("/notifications/count").content.decode()
 
 
 class TestTheWordsOfAThread:

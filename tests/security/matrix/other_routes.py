@@ -160,6 +160,7 @@ OTHER_ROUTES = """
     GET    notifications                                          signed
     POST   notifications                                          account
     GET    notifications/count                                    all
+    GET    notifications/<row_id:notice_id>/open                  signed
     GET    join                                                   all
     POST   join                                                   all
     GET    login                                                  all
