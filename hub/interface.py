@@ -1,4 +1,4 @@
-"""The one module of the hub that houses above it import: accounts, rights, notices, the caller, the audit log.
+"""The one module of the hub for houses above it: accounts, rights, notices, the caller, the audit log.
 
 Helpers are not here: what every house needs is in `foundation`.
 """
