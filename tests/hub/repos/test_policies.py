@@ -21,7 +21,7 @@ from hub.repos.errors import (
     RepositoryGated,
     RepositoryNotFound,
 )
-from hub.repos.models import Repository
+from hub.repos.models import AccessRequest, Repository
 from tests.factories import hub as make
 from tests.factories.hub import NOW
 
@@ -208,6 +208,18 @@ class TestGates:
         handle("pending")
         assert self.why(stranger, repository) == "pending"
 
+    def test_stay_closed_to_a_token_that_does_not_read(self, users: dict[str, User]) -> None:
+        gated, stranger = repository_of("gated", users), users["stranger"]
+        AccessRequest.objects.create(repository=gated, user=stranger, status=AccessRequest.Status.ACCEPTED)
+        for scope, opens in (("read", True), ("trade", False)):
+            _, secret = account_services.create_token(
+                actor=Principal(user=stranger), name=scope, scopes=[scope]
+            )
+            actor = accounts.principal_for_token(secret, now=NOW)
+            through = Repository.objects.filter(policies.content_readable_by(actor))
+            assert (gated in through) is opens
+            assert policies.can_fetch(actor, gated) is opens
+
 
 class TestRequireRole:
     def test_says_what_is_missing_and_hides_what_is_hidden(self, users: dict[str, User]) -> None:
@@ -224,6 +236,14 @@ class TestRequireRole:
             assert hidden.value.details["repo_id"] == "acme/private"
         with pytest.raises(RepositoryDenied):
             policies.require_role(reader, private, Role.ADMIN)
+
+    def test_is_asked_of_those_who_write(self, users: dict[str, User]) -> None:
+        public = repository_of("public", users)
+        policies.require_write(Principal(user=users["writer"]), public)
+        with pytest.raises(RepositoryDenied):
+            policies.require_write(Principal(user=users["reader"]), public)
+        with pytest.raises(Unauthenticated):
+            policies.require_write(ANONYMOUS, public)
 
 
 class TestRequirePropose:

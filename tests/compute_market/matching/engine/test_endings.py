@@ -40,6 +40,14 @@ class TestDeadlines:
         accepted = book.new(1, "buy", 4, 800, hours=(2, 24), clock=AT)
         assert (fills(accepted), reasons(accepted)) == ([], [(11, "expired")])
 
+    def test_end_what_a_new_order_left_on_the_book(self) -> None:
+        book = market("order side gpus price hours\n11 sell 4 800 2-24")
+        traded = book.new(1, "buy", 6, 800, hours=(2, 24), expires=AT)
+        assert (fills(traded), book.open()) == ([(11, 4, 800)], {1: 2 * 22})
+        assert {event.sequence for event in traded} == {3}
+        late = book.new(12, "sell", 4, 800, hours=(2, 24), clock=AT)
+        assert (fills(late), reasons(late)) == ([], [(1, "expired")])
+
 
 class TestReturn:
     def off_the_book(self, **terms: int | bool) -> Market:
@@ -69,6 +77,28 @@ class TestReturn:
         assert done == e.Done(trades[-1].number + 1, 5, 1)
         assert book.send(c.Suspend, 3) == [e.Done(done.number + 1, 6, 1)]
 
+    def test_is_of_one_node_alone(self) -> None:
+        book = self.off_the_book()
+        book.new(12, "sell", 4, 800, node=4, account=5)
+        book.send(c.Suspend, 4)
+        assert fills(book.send(c.Resume, 3, 0)) == [(1, 3, 850)]
+        assert fills(book.new(2, "buy", 8, 900)) == [(11, 1, 800)]
+
+    def test_is_behind_others_if_the_offer_was_raised_meanwhile(self) -> None:
+        book = market("order side gpus price node\n11 sell 4 800 3\n12 sell 4 800 4")
+        book.send(c.Suspend, 3)
+        book.amend(11, 6, 800)
+        book.send(c.Resume, 3, 0)
+        assert fills(book.new(1, "buy", 8, 800)) == [(12, 4, 800), (11, 4, 800)]
+
+
+class TestClosing:
+    def test_ends_all_orders_and_says_so_once(self) -> None:
+        book = market("order side gpus price\n11 sell 4 900\n1 buy 4 800")
+        *ended, configured = book.configure(trading=2)
+        assert reasons(ended) == [(11, "product_closed"), (1, "product_closed")]
+        assert (len(ended), configured) == (2, e.Configured(ended[-1].number + 1, 4, 1, 2))
+
 
 class TestOneNode:
     def test_ends_what_is_left_of_a_buy_whose_window_begins_with_its_fill(self) -> None:
@@ -82,10 +112,15 @@ class TestOneNode:
         book = market("order side gpus price\n11 sell 4 800")
         assert reasons(book.new(1, "buy", 8, 800, one_node=-1)) == [(1, "window_begun")]
 
-    def test_keeps_a_buy_that_has_met_nothing(self) -> None:
+    def test_may_have_any_number(self) -> None:
         book = Market()
+        book.new(11, "sell", 4, 800, node=1)
+        assert reasons(book.new(1, "buy", 8, 800, one_node=-1)) == [(1, "window_begun")]
+
+    def test_keeps_a_buy_that_has_met_nothing(self) -> None:
+        book = market("order side gpus price node\n11 sell 4 800 3")
         assert reasons(book.new(1, "buy", 8, 800, one_node=7)) == []
-        assert book.open() == {1: 8 * 24}
+        assert book.open() == {11: 4 * 24, 1: 8 * 24}
 
 
 class TestAmend:
@@ -94,6 +129,9 @@ class TestAmend:
         [amended] = book.amend(11, 4, 800)
         assert amended == e.Amended(3 + 1, 4, 11, 800 * TICK, 4, 4 * 24 * HOUR)
         assert fills(book.new(1, "buy", 4, 800)) == [(11, 4, 800)]
+
+    def test_of_an_order_that_is_gone_is_refused(self) -> None:
+        assert reasons(Market().amend(11, 4, 800)) == [(11, "not_open")]
 
     def test_counts_the_versions_of_an_order(self) -> None:
         book = market("order side gpus price\n11 sell 8 800")
@@ -140,6 +178,22 @@ class TestCancel:
         [ended] = book.send(c.Cancel, 11)
         assert isinstance(ended, e.Cancelled)
         assert ended.gpu_minutes == 4 * 18 * HOUR
+
+
+class TestImmediateOrCancel:
+    def test_ends_where_there_is_nothing_to_meet(self) -> None:
+        book = Market()
+        accepted, ended = book.new(1, "buy", 4, 800, force="ioc")
+        assert accepted == e.Accepted(2, 2, 1)
+        assert ended == e.Cancelled(3, 2, 1, "immediate_or_cancel", 4 * 24 * HOUR)
+
+    @pytest.mark.parametrize("side", ["buy", "sell"])
+    def test_ends_with_what_it_did_not_meet(self, side: str) -> None:
+        book = Market()
+        book.new(11, "sell" if side == "buy" else "buy", 3, 800)
+        events = book.new(1, side, 4, 800, force="ioc")
+        assert fills(events) == [(11, 3, 800)]
+        assert events[-1] == e.Cancelled(events[-2].number + 1, 3, 1, "immediate_or_cancel", 24 * HOUR)
 
 
 class TestFillOrKill:
