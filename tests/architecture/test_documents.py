@@ -104,3 +104,26 @@ class TestDecisions:
     def test_other_shapes_are_found(self) -> None:
         assert self.parts("# 0001: A\n\n**Decision.** B\n\n**Context.** C\n") == ["Decision", "Context"]
         assert not self.FIRST.match("# 0001: A\n\n**Decision.** B\n")
+
+
+class TestGlossary:
+    def test_names_only_classes_that_there_are(self) -> None:
+        glossary = (ROOT / "docs" / "glossary.md").read_text()
+        terms = [
+            cell for line in glossary.splitlines() if line.startswith("| ") for cell in [line.split("|")[1]]
+        ]
+        named = {name for term in terms for name in re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", term)}
+        assert len(named) > 4
+        code = "".join(
+            path.read_text() for house in ("hub", "compute_market") for path in (ROOT / house).rglob("*.py")
+        )
+        assert sorted(name for name in named if not re.search(rf"^class {name}\b", code, re.MULTILINE)) == []
+
+    def test_has_each_term_once(self) -> None:
+        glossary = (ROOT / "docs" / "glossary.md").read_text()
+        terms = re.findall(
+            r"^\| \*\*([^*]+\*\*(?: \(\w+\))?)", glossary, re.MULTILINE
+        )  # `Shard` is two terms
+        each = [one.strip("* ").lower() for term in terms for one in term.split(",")]
+        assert len(each) > 60
+        assert sorted({one for one in each if each.count(one) > 1}) == []
