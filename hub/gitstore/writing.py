@@ -6,6 +6,7 @@ compare-and-swap.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -135,7 +136,9 @@ class WritingMixin(DiffMixin):
         """
         folder = Path(self.raw.path)
         for name in ("packed-refs", *names):
-            (folder / f"{name}.lock").unlink(missing_ok=True)
+            # Where a new ref's folder is to be, a ref may be that goes in the same move.
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                (folder / f"{name}.lock").unlink()
 
 
 def _require_message(message: str) -> None:
