@@ -26,7 +26,9 @@ class BodyTooLarge(Invalid):
 
 def timestamp(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678Z`: the only form that every client parses."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def read_body(request: HttpRequest, *, limit: int = BODY_BYTES_MAX) -> bytes:
@@ -55,32 +57,6 @@ def json_body(
         return {}
     if not isinstance(value, dict):
         raise MalformedBody(reason="not a JSON object")
-    return value
-
-
-def text_of(body: dict[str, Any], name: str, default: str | None = None) -> str:
-    """A string field. Raises: MalformedBody, also for a NUL, which PostgreSQL could not keep."""
-    value = path_of(body, name, default)
-    if "\0" in value:
-        raise MalformedBody(reason=f"“{name}” holds a NUL, which is no text")
-    return value
-
-
-def path_of(body: dict[str, Any], name: str, default: str | None = None) -> str:
-    """A string field that the core looks at itself, as it does at paths. Raises: MalformedBody."""
-    value = body.get(name, default)
-    if not isinstance(value, str):
-        raise MalformedBody(reason=f"“{name}” must be a string")
-    return value
-
-
-def list_of(body: dict[str, Any], name: str, *, limit: int) -> list[Any]:
-    """A list field with at most `limit` elements. Raises: MalformedBody."""
-    value = body.get(name)
-    if not isinstance(value, list):
-        raise MalformedBody(reason=f"“{name}” must be a list")
-    if len(value) > limit:
-        raise MalformedBody(reason=f"“{name}” has more than {limit} elements")
     return value
 
 

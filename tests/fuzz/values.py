@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("hub", "compute_market", "bazaar")
-# `GET.get("x")`, `POST["x"]`, `query_params.getlist("x")`, `text_of(body, "x")`, `x = serializers.CharField(`
+# `GET.get("x")`, `POST["x"]`, `query_params.getlist("x")`, `x = serializers.CharField(`
 READS = re.compile(
     r"""(?:GET|POST|query_params|body|data|query|params)(?:\.get|\.getlist|\.pop)?[\[(]\s*"([A-Za-z_][\w.-]{0,40})"
     |_of\(\s*\w+,\s*"([A-Za-z_][\w.-]{0,40})"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
+from msgspec import UNSET
 
 from foundation import addresses, bodies
 from foundation.errors import Unsupported
 from hub.api import content
 from hub.api.counting import count_download
 from hub.api.git import answers, parse
+from hub.api.git.bodies import Stored
 from hub.api.git.http import actor, repository
 from hub.api.git.render import Links, XetAction, download_entry, lfs_json, upload_entry, xet_entry
-from hub.api.json import json_body
+from hub.api.structs import body_of
 from hub.api.xet_access import access_headers, store_url, write_token_url
 from hub.lfs import grants, services
 from hub.lfs.errors import GrantRefused
@@ -75,15 +77,14 @@ def receive_part(request: HttpRequest, oid: str, number: int) -> HttpResponse:
 
 def complete(request: HttpRequest, oid: str) -> HttpResponse:
     grant = _grant(request, Action.COMPLETE, oid)
-    body = json_body(request)
-    services.complete_upload(grant=grant, parts=parse.parts(body), now=timezone.now())
+    services.complete_upload(grant=grant, parts=parse.parts(request), now=timezone.now())
     return lfs_json(answers.Stored(oid=oid, size=grant.size_bytes))
 
 
 def verify(request: HttpRequest, oid: str) -> HttpResponse:
     grant = _grant(request, Action.VERIFY, oid)
-    body = json_body(request)
-    if (body.get("oid", oid), body.get("size", grant.size_bytes)) != (oid, grant.size_bytes):
+    sent = body_of(request, Stored)
+    if sent.oid not in (UNSET, oid) or sent.size not in (UNSET, grant.size_bytes):
         raise GrantRefused
     services.verify_object(grant=grant, now=timezone.now())
     return lfs_json(answers.Stored(oid=oid, size=grant.size_bytes))

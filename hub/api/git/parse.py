@@ -7,23 +7,25 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from django.conf import settings
 from django.http import HttpRequest
+from msgspec import UNSET
 
 from foundation import temporary_files
 from foundation.errors import Unsupported
-from hub.api.json import BodyTooLarge, MalformedBody, json_body, list_of, names_sha256, text_of
+from hub.api.git import bodies
+from hub.api.json import BodyTooLarge, MalformedBody, names_sha256
+from hub.api.structs import body_of
 from hub.blobstore import Part, refusing_when_full
-from hub.lfs.services import BATCH_MAX, Wanted, require_wanted
+from hub.lfs.services import Wanted, require_wanted
 from hub.lfs.storing import require_room_on_disk
 
 # One read is one call to the kernel: few large ones are cheap.
 CHUNK_BYTES = 1024 * 1024
 # git compresses only the short lists of commits that a fetch sends.
 INFLATED_BYTES_MAX = 64 * 1024 * 1024
-PARTS_MAX = 10_000
 # Clients that name "xet" and are given plain LFS all the same (ADR 0153).
 KEPT_ON_LFS = re.compile(r"\b(?:git-lfs|hf_hub)/")
 # A fetch names commits, 50 bytes each: this is 300,000 of them.
@@ -50,50 +52,27 @@ class Batch:
 
 def batch(request: HttpRequest) -> Batch:
     """Raises: MalformedBody, BodyTooLarge, InvalidOid, InvalidSize, Unsupported."""
-    body = json_body(request)
-    operation = text_of(body, "operation")
-    if operation not in {"upload", "download"}:
-        raise MalformedBody(reason="“operation” is “upload” or “download”")
-    if not names_sha256(body.get("hash_algo")):
+    body = body_of(request, bodies.Batch)
+    if not names_sha256(body.hash_algo):
         raise Unsupported(feature="A hash other than sha256")
-    wanted = []
-    for each in list_of(body, "objects", limit=BATCH_MAX):
-        if not isinstance(each, dict):
-            raise MalformedBody(reason="“objects” holds objects")
-        wanted.append(require_wanted(each.get("oid"), each.get("size")))
-    transfers = body.get("transfers") or ["basic"]
+    transfers = body.transfers or ["basic"]
     if not isinstance(transfers, list):
         raise MalformedBody(reason="“transfers” must be a list")
     return Batch(
-        is_upload=operation == "upload",
-        wanted=wanted,
+        is_upload=body.operation == "upload",
+        wanted=[require_wanted(each.oid, each.size) for each in body.objects],
         takes_parts="multipart" in transfers,
-        parts_only="upload_id" in body and "multipart" in transfers,
+        parts_only=body.upload_id is not UNSET and "multipart" in transfers,
         takes_xet="xet" in transfers and not KEPT_ON_LFS.search(request.headers.get("User-Agent", "")),
-        branch=_branch(body.get("ref")),
+        # With or without `refs/heads/`.
+        branch="" if body.ref is None else body.ref.name.removeprefix("refs/heads/"),
     )
 
 
-def _branch(ref: Any) -> str:
-    """The branch in `"ref": {"name": …}`, with or without `refs/heads/`. Raises: MalformedBody."""
-    if ref is None:
-        return ""
-    name = ref.get("name") if isinstance(ref, dict) else None
-    if not isinstance(name, str):
-        raise MalformedBody(reason="“ref” has a “name”")
-    return name.removeprefix("refs/heads/")
-
-
-def parts(body: dict[str, Any]) -> list[Part]:
-    """The parts with which an upload is completed. Raises: MalformedBody."""
-    found = []
-    for each in list_of(body, "parts", limit=PARTS_MAX):
-        number = each.get("partNumber") if isinstance(each, dict) else None
-        etag = each.get("etag") if isinstance(each, dict) else None
-        if not isinstance(number, int) or not isinstance(etag, str):
-            raise MalformedBody(reason="each part has a “partNumber” and an “etag”")
-        found.append(Part(number, etag.strip('"')))
-    return found
+def parts(request: HttpRequest) -> list[Part]:
+    """The parts with which an upload is completed. Raises: MalformedBody, BodyTooLarge."""
+    sent = body_of(request, bodies.Completion).parts
+    return [Part(each.number, each.etag.strip('"')) for each in sent]
 
 
 def fetch_body(request: HttpRequest) -> BinaryIO:

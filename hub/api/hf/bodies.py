@@ -90,6 +90,39 @@ class Preupload(Body):
     git_attributes: Loose = field(name="gitAttributes", default=None)
 
 
+class CommitHeader(Body):
+    """The first line of a commit."""
+
+    summary: Loose = None
+    description: Loose = None
+    parent_commit: Loose = field(name="parentCommit", default=None)
+
+
+class CommitFile(Body):
+    """A line with content. `encoding` may stand behind the content, and is read after it."""
+
+    path: str
+    encoding: Loose = "base64"
+
+
+class CommitRename(Body):
+    """The same line without content, as another client writes a rename."""
+
+    path: str
+    old_path: str = field(name="oldPath")
+
+
+class CommitLfsFile(Body):
+    path: str
+    oid: Text
+    algo: Loose = None
+    size: Size | None = None
+
+
+class CommitDeletion(Body):
+    path: str
+
+
 class Paths(Body):
     paths: Annotated[list[str], Meta(max_length=PATHS_MAX)]
     expand: bool | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -103,12 +104,10 @@ class Info:
         row = answers.RepositoryInfo(row_id=row_id(self.repository.pk), id=name)
         if self.repository.kind == Kind.MODEL:
             row.model_id = name
-        withheld = self._withheld()
-        for field in fields:
-            maker = PROPERTIES.get(field) if field not in withheld else None
-            value = maker(self) if maker else None
+        for field, value_of in _properties(tuple(fields), self._withheld()):
+            value = value_of(self)
             if value is not None:
-                setattr(row, FIELD_OF[field], value)
+                setattr(row, field, value)
         return row
 
     def _withheld(self) -> frozenset[str]:
@@ -218,6 +217,12 @@ PROPERTIES: dict[str, Callable[[Info], Any]] = {
     # No provider runs models here.
     "inferenceProviderMapping": lambda _: {},
 }
+
+
+@lru_cache(maxsize=256)
+def _properties(names: tuple[str, ...], withheld: frozenset[str]) -> list[tuple[str, Callable[[Info], Any]]]:
+    """The fields of an answer for these members, and what makes their values; the same for many rows."""
+    return [(FIELD_OF[name], PROPERTIES[name]) for name in names if name in PROPERTIES.keys() - withheld]
 
 
 def default_fields(kind: str) -> list[str]:

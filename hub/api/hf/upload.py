@@ -6,7 +6,6 @@ import base64
 import binascii
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -17,9 +16,9 @@ from foundation.hex_digits import HEX_DIGITS, SHA256
 from hub.api.hf import bodies
 from hub.api.hf.answers import content as answers
 from hub.api.hf.http import actor, boolean, page_url, repository, route
-from hub.api.json import MalformedBody, names_sha256, path_of, text_of
+from hub.api.json import MalformedBody, names_sha256
 from hub.api.ndjson import Line, NdjsonReader
-from hub.api.structs import answer_with, body_of
+from hub.api.structs import Loose, answer_with, body_of, checked, text_or
 from hub.community.services import NewPullRequest, Placed, Target, open_target
 from hub.repos.models import Repository
 from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
@@ -117,15 +116,16 @@ def read_commit(read: Callable[[int], bytes], target: Target) -> NewCommit:
             if reader is None:
                 raise MalformedBody(reason=f"unknown operation “{line.key[:50]}”")
             operations.extend(reader(line, staging))
+    told = checked(header.value, bodies.CommitHeader)
     return NewCommit(
         operations=operations,
-        title=str(header.value.get("summary") or ""),
-        body=str(header.value.get("description") or ""),
-        parent=_parent(header.value.get("parentCommit")),
+        title=text_or(told.summary, ""),
+        body=text_or(told.description, ""),
+        parent=_parent(told.parent_commit),
     )
 
 
-def _parent(value: Any) -> str | None:
+def _parent(value: Loose) -> str | None:
     if value is None or value == "":
         return None
     text = str(value).lower()
@@ -135,35 +135,40 @@ def _parent(value: Any) -> str | None:
 
 
 def _read_file(line: Line, staging: Staging) -> list[Operation]:
-    name = path_of(line.value, "path")
     if line.content is None:
-        # Another client's rename: no content, and where the file was before.
-        source = path_of(line.value, "oldPath")
-        return [Copy(source=source, path=name), DeleteFile(source)]
-    staged: AddBlob | AddLfs = staging.add(name, line.content)
+        moved = checked(line.value, bodies.CommitRename)
+        return [Copy(source=moved.old_path, path=moved.path), DeleteFile(moved.old_path)]
+    path = checked(line.value, bodies.CommitFile).path
+    staged: AddBlob | AddLfs = staging.add(path, line.content)
     # Only now: it may stand behind the content, which is not held until it is known.
-    if line.value.get("encoding", "base64") != "base64":
+    if checked(line.value, bodies.CommitFile).encoding != "base64":
         raise MalformedBody(reason="“encoding” must be base64")
     return [staged]
 
 
 def _read_lfs_file(line: Line, _staging: Staging) -> list[Operation]:
-    oid, size = text_of(line.value, "oid").lower(), line.value.get("size")
-    if not names_sha256(line.value.get("algo")):
+    file = checked(line.value, bodies.CommitLfsFile)
+    if not names_sha256(file.algo):
         raise MalformedBody(reason="“algo” must be sha256")
-    if not SHA256.fullmatch(oid):
+    if not SHA256.fullmatch(oid := file.oid.lower()):
         raise MalformedBody(reason="“oid” must be 64 hex digits")
-    if size is not None and not (isinstance(size, int) and size >= 0):
-        raise MalformedBody(reason="“size” must be a whole number of bytes")
-    return [AddLfs(path=path_of(line.value, "path"), oid=oid, size=size)]
+    return [AddLfs(path=file.path, oid=oid, size=file.size)]
+
+
+def _read_deleted_file(line: Line, _staging: Staging) -> list[Operation]:
+    """The Python client says "deletedFile" for every path without a slash at its end."""
+    return [DeleteFile(checked(line.value, bodies.CommitDeletion).path, or_folder=True)]
+
+
+def _read_deleted_folder(line: Line, _staging: Staging) -> list[Operation]:
+    return [DeleteFolder(checked(line.value, bodies.CommitDeletion).path)]
 
 
 READERS: dict[str, Callable[[Line, Staging], list[Operation]]] = {
     "file": _read_file,
     "lfsFile": _read_lfs_file,
-    # The Python client says "deletedFile" for every path without a slash at its end.
-    "deletedFile": lambda line, _: [DeleteFile(path_of(line.value, "path"), or_folder=True)],
-    "deletedFolder": lambda line, _: [DeleteFolder(path_of(line.value, "path"))],
+    "deletedFile": _read_deleted_file,
+    "deletedFolder": _read_deleted_folder,
 }
 
 _repo = "api/<plural:kind>/<repo_id:repo_id>"
