@@ -444,7 +444,7 @@ class TestALease:
         running.refresh_from_db()
         assert f"worth {credits_of(running.given_up_micros)}, is paid back" in page
 
-    def test_is_told_to_its_holder_who_uses_the_pages(self, machine: Node) -> None:
+    def test_is_shown_on_the_pages_of_its_holder(self, machine: Node) -> None:
         holder, program = rich(), rich()
         browser = client_of(holder)
         for who in (holder, program):
