@@ -136,7 +136,7 @@ class WritingMixin(DiffMixin):
         """
         folder = Path(self.raw.path)
         for name in ("packed-refs", *names):
-            # Where a new ref's folder is to be, a ref may be that goes in the same move.
+            # The folder of a new ref may still be a ref that the same move deletes.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 (folder / f"{name}.lock").unlink()
 
