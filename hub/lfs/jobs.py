@@ -17,7 +17,7 @@ from foundation.errors import DeletedMeanwhile, Refusal
 from hub.blobstore import Blob, get_store
 from hub.lfs import chunked, links, selectors
 from hub.lfs.models import LfsLink, LfsObject, LfsUpload
-from hub.repos import locking
+from hub.repos import holds, locking
 from hub.xet import packing
 from hub.xet.intake import TEMPORARY_PREFIX
 from hub.xet.jobs import Doomed
@@ -30,12 +30,17 @@ logger = logging.getLogger(__name__)
 
 
 def collect(*, now: datetime) -> dict[str, int]:
-    """Remove what has been unused for the grace period; return counts by kind. Safe to run twice."""
+    """Remove what has been unused for the grace period; return counts by kind. Safe to run twice.
+
+    Nothing while a backup holds collections.
+    """
+    if holds.is_held(now):
+        return {}
     before = now - timedelta(hours=settings.LFS_GRACE_HOURS)
     return {
         "uploads": discard_uploads(before=before),
         "links": drop_unpushed(before=before),
-        "objects": drop_unlinked(before=before),
+        "objects": drop_unlinked(before=before, now=now),
         "blobs": drop_strays(before=before),
         "temporary": drop_unfinished(now=now),
     }
@@ -130,11 +135,13 @@ def drop_unpushed(*, before: datetime) -> int:
     return count
 
 
-def drop_unlinked(*, before: datetime) -> int:
+def drop_unlinked(*, before: datetime, now: datetime) -> int:
     """Remove objects that no repository links. The row goes first, then its own copy of the bytes."""
     count = 0
     while True:
         with transaction.atomic(durable=True):
+            if holds.lock(now):
+                return count
             stale = LfsObject.objects.untouched_since(before)
             candidates = list(stale.unlinked().values_list("pk", flat=True)[:BATCH])
             # Lock, then look again: a commit may have linked one between the two reads.

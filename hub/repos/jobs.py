@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from hub import gitstore
+from hub.repos import holds
 from hub.repos.models import Repository
 
 BATCH = 100
@@ -25,6 +26,8 @@ def purge_deleted(*, now: datetime) -> int:
     purged = 0
     for pk in list(doomed[:BATCH]):
         with transaction.atomic(durable=True):
+            if holds.lock(now):
+                break
             found = Repository.objects.select_for_update().filter(pk=pk, deleted_at__lt=before).first()
             if found is None:
                 continue
@@ -41,6 +44,8 @@ def drop_stray_folders(*, now: datetime) -> int:
     Half of one goes after a day. A whole one that no row names stays as long as a deleted repository:
     a database that was put back from an older backup does not know the newest.
     """
+    if holds.is_held(now):
+        return 0
     whole_before = now - timedelta(days=settings.REPOSITORY_RESTORE_DAYS)
     count = 0
     for folder in gitstore.idle_folders(now - HALF_KEPT):

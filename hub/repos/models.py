@@ -185,3 +185,16 @@ class AccessRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} on {self.repository_id}: {self.status}"
+
+
+class CollectionHold(models.Model):
+    """One row: the moment until which no bytes are collected. A killed backup needs no clearing up."""
+
+    until = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "hold on collections"
+        verbose_name_plural = "holds on collections"
+
+    def __str__(self) -> str:
+        return f"until {self.until:%Y-%m-%d %H:%M}"

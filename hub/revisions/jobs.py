@@ -9,7 +9,7 @@ from django.db import transaction
 from hub.accounts.principals import SYSTEM
 from hub.gitstore import folder_of, upkeep
 from hub.lfs import links
-from hub.repos import locking
+from hub.repos import holds, locking
 from hub.repos.models import Repository
 from hub.revisions import indexing, selectors
 from hub.revisions.signals import revision_committed
@@ -35,7 +35,9 @@ def catch_up(*, now: datetime) -> int:
 
 
 def tidy(*, now: datetime) -> int:
-    """Let git pack what lately changed; return how many repositories were looked at."""
+    """Let git pack what lately changed; return how many repositories were looked at: none during a backup."""
+    if holds.is_held(now):
+        return 0
     recent = Repository.objects.live().filter(updated_at__gte=now - TIDIED_SINCE).order_by("pk")
     count = 0
     for storage in recent.values_list("storage", flat=True).iterator(chunk_size=2000):

@@ -20,6 +20,7 @@ from django.template.defaultfilters import filesizeformat
 
 from foundation.batches import batches
 from hub import blobstore
+from hub.repos import holds
 from hub.xet import reconstruction, registration
 from hub.xet.codec import xorbs
 from hub.xet.codec.errors import Malformed
@@ -70,7 +71,12 @@ def quarantined() -> tuple[int, int]:
 
 
 def collect(*, now: datetime) -> dict[str, int]:
-    """Make every move that is due; returns counts by kind. Safe to run twice and beside uploads."""
+    """Make every move that is due; returns counts by kind. Safe to run twice and beside uploads.
+
+    Nothing while a backup holds collections.
+    """
+    if holds.is_held(now):
+        return {}
     return {
         "files": _drop_files(now),
         "quarantined": _quarantine(now),
@@ -148,6 +154,8 @@ def _quarantine(now: datetime) -> int:
 
 def _delete_xorbs(now: datetime) -> int:
     with transaction.atomic(durable=True):
+        if holds.lock(now):
+            return 0
         names = _hold(_to_delete(now))
         for batch in batches(names, BATCH):
             _to_delete(now).filter(pk__in=batch).update(state=Xorb.State.DELETING, state_since=now)
@@ -169,6 +177,8 @@ def _unused_shards(now: datetime) -> QuerySet[Shard]:
 
 def _drop_shards(now: datetime) -> int:
     with transaction.atomic(durable=True):
+        if holds.lock(now):
+            return 0
         gone = list(_unused_shards(now).order_by("pk").select_for_update(of=("self",)))
         Shard.objects.filter(pk__in=[shard.pk for shard in gone], files=None).delete()
     for shard in gone:

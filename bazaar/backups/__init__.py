@@ -1,0 +1,1 @@
+"""Backups: consistent copies of rows, git and objects, beside running writers (docs/operate/backup.md)."""

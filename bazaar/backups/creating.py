@@ -1,0 +1,122 @@
+"""Making a backup, beside everything that runs.
+
+The order is what makes it consistent: refs, rows, then content. Whatever refs and rows name exists when they
+are read, and nothing is collected meanwhile (`hub.repos.holds`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+import bazaar
+from bazaar.backups import database, git_files
+from bazaar.backups.errors import Damaged
+from bazaar.backups.storage import CHUNK_BYTES, FORMAT, Archive, Manifest, Writer
+from hub import blobstore
+from hub.repos import holds
+
+# Content that rows name. Uploads in progress are sent again by their clients.
+OBJECT_PREFIXES = ("lfs", "xorbs", "shards")
+# Besides the database's key material, only where it is encrypted.
+SECRETS = ("secret_key", "ssh")
+HOLD = timedelta(minutes=30)
+HOLD_RENEWED = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished backup. `written_bytes` were not in an earlier one."""
+
+    name: str
+    manifest: Manifest
+    written_bytes: int
+
+
+class _Hold:
+    """Keeps collections away for as long as the backup makes progress; a killed one lets go by itself."""
+
+    def __init__(self) -> None:
+        self._until = timezone.now()
+
+    def renew(self) -> None:
+        now = timezone.now()
+        if self._until - now < HOLD - HOLD_RENEWED:
+            self._until = now + HOLD
+            holds.hold(until=self._until)
+
+
+def create(archive: Archive) -> Made:
+    """Back up the database, git and objects. Raises: BackupFailed, StoreUnreachable, StorageFull."""
+    made_at = timezone.now()
+    hold = _Hold()
+    hold.renew()
+    writer = Writer(archive, _newest(archive))
+    early = git_files.read_refs({})
+    heads = database.heads()
+    database.store(writer)
+    hold.renew()
+    # Repositories that came between the two have no refs yet.
+    git_files.store(writer, git_files.read_refs(early), renew=hold.renew)
+    _store_objects(writer, hold)
+    if archive.sealer.is_on:
+        _store_secrets(writer)
+    writer.finish()
+    manifest = _manifest(writer, heads, made_at)
+    return Made(archive.write_manifest(manifest), manifest, writer.written_bytes)
+
+
+def _newest(archive: Archive) -> Manifest | None:
+    """The newest backup that can be read; what it holds is not stored again."""
+    for name in reversed(archive.names()):
+        try:
+            return archive.manifest(name)
+        except Damaged:
+            continue
+    return None
+
+
+def _manifest(writer: Writer, heads: dict[str, list[str]], made_at: datetime) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        version=bazaar.__version__,
+        engine=connection.vendor,
+        made_at=made_at,
+        finished_at=timezone.now(),
+        heads=heads,
+        settings=sorted(name for name in os.environ if name.startswith("BAZAAR_")),
+        files=writer.files,
+        places=writer.places,
+    )
+
+
+def _store_objects(writer: Writer, hold: _Hold) -> None:
+    store = blobstore.get_store()
+    for prefix in OBJECT_PREFIXES:
+        for blob in store.list(prefix):
+            hold.renew()
+            path, stamp = f"objects/{blob.key}", blob.modified_at.isoformat()
+            if not writer.has(path, blob.size_bytes, stamp):
+                with store.open(blob.key) as reader:
+                    writer.add(path, _pieces(reader), stamp=stamp)
+
+
+def _pieces(reader: blobstore.BlobReader) -> Iterator[bytes]:
+    while piece := reader.read(CHUNK_BYTES):
+        yield piece
+
+
+def _store_secrets(writer: Writer) -> None:
+    data = Path(settings.DATA_DIR)
+    for name in SECRETS:
+        found = [data / name] if (data / name).is_file() else sorted((data / name).glob("*"))
+        for path in found:
+            if path.is_file():
+                writer.add(f"secrets/{path.relative_to(data)}", database.file_content(path))

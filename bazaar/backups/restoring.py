@@ -1,0 +1,197 @@
+"""Putting a backup back: rows, git, objects; then what a hub from the past needs before it may serve."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from django.conf import settings
+from django.utils import timezone
+
+from bazaar.backups import database, git_files
+from bazaar.backups.errors import BackupFailed
+from bazaar.backups.git_files import Refs
+from bazaar.backups.storage import Archive, File, Manifest
+from compute_market.leases.models import Lease
+from compute_market.matching.intake import services as trading
+from hub import blobstore, gitstore
+from hub.accounts.principals import SYSTEM
+from hub.lfs import links
+from hub.repos.models import Repository
+from hub.xet import services as xet
+
+
+@dataclass
+class Restored:
+    """What an operator should know of a restore. `put_aside`: where the data that was here lies now."""
+
+    manifest: Manifest
+    put_aside: Path | None = None
+    repositories: int = 0
+    objects: int = 0
+    # A sentence for each ref that could not be put where git or the rows had it.
+    refs: list[str] = field(default_factory=list)
+    halted_products: int = 0
+    running_leases: list[str] = field(default_factory=list)
+
+
+def restore(archive: Archive, name: str, *, replace: bool) -> Restored:
+    """Make this hub what it was. Raises: BackupFailed (also: something is here, or runs), Damaged.
+
+    With `replace`, what is here is put aside in the data folder and not deleted; objects, which have names of
+    their own, stay where they are.
+    """
+    manifest = archive.manifest(name)
+    now = timezone.now()
+    with _alone():
+        if not replace:
+            _require_empty()
+        aside = Path(settings.DATA_DIR) / f"before-restore-{now:%Y%m%dT%H%M%S}"
+        refs = _refs(archive, manifest)
+        with _git_beside(archive, manifest, refs) as fresh:
+            objects = _restore_objects(archive, manifest)
+            _restore_secrets(archive, manifest)
+            database.restore(archive, manifest, aside=aside)
+            _exchange(fresh, Path(settings.GIT_ROOT), aside)
+        found = Restored(manifest, put_aside=aside if aside.exists() else None, objects=objects)
+        for repository in Repository.objects.order_by("pk").iterator():
+            found.repositories += 1
+            found.refs += _put_refs(repository, refs.get(repository.storage, {}))
+        _settle_down(found, now)
+    return found
+
+
+def _settle_down(found: Restored, now: datetime) -> None:
+    """Trading waits for an operator, and clients of the Xet store forget what it may lack."""
+    found.halted_products = len(trading.halt(actor=SYSTEM, product=None, now=now))
+    xet.begin_generation()
+    live = Lease.objects.live().order_by("pk")
+    found.running_leases = [f"{lease} ({lease.get_state_display()})" for lease in live.iterator()]
+
+
+# ---- what must be so before anything is written ------------------------------------------------------
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No server of this data folder runs, and none is started meanwhile. Raises BackupFailed."""
+    folder = Path(settings.DATA_DIR)
+    with (folder / "server.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupFailed(f"A server runs on {folder}. Stop it first.") from None
+        yield
+
+
+def _require_empty() -> None:
+    if not database.is_empty() or next(git_files.folders(), None) is not None:
+        raise BackupFailed(
+            "This hub holds data. --replace puts it aside and restores over it; another BAZAAR_DATA_DIR (and "
+            "DATABASE_URL) leaves it alone."
+        )
+
+
+# ---- content -----------------------------------------------------------------------------------------
+
+
+def _refs(archive: Archive, manifest: Manifest) -> Refs:
+    file = next(file for file in manifest.files if file.path == git_files.REFS_PATH)
+    return msgspec.json.decode(b"".join(archive.read(manifest, file)), type=Refs)
+
+
+@contextmanager
+def _git_beside(archive: Archive, manifest: Manifest, refs: Refs) -> Iterator[Path]:
+    """A folder on the disk of GIT_ROOT with all repositories, without refs."""
+    root = Path(settings.GIT_ROOT)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="git-restoring-", dir=root.parent) as name:
+        fresh = Path(name) / "git"
+        fresh.mkdir()
+        by_storage: dict[str, list[File]] = defaultdict(list)
+        for file in manifest.files:
+            if file.path.startswith("git/") and file.path != git_files.REFS_PATH:
+                by_storage[file.path.split("/")[1]].append(file)
+        for storage, files in by_storage.items():
+            folder = fresh / storage[:2] / storage[2:4] / f"{storage}.git"
+            for part in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
+                (folder / part).mkdir(parents=True)
+            for file in files:
+                _write(archive, manifest, file, folder / file.path.split("/", 2)[2])
+        yield fresh
+
+
+def _write(archive: Archive, manifest: Manifest, file: File, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as out:
+        for piece in archive.read(manifest, file):
+            out.write(piece)
+
+
+def _exchange(fresh: Path, root: Path, aside: Path) -> None:
+    if root.exists() and any(root.iterdir()):
+        aside.mkdir(parents=True, exist_ok=True)
+        shutil.move(root, aside / "git")
+    elif root.exists():
+        root.rmdir()
+    fresh.rename(root)
+
+
+def _restore_objects(archive: Archive, manifest: Manifest) -> int:
+    store = blobstore.get_store()
+    files = [file for file in manifest.files if file.path.startswith("objects/")]
+    for file in files:
+        store.put_stream(file.path.removeprefix("objects/"), archive.read(manifest, file))
+    return len(files)
+
+
+def _restore_secrets(archive: Archive, manifest: Manifest) -> None:
+    for file in manifest.files:
+        if file.path.startswith("secrets/"):
+            target = Path(settings.DATA_DIR) / file.path.removeprefix("secrets/")
+            _write(archive, manifest, file, target)
+            target.chmod(0o600)
+
+
+# ---- refs: never a commit without the rows of its large objects --------------------------------------
+
+
+def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
+    """Write the refs of a repository. Gives a sentence for each that could not be written.
+
+    The default branch is where the row has it. Another ref was read before the rows, so they know its large
+    objects; one that was moved at that very moment may name others, and is left out.
+    """
+    name = f"{repository.kind} {repository.full_name}"
+    try:
+        git = gitstore.open_repository(repository.storage)
+    except FileNotFoundError:
+        yield f"{name}: its git repository is not in the backup"
+        return
+    wanted = dict(refs)
+    default = f"refs/heads/{repository.default_branch}"
+    if repository.head_sha:
+        wanted[default] = repository.head_sha
+    for ref, commit in sorted(wanted.items()):
+        try:
+            pointers = git.pointers([commit])
+        except (KeyError, ValueError, OSError) as error:
+            yield f"{name}: {ref} at {commit[:12]} is damaged ({error})"
+            continue
+        missing = set(pointers) - set(links.usable(repository.pk, None, list(pointers)))
+        if missing and ref != default:
+            yield f"{name}: {ref} at {commit[:12]} is left out: {len(missing)} large objects have no rows"
+            continue
+        if missing:
+            yield f"{name}: {ref} at {commit[:12]}: {len(missing)} large objects have no rows"
+        path = gitstore.folder_of(repository.storage) / ref
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{commit}\n")

@@ -1,0 +1,67 @@
+"""Which refs a restored repository gets: never a commit without the rows of its large objects."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from bazaar.backups.restoring import _put_refs
+from hub import gitstore
+from hub.repos.models import Repository
+from tests.factories import hub as factories
+
+pytestmark = pytest.mark.django_db
+
+DATA = b"bytes of which no row tells"
+POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\n"
+    b"oid sha256:" + hashlib.sha256(DATA).hexdigest().encode() + b"\nsize %d\n" % len(DATA)
+)
+
+
+@pytest.fixture
+def repository() -> Repository:
+    return factories.repository(factories.actor(), files={"README.md": b"words"})
+
+
+def with_pointer(repository: Repository) -> str:
+    """A commit in the repository's folder that names a large object without rows; no ref leads to it."""
+    target = gitstore.open_repository(repository.storage).raw
+    blob = target.create_blob(POINTER)
+    builder = target.TreeBuilder()
+    builder.insert("model.bin", blob, 0o100644)
+    head = target[repository.head_sha]
+    made = target.create_commit(None, head.author, head.author, "ahead", builder.write(), [head.id])
+    return str(made)
+
+
+def refs_of(repository: Repository) -> dict[str, str]:
+    return {ref.name: ref.target for ref in gitstore.open_repository(repository.storage).refs()}
+
+
+class TestRefs:
+    def test_are_those_of_the_backup_and_the_default_branch_is_the_rows(self, repository: Repository) -> None:
+        ahead = with_pointer(repository)
+        said = list(_put_refs(repository, {"refs/heads/main": ahead, "refs/tags/v1": repository.head_sha}))
+        assert said == []
+        assert refs_of(repository) == {
+            "refs/heads/main": repository.head_sha,
+            "refs/tags/v1": repository.head_sha,
+        }
+
+    def test_ahead_of_the_rows_are_left_out_and_named(self, repository: Repository) -> None:
+        ahead = with_pointer(repository)
+        [said] = _put_refs(repository, {"refs/heads/side": ahead})
+        assert "refs/heads/side" in said
+        assert "1 large objects have no rows" in said
+        assert "refs/heads/side" not in refs_of(repository)
+
+    def test_to_objects_that_are_not_there_are_named(self, repository: Repository) -> None:
+        [said] = _put_refs(repository, {"refs/heads/side": "ab" * 20})
+        assert "is damaged" in said
+
+    def test_of_a_repository_without_a_folder_are_named(self, repository: Repository) -> None:
+        gitstore.delete_repository(repository.storage)
+        [said] = _put_refs(repository, {})
+        assert said.endswith("its git repository is not in the backup")
