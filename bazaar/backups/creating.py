@@ -1,7 +1,7 @@
 """Making a backup, beside everything that runs.
 
-The order is what makes it consistent: refs, rows, then content. Whatever refs and rows name exists when they
-are read, and nothing is collected meanwhile (`hub.repos.holds`).
+The order is what makes it consistent: refs, rows, then content. The content that refs and rows name
+exists when they are read, and nothing is collected meanwhile (`hub.repos.holds`).
 """
 
 from __future__ import annotations

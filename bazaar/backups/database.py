@@ -23,7 +23,7 @@ from bazaar.backups.errors import BackupFailed
 from bazaar.backups.storage import CHUNK_BYTES, Archive, File, Manifest, Writer
 
 SQLITE_PATH = "database/db.sqlite3"
-# What the migrations themselves write; a restore runs them.
+# The migrations themselves write this table; a restore runs them.
 NOT_COPIED = frozenset({"django_migrations"})
 
 

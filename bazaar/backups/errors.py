@@ -1,4 +1,4 @@
-"""What a backup cannot do, in a sentence for the operator."""
+"""Failures of backups, in a sentence for the operator."""
 
 from __future__ import annotations
 

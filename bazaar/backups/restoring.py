@@ -31,7 +31,7 @@ from hub.xet import services as xet
 
 @dataclass
 class Restored:
-    """What an operator should know of a restore. `put_aside`: where the data that was here lies now."""
+    """The report of a restore for its operator. `put_aside`: the folder of the data that was here."""
 
     manifest: Manifest
     put_aside: Path | None = None

@@ -1,4 +1,4 @@
-"""Where backups lie: chunks of content in segments, and a manifest for each complete backup.
+"""The place of backups: chunks of content in segments, and a manifest for each complete backup.
 
     segments/ab/abcd…      chunks one after the other, up to 32 MiB, named by the SHA-256 of the stored bytes
     backups/TIME-abcd…     the manifest, written last and named the same way
@@ -31,7 +31,7 @@ SEGMENTS_CACHED = 3
 
 
 class Place(msgspec.Struct, array_like=True, frozen=True):
-    """Where a chunk lies: so many bytes of a segment's plain content, from an offset on."""
+    """The place of a chunk: so many bytes of a segment's plain content, from an offset on."""
 
     segment: str
     offset: int

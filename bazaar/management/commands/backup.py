@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -13,6 +12,7 @@ from bazaar.backups import creating, restoring, verifying
 from bazaar.backups.errors import BackupFailed, Damaged
 from bazaar.backups.sealing import Sealer
 from bazaar.backups.storage import Archive, open_target
+from foundation import environment as env
 from foundation.errors import Refusal
 
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         }
         for verb, text in chosen.items():
             one = verbs.add_parser(verb, help=text, description=text)
-            where = os.environ.get("BAZAAR_BACKUP_TO", "")
+            where = env.text("BAZAAR_BACKUP_TO")
             one.add_argument(
                 "--to" if verb == "create" else "--from",
                 dest="where",
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            archive = Archive(open_target(options["where"]), Sealer(os.environ.get("BAZAAR_BACKUP_KEY", "")))
+            archive = Archive(open_target(options["where"]), Sealer(env.text("BAZAAR_BACKUP_KEY")))
             getattr(self, f"_{options['verb']}")(archive, options)
         except (BackupFailed, Refusal) as error:
             raise CommandError(str(error)) from None

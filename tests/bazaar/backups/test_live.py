@@ -41,7 +41,7 @@ LOOKING = "tests.bazaar.backups.looking"
 
 @dataclass
 class Acknowledged:
-    """What the hub said yes to, so far."""
+    """The writes that the hub has acknowledged so far."""
 
     commits: list[str] = field(default_factory=list)
     oids: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What an archive stores, and what it finds out."""
+"""An archive gives back what it stores, stores it once, and names what is damaged."""
 
 from __future__ import annotations
 
