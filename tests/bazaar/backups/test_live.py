@@ -25,7 +25,7 @@ import psycopg
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from hub.blobstore import S3BlobStore, S3Options
+from hub.blobstore import S3Options
 from tests.clock import moment
 from tests.servers import s3
 from tests.servers.live import LiveBazaar, LiveUser, unique
@@ -202,7 +202,7 @@ class TestBackup:
         with psycopg.connect(postgres_url, autocommit=True) as server:
             server.execute(f"CREATE DATABASE {name}")
         database_url = urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
-        S3BlobStore(s3_options(s3_store)).make_bucket()
+        s3.make_bucket(s3_options(s3_store))
         bazaar = make_bazaar(
             database_url=database_url,
             **SMALL_THRESHOLD,
