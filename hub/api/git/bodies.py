@@ -1,4 +1,4 @@
-"""What git-lfs and its relatives send (docs/wire/git.md)."""
+"""Bodies of requests of git-lfs and its relatives (docs/wire/git.md)."""
 
 from __future__ import annotations
 
