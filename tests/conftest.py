@@ -17,7 +17,7 @@ from pytest_django import DjangoDbBlocker
 from bazaar import messages
 from bazaar.server import processes, redis
 from tests import clock, described, network
-from tests.servers import postgres, s3
+from tests.servers import compared, postgres, s3
 from tests.servers.live import LiveBazaar
 
 TESTS = Path(__file__).resolve().parent
@@ -35,6 +35,9 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("busy")
 
 described.install()
+recorded_answers = compared.RecordedAnswers(Path(settings.DATA_DIR) / "answers-of-servers")
+if "BAZAAR_COMPARE_SERVERS" in os.environ:
+    os.environ[compared.VARIABLE] = str(recorded_answers.path)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -58,6 +61,13 @@ def _english() -> Iterator[None]:
     """A request in Chinese leaves its thread speaking Chinese; the next test starts in English."""
     with translation.override(settings.LANGUAGE_CODE):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _answers_of_servers_fit() -> Iterator[None]:
+    """The answers of live servers fit their descriptions, where BAZAAR_COMPARE_SERVERS asks for it."""
+    yield
+    assert recorded_answers.problems() == []
 
 
 @pytest.fixture(autouse=True)

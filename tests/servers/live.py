@@ -17,13 +17,15 @@ from typing import Self
 from bazaar.server import processes, redis, sockets
 from bazaar.server.processes import ProcessFailed
 from hub.accounts.token_text import new_token_text
-from tests.servers import ports
+from tests.servers import compared, ports
 from tests.servers.remote import ROOT, Remote
 
 _numbers = itertools.count(1)
 # The environment variables that a client program needs; the rest (proxies, tokens, caches) stays out.
 # `script/test --cover` measures servers as well.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
+# Answers are compared in tests, not in benchmarks.
+COMPARED, UNCOMPARED = "tests.servers.compared_settings", "bazaar.settings.live_test"
 # Its first folder has a module that Python imports as it starts: what runs with it reaches loopback only.
 _FOLDERS = ("tests/servers/offline", ".", "packages/client", "packages/testing")
 PYTHONPATH = os.pathsep.join(str(ROOT / path) for path in _FOLDERS)
@@ -61,13 +63,14 @@ class LiveBazaar:
         self.url = f"http://127.0.0.1:{self.port}"
         self.env: dict[str, str] = {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
-            "DJANGO_SETTINGS_MODULE": "bazaar.settings.live_test",
+            "DJANGO_SETTINGS_MODULE": COMPARED if compared.VARIABLE in os.environ else UNCOMPARED,
             "PYTHONPATH": PYTHONPATH,
             "HOME": str(folder),
             "BAZAAR_DATA_DIR": str(self.data),
             "BAZAAR_BIND": f"fd://{self._listener.fileno()}",
             "BAZAAR_WEB_WORKERS": "2",
             "BAZAAR_GRACEFUL_SECONDS": "2",
+            **{name: os.environ[name] for name in (compared.VARIABLE,) if name in os.environ},
             **({"DATABASE_URL": database_url} if database_url else {}),
             **(settings or {}),
         }

@@ -1,4 +1,4 @@
-"""Answers to git-lfs and its relatives (docs/wire/git.md)."""
+"""The answers to git-lfs and its relatives (docs/wire/git.md)."""
 
 from __future__ import annotations
 
