@@ -16,13 +16,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from foundation import hex_digits
 from hub.blobstore.store import (
     CHUNK_BYTES,
     Blob,
     BlobMissing,
+    BlobReader,
     InvalidPart,
     Part,
     UploadMissing,
@@ -34,7 +35,7 @@ from hub.blobstore.store import (
 UPLOAD_ID = re.compile(hex_digits.pattern(32))
 
 
-class FileRange:
+class FileRange(BlobReader):
     """A range of an open file, read in order."""
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
@@ -48,23 +49,8 @@ class FileRange:
         self._left -= len(data)
         return data
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> bytes:
-        if data := self.read(CHUNK_BYTES):
-            return data
-        self.close()
-        raise StopIteration
-
     def close(self) -> None:
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 class LocalBlobStore:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from hub.blobstore.store import (
-    CHUNK_BYTES,
     Blob,
     BlobMissing,
+    BlobReader,
     InvalidPart,
     Part,
     StorageFull,
@@ -51,7 +51,7 @@ class S3Options:
     presign: bool = True
 
 
-class ObjectRange:
+class ObjectRange(BlobReader):
     """The body of a GET, read in order."""
 
     def __init__(self, body: Any) -> None:
@@ -62,23 +62,8 @@ class ObjectRange:
             data: bytes = self._body.read(None if size < 0 else size)
         return data
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> bytes:
-        if data := self.read(CHUNK_BYTES):
-            return data
-        self.close()
-        raise StopIteration
-
     def close(self) -> None:
         self._body.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 class S3BlobStore:

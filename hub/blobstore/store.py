@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,15 +76,34 @@ class Part:
     size_bytes: int = 0
 
 
-class BlobReader(Protocol):
-    """Bytes of a blob or of a range of it, in order. Close it, or use it as a context manager."""
+class BlobReader(ABC):
+    """Bytes of a blob or of a range of it, in order. Close it, or use it as a context manager.
 
-    def __iter__(self) -> Iterator[bytes]: ...
-    def __next__(self) -> bytes: ...
-    def read(self, size: int = -1, /) -> bytes: ...
-    def close(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exc: object) -> None: ...
+    As an iterator it gives pieces of `CHUNK_BYTES`, and closes itself after the last.
+    """
+
+    @abstractmethod
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most `size` if that is not negative; none at the end."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the file or connection."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if data := self.read(CHUNK_BYTES):
+            return data
+        self.close()
+        raise StopIteration
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 class BlobStore(Protocol):
