@@ -1,4 +1,4 @@
-"""Values of many rows as text: an array for each column on PostgreSQL, one JSON array of all rows on SQLite."""
+"""Values of many rows as text: an array a column on PostgreSQL, one JSON array of all rows on SQLite."""
 
 from __future__ import annotations
 
