@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class Part:
     size_bytes: int = 0
 
 
-class BlobReader(ABC):
+class BlobReader(Protocol):
     """Bytes of a blob or of a range of it, in order. Close it, or use it as a context manager.
 
     As an iterator it gives pieces of `CHUNK_BYTES`, and closes itself after the last.
