@@ -66,7 +66,7 @@ class RecordedAnswers:
         self._read = 0
 
     def problems(self) -> list[str]:
-        """What is wrong with the answers since the last call."""
+        """The faults of the answers since the last call."""
         return [found for line in self._lines() if (found := _problem(line))]
 
     def _lines(self) -> Iterator[dict[str, object]]:
