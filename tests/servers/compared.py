@@ -13,8 +13,6 @@ from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from tests import declared
-
 VARIABLE = "BAZAAR_ANSWERS_FILE"
 DESCRIBED = ("/api/market/v1/", "/api/hub/v1/")
 # More than any answer has that tests ask for.
@@ -37,6 +35,8 @@ class RecordAnswers:
         return response
 
     def _line(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, object] | None:
+        from tests import declared  # it needs settings, which not all have who start servers
+
         match = request.resolver_match
         assert match is not None
         if f"/{match.route}".startswith(DESCRIBED):
