@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 
 import prometheus_client
 from django.conf import settings
@@ -62,14 +63,26 @@ def observe(
 ) -> None:
     """Count one answered request. Unknown methods share a label, so callers cannot create new series."""
     known = method if method in KNOWN_METHODS else "other"
-    REQUEST_SECONDS.labels(door).observe(seconds)
-    REQUESTS.labels(door, known, f"{status // 100}xx").inc()
+    request, seconds_of, received, sent = _series(door, known, f"{status // 100}xx")
+    request.inc()
+    seconds_of.observe(seconds)
     if status >= 400:
         ERRORS.labels(str(status)).inc()
     if received_bytes:
-        RECEIVED_BYTES.labels(door).inc(received_bytes)
+        received.inc(received_bytes)
     if sent_bytes:
-        SENT_BYTES.labels(door).inc(sent_bytes)
+        sent.inc(sent_bytes)
+
+
+@lru_cache(maxsize=1024)
+def _series(door: str, method: str, status: str) -> tuple[Counter, Histogram, Counter, Counter]:
+    """The series of one kind of request. To look four of them up takes longer than to count in them."""
+    return (
+        REQUESTS.labels(door, method, status),
+        REQUEST_SECONDS.labels(door),
+        RECEIVED_BYTES.labels(door),
+        SENT_BYTES.labels(door),
+    )
 
 
 class Surroundings(Collector):

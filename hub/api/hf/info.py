@@ -160,6 +160,11 @@ def _with_blob(
 
 def order_of(fields: Iterable[str]) -> Order:
     """As a row is sent: what is made for a whole page stands at the end, wherever it was asked for."""
+    return _order_of(tuple(fields))
+
+
+@lru_cache(maxsize=256)
+def _order_of(fields: tuple[str, ...]) -> Order:
     own = [name for name in fields if name in FIELD_OF and name not in related.MEMBERS]
     return Order(answers.RepositoryInfo, [*ALWAYS, *own, *related.MEMBERS])
 
