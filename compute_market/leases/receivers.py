@@ -32,13 +32,13 @@ NOTICES = {
 def start_what_begins_now(*, starts_at: datetime, now: datetime, **_: object) -> None:
     """A lost task is made up for by the sweep, and never undoes the trades."""
     if starts_at <= now:
-        _ring()
+        _advance_soon()
 
 
 @receiver(node_retired)
 def end_what_a_retired_node_promised(**_: object) -> None:
     """The sweep finds the leases of a retired node by the rows, and settles them."""
-    _ring()
+    _advance_soon()
 
 
 @receiver(lease_moved)
@@ -92,5 +92,6 @@ def goes_on(lease: Lease, now: datetime) -> bool:
     return selectors.run_until(lease) > now or Lease.objects.filter(extends=lease).exists()
 
 
-def _ring() -> None:
+def _advance_soon() -> None:
+    """Let a worker advance the leases once the transaction is committed."""
     transaction.on_commit(lambda: tasks.advance_leases.apply_async(retry=False), robust=True)

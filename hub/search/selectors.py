@@ -9,32 +9,34 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Value
-from django.db.models.expressions import RawSQL
+from django.db.models import Count, Max, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
 from foundation import paging
 from foundation.database import id_lists
 from foundation.database.compiled import CompiledQuery
-from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import policies
 from hub.repos.models import Gating, Kind, Repository
 from hub.revisions.models import RepositoryFacts, RepositoryTag
-from hub.search import index, tokens
+from hub.search import tokens
 from hub.search.index import Field, Match
-from hub.search.queries import FILTERS_MAX, LIMIT_MAX, Facets, FacetValue, ListQuery, Page, Sort
+from hub.search.narrowing import (
+    Candidates,
+    Narrowing,
+    candidates_of,
+    narrowings_of,
+    nothing,
+    of_match,
+)
+from hub.search.queries import LIMIT_MAX, Facets, FacetValue, ListQuery, Page, Sort
 
-# Up to here sorting what a filter leaves is quicker than walking past what it leaves out.
-CANDIDATES_MAX = 1_000
-# A filter that leaves this few is used at once, without asking how few the others leave.
-FEW = 100
 FACET_VALUES_MAX = 60
 # Wide filters are counted on so many repositories, and not at all if fewer than the second are left of them.
 SAMPLE_SIZE = 2_000
@@ -51,18 +53,6 @@ WIDE = frozenset({"siblings", "headers", "text", "card_data", "config", "card_er
 UNUSED = ("facts__indexed_at", "namespace__created_at", "namespace__details")
 
 
-@dataclass(frozen=True, slots=True)
-class _Narrowing:
-    """One filter: how to find at most n ids that may meet it, and the condition that decides.
-
-    `is_exact`: who is among all the ids meets the condition.
-    """
-
-    ids: Callable[[int], list[int]]
-    condition: Q | Exists
-    is_exact: bool = True
-
-
 def list_repositories(*, actor: Principal, kind: str, query: ListQuery) -> Page:
     """One page of the repositories of a kind that the actor may know of.
 
@@ -75,12 +65,12 @@ def list_repositories(*, actor: Principal, kind: str, query: ListQuery) -> Page:
     start = paging.read_position(query.cursor, is_time=sort.is_time) if query.cursor else None
     tiers = _tiers(query.text, ranked=sort is Sort.RELEVANCE)
     found: list[tuple[int, Repository]] = []
-    narrowings = _narrowings(kind, query)
+    narrowings = narrowings_of(kind, query)
     for tier, match in tiers:
         if start is not None and tier < start.tier:
             continue
         position = start if start is not None and tier == start.tier else None
-        every = narrowings if match is None else [*narrowings, _of_match(match)]
+        every = narrowings if match is None else [*narrowings, of_match(match)]
         rows = _rows(actor, kind, query, every, sort, position, limit + 1 - len(found))
         found += [(tier, row) for row in rows]
         if len(found) > limit:
@@ -113,117 +103,8 @@ def _tiers(text: str, *, ranked: bool) -> list[tuple[int, Match | None]]:
     ]
 
 
-def _narrowings(kind: str, query: ListQuery) -> list[_Narrowing]:
-    found = []
-    if query.author:
-        found.append(_of_author(kind, query.author))
-    tags = list(dict.fromkeys(query.tags[:FILTERS_MAX]))
-    found += [_of_tag(kind, tag) for tag in tags]
-    if len(tags) > 1:
-        found.append(_of_tags(kind, tags))
-    if query.is_gated:
-        found.append(_gated(kind))
-    if query.task:
-        found.append(_of_tag(kind, query.task, type_="pipeline_tag"))
-    if query.parameters_min is not None or query.parameters_max is not None:
-        found.append(_of_size(query.parameters_min, query.parameters_max))
-    parts, others = tokens.split_search(query.search[:FILTERS_MAX])
-    found += [_of_part(part) for part in dict.fromkeys(parts)]
-    for other in others:
-        terms = tokens.query_terms(other)
-        found.append(_of_match(Match(Field.ANY, terms)) if terms else _nothing())
-    return found
-
-
-def _nothing() -> _Narrowing:
-    return _Narrowing(lambda _: [], Q(pk__in=[]))
-
-
-def _of_author(kind: str, author: str) -> _Narrowing:
-    owner = Namespace.objects.filter(key=name_key(author)).values_list("pk", flat=True).first()
-    if owner is None:
-        return _nothing()
-    mine = Repository.objects.live().filter(namespace_id=owner, kind=kind).order_by()
-    return _Narrowing(lambda limit: list(mine.values_list("pk", flat=True)[:limit]), Q(namespace_id=owner))
-
-
-def _gated(kind: str) -> _Narrowing:
-    gated = Repository.objects.filter(kind=kind, gating__in=(Gating.AUTO, Gating.MANUAL)).order_by()
-    # Said differently where the list is walked, lest the planner take this index and sort what it finds.
-    return _Narrowing(lambda limit: list(gated.values_list("pk", flat=True)[:limit]), ~Q(gating=Gating.OPEN))
-
-
-def _of_tag(kind: str, value: str, *, type_: str = "") -> _Narrowing:
-    tagged = RepositoryTag.objects.filter(value=value)
-    if type_:
-        tagged = tagged.filter(type=type_)
-    listed = tagged.filter(kind=kind).order_by().values_list("repository_id", flat=True)
-    return _Narrowing(lambda limit: list(listed[:limit]), Exists(tagged.filter(repository_id=OuterRef("pk"))))
-
-
-def _of_tags(kind: str, values: list[str]) -> _Narrowing:
-    """All at once: many may have each, and few have all. Both sides are read from one index in one order."""
-    first, *others = values
-    both = RepositoryTag.objects.filter(kind=kind, value=first).order_by()
-    for value in others:
-        again = RepositoryTag.objects.filter(kind=kind, value=value, repository_id=OuterRef("repository_id"))
-        both = both.filter(Exists(again))
-    listed = both.values_list("repository_id", flat=True)
-    # The single tags' conditions decide already.
-    return _Narrowing(lambda limit: list(listed[:limit]), Q())
-
-
-def _of_size(least: int | None, most: int | None) -> _Narrowing:
-    """By the number of parameters; many models say none."""
-    sized = RepositoryFacts.objects.exclude(parameters_total=None).order_by()
-    if least is not None:
-        sized = sized.filter(parameters_total__gte=least)
-    if most is not None:
-        sized = sized.filter(parameters_total__lte=most)
-    listed = sized.values_list("repository_id", flat=True)
-    # `_matching` returns the condition for callers that use none of the ids.
-    return _Narrowing(lambda limit: list(listed[:limit]), Q())
-
-
-def _of_part(part: str) -> _Narrowing:
-    """A piece of the id. A single character is in nearly every id, so it is never looked up."""
-    condition = Q(full_name__icontains=part)
-    if len(part) < 2:
-        return _Narrowing(lambda limit: [0] * limit, condition, is_exact=False)
-    match = Match(Field.GRAMS, ((tokens.gram_words(part),),))
-    return _Narrowing(lambda limit: index.first_ids(match, limit), condition, is_exact=False)
-
-
-def _of_match(match: Match) -> _Narrowing:
-    sql, parameters = index.dialect().ids(match)
-    return _Narrowing(
-        lambda limit: index.first_ids(match, limit),
-        Q(pk__in=RawSQL(sql, tuple(parameters))),  # noqa: S611
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """The ids that the narrowest filter leaves, and that filter; None when all leave many."""
-
-    ids: list[int]
-    used: _Narrowing | None
-
-
-def _candidates(narrowings: list[_Narrowing]) -> _Candidates:
-    best = _Candidates([], None)
-    limit = CANDIDATES_MAX + 1
-    for narrowing in narrowings:
-        ids = narrowing.ids(limit)
-        if len(ids) < limit:
-            best, limit = _Candidates(ids, narrowing), len(ids)
-            if limit <= FEW:
-                break
-    return best
-
-
 def _matching(
-    actor: Principal, kind: str, query: ListQuery, narrowings: list[_Narrowing], candidates: _Candidates
+    actor: Principal, kind: str, query: ListQuery, narrowings: list[Narrowing], candidates: Candidates
 ) -> QuerySet[Repository]:
     found = Repository.objects.live().filter(policies.readable_by(actor))
     if candidates.used is not None:
@@ -251,14 +132,14 @@ def _rows(
     actor: Principal,
     kind: str,
     query: ListQuery,
-    narrowings: list[_Narrowing],
+    narrowings: list[Narrowing],
     sort: Sort,
     position: paging.Position | None,
     limit: int,
 ) -> list[Repository]:
     if actor.is_anonymous and position is None and not narrowings and not _is_narrowed(query):
         return _loaded(_first_public(sort, limit).values(kind=kind), query.wide)
-    candidates = _candidates(narrowings)
+    candidates = candidates_of(narrowings)
     if candidates.used is not None and not candidates.ids:
         return []
     found = _matching(actor, kind, query, narrowings, candidates)
@@ -282,7 +163,7 @@ def _first_public(sort: Sort, limit: int) -> CompiledQuery[Repository]:
     """The ids of the first page of a kind as everybody sees it: what most lists ask for."""
 
     def build(kind: str) -> QuerySet[Repository, int]:
-        return _first_ids(_matching(ANONYMOUS, kind, ListQuery(), [], _Candidates([], None)), sort, limit)
+        return _first_ids(_matching(ANONYMOUS, kind, ListQuery(), [], Candidates([], None)), sort, limit)
 
     return CompiledQuery(build, kind="?kind")
 
@@ -336,11 +217,11 @@ def find_facets(*, actor: Principal, kind: str, query: ListQuery) -> Facets:
     Exact where some filter leaves few repositories, and without any filter. Else estimated from a sample;
     where even that leaves too few to tell, the counts of the whole kind's public ones.
     """
-    narrowings = _narrowings(kind, query)
+    narrowings = narrowings_of(kind, query)
     if query.text.strip():
         terms = tokens.query_terms(query.text)
-        narrowings.append(_of_match(Match(Field.ANY, terms)) if terms else _nothing())
-    candidates = _candidates(narrowings)
+        narrowings.append(of_match(Match(Field.ANY, terms)) if terms else nothing())
+    candidates = candidates_of(narrowings)
     if candidates.used is None:
         if not narrowings and query.is_gated is None and query.is_private is None:
             return _facets_of_kind(kind, is_exact=True)
@@ -351,11 +232,11 @@ def find_facets(*, actor: Principal, kind: str, query: ListQuery) -> Facets:
     return Facets(_counted(tags), total=len(left))
 
 
-def _estimated(actor: Principal, kind: str, query: ListQuery, narrowings: list[_Narrowing]) -> Facets | None:
+def _estimated(actor: Principal, kind: str, query: ListQuery, narrowings: list[Narrowing]) -> Facets | None:
     """Counts of what is left of a sample, scaled up; exact where the sample is everything."""
     total, ids = _sample(kind)
-    sampled = _Narrowing(lambda _: ids, Q())
-    matching = _matching(actor, kind, query, narrowings, _Candidates(ids, sampled))
+    sampled = Narrowing(lambda _: ids, Q())
+    matching = _matching(actor, kind, query, narrowings, Candidates(ids, sampled))
     left = list(matching.order_by().values_list("pk", flat=True))
     is_exact = total == len(ids)
     if len(left) < SAMPLE_LEFT_LEAST and not is_exact:

@@ -8,7 +8,7 @@ import pytest
 
 from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos.models import Repository
-from hub.search import selectors
+from hub.search import narrowing, selectors
 from hub.search.queries import ListQuery, Sort
 from tests import plans
 from tests.factories import hub
@@ -88,7 +88,7 @@ class TestPlans:
         assert is_by_id(of_repositories(plan(query)))
 
     def test_reads_a_tag_from_its_index_alone(self, some: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(selectors, "CANDIDATES_MAX", 5)
+        monkeypatch.setattr(narrowing, "CANDIDATES_MAX", 5)
         found = plan(ListQuery(tags=("zh",)))
         assert of_repositories(found).index == "repository_by_trending"
         assert "index only" in {node.kind for node in found}
@@ -97,7 +97,7 @@ class TestPlans:
     def test_walks_the_order_where_many_have_a_gate_or_none(
         self, some: None, monkeypatch: pytest.MonkeyPatch, is_gated: bool
     ) -> None:
-        monkeypatch.setattr(selectors, "CANDIDATES_MAX", 5)
+        monkeypatch.setattr(narrowing, "CANDIDATES_MAX", 5)
         Repository.objects.filter(name__lt="model-20").update(gating="auto")
         assert of_repositories(plan(ListQuery(is_gated=is_gated))).index == "repository_by_trending"
 

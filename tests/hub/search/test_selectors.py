@@ -14,7 +14,7 @@ from hub.accounts.principals import ANONYMOUS, Principal
 from hub.repos import services as repos
 from hub.repos.models import Repository
 from hub.revisions.models import RepositoryFacts, RepositoryTag
-from hub.search import selectors
+from hub.search import narrowing, selectors
 from hub.search.queries import ListQuery, Sort
 from tests.hub.search.catalogue import NOW, add
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every rule holds in both ways of answering."""
     if request.param == "walk":
-        monkeypatch.setattr(selectors, "CANDIDATES_MAX", -1)
+        monkeypatch.setattr(narrowing, "CANDIDATES_MAX", -1)
     return str(request.param)
 
 
