@@ -40,6 +40,21 @@ def name_fields(logger: Any, method: str, line: structlog.typing.EventDict) -> s
     return line
 
 
+# Characters that would begin a line of their own on a terminal, or give it orders.
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160))} | {
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
+
+
+def keep_on_one_line(
+    logger: Any, method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Escape control characters of the message; the values of fields are escaped where they are written."""
+    line["event"] = str(line["event"]).translate(CONTROLS)
+    return line
+
+
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     name_fields,
@@ -86,7 +101,7 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
             pad_level=False,
             exception_formatter=structlog.dev.plain_traceback,
         )
-        finish += [console]
+        finish += [keep_on_one_line, console]
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -11,9 +11,11 @@ import json
 import os
 import platform
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib import metadata
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -22,6 +24,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from bazaar import metrics, readiness, sweeps
 
+# Shorter parts of addresses are not removed.
+PART_CHARS_MIN = 5
 PREFIXES = ("BAZAAR_", "DATABASE_URL", "REDIS_URL", "CELERY_", "PROMETHEUS_", "OTEL_")
 
 
@@ -86,22 +90,24 @@ def _doctor() -> str:
 
 
 def redacted(text: str) -> str:
-    """A text without the values of settings and variables that may be secret, such as addresses and keys."""
-    secrets = {
-        str(value)
-        for value in (
-            settings.SECRET_KEY,
-            settings.METRICS_TOKEN,
-            settings.REDIS_URL,
-            connection.settings_dict.get("PASSWORD"),
-            *(value for name, value in os.environ.items() if name.startswith(PREFIXES)),
-        )
-        # Short values, such as a port, are no secrets and stand in many places.
-        if value and len(str(value)) >= 6
-    }
+    """A text without the values of variables and settings that may be secret, and parts of addresses."""
+    values: list[Any] = [settings.SECRET_KEY, settings.METRICS_TOKEN, settings.REDIS_URL]
+    values += [connection.settings_dict.get(name) for name in ("PASSWORD", "HOST", "USER")]
+    values += [value for name, value in os.environ.items() if name.startswith(PREFIXES)]
+    secrets = {part for value in values if value for part in _parts(str(value))}
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "‹removed›")
     return text
+
+
+def _parts(value: str) -> Iterator[str]:
+    """A value, and the user, password and host of an address. Short ones stand in many other words."""
+    found = [value]
+    if "://" in value:
+        with suppress(ValueError):
+            address = urlsplit(value)
+            found += [address.username or "", address.password or "", address.hostname or "", address.netloc]
+    yield from (part for part in found if len(part) >= PART_CHARS_MIN)
 
 
 def _state() -> str:

@@ -6,7 +6,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
+from django.dispatch import Signal
 from django.http import HttpRequest
+
+# An operator changed or deleted a row. Arguments: row, user; of a change also fields (name → new value).
+changed = Signal()
+deleted = Signal()
 
 
 class OperatorAdmin(admin.ModelAdmin):
@@ -27,6 +32,20 @@ class OperatorAdmin(admin.ModelAdmin):
         """Fields that can be changed come first; the row's number is in the page's address."""
         shown = [name for name in self.get_readonly_fields(request, obj) if name != "id"]
         return [*self.editable, *shown]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        super().save_model(request, obj, form, change)
+        fields = {name: str(getattr(obj, name)) for name in form.changed_data}
+        changed.send(sender=type(obj), row=obj, user=request.user, fields=fields)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        deleted.send(sender=type(obj), row=obj, user=request.user)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for row in queryset:
+            deleted.send(sender=type(row), row=row, user=request.user)
+        super().delete_queryset(request, queryset)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

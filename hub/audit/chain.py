@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 
 from foundation.held_rows import held_row
 from hub.audit.models import AuditEntry, AuditHead
@@ -76,7 +77,9 @@ def _append_some() -> int:
 def problems(heads: dict[int, str] | None = None) -> Iterator[str]:
     """Every break of the chain, as a sentence each. `heads`: position → a digest that was kept elsewhere."""
     kept, expected, digest = dict(heads or {}), 1, ""
-    for entry in AuditEntry.objects.sealed().iterator():
+    # Entries that are appended meanwhile are not looked at.
+    end = _head()
+    for entry in AuditEntry.objects.sealed().filter(position__lte=end.position).iterator():
         position = entry.position or 0
         if position != expected:
             yield f"Entries {expected} to {position - 1} are missing."
@@ -85,8 +88,14 @@ def problems(heads: dict[int, str] | None = None) -> Iterator[str]:
         if (known := kept.pop(position, None)) is not None and known != entry.digest:
             yield f"Entry {position} has another digest than the one that was kept."
         expected, digest = position + 1, entry.digest
-    head = AuditHead.objects.filter(pk=1).first() or AuditHead()
-    if (head.position, head.digest) != (expected - 1, digest):
-        yield f"The chain ends at entry {expected - 1}; its end says {head.position}."
+    if (end.position, end.digest) != (expected - 1, digest):
+        yield f"The chain ends at entry {expected - 1}; its end says {end.position}."
+    last = AuditEntry.objects.aggregate(last=Max("position"))["last"] or 0
+    if last > AuditHead.objects.get_or_create(pk=1)[0].position:
+        yield f"Entry {last} lies after the end of the chain."
     for position in sorted(kept):
         yield f"Entry {position}, whose digest was kept, is missing."
+
+
+def _head() -> AuditHead:
+    return AuditHead.objects.filter(pk=1).first() or AuditHead()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+from django.db.models import Model
 from django.dispatch import receiver
 
+from hub import operating
 from hub.accounts import signals as accounts
-from hub.accounts.models import Namespace, User
+from hub.accounts.models import Namespace, User, name_key
 from hub.accounts.principals import Principal
 from hub.audit.recording import record
 from hub.repos import signals as repos
@@ -140,13 +143,17 @@ def _repository_created(repository: Repository, actor: Principal, **_: Any) -> N
 
 @receiver(repos.repository_moved)
 def _repository_moved(repository: Repository, old_id: str, actor: Principal, **_: Any) -> None:
-    record(
-        actor=actor,
-        action="repository_moved",
-        subject=_named(repository),
-        namespace_id=repository.namespace_id,
-        old_id=old_id,
-    )
+    """The admins of both namespaces may read it, so each has an entry."""
+    before = Namespace.objects.filter(key=name_key(old_id.partition("/")[0])).first()
+    concerned = {repository.namespace_id} | ({before.pk} if before is not None else set())
+    for namespace_id in sorted(concerned):
+        record(
+            actor=actor,
+            action="repository_moved",
+            subject=_named(repository),
+            namespace_id=namespace_id,
+            old_id=old_id,
+        )
 
 
 @receiver(repos.repository_changed)
@@ -191,3 +198,22 @@ def _access_request_handled(access_request: AccessRequest, actor: Principal, **_
         user=access_request.user.name,
         status=str(access_request.status),
     )
+
+
+@receiver(operating.changed)
+def _changed_by_operator(row: Model, user: Any, fields: dict[str, str], **_: Any) -> None:
+    _record_operator("operator_changed", row, user, fields=fields)
+
+
+@receiver(operating.deleted)
+def _deleted_by_operator(row: Model, user: Any, **_: Any) -> None:
+    _record_operator("operator_deleted", row, user)
+
+
+def _record_operator(action: str, row: Model, user: Any, **details: Any) -> None:
+    namespace_id = row.pk if isinstance(row, Namespace) else getattr(row, "namespace_id", None)
+    subject = _named(row) if isinstance(row, Repository) else f"{type(row).__name__.lower()} {row}"
+    with transaction.atomic():
+        record(
+            actor=Principal(user=user), action=action, subject=subject, namespace_id=namespace_id, **details
+        )

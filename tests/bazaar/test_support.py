@@ -51,6 +51,12 @@ def test_holds_no_secret(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert json.loads(found["state.json"])["dependencies"]["redis"] == "failed"
 
 
+def test_parts_of_addresses_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgres://bazaaruser:{CANARY}@database.internal:5432/hub")
+    text = support.redacted(f"connection to database.internal as bazaaruser with {CANARY} failed")
+    assert text == "connection to ‹removed› as ‹removed› with ‹removed› failed"
+
+
 def test_a_part_that_fails_does_not_keep_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> str:
         raise RuntimeError(CANARY)

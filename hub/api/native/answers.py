@@ -369,6 +369,7 @@ class AuditItem(Answer):
     actor: Annotated[str, shown("ada", "`system` for commands and jobs; empty without a user.")]
     action: Annotated[str, shown("repository_deleted")]
     subject: Annotated[str, shown("model ada/speech")]
+    namespace_id: Annotated[int, shown(7, "The namespace that it concerns.")] | None
     details: dict[str, Any]
     request_id: Annotated[str, shown("7ee72fdd26e34af8", "The `X-Request-Id` of the request.")]
 
@@ -381,6 +382,7 @@ class AuditItem(Answer):
             actor=entry.actor,
             action=entry.action,
             subject=entry.subject,
+            namespace_id=entry.namespace_id,
             details=entry.details,
             request_id=entry.request_id,
         )

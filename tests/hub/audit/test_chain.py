@@ -20,6 +20,7 @@ from hub.accounts.principals import Principal
 from hub.audit import chain
 from hub.audit.models import AuditEntry, AuditHead
 from hub.audit.recording import record
+from hub.repos import services as repos
 from tests.factories import hub
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +96,49 @@ class TestChain:
         assert list(chain.problems()) == []
         assert "Entry 3 has another digest" in " ".join(chain.problems({3: head.digest}))
         assert "Entry 9, whose digest was kept, is missing." in list(chain.problems({9: head.digest}))
+
+    def test_is_whole_while_entries_are_appended(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        write(3)
+        chain.append_new()
+        head = chain._head
+
+        def read_and_append() -> AuditHead:
+            found = head()
+            write(1)
+            chain.append_new()
+            return found
+
+        monkeypatch.setattr(chain, "_head", read_and_append)
+        assert list(chain.problems()) == []
+
+    def test_breaks_where_an_entry_lies_after_its_end(self) -> None:
+        write(3)
+        chain.append_new()
+        AuditHead.objects.update(position=2, digest=AuditEntry.objects.get(position=2).digest)
+        assert list(chain.problems()) == ["Entry 3 lies after the end of the chain."]
+
+
+class TestOperators:
+    def test_acts_in_the_administration_are_in_the_log(self) -> None:
+        operator, victim = hub.user("operator-1"), hub.user("victim-1")
+        User.objects.filter(pk=operator.pk).update(is_staff=True, is_superuser=True)
+        client = Client()
+        client.force_login(User.objects.get(pk=operator.pk))
+        address = f"/admin/accounts/user/{victim.pk}/change/"
+        answer = client.post(address, {"is_active": "on", "is_superuser": "on", "email": "", "language": ""})
+        assert answer.status_code == 302, answer.content
+        entry = AuditEntry.objects.latest("id")
+        assert (entry.actor, entry.action) == ("operator-1", "operator_changed")
+        assert entry.details == {"fields": {"is_superuser": "True"}}
+        assert entry.namespace_id == victim.namespace_id
+
+    def test_a_repository_that_moves_is_in_the_log_of_both_namespaces(self) -> None:
+        admin = hub.user("admin-1")
+        acme = hub.organization("acme", {admin: Role.ADMIN})
+        made = hub.repository(Principal(user=admin), "secret", namespace="acme")
+        repos.move_repository(actor=Principal(user=admin), repository=made, to="admin-1/secret")
+        moved = AuditEntry.objects.filter(action="repository_moved").order_by("namespace_id")
+        assert {entry.namespace_id for entry in moved} == {acme.pk, admin.namespace_id}
 
 
 class TestCommand:
