@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from foundation import redis_clients, redis_connection
-from tests.architecture.sources import HOUSES, last_name, modules
+from tests.architecture.sources import HOUSES, last_name, modules, names_in
 
 MAKERS = {"Redis", "StrictRedis", "RedisCluster", "Sentinel", "ConnectionPool", "BlockingConnectionPool"}
 
@@ -25,11 +25,37 @@ def clients_made(tree: ast.Module) -> int:
     return sum(makes_client(node) for node in ast.walk(tree))
 
 
+def takes_makers(tree: ast.Module) -> bool:
+    """True if a module imports `foundation.redis_clients` or something of it."""
+    maker = "foundation.redis_clients"
+    imported = {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
+    return maker in imported or any(f"{name}.".startswith(f"{maker}.") for name in names_in(tree).values())
+
+
 class TestClients:
     def test_are_made_by_one_module(self) -> None:
         made = {path: clients_made(tree) for path, tree in modules(*HOUSES)}
         # One for threads, one for an event loop.
         assert {path: count for path, count in made.items() if count} == {"foundation/redis_clients.py": 2}
+
+    def test_have_two_holders(self) -> None:
+        """A third module that asks for a client may have a third pool."""
+        holders = {path for path, tree in modules(*HOUSES) if takes_makers(tree)}
+        assert holders == {"foundation/redis_connection.py", "compute_market/tunnels/bookkeeping.py"}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "from foundation import redis_clients",
+            "from foundation import redis_clients as makers",
+            "from foundation.redis_clients import client as made",
+            "import foundation.redis_clients",
+            "import foundation.redis_clients as makers",
+        ],
+    )
+    def test_have_holders_that_are_seen(self, text: str) -> None:
+        assert takes_makers(ast.parse(text))
+        assert not takes_makers(ast.parse("from foundation import redis_connection"))
 
     @pytest.mark.parametrize(
         "text",
