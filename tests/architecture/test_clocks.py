@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture.sources import full_name, names_in
+
 TESTS = Path(__file__).resolve().parents[1]
 CLOCKS = {
     ("datetime", "now"),
@@ -52,10 +54,12 @@ MAY_PAUSE = {
 
 
 def readings(source: str) -> Iterator[str]:
-    """Calls that read the wall clock, and imports of functions that do."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            words = tuple(ast.unparse(node.func).split("."))
+    """Calls that read the wall clock under any name, and imports of functions that do."""
+    tree = ast.parse(source)
+    names = names_in(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            words = tuple(full_name(node.func, names).split("."))
             if words[-2:] in CLOCKS:
                 yield f"{node.lineno}: {ast.unparse(node)}"
         elif isinstance(node, ast.ImportFrom):
@@ -66,9 +70,14 @@ def readings(source: str) -> Iterator[str]:
 
 
 def calls(source: str, name: str) -> Iterator[str]:
-    """Calls of a function of that name, of whatever module."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name:
+    """Calls of a function of that name, of any module and under any other name."""
+    tree = ast.parse(source)
+    names = names_in(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        written = ast.unparse(node.func).rpartition(".")[2]
+        if name in {written, full_name(node.func, names).rpartition(".")[2]}:
             yield f"{node.lineno}: {ast.unparse(node)}"
 
 
@@ -83,6 +92,19 @@ def files_that_call(name: str) -> set[str]:
 class TestWaiting:
     def test_sleeps_in_the_helper_alone(self) -> None:
         assert files_that_call("sleep") == MAY_SLEEP
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "time.sleep(1)",
+            "from time import sleep as nap\nnap(1)",
+            "import time as x\nx.sleep(1)",
+            "import time\nnap = time.sleep\nnap(1)",
+            "import asyncio as loop\nloop.sleep(1)",
+        ],
+    )
+    def test_is_seen_under_any_name(self, text: str) -> None:
+        assert len(list(calls(text, "sleep"))) == 1
 
     def test_pauses_where_time_itself_is_tested(self) -> None:
         assert files_that_call("pause") == MAY_PAUSE
@@ -109,11 +131,18 @@ class TestClocks:
             "time.time()",
             "date.today()",
             "time.strftime('%F')",
+            "from django.utils import timezone as tz\ntz.now()",
+            "from datetime import datetime as dt\ndt.now()",
+            "import datetime as dt\ndt.datetime.now()",
+            "import time as x\nx.time()",
+            "from django.utils import timezone\nnow = timezone.now\nnow()",
         ],
     )
     def test_are_recognised(self, line: str) -> None:
         assert list(readings(line))
 
-    @pytest.mark.parametrize("line", ["time.monotonic()", "clock.now()", "from datetime import datetime"])
+    @pytest.mark.parametrize(
+        "line", ["time.monotonic()", "clock.now()", "from datetime import datetime as dt"]
+    )
     def test_are_not_taken_for_what_is_none(self, line: str) -> None:
         assert not list(readings(line))
