@@ -13,7 +13,8 @@ READ = ("*.py", "*.md", "*.toml", "*.html", "*.sh", "script/*", "deploy/*")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 # `docs/wire/git.md`, with or without `#heading`; not paths below another folder (`x/docs/…`).
 PAGE = re.compile(r"(?<![\w/{])docs/[\w/-]+\.md(?:#[\w-]+)?")
-RULE = re.compile(r"\b[Rr]ules? (M\d+)\b|\((M\d+(?:, M\d+)*)\)|\b(M\d+)\b(?=\)\.)")
+# Any `M` with a number names a rule of the market, but in drawings: there it moves a pen (`M4 1.5`).
+RULE = re.compile(r"(?<![\"'\w.-])M\d+\b(?! ?-?\.?\d)")
 DECISION = re.compile(r"\bADR (\d{4})\b|docs/adr/(\d{4})-")
 LINK = re.compile(r"\]\(([^)\s:#]*)#([^)\s]+)\)")
 # References that name no page of this repository.
@@ -66,7 +67,7 @@ def rules() -> set[str]:
 
 
 def cited_rules(text: str) -> set[str]:
-    return {rule for groups in RULE.findall(text) for group in groups for rule in re.findall(r"M\d+", group)}
+    return set(RULE.findall(text))
 
 
 def leads_nowhere(reference: str) -> bool:
@@ -123,9 +124,27 @@ class TestReferences:
 class TestPatterns:
     """The patterns find what they are for: else the tests above would pass on anything."""
 
-    @pytest.mark.parametrize("text", ["rule M99", "(M6, M99)", "its hold (M99)."])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(
+                "rule M99",
+                "(M6, M99)",
+                "its hold (M99).",
+                "rules M1 and M99",
+                "see M99",
+                "M6 or M99",
+                "(see M99)",
+            ),
+            *("M1 to M99", "M1–M99", "[M99](rules/market.md)", "`M99`", "**M99**:", "见 M99。"),
+        ],
+    )
     def test_find_rules(self, text: str) -> None:
         assert "M99" in cited_rules(text)
+
+    @pytest.mark.parametrize("text", ['d="M99 2v7"', "M9 9.5v7M99-2", "HM99", "v1.M99"])
+    def test_take_no_drawings_for_rules(self, text: str) -> None:
+        assert cited_rules(text) == set()
 
     @pytest.mark.parametrize(
         ("kind", "text"),
