@@ -1,20 +1,31 @@
-"""Doors translate. They ask selectors and use cases; they query no tables and hold no git repository."""
+"""Doors translate. They ask selectors and use cases; they start no query and hold no git repository.
+
+Checked are managers of models, saved and deleted rows, SQL, and handles on repositories. Not checked are
+the related managers of a row that a selector gave (`repository.tags.filter(…)`): some doors narrow, order and
+count by these.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.architecture.sources import last_name, modules
+from tests.architecture.sources import first_name, full_name, last_name, modules, names_in
 
 DOORS = ("hub/api", "hub/web", "compute_market/api", "compute_market/web", "compute_market/ssh")
 MANAGERS = {"objects", "_default_manager", "_base_manager"}
 # Handles on a database or a repository, by the names under which they can be had.
 HANDLES = {
     *("prepared_cursor", "pipelined", "CompiledQuery"),
+    *("get_user_model", "get_model"),
     *("git_of", "open_repository", "GitRepository", "PathReader"),
+}
+SQL = {"cursor", "raw", "extra", "RawSQL"}
+WRITES = {
+    *("save", "asave", "delete", "adelete", "acreate", "bulk_create", "abulk_create", "bulk_update"),
+    *("abulk_update", "get_or_create", "aget_or_create", "update_or_create", "aupdate_or_create"),
 }
 # Git modules that a door may import: values, errors, and rules about texts.
 GIT_MODULES = {
@@ -28,19 +39,31 @@ GIT_MODULES = {
 SPEAKS_GIT = {"hub/api/git/smart.py": {"hub.gitstore.serving"}}
 
 
-def is_manager(node: ast.Attribute) -> bool:
+def is_manager(node: ast.Attribute, names: Mapping[str, str]) -> bool:
     """`Model.objects` and the like; a value may have a field `objects`, as bodies of LFS have."""
-    return node.attr in MANAGERS and last_name(node.value)[:1].isupper()
+    if node.attr not in MANAGERS:
+        return False
+    return full_name(node.value, names).rpartition(".")[2][:1].isupper()
+
+
+def writes(node: ast.Call, names: Mapping[str, str]) -> bool:
+    """`row.save()`; `services.delete(row)` calls a use case of a module."""
+    if not isinstance(node.func, ast.Attribute) or node.func.attr not in WRITES:
+        return False
+    owner = full_name(node.func.value, names)
+    is_module = first_name(node.func.value) in names and owner.rpartition(".")[2].islower()
+    return not is_module
 
 
 def taken_directly(tree: ast.Module) -> Iterator[str]:
     """`line: name` of what a module takes from models, cursors and repositories."""
+    names = names_in(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and (node.attr in HANDLES or is_manager(node)):
+        if isinstance(node, ast.Attribute) and (node.attr in HANDLES or is_manager(node, names)):
             yield f"{node.lineno}: .{node.attr}"
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.lineno}: {name.name}" for name in node.names if name.name in HANDLES)
-        elif isinstance(node, ast.Call) and last_name(node.func) in {"cursor", "raw", "extra", "RawSQL"}:
+        elif isinstance(node, ast.Call) and (last_name(node.func) in SQL or writes(node, names)):
             yield f"{node.lineno}: {last_name(node.func)}()"
 
 
@@ -60,7 +83,7 @@ def git_modules(tree: ast.Module) -> set[str]:
 
 
 class TestDoors:
-    def test_query_no_tables_and_hold_no_repository(self) -> None:
+    def test_start_no_query_and_hold_no_repository(self) -> None:
         found = [f"{path}:{taken}" for path, tree in modules(*DOORS) for taken in taken_directly(tree)]
         assert found == []
 
@@ -80,6 +103,14 @@ class TestDoors:
             "from foundation.database.cursors import prepared_cursor",
             "found.raw('SELECT 1')",
             "models.Repository.objects",
+            "from django.contrib.auth import get_user_model",
+            "auth.get_user_model().objects",
+            "apps.get_model('accounts', 'User').objects",
+            "from hub.accounts.models import User as people\npeople.objects.get()",
+            "from hub.accounts import models\npeople = models.User\npeople.objects.get()",
+            "found.save()",
+            "selectors.visible(slug).delete()",
+            "found.tags.bulk_create(rows)",
         ],
     )
     def test_are_seen_when_they_do(self, text: str) -> None:
@@ -87,6 +118,10 @@ class TestDoors:
 
     def test_may_read_a_field_of_that_name(self) -> None:
         assert list(taken_directly(ast.parse("body_of(request, bodies.Batch).objects; batch.objects"))) == []
+
+    def test_may_call_a_use_case_of_that_name(self) -> None:
+        text = "from hub.repos import services\nservices.delete(repository)"
+        assert list(taken_directly(ast.parse(text))) == []
 
     def test_are_seen_when_they_run_git(self) -> None:
         text = "from hub.gitstore import Entry, serving\nfrom hub.gitstore.writing import write"
