@@ -140,10 +140,6 @@ class Reservation(models.Model):
     def __str__(self) -> str:
         return f"{self.state} reservation {self.pk} of {self.amount_micros} for {self.cause}"
 
-    @property
-    def remaining_micros(self) -> int:
-        return self.amount_micros - self.drawn_micros
-
 
 class Transfer(models.Model):
     """One movement of money from one account to another. Written once; a mistake is undone by another."""

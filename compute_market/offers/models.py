@@ -269,10 +269,6 @@ class HardwareReport(models.Model):
     def __str__(self) -> str:
         return f"{self.method} report of node {self.node_id}"
 
-    @property
-    def is_measured(self) -> bool:
-        return self.method != HardwareReport.Method.DECLARED
-
 
 class DeviceClaim(models.Model):
     """A physical device belongs to a node. Made by an accepted report, deleted when the node is retired."""
@@ -303,9 +299,6 @@ class Heartbeat(models.Model):
 class GpuHoldQuerySet(models.QuerySet["GpuHold"]):
     def open(self) -> GpuHoldQuerySet:
         return self.filter(released_at=None)
-
-    def overlapping(self, start: datetime, end: datetime) -> GpuHoldQuerySet:
-        return self.filter(starts_at__lt=end, ends_at__gt=start)
 
 
 class GpuHold(models.Model):

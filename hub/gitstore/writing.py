@@ -94,14 +94,6 @@ class WritingMixin(DiffMixin):
     def ref_names(self) -> RefNames:
         return RefNames(self.raw.references)
 
-    def create_ref(self, name: str, target: str) -> None:
-        """Raises: RefExists, also when git cannot keep the two names side by side (`a` and `a/b`);
-        TooManyBranches.
-        """
-        if (refusal := self.ref_names().refusal_of(name)) is not None:
-            raise refusal
-        self.add_ref(name, target)
-
     def add_ref(self, name: str, target: str) -> None:
         """A new ref whose name the caller has checked (`RefNames.refusal_of`). Raises: RefExists."""
         try:

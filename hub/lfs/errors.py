@@ -12,13 +12,6 @@ class ObjectNotFound(NotFound):
     message = _("This repository has no LFS object {oid}.")
 
 
-class ObjectsMissing(Invalid):
-    """A commit names objects that this repository may not use; `details["oids"]` lists them."""
-
-    code = "objects_missing"
-    message = _("Your commit points to LFS objects that were not uploaded: {listed}")
-
-
 class HashMismatch(Invalid):
     code = "hash_mismatch"
     message = _("The bytes received hash to {actual}, not to {oid}. Nothing was stored.")

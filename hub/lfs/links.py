@@ -6,21 +6,16 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from django.db.models import F, Q
-from django.utils.translation import ngettext
 
 from foundation.batches import batches
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
-from hub.lfs.errors import ObjectsMissing
 from hub.lfs.models import LfsLink, LfsObject
 from hub.repos import policies as repository_policies
 from hub.repos import quotas
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.xet import registration
-
-# SQLite takes 32,766 parameters in a statement and slows down long before.
-LISTED_MAX = 5
 
 
 def usable(repository_id: int, actor: Principal | None, oids: Collection[str]) -> dict[str, int]:
@@ -45,19 +40,6 @@ def usable(repository_id: int, actor: Principal | None, oids: Collection[str]) -
     return found
 
 
-def require_stored(repository_id: int, actor: Principal | None, oids: Collection[str]) -> dict[str, int]:
-    """As `usable`, for all of `oids`. Raises: ObjectsMissing."""
-    found = usable(repository_id, actor, oids)
-    missing = sorted(set(oids) - found.keys())
-    if missing:
-        listed = ", ".join(missing[:LISTED_MAX])
-        more = len(missing) - LISTED_MAX
-        if more > 0:
-            listed += ngettext(" and %(count)d more", " and %(count)d more", more) % {"count": more}
-        raise ObjectsMissing(listed=listed, oids=missing)
-    return found
-
-
 def link(
     repository: LockedRepository, oids: Iterable[str], now: datetime, *, proposer: User | None = None
 ) -> int:
@@ -65,7 +47,7 @@ def link(
 
     With a proposer the commit is a proposal: new links count against them. Without one the repository
     takes over what others proposed before. Objects that are not stored are passed over: ask
-    `require_stored` first. Raises: StorageQuotaExceeded, when there is no room to take over.
+    `usable` first. Raises: StorageQuotaExceeded, when there is no room to take over.
     """
     added = 0
     for batch in batches(sorted(set(oids))):

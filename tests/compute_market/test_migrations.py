@@ -89,7 +89,7 @@ def _holds_for_a_partly_filled_buy_what_its_rest_needs() -> None:
     assert {order.client_order_id for order in partly} >= {"a-part", "c-part"}
     for order in partly:
         assert order.reservation is not None
-        assert order.reservation.remaining_micros == order.hold_micros
+        assert order.reservation.amount_micros - order.reservation.drawn_micros == order.hold_micros
 
 
 def _knows_what_a_lease_costs_a_minute_and_what_its_holder_paid() -> None:

@@ -80,7 +80,7 @@ class World:
             if now.get(name) != target:
                 if name in now:
                     git.delete_ref(name)
-                git.create_ref(name, target)
+                git.add_ref(name, target)
 
 
 def build() -> World:

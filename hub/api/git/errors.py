@@ -16,7 +16,6 @@ STATUSES: dict[str, int] = {
     "size_mismatch": 422,
     "invalid_oid": 422,
     "invalid_size": 422,
-    "objects_missing": 422,
     "body_too_large": 413,
     "too_many_objects": 413,
 }

@@ -159,7 +159,11 @@ class TestReserve:
             account=lock(buyer), amount_micros=100 * CREDIT, cause="order/1", now=NOON, expires_at=until
         )
         row = Reservation.objects.get()
-        assert (row, row.account.namespace_id, row.remaining_micros) == (hold, buyer, 100 * CREDIT)
+        assert (row, row.account.namespace_id, row.amount_micros - row.drawn_micros) == (
+            hold,
+            buyer,
+            100 * CREDIT,
+        )
         assert (row.state, row.drawn_micros, row.ended_at) == ("open", 0, None)
         assert (row.cause, row.opened_at, row.expires_at) == ("order/1", NOON, until)
         with pytest.raises(InsufficientFunds):
@@ -506,7 +510,7 @@ class TestJournal:
         journal.write()
         assert stored(buyer) == (100 * CREDIT - 30, 50)
         row = Reservation.objects.get()
-        assert (row.amount_micros, row.drawn_micros, row.remaining_micros) == (80, 30, 50)
+        assert (row.amount_micros, row.drawn_micros, row.amount_micros - row.drawn_micros) == (80, 30, 50)
 
     def test_shrinks_one_that_was_not_drawn_on(self, buyer: int) -> None:
         hold = postings.reserve(account=lock(buyer), amount_micros=100, cause="order/1", now=NOON)

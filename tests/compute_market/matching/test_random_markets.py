@@ -208,7 +208,7 @@ def require_one_machine() -> None:
         if order.is_live:
             held = order.reservation
             assert held is not None
-            assert held.remaining_micros == order.hold_micros
+            assert held.amount_micros - held.drawn_micros == order.hold_micros
         sources = {(trade.node_id, trade.seller_id, trade.sell.lease_id) for trade in mine}
         bought = Lease.objects.filter(order_number=order.pk)
         assert sum(lease.gpus for lease in bought) == sum(trade.gpus for trade in mine)

@@ -94,7 +94,7 @@ class TestOpening:
             author=repos.git_author(guest),
             at=NOW,
         )
-        git.create_ref("refs/pr/1", left)
+        git.add_ref("refs/pr/1", left)
         opened(guest, repository)
         assert git.target("refs/pr/1") == repository.head_sha
 

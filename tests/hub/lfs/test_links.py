@@ -7,7 +7,6 @@ from django.db import transaction
 
 from hub.accounts.principals import ANONYMOUS
 from hub.lfs import links
-from hub.lfs.errors import ObjectsMissing
 from hub.lfs.models import LfsLink
 from hub.repos.locking import lock_repository
 from hub.repos.models import AccessRequest, Repository
@@ -64,15 +63,6 @@ class TestUsable:
         send(repository, DATA)
         many = [f"{number:064x}" for number in range(2_000)]
         assert links.usable(repository.pk, None, [*many, OID]) == {OID: len(DATA)}
-
-
-class TestRequireStored:
-    def test_lists_what_is_missing(self) -> None:
-        repository = factories.repository(factories.actor())
-        missing = [f"{number:064x}" for number in range(7)]
-        with pytest.raises(ObjectsMissing, match="and 2 more") as caught:
-            links.require_stored(repository.pk, None, missing)
-        assert caught.value.details["oids"] == missing
 
 
 class TestLink:

@@ -99,7 +99,7 @@ class TestReasonsAgainst:
         assert self.reasons(alice, repository, one) == []
         [reason] = self.reasons(alice, repository, one, two)
         assert "2 branches and tags" in reason
-        selectors.git_of(repository).create_ref("refs/tags/old", sha)
+        selectors.git_of(repository).add_ref("refs/tags/old", sha)
         assert self.reasons(alice, repository, one) != []
         assert self.reasons(alice, repository, one, RefUpdate("refs/tags/old", sha, None)) == []
 
