@@ -27,7 +27,7 @@ FOUND_BY_BASE = {
     *("AppConfig", "Protocol"),
     *("OpenApiAuthenticationExtension", "OpenApiSerializerExtension", "OpenApiViewExtension"),
 }
-# Names that frameworks call on classes without a base of theirs: parsers, middleware, files, URL converters.
+# Names that frameworks call on classes that have no base: parsers, middleware, files, URL converters.
 HOOKS = {"on_url", "on_header", "process_exception", "seekable", "to_python", "to_url"}
 # Names that are put together: Django asks forms for `clean_FIELD`, the command `backup` itself for `_VERB`.
 PUT_TOGETHER = re.compile(r"clean_\w+|_create|_restore")
