@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from compute_market.api.answers.refusals import MarketProblem
+from compute_market.problems import MEDIA_TYPE
 from foundation.described import METHODS, add_refusals, components
 
 PREFIX = "/api/market/v1/"
@@ -64,7 +65,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         refusals |= PRIVATE
     if "101" in operation["responses"]:
         refusals["426"] = "`upgrade_needed`: `Upgrade` names the protocol to ask for."
-    add_refusals(operation, refusals, answer=MarketProblem, media_type="application/problem+json")
+    add_refusals(operation, refusals, answer=MarketProblem, media_type=MEDIA_TYPE)
 
 
 def _names_an_account(operation: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from compute_market.api.answers.refusals import MarketProblem
+from compute_market.problems import MEDIA_TYPE, TYPES
 from foundation.errors import Interrupted, Refusal, refusal_of
 from foundation.statuses import status_of
 
@@ -51,13 +52,13 @@ def handle(error: Exception, _: dict[str, Any]) -> Response | None:
 
 
 def problem(status: int, *, code: str, detail: str, **more: Any) -> Response:
-    """An answer of type application/problem+json.
+    """An answer that holds a problem.
 
     `more`: fields of `MarketProblem`; others are left out (a test finds refusals that have others).
     """
     known = {name: value for name, value in more.items() if name in MarketProblem.__struct_fields__}
-    body = MarketProblem(**known, type=f"urn:bazaar:problem:{code}", status=status, code=code, detail=detail)
-    answer = Response(body, status=status, content_type="application/problem+json")
+    body = MarketProblem(**known, type=TYPES + code, status=status, code=code, detail=detail)
+    answer = Response(body, status=status, content_type=MEDIA_TYPE)
     if status == 401:
         answer["WWW-Authenticate"] = "Bearer"
     return answer

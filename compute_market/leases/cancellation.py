@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from compute_market import quantities
 from compute_market.leases.models import Lease
 from compute_market.offers.selectors import cancellation_terms
-
-BASIS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +26,5 @@ def of_lease(lease: Lease) -> Cancellation:
     term = cancellation_terms([lease.product_id], at=lease.opened_at)[lease.product_id]
     return Cancellation(
         free_until=lease.starts_at - timedelta(hours=term.free_hours),
-        fee_micros=lease.notional_micros * term.fee_bps // BASIS,
+        fee_micros=quantities.share_micros(amount_micros=lease.notional_micros, bps=term.fee_bps),
     )

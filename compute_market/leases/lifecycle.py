@@ -12,6 +12,7 @@ from typing import NamedTuple, NewType
 
 from django.db.models import F
 
+from compute_market import quantities
 from compute_market.leases.models import JoinedFill, Lease, LeaseEvent, Work
 from compute_market.leases.signals import lease_moved, leases_opened, work_moved
 from compute_market.leases.states import NEXT, OVER, State
@@ -52,8 +53,10 @@ class LeaseOpening(NamedTuple):
 
     @property
     def price_micros_per_minute(self) -> int:
-        """Ticks are multiples of 60, so it is whole."""
-        return self.gpus * (self.price_micros_per_gpu_hour // 60)
+        """The notional of one minute."""
+        return quantities.notional_micros(
+            gpu_minutes=self.gpus, price_micros_per_gpu_hour=self.price_micros_per_gpu_hour
+        )
 
 
 make_opening = maker(LeaseOpening)
@@ -272,7 +275,7 @@ def _opened(fills: Sequence[LeaseOpening], now: datetime) -> LeaseRow:
         notional = sum(fill.notional_micros for fill in fills)
         buyer_fee = sum(fill.buyer_fee_micros for fill in fills)
         fee = sum(fill.seller_fee_micros for fill in fills)
-        price = minute_price * 60 // gpus
+        price = quantities.average_price_micros(notional_micros=minute_price, gpu_minutes=gpus)
     free = clock.MINUTE if first.start < now < first.start + clock.MINUTE else timedelta(0)
     return make_lease_row(
         trade_number=first.trade_id,
@@ -311,7 +314,9 @@ def _grow(lease: LockedLease, fills: Sequence[LeaseOpening]) -> None:
         lease.notional_micros += fill.notional_micros
         lease.buyer_fee_micros += fill.buyer_fee_micros
         lease.seller_fee_micros += fill.seller_fee_micros
-    lease.price_micros_per_gpu_hour = lease.price_micros_per_minute * 60 // lease.gpus
+    lease.price_micros_per_gpu_hour = quantities.average_price_micros(
+        notional_micros=lease.price_micros_per_minute, gpu_minutes=lease.gpus
+    )
 
 
 def lock_lease(lease_id: int) -> LockedLease | None:

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from compute_market import quantities
 from compute_market.leases.lifecycle import LockedLease
 from compute_market.leases.models import Lease
 from compute_market.leases.states import BROKEN_BY_PROVIDER, State
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Account, Transfer
 
-BASIS = 10_000
 PAYOUT_MINUTES = 60
 """A running lease pays its seller by the hour it has used; an ended one pays what is left."""
 
@@ -162,7 +162,7 @@ def _credit(
     """Credit the holder of a lease that its provider broke off, from the bond and as far as that goes."""
     if not _owes_credit(lease) or accounts.bond is None:
         return
-    promised = undelivered_micros * settings.MARKET_CREDIT_BPS // BASIS
+    promised = quantities.share_micros(amount_micros=undelivered_micros, bps=settings.MARKET_CREDIT_BPS)
     credit = min(promised, journal.accounts[accounts.bond].available_micros)
     if credit > 0:
         lease.credited_micros = credit

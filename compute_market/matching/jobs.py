@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from compute_market import quantities
 from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
 from compute_market.matching import commandlog
@@ -73,7 +74,8 @@ def update_bands(*, now: datetime) -> set[int]:
     for listing in Listing.objects.select_related("product").order_by("pk"):
         index = listings.index_micros(listing, since=now - INDEX_SPAN)
         is_quiet = (
-            abs(index - listing.index_micros) * listings.BASIS < listing.index_micros * listings.QUIET_BPS
+            abs(index - listing.index_micros) * quantities.BASIS_POINTS
+            < listing.index_micros * listings.QUIET_BPS
         )
         if is_quiet and listings.is_in_line(listing, now=now):
             continue

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from compute_market import quantities
 from compute_market.leases.states import OVER
-from compute_market.matching import commandlog, quantities
+from compute_market.matching import commandlog
 from compute_market.matching.clearing import tasks
 from compute_market.matching.engine.commands import UNLOGGED, Cancel, Command, Resume, Suspend
 from compute_market.matching.intake import listings

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import html
-import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
+from compute_market.problems import MEDIA_TYPE, problem_of
 from compute_market.tunnels import heads
 from compute_market.tunnels.ends import End, EndClosed, TooLong
 from compute_market.tunnels.heads import Answer, BadHead, Place, Request
@@ -168,14 +170,8 @@ def refusal_bytes(request: Request, refusal: NotServed, *, is_last: bool) -> byt
             ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
         ]
     else:
-        problem = {
-            "type": f"urn:bazaar:problem:{refusal.code}",
-            "status": refusal.status,
-            "code": refusal.code,
-            "detail": str(refusal),
-        }
-        body = json.dumps(problem).encode()
-        headers.append(("content-type", "application/problem+json"))
+        body = msgspec.json.encode(problem_of(refusal.status, code=refusal.code, detail=str(refusal)))
+        headers.append(("content-type", MEDIA_TYPE))
     if refusal.status in {502, 503, 504}:
         headers.append(("retry-after", "2"))
     if refusal.status == 401:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from compute_market.api.answers.refusals import MarketProblem
+from compute_market.problems import Problem
 from foundation.described import declared
+from tests.architecture.sources import HOUSES, modules
 from tests.described import MARKET, NATIVE, description
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +116,32 @@ class TestRefusals:
             if keyword.arg not in known
         }
         assert found == set()
+
+
+class TestProblems:
+    """Problem details (RFC 9457) have one form, which every way into the market makes them from."""
+
+    HOME = "compute_market/problems.py"
+    WORDS = ("urn:bazaar:problem:", "problem+json")
+
+    def test_are_made_in_one_module(self) -> None:
+        found = {path for path, tree in modules(*HOUSES) if self._says(tree)}
+        assert found == {self.HOME}
+
+    def test_made_by_hand_are_found(self) -> None:
+        assert self._says(ast.parse("""{"type": f"urn:bazaar:problem:{code}"}"""))
+        assert not self._says(ast.parse("problem_of(404, code=code, detail=detail)"))
+
+    def test_of_the_api_have_the_fields_of_all(self) -> None:
+        assert issubclass(MarketProblem, Problem)
+
+    def _says(self, tree: ast.AST) -> bool:
+        return any(
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and any(word in node.value for word in self.WORDS)
+            for node in ast.walk(tree)
+        )
 
 
 def _called(call: ast.Call) -> str:

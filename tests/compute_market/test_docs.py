@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from bazaar_client import cli
+from compute_market import quantities
 from compute_market.leases import jobs, selectors
 from compute_market.leases import services as leasing
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import NEXT, State
 from compute_market.ledger import checks
 from compute_market.ledger.models import Account
-from compute_market.matching import quantities
 from compute_market.matching.models import Order, Trade
 from compute_market.offers import services as offers
 from compute_market.offers.models import Node
@@ -41,7 +41,7 @@ class TestWorkedExamples:
             assert notional == quantities.notional_micros(
                 gpu_minutes=minutes, price_micros_per_gpu_hour=price
             )
-            assert fee == quantities.fee_micros(amount_micros=notional, bps=10)
+            assert fee == quantities.share_micros(amount_micros=notional, bps=10)
             assert hold == quantities.hold_micros(
                 gpu_minutes=minutes, price_micros_per_gpu_hour=price, fee_bps=10
             )

@@ -64,7 +64,7 @@ class TestPush:
         assert found["sha"] == head
         card: Any = found["cardData"]
         assert card["license"] == "apache-2.0"
-        assert "language:zh" in found["tags"] or "zh" in found["tags"]  # type: ignore[operator]
+        assert "zh" in found["tags"]  # type: ignore[operator]
         assert {"README.md", "config.json"} <= {
             file["rfilename"]
             for file in found["siblings"]  # type: ignore[attr-defined]

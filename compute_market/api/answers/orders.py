@@ -6,11 +6,11 @@ from typing import Annotated, Any, Self
 
 from msgspec import UNSET, Meta, UnsetType
 
+from compute_market import quantities
 from compute_market.api.answers import fields
 from compute_market.api.answers.market_data import SupplierAnswer
 from compute_market.api.answers.refusals import MarketProblem
 from compute_market.api.base import moment
-from compute_market.matching import quantities
 from compute_market.matching.models import Order
 from compute_market.matching.views import explain, fills, offering, selectors
 from foundation.answers import Answer, shown
@@ -72,7 +72,7 @@ class OrderAnswer(Answer, kw_only=True):
         )
         is_buy = order.side == Order.Side.BUY
         bps = max(order.maker_fee_bps, order.taker_fee_bps)
-        fee = quantities.fee_micros(amount_micros=notional, bps=bps)
+        fee = quantities.share_micros(amount_micros=notional, bps=bps)
         return cls(
             id=order.pk,
             client_order_id=order.client_order_id,

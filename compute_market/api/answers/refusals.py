@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from compute_market.api.answers import fields
+from compute_market.problems import Problem
 from foundation.answers import Answer, shown
 
 Credits = Annotated[str, shown("12.00", "Credits.")]
 
 
-class MarketProblem(Answer, kw_only=True):
+class MarketProblem(Problem, Answer, kw_only=True):
     """Problem details (RFC 9457). Optional fields say to programs what `detail` says to people."""
 
     field: Annotated[str, shown("limit_price", "The field of the body that is wrong.")] | UnsetType = UNSET
@@ -54,7 +55,3 @@ class MarketProblem(Answer, kw_only=True):
         Annotated[dict[str, Any], Meta(description="With the code `invalid`: what is wrong, by field.")]
         | UnsetType
     ) = UNSET
-    type: Annotated[str, shown("urn:bazaar:problem:insufficient_funds")]
-    status: Annotated[int, shown(422)]
-    code: Annotated[str, shown("insufficient_funds", "A word for programs.")]
-    detail: Annotated[str, shown("12.00 credits are needed, 3.50 are available.", "A sentence for people.")]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
+from compute_market import quantities
 from compute_market.api.answers import fields
 from compute_market.api.answers.accounts import AccountKind, BalanceAnswer
 from compute_market.api.answers.leases import LeaseState
@@ -14,7 +15,7 @@ from compute_market.api.answers.orders import OrderState
 from compute_market.api.base import moment
 from compute_market.leases.lifecycle import LeaseChange
 from compute_market.ledger import account_events
-from compute_market.matching import news, quantities
+from compute_market.matching import news
 from compute_market.matching.clearing.account_changes import FillChange, OrderChange
 from foundation.answers import Answer, shown
 

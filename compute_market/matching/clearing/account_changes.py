@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from compute_market.matching import quantities
+from compute_market import quantities
 from compute_market.matching.clearing.order_states import OrderState
 from compute_market.matching.clearing.rows import TradeRow
 from compute_market.matching.engine.commands import Side

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from compute_market.matching import engine, models, quantities
+from compute_market import quantities
+from compute_market.matching import engine, models
 from compute_market.matching.clearing.rows import LevelKeyRow, LevelRow, make_level_key_row, make_level_row
 from compute_market.matching.engine.book import Order
 from foundation.database import bulk_sql

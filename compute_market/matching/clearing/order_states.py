@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from compute_market import quantities
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Reservation
-from compute_market.matching import holds, quantities
+from compute_market.matching import holds
 from compute_market.matching.models import Order
 from foundation.database import bulk_sql
 from foundation.database.cursors import prepared_cursor

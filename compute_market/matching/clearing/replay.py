@@ -9,7 +9,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from compute_market.matching import commandlog, engine, models, quantities
+from compute_market import quantities
+from compute_market.matching import commandlog, engine, models
 from compute_market.matching.clearing.depth import Depth, Level, LevelKey
 from compute_market.matching.clearing.shard_engines import REPLAY_BATCH
 from compute_market.matching.engine.events import Trade as TradeEvent

@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from compute_market import event_channel
+from compute_market import event_channel, quantities
 from compute_market.leases import capacity, lifecycle
 from compute_market.ledger import account_events
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Transfer
-from compute_market.matching import holds, news, quantities
+from compute_market.matching import holds, news
 from compute_market.matching.clearing import depth, order_states
 from compute_market.matching.clearing.account_changes import fill_changes, order_change
 from compute_market.matching.clearing.order_states import OrderState
@@ -294,10 +294,10 @@ class Settlement:
             start=quantities.from_minutes(event.start),
             end=quantities.from_minutes(event.end),
             notional_micros=notional,
-            buy_fee_micros=quantities.fee_micros(
+            buy_fee_micros=quantities.share_micros(
                 amount_micros=notional, bps=buy.taker_fee_bps if buy_takes else buy.maker_fee_bps
             ),
-            sell_fee_micros=quantities.fee_micros(
+            sell_fee_micros=quantities.share_micros(
                 amount_micros=notional, bps=sell.maker_fee_bps if buy_takes else sell.taker_fee_bps
             ),
         )

@@ -17,11 +17,12 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Exists, IntegerField, OuterRef, Subquery
 from django.utils.translation import gettext as _
 
+from compute_market import quantities
 from compute_market.leases.errors import LeaseNotFound
 from compute_market.leases.models import Lease
 from compute_market.ledger import postings as ledger
 from compute_market.ledger.models import Reservation
-from compute_market.matching import commandlog, holds, limits, quantities
+from compute_market.matching import commandlog, holds, limits
 from compute_market.matching.engine.commands import ANY_ONE, UNLOGGED, New
 from compute_market.matching.errors import ClientOrderIdReused, OrderInvalid, TooManyOrders
 from compute_market.matching.intake import listings, refusals, sell_holds, terms

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from compute_market import quantities
 from compute_market.ledger import postings as ledger
-from compute_market.matching import commandlog, quantities
+from compute_market.matching import commandlog
 from compute_market.matching.engine.commands import UNLOGGED, Amend
 from compute_market.matching.errors import AmendmentPending, OrderNotOpen, VersionChanged
 from compute_market.matching.intake import listings, sell_holds, terms

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from compute_market.matching import commandlog, quantities
+from compute_market import quantities
+from compute_market.matching import commandlog
 from compute_market.matching.engine.commands import UNLOGGED, Configure, Trading
 from compute_market.matching.intake.terms import PRICE_MAX_MICROS
 from compute_market.matching.models import Listing, Trade
 from compute_market.offers.models import Product
 from foundation.held_rows import held_row
 
-BASIS = 10_000
 # The most that an index may move at once, and the least change that is sent to the engine.
 STEP_BPS = 500
 QUIET_BPS = 50
@@ -23,8 +23,11 @@ def band(*, index_micros: int, band_bps: int, tick_micros: int) -> tuple[int, in
     """The lowest and the highest price a product takes, both on the tick; without a band, any price."""
     if not band_bps:
         return tick_micros, PRICE_MAX_MICROS // tick_micros * tick_micros
-    low = -(-index_micros * (BASIS - min(band_bps, BASIS)) // BASIS // tick_micros) * tick_micros
-    high = index_micros * (BASIS + band_bps) // BASIS // tick_micros * tick_micros
+    whole = quantities.BASIS_POINTS
+    # Of a negative amount, rounding down is away from zero: the lowest price is rounded up.
+    least = -quantities.share_micros(amount_micros=-index_micros, bps=whole - min(band_bps, whole))
+    most = quantities.share_micros(amount_micros=index_micros, bps=whole + band_bps)
+    low, high = -(-least // tick_micros) * tick_micros, most // tick_micros * tick_micros
     low = max(low, tick_micros)
     return low, max(low, high)
 
@@ -120,8 +123,8 @@ def index_micros(listing: Listing, *, since: datetime) -> int:
         gpu_minutes += gpus * (quantities.to_minutes(end) - quantities.to_minutes(start))
     if not gpu_minutes:
         return listing.index_micros
-    step = listing.index_micros * STEP_BPS // BASIS
-    average = paid * quantities.MINUTES_PER_HOUR // gpu_minutes
+    step = quantities.share_micros(amount_micros=listing.index_micros, bps=STEP_BPS)
+    average = quantities.average_price_micros(notional_micros=paid, gpu_minutes=gpu_minutes)
     return min(max(average, listing.index_micros - step), listing.index_micros + step)
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from compute_market import quantities
 from compute_market.amounts import credits_of
 from compute_market.ledger.models import AMOUNT_MAX_MICROS
-from compute_market.matching import limits, quantities
+from compute_market.matching import limits
 from compute_market.matching.errors import OrderInvalid, ProductClosed, ProductHalted
 from compute_market.matching.models import Order
 from foundation.clock import HOUR, MINUTE, ceil_minute, floor_minute

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from compute_market.matching import quantities
+from compute_market import quantities
 from compute_market.matching.engine import commands
 
 SIDE_CHOICES = ((commands.Side.BUY.value, _("buy")), (commands.Side.SELL.value, _("sell")))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet, Sum
 
+from compute_market import quantities
 from compute_market.leases import selectors as leases
 from compute_market.matching.models import Order, Trade
 from compute_market.matching.views import selectors
@@ -98,5 +99,9 @@ def filled(order: Order) -> Filled:
         notional_micros=notional,
         fee_micros=fee,
         total_micros=notional + fee if is_buy else notional - fee,
-        average_price_micros=notional * 60 // minutes if minutes else None,
+        average_price_micros=(
+            quantities.average_price_micros(notional_micros=notional, gpu_minutes=minutes)
+            if minutes
+            else None
+        ),
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from compute_market.matching import limits, news, quantities
+from compute_market import quantities
+from compute_market.matching import limits, news
 from compute_market.matching.models import Level, Listing, Order, Outbox, Trade
 from compute_market.matching.views import node_offers, selectors
 from compute_market.offers.models import Product
@@ -53,7 +54,7 @@ def worst_cost(*, gpus: int, start: datetime, end: datetime, price_micros: int) 
     gpu_minutes = gpus * (quantities.to_minutes(end) - quantities.to_minutes(start))
     notional = quantities.notional_micros(gpu_minutes=gpu_minutes, price_micros_per_gpu_hour=price_micros)
     return Cost(
-        gpu_minutes, notional, quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max())
+        gpu_minutes, notional, quantities.share_micros(amount_micros=notional, bps=limits.fee_bps_max())
     )
 
 
@@ -147,9 +148,10 @@ def _cheapest(
         cheapest = node_offers.cheapest_node(offered, gpus=gpus, start=start, end=end)
         if cheapest is not None:
             hourly, limit = cheapest
-            notional = hourly * hours
-            fee = quantities.fee_micros(amount_micros=notional, bps=limits.fee_bps_max())
-            cost = Cost(gpus * hours * quantities.MINUTES_PER_HOUR, notional, fee)
+            minutes = hours * quantities.MINUTES_PER_HOUR
+            notional = quantities.notional_micros(gpu_minutes=minutes, price_micros_per_gpu_hour=hourly)
+            fee = quantities.share_micros(amount_micros=notional, bps=limits.fee_bps_max())
+            cost = Cost(gpus * minutes, notional, fee)
             found.append(Quote(product, start, end, gpus, limit, cost, same_node))
     return min(found, key=lambda quote: (quote.cost.total_micros, quote.start), default=None)
 

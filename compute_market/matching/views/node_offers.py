@@ -14,7 +14,7 @@ from datetime import datetime
 from django.db.models import Window
 from django.db.models.functions import RowNumber
 
-from compute_market.matching import quantities
+from compute_market import quantities
 from compute_market.matching.engine import profile
 from compute_market.matching.models import Order, Trade
 from compute_market.offers.models import Node

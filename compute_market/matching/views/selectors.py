@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from compute_market.ledger import budgets, policies
+from compute_market.matching.engine.commands import Amend
 from compute_market.matching.errors import OrderNotFound
 from compute_market.matching.models import Command, Cursor, Intake, Level, Order, Outcome, Trade
 from compute_market.matching.views import reasons
@@ -106,11 +107,11 @@ def newest_amendment(order: Order) -> Amendment | None:
     asked = Command.objects.filter(kind=Command.Kind.AMEND, order=order.pk).order_by("-sequence").first()
     if asked is None:
         return None
+    change = Amend(asked.sequence, *asked.body)
     outcome = Outcome.objects.filter(shard=asked.shard_id, sequence=asked.sequence).first()
-    _order, price, gpus, *_rest = asked.body
     return Amendment(
-        price_micros=price,
-        gpus=gpus,
+        price_micros=change.price,
+        gpus=change.gpus,
         accepted=outcome.accepted if outcome else None,
         reason=outcome.reason if outcome else "",
     )

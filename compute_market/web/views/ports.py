@@ -9,15 +9,17 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.csrf import csrf_exempt
 
 from compute_market.leases import access
 from compute_market.leases.errors import PortNotServed, TunnelsUnavailable
+from compute_market.problems import MEDIA_TYPE, problem_of
 from compute_market.tunnels.grants import GRANT_PARAMETER, Grant, GrantRefused, take_grant
 from compute_market.tunnels.handover import Handover, TunnelsAway, give_away
 from compute_market.web.requests import actor_of
 from foundation import credentials
+from foundation.answers import encoded
 from foundation.clock import database_now
 from foundation.errors import Denied, Refusal
 from foundation.statuses import status_of
@@ -106,10 +108,5 @@ def _require_grant(word: str, lease_id: int, port: str) -> None:
 def problem(refusal: Refusal) -> HttpResponse:
     """A refusal for a program (RFC 9457)."""
     status = status_of(refusal)
-    body = {
-        "type": f"urn:bazaar:problem:{refusal.code}",
-        "status": status,
-        "code": refusal.code,
-        "detail": str(refusal),
-    }
-    return JsonResponse(body, status=status, content_type="application/problem+json")
+    body = problem_of(status, code=refusal.code, detail=str(refusal))
+    return HttpResponse(encoded(body), status=status, content_type=MEDIA_TYPE)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from compute_market.ledger import jobs, postings, tasks
 from compute_market.ledger.errors import AccountNotFound, AmountInvalid, InsufficientFunds, ReservationEnded
@@ -657,7 +657,6 @@ class TestTheDatabaseItself:
     def test_forbids_rewriting_a_movement(self, buyer: int) -> None:
         with pytest.raises(Exception, match="written once"), transaction.atomic():
             Transfer.objects.update(amount_micros=1)
-        assert connection.vendor in {"sqlite", "postgresql"}
 
     def test_lets_only_the_outside_world_go_below_zero(self, buyer: int) -> None:
         fund(buyer, 5)

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from compute_market import quantities
 from compute_market.leases import jobs as leasing
 from compute_market.leases import services as leases
 from compute_market.leases.models import Lease
 from compute_market.leases.states import State
 from compute_market.ledger.models import Account
-from compute_market.matching import commandlog, quantities
+from compute_market.matching import commandlog
 from compute_market.matching.intake import services
 from compute_market.matching.models import Command, Order, Trade
 from compute_market.offers import services as supply

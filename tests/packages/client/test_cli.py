@@ -11,7 +11,7 @@ import pytest
 from bazaar_client import accounts, cli, leases, orders, prices
 from bazaar_client.market import pause_seconds
 from bazaar_client.shown import Column, Out, number, output, plain
-from tests.clock import moment
+from tests.clock import begun_at
 
 
 class Answers:
@@ -68,11 +68,15 @@ class TestPauses:
 
 class TestTimes:
     def test_are_written_as_people_do(self) -> None:
-        full = moment().replace(minute=0, second=0, microsecond=0)
-        assert cli.hour("+6h") - full in {timedelta(hours=6), timedelta(hours=7)}
-        assert cli.hour("+2d") - full in {timedelta(days=2), timedelta(days=2, hours=1)}
-        assert (cli.hour("tomorrow 09:00").hour, cli.hour("today").hour) == (9, 0)
-        assert cli.hour("tomorrow") > full
+        with begun_at(datetime(2026, 7, 1, 12, 20, tzinfo=UTC)):
+            found = {text: cli.hour(text) for text in ("+6h", "+2d", "today", "tomorrow 09:00", "tomorrow")}
+        assert found == {
+            "+6h": datetime(2026, 7, 1, 18, tzinfo=UTC),
+            "+2d": datetime(2026, 7, 3, 12, tzinfo=UTC),
+            "today": datetime(2026, 7, 1, tzinfo=UTC),
+            "tomorrow 09:00": datetime(2026, 7, 2, 9, tzinfo=UTC),
+            "tomorrow": datetime(2026, 7, 2, tzinfo=UTC),
+        }
 
     @pytest.mark.parametrize("text", ["tomorrow 25:00", "tomorrow 09:30", "+h", "soon", "+3w"])
     def test_that_are_none_are_refused(self, text: str) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compute_market.matching import quantities
+from compute_market import quantities
 
 
 class TestMinutes:
@@ -19,11 +19,20 @@ class TestMinutes:
         assert quantities.to_minutes(moment) == 0
 
 
-class TestFee:
+class TestAveragePrice:
+    def test_is_by_the_hour_and_rounded_down(self) -> None:
+        assert quantities.average_price_micros(notional_micros=900_000, gpu_minutes=90) == 600_000
+        assert quantities.average_price_micros(notional_micros=1, gpu_minutes=7) == 8  # 60 / 7
+
+
+class TestShare:
     def test_is_a_ten_thousandth_a_point_rounded_down(self) -> None:
-        assert quantities.fee_micros(amount_micros=10_000, bps=1) == 1
-        assert quantities.fee_micros(amount_micros=9_999, bps=1) == 0
-        assert quantities.fee_micros(amount_micros=1_000_000, bps=25) == 2_500
+        assert quantities.share_micros(amount_micros=10_000, bps=1) == 1
+        assert quantities.share_micros(amount_micros=9_999, bps=1) == 0
+        assert quantities.share_micros(amount_micros=1_000_000, bps=25) == 2_500
+
+    def test_of_a_negative_amount_is_rounded_away_from_zero(self) -> None:
+        assert quantities.share_micros(amount_micros=-9_999, bps=1) == -1
 
 
 class TestHold:
@@ -41,5 +50,5 @@ class TestHold:
         paid = 0
         for gpu_minutes in fills:
             cost = quantities.notional_micros(gpu_minutes=gpu_minutes, price_micros_per_gpu_hour=price)
-            paid += cost + quantities.fee_micros(amount_micros=cost, bps=bps)
+            paid += cost + quantities.share_micros(amount_micros=cost, bps=bps)
         assert paid <= hold
