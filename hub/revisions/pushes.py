@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -62,7 +63,7 @@ def reasons_against(
         return [deleted_meanwhile()], Contents()
     reasons = _about_number(current, push.changes) or [
         *authorize(current, push.changes),
-        *_about_refs(current, push.changes),
+        *about_refs(current, push.changes),
     ]
     if reasons:
         return reasons, Contents()
@@ -115,9 +116,13 @@ def _link(repository: Repository, oids: set[str], proposer: User | None, now: da
     return [_("The LFS object %(oid)s was not uploaded.") % {"oid": oid} for oid in lost]
 
 
-def _about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[str]:
+def about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[str]:
     """Refs that nobody may push, whatever their rights."""
-    reasons = []
+    reasons = [
+        _("%(ref)s is named more than once.") % {"ref": ref}
+        for ref, times in Counter(change.ref for change in changes).items()
+        if times > 1
+    ]
     for change in changes:
         if pull_request_number(change.ref) is not None:
             continue
@@ -126,7 +131,7 @@ def _about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[st
             reasons.append(_("Only branches and tags can be pushed, not %(ref)s.") % {"ref": change.ref})
         elif change.new is None and change.ref == f"refs/heads/{repository.default_branch}":
             reasons.append(_("%(ref)s is the default branch and cannot be deleted.") % {"ref": change.ref})
-        elif change.old is None:
+        else:
             try:
                 require_ref_name(name, what="branch" if kind == "heads" else "tag")
             except InvalidRefName as refusal:

@@ -75,14 +75,15 @@ def move_pushed(
 ) -> dict[str, str]:
     """Use case: move the refs of a push whose objects are in the repository.
 
-    Under the lock the rights (`authorize`) and the repository's state are checked again. Returns the refs
-    that did not move and why, in words for people; with `is_atomic` that is none of them or all.
+    Under the lock the rights (`authorize`), the rules about refs and the repository's state are checked
+    again: the default branch may be another one by now. Returns the refs that did not move and why,
+    in words for people; with `is_atomic` that is none of them or all.
     """
     facts = moves.facts_for(repository, updates)
     try:
         with transaction.atomic(durable=True):
             locked = locking.lock_for_change(repository.pk)
-            if reasons := authorize(locked, updates):
+            if reasons := [*authorize(locked, updates), *pushes.about_refs(locked, updates)]:
                 return {update.ref: reasons[0] for update in updates}
             possible, refused = moves.sift(selectors.git_of(locked), updates)
             if is_atomic and refused:
