@@ -10,11 +10,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from foundation.errors import DeletedMeanwhile
+from foundation.errors import DeletedMeanwhile, Refusal
 from hub import gitstore
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
-from hub.gitstore import RefUpdate, names
+from hub.gitstore import RefChanged, RefUpdate, names
 from hub.gitstore.errors import InvalidRefName, TooManyBranches, TreeTooLarge
 from hub.gitstore.hooks import Push
 from hub.gitstore.incoming import RECORD_BYTES_MAX, Contents, Incoming
@@ -30,7 +30,7 @@ from hub.repos.errors import (
     StorageQuotaExceeded,
 )
 from hub.repos.models import Repository
-from hub.revisions import uploads
+from hub.revisions import moves, uploads
 from hub.revisions.errors import TooManyRefs
 from hub.revisions.pull_refs import pull_request_number
 
@@ -70,7 +70,7 @@ def reasons_against(
     incoming = Incoming(current.storage, push.objects)
     tips = [change.new for change in push.changes if change.new is not None]
     for change in push.changes:
-        if change.new is not None and not incoming.is_commit(change.new):
+        if change.new is not None and not incoming.leads_to_commit(change.new):
             reasons.append(_("%(ref)s must lead to a commit.") % {"ref": change.ref})
     if reasons:
         return reasons, Contents()
@@ -86,6 +86,8 @@ def reasons_against(
         *_about_large_files(incoming, contents, tips),
         *_about_pointers(actor, current, incoming, contents, tips),
     ]
+    if contents.blob_bytes and not reasons:
+        reasons = _about_moves(current, push.changes, incoming)
     proposer = quotas.proposer_of(actor, current)
     if not reasons:
         try:
@@ -137,6 +139,21 @@ def about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[str
             except InvalidRefName as refusal:
                 reasons.append(str(refusal))
     return reasons
+
+
+def _about_moves(repository: Repository, changes: Sequence[RefUpdate], incoming: Incoming) -> list[str]:
+    """Refs that cannot move as the push says. Its files must not get in for refs that then do not hold them.
+
+    A push without new files is let in: each of its refs moves or not, and is reported by itself.
+    """
+    git = gitstore.open_repository(repository.storage)
+    _possible, refused = moves.sift(git, changes, incoming.is_commit)
+    return [f"{ref}: {words_of(refusal)}" for ref, refusal in refused.items()]
+
+
+def words_of(refusal: Refusal) -> str:
+    """The reason why a ref did not move, as git shows it in brackets behind the ref's name."""
+    return _("moved meanwhile, fetch first") if isinstance(refusal, RefChanged) else str(refusal)
 
 
 def _about_names(contents: Contents) -> list[str]:

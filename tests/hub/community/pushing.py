@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from hub.accounts.principals import Principal
 from hub.community.services import receive_push
 from hub.gitstore import RefUpdate
 from hub.gitstore.hooks import NULL_SHA
+from hub.repos import locking
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from tests.factories.hub import NOW
 
@@ -43,3 +48,16 @@ def send(path: Path, actor: Principal, repository: Repository, body: bytes) -> l
         lines.append(answer[4:size].decode().strip())
         answer = answer[size:]
     return lines
+
+
+def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Act between the checks of a push and the lock under which its refs move."""
+    take, calls = locking.lock_repository, iter(range(100))
+
+    def overtaken(pk: int) -> LockedRepository:
+        # The first lock of a push links its large objects, the second moves its refs.
+        if next(calls) == 1:
+            act()
+        return take(pk)
+
+    monkeypatch.setattr(locking, "lock_repository", overtaken)

@@ -20,16 +20,14 @@ from hub.community.services import (
 )
 from hub.community.services.pushes import reasons_against_refs
 from hub.gitstore import RefUpdate
-from hub.repos import locking
 from hub.repos import services as repos
 from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated
-from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.revisions import selectors
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
 from tests.factories.hub import NOW
-from tests.hub.community.pushing import request_of, send
+from tests.hub.community.pushing import overtake, request_of, send
 from tests.hub.revisions.test_commits import blob
 from tests.hub.revisions.test_pushes import next_commit
 
@@ -194,19 +192,6 @@ class TestReceivePush:
 
 def commit_of(repository: Repository, path: str) -> NewCommit:
     return NewCommit(operations=[blob(repository, path)], title="Add a file")
-
-
-def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Act between the checks of a push and the lock under which its refs move."""
-    take, calls = locking.lock_repository, iter(range(100))
-
-    def overtaken(pk: int) -> LockedRepository:
-        # The first lock of a push links its large objects, the second moves its refs.
-        if next(calls) == 1:
-            act()
-        return take(pk)
-
-    monkeypatch.setattr(locking, "lock_repository", overtaken)
 
 
 class TestOvertakenPush:
