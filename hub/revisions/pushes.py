@@ -16,9 +16,9 @@ from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.gitstore import RefChanged, RefUpdate, names
 from hub.gitstore.errors import InvalidRefName, TooManyBranches, TreeTooLarge
-from hub.gitstore.hooks import Push
 from hub.gitstore.incoming import RECORD_BYTES_MAX, Contents, Incoming
-from hub.gitstore.paths import require_ref_name
+from hub.gitstore.paths import REF_BYTES_MAX, require_ref_name
+from hub.gitstore.questions import Push
 from hub.gitstore.ref_names import BRANCHES_MAX
 from hub.lfs import links
 from hub.repos import locking, quotas
@@ -43,6 +43,12 @@ Authorize = Callable[[Repository, Sequence[RefUpdate]], list[str]]
 
 def deleted_meanwhile() -> str:
     return _("The repository was deleted meanwhile.")
+
+
+def unusable_ref() -> str:
+    return _("The name of a ref has at most %(limit)d bytes and no control characters.") % {
+        "limit": REF_BYTES_MAX
+    }
 
 
 def reasons_against(

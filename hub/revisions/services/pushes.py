@@ -13,8 +13,13 @@ from django.utils.translation import gettext as _
 from foundation.errors import DeletedMeanwhile, Refusal
 from hub.accounts.principals import Principal
 from hub.gitstore import RefUpdate
-from hub.gitstore.hooks import Push
-from hub.gitstore.serving import asks_for_more_changes_than, receive_pack, refused_push
+from hub.gitstore.questions import Push
+from hub.gitstore.serving import (
+    asks_for_more_changes_than,
+    names_unusable_ref,
+    receive_pack,
+    refused_push,
+)
 from hub.repos import locking
 from hub.repos.errors import RepositoryNotFound
 from hub.repos.locking import LockedRepository
@@ -37,10 +42,13 @@ def receive_push(
     """Let git take in the objects of a push, move the refs, and stream git's answer.
 
     The refs move all or in part, as the client asks, before git's result reaches it: a client that reads
-    "done" finds the hub up to date. A push of too many refs is refused before git is started.
+    "done" finds the hub up to date. A push of too many refs, or with an unusable name, is refused before
+    git is started.
     """
     if asks_for_more_changes_than(pushes.CHANGES_MAX, request):
         return refused_push(str(TooManyRefs(limit=pushes.CHANGES_MAX)))
+    if names_unusable_ref(request):
+        return refused_push(pushes.unusable_ref())
     content = moves.NOTHING
 
     def decide(push: Push) -> list[str]:
@@ -84,12 +92,12 @@ def move_pushed(
     """
     facts = moves.facts_for(repository, updates)
     has_moved = False
+    possible: list[RefUpdate] = []
     try:
         with transaction.atomic(durable=True):
             locked = locking.lock_for_change(repository.pk)
             if reasons := [*authorize(locked, updates), *pushes.about_refs(locked, updates)]:
                 refused = {update.ref: reasons[0] for update in updates}
-                possible = []
             else:
                 possible, refused = _sifted(locked, updates, is_atomic=is_atomic)
             if possible:

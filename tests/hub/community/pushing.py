@@ -12,7 +12,7 @@ import pytest
 from hub.accounts.principals import Principal
 from hub.community.services import receive_push
 from hub.gitstore import RefUpdate
-from hub.gitstore.hooks import NULL_SHA
+from hub.gitstore.questions import NULL_SHA
 from hub.repos import locking
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository

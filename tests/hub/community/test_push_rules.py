@@ -12,13 +12,14 @@ from foundation.errors import Refusal
 from hub import gitstore
 from hub.accounts.principals import Principal
 from hub.community.services import open_pull_request
-from hub.gitstore import InvalidRefName, RefUpdate
+from hub.gitstore import InvalidRefName, RefUpdate, serving
+from hub.gitstore.questions import NULL_SHA
 from hub.repos import quotas
 from hub.repos.models import Repository
 from hub.revisions import selectors, services
 from tests.factories import hub as make
 from tests.factories.hub import NOW
-from tests.hub.community.pushing import overtake, request_of, send
+from tests.hub.community.pushing import EMPTY_PACK, overtake, pkt, request_of, send
 from tests.hub.revisions.test_pushes import next_commit
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +95,31 @@ class TestNames:
         with pytest.raises(Refusal):
             services.super_squash(actor=alice, repository=repository, revision=name, message="One", now=NOW)
         assert refs(repository) == before
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "{old} {new} refs/heads/a\nend",
+            "{old} {new} refs/heads/a\n{old} {new} refs/heads/b",
+            "{old} {new} refs/heads/a\x01",
+            "{old} {new} refs/heads/a\x7f",
+            "{old} {new} refs/heads/" + "a" * 1000,
+            "push-cert\0",
+        ],
+    )
+    def test_that_hooks_cannot_pass_on_are_refused_before_git_is_started(
+        self,
+        alice: Principal,
+        repository: Repository,
+        tmp_path: Path,
+        line: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(serving, "_running", None)  # would fail: git is not started
+        command = line.format(old=NULL_SHA, new=repository.head_sha).encode()
+        body = pkt(command + b"\0report-status") + b"0000" + EMPTY_PACK
+        report = send(tmp_path / "request", alice, repository, body)
+        assert "The name of a ref has at most 1000 bytes and no control characters." in report[0]
 
 
 class TestRefNamedTwice:
