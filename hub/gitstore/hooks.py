@@ -11,9 +11,9 @@ import secrets
 import select
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,9 +21,9 @@ from django.conf import settings
 
 from foundation import temporary_files
 from hub.gitstore.errors import GitFailed
+from hub.gitstore.questions import Push, Question
 from hub.gitstore.values import RefUpdate
 
-NULL_SHA = "0" * 40
 CHUNK_BYTES = 64 * 1024
 REASON_BYTES_MAX = 2000
 REASONS_MAX = 20
@@ -49,7 +49,7 @@ case "$0" in
         cat <&7 >&4 3<&- &
         exec 7<&-
         ;;
-    *) { echo pre-receive; echo "$GIT_QUARANTINE_PATH"; cat; echo end; } >&4 ;;
+    *) { echo pre-receive; echo "$GIT_QUARANTINE_PATH"; cat; printf '\\000'; } >&4 ;;
 esac
 exec 4>&-
 while IFS= read -r line; do
@@ -64,18 +64,6 @@ exit 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
-    """The request of a push. `objects` is the folder in which its new objects wait, if it brought any.
-
-    `is_atomic`: the refs move all or none. It is known once they are to move.
-    """
-
-    changes: list[RefUpdate]
-    objects: Path | None = None
-    is_atomic: bool = False
-
-
 Decide = Callable[[Push], Sequence[str]]
 # The refs that did not move, and why.
 Move = Callable[[Push], Mapping[str, str]]
@@ -84,42 +72,59 @@ Move = Callable[[Push], Mapping[str, str]]
 class Conversation:
     """One push's questions and answers. `variables` tell the hooks of git where the pipes are."""
 
-    def __init__(self, folder: Path, ask: int, answer: int, decide: Decide, move: Move) -> None:
+    def __init__(
+        self, folder: Path, ask: int, answer: int, decide: Decide, move: Move, seconds: float
+    ) -> None:
         self.variables = {"BAZAAR_ASK": str(folder / "ask"), "BAZAAR_ANSWER": str(folder / "answer")}
         self._ask, self._answer, self._decide, self._move = ask, answer, decide, move
-        self._question, self._unsent = b"", b""
+        self._question, self._unsent = Question(), b""
+        self._seconds_left = seconds
 
     def goes_on_until_readable(self, output: int) -> bool:
-        """Answer questions until git's output can be read, or has ended; then return true."""
+        """Answer questions until git's output can be read, or has ended; then return true.
+
+        Raises: GitFailed when git has been silent for all its seconds, or asks what no hook asks.
+        """
         while True:
             poll = select.poll()
             poll.register(output, select.POLLIN)
             poll.register(self._ask, select.POLLIN)
             if self._unsent:
                 poll.register(self._answer, select.POLLOUT)
-            ready = {descriptor for descriptor, _ in poll.poll()}
+            ready = self._wait(poll)
             if self._answer in ready:
                 self._unsent = self._unsent[os.write(self._answer, self._unsent) :]
             if self._ask in ready:
-                self._question += os.read(self._ask, CHUNK_BYTES)
-                self._unsent += self._reply()
+                self._unsent += self._reply(os.read(self._ask, CHUNK_BYTES))
             elif output in ready:
                 return True
 
-    def _reply(self) -> bytes:
+    def _wait(self, poll: select.poll) -> set[int]:
+        """The pipes that are ready. Only waiting for git counts: not the hub's own work, nor the client's."""
+        began = time.monotonic()
+        ready = {descriptor for descriptor, _ in poll.poll(max(0, self._seconds_left) * 1000)}
+        self._seconds_left -= time.monotonic() - began
+        if not ready:
+            raise GitFailed from TimeoutError("git receive-pack neither asked, answered nor ended")
+        return ready
+
+    def _reply(self, piece: bytes) -> bytes:
         """The answer to the question, once it is whole; until then nothing."""
-        if (push := _read_push(self._question)) is not None:
-            self._question = b""
+        push = self._question.add(piece)
+        if push is None:
+            return b""
+        hook, self._question = self._question.hook, Question()
+        if hook == b"pre-receive":
             return _verdict(self._decide(push))
-        if (push := _read_commands(self._question)) is not None:
-            self._question = b""
-            return _report(push.changes, self._move(push))
-        return b""
+        return _report(push.changes, self._move(push))
 
 
 @contextmanager
-def conversation(decide: Decide, move: Move) -> Iterator[Conversation]:
-    """Two named pipes in a folder of their own, both held open so that neither side ever waits to open."""
+def conversation(decide: Decide, move: Move, *, seconds: float) -> Iterator[Conversation]:
+    """Two named pipes in a folder of their own, both held open so that neither side ever waits to open.
+
+    `seconds` is how long git may be waited for, all together.
+    """
     pipes = Path(tempfile.mkdtemp(prefix="push-", dir=temporary_files.folder()))
     descriptors: list[int] = []
     try:
@@ -127,47 +132,11 @@ def conversation(decide: Decide, move: Move) -> Iterator[Conversation]:
             os.mkfifo(pipes / name, 0o600)
             descriptors.append(os.open(pipes / name, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         ask, answer = descriptors
-        yield Conversation(pipes, ask, answer, decide, move)
+        yield Conversation(pipes, ask, answer, decide, move, seconds)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
         shutil.rmtree(pipes, ignore_errors=True)
-
-
-def _update(line: str) -> RefUpdate:
-    old, new, ref = line.split(" ", 2)
-    return RefUpdate(ref, None if old == NULL_SHA else old, None if new == NULL_SHA else new)
-
-
-def _read_push(question: bytes) -> Push | None:
-    """The question of `pre-receive`, once it is whole: a line each for the quarantine folder and the refs."""
-    if not question.startswith(b"pre-receive\n") or not question.endswith(b"\nend\n"):
-        return None
-    objects, *lines = question.decode(errors="surrogateescape").removesuffix("\nend\n").split("\n")[1:]
-    return Push([_update(line) for line in lines], Path(objects) if objects else None)
-
-
-def _read_commands(question: bytes) -> Push | None:
-    """The question of `proc-receive`, once it is whole: two lists of pkt-lines, capabilities and commands."""
-    head, _, rest = question.partition(b"\n")
-    if head != b"proc-receive":
-        return None
-    lists: list[list[bytes]] = [[]]
-    while len(lists) <= 2:
-        if len(rest) < 4:
-            return None
-        size = int(rest[:4], 16)
-        if size == 0:  # the end of a list
-            lists.append([])
-            rest = rest[4:]
-            continue
-        if len(rest) < size:
-            return None
-        lists[-1].append(rest[4:size])
-        rest = rest[size:]
-    capabilities = b" ".join(line.rstrip(b"\n").partition(b"\0")[2] for line in lists[0])
-    updates = [_update(line.decode(errors="surrogateescape").rstrip("\n")) for line in lists[1]]
-    return Push(updates, is_atomic=b"atomic" in capabilities.split())
 
 
 def _one_line(reason: str) -> bytes:

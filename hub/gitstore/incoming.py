@@ -109,6 +109,10 @@ class Incoming:
         return True
 
     def is_commit(self, oid: str) -> bool:
+        """True if an object is a commit itself, whether it is new or not."""
+        return isinstance(self._with_new.get(oid), pygit2.Commit)
+
+    def leads_to_commit(self, oid: str) -> bool:
         """True if an object is a commit, or an annotated tag of one."""
         try:
             self._with_new[oid].peel(pygit2.Commit)

@@ -10,6 +10,8 @@ from hub.gitstore.errors import InvalidPath, InvalidRefName
 
 PATH_BYTES_MAX = 4096
 SEGMENT_BYTES_MAX = 255
+# A full name of a ref.
+REF_BYTES_MAX = 1000
 # Folders in folders are walked by recursion, in libgit2 too.
 SEGMENTS_MAX = 256
 # Names that some file system takes for `.git` (git's own fsck list: dot-less, short and ignorable forms).
@@ -78,13 +80,20 @@ def path_bytes(path: str) -> bytes:
     return encoded
 
 
+def is_ref_name(name: str) -> bool:
+    """True if git takes a name, full or short, for a ref as it is: another spelling of no other name."""
+    return (
+        0 < len(name.encode(errors="replace")) <= REF_BYTES_MAX
+        and not any("\ud800" <= character <= "\udfff" for character in name)
+        and not _REF_FORBIDDEN.search(name)
+    )
+
+
 def require_ref_name(name: str, *, what: str) -> str:
     """Return the short name of a branch or tag. Raises: InvalidRefName."""
     if (
-        not name
+        not is_ref_name(name)
         or len(name.encode(errors="replace")) > SEGMENT_BYTES_MAX
-        or any("\ud800" <= character <= "\udfff" for character in name)
-        or _REF_FORBIDDEN.search(name)
         or name == "HEAD"
         or name.startswith("refs/")
         or hex_digits.SHA1.fullmatch(name)

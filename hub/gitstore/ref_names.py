@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from foundation.errors import Refusal
-from hub.gitstore.errors import RefExists, TooManyBranches
+from hub.gitstore.errors import InvalidRefName, RefExists, TooManyBranches
+from hub.gitstore.paths import is_ref_name
 
 # Branches and tags of a repository, which every list of them reads. Those of pull requests are not its own.
 BRANCHES_MAX = 10_000
@@ -40,7 +41,11 @@ class RefNames:
             self.branches -= is_branch_or_tag(name)
 
     def refusal_of(self, name: str) -> Refusal | None:
-        """Why there can be no new ref of this name: RefExists or TooManyBranches; None: there can."""
+        """Why there can be no new ref of this name: InvalidRefName, RefExists or TooManyBranches; None: there
+        can.
+        """
+        if not is_ref_name(name):
+            return InvalidRefName(name=name[:200].encode(errors="replace").decode(), what="ref")
         if is_branch_or_tag(name) and self.branches >= BRANCHES_MAX:
             return TooManyBranches(limit=BRANCHES_MAX)
         other = self._in_the_way_of(name)

@@ -18,7 +18,7 @@ from foundation import hex_digits
 from hub.gitstore import diffs, last_commits, names, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, RevisionNotFound
 from hub.gitstore.folders import folder_of
-from hub.gitstore.objects import find_commit
+from hub.gitstore.objects import find_commit, find_reference
 from hub.gitstore.values import (
     POINTER_SIZE_MAX,
     POINTER_SIZE_MIN,
@@ -114,8 +114,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
     def target(self, ref: str) -> str | None:
         """The commit that a full ref name leads to, through symbolic refs and annotated tags."""
         try:
-            reference = self.raw.lookup_reference(ref)
-            commit = reference.resolve().peel(pygit2.Commit)
+            commit = find_reference(self.raw, ref).resolve().peel(pygit2.Commit)
         except (KeyError, ValueError, pygit2.InvalidSpecError, pygit2.GitError):
             return None
         return str(commit.id)
@@ -123,7 +122,7 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
     def held_by(self, ref: str) -> str | None:
         """The object that a full ref name holds itself: a commit, or an annotated tag."""
         try:
-            return str(self.raw.lookup_reference(ref).target)
+            return str(find_reference(self.raw, ref).target)
         except (KeyError, ValueError, pygit2.InvalidSpecError, pygit2.GitError):
             return None
 

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import BinaryIO, Literal
 
 from django.conf import settings
@@ -21,15 +22,21 @@ from hub.gitstore import hooks
 from hub.gitstore.errors import GitFailed
 from hub.gitstore.folders import folder_of
 from hub.gitstore.hooks import Decide, Move
+from hub.gitstore.paths import REF_BYTES_MAX
 
 Service = Literal["git-upload-pack", "git-receive-pack"]
 CHUNK_BYTES = 64 * 1024
 # A line of the protocol has its length in four hexadecimal digits.
 LINE_BYTES_MAX = 0xFFFF
+# A command of a push: two object ids and a ref.
+COMMAND_BYTES_MAX = 2 * 41 + REF_BYTES_MAX
+CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 # A few bytes of a pack can expand to gigabytes. So git ends if it would allocate memory for a larger object,
 # or if a push takes more processor time than this plus a second for each MiB sent.
 ALLOCATION_BYTES_MIN = 512 * 1024 * 1024
 PUSH_SECONDS_MIN = 60
+# It is waited for so many times as long, on a busy machine or a slow disk.
+WAIT_FACTOR = 10
 GIT_SECONDS = Summary("bazaar_git_seconds", "Time that git processes served a client.", ["service"])
 PROTOCOL = re.compile(r"[a-z0-9]+=[a-z0-9]+(?::[a-z0-9]+=[a-z0-9]+){0,7}")
 # Old histories have these. They are harmless, and refusing them would only keep such repositories out. Of
@@ -83,9 +90,10 @@ def receive_pack(
     people; none means yes. `move` is then called with the refs to move and with whether it is all or none;
     it returns the refs that did not move and why. Only then does the client learn the results. A pack that
     costs more memory or processor time than its size allows is refused by git itself.
+    Raises: GitFailed when git hangs.
     """
     seconds = PUSH_SECONDS_MIN + os.fstat(request.fileno()).st_size // 2**20
-    with hooks.conversation(decide, move) as talk:
+    with hooks.conversation(decide, move, seconds=WAIT_FACTOR * seconds) as talk:
         variables = environment(protocol) | talk.variables
         variables["GIT_ALLOC_LIMIT"] = str(_allocation_bytes_max())
         with _running("git-receive-pack", storage, request, variables, seconds=seconds) as process:
@@ -105,19 +113,37 @@ def asks_for_more_changes_than(limit: int, request: BinaryIO) -> bool:
 
     Input of another form is left for git to refuse.
     """
+    return any(True for _ in islice(_lines_of(request), limit, None))
+
+
+def names_unusable_ref(request: BinaryIO) -> bool:
+    """True if a push names a ref with a control character or of more than REF_BYTES_MAX bytes.
+
+    git would pass such a name on to its hooks. A signed push counts as one, too: the hub does not offer it,
+    and git joins its lines to one text. Leaves the position unchanged.
+    """
+    for line in _lines_of(request):
+        command = line.partition(b"\0")[0].removesuffix(b"\n")
+        if command == b"push-cert" or len(command) > COMMAND_BYTES_MAX or CONTROL.search(command):
+            return True
+    return False
+
+
+def _lines_of(request: BinaryIO) -> Iterator[bytes]:
+    """The lines before the pack of a push, up to the first that is not whole or of another form."""
     descriptor, buffer, at, read = request.fileno(), b"", 0, 0
-    for _ in range(limit + 1):
+    while True:
         if len(buffer) - at < LINE_BYTES_MAX:
             piece = os.pread(descriptor, CHUNK_BYTES, read)
             buffer, at, read = buffer[at:] + piece, 0, read + len(piece)
         try:
             size = int(buffer[at : at + 4], 16)
         except ValueError:
-            return False
-        if size <= 4:  # the end of the list, or an empty line
-            return False
+            return
+        if size <= 4 or at + size > len(buffer):  # the end of the list, an empty line, or a cut one
+            return
+        yield buffer[at + 4 : at + size]
         at += size
-    return at <= len(buffer)
 
 
 def refused_push(reason: str) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ from hub.gitstore.errors import (
     RevisionNotFound,
     TreeTooLarge,
 )
+from hub.gitstore.objects import find_reference
 from hub.gitstore.ref_names import RefNames
 from hub.gitstore.trees import TreeWriter, plan
 from hub.gitstore.values import Author
@@ -107,7 +108,7 @@ class WritingMixin(DiffMixin):
         libgit2 compares under its lock file. Raises: RefChanged.
         """
         try:
-            reference = self.raw.lookup_reference(name)
+            reference = find_reference(self.raw, name)
             if str(reference.target) != old:
                 raise RefChanged
             reference.set_target(pygit2.Oid(hex=new))
@@ -117,8 +118,8 @@ class WritingMixin(DiffMixin):
     def delete_ref(self, name: str) -> None:
         """Raises: RevisionNotFound."""
         try:
-            self.raw.references.delete(name)
-        except (KeyError, pygit2.GitError):
+            find_reference(self.raw, name).delete()
+        except (KeyError, ValueError, pygit2.GitError):
             raise RevisionNotFound(revision=name) from None
 
     def drop_left_locks(self, names: Iterable[str]) -> None:

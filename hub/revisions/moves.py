@@ -5,7 +5,7 @@ Every move holds the repository's row. Its rows and its refs change in one trans
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,7 +103,7 @@ def _follow(
             repository.head_sha = update.new
             changed.append("head_sha")
     if added_bytes:
-        Repository.objects.filter(pk=repository.pk).update(size_bytes=F("size_bytes") + added_bytes)
+        _grow(repository, added_bytes)
     repository.save(update_fields=changed)
     if facts is not None:
         indexing.store_facts(repository, facts, now=now)
@@ -130,10 +130,24 @@ def move_refs(repository: LockedRepository, updates: Sequence[RefUpdate]) -> Non
             git.move_ref(update.ref, old=git.held_by(update.ref) or "", new=target)
 
 
-def sift(git: GitRepository, updates: Sequence[RefUpdate]) -> tuple[list[RefUpdate], dict[str, Refusal]]:
+def charge(*, actor: Principal, repository: LockedRepository, ref: str, added_bytes: int) -> None:
+    """Step: bill the small files of a push to this ref that are in the repository although no ref moved."""
+    bill = proposals.Bill(quotas.proposer_of(actor, repository), ref=ref)
+    if own := proposals.settle(bill, repository, added_bytes):
+        _grow(repository, own)
+
+
+def _grow(repository: LockedRepository, added_bytes: int) -> None:
+    Repository.objects.filter(pk=repository.pk).update(size_bytes=F("size_bytes") + added_bytes)
+
+
+def sift(
+    git: GitRepository, updates: Sequence[RefUpdate], is_commit: Callable[[str], bool] | None = None
+) -> tuple[list[RefUpdate], dict[str, Refusal]]:
     """Step: the moves that are possible now, in order, and by ref the refusals of the others.
 
-    A deletion of a ref that does not exist is neither: nothing is to be done.
+    `is_commit` tells of objects that the repository does not have yet. A deletion of a ref that does
+    not exist is neither: nothing is to be done.
     """
     possible: list[RefUpdate] = []
     refused: dict[str, Refusal] = {}
@@ -142,7 +156,7 @@ def sift(git: GitRepository, updates: Sequence[RefUpdate]) -> tuple[list[RefUpda
         held = git.held_by(update.ref)
         if held is None and update.new is None:
             continue
-        refusal = _refusal_of(git, update, held)
+        refusal = _refusal_of(git, update, held, is_commit or git.is_commit)
         if refusal is None and update.old is None and names is not None:
             refusal = names.refusal_of(update.ref)
         if refusal is not None:
@@ -154,11 +168,13 @@ def sift(git: GitRepository, updates: Sequence[RefUpdate]) -> tuple[list[RefUpda
     return possible, refused
 
 
-def _refusal_of(git: GitRepository, update: RefUpdate, held: str | None) -> Refusal | None:
+def _refusal_of(
+    git: GitRepository, update: RefUpdate, held: str | None, is_commit: Callable[[str], bool]
+) -> Refusal | None:
     # The caller may know an annotated tag by its commit.
     if update.old != held and update.old != git.target(update.ref):
         return RefExists(ref=update.ref) if update.old is None else RefChanged()
     target = update.target
-    if target is not None and update.ref.startswith("refs/heads/") and not git.is_commit(target):
+    if target is not None and update.ref.startswith("refs/heads/") and not is_commit(target):
         return NotACommit(ref=update.ref)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -9,15 +10,15 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from foundation.errors import DeletedMeanwhile
+from foundation.errors import DeletedMeanwhile, Refusal
 from hub import gitstore
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
-from hub.gitstore import RefUpdate, names
+from hub.gitstore import RefChanged, RefUpdate, names
 from hub.gitstore.errors import InvalidRefName, TooManyBranches, TreeTooLarge
-from hub.gitstore.hooks import Push
 from hub.gitstore.incoming import RECORD_BYTES_MAX, Contents, Incoming
-from hub.gitstore.paths import require_ref_name
+from hub.gitstore.paths import REF_BYTES_MAX, require_ref_name
+from hub.gitstore.questions import Push
 from hub.gitstore.ref_names import BRANCHES_MAX
 from hub.lfs import links
 from hub.repos import locking, quotas
@@ -29,7 +30,7 @@ from hub.repos.errors import (
     StorageQuotaExceeded,
 )
 from hub.repos.models import Repository
-from hub.revisions import uploads
+from hub.revisions import moves, uploads
 from hub.revisions.errors import TooManyRefs
 from hub.revisions.pull_refs import pull_request_number
 
@@ -42,6 +43,12 @@ Authorize = Callable[[Repository, Sequence[RefUpdate]], list[str]]
 
 def deleted_meanwhile() -> str:
     return _("The repository was deleted meanwhile.")
+
+
+def unusable_ref() -> str:
+    return _("The name of a ref has at most %(limit)d bytes and no control characters.") % {
+        "limit": REF_BYTES_MAX
+    }
 
 
 def reasons_against(
@@ -62,14 +69,14 @@ def reasons_against(
         return [deleted_meanwhile()], Contents()
     reasons = _about_number(current, push.changes) or [
         *authorize(current, push.changes),
-        *_about_refs(current, push.changes),
+        *about_refs(current, push.changes),
     ]
     if reasons:
         return reasons, Contents()
     incoming = Incoming(current.storage, push.objects)
     tips = [change.new for change in push.changes if change.new is not None]
     for change in push.changes:
-        if change.new is not None and not incoming.is_commit(change.new):
+        if change.new is not None and not incoming.leads_to_commit(change.new):
             reasons.append(_("%(ref)s must lead to a commit.") % {"ref": change.ref})
     if reasons:
         return reasons, Contents()
@@ -85,6 +92,8 @@ def reasons_against(
         *_about_large_files(incoming, contents, tips),
         *_about_pointers(actor, current, incoming, contents, tips),
     ]
+    if contents.blob_bytes and not reasons:
+        reasons = _about_moves(current, push.changes, incoming)
     proposer = quotas.proposer_of(actor, current)
     if not reasons:
         try:
@@ -115,9 +124,13 @@ def _link(repository: Repository, oids: set[str], proposer: User | None, now: da
     return [_("The LFS object %(oid)s was not uploaded.") % {"oid": oid} for oid in lost]
 
 
-def _about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[str]:
+def about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[str]:
     """Refs that nobody may push, whatever their rights."""
-    reasons = []
+    reasons = [
+        _("%(ref)s is named more than once.") % {"ref": ref}
+        for ref, times in Counter(change.ref for change in changes).items()
+        if times > 1
+    ]
     for change in changes:
         if pull_request_number(change.ref) is not None:
             continue
@@ -126,12 +139,27 @@ def _about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[st
             reasons.append(_("Only branches and tags can be pushed, not %(ref)s.") % {"ref": change.ref})
         elif change.new is None and change.ref == f"refs/heads/{repository.default_branch}":
             reasons.append(_("%(ref)s is the default branch and cannot be deleted.") % {"ref": change.ref})
-        elif change.old is None:
+        else:
             try:
                 require_ref_name(name, what="branch" if kind == "heads" else "tag")
             except InvalidRefName as refusal:
                 reasons.append(str(refusal))
     return reasons
+
+
+def _about_moves(repository: Repository, changes: Sequence[RefUpdate], incoming: Incoming) -> list[str]:
+    """Refs that cannot move as the push says. Its files must not get in for refs that then do not hold them.
+
+    A push without new files is let in: each of its refs moves or not, and is reported by itself.
+    """
+    git = gitstore.open_repository(repository.storage)
+    _possible, refused = moves.sift(git, changes, incoming.is_commit)
+    return [f"{ref}: {words_of(refusal)}" for ref, refusal in refused.items()]
+
+
+def words_of(refusal: Refusal) -> str:
+    """The reason why a ref did not move, as git shows it in brackets behind the ref's name."""
+    return _("moved meanwhile, fetch first") if isinstance(refusal, RefChanged) else str(refusal)
 
 
 def _about_names(contents: Contents) -> list[str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from hub.accounts.principals import Principal
-from hub.gitstore import RefUpdate, hooks, packs, serving
-from hub.gitstore.hooks import Push
+from hub.gitstore import RefUpdate, packs, serving
 from hub.gitstore.incoming import RECORD_BYTES_MAX
+from hub.gitstore.questions import NULL_SHA, Push
 from hub.gitstore.trees import entry_of
 from hub.repos.models import Repository
 from hub.revisions import pushes
@@ -86,7 +86,7 @@ def push(repository: Repository, tmp_path: Path, body: bytes, commit: str) -> tu
         asked.append(given)
         return ["Seen."]
 
-    line = f"{hooks.NULL_SHA} {commit} refs/heads/new\0report-status side-band-64k agent=test".encode()
+    line = f"{NULL_SHA} {commit} refs/heads/new\0report-status side-band-64k agent=test".encode()
     path = tmp_path / "body"
     path.write_bytes(b"%04x%b0000%b" % (len(line) + 4, line, body))
     with path.open("rb") as request:

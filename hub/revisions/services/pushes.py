@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import BinaryIO
@@ -11,11 +12,17 @@ from django.utils.translation import gettext as _
 
 from foundation.errors import DeletedMeanwhile, Refusal
 from hub.accounts.principals import Principal
-from hub.gitstore import RefChanged, RefUpdate
-from hub.gitstore.hooks import Push
-from hub.gitstore.serving import asks_for_more_changes_than, receive_pack, refused_push
+from hub.gitstore import RefUpdate
+from hub.gitstore.questions import Push
+from hub.gitstore.serving import (
+    asks_for_more_changes_than,
+    names_unusable_ref,
+    receive_pack,
+    refused_push,
+)
 from hub.repos import locking
 from hub.repos.errors import RepositoryNotFound
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.revisions import moves, pushes, selectors
 from hub.revisions.errors import TooManyRefs
@@ -35,10 +42,13 @@ def receive_push(
     """Let git take in the objects of a push, move the refs, and stream git's answer.
 
     The refs move all or in part, as the client asks, before git's result reaches it: a client that reads
-    "done" finds the hub up to date. A push of too many refs is refused before git is started.
+    "done" finds the hub up to date. A push of too many refs, or with an unusable name, is refused before
+    git is started.
     """
     if asks_for_more_changes_than(pushes.CHANGES_MAX, request):
         return refused_push(str(TooManyRefs(limit=pushes.CHANGES_MAX)))
+    if names_unusable_ref(request):
+        return refused_push(pushes.unusable_ref())
     content = moves.NOTHING
 
     def decide(push: Push) -> list[str]:
@@ -75,35 +85,49 @@ def move_pushed(
 ) -> dict[str, str]:
     """Use case: move the refs of a push whose objects are in the repository.
 
-    Under the lock the rights (`authorize`) and the repository's state are checked again. Returns the refs
-    that did not move and why, in words for people; with `is_atomic` that is none of them or all.
+    Under the lock the rights (`authorize`), the rules about refs and the repository's state are checked
+    again: the default branch may be another one by now. Returns the refs that did not move and why,
+    in words for people; with `is_atomic` that is none of them or all.
+    The files that the push brought are billed in any case.
     """
     facts = moves.facts_for(repository, updates)
+    has_moved = False
+    possible: list[RefUpdate] = []
     try:
         with transaction.atomic(durable=True):
             locked = locking.lock_for_change(repository.pk)
-            if reasons := authorize(locked, updates):
-                return {update.ref: reasons[0] for update in updates}
-            possible, refused = moves.sift(selectors.git_of(locked), updates)
-            if is_atomic and refused:
-                possible = []
+            if reasons := [*authorize(locked, updates), *pushes.about_refs(locked, updates)]:
+                refused = {update.ref: reasons[0] for update in updates}
+            else:
+                possible, refused = _sifted(locked, updates, is_atomic=is_atomic)
             if possible:
                 moves.move(
                     actor=actor, repository=locked, updates=possible, facts=facts, content=content, now=now
                 )
+        has_moved = bool(possible)
     except (DeletedMeanwhile, RepositoryNotFound):
-        return {update.ref: pushes.deleted_meanwhile() for update in updates}
+        refused = {update.ref: pushes.deleted_meanwhile() for update in updates}
     except Refusal as refusal:
-        return {update.ref: str(refusal) for update in updates}
-    reasons_of = {ref: _words_of(refusal) for ref, refusal in refused.items()}
+        refused = {update.ref: str(refusal) for update in updates}
+    if not has_moved and content.added_bytes:
+        _charge(actor, repository, updates[0].ref, content)
+    return refused
+
+
+def _sifted(
+    repository: LockedRepository, updates: Sequence[RefUpdate], *, is_atomic: bool
+) -> tuple[list[RefUpdate], dict[str, str]]:
+    """The moves that are possible, and by ref why the others are not. All are, or none, if `is_atomic`."""
+    possible, refused = moves.sift(selectors.git_of(repository), updates)
+    reasons_of = {ref: pushes.words_of(refusal) for ref, refusal in refused.items()}
     if is_atomic and refused:
-        return {
-            update.ref: reasons_of.get(update.ref, _("another ref of this push did not move"))
-            for update in updates
-        }
-    return reasons_of
+        other = _("another ref of this push did not move")
+        return [], {update.ref: reasons_of.get(update.ref, other) for update in updates}
+    return possible, reasons_of
 
 
-def _words_of(refusal: Refusal) -> str:
-    """The reason, as git shows it in brackets behind the name of a ref."""
-    return _("moved meanwhile, fetch first") if isinstance(refusal, RefChanged) else str(refusal)
+def _charge(actor: Principal, repository: Repository, ref: str, content: Content) -> None:
+    """Bill the files of a push that moved no ref: git has them, and a later push need not send them."""
+    with contextlib.suppress(DeletedMeanwhile), transaction.atomic(durable=True):
+        locked = locking.lock_repository(repository.pk)
+        moves.charge(actor=actor, repository=locked, ref=ref, added_bytes=content.added_bytes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,28 +16,22 @@ from hub.community.services import (
     open_pull_request,
     open_target,
     pull_requests,
-    receive_push,
     require_push,
 )
 from hub.community.services.pushes import reasons_against_refs
 from hub.gitstore import RefUpdate
-from hub.gitstore.hooks import NULL_SHA
-from hub.repos import locking
 from hub.repos import services as repos
 from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated
-from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.revisions import selectors
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
 from tests.factories.hub import NOW
+from tests.hub.community.pushing import overtake, request_of, send
 from tests.hub.revisions.test_commits import blob
 from tests.hub.revisions.test_pushes import next_commit
 
 pytestmark = pytest.mark.django_db
-
-EMPTY_PACK = b"PACK" + struct.pack(">II", 2, 0)
-EMPTY_PACK += hashlib.sha1(EMPTY_PACK).digest()  # noqa: S324 - git's own hash
 
 
 @pytest.fixture
@@ -61,10 +53,6 @@ def draft_of(actor: Principal, repository: Repository) -> Discussion:
     return open_pull_request(actor=actor, repository=repository, title="Mend it", text="", now=NOW)
 
 
-def pkt(line: bytes) -> bytes:
-    return b"%04x%b" % (len(line) + 4, line)
-
-
 @pytest.fixture
 def push(tmp_path: Path) -> Callable[..., list[str]]:
     """Push refs to objects that the repository has; the lines of git's report."""
@@ -72,23 +60,7 @@ def push(tmp_path: Path) -> Callable[..., list[str]]:
     def push(
         actor: Principal, repository: Repository, *updates: RefUpdate, atomic: bool = False
     ) -> list[str]:
-        capabilities = b"\0report-status" + (b" atomic" if atomic else b"")
-        body = b""
-        for update in updates:
-            line = f"{update.old or NULL_SHA} {update.new or NULL_SHA} {update.ref}".encode()
-            body += pkt(line + (b"" if body else capabilities))
-        body += b"0000" + (EMPTY_PACK if any(update.new for update in updates) else b"")
-        path = tmp_path / "request"
-        path.write_bytes(body)
-        with path.open("rb") as request:
-            answer = b"".join(
-                receive_push(actor=actor, repository=repository, request=request, protocol="", now=NOW)
-            )
-        lines = []
-        while (size := int(answer[:4], 16)) > 0:
-            lines.append(answer[4:size].decode().strip())
-            answer = answer[size:]
-        return lines
+        return send(tmp_path / "request", actor, repository, request_of(*updates, atomic=atomic))
 
     return push
 
@@ -220,19 +192,6 @@ class TestReceivePush:
 
 def commit_of(repository: Repository, path: str) -> NewCommit:
     return NewCommit(operations=[blob(repository, path)], title="Add a file")
-
-
-def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Act between the checks of a push and the lock under which its refs move."""
-    take, calls = locking.lock_repository, iter(range(100))
-
-    def overtaken(pk: int) -> LockedRepository:
-        # The first lock of a push links its large objects, the second moves its refs.
-        if next(calls) == 1:
-            act()
-        return take(pk)
-
-    monkeypatch.setattr(locking, "lock_repository", overtaken)
 
 
 class TestOvertakenPush:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.gitstore import hooks
+from hub.gitstore.errors import GitFailed
 
 
 def ask(folder: Path, refs: bytes, name: str = "pre-receive") -> int:
@@ -37,6 +38,22 @@ class TestHook:
             held.append(os.open(tmp_path / name, os.O_RDWR))
         os.write(held[1], b"ok\n")
         assert ask(tmp_path, b"old new refs/heads/main\n") == 0
-        assert b"refs/heads/main\nend\n" in os.read(held[0], 1000)
+        assert b"refs/heads/main\n\0" in os.read(held[0], 1000)
         for descriptor in held:
             os.close(descriptor)
+
+
+class TestConversation:
+    @pytest.mark.parametrize("asked", [b"", b"pre-receive\n\n", b"proc-receive\n0000"])
+    def test_ends_when_git_is_silent(self, asked: bytes) -> None:
+        """Before a question, and in the middle of one."""
+        output, kept = os.pipe()
+        try:
+            with hooks.conversation(lambda _: [], lambda _: {}, seconds=0.05) as talk:
+                with Path(talk.variables["BAZAAR_ASK"]).open("wb", buffering=0) as ask:
+                    ask.write(asked)
+                with pytest.raises(GitFailed):
+                    talk.goes_on_until_readable(output)
+        finally:
+            os.close(output)
+            os.close(kept)

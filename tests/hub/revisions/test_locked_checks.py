@@ -15,7 +15,7 @@ from hub.accounts.principals import Principal
 from hub.community.models import Discussion, DiscussionEvent, Status
 from hub.community.services import discussions, pull_requests
 from hub.gitstore import RefUpdate
-from hub.gitstore.hooks import Push
+from hub.gitstore.questions import Push
 from hub.repos import locking
 from hub.repos.errors import (
     RepositoryArchived,

@@ -12,8 +12,8 @@ from django.test import Client
 from hub import gitstore
 from hub.accounts.principals import Principal
 from hub.gitstore import RefUpdate, serving
-from hub.gitstore.hooks import Push
 from hub.gitstore.incoming import Incoming
+from hub.gitstore.questions import Push
 from hub.gitstore.serving import asks_for_more_changes_than
 from hub.lfs.models import LfsLink
 from hub.repos.models import Repository
