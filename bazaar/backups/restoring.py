@@ -165,7 +165,8 @@ def _restore_secrets(archive: Archive, manifest: Manifest) -> None:
 
 
 def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
-    """Write the refs of a repository. Gives a sentence for each that could not be written.
+    """Write the refs of a repository, each with the object that it held. Gives a sentence for each that
+    could not be written, or that reads differently afterwards.
 
     The default branch is where the row has it. Another ref was read before the rows, so they know its large
     objects; one that was moved at that very moment may name others, and is left out.
@@ -180,18 +181,20 @@ def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
     default = f"refs/heads/{repository.default_branch}"
     if repository.head_sha:
         wanted[default] = repository.head_sha
-    for ref, commit in sorted(wanted.items()):
+    for ref, held in sorted(wanted.items()):
         try:
-            pointers = git.pointers([commit])
+            pointers = git.pointers([held])
         except (KeyError, ValueError, OSError) as error:
-            yield f"{name}: {ref} at {commit[:12]} is damaged ({error})"
+            yield f"{name}: {ref} at {held[:12]} is damaged ({error})"
             continue
         missing = set(pointers) - set(links.usable(repository.pk, None, list(pointers)))
         if missing and ref != default:
-            yield f"{name}: {ref} at {commit[:12]} is left out: {len(missing)} large objects have no rows"
+            yield f"{name}: {ref} at {held[:12]} is left out: {len(missing)} large objects have no rows"
             continue
         if missing:
-            yield f"{name}: {ref} at {commit[:12]}: {len(missing)} large objects have no rows"
+            yield f"{name}: {ref} at {held[:12]}: {len(missing)} large objects have no rows"
         path = gitstore.folder_of(repository.storage) / ref
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{commit}\n")
+        path.write_text(f"{held}\n")
+        if git.held_by(ref) != held:
+            yield f"{name}: {ref} at {held[:12]} could not be written"
