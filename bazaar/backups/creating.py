@@ -19,14 +19,13 @@ from django.utils import timezone
 import bazaar
 from bazaar.backups import database, git_files
 from bazaar.backups.errors import Damaged
+from bazaar.backups.names import SECRETS
 from bazaar.backups.storage import CHUNK_BYTES, FORMAT, Archive, Manifest, Writer
 from hub import blobstore
 from hub.repos import holds
 
 # Content that rows name. Uploads in progress are sent again by their clients.
 OBJECT_PREFIXES = ("lfs", "xorbs", "shards")
-# Besides the database's key material, only where it is encrypted.
-SECRETS = ("secret_key", "ssh")
 HOLD = timedelta(minutes=30)
 HOLD_RENEWED = timedelta(minutes=5)
 

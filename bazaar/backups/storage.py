@@ -20,6 +20,7 @@ import msgspec
 from django.conf import settings
 
 from bazaar.backups.errors import BackupFailed, Damaged
+from bazaar.backups.names import require_paths
 from bazaar.backups.sealing import Sealer
 from foundation.errors import Refusal
 from hub.blobstore import BlobStore, LocalBlobStore, S3BlobStore, S3Options
@@ -110,9 +111,11 @@ class Archive:
             form = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])["format"]
             if msgspec.json.decode(form, type=int) > FORMAT:
                 raise BackupFailed(f"{name} was made by a newer release. Restore it with that one.")
-            return msgspec.json.decode(raw, type=Manifest)
+            manifest = msgspec.json.decode(raw, type=Manifest)
         except (zlib.error, msgspec.MsgspecError, KeyError) as error:
             raise Damaged(f"The manifest {name} cannot be read: {error}") from None
+        require_paths(file.path for file in manifest.files)
+        return manifest
 
     def write_manifest(self, manifest: Manifest) -> str:
         stored = self.sealer.seal(zlib.compress(msgspec.json.encode(manifest)))
