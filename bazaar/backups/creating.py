@@ -93,6 +93,7 @@ def _manifest(writer: Writer, heads: dict[str, list[str]], made_at: datetime) ->
         settings=sorted(name for name in os.environ if name.startswith("BAZAAR_")),
         files=writer.files,
         places=writer.places,
+        segments=writer.segments,
     )
 
 
