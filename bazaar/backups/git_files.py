@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -48,14 +48,13 @@ def _held(git: gitstore.GitRepository, ref: gitstore.Ref) -> str:
     return held if held is not None and hex_digits.SHA1.fullmatch(held) else ref.target
 
 
-def store(writer: Writer, refs: Refs, *, renew: Callable[[], None]) -> None:
+def store(writer: Writer, refs: Refs) -> None:
     """Add the refs, and the objects of each repository that they name, to a backup.
 
     Objects are never changed. Refs, caches that git makes anew, and unfinished pushes are left out.
     """
     writer.add(REFS_PATH, [msgspec.json.encode(refs)])
     for storage in refs:
-        renew()
         _store_repository(writer, storage, gitstore.folder_of(storage))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -175,10 +175,14 @@ class Writer:
     """Puts the files of a new backup into an archive, without what the previous backup has of them.
 
     Chunks of a segment that is gone, or has another size than it was written with, are stored again.
+    `renew` is called for each file and each chunk; what it raises ends the backup.
     """
 
-    def __init__(self, archive: Archive, previous: Manifest | None) -> None:
+    def __init__(
+        self, archive: Archive, previous: Manifest | None, *, renew: Callable[[], None] = lambda: None
+    ) -> None:
         self.archive = archive
+        self._renew = renew
         self.files: list[File] = []
         self.places: dict[str, Place] = {}
         self.segments: dict[str, int] = {}
@@ -194,6 +198,7 @@ class Writer:
 
     def has(self, path: str, size: int, stamp: str) -> bool:
         """Take a file over from the previous backup, if its source has not changed since."""
+        self._renew()
         before = self._before.get(path)
         if before is None or not stamp or (before.size, before.stamp) != (size, stamp):
             return False
@@ -209,6 +214,7 @@ class Writer:
         chunks: list[str] = []
         size = 0
         for data in _chunked(content):
+            self._renew()
             size += len(data)
             chunks.append(self._keep(data))
         self.files.append(File(path, size, stamp, chunks))
