@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from bazaar.backups.names import require_refs
 from bazaar.backups.storage import Archive, File, Manifest
 from compute_market.leases.models import Lease
 from compute_market.matching.intake import services as trading
+from foundation import data_folder_lock
 from hub import blobstore, gitstore
 from hub.accounts.principals import SYSTEM
 from hub.lfs import links
@@ -87,13 +88,21 @@ def _settle_down(found: Restored, now: datetime) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """No server of this data folder runs, and none is started meanwhile. Raises BackupFailed."""
+    """No process of this data folder runs, and none is started meanwhile. Raises BackupFailed.
+
+    A supervisor has `server.lock` alone; web, workers, beat, tunnels and ssh share the other lock.
+    """
     folder = Path(settings.DATA_DIR)
-    with (folder / "server.lock").open("a") as lock:
+    with ExitStack() as locks:
         try:
+            locks.enter_context(data_folder_lock.alone(folder))
+            lock = locks.enter_context((folder / "server.lock").open("a"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupFailed(f"A server runs on {folder}. Stop it first.") from None
+        except (data_folder_lock.InUse, BlockingIOError):
+            raise BackupFailed(
+                f"A server, or a process of one, runs on {folder}. "
+                "Stop web, workers, beat, tunnels and ssh first."
+            ) from None
         yield
 
 

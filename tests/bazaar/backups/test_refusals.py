@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from celery.signals import beat_init, worker_init
 from django.db import connection
 from pytest_django import Settings
 
@@ -14,6 +20,10 @@ from bazaar.backups.errors import BackupFailed, Damaged
 from bazaar.backups.names import require_paths, require_refs
 from bazaar.backups.sealing import Sealer
 from bazaar.backups.storage import FORMAT, Archive, Manifest, Writer
+from bazaar.places import ROOT
+from bazaar.server import tunnels, web
+from bazaar.server.http.limits import Limits
+from compute_market.ssh import __main__ as ssh
 from hub.blobstore import LocalBlobStore
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -125,3 +135,51 @@ class TestSecrets:
         restoring._put_secrets({}, data, data / "before")
         assert (data / "secret_key").read_text() == "the key of this hub"
         assert not (data / "before").exists()
+
+
+def start_web() -> None:
+    with socket.socket() as listener:
+        web.run(listener, 1, Limits())
+
+
+STARTS: dict[str, Callable[[], object]] = {
+    "web": start_web,
+    "worker": lambda: worker_init.send(sender=None),
+    "beat": lambda: beat_init.send(sender=None),
+    "tunnels": tunnels.main,
+    "ssh": ssh.main,
+}
+
+
+class TestProcesses:
+    @pytest.mark.parametrize("name", STARTS)
+    def test_do_not_start_while_a_restore_runs(
+        self, name: str, data: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BAZAAR_DATA_DIR", str(data))
+        with restoring._alone(), pytest.raises(SystemExit, match="A restore runs"):
+            STARTS[name]()
+
+    def test_that_run_keep_a_restore_away_until_they_are_killed(self, archive: Archive, data: Path) -> None:
+        code = "import sys; from pathlib import Path; from foundation import data_folder_lock; "
+        code += f"data_folder_lock.share(Path({str(data)!r})); print('runs', flush=True); sys.stdin.read()"
+        command = [sys.executable, "-c", code]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"runs\n"
+            self.require_refused(archive, data)
+            process.kill()
+        with restoring._alone():
+            pass
+
+    def test_of_a_supervisor_keep_a_restore_away(self, archive: Archive, data: Path) -> None:
+        with (data / "server.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.require_refused(archive, data)
+
+    @staticmethod
+    def require_refused(archive: Archive, data: Path) -> None:
+        name, before = backup(archive), held(data)
+        with pytest.raises(BackupFailed, match="runs on"):
+            restoring.restore(archive, name, replace=True)
+        assert held(data) == before
