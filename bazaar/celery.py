@@ -11,8 +11,10 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 from celery.signals import (
     beat_embedded_init,
+    beat_init,
     before_task_publish,
     worker_before_create_process,
+    worker_init,
     worker_process_init,
 )
 from django.conf import settings
@@ -20,6 +22,7 @@ from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from bazaar.server.processes import end_with_parent
+from foundation import data_folder_lock
 from foundation.garbage_collection import freeze_loaded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
@@ -51,6 +54,13 @@ SENT_AT = "bazaar_sent_at"
 @before_task_publish.connect
 def _say_when(headers: dict[str, Any], **_: Any) -> None:
     headers[SENT_AT] = time.time()
+
+
+@worker_init.connect
+@beat_init.connect
+def _share_data_folder(**_: Any) -> None:
+    """Neither a worker nor beat runs beside a restore."""
+    data_folder_lock.share(settings.DATA_DIR)
 
 
 @worker_before_create_process.connect

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,15 +19,14 @@ from django.utils import timezone
 
 import bazaar
 from bazaar.backups import database, git_files
-from bazaar.backups.errors import Damaged
+from bazaar.backups.errors import BackupFailed, Damaged
+from bazaar.backups.names import SECRETS
 from bazaar.backups.storage import CHUNK_BYTES, FORMAT, Archive, Manifest, Writer
 from hub import blobstore
 from hub.repos import holds
 
 # Content that rows name. Uploads in progress are sent again by their clients.
 OBJECT_PREFIXES = ("lfs", "xorbs", "shards")
-# Besides the database's key material, only where it is encrypted.
-SECRETS = ("secret_key", "ssh")
 HOLD = timedelta(minutes=30)
 HOLD_RENEWED = timedelta(minutes=5)
 
@@ -44,31 +44,56 @@ class _Hold:
     """Keeps collections away for as long as the backup makes progress; a killed one lets go by itself."""
 
     def __init__(self) -> None:
-        self._until = timezone.now()
+        self._until = timezone.now() + HOLD
+        _place(self._until)
 
     def renew(self) -> None:
+        """Called often: one statement in HOLD_RENEWED. Raises BackupFailed if the hold had ended."""
         now = timezone.now()
-        if self._until - now < HOLD - HOLD_RENEWED:
-            self._until = now + HOLD
-            holds.hold(until=self._until)
+        if self._until - now >= HOLD - HOLD_RENEWED:
+            return
+        until = now + HOLD
+        _place(until)
+        # Placing it may have waited. Content may have been collected in a moment without a hold.
+        if timezone.now() >= self._until:
+            raise BackupFailed(
+                f"For {HOLD} nothing could be stored, and content may have been collected since. "
+                "Nothing of this backup counts; make another."
+            )
+        self._until = until
+
+
+def _place(until: datetime) -> None:
+    if not connection.in_atomic_block:
+        holds.hold(until=until)
+        return
+    # Rows are being read in a transaction that writes nothing; a thread has a connection of its own.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_place_in_thread, until).result()
+
+
+def _place_in_thread(until: datetime) -> None:
+    try:
+        holds.hold(until=until)
+    finally:
+        connection.close()
 
 
 def create(archive: Archive) -> Made:
     """Back up the database, git and objects. Raises: BackupFailed, StoreUnreachable, StorageFull."""
     made_at = timezone.now()
     hold = _Hold()
-    hold.renew()
-    writer = Writer(archive, _newest(archive))
+    writer = Writer(archive, _newest(archive), renew=hold.renew)
     early = git_files.read_refs({})
     heads = database.heads()
     database.store(writer)
-    hold.renew()
     # Repositories that came between the two have no refs yet.
-    git_files.store(writer, git_files.read_refs(early), renew=hold.renew)
-    _store_objects(writer, hold)
+    git_files.store(writer, git_files.read_refs(early))
+    _store_objects(writer)
     if archive.sealer.is_on:
         _store_secrets(writer)
     writer.finish()
+    hold.renew()
     manifest = _manifest(writer, heads, made_at)
     return Made(archive.write_manifest(manifest), manifest, writer.written_bytes)
 
@@ -94,14 +119,14 @@ def _manifest(writer: Writer, heads: dict[str, list[str]], made_at: datetime) ->
         settings=sorted(name for name in os.environ if name.startswith("BAZAAR_")),
         files=writer.files,
         places=writer.places,
+        segments=writer.segments,
     )
 
 
-def _store_objects(writer: Writer, hold: _Hold) -> None:
+def _store_objects(writer: Writer) -> None:
     store = blobstore.get_store()
     for prefix in OBJECT_PREFIXES:
         for blob in store.list(prefix):
-            hold.renew()
             path, stamp = f"objects/{blob.key}", blob.modified_at.isoformat()
             if not writer.has(path, blob.size_bytes, stamp):
                 with store.open(blob.key) as reader:

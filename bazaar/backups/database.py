@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from bazaar.backups.errors import BackupFailed
 from bazaar.backups.storage import CHUNK_BYTES, Archive, File, Manifest, Writer
@@ -72,14 +73,12 @@ def is_empty() -> bool:
     )
 
 
-def restore(archive: Archive, manifest: Manifest, *, aside: Path) -> None:
-    """Put the rows back, and bring their tables up to this release. An SQLite file that is here goes `aside`.
-
-    Raises: BackupFailed (another engine, or migrations that this release does not know), Damaged.
-    """
+def require_restorable(manifest: Manifest) -> None:
+    """Raises BackupFailed for another engine, and for migrations that this release does not know."""
     if manifest.engine != connection.vendor:
         raise BackupFailed(f"The backup is of {manifest.engine}; this hub's database is {connection.vendor}.")
-    known = MigrationExecutor(connection).loader.disk_migrations
+    # Without a connection, which would make an SQLite file where there is none.
+    known = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
     unknown = [
         f"{app}.{name}" for app, names in manifest.heads.items() for name in names if (app, name) not in known
     ]
@@ -87,6 +86,13 @@ def restore(archive: Archive, manifest: Manifest, *, aside: Path) -> None:
         raise BackupFailed(
             f"The backup was made by a newer release ({manifest.version}): {', '.join(unknown)}."
         )
+
+
+def restore(archive: Archive, manifest: Manifest, *, aside: Path) -> None:
+    """Put the rows back, and bring their tables up to this release. An SQLite file that is here goes `aside`.
+
+    The caller has asked `require_restorable`. Raises: BackupFailed (SQLite finds its file damaged), Damaged.
+    """
     files = [file for file in manifest.files if file.path.startswith("database/")]
     if connection.vendor == "sqlite":
         _restore_sqlite(archive.read(manifest, files[0]), aside)
@@ -118,7 +124,8 @@ def _restore_sqlite(content: Iterable[bytes], aside: Path) -> None:
     target = Path(str(connection.settings_dict["NAME"]))
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"{target.name}.restoring")
-    with fresh.open("wb") as file:
+    fresh.unlink(missing_ok=True)
+    with fresh.open("xb") as file:
         for piece in content:
             file.write(piece)
     with closing(sqlite3.connect(fresh)) as check:

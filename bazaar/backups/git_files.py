@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ from django.conf import settings
 from bazaar.backups.database import file_content
 from bazaar.backups.errors import BackupFailed
 from bazaar.backups.storage import Writer
+from foundation import hex_digits
 from hub import gitstore
 
 REFS_PATH = "git/refs.json"
@@ -19,7 +20,7 @@ REFS_PATH = "git/refs.json"
 LISTINGS_MAX = 20
 
 Refs = dict[str, dict[str, str]]
-"""Storage key → ref → commit."""
+"""Storage key → ref → the object that the ref holds: a commit, or an annotated tag."""
 
 
 def folders() -> Iterator[tuple[str, Path]]:
@@ -38,17 +39,22 @@ def _refs_of(storage: str) -> dict[str, str]:
         git = gitstore.open_repository(storage)
     except FileNotFoundError:
         return {}
-    return {ref.name: ref.target for ref in git.refs()}
+    return {ref.name: _held(git, ref) for ref in git.refs()}
 
 
-def store(writer: Writer, refs: Refs, *, renew: Callable[[], None]) -> None:
+def _held(git: gitstore.GitRepository, ref: gitstore.Ref) -> str:
+    """The object that the ref names itself; of a symbolic ref, and of one just deleted, the commit."""
+    held = git.held_by(ref.name)
+    return held if held is not None and hex_digits.SHA1.fullmatch(held) else ref.target
+
+
+def store(writer: Writer, refs: Refs) -> None:
     """Add the refs, and the objects of each repository that they name, to a backup.
 
     Objects are never changed. Refs, caches that git makes anew, and unfinished pushes are left out.
     """
     writer.add(REFS_PATH, [msgspec.json.encode(refs)])
     for storage in refs:
-        renew()
         _store_repository(writer, storage, gitstore.folder_of(storage))
 
 

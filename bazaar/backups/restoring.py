@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +20,11 @@ from django.utils import timezone
 from bazaar.backups import database, git_files
 from bazaar.backups.errors import BackupFailed
 from bazaar.backups.git_files import Refs
+from bazaar.backups.names import require_refs
 from bazaar.backups.storage import Archive, File, Manifest
 from compute_market.leases.models import Lease
 from compute_market.matching.intake import services as trading
+from foundation import data_folder_lock
 from hub import blobstore, gitstore
 from hub.accounts.principals import SYSTEM
 from hub.lfs import links
@@ -47,9 +50,10 @@ def restore(archive: Archive, name: str, *, replace: bool) -> Restored:
     """Make this hub what it was. Raises: BackupFailed (also: something is here, or runs), Damaged.
 
     With `replace`, what is here is put aside in the data folder and not deleted; objects, which have names of
-    their own, stay where they are.
+    their own, stay where they are. A refused restore has changed nothing; secrets are put back last.
     """
     manifest = archive.manifest(name)
+    database.require_restorable(manifest)
     now = timezone.now()
     with _alone():
         if not replace:
@@ -57,15 +61,17 @@ def restore(archive: Archive, name: str, *, replace: bool) -> Restored:
         aside = Path(settings.DATA_DIR) / f"before-restore-{now:%Y%m%dT%H%M%S}"
         refs = _refs(archive, manifest)
         with _git_beside(archive, manifest, refs) as fresh:
+            secrets = _secrets(archive, manifest)
             objects = _restore_objects(archive, manifest)
-            _restore_secrets(archive, manifest)
             database.restore(archive, manifest, aside=aside)
             _exchange(fresh, Path(settings.GIT_ROOT), aside)
-        found = Restored(manifest, put_aside=aside if aside.exists() else None, objects=objects)
+        found = Restored(manifest, objects=objects)
         for repository in Repository.objects.order_by("pk").iterator():
             found.repositories += 1
             found.refs += _put_refs(repository, refs.get(repository.storage, {}))
         _settle_down(found, now)
+        _put_secrets(secrets, Path(settings.DATA_DIR), aside)
+        found.put_aside = aside if aside.exists() else None
     return found
 
 
@@ -82,13 +88,21 @@ def _settle_down(found: Restored, now: datetime) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """No server of this data folder runs, and none is started meanwhile. Raises BackupFailed."""
+    """No process of this data folder runs, and none is started meanwhile. Raises BackupFailed.
+
+    A supervisor has `server.lock` alone; web, workers, beat, tunnels and ssh share the other lock.
+    """
     folder = Path(settings.DATA_DIR)
-    with (folder / "server.lock").open("a") as lock:
+    with ExitStack() as locks:
         try:
+            locks.enter_context(data_folder_lock.alone(folder))
+            lock = locks.enter_context((folder / "server.lock").open("a"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupFailed(f"A server runs on {folder}. Stop it first.") from None
+        except (data_folder_lock.InUse, BlockingIOError):
+            raise BackupFailed(
+                f"A server, or a process of one, runs on {folder}. "
+                "Stop web, workers, beat, tunnels and ssh first."
+            ) from None
         yield
 
 
@@ -104,8 +118,11 @@ def _require_empty() -> None:
 
 
 def _refs(archive: Archive, manifest: Manifest) -> Refs:
+    """Raises Damaged, also for a name that is no ref's."""
     file = next(file for file in manifest.files if file.path == git_files.REFS_PATH)
-    return msgspec.json.decode(b"".join(archive.read(manifest, file)), type=Refs)
+    refs = msgspec.json.decode(b"".join(archive.read(manifest, file)), type=Refs)
+    require_refs(ref for held in refs.values() for ref in held)
+    return refs
 
 
 @contextmanager
@@ -130,8 +147,9 @@ def _git_beside(archive: Archive, manifest: Manifest, refs: Refs) -> Iterator[Pa
 
 
 def _write(archive: Archive, manifest: Manifest, file: File, target: Path) -> None:
+    """Write a file that is not there yet: `x` follows no link."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as out:
+    with target.open("xb") as out:
         for piece in archive.read(manifest, file):
             out.write(piece)
 
@@ -153,19 +171,35 @@ def _restore_objects(archive: Archive, manifest: Manifest) -> int:
     return len(files)
 
 
-def _restore_secrets(archive: Archive, manifest: Manifest) -> None:
-    for file in manifest.files:
-        if file.path.startswith("secrets/"):
-            target = Path(settings.DATA_DIR) / file.path.removeprefix("secrets/")
-            _write(archive, manifest, file, target)
-            target.chmod(0o600)
+def _secrets(archive: Archive, manifest: Manifest) -> dict[str, bytes]:
+    """The secrets of the backup by their paths in the data folder; all are read before any is replaced."""
+    return {
+        file.path.removeprefix("secrets/"): b"".join(archive.read(manifest, file))
+        for file in manifest.files
+        if file.path.startswith("secrets/")
+    }
+
+
+def _put_secrets(secrets: dict[str, bytes], data: Path, aside: Path) -> None:
+    """Write the secrets. Files, folders and links of their names that are here go `aside` first."""
+    for name in sorted({path.partition("/")[0] for path in secrets}):
+        old = data / name
+        if old.exists() or old.is_symlink():
+            aside.mkdir(parents=True, exist_ok=True)
+            old.rename(aside / name)
+    for path, content in secrets.items():
+        target = data / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
+            out.write(content)
 
 
 # ---- refs: never a commit without the rows of its large objects --------------------------------------
 
 
 def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
-    """Write the refs of a repository. Gives a sentence for each that could not be written.
+    """Write the refs of a repository, each with the object that it held. Gives a sentence for each that
+    could not be written, or that reads differently afterwards.
 
     The default branch is where the row has it. Another ref was read before the rows, so they know its large
     objects; one that was moved at that very moment may name others, and is left out.
@@ -180,18 +214,20 @@ def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
     default = f"refs/heads/{repository.default_branch}"
     if repository.head_sha:
         wanted[default] = repository.head_sha
-    for ref, commit in sorted(wanted.items()):
+    for ref, held in sorted(wanted.items()):
         try:
-            pointers = git.pointers([commit])
+            pointers = git.pointers([held])
         except (KeyError, ValueError, OSError) as error:
-            yield f"{name}: {ref} at {commit[:12]} is damaged ({error})"
+            yield f"{name}: {ref} at {held[:12]} is damaged ({error})"
             continue
         missing = set(pointers) - set(links.usable(repository.pk, None, list(pointers)))
         if missing and ref != default:
-            yield f"{name}: {ref} at {commit[:12]} is left out: {len(missing)} large objects have no rows"
+            yield f"{name}: {ref} at {held[:12]} is left out: {len(missing)} large objects have no rows"
             continue
         if missing:
-            yield f"{name}: {ref} at {commit[:12]}: {len(missing)} large objects have no rows"
+            yield f"{name}: {ref} at {held[:12]}: {len(missing)} large objects have no rows"
         path = gitstore.folder_of(repository.storage) / ref
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{commit}\n")
+        path.write_text(f"{held}\n")
+        if git.held_by(ref) != held:
+            yield f"{name}: {ref} at {held[:12]} could not be written"

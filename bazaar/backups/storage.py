@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ import msgspec
 from django.conf import settings
 
 from bazaar.backups.errors import BackupFailed, Damaged
+from bazaar.backups.names import require_paths
 from bazaar.backups.sealing import Sealer
 from foundation.errors import Refusal
 from hub.blobstore import BlobStore, LocalBlobStore, S3BlobStore, S3Options
@@ -48,7 +49,10 @@ class File(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Manifest(msgspec.Struct):
-    """All that one backup consists of. `heads`: app → its newest applied migrations."""
+    """All that one backup consists of. `heads`: app → its newest applied migrations.
+
+    `segments`: the segments of its chunks → the bytes that each has in the store.
+    """
 
     format: int
     version: str
@@ -59,6 +63,7 @@ class Manifest(msgspec.Struct):
     settings: list[str]
     files: list[File]
     places: dict[str, Place]
+    segments: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
@@ -110,9 +115,11 @@ class Archive:
             form = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])["format"]
             if msgspec.json.decode(form, type=int) > FORMAT:
                 raise BackupFailed(f"{name} was made by a newer release. Restore it with that one.")
-            return msgspec.json.decode(raw, type=Manifest)
+            manifest = msgspec.json.decode(raw, type=Manifest)
         except (zlib.error, msgspec.MsgspecError, KeyError) as error:
             raise Damaged(f"The manifest {name} cannot be read: {error}") from None
+        require_paths(file.path for file in manifest.files)
+        return manifest
 
     def write_manifest(self, manifest: Manifest) -> str:
         stored = self.sealer.seal(zlib.compress(msgspec.json.encode(manifest)))
@@ -120,11 +127,16 @@ class Archive:
         self.store.put_stream(f"backups/{name}", [stored])
         return name
 
-    def write_segment(self, plain: bytes) -> str:
+    def write_segment(self, plain: bytes) -> tuple[str, int]:
+        """Store a segment; give its name and the bytes that it has in the store."""
         stored = self.sealer.seal(plain)
         name = hashlib.sha256(stored).hexdigest()
         self.store.put_stream(_segment_key(name), [stored])
-        return name
+        return name, len(stored)
+
+    def segments(self) -> dict[str, int]:
+        """The segments that are in the store → the bytes that each has there."""
+        return {blob.key.rpartition("/")[2]: blob.size_bytes for blob in self.store.list("segments")}
 
     def segment(self, name: str) -> bytes:
         """The plain bytes of a segment, from memory if it was read lately. Raises: Damaged."""
@@ -160,24 +172,40 @@ class Archive:
 
 
 class Writer:
-    """Puts the files of a new backup into an archive, without what the previous backup has of them."""
+    """Puts the files of a new backup into an archive, without what the previous backup has of them.
 
-    def __init__(self, archive: Archive, previous: Manifest | None) -> None:
+    Chunks of a segment that is gone, or has another size than it was written with, are stored again.
+    `renew` is called for each file and each chunk; what it raises ends the backup.
+    """
+
+    def __init__(
+        self, archive: Archive, previous: Manifest | None, *, renew: Callable[[], None] = lambda: None
+    ) -> None:
         self.archive = archive
+        self._renew = renew
         self.files: list[File] = []
         self.places: dict[str, Place] = {}
+        self.segments: dict[str, int] = {}
         self.written_bytes = 0
-        self._known = previous.places if previous else {}
+        self._known: dict[str, Place] = {}
+        self._present: dict[str, int] = {}
+        if previous is not None:
+            self._present = archive.segments()
+            self._known = _of_whole(previous, self._present)
         self._before = {file.path: file for file in previous.files} if previous else {}
         self._segment = bytearray()
         self._pending: dict[str, tuple[int, int]] = {}
 
     def has(self, path: str, size: int, stamp: str) -> bool:
         """Take a file over from the previous backup, if its source has not changed since."""
+        self._renew()
         before = self._before.get(path)
         if before is None or not stamp or (before.size, before.stamp) != (size, stamp):
             return False
-        self.places.update((chunk, self._known[chunk]) for chunk in before.chunks)
+        if not all(chunk in self._known or chunk in self.places for chunk in before.chunks):
+            return False
+        for chunk in before.chunks:
+            self._take_over(chunk)
         self.files.append(before)
         return True
 
@@ -186,6 +214,7 @@ class Writer:
         chunks: list[str] = []
         size = 0
         for data in _chunked(content):
+            self._renew()
             size += len(data)
             chunks.append(self._keep(data))
         self.files.append(File(path, size, stamp, chunks))
@@ -193,19 +222,26 @@ class Writer:
     def finish(self) -> None:
         """Write what still waits in memory. After this every place is known."""
         if self._segment:
-            name = self.archive.write_segment(bytes(self._segment))
+            name, size = self.archive.write_segment(bytes(self._segment))
             self.places.update(
                 (chunk, Place(name, offset, length)) for chunk, (offset, length) in self._pending.items()
             )
+            self.segments[name] = size
             self._segment.clear()
             self._pending.clear()
+
+    def _take_over(self, chunk: str) -> None:
+        """Name the place at which the previous backup has a chunk, unless this one has stored it already."""
+        if chunk not in self.places:
+            place = self.places[chunk] = self._known[chunk]
+            self.segments[place.segment] = self._present[place.segment]
 
     def _keep(self, data: bytes) -> str:
         chunk = hashlib.sha256(data).hexdigest()
         if chunk in self.places or chunk in self._pending:
             return chunk
         if chunk in self._known:
-            self.places[chunk] = self._known[chunk]
+            self._take_over(chunk)
             return chunk
         self._pending[chunk] = (len(self._segment), len(data))
         self._segment += data
@@ -213,6 +249,12 @@ class Writer:
         if len(self._segment) >= SEGMENT_BYTES:
             self.finish()
         return chunk
+
+
+def _of_whole(manifest: Manifest, present: dict[str, int]) -> dict[str, Place]:
+    """The chunks of a backup whose segments are in the store with the size that they were written with."""
+    whole = {name for name, size in present.items() if manifest.segments.get(name, size) == size}
+    return {chunk: place for chunk, place in manifest.places.items() if place.segment in whole}
 
 
 def _segment_key(name: str) -> str:

@@ -18,6 +18,7 @@ from bazaar import logs, places
 from bazaar.server import redis, sockets
 from compute_market.tunnels.grants import key_from
 from compute_market.tunnels.server import Configuration, Tunnels, raise_file_limit
+from foundation import data_folder_lock
 from foundation import environment as env
 
 BACKLOG = 4096
@@ -69,6 +70,7 @@ def configuration() -> Configuration:
 
 @env.told_in_a_sentence
 def main() -> int:
+    data_folder_lock.share(places.data_folder())
     level = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
     logging.config.dictConfig(
         logs.configuration(level=level, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")

@@ -15,6 +15,7 @@ from bazaar.server.http.answering import WsgiApplication
 from bazaar.server.http.limits import Limits
 from bazaar.server.http.processes import Hooks, Processes, Seat
 from bazaar.server.http.server import Server
+from foundation import data_folder_lock
 from foundation import environment as env
 from foundation.garbage_collection import freeze_loaded
 
@@ -41,6 +42,7 @@ def run(listener: socket.socket, count: int, limits: Limits) -> None:
 
     from bazaar import nodes
 
+    data_folder_lock.share(settings.DATA_DIR)
     application: WsgiApplication = import_string(settings.WSGI_APPLICATION)
     _preload()
 

@@ -9,15 +9,17 @@ import sys
 
 import django
 
+from foundation import data_folder_lock
 from foundation.environment import text, told_in_a_sentence
 
 
 @told_in_a_sentence
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
-    django.setup()
     from django.conf import settings
 
+    data_folder_lock.share(settings.DATA_DIR)
+    django.setup()
     from compute_market.ssh.server import host_key, serve
 
     async def run() -> None:

@@ -19,6 +19,7 @@ from hub.gitstore.folders import (
     folder_of,
     idle_folders,
 )
+from hub.gitstore.ref_names import is_ref_name
 from hub.gitstore.repository import GitRepository, open_repository
 from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref, RefUpdate, TreeItem
 
@@ -43,5 +44,6 @@ __all__ = [
     "delete_repository",
     "folder_of",
     "idle_folders",
+    "is_ref_name",
     "open_repository",
 ]

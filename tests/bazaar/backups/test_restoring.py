@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 
 import pytest
 
+from bazaar.backups import git_files
 from bazaar.backups.restoring import _put_refs
 from hub import gitstore
+from hub.gitstore import Author
 from hub.repos.models import Repository
 from tests.factories import hub as factories
 
 pytestmark = pytest.mark.django_db
 
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DATA = b"bytes of which no row tells"
 POINTER = (
     b"version https://git-lfs.github.com/spec/v1\n"
@@ -56,6 +60,17 @@ class TestRefs:
         assert "refs/heads/side" in said
         assert "1 large objects have no rows" in said
         assert "refs/heads/side" not in refs_of(repository)
+
+    def test_of_annotated_tags_hold_the_tag_again(self, repository: Repository) -> None:
+        git = gitstore.open_repository(repository.storage)
+        author = Author("Ada", "ada@example.org")
+        tag = git.write_tag(name="v1", target=repository.head_sha, message="One", author=author, at=NOON)
+        git.create_ref("refs/tags/v1", tag)
+        refs = git_files.read_refs({})[repository.storage]
+        assert refs == {"refs/heads/main": repository.head_sha, "refs/tags/v1": tag}
+        git.delete_ref("refs/tags/v1")
+        assert list(_put_refs(repository, refs)) == []
+        assert gitstore.open_repository(repository.storage).held_by("refs/tags/v1") == tag
 
     def test_to_objects_that_are_not_there_are_named(self, repository: Repository) -> None:
         [said] = _put_refs(repository, {"refs/heads/side": "ab" * 20})

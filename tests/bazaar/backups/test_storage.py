@@ -20,7 +20,7 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 def manifest_of(writer: Writer, *, at: datetime = NOON, format_: int = FORMAT) -> Manifest:
     writer.finish()
-    return Manifest(format_, "1.0", "sqlite", at, at, {}, [], writer.files, writer.places)
+    return Manifest(format_, "1.0", "sqlite", at, at, {}, [], writer.files, writer.places, writer.segments)
 
 
 @pytest.fixture(params=["", KEY], ids=["plain", "sealed"])
@@ -110,3 +110,24 @@ class TestDamage:
         next(path for path in stored_files(archive) if path.parent.name != "backups").unlink()
         [problem] = problems_of_backup(fresh(archive), archive.manifest(name))
         assert "cannot be read" in problem
+
+    @pytest.mark.parametrize("left", [None, -1], ids=["gone", "cut off"])
+    def test_of_a_segment_is_healed_by_the_next_backup(self, archive: Archive, left: int | None) -> None:
+        def make(previous: Manifest | None) -> tuple[Writer, Manifest]:
+            writer = Writer(archive, previous)
+            for path in ("a", "b"):
+                if not writer.has(path, 5, "1"):
+                    writer.add(path, [f"of {path}!".encode()], stamp="1")
+                writer.finish()
+            return writer, manifest_of(writer)
+
+        _, before = make(None)
+        assert make(before)[0].written_bytes == 0
+        lost = before.places[before.files[0].chunks[0]].segment
+        [path] = [path for path in stored_files(archive) if path.name == lost]
+        whole = path.read_bytes()
+        path.unlink() if left is None else path.write_bytes(whole[:left])
+        writer, after = make(before)
+        assert writer.written_bytes == 5
+        assert not list(problems_of_backup(fresh(archive), after))
+        assert make(after)[0].written_bytes == 0
