@@ -25,7 +25,7 @@ def require_paths(paths: Iterable[str]) -> None:
 def require_refs(refs: Iterable[str]) -> None:
     """Raises Damaged at the first name that git does not take for a ref."""
     for ref in refs:
-        if not gitstore.is_ref_name(ref):
+        if not (ref.startswith("refs/") and gitstore.is_ref_name(ref)):
             raise Damaged(f"It holds a ref of the name {ref[:200]!r}, which git does not take.")
 
 

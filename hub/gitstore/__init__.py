@@ -19,7 +19,7 @@ from hub.gitstore.folders import (
     folder_of,
     idle_folders,
 )
-from hub.gitstore.ref_names import is_ref_name
+from hub.gitstore.paths import is_ref_name
 from hub.gitstore.repository import GitRepository, open_repository
 from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref, RefUpdate, TreeItem
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-import pygit2
-
 from foundation.errors import Refusal
 from hub.gitstore.errors import InvalidRefName, RefExists, TooManyBranches
 from hub.gitstore.paths import is_ref_name
@@ -17,12 +15,6 @@ BRANCHES_MAX = 10_000
 
 def is_branch_or_tag(ref: str) -> bool:
     return ref.startswith(("refs/heads/", "refs/tags/"))
-
-
-def is_ref_name(name: str) -> bool:
-    """True for a full name that git takes for a ref: no part of it leads to another folder."""
-    # libgit2 reads a name up to its first NUL.
-    return name.startswith("refs/") and "\0" not in name and bool(pygit2.reference_is_valid_name(name))
 
 
 class RefNames:

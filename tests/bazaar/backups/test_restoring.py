@@ -13,6 +13,7 @@ from hub import gitstore
 from hub.gitstore import Author
 from hub.repos.models import Repository
 from tests.factories import hub as factories
+from tests.hub.gitstore.refs import create_ref
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +66,7 @@ class TestRefs:
         git = gitstore.open_repository(repository.storage)
         author = Author("Ada", "ada@example.org")
         tag = git.write_tag(name="v1", target=repository.head_sha, message="One", author=author, at=NOON)
-        git.create_ref("refs/tags/v1", tag)
+        create_ref(git, "refs/tags/v1", tag)
         refs = git_files.read_refs({})[repository.storage]
         assert refs == {"refs/heads/main": repository.head_sha, "refs/tags/v1": tag}
         git.delete_ref("refs/tags/v1")

@@ -23,6 +23,7 @@ from hub.gitstore import (
     ref_names,
 )
 from hub.gitstore.errors import TooManyBranches
+from tests.hub.gitstore.refs import create_ref
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ALICE = gitstore.Author("alice", "alice@example.org")
@@ -74,13 +75,6 @@ class TestCommit:
         oid = str(repo.raw.odb.write(pygit2.enums.ObjectType.COMMIT, text.encode()))
         assert repo.commit(oid).at.year == year
         assert [commit.at.year for commit in repo.history(oid)] == [year]
-
-
-def create_ref(repo: GitRepository, name: str, target: str) -> None:
-    """A new ref, made as a push makes it."""
-    if (refusal := repo.ref_names().refusal_of(name)) is not None:
-        raise refusal
-    repo.add_ref(name, target)
 
 
 class TestResolve:
