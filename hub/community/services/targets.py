@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from foundation.held_rows import held_row
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community import policies
@@ -93,7 +92,7 @@ class PullRequest(Target):
 
     def _recheck(self, repository: LockedRepository) -> None:
         """It may have been closed or merged meanwhile. Raises: DeletedMeanwhile, PullRequestFinished."""
-        pull_requests.require_unfinished(held_row(Discussion.objects.filter(pk=self.pull_request.pk)))
+        pull_requests.require_still_unfinished(self.pull_request)
 
 
 class NewPullRequest(Target):
