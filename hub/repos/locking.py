@@ -10,6 +10,8 @@ from hub.repos import policies
 from hub.repos.models import Repository
 
 LockedRepository = NewType("LockedRepository", Repository)
+# Locked, and its state checked again: what moves refs demands it.
+ChangeableRepository = NewType("ChangeableRepository", LockedRepository)
 
 
 def lock_repository(pk: int) -> LockedRepository:
@@ -22,14 +24,23 @@ def lock_repository(pk: int) -> LockedRepository:
     return LockedRepository(held_row(held.with_owner().filter(pk=pk)))
 
 
-def lock_for_change(pk: int) -> LockedRepository:
+def lock_for_change(pk: int) -> ChangeableRepository:
     """As `lock_repository`, for what moves refs: the state that was seen before the lock is checked again.
 
     Raises: DeletedMeanwhile, and what `policies.require_changeable` raises.
     """
     locked = lock_repository(pk)
     policies.require_changeable(locked)
-    return locked
+    return ChangeableRepository(locked)
+
+
+def lock_for_undo(pk: int) -> ChangeableRepository:
+    """As `lock_for_change`, without the check: for the deletion of a ref that was announced to nobody.
+
+    A repository that was archived or disabled meanwhile must not keep such a ref.
+    Raises: DeletedMeanwhile.
+    """
+    return ChangeableRepository(lock_repository(pk))
 
 
 def lock_for_bytes(pk: int, *, proposer: User | None = None) -> LockedRepository:

@@ -16,7 +16,7 @@ from hub.accounts.principals import Principal
 from hub.gitstore import GitRepository, RefChanged, RefExists, RefUpdate
 from hub.lfs import links
 from hub.repos import quotas
-from hub.repos.locking import LockedRepository
+from hub.repos.locking import ChangeableRepository, LockedRepository
 from hub.repos.models import Repository
 from hub.revisions import indexing, proposals, selectors
 from hub.revisions.errors import LfsObjectMissing, NotACommit
@@ -47,7 +47,7 @@ def facts_for(
 def move(
     *,
     actor: Principal,
-    repository: LockedRepository,
+    repository: ChangeableRepository,
     updates: Sequence[RefUpdate],
     facts: Facts | None = None,
     content: Content = NOTHING,
@@ -66,7 +66,7 @@ def move(
 def write_rows(
     *,
     actor: Principal,
-    repository: LockedRepository,
+    repository: ChangeableRepository,
     updates: Sequence[RefUpdate],
     facts: Facts | None = None,
     content: Content = NOTHING,
@@ -126,7 +126,7 @@ def _follow(
         indexing.store_facts(repository, facts, now=now)
 
 
-def move_refs(repository: LockedRepository, updates: Sequence[RefUpdate]) -> None:
+def move_refs(repository: ChangeableRepository, updates: Sequence[RefUpdate]) -> None:
     """Step: the one function that moves refs. Each must still be where its update says that it is.
 
     A ref that is to be deleted and does not exist is left out.

@@ -143,7 +143,7 @@ def _withdraw(pull_request: Discussion) -> None:
     """Undo the creation of a pull request that was not announced yet."""
     held = revisions.git_of(pull_request.repository).held_by(pull_request.ref)
     with transaction.atomic(durable=True):
-        locked = locking.lock_repository(pull_request.repository_id)
+        locked = locking.lock_for_undo(pull_request.repository_id)
         moves.move_refs(locked, [RefUpdate(pull_request.ref, held, None)])
         pull_request.delete()
 
