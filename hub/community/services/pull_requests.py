@@ -72,7 +72,9 @@ def _insert(
     now: datetime,
 ) -> Discussion:
     """Step: insert the row with its number, then make the ref of that number."""
-    locked = locking.lock_for_change(repository.pk)
+    locked = locking.lock_for_change(
+        repository.pk, lambda held: policies.require_discuss(actor.reread(), held)
+    )
     pull_request = threads.insert_discussion(
         repository=locked,
         title=threads.valid_title(title),
@@ -125,7 +127,7 @@ def propose_commit(
             repository=repository,
             ref=pull_request.ref,
             request=request,
-            recheck=lambda _: require_still_unfinished(pull_request),
+            recheck=push_recheck(actor, pull_request),
             now=now,
         )
     except PullRequestFinished:
@@ -167,12 +169,19 @@ def require_unfinished(pull_request: Discussion) -> None:
         raise PullRequestFinished(number=pull_request.number, status=pull_request.get_status_display())
 
 
-def require_still_unfinished(pull_request: Discussion) -> None:
-    """As `require_unfinished`, of the row as it is now; asked under the repository's lock.
+def push_recheck(actor: Principal, pull_request: Discussion) -> locking.Recheck:
+    """The check that a pull request was neither closed nor merged, and that the actor may still push to it.
 
-    Raises: DeletedMeanwhile, PullRequestFinished.
+    It raises: DeletedMeanwhile, PullRequestFinished, what `policies.require_push` raises.
     """
-    require_unfinished(held_row(Discussion.objects.filter(pk=pull_request.pk)))
+
+    def recheck(repository: Repository) -> None:
+        found = held_row(Discussion.objects.filter(pk=pull_request.pk))
+        require_unfinished(found)
+        found.repository = repository
+        policies.require_push(actor.reread(), found)
+
+    return recheck
 
 
 def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: datetime) -> DiscussionEvent:
@@ -260,7 +269,7 @@ def _move_and_record(
         updates.append(RefUpdate(pull_request.base_ref, made.ours, made.merged))
     facts = moves.facts_for(repository, updates)
     with transaction.atomic(durable=True):
-        changed = locking.lock_for_change(repository.pk)
+        changed = locking.lock_for_change(repository.pk, locking.role_recheck(actor))
         locked = threads.lock_discussion(pull_request)
         if locked.status != Status.OPEN:
             raise StatusRefused(old=locked.get_status_display(), new=Status.MERGED.label)

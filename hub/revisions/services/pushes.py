@@ -81,8 +81,11 @@ def move_pushed(
     facts = moves.facts_for(repository, updates)
     try:
         with transaction.atomic(durable=True):
-            locked = locking.lock_for_change(repository.pk)
-            if reasons := authorize(locked, updates):
+            reasons: list[str] = []
+            locked = locking.lock_for_change(
+                repository.pk, lambda held: reasons.extend(authorize(held, updates))
+            )
+            if reasons:
                 return {update.ref: reasons[0] for update in updates}
             possible, refused = moves.sift(selectors.git_of(locked), updates)
             if is_atomic and refused:
