@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NewType
 
 from foundation.held_rows import held_row
-from hub.accounts.models import Namespace, User
+from hub.accounts.models import Namespace, Role, User
+from hub.accounts.principals import Principal
 from hub.repos import policies
 from hub.repos.models import Repository
 
 LockedRepository = NewType("LockedRepository", Repository)
+# Locked, and its state checked again: what moves refs demands it.
+ChangeableRepository = NewType("ChangeableRepository", LockedRepository)
+# Asked once the repository is locked; raises what stands against the move by then.
+Recheck = Callable[[Repository], object]
 
 
 def lock_repository(pk: int) -> LockedRepository:
@@ -22,14 +28,30 @@ def lock_repository(pk: int) -> LockedRepository:
     return LockedRepository(held_row(held.with_owner().filter(pk=pk)))
 
 
-def lock_for_change(pk: int) -> LockedRepository:
-    """As `lock_repository`, for what moves refs: the state that was seen before the lock is checked again.
+def lock_for_change(pk: int, recheck: Recheck) -> ChangeableRepository:
+    """As `lock_repository`, for what moves refs: what was seen before the lock is checked again.
 
-    Raises: DeletedMeanwhile, and what `policies.require_changeable` raises.
+    That is the state of the repository, and by `recheck` the rights of the actor, whose roles it reads again.
+    Raises: DeletedMeanwhile, and what `policies.require_changeable` and `recheck` raise.
     """
     locked = lock_repository(pk)
     policies.require_changeable(locked)
-    return locked
+    recheck(locked)
+    return ChangeableRepository(locked)
+
+
+def role_recheck(actor: Principal, role: Role = Role.WRITE) -> Recheck:
+    """The check that the actor still has a role: one more query for members, two for collaborators."""
+    return lambda repository: policies.require_role(actor.reread(), repository, role)
+
+
+def lock_for_undo(pk: int) -> ChangeableRepository:
+    """As `lock_for_change`, without the check: for the deletion of a ref that was announced to nobody.
+
+    A repository that was archived or disabled meanwhile must not keep such a ref.
+    Raises: DeletedMeanwhile.
+    """
+    return ChangeableRepository(lock_repository(pk))
 
 
 def lock_for_bytes(pk: int, *, proposer: User | None = None) -> LockedRepository:

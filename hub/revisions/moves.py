@@ -16,7 +16,7 @@ from hub.accounts.principals import Principal
 from hub.gitstore import GitRepository, RefChanged, RefExists, RefUpdate
 from hub.lfs import links
 from hub.repos import quotas
-from hub.repos.locking import LockedRepository
+from hub.repos.locking import ChangeableRepository, LockedRepository
 from hub.repos.models import Repository
 from hub.revisions import indexing, proposals, selectors
 from hub.revisions.errors import LfsObjectMissing, NotACommit
@@ -47,7 +47,7 @@ def facts_for(
 def move(
     *,
     actor: Principal,
-    repository: LockedRepository,
+    repository: ChangeableRepository,
     updates: Sequence[RefUpdate],
     facts: Facts | None = None,
     content: Content = NOTHING,
@@ -55,9 +55,27 @@ def move(
 ) -> None:
     """Step: move refs, bring the rows up to them, and announce it.
 
-    `facts` are those of the default branch where it moves. The refs move last, right before the commit:
-    should the database then fail, git is right and `jobs.catch_up` rebuilds the rows.
-    Raises: RefChanged, RefExists, TooManyBranches, StorageQuotaExceeded, ProposalsFull, LfsObjectMissing.
+    The refs move last, right before the commit: should the database then fail, git is right and
+    `jobs.catch_up` rebuilds the rows.
+    Raises: what `write_rows` and `move_refs` raise.
+    """
+    write_rows(actor=actor, repository=repository, updates=updates, facts=facts, content=content, now=now)
+    move_refs(repository, updates)
+
+
+def write_rows(
+    *,
+    actor: Principal,
+    repository: ChangeableRepository,
+    updates: Sequence[RefUpdate],
+    facts: Facts | None = None,
+    content: Content = NOTHING,
+    now: datetime,
+) -> None:
+    """Step: all of `move` but the refs. `move_refs` must follow as the last step of the transaction.
+
+    `facts` are those of the default branch where it moves.
+    Raises: StorageQuotaExceeded, ProposalsFull, LfsObjectMissing.
     """
     bill = proposals.bill_of(actor, repository, updates)
     if content.added_bytes:
@@ -75,7 +93,6 @@ def move(
             new=update.new,
             actor=actor,
         )
-    move_refs(repository, updates)
 
 
 def _require_linked(repository: LockedRepository, oids: Sequence[str]) -> None:
@@ -109,7 +126,7 @@ def _follow(
         indexing.store_facts(repository, facts, now=now)
 
 
-def move_refs(repository: LockedRepository, updates: Sequence[RefUpdate]) -> None:
+def move_refs(repository: ChangeableRepository, updates: Sequence[RefUpdate]) -> None:
     """Step: the one function that moves refs. Each must still be where its update says that it is.
 
     A ref that is to be deleted and does not exist is left out.

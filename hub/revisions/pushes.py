@@ -112,7 +112,8 @@ def _link(repository: Repository, oids: set[str], proposer: User | None, now: da
     """
     try:
         with transaction.atomic(durable=True):
-            locked = locking.lock_for_change(repository.pk)
+            # The rights were asked just before, and are asked again where the refs move.
+            locked = locking.lock_for_change(repository.pk, lambda _: None)
             links.link(locked, oids, now, proposer=proposer)
             linked = links.usable(locked.pk, None, oids)
     except (DeletedMeanwhile, RepositoryNotFound):

@@ -33,7 +33,9 @@ def open_discussion(
     policies.require_discuss(actor, repository)
     title, text = valid_title(title), valid_text(text)
     with transaction.atomic(durable=True):
-        locked = locking.lock_for_change(repository.pk)
+        locked = locking.lock_for_change(
+            repository.pk, lambda held: policies.require_discuss(actor.reread(), held)
+        )
         return insert_discussion(repository=locked, title=title, text=text, actor=actor, now=now)
 
 
@@ -160,8 +162,13 @@ def change_status(
     if status not in {Status.OPEN, Status.CLOSED}:
         raise Invalid(reason="status is open or closed.")
     text = valid_text(text)
+
+    def recheck(repository: Repository) -> None:
+        discussion.repository = repository
+        policies.require_moderate(actor.reread(), discussion)
+
     with transaction.atomic(durable=True):
-        locking.lock_for_change(discussion.repository_id)
+        locking.lock_for_change(discussion.repository_id, recheck)
         locked = lock_discussion(discussion)
         if text:
             insert_comment(discussion=locked, text=text, actor=actor, now=now)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 
 from foundation.errors import Invalid
+from foundation.held_rows import held_row
 from hub.accounts.principals import Principal
 from hub.community import policies
 from hub.community.errors import NotAPullRequest, PullRequestConflicts, PullRequestFinished, StatusRefused
@@ -23,7 +25,7 @@ from hub.revisions import moves
 from hub.revisions import selectors as revisions
 from hub.revisions.pull_refs import pull_request_number
 from hub.revisions.selectors import Head
-from hub.revisions.services.commits import Committed, NewCommit, commit_to_ref, move_ref
+from hub.revisions.services.commits import Committed, NewCommit, commit_to_ref
 
 MERGE_ATTEMPTS = 20
 CONFLICTS_NAMED = 10
@@ -70,7 +72,9 @@ def _insert(
     now: datetime,
 ) -> Discussion:
     """Step: insert the row with its number, then make the ref of that number."""
-    locked = locking.lock_for_change(repository.pk)
+    locked = locking.lock_for_change(
+        repository.pk, lambda held: policies.require_discuss(actor.reread(), held)
+    )
     pull_request = threads.insert_discussion(
         repository=locked,
         title=threads.valid_title(title),
@@ -119,8 +123,16 @@ def propose_commit(
         )
     try:
         committed = commit_to_ref(
-            actor=actor, repository=repository, ref=pull_request.ref, request=request, now=now
+            actor=actor,
+            repository=repository,
+            ref=pull_request.ref,
+            request=request,
+            recheck=push_recheck(actor, pull_request),
+            now=now,
         )
+    except PullRequestFinished:
+        # Somebody else closed or merged it before its commit arrived. It keeps their record.
+        raise
     except Exception:
         _withdraw(pull_request)
         raise
@@ -133,7 +145,7 @@ def _withdraw(pull_request: Discussion) -> None:
     """Undo the creation of a pull request that was not announced yet."""
     held = revisions.git_of(pull_request.repository).held_by(pull_request.ref)
     with transaction.atomic(durable=True):
-        locked = locking.lock_repository(pull_request.repository_id)
+        locked = locking.lock_for_undo(pull_request.repository_id)
         moves.move_refs(locked, [RefUpdate(pull_request.ref, held, None)])
         pull_request.delete()
 
@@ -157,9 +169,26 @@ def require_unfinished(pull_request: Discussion) -> None:
         raise PullRequestFinished(number=pull_request.number, status=pull_request.get_status_display())
 
 
+def push_recheck(actor: Principal, pull_request: Discussion) -> locking.Recheck:
+    """The check that a pull request was neither closed nor merged, and that the actor may still push to it.
+
+    It raises: DeletedMeanwhile, PullRequestFinished, what `policies.require_push` raises.
+    """
+
+    def recheck(repository: Repository) -> None:
+        found = held_row(Discussion.objects.filter(pk=pull_request.pk))
+        require_unfinished(found)
+        found.repository = repository
+        policies.require_push(actor.reread(), found)
+
+    return recheck
+
+
 def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: datetime) -> DiscussionEvent:
     """Bring the commits to the base branch: fast-forward where that suffices, else by a merge commit.
 
+    A merge whose base branch moved meanwhile is made again. One whose pull request gained commits, or was
+    closed or merged, is refused: nobody asked to merge those commits.
     Raises: NotAPullRequest, RepositoryDenied, RepositoryArchived, DiscussionsDisabled, StatusRefused
     (a draft must be opened first), PullRequestConflicts, RefChanged, RevisionNotFound, TreeTooLarge.
     """
@@ -170,58 +199,95 @@ def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: da
     text = threads.valid_text(text)
     if pull_request.status != Status.OPEN:
         raise StatusRefused(old=pull_request.get_status_display(), new=Status.MERGED.label)
-    base, head = _bring_to_base(actor=actor, pull_request=pull_request, now=now)
+    git = revisions.git_of(repository)
+    proposed = git.target(pull_request.ref)
+    if proposed is None:
+        raise RevisionNotFound(revision=pull_request.ref)
+    for _ in range(MERGE_ATTEMPTS):
+        made = _prepare(actor=actor, pull_request=pull_request, theirs=proposed, now=now)
+        try:
+            return _move_and_record(actor=actor, pull_request=pull_request, made=made, text=text, now=now)
+        except RefChanged:
+            if git.target(pull_request.ref) != proposed:
+                raise
+    raise RefChanged
+
+
+class _Merge(NamedTuple):
+    """A merge whose objects are written. All are ids of commits."""
+
+    base: str
+    """Where both sides last agreed."""
+    ours: str
+    """The head of the base branch that the merge was made for."""
+    theirs: str
+    """The head of the pull request that the merge was made for."""
+    merged: str
+    """The head of the base branch afterwards; `ours` if it holds the commits already."""
+
+
+def _prepare(*, actor: Principal, pull_request: Discussion, theirs: str, now: datetime) -> _Merge:
+    """Write what the merge needs; no ref moves.
+
+    Raises: PullRequestConflicts, RevisionNotFound, TreeTooLarge.
+    """
+    git = revisions.git_of(pull_request.repository)
+    ours = git.target(pull_request.base_ref)
+    if ours is None:
+        raise RevisionNotFound(revision=pull_request.base_ref)
+    base = git.merge_base(ours, theirs) or ours
+    if git.is_ancestor(theirs, ours):
+        return _Merge(base, ours, theirs, ours)
+    if git.is_ancestor(ours, theirs):
+        return _Merge(base, ours, theirs, theirs)
+    merged = git.write_merge(
+        ours=ours,
+        theirs=theirs,
+        message=f"Merge pull request #{pull_request.number}\n\n{pull_request.title}\n",
+        author=git_author(actor),
+        at=now,
+    )
+    if merged is None:
+        files = git.conflicts(ours, theirs)
+        raise PullRequestConflicts(files=", ".join(files[:CONFLICTS_NAMED]), number=pull_request.number)
+    return _Merge(base, ours, theirs, merged)
+
+
+def _move_and_record(
+    *, actor: Principal, pull_request: Discussion, made: _Merge, text: str, now: datetime
+) -> DiscussionEvent:
+    """Record the merge and move the base branch, in one transaction.
+
+    A commit to the pull request, its closing and another merge of it take the same lock: they come before,
+    and this one is refused, or after, and they find it merged.
+    Raises: StatusRefused (not open any more), RefChanged (either side moved), what `lock_for_change`,
+    `moves.write_rows` and `moves.move_refs` raise.
+    """
+    repository = pull_request.repository
+    updates = []
+    if made.merged != made.ours:
+        updates.append(RefUpdate(pull_request.base_ref, made.ours, made.merged))
+    facts = moves.facts_for(repository, updates)
     with transaction.atomic(durable=True):
-        # A push to the ref of a pull request looks at its status under the same lock.
-        locking.lock_repository(repository.pk)
+        changed = locking.lock_for_change(repository.pk, locking.role_recheck(actor))
         locked = threads.lock_discussion(pull_request)
-        if locked.status == Status.MERGED:
-            # Somebody else merged the same commits in the same moment.
+        if locked.status != Status.OPEN:
             raise StatusRefused(old=locked.get_status_display(), new=Status.MERGED.label)
+        git = revisions.git_of(changed)
+        if (git.target(locked.base_ref), git.target(locked.ref)) != (made.ours, made.theirs):
+            raise RefChanged
+        if updates:
+            moves.write_rows(actor=actor, repository=changed, updates=updates, facts=facts, now=now)
+        # The facts that webhooks get name the new head.
+        locked.repository = changed
         if text:
             threads.insert_comment(discussion=locked, text=text, actor=actor, now=now)
-        locked.merge_base_sha, locked.merge_commit_sha = base, head
+        locked.merge_base_sha, locked.merge_commit_sha = made.base, made.merged
         locked.save(update_fields=["merge_base_sha", "merge_commit_sha"])
-        # Closed meanwhile or not: the commits are on the base branch now, and the record says so.
-        if locked.status != Status.OPEN:
-            threads.move_status(discussion=locked, status=Status.OPEN, actor=actor, now=now)
-        return threads.move_status(discussion=locked, status=Status.MERGED, actor=actor, now=now)
-
-
-def _bring_to_base(*, actor: Principal, pull_request: Discussion, now: datetime) -> tuple[str, str]:
-    """Move the base branch; return (where both sides last agreed, the commit it is at now)."""
-    repository = pull_request.repository
-    git = revisions.git_of(repository)
-    for _ in range(MERGE_ATTEMPTS):
-        ours, theirs = git.target(pull_request.base_ref), git.target(pull_request.ref)
-        if ours is None or theirs is None:
-            raise RevisionNotFound(revision=pull_request.base_ref if ours is None else pull_request.ref)
-        merge_base = git.merge_base(ours, theirs) or ours
-        if git.is_ancestor(theirs, ours):
-            return merge_base, ours
-        merged: str | None = theirs
-        if not git.is_ancestor(ours, theirs):
-            merged = git.write_merge(
-                ours=ours,
-                theirs=theirs,
-                message=f"Merge pull request #{pull_request.number}\n\n{pull_request.title}\n",
-                author=git_author(actor),
-                at=now,
-            )
-        if merged is None:
-            files = git.conflicts(ours, theirs)
-            raise PullRequestConflicts(files=", ".join(files[:CONFLICTS_NAMED]), number=pull_request.number)
-        try:
-            move_ref(
-                actor=actor,
-                repository=repository,
-                update=RefUpdate(ref=pull_request.base_ref, old=ours, new=merged),
-                now=now,
-            )
-        except RefChanged:
-            continue
-        return merge_base, merged
-    raise RefChanged
+        event = threads.move_status(discussion=locked, status=Status.MERGED, actor=actor, now=now)
+        moves.move_refs(changed, updates)
+    repository.head_sha, repository.updated_at = changed.head_sha, changed.updated_at
+    return event
 
 
 def record_commits(

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from foundation.held_rows import held_row
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community import policies
 from hub.community.models import Discussion
 from hub.community.services import pull_requests
+from hub.repos import locking, quotas
 from hub.repos import policies as repos
-from hub.repos import quotas
-from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.revisions import selectors as revisions
 from hub.revisions.pull_refs import pull_request_number
@@ -70,7 +68,12 @@ class Branch(Target):
     def commit(self, request: NewCommit, now: datetime) -> Placed:
         return Placed(
             commit_to_ref(
-                actor=self.actor, repository=self.repository, ref=self.head.ref, request=request, now=now
+                actor=self.actor,
+                repository=self.repository,
+                ref=self.head.ref,
+                request=request,
+                recheck=locking.role_recheck(self.actor),
+                now=now,
             )
         )
 
@@ -86,14 +89,10 @@ class PullRequest(Target):
             repository=self.repository,
             ref=self.pull_request.ref,
             request=request,
-            recheck=self._recheck,
+            recheck=pull_requests.push_recheck(self.actor, self.pull_request),
             now=now,
         )
         return Placed(committed, self.pull_request)
-
-    def _recheck(self, repository: LockedRepository) -> None:
-        """It may have been closed or merged meanwhile. Raises: DeletedMeanwhile, PullRequestFinished."""
-        pull_requests.require_unfinished(held_row(Discussion.objects.filter(pk=self.pull_request.pk)))
 
 
 class NewPullRequest(Target):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from hub.gitstore.path_reader import PathReader
 from hub.gitstore.paths import path_bytes, require_path
 from hub.lfs import links
 from hub.repos import locking, policies
-from hub.repos.locking import LockedRepository
+from hub.repos.locking import Recheck
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.revisions import moves, selectors
@@ -42,8 +42,6 @@ from hub.revisions.operations import (
 
 ATTEMPTS = 60
 Changes = dict[str, tuple[str, int] | None]
-# Asked once the repository is locked; raises what stands against the move by then.
-Recheck = Callable[[LockedRepository], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,14 @@ def commit(
     """
     policies.require_write(actor, repository)
     ref = selectors.find_branch(repository, revision).ref
-    return commit_to_ref(actor=actor, repository=repository, ref=ref, request=request, now=now)
+    return commit_to_ref(
+        actor=actor,
+        repository=repository,
+        ref=ref,
+        request=request,
+        recheck=locking.role_recheck(actor),
+        now=now,
+    )
 
 
 def commit_to_ref(
@@ -94,7 +99,7 @@ def commit_to_ref(
     repository: Repository,
     ref: str,
     request: NewCommit,
-    recheck: Recheck | None = None,
+    recheck: Recheck,
     now: datetime,
 ) -> Committed:
     """Put a commit on a ref; whether the actor may is settled by the caller, and under the lock by `recheck`.
@@ -247,20 +252,17 @@ def move_ref(
     actor: Principal,
     repository: Repository,
     update: RefUpdate,
-    recheck: Recheck | None = None,
+    recheck: Recheck,
     reader: FactsReader | None = None,
     content: Content = moves.NOTHING,
     now: datetime,
 ) -> None:
     """Use case: move one ref, as `moves.move`, in a transaction of its own.
 
-    `recheck` is asked once the repository is locked; it raises what stands against the move by then.
     Raises: what `lock_for_change` and `moves.move` raise.
     """
     facts = moves.facts_for(repository, [update], reader)
     with transaction.atomic(durable=True):
-        locked = locking.lock_for_change(repository.pk)
-        if recheck is not None:
-            recheck(locked)
+        locked = locking.lock_for_change(repository.pk, recheck)
         moves.move(actor=actor, repository=locked, updates=[update], facts=facts, content=content, now=now)
     repository.head_sha, repository.updated_at = locked.head_sha, locked.updated_at

@@ -42,7 +42,13 @@ def super_squash(
         author=git_author(actor),
         at=now,
     )
-    move_ref(actor=actor, repository=repository, update=RefUpdate(ref=ref, old=old, new=squashed), now=now)
+    move_ref(
+        actor=actor,
+        repository=repository,
+        update=RefUpdate(ref=ref, old=old, new=squashed),
+        recheck=locking.role_recheck(actor),
+        now=now,
+    )
     return squashed
 
 
@@ -83,7 +89,14 @@ def _delete_from_heads(
         ]
         if doomed:
             request = NewCommit(operations=doomed, title="Delete LFS files")
-            commit_to_ref(actor=actor, repository=repository, ref=ref.name, request=request, now=now)
+            commit_to_ref(
+                actor=actor,
+                repository=repository,
+                ref=ref.name,
+                request=request,
+                recheck=locking.role_recheck(actor, Role.ADMIN),
+                now=now,
+            )
 
 
 def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str], now: datetime) -> None:
@@ -97,7 +110,7 @@ def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str],
     ]
     facts = moves.facts_for(repository, updates)
     with transaction.atomic(durable=True):
-        locked = locking.lock_for_change(repository.pk)
+        locked = locking.lock_for_change(repository.pk, locking.role_recheck(actor, Role.ADMIN))
         # An annotated tag names its old commit inside; a plain one takes its place.
         moves.move(actor=actor, repository=locked, updates=updates, facts=facts, now=now)
 

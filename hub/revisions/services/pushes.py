@@ -95,8 +95,12 @@ def move_pushed(
     possible: list[RefUpdate] = []
     try:
         with transaction.atomic(durable=True):
-            locked = locking.lock_for_change(repository.pk)
-            if reasons := [*authorize(locked, updates), *pushes.about_refs(locked, updates)]:
+            reasons: list[str] = []
+            locked = locking.lock_for_change(
+                repository.pk,
+                lambda held: reasons.extend([*authorize(held, updates), *pushes.about_refs(held, updates)]),
+            )
+            if reasons:
                 refused = {update.ref: reasons[0] for update in updates}
             else:
                 possible, refused = _sifted(locked, updates, is_atomic=is_atomic)

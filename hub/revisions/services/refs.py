@@ -47,7 +47,7 @@ def create_branch(
     if old is not None and name == repository.default_branch:
         raise DefaultBranchProtected(ref=ref)
     with transaction.atomic(durable=True):
-        locked = locking.lock_for_change(repository.pk)
+        locked = locking.lock_for_change(repository.pk, locking.role_recheck(actor))
         update = RefUpdate(ref, old, target)
         moves.move(actor=actor, repository=locked, updates=[update], now=now)
     return target
@@ -86,7 +86,7 @@ def create_tag(
     if message:
         tag = git.write_tag(name=name, target=commit, message=message, author=git_author(actor), at=now)
     with transaction.atomic(durable=True):
-        locked = locking.lock_for_change(repository.pk)
+        locked = locking.lock_for_change(repository.pk, locking.role_recheck(actor))
         update = RefUpdate(ref, None, commit, tag=tag)
         moves.move(actor=actor, repository=locked, updates=[update], now=now)
     return commit
@@ -104,5 +104,5 @@ def _delete(*, actor: Principal, repository: Repository, ref: str, revision: str
     if old is None:
         raise RevisionNotFound(revision=revision)
     with transaction.atomic(durable=True):
-        locked = locking.lock_for_change(repository.pk)
+        locked = locking.lock_for_change(repository.pk, locking.role_recheck(actor))
         moves.move(actor=actor, repository=locked, updates=[RefUpdate(ref, old, None)], now=now)

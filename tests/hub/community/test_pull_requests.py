@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from django.db import transaction
 from pytest_django import Settings
 
 from foundation.errors import Unauthenticated
@@ -19,7 +23,7 @@ from hub.community.models import Discussion, EventType, Status
 from hub.community.selectors import discussions as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import pull_requests
-from hub.gitstore import RevisionNotFound
+from hub.gitstore import RefChanged, RevisionNotFound
 from hub.gitstore.errors import TreeTooLarge
 from hub.repos import services as repos
 from hub.repos.errors import RepositoryDenied
@@ -264,3 +268,131 @@ class TestMerging:
         pull_requests.merge(actor=Principal(user=writer.user), pull_request=draft, now=NOW)
         draft.refresh_from_db()
         assert draft.merge_commit_sha == repository.head_sha
+
+
+def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, after: int) -> None:
+    """Act once, when `after` more transactions have ended and before the next one begins."""
+    begin, seen = transaction.atomic, iter(range(100))
+
+    def overtaken(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("durable") and next(seen) == after:
+            act()
+        return begin(*args, **kwargs)
+
+    monkeypatch.setattr(transaction, "atomic", overtaken)
+
+
+# A merge has one transaction, so nothing comes between its move and its record.
+BEFORE, BETWEEN = 0, 1
+
+
+class TestOvertakenMerge:
+    """Something changes while a merge is under way."""
+
+    @pytest.fixture
+    def pull_request(self, guest: Principal, repository: Repository) -> Discussion:
+        request = adding(repository, "c.txt", b"three\n")
+        return make.commit_as_pull_request(
+            actor=guest, repository=repository, revision="main", request=request, now=NOW
+        ).pull_request
+
+    @pytest.mark.parametrize("after", [BEFORE, BETWEEN])
+    def test_is_merged_only_with_all_its_commits(
+        self,
+        owner: Principal,
+        guest: Principal,
+        repository: Repository,
+        pull_request: Discussion,
+        monkeypatch: pytest.MonkeyPatch,
+        after: int,
+    ) -> None:
+        late = adding(repository, "late.txt", b"late\n")
+        common: dict[str, Any] = {"actor": guest, "repository": repository, "now": NOW}
+        overtake(
+            monkeypatch,
+            lambda: make.commit_to_pull_request(number=1, request=late, **common),
+            after=after,
+        )
+        refusals = []
+        try:
+            pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
+        except RefChanged as refusal:
+            refusals.append(refusal)
+        pull_request.refresh_from_db()
+        git = revisions.git_of(repository)
+        proposed, merged = git.resolve("refs/pr/1"), git.resolve("main")
+        assert (pull_request.status == Status.MERGED) == git.is_ancestor(proposed, merged)
+        assert len(refusals) == (after == BEFORE)
+
+    @pytest.mark.parametrize("after", [BEFORE, BETWEEN])
+    def test_of_a_closed_one_moves_nothing(
+        self,
+        owner: Principal,
+        guest: Principal,
+        repository: Repository,
+        pull_request: Discussion,
+        monkeypatch: pytest.MonkeyPatch,
+        after: int,
+    ) -> None:
+        found = Discussion.objects.get(pk=pull_request.pk)
+        overtake(
+            monkeypatch,
+            lambda: threads.change_status(actor=guest, discussion=found, status=Status.CLOSED, now=NOW),
+            after=after,
+        )
+        refusals = []
+        try:
+            pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
+        except StatusRefused as refusal:
+            refusals.append(refusal)
+        pull_request.refresh_from_db()
+        main = revisions.git_of(repository).resolve("main")
+        assert (pull_request.status == Status.CLOSED) == (main == repository.head_sha)
+        assert len(refusals) == (after == BEFORE)
+
+    def test_is_made_again_where_the_base_moved(
+        self,
+        owner: Principal,
+        repository: Repository,
+        pull_request: Discussion,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        theirs = adding(repository, "d.txt", b"four\n")
+        overtake(monkeypatch, lambda: push(owner, repository, theirs), after=BEFORE)
+        pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
+        git = revisions.git_of(repository)
+        names = {entry.path for entry in git.entries(git.resolve("main"))}
+        assert names >= {"a.txt", "c.txt", "d.txt"}
+
+    def test_of_a_base_that_lost_the_commits_again_is_made_again(
+        self,
+        owner: Principal,
+        repository: Repository,
+        pull_request: Discussion,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The commits were on the base already, so that the merge moves nothing."""
+        git = revisions.git_of(repository)
+        before, proposed = git.resolve("main"), git.resolve("refs/pr/1")
+        git.move_ref("refs/heads/main", old=before, new=proposed)
+        overtake(monkeypatch, lambda: git.move_ref("refs/heads/main", old=proposed, new=before), after=BEFORE)
+        pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
+        assert git.resolve("main") == proposed
+
+
+def test_a_pull_request_closed_before_its_first_commit_takes_none(
+    guest: Principal, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def close() -> None:
+        discussion = Discussion.objects.get()
+        threads.change_status(actor=guest, discussion=discussion, status=Status.CLOSED, now=NOW)
+
+    # The first transaction opens the pull request, the second moves its ref.
+    overtake(monkeypatch, close, after=1)
+    request = adding(repository, "c.txt", b"three\n")
+    with pytest.raises(PullRequestFinished):
+        make.commit_as_pull_request(
+            actor=guest, repository=repository, revision="main", request=request, now=NOW
+        )
+    assert Discussion.objects.get().status == Status.CLOSED
+    assert revisions.git_of(repository).target("refs/pr/1") == repository.head_sha

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from hub.accounts.principals import Principal
 from hub.community.errors import DiscussionDenied
@@ -81,18 +83,22 @@ class TestLookUps:
             {"key": "file", "value": {"path": "a.txt", "encoding": "base64", "content": content}},
         ]
         counted.clear()
-        answer = client.post(
-            f"/api/models/alice/model/commit/{revision}",
-            "\n".join(json.dumps(line) for line in lines),
-            content_type="application/x-ndjson",
-            headers=scene.headers,
-            RAW_URI=f"/api/models/alice/model/commit/{revision}",
-        )
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.post(
+                f"/api/models/alice/model/commit/{revision}",
+                "\n".join(json.dumps(line) for line in lines),
+                content_type="application/x-ndjson",
+                headers=scene.headers,
+                RAW_URI=f"/api/models/alice/model/commit/{revision}",
+            )
         assert answer.status_code == 200
-        # Roles are asked for the actor and, under the lock, for the payer; a pull request also asks for the
-        # payer of the staged files.
+        # Roles are asked for the actor, and under the lock for the actor again and for the payer; a pull
+        # request also asks for the payer of the staged files. The roles come with
+        # the token, and are read once more under the lock.
         assert counted["refs/heads/main" if revision == "main" else "refs/pr/1"] == 2
-        assert counted["roles"] <= (2 if revision == "main" else 3)
+        assert counted["roles"] == (3 if revision == "main" else 4)
+        read = [each["sql"] for each in captured if 'FROM "accounts_membership"' in each["sql"]]
+        assert len(read) == 1, read
 
     def test_of_a_preupload_are_one(self, client: Client, scene: Scene, counted: Counter[str]) -> None:
         counted.clear()

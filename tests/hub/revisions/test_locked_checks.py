@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from foundation.errors import Refusal
+from hub.accounts.models import Role
 from hub.accounts.principals import Principal
 from hub.community.models import Discussion, DiscussionEvent, Status
 from hub.community.services import discussions, pull_requests
@@ -24,7 +25,7 @@ from hub.repos.errors import (
     RepositoryNotFound,
 )
 from hub.repos.locking import LockedRepository
-from hub.repos.models import Repository
+from hub.repos.models import Collaborator, Repository
 from hub.revisions import pushes as revision_pushes
 from hub.revisions import selectors, services
 from hub.revisions.services import NewCommit
@@ -154,6 +155,38 @@ def test_is_seen_under_the_lock_and_stops_only_then(
     monkeypatch.undo()
     MOVES[move](scene)
     assert move == "check a push" or refs(scene) != before or DiscussionEvent.objects.count() > events
+
+
+# Rights of a push are asked by the room of pull requests; see TestOvertakenPush.
+@pytest.mark.parametrize("move", [name for name in MOVES if "push" not in name])
+def test_of_rights_are_made_again_under_the_lock(
+    scene: Scene, move: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collaborator of a private repository is removed before the lock."""
+    carol = make.user("carol")
+    Repository.objects.filter(pk=scene.repo.pk).update(visibility="private")
+    Collaborator.objects.create(repository=scene.repo, user=carol, role=Role.ADMIN)
+    theirs = replace(
+        scene,
+        alice=Principal(user=carol),
+        repo=Repository.objects.with_owner().get(pk=scene.repo.pk),
+        pull_request=Discussion.objects.get(pk=scene.pull_request.pk),
+    )
+    before, events = refs(scene), DiscussionEvent.objects.count()
+    take = locking.lock_repository
+
+    def overtaken(pk: int) -> LockedRepository:
+        # The refusal rolls this back, too.
+        Collaborator.objects.filter(repository_id=pk).delete()
+        return take(pk)
+
+    monkeypatch.setattr(locking, "lock_repository", overtaken)
+    with pytest.raises(RepositoryNotFound):
+        MOVES[move](theirs)
+    assert refs(scene) == before
+    assert DiscussionEvent.objects.count() == events
+    monkeypatch.undo()
+    MOVES[move](theirs)
 
 
 @pytest.mark.parametrize(
