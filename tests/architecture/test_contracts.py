@@ -47,6 +47,14 @@ class TestFloors:
         }
 
 
+class TestDialects:
+    def test_are_all_independent(self) -> None:
+        """The contract names each package of `hub/api/`: a new one cannot be left out."""
+        (contract,) = contracts("independence")
+        packages = {f"hub.api.{path.parent.name}" for path in (ROOT / "hub/api").glob("*/__init__.py")}
+        assert set(contract["modules"]) == packages
+
+
 class TestInterfaces:
     @pytest.mark.parametrize("house", ["hub", "compute_market"])
     def test_are_the_only_way_into_a_house(self, house: str) -> None:
