@@ -40,7 +40,7 @@ class RefNames:
             self.branches -= is_branch_or_tag(name)
 
     def refusal_of(self, name: str) -> Refusal | None:
-        """Why there can be no new ref of this name: RefExists or TooManyBranches; None: there can."""
+        """The refusal of a new ref of this name: RefExists or TooManyBranches; None if it may be made."""
         if is_branch_or_tag(name) and self.branches >= BRANCHES_MAX:
             return TooManyBranches(limit=BRANCHES_MAX)
         other = self._in_the_way_of(name)

@@ -40,7 +40,7 @@ class TestFloors:
         assert floors["exhaustive"]
         assert "exhaustive_ignores" not in floors
 
-    def test_have_one_exception_and_it_is_the_roofs(self) -> None:
+    def test_have_one_exception_and_it_is_of_bazaar(self) -> None:
         ignored = {house: floors_of(house).get("ignore_imports", []) for house in HOUSES}
         assert {house: found for house, found in ignored.items() if found} == {
             "bazaar": ["bazaar.celery -> bazaar.server.processes"]

@@ -19,7 +19,7 @@ SIZE = Size(default=100, most=1000)
 
 
 class Wanted(serializers.Serializer[Any]):
-    """Which part of the log."""
+    """The part of the log that a caller asks for."""
 
     limit = serializers.IntegerField(min_value=1, max_value=SIZE.most, default=SIZE.default)
     after = serializers.IntegerField(
