@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from bazaar import logs, places
+from bazaar import logs, paths
 from bazaar.server import redis, sockets
 from compute_market.tunnels.grants import key_from
 from compute_market.tunnels.server import Configuration, Tunnels, raise_file_limit
@@ -51,7 +51,7 @@ def listener(bind: str) -> socket.socket | None:
 
 def configuration() -> Configuration:
     """The settings of the tunnels, from the environment (docs/configuration.md)."""
-    data = places.data_folder()
+    data = paths.data_folder()
     web = env.text("BAZAAR_WEB_URL") or f"http://127.0.0.1:{env.text('BAZAAR_PORT', default='8000')}"
     path = sockets.tunnel_socket(data)
     require_own_folder(path.parent)
