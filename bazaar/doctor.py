@@ -20,7 +20,7 @@ from django.core.checks import Warning as Caution
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from bazaar import nodes, places, readiness
+from bazaar import nodes, paths, readiness
 from bazaar.server import redis
 from compute_market.leases import processes
 
@@ -113,10 +113,10 @@ def data_is_private(**_: Any) -> list[CheckMessage]:
             hint="Secrets in it may have been read: change them if other people use this machine.",
             id="bazaar.W206",
         )
-        for path, mode in places.WAS_OPEN.items()
+        for path, mode in paths.WAS_OPEN.items()
     ]
     for path in dict.fromkeys(private):
-        if not path.exists() or not (excess := stat.S_IMODE(path.stat().st_mode) & places.umask()):
+        if not path.exists() or not (excess := stat.S_IMODE(path.stat().st_mode) & paths.umask()):
             continue
         words = "entered" if path.is_dir() else "read"
         hint = f"Run: chmod {stat.S_IMODE(path.stat().st_mode) & ~excess:o} {path}"

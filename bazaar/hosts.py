@@ -1,4 +1,4 @@
-"""By which names this server may be called."""
+"""The host names by which this server may be called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which machines serve this hub, and whether the folder of the repositories may be shared by them.
+"""The machines that serve this hub, and a check that they may share the folder of the repositories.
 
 Git's references are files. On a network file system each machine sees another machine's change late, so that
 two web nodes overwrite each other's commits after both were acknowledged.
@@ -96,7 +96,7 @@ def is_on_network(kind: str) -> bool:
 
 
 def problem_of_share(folder: Path) -> str:
-    """Why several nodes must not serve repositories from this folder; empty when nothing is wrong."""
+    """The reason that several nodes must not serve repositories from this folder; empty if there is none."""
     kind = file_system_of(folder)
     if not is_on_network(kind):
         return ""

@@ -111,7 +111,7 @@ def queue_ages() -> dict[str, float]:
 
 
 def sent_at(message: bytes | str | None, now: float) -> float:
-    """When a message of a queue was sent, in seconds since 1970; `now` for none, or one that does not say."""
+    """The time a queue's message was sent, in seconds since 1970; `now` for none, or if it has no time."""
     if message is None:
         return now
     try:

@@ -1,4 +1,4 @@
-"""The browser's orders for what is not a page.
+"""The `Content-Security-Policy` of each response.
 
 Everything that people upload is served from the same origin as the pages. So the default for a
 response is a sandbox without scripts; only the rooms named in `PAGES` may run the site's own.
@@ -20,7 +20,7 @@ CONTENT_POLICY = (
 
 
 class ContentSecurityPolicyMiddleware:
-    """Say on every response what it may load. A view that needs other orders sets the header itself."""
+    """Set the header on every response. A view that needs another policy sets the header itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""The Celery tasks of the roof."""
+"""The Celery tasks of `bazaar`."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -8,8 +8,8 @@ from django.views.generic import RedirectView
 
 from bazaar import docs, metrics, opencsg, pages, readiness, status
 
-# The roof's own pages; their name puts them among the rooms whose scripts may run.
-roof = [path("preferences", pages.preferences), path("status", status.status)]
+# The pages of `bazaar` itself; their name puts them among the rooms whose scripts may run.
+own = [path("preferences", pages.preferences), path("status", status.status)]
 
 urlpatterns = [
     path("healthz", readiness.healthz),
@@ -17,7 +17,7 @@ urlpatterns = [
     path("metrics", metrics.metrics),
     path("favicon.ico", RedirectView.as_view(url=staticfiles.static("bazaar/logo.svg"))),
     path("", include("hub.api.hf.frequent_urls")),
-    path("", include((roof, "bazaar"))),
+    path("", include((own, "bazaar"))),
     path("admin/", admin.site.urls),
     path("api/schema", docs.Schema.as_view(), name="schema"),
     path("api/docs", docs.Docs.as_view()),

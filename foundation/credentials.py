@@ -95,7 +95,7 @@ def of_session_now(request: HttpRequest) -> AbstractBaseUser | None:
 
 
 def csrf_problem(request: HttpRequest) -> str:
-    """Why a request may not change anything on the strength of its session; empty if it may.
+    """The reason that a request's session does not permit changes; empty if it does.
 
     It needs Django's CSRF token, unless its method is safe or a middleware has checked it already.
     """

@@ -19,7 +19,7 @@ CONTROL_IN_QUERY = re.compile(r"%(?:0[0-8bce-f]|1[0-9a-f]|7f)", re.IGNORECASE)
 
 
 def query_problem(request: HttpRequest) -> str:
-    """Why no view should see this query; empty when nothing is wrong.
+    """The reason to refuse this query before any view; empty if there is none.
 
     Control characters mean nothing in any parameter, and PostgreSQL refuses to compare with a NUL.
     """
@@ -29,7 +29,7 @@ def query_problem(request: HttpRequest) -> str:
 
 
 def form_problem(request: HttpRequest) -> str:
-    """Why no view should see this form; empty when nothing is wrong. Reads the form."""
+    """The reason to refuse this form before any view; empty if there is none. Reads the form."""
     for name, values in request.POST.lists():
         if "\0" in name or any("\0" in value for value in values):
             return "The form holds a NUL character."

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL, with a cheaper way to tell whether a kept connection still stands."""
+"""Django's PostgreSQL backend, with a cheaper check that a kept connection is still open."""

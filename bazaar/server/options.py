@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazaar.places import data_folder
+from bazaar.paths import data_folder
 from foundation.environment import text
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from bazaar import parts, places
-from bazaar.places import ROOT
+from bazaar import parts, paths
+from bazaar.paths import ROOT
 from bazaar.server import local_node, processes, redis
 from bazaar.server.children import Child
 from bazaar.server.console import Console
@@ -75,7 +75,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         code = 0
-        places.keep_private()
+        paths.keep_private()
         try:
             with self._own_data_folder(), self._listening() as address:
                 self._start_all()
@@ -103,7 +103,7 @@ class Supervisor:
         """One server a data folder: two would fight over its Redis and its database."""
         folder = self.options.data
         try:
-            places.make_private(folder)
+            paths.make_private(folder)
             lock = (folder / "server.lock").open("a")
         except OSError as error:
             raise CannotStart(f"The data folder {folder} cannot be used: {error.strerror}.") from None

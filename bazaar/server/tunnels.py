@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from bazaar import logs, places
+from bazaar import logs, paths
 from bazaar.server import redis, sockets
 from compute_market.tunnels.grants import key_from
 from compute_market.tunnels.server import Configuration, Tunnels, raise_file_limit
@@ -52,7 +52,7 @@ def listener(bind: str) -> socket.socket | None:
 
 def configuration() -> Configuration:
     """The settings of the tunnels, from the environment (docs/configuration.md)."""
-    data = places.data_folder()
+    data = paths.data_folder()
     web = env.text("BAZAAR_WEB_URL") or f"http://127.0.0.1:{env.text('BAZAAR_PORT', default='8000')}"
     path = sockets.tunnel_socket(data)
     require_own_folder(path.parent)
@@ -70,7 +70,7 @@ def configuration() -> Configuration:
 
 @env.told_in_a_sentence
 def main() -> int:
-    data_folder_lock.share(places.data_folder())
+    data_folder_lock.share(paths.data_folder())
     level = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
     logging.config.dictConfig(
         logs.configuration(level=level, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import bazaar
-from bazaar import cross_origin, hosts, logs, places
+from bazaar import cross_origin, hosts, logs, paths
 from bazaar.server import sockets
 from bazaar.settings import derived
 from foundation import environment as env
 
 # Before anything is written: database, keys and private repositories are for the bazaar's own user alone.
-places.keep_private()
-DATA_DIR = places.make_private(places.data_folder())
+paths.keep_private()
+DATA_DIR = paths.make_private(paths.data_folder())
 SECRET_KEY = derived.secret(DATA_DIR)
 
 DEBUG = False
@@ -129,7 +129,7 @@ LOGIN_REDIRECT_URL = "/"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
-LOCALE_PATHS = [places.ROOT / "bazaar" / "locale"]
+LOCALE_PATHS = [paths.ROOT / "bazaar" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
@@ -201,7 +201,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "OrderType": [("limit", "limit"), ("market", "market")],
-        "WatchedType": "hub.api.native.shapes.WATCHED_TYPES",
+        "WatchedType": "hub.api.native.bodies.WATCHED_TYPES",
         "RepositoryKind": "hub.repos.models.Kind",
         "NamespaceKind": "hub.accounts.models.Namespace.Kind",
         "Visibility": "hub.accounts.models.Visibility",

@@ -225,7 +225,7 @@ class Logs(AgentView):
 
 
 def _poll_again(found: list[leases.Assignment]) -> dict[str, float]:
-    """When the agent asks again: soon while something is to begin or to stop, else seldom."""
+    """The time until the agent asks again: short while something is to begin or to stop, else long."""
     if any(job.lease.state == State.PROVISIONING or _is_in_motion(job.work) for job in found):
         return {"poll_seconds": MOVING_POLL_SECONDS, "poll_seconds_unwoken": MOVING_POLL_SECONDS}
     seldom = float(settings.MARKET_POLL_SECONDS)

@@ -337,7 +337,7 @@ class Explain(MarketView):
         responses={200: answers.ExplainAnswer},
     )
     def get(self, request: Request, order_id: int) -> Response:
-        """Why it has not filled: the nearest misses, by price, by window and by product.
+        """The reasons that it has not filled: the nearest misses, by price, by window and by product.
 
         `what` is `several`, `dearer`, `later`, `earlier`, `shorter`, `region`, `tier`, `interconnect` or
         `gpu` of a buy; `cheaper`, `longer` or `sold` of a sell; `halted` or `node` where it cannot trade at

@@ -132,7 +132,7 @@ class Offers(MarketView):
             levels.select_related("product").order_by("price_micros_per_gpu_hour", "start")[:DEPTH_MAX]
         )
         wanted = [
-            offering.Wanted(
+            offering.OfferQuery(
                 level.product_id, level.start, level.end, level.price_micros_per_gpu_hour, at_price=True
             )
             for level in shown
@@ -150,7 +150,7 @@ class WindowQuery(serializers.Serializer[Any]):
     depth = serializers.IntegerField(required=False, min_value=1, max_value=DEPTH_MAX, default=50)
 
 
-class Book(MarketView):
+class ProductBook(MarketView):
     right = staticmethod(anybody)
 
     @extend_schema(
@@ -282,7 +282,7 @@ urlpatterns = [
     path("tickers", Tickers.as_view()),
     path("products", Products.as_view()),
     path("products/<str:slug>", OneProduct.as_view()),
-    path("products/<str:slug>/book", Book.as_view()),
+    path("products/<str:slug>/book", ProductBook.as_view()),
     path("products/<str:slug>/trades", Trades.as_view()),
     path("products/<str:slug>/candles", Candles.as_view()),
     path("products/<str:slug>/ticker", Ticker.as_view()),

@@ -13,7 +13,7 @@ from compute_market.offers import services as offers
 from compute_market.offers.models import Node, Product, Provider
 from hub.interface import SYSTEM, Namespace, NamespaceNotFound, create_organization, get_namespace
 
-PURSE_MICROS = 10_000_000 * 1_000_000
+BALANCE_MICROS = 10_000_000 * 1_000_000
 BOND_MICROS = 10_000 * 1_000_000
 BUYER = "demo-buyer"
 RUNNERS = ["fake"]
@@ -74,7 +74,7 @@ def _organization(name: str, full_name: str) -> Namespace:
 
 def _fund(owner: Namespace, *, now: datetime) -> None:
     ledger.deposit(
-        actor=SYSTEM, namespace_id=owner.pk, amount_micros=PURSE_MICROS, key=f"demo/{owner.pk}", now=now
+        actor=SYSTEM, namespace_id=owner.pk, amount_micros=BALANCE_MICROS, key=f"demo/{owner.pk}", now=now
     )
 
 

@@ -40,7 +40,7 @@ class SampleRow(NamedTuple):
 
 
 class Evidence:
-    """When the nodes of some leases were heard, and when commands waited in the leases: three statements."""
+    """The minutes in which nodes of leases were heard, and in which commands waited: three statements."""
 
     def __init__(self, leases: Sequence[LockedLease], *, until: datetime) -> None:
         self._minutes: dict[int, set[datetime]] = defaultdict(set)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 
 from compute_market.leases.models import Lease, LeaseTraffic
-from compute_market.tunnels.bookkeeping import LEASES_OVER, NODES_WOKEN, TRAFFIC
+from compute_market.tunnels.hub_messages import LEASES_OVER, NODES_WOKEN, TRAFFIC
 from foundation.redis_connection import hasty_connection, key
 
 BATCHES_MAX = 500

@@ -89,7 +89,7 @@ class Changes:
 
 
 class Span(NamedTuple):
-    """Which numbers a stream has: those above `before`, up to `newest`."""
+    """The numbers that a stream has: those above `before`, up to `newest`."""
 
     before: int
     newest: int

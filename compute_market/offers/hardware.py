@@ -62,7 +62,7 @@ def read_host(host: Mapping[str, Any]) -> dict[str, str]:
 
 
 def verdict(node: Node, product: Product, devices: list[Device], method: str) -> str:
-    """Why the report is not accepted, as one sentence; empty if it is."""
+    """The reason to refuse the report, as one sentence; empty if there is none."""
     if len(devices) != node.gpus:
         return f"The node enrolled {node.gpus} GPUs and reports {len(devices)}."
     if method == HardwareReport.Method.DECLARED:

@@ -202,7 +202,7 @@ class Node(models.Model):
 
     @property
     def withheld_reason(self) -> str:
-        """Why its provider has something to do before it is offered; empty if there is nothing."""
+        """The reason that it is not offered until its provider acts; empty if there is none."""
         if self.state_reason or not self.lacks_bond:
             return self.state_reason
         return "Its provider's bond is too small for declared hardware."

@@ -95,7 +95,7 @@ def end_strays(folder: Path, *, timeout_s: float = 5.0) -> None:
 
 
 def start_ticks(pid: int) -> str | None:
-    """When a process began, in the kernel's ticks since the boot; None if there is no such process."""
+    """The start of a process, in the kernel's ticks since the boot; None if there is no such process."""
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -1,4 +1,4 @@
-"""When the agent asks the hub what should run: seldom where the hub can wake it, at once when it does."""
+"""The times at which the agent asks the hub for work: rarely if the hub can wake it, at once when it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what works serve to connections: the agent's side of the way in, work by work."""
+"""The agent's side of connections into works: to their ports, a shell and their files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SESSION, FILES = "!session", "!files"
 
 
 class WaysIn:
-    """Keeps the tunnels in line with the works: each running work is reached by its newest ticket."""
+    """Opens tunnels for running works, each by its newest ticket, and closes those of ended works."""
 
     def __init__(self, hub_url: str, *, say: Callable[[str], None]) -> None:
         self.ends = TunnelEnds(hub_url, say=say)

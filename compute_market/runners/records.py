@@ -143,7 +143,7 @@ def write_deadline(folder: Path, ends_at: float) -> None:
 
 
 def read_deadline(folder: Path, default: float) -> float:
-    """When the work is to end; the default where nothing can be read."""
+    """The time at which the work must end; the default if none can be read."""
     with contextlib.suppress(OSError, ValueError):
         return float((folder / DEADLINE_FILE).read_text())
     return default

@@ -174,7 +174,7 @@ class Supervisor:
 
 
 def boot_id() -> str:
-    """Which start of the machine this is."""
+    """An id of the machine's present boot; empty if the kernel gives none."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return ""

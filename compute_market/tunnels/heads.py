@@ -74,7 +74,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PortAddress:
     """The address of a lease's port: a host of its own, or a path of the hub (`prefix`)."""
 
     prefix: str = ""
@@ -142,7 +142,7 @@ def body_length(headers: Headers) -> int | None:
     return int(text)
 
 
-def request_in(request: Request, place: Place, port: str) -> bytes:
+def request_in(request: Request, place: PortAddress, port: str) -> bytes:
     """The head that what runs in the lease gets: nothing of the hub's goes in."""
     nominated = words(request.headers, "connection")
     kept: Headers = []
@@ -168,7 +168,7 @@ def request_in(request: Request, place: Place, port: str) -> bytes:
     return render(f"{request.method} {request.target} HTTP/1.1", kept)
 
 
-def answer_out(answer: Answer, place: Place, *, port: str, is_last: bool) -> bytes:
+def answer_out(answer: Answer, place: PortAddress, *, port: str, is_last: bool) -> bytes:
     """The head that the client gets: nothing that could act as the hub comes out."""
     nominated = words(answer.headers, "connection")
     kept: Headers = []

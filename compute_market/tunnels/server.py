@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from compute_market.tunnels import agents, handover, heads
-from compute_market.tunnels.bookkeeping import Books
 from compute_market.tunnels.doors import Door
 from compute_market.tunnels.ends import End, EndClosed, OpenEnds, TooLong, adopt
 from compute_market.tunnels.handover import Handover
-from compute_market.tunnels.heads import BadHead, Place, Request
+from compute_market.tunnels.heads import BadHead, PortAddress, Request
+from compute_market.tunnels.hub_messages import HubMessages
 from compute_market.tunnels.nodes import NODE_PING_SECONDS, Nodes
 from compute_market.tunnels.visits import Visitor, refusal_bytes
 from compute_market.tunnels.works import PING_SECONDS, NotServed, Works
@@ -64,7 +64,7 @@ class Tunnels:
         self.key = configuration.key
         self.works = Works()
         self.nodes = Nodes()
-        self.books = Books(
+        self.messages = HubMessages(
             self.works, self.nodes, url=configuration.redis_url, prefix=configuration.redis_prefix
         )
         self.door = Door(configuration)
@@ -82,7 +82,7 @@ class Tunnels:
                 sock=self.configuration.listener,
                 backlog=BACKLOG,
             )
-        for forever in (self.books.listen(), self.books.keep(), self._tick()):
+        for forever in (self.messages.listen(), self.messages.publish(), self._tick()):
             self.spawn(forever)
         await over.wait()
         loop.remove_reader(given)
@@ -97,8 +97,8 @@ class Tunnels:
         for end in [*self._open]:
             end.abort()
         await asyncio.sleep(CLOSING_SECONDS)
-        await self.books.flush({})
-        await self.books.close()
+        await self.messages.flush({})
+        await self.messages.close()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something in the background; its failure is logged."""
@@ -202,7 +202,7 @@ class Tunnels:
         end.on_bytes = count
         await end.join(other)
 
-    async def _visit(self, end: End, request: Request, place: Place, lease: int, port: str) -> None:
+    async def _visit(self, end: End, request: Request, place: PortAddress, lease: int, port: str) -> None:
         visitor = Visitor(self.works, end)
         try:
             await visitor.pass_on(request, place, lease=lease, port=port)
@@ -274,8 +274,8 @@ class _Arrival(End):
         self._arrived(self)
 
 
-def _place(request: Request, *, prefix: str, scheme: str) -> Place:
-    return Place(
+def _place(request: Request, *, prefix: str, scheme: str) -> PortAddress:
+    return PortAddress(
         prefix=prefix,
         host=heads.value(request.headers, "host"),
         scheme=heads.value(request.headers, "x-forwarded-proto") or scheme,

@@ -15,7 +15,7 @@ import msgspec
 from compute_market.problems import MEDIA_TYPE, problem_of
 from compute_market.tunnels import heads
 from compute_market.tunnels.ends import End, EndClosed, TooLong
-from compute_market.tunnels.heads import Answer, BadHead, Place, Request
+from compute_market.tunnels.heads import Answer, BadHead, PortAddress, Request
 from compute_market.tunnels.words import told
 from compute_market.tunnels.works import NotServed, Work, Works
 
@@ -38,7 +38,7 @@ class Visitor:
         self._to: tuple[int, str] = (0, "")
         self._is_joined = False
 
-    async def pass_on(self, request: Request, place: Place, *, lease: int, port: str) -> bool:
+    async def pass_on(self, request: Request, place: PortAddress, *, lease: int, port: str) -> bool:
         """Answer one request. True: the client may send the next. Raises: EndClosed."""
         try:
             work, key = self.works.find(lease, port)
@@ -82,7 +82,7 @@ class Visitor:
         return self._lease
 
     async def _exchange(
-        self, request: Request, place: Place, end: End, port: str, count: Callable[[int], None]
+        self, request: Request, place: PortAddress, end: End, port: str, count: Callable[[int], None]
     ) -> bool:
         head = heads.request_in(request, place, port)
         count(len(head))
@@ -113,7 +113,7 @@ class Visitor:
         finally:
             sending.cancel()
 
-    async def _answer(self, request: Request, end: End, place: Place, port: str) -> Answer:
+    async def _answer(self, request: Request, end: End, place: PortAddress, port: str) -> Answer:
         """The final answer; interim ones before it are passed on. Raises: BadHead, EndClosed, TooLong."""
         async with asyncio.timeout(ANSWER_SECONDS):
             for _ in range(INTERIM_MAX):

@@ -81,7 +81,7 @@ def address_of_miss(order: Order, miss: Miss) -> str:
     )
 
 
-def open_ticket(request: HttpRequest, traded: Product, *, book: marketdata.Book, now: datetime) -> Ticket:
+def open_ticket(request: HttpRequest, traded: Product, *, book: marketdata.BookView, now: datetime) -> Ticket:
     """The ticket as the address fills it in; reviewed or placed, if it was sent."""
     if request.method != "POST":
         return Ticket(TicketForm(initial=_filled_in(request, traded, book=book, now=now)))
@@ -113,7 +113,7 @@ def _is_placed(request: HttpRequest, form: TicketForm, namespace: Namespace) -> 
 
 
 def _filled_in(
-    request: HttpRequest, traded: Product, *, book: marketdata.Book, now: datetime
+    request: HttpRequest, traded: Product, *, book: marketdata.BookView, now: datetime
 ) -> dict[str, object]:
     """A first filling: it starts now if enough is offered from now on, else with the next full hour."""
     gpus = whole_number(request.GET.get("gpus")) or traded.lot
@@ -176,7 +176,9 @@ def _review(
         review = look()
     ticket.review = review
     add_problems(form, review.problems, end="hours")
-    wanted = offering.Wanted(traded.pk, review.start, review.end, data["price"]) if not form.errors else None
+    wanted = (
+        offering.OfferQuery(traded.pk, review.start, review.end, data["price"]) if not form.errors else None
+    )
     ticket.offerings = offering.offerings([wanted], now=now)[0] if wanted else ()
 
 

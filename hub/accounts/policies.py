@@ -50,7 +50,7 @@ def require_scope(actor: Principal, scope: str) -> None:
 def require_account_owner(actor: Principal) -> None:
     """Require a session or a token with the scope `write` that is not fine-grained.
 
-    For what concerns the account or an organization itself: tokens, password, profile, names, members.
+    It guards what belongs to the account or an organization: tokens, password, profile, names, members.
     The operator at the command line passes. Raises: Unauthenticated, ScopeMissing, Denied.
     """
     if actor.is_system:
@@ -72,6 +72,6 @@ def require_account_admin(actor: Principal, namespace: Namespace) -> None:
 
 
 def require_system(actor: Principal) -> None:
-    """For what only an operator at the command line does. Raises: Denied."""
+    """Require an operator at the command line. Raises: Denied."""
     if not actor.is_system:
         raise Denied(reason="Only an operator may do this.")

@@ -13,12 +13,12 @@ from django.conf import settings
 from django.db import transaction
 
 from foundation.errors import Refusal
-from hub.community import calling, notices, turns
-from hub.community.calling import Answer, CallFailed
+from hub.community import notices, turns, webhook_calls
 from hub.community.models import Delivery, DiscussionEvent, Webhook
 from hub.community.models.keys import new_key
 from hub.community.models.webhooks import DeliveryQuerySet
 from hub.community.selectors import discussions
+from hub.community.webhook_calls import Answer, CallFailed
 
 # Seconds before the next attempt, after each failed one: 8 attempts over some 16 hours.
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1_800, 3_600, 4 * 3_600, 10 * 3_600))
@@ -98,7 +98,7 @@ def _call(delivery: Delivery, now: datetime) -> tuple[Answer | None, str]:
     webhook = delivery.webhook
     body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
     try:
-        answer = calling.post(
+        answer = webhook_calls.post(
             webhook.url,
             body=body,
             headers=headers_of(webhook, delivery, body, now),

@@ -8,11 +8,11 @@ from django.utils.translation import gettext_noop
 
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
-from hub.community import notices, outbox
+from hub.community import notices, webhook_outbox
 from hub.community.models import Discussion, DiscussionEvent, Domain, EventType
-from hub.community.outbox import Fact
 from hub.community.services import pull_requests
 from hub.community.signals import comment_changed, comment_written, discussion_changed, discussion_opened
+from hub.community.webhook_outbox import Fact
 from hub.repos.models import AccessRequest, Repository
 from hub.repos.signals import (
     access_request_handled,
@@ -29,23 +29,25 @@ from hub.revisions.signals import revision_committed
 
 @receiver([repository_created, repository_restored])
 def tell_created(*, repository: Repository, **_: object) -> None:
-    outbox.tell(Fact(repository, "create", "repo"), now=timezone.now())
+    webhook_outbox.tell(Fact(repository, "create", "repo"), now=timezone.now())
 
 
 @receiver(repository_deleted)
 def tell_deleted(*, repository: Repository, **_: object) -> None:
-    outbox.tell(Fact(repository, "delete", "repo"), now=timezone.now())
+    webhook_outbox.tell(Fact(repository, "delete", "repo"), now=timezone.now())
 
 
 @receiver(repository_moved)
 def tell_moved(*, repository: Repository, old_id: str, **_: object) -> None:
-    moved = {"movedTo": {"name": repository.full_name, "owner": outbox.owner_of(repository.namespace)}}
-    outbox.tell(Fact(repository, "move", "repo", more=moved, old_ids=[old_id]), now=timezone.now())
+    moved = {
+        "movedTo": {"name": repository.full_name, "owner": webhook_outbox.owner_of(repository.namespace)}
+    }
+    webhook_outbox.tell(Fact(repository, "move", "repo", more=moved, old_ids=[old_id]), now=timezone.now())
 
 
 @receiver(repository_changed)
 def tell_changed(*, repository: Repository, **_: object) -> None:
-    outbox.tell(Fact(repository, "update", "repo.config"), now=timezone.now())
+    webhook_outbox.tell(Fact(repository, "update", "repo.config"), now=timezone.now())
 
 
 @receiver(revision_committed)
@@ -54,7 +56,7 @@ def tell_committed(
 ) -> None:
     now = timezone.now()
     moved = {"updatedRefs": [{"ref": ref, "oldSha": old, "newSha": new}]}
-    outbox.tell(Fact(repository, "update", "repo.content", more=moved), now=now)
+    webhook_outbox.tell(Fact(repository, "update", "repo.content", more=moved), now=now)
     if pull_request_number(ref) is not None and new is not None:
         pull_requests.record_commits(repository=repository, ref=ref, old=old, new=new, actor=actor, now=now)
 
@@ -92,7 +94,7 @@ def tell_owners_of_request(*, access_request: AccessRequest, **_: object) -> Non
         key=f"access/{access_request.pk}/asked",
         message=gettext_noop("%(user)s asks for access to %(repository)s."),
         params={"user": access_request.user.name, "repository": repository.full_name},
-        address=f"/{outbox.web_path(repository)}/settings",
+        address=f"/{webhook_outbox.web_path(repository)}/settings",
         now=access_request.requested_at,
     )
 
@@ -117,7 +119,7 @@ def tell_requester_of_decision(*, access_request: AccessRequest, **_: object) ->
         key=f"access/{access_request.pk}/{access_request.handled_at.timestamp():.0f}",
         message=message,
         params={"repository": repository.full_name},
-        address=f"/{outbox.web_path(repository)}",
+        address=f"/{webhook_outbox.web_path(repository)}",
         now=access_request.handled_at,
     )
 
@@ -125,8 +127,8 @@ def tell_requester_of_decision(*, access_request: AccessRequest, **_: object) ->
 def _tell_discussion(
     discussion: Discussion, action: str, scope: str, *, comment: DiscussionEvent | None = None
 ) -> None:
-    more = {"discussion": outbox.discussion_payload(discussion)}
+    more = {"discussion": webhook_outbox.discussion_payload(discussion)}
     if comment is not None:
-        more["comment"] = outbox.comment_payload(comment)
+        more["comment"] = webhook_outbox.comment_payload(comment)
     fact = Fact(discussion.repository, action, scope, domain=Domain.DISCUSSION, more=more)
-    outbox.tell(fact, now=timezone.now())
+    webhook_outbox.tell(fact, now=timezone.now())

@@ -60,14 +60,14 @@ def find(tree: pygit2.Tree, path: str) -> pygit2.Object:
 
 
 class Problem(Enum):
-    """Why a new file must not have a name."""
+    """The reasons that a new file must not have a name."""
 
     NOT_UTF8 = 1
     CONTROL_CHARACTER = 2
 
 
 def problem_of(name: bytes) -> Problem | None:
-    """Why a new file must not have this name; None when it may."""
+    """The reason that a new file must not have this name; None if it may."""
     try:
         text = name.decode()
     except UnicodeDecodeError:

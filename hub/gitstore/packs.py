@@ -81,7 +81,7 @@ def name_of(pack: bytes) -> str:
 
 
 def add(repository: Path, objects: Objects) -> None:
-    """Add objects to a bare repository as one pack. When this returns they are on the disk.
+    """Add objects to a bare repository as one pack. They are on the disk when this returns.
 
     Two files and one folder are synced, however many objects there are. The index comes last: git reads a
     pack only when its index is there.
@@ -121,7 +121,7 @@ class GrowingPack:
         return digest
 
     def publish(self) -> None:
-        """Give the pack to the repository. When this returns it is on the disk. Raises: OSError."""
+        """Give the pack to the repository. It is on the disk when this returns. Raises: OSError."""
         try:
             self._file.seek(0)
             self._file.write(_pack_header(len(self._places)))

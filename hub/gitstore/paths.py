@@ -1,4 +1,4 @@
-"""Which file paths and ref names may be stored."""
+"""The checks of file paths and ref names before they are stored."""
 
 from __future__ import annotations
 

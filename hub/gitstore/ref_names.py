@@ -41,8 +41,9 @@ class RefNames:
             self.branches -= is_branch_or_tag(name)
 
     def refusal_of(self, name: str) -> Refusal | None:
-        """Why there can be no new ref of this name: InvalidRefName, RefExists or TooManyBranches; None: there
-        can.
+        """The refusal of a new ref of this name; None if it may be made.
+
+        It is InvalidRefName, RefExists or TooManyBranches.
         """
         if not is_ref_name(name):
             return InvalidRefName(name=name[:200].encode(errors="replace").decode(), what="ref")

@@ -141,7 +141,7 @@ class TreeWriter:
         return oid
 
     def store(self) -> None:
-        """Write what was made. When this returns it is on the disk."""
+        """Write what was made. It is on the disk when this returns."""
         if len(self._trees) <= LOOSE_MAX:
             for _kind, data in self._trees.values():
                 self._raw.odb.write(ObjectType.TREE, data)

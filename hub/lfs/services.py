@@ -45,7 +45,7 @@ PARTS_ANSWERED_MAX = 40_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NamedObject:
     """One object as a batch names it."""
 
     oid: str
@@ -53,14 +53,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class UploadAnswer:
     """The answer for one object that shall be uploaded.
 
     `refusal`: it cannot be. `is_stored`: nothing needs to be sent. `upload`: send it to the store,
     in parts at `part_urls` or whole at `url`; both are empty when the bytes pass through the hub.
     """
 
-    wanted: Wanted
+    wanted: NamedObject
     refusal: Refusal | None = None
     is_stored: bool = False
     upload: LfsUpload | None = None
@@ -69,33 +69,33 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DownloadAnswer:
     """The answer for one object that shall be downloaded."""
 
-    wanted: Wanted
+    wanted: NamedObject
     stored: LfsObject | None
 
 
-def require_wanted(oid: object, size: object) -> Wanted:
+def require_wanted(oid: object, size: object) -> NamedObject:
     """Check what a batch says of one object. Raises: InvalidOid, InvalidSize."""
     if not isinstance(oid, str) or not SHA256.fullmatch(oid):
         raise InvalidOid(oid=str(oid)[:80])
     limit = settings.LFS_OBJECT_BYTES_MAX
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= limit:
         raise InvalidSize(limit=limit)
-    return Wanted(oid, size)
+    return NamedObject(oid, size)
 
 
 def negotiate_upload(
     *,
     actor: Principal,
     repository: Repository,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[NamedObject],
     in_parts: bool,
     always_in_parts: bool = False,
     only_here: bool = False,
     now: datetime,
-) -> list[Slot]:
+) -> list[UploadAnswer]:
     """Say for each object whether and how it shall be sent.
 
     `in_parts`: the client can send large objects in parts. `always_in_parts`: it can do nothing else,
@@ -121,41 +121,43 @@ def negotiate_upload(
     for each in wanted:
         size = known.get(each.oid)
         if size is not None and size != each.size_bytes:
-            slots.append(Slot(each, refusal=SizeMismatch(actual=each.size_bytes, expected=size)))
+            slots.append(UploadAnswer(each, refusal=SizeMismatch(actual=each.size_bytes, expected=size)))
         elif size is not None and not always_in_parts:
-            slots.append(Slot(each, is_stored=True))
+            slots.append(UploadAnswer(each, is_stored=True))
         elif only_here:
-            slots.append(Slot(each))
+            slots.append(UploadAnswer(each))
         elif parts_left <= 0:
-            slots.append(Slot(each, refusal=TooManyParts(limit=PARTS_ANSWERED_MAX)))
+            slots.append(UploadAnswer(each, refusal=TooManyParts(limit=PARTS_ANSWERED_MAX)))
         else:
-            slot = _slot(actor, repository, each, parts_max=parts_each if parts else 0, now=now)
+            slot = _upload_answer(actor, repository, each, parts_max=parts_each if parts else 0, now=now)
             parts_left -= slot.upload.parts_count if slot.upload is not None else 0
             slots.append(slot)
     return slots
 
 
-def _slot(actor: Principal, repository: Repository, wanted: Wanted, *, parts_max: int, now: datetime) -> Slot:
+def _upload_answer(
+    actor: Principal, repository: Repository, wanted: NamedObject, *, parts_max: int, now: datetime
+) -> UploadAnswer:
     """`parts_max` 0: the object is sent whole."""
     store, in_parts = get_store(), bool(parts_max)
     expires = settings.LFS_GRANT_SECONDS
     if not in_parts:
         upload = LfsUpload(repository=repository, user=actor.user, oid=wanted.oid, part_bytes=0)
         if store.presign_put(upload.staging_key, expires_seconds=expires) is None:
-            return Slot(wanted)
+            return UploadAnswer(wanted)
     upload = _upload(actor, repository, wanted, parts_max=parts_max, now=now)
     if not upload.part_bytes:
         url = store.presign_put(upload.staging_key, expires_seconds=expires)
-        return Slot(wanted, upload=upload, url=url or "")
+        return UploadAnswer(wanted, upload=upload, url=url or "")
     urls = [
         store.presign_part(upload.staging_key, upload.store_upload_id, number, expires_seconds=expires)
         for number in range(1, upload.parts_count + 1)
     ]
-    return Slot(wanted, upload=upload, part_urls=tuple(url for url in urls if url))
+    return UploadAnswer(wanted, upload=upload, part_urls=tuple(url for url in urls if url))
 
 
 def _upload(
-    actor: Principal, repository: Repository, wanted: Wanted, *, parts_max: int, now: datetime
+    actor: Principal, repository: Repository, wanted: NamedObject, *, parts_max: int, now: datetime
 ) -> LfsUpload:
     """Continue the user's upload of this object to the repository, or begin one.
 
@@ -207,7 +209,9 @@ def part_bytes(size_bytes: int, *, parts_max: int = PARTS_MAX) -> int:
     return -(-needed // MIB) * MIB
 
 
-def negotiate_download(*, actor: Principal, repository: Repository, wanted: Sequence[Wanted]) -> list[Found]:
+def negotiate_download(
+    *, actor: Principal, repository: Repository, wanted: Sequence[NamedObject]
+) -> list[DownloadAnswer]:
     """Say for each object whether the repository has it.
 
     Raises: what `require_content` raises, TooManyObjects.
@@ -217,7 +221,7 @@ def negotiate_download(*, actor: Principal, repository: Repository, wanted: Sequ
         raise TooManyObjects(limit=BATCH_MAX, count=len(wanted))
     stored = objects_of(repository_id=repository.pk, oids=[each.oid for each in wanted])
     return [
-        Found(each, found if found is not None and found.has_bytes else None)
+        DownloadAnswer(each, found if found is not None and found.has_bytes else None)
         for each in wanted
         for found in [stored.get(each.oid)]
     ]

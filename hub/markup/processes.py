@@ -26,7 +26,7 @@ WAIT_SECONDS = 5.0
 # Processor time of one text, and of all texts of one call.
 TEXT_SECONDS = 1.0
 CALL_SECONDS = 3.0
-# When a renderer does not answer at all although it has not used its processor time.
+# A renderer that does not answer for so long is ended, even if it has processor time left.
 SILENCE_SECONDS = 30.0
 
 

@@ -1,4 +1,4 @@
-"""Which paths `.gitattributes` gives to git-lfs, read as git reads it.
+"""The paths that `.gitattributes` gives to git-lfs, read as git reads it.
 
 Source: gitattributes(5) and git's attr.c: quoted patterns, macros, a BOM, lines of 2,048 bytes and more
 (ignored), and one file in each folder on the way to a path, where the deeper one decides. Only the

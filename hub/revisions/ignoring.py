@@ -1,4 +1,4 @@
-"""Which files a `.gitignore` text leaves out, read as git reads it (gitignore(5), git's dir.c)."""
+"""The files that a `.gitignore` text leaves out, read as git reads it (gitignore(5), git's dir.c)."""
 
 from __future__ import annotations
 

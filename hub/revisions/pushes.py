@@ -59,7 +59,7 @@ def reasons_against(
     authorize: Authorize,
     now: datetime,
 ) -> tuple[list[str], Contents]:
-    """Why this push must not be let in, in words for people, and what it brings.
+    """The reasons to refuse this push, as sentences, and the push's contents.
 
     With no reason against it, the objects that its pointers name are linked to the repository: from
     here on they cannot be collected, whatever becomes of the push.

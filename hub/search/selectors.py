@@ -212,7 +212,7 @@ def count_by_parameters(bounds: Mapping[str, tuple[int | None, int | None]]) -> 
 
 
 def find_facets(*, actor: Principal, kind: str, query: ListQuery) -> Facets:
-    """By what the list can be narrowed further, with counts.
+    """The values by which the list can be filtered further, with counts.
 
     Exact where some filter leaves few repositories, and without any filter. Else estimated from a sample;
     where even that leaves too few to tell, the counts of the whole kind's public ones.

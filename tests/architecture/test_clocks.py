@@ -45,7 +45,7 @@ MAY_PAUSE = {
     "concurrency/compute_market/test_live_workers.py",  # kills at moments drawn from a fixed seed
     "concurrency/compute_market/test_matching_races.py",  # the same
     "foundation/database/test_cursors.py",  # longer than PostgreSQL lets a transaction be idle
-    "hub/community/test_calling.py",  # a slow peer
+    "hub/community/test_webhook_calls.py",  # a slow peer
     "servers/proxy.py",  # a slow line
     "wire/test_git_push.py",  # kills at several moments of a push
     "wire/test_market_kills.py",  # kills at moments drawn from a fixed seed

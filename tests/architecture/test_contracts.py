@@ -15,12 +15,12 @@ import pytest
 
 from tests.architecture.sources import HOUSES, ROOT
 
-# Modules below the roof that may know Django REST framework and htmx: doors, and what doors share.
+# Modules below bazaar that may know Django REST framework and htmx: doors, and what doors share.
 KNOW_DRF = {
     *("hub.api", "hub.web", "compute_market.api", "compute_market.web"),
     *("foundation.answers", "foundation.described", "foundation.inputs"),
 }
-# Modules below the roof that are no doors and not pure: rooms, and users of settings or parts of Django.
+# Modules below bazaar that are no doors and not pure: rooms, and users of settings or parts of Django.
 KNOW_DJANGO = {
     f"{house}.{name}"
     for house, names in {
@@ -69,7 +69,7 @@ def houses_in(paths: Iterable[str]) -> set[str]:
     return {path.partition("/")[0] for path in paths if "/" in path} - NO_HOUSES
 
 
-def all_below_the_roof() -> set[str]:
+def all_below_bazaar() -> set[str]:
     return {f"{house}.{name}" for house in HOUSES if house != "bazaar" for name in modules_of(ROOT / house)}
 
 
@@ -109,7 +109,7 @@ class TestFloors:
         assert floors["exhaustive"]
         assert "exhaustive_ignores" not in floors
 
-    def test_have_one_exception_and_it_is_the_roofs(self) -> None:
+    def test_have_one_exception_and_it_is_of_bazaar(self) -> None:
         ignored = {house: floors_of(house).get("ignore_imports", []) for house in HOUSES}
         assert {house: found for house, found in ignored.items() if found} == {
             "bazaar": ["bazaar.celery -> bazaar.server.processes"]
@@ -123,11 +123,11 @@ class TestForbiddenImports:
         (contract,) = [
             found for found in contracts("forbidden") if "rest_framework" in found["forbidden_modules"]
         ]
-        assert sorted(contract["source_modules"]) == sorted(all_below_the_roof() - KNOW_DRF)
+        assert sorted(contract["source_modules"]) == sorted(all_below_bazaar() - KNOW_DRF)
 
     def test_of_django_hold_for_all_pure_code(self) -> None:
         (contract,) = [found for found in contracts("forbidden") if "django" in found["forbidden_modules"]]
-        pure = all_below_the_roof() - KNOW_DRF - KNOW_DJANGO
+        pure = all_below_bazaar() - KNOW_DRF - KNOW_DJANGO
         assert sorted(contract["source_modules"]) == sorted(pure | PURE_PARTS)
 
 
@@ -171,6 +171,14 @@ class TestContracts:
         run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
         broken = [line for line in run.stdout.splitlines() if " BROKEN" in line]
         assert any(line.startswith(contract) for line in broken), run.stdout
+
+
+class TestDialects:
+    def test_are_all_independent(self) -> None:
+        """The contract names each package of `hub/api/`: a new one cannot be left out."""
+        (contract,) = contracts("independence")
+        packages = {f"hub.api.{path.parent.name}" for path in (ROOT / "hub/api").glob("*/__init__.py")}
+        assert set(contract["modules"]) == packages
 
 
 class TestInterfaces:

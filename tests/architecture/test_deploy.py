@@ -71,7 +71,7 @@ class TestCompose:
     def test_reads_only_variables_that_the_settings_or_the_example_know(self) -> None:
         text = (ROOT / "docker-compose.yml").read_text()
         sources = [
-            ROOT / "bazaar" / "places.py",
+            ROOT / "bazaar" / "paths.py",
             *(ROOT / "bazaar" / "settings").glob("*.py"),
             *(ROOT / "bazaar" / "server").glob("*.py"),
         ]

@@ -9,7 +9,7 @@ from tests.architecture.sources import HOUSES, modules
 
 # These run where the requirements of the server are not installed, or before they are looked for.
 WITHOUT_REQUIREMENTS = (
-    "bazaar/places.py",
+    "bazaar/paths.py",
     "bazaar/logs.py",
     "compute_market/runners/",
 )

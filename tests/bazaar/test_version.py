@@ -84,8 +84,12 @@ class TestChangelog:
         assert gathered == before.replace("- One.\n", "- One.\n- Two.\n")
 
     def test_refuses_a_section_that_there_is_not(self, script: ModuleType) -> None:
-        with pytest.raises(KeyError):
+        with pytest.raises(SystemExit, match=r"a\.kitchen\.md names no section.* hub market .*deprecated"):
             script.gather("# Changelog\n", {"a.kitchen.md": "One."}, "1.1", "2026-02-03")
+
+    def test_names_what_is_deprecated(self, script: ModuleType) -> None:
+        gathered = script.gather("# Changelog\n", {"a.deprecated.md": "`old` is."}, "1.1", "2026-02-03")
+        assert "### Deprecated\n\n- `old` is.\n" in gathered
 
     def test_fragments_name_sections_that_there_are(self, script: ModuleType) -> None:
         names = [path.stem.partition(".")[2] for path in (ROOT / "changes").glob("*.md")]

@@ -15,7 +15,7 @@ from compute_market.leases.models import Lease, Work
 from compute_market.ledger import postings
 from compute_market.ledger import services as ledger
 from compute_market.ledger.account_events import Changes
-from compute_market.offers import agents, listing
+from compute_market.offers import agents, seeding
 from compute_market.offers import services as supply
 from compute_market.offers.models import Node, Product, Provider
 from hub.accounts.models import AccessToken, Namespace, User
@@ -77,7 +77,7 @@ def product(slug: str = "h100-sxm-80g.cn-east.reserved.ib", **changes: Any) -> P
     if found is None:
         _, region, tier, _ = slug.split(".")
         with transaction.atomic():
-            listing.list_catalogue(regions=[region], tiers=[tier], shards=2, now=NOON)
+            seeding.list_catalogue(regions=[region], tiers=[tier], shards=2, now=NOON)
         found = Product.objects.get(slug=slug)
     for name, value in changes.items():
         setattr(found, name, value)

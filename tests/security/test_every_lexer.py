@@ -16,7 +16,7 @@ SECONDS = 0.1
 CHARS = 6_000
 # Every kind of hostile code, one after another: what one lexer takes for a comment is code for the next.
 HOSTILE = "\n".join(make(CHARS // len(CODE)) for make in CODE.values()) + "\n"
-# By which word each lexer is chosen; the few without a word are chosen by names of files alone.
+# The word by which each lexer is chosen; the few without a word are chosen by names of files alone.
 LEXERS = {
     name: ("language", aliases[0]) if aliases else ("filename", patterns[0].replace("*", "a"))
     for name, aliases, patterns, _ in get_all_lexers()

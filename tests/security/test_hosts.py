@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from bazaar import hosts, nodes, places
+from bazaar import hosts, nodes, paths
 from bazaar.server import redis
 from foundation import redis_connection
 from hub.accounts.models import User
@@ -186,7 +186,7 @@ class TestFiles:
         for text in ("9", "", "7777", "-1", "rwx"):
             monkeypatch.setenv("BAZAAR_UMASK", text)
             with pytest.raises(ValueError, match="octal"):
-                places.umask()
+                paths.umask()
 
 
 class TestRedisSocket:

@@ -137,7 +137,7 @@ class TestBytesOfAStranger:
             lfs.negotiate_upload(
                 actor=mallory,
                 repository=other,
-                wanted=[lfs.Wanted(oid_of(b"x" * 11), 11)],
+                wanted=[lfs.NamedObject(oid_of(b"x" * 11), 11)],
                 in_parts=False,
                 now=NOW,
             )

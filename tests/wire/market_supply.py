@@ -40,7 +40,7 @@ def node_state(name: str) -> str:
 
 
 def heard(name: str) -> str:
-    """Which request of the node was the last that counted: it grows with every one."""
+    """The number of the node's last request that counted: it grows with every one."""
     return str(Node.objects.get(name=name).last_nonce).rjust(20, "0")
 
 

@@ -73,7 +73,7 @@ class Connection:
         self.request: Request | None = None
         self.state = State.IDLE
         self.deadline = deadline
-        # When the present state began, or its last byte moved.
+        # The time at which the present state began, or its last byte moved.
         self.since = time.monotonic()
         self.progress = Progress()
         self.is_blocking = False

@@ -30,7 +30,7 @@ class Request:
         self.decoder = ChunkDecoder() if head.length is None else None
         # Bytes that count against the server's limit of buffered bodies.
         self.charged = 0
-        # Why the body could not be read to its end.
+        # The reason that the body could not be read to its end.
         self.failure: BadRequest | None = None
         self._raw: _Body | None = None
 

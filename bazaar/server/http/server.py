@@ -29,7 +29,7 @@ RECEIVE_BYTES = 64 * 1024
 SWEEP_SECONDS = 1.0
 # Seconds for which a process with more connections than the others lets them accept first.
 YIELD_SECONDS = 0.002
-# When it stops: how long a connection without a request is kept for one that may be on its way.
+# A server that stops keeps a connection without a request for so long: one may be on its way.
 LAST_REQUEST_SECONDS = 1.0
 
 

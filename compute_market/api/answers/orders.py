@@ -278,7 +278,7 @@ class MissAnswer(Answer):
 
 
 class ExplainAnswer(Answer):
-    """Why an order has not filled."""
+    """The reasons that an order has not filled."""
 
     order: fields.OrderId
     state: OrderState

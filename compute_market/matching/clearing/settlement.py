@@ -226,14 +226,17 @@ class Settlement:
         order.end(state.value, event.reason)
         order.version += 1
         self._ended.append(order)
-        if self._is_by_the_way(event):
+        if self._is_side_effect(event):
             return
         if event.sequence not in self.outcomes:
             self._decide(event.sequence)
             self._give_back_extra(event.sequence)
 
-    def _is_by_the_way(self, event: e.Cancelled) -> bool:
-        """True if the end of an order is not the result of the command that it came with."""
+    def _is_side_effect(self, event: e.Cancelled) -> bool:
+        """True if the command asked for something else than this end of an order.
+
+        A new order ends others, or itself, by trading; an order can expire while it is amended or cancelled.
+        """
         kind = type(self._command(event))
         return kind is c.New or (kind is not c.Expire and event.reason == e.Reason.EXPIRED)
 
@@ -336,9 +339,9 @@ class Settlement:
 
 def _publish(shard_engine: ShardEngine, trades: Iterable[TradeRow], levels: Levels, now: datetime) -> None:
     """Put the news of products into the outbox, under the number of the batch's last event."""
-    told: dict[int, news.News] = defaultdict(lambda: news.News([], []))
+    by_product: dict[int, news.News] = defaultdict(lambda: news.News([], []))
     for trade in trades:
-        told[trade.product_id].trades.append(
+        by_product[trade.product_id].trades.append(
             news.make_trade_news(
                 sequence=trade.sequence,
                 taker_side=trade.taker_side,
@@ -349,7 +352,7 @@ def _publish(shard_engine: ShardEngine, trades: Iterable[TradeRow], levels: Leve
             )
         )
     for key, level in levels:
-        told[key.product].levels.append(
+        by_product[key.product].levels.append(
             news.make_level_news(
                 side=key.side,
                 price_micros_per_gpu_hour=key.price,
@@ -359,7 +362,7 @@ def _publish(shard_engine: ShardEngine, trades: Iterable[TradeRow], levels: Leve
                 orders=level.orders,
             )
         )
-    rows = [OutboxRow(news.topic_of(product), news.payload_of(each)) for product, each in told.items()]
+    rows = [OutboxRow(news.topic_of(product), news.payload_of(each)) for product, each in by_product.items()]
     same = {"shard": shard_engine.shard, "sequence": shard_engine.matcher.number, "at": now}
     bulk_sql.add_rows(Outbox, rows, same=same)
     event_channel.publish(row.topic for row in rows)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Reason:
-    """Why something was refused or ended; words that traders see."""
+    """The reasons for refusals and ends; traders see these words."""
 
     UNKNOWN_PRODUCT = "unknown_product"
     PRODUCT_HALTED = "product_halted"

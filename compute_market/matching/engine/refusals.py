@@ -16,14 +16,14 @@ HALTED, FOK = int(Trading.HALTED), int(TimeInForce.FOK)
 
 
 def of_plan(met: Plan, order: Order, book: Book, force: int) -> str:
-    """Why a new order is refused for what it would meet; empty if it is not."""
+    """The reason to refuse a new order for what it would meet; empty if there is none."""
     if order.post_only and (met.meetings or met.stopped):
         return Reason.WOULD_TRADE
     return _unfillable(book, order) if force == FOK and not met.filled else ""
 
 
 def _unfillable(book: Book, order: Order) -> str:
-    """Why a fill-or-kill order cannot be filled whole: for want of GPUs, or of GPUs on one node."""
+    """The reason that a fill-or-kill order cannot fill whole: too few GPUs, or too few on one node."""
     if order.one_node:
         elsewhere_too = plan_buy(book, order, one_node=0)
         if elsewhere_too.filled:
@@ -32,7 +32,7 @@ def _unfillable(book: Book, order: Order) -> str:
 
 
 def of_terms(book: Book | None, price: int, gpus: int) -> str:
-    """Why a book does not take these terms; the caller has found that it does not."""
+    """The reason that a book refuses these terms; the caller has found that it does."""
     if book is None:
         return Reason.UNKNOWN_PRODUCT
     if book.trading:

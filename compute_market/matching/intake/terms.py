@@ -243,7 +243,7 @@ def _window(request: OrderRequest, horizon_days: int, now: datetime, source: Lea
 
 
 def expires_at(request: OrderRequest, window: Window) -> datetime:
-    """When an order ends by itself: at its own time, or when its window can no longer be traded whole.
+    """The time an order ends by itself: its own, or the last at which its window can be traded whole.
 
     A buy is worth nothing once the minute is over in which its window begins; of an offer something is left
     until its end.

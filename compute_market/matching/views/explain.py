@@ -1,4 +1,4 @@
-"""Why an order has not filled: what rests nearest to it, and what would have to be different. A read.
+"""The reasons that an order has not filled: the orders nearest to it, and what would have to differ. A read.
 
 Only the rows of the book are looked at, as they stand now; for an order that is finished, that is what an
 order like it would meet today.

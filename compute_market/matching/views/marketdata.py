@@ -21,7 +21,7 @@ LEVELS_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class BookView:
     """The resting offers and bids over a window: (price, GPUs) of each side, best first."""
 
     start: datetime
@@ -30,10 +30,10 @@ class Book:
     asks: list[tuple[int, int]]
 
 
-def book(product: Product, *, start: datetime, end: datetime, depth: int = LEVELS_MAX) -> Book:
+def book(product: Product, *, start: datetime, end: datetime, depth: int = LEVELS_MAX) -> BookView:
     """The best prices of each side over a window."""
     window: dict[str, Any] = {"product_id": product.pk, "start": start, "end": end, "limit": depth}
-    return Book(start=start, end=end, bids=selectors.bids(**window), asks=selectors.asks(**window))
+    return BookView(start=start, end=end, bids=selectors.bids(**window), asks=selectors.asks(**window))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from compute_market.matching.views import marketdata
 from compute_market.offers.models import HardwareReport, Node
 
 
-class Wanted(NamedTuple):
+class OfferQuery(NamedTuple):
     """Offers of a product that cover a window at a price or better; `at_price`: at this price alone."""
 
     product_id: int
@@ -52,7 +52,7 @@ def hardware_of(node: Node) -> str:
     return "declared" if node.hardware == HardwareReport.Method.DECLARED else "measured"
 
 
-def offerings(wanted: Sequence[Wanted], *, now: datetime) -> list[list[Offering]]:
+def offerings(wanted: Sequence[OfferQuery], *, now: datetime) -> list[list[Offering]]:
     """For each of what is wanted, who offers it; by name. Four statements however much is wanted."""
     products = {each.product_id for each in wanted}
     live = Order.objects.live().filter(side=Order.Side.SELL, product__in=products, end__gt=now)
@@ -74,7 +74,8 @@ def offerings(wanted: Sequence[Wanted], *, now: datetime) -> list[list[Offering]
 def of_quotes(quotes: Sequence[marketdata.Quote], *, now: datetime) -> list[list[Offering]]:
     """The suppliers behind each quote."""
     return offerings(
-        [Wanted(quote.product.pk, quote.start, quote.end, quote.limit_micros) for quote in quotes], now=now
+        [OfferQuery(quote.product.pk, quote.start, quote.end, quote.limit_micros) for quote in quotes],
+        now=now,
     )
 
 
@@ -88,7 +89,7 @@ def of_order(order: Order, *, now: datetime) -> list[Offering]:
         return of_nodes(nodes, now=now)
     if not order.is_live:
         return []
-    wanted = Wanted(order.product_id, order.start, order.end, order.price_micros_per_gpu_hour)
+    wanted = OfferQuery(order.product_id, order.start, order.end, order.price_micros_per_gpu_hour)
     return offerings([wanted], now=now)[0]
 
 
@@ -101,7 +102,7 @@ def of_nodes(nodes: Iterable[Node], *, now: datetime) -> list[Offering]:
     return sorted((Offering(known[pk], _joined(hardware)) for pk, hardware in kinds.items()), key=_name)
 
 
-def _is_one(order: Order, wanted: Wanted) -> bool:
+def _is_one(order: Order, wanted: OfferQuery) -> bool:
     price = order.price_micros_per_gpu_hour
     is_priced = price == wanted.price_micros if wanted.at_price else price <= wanted.price_micros
     return (

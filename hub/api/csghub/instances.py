@@ -47,7 +47,7 @@ class Instances(Protocol):
         """Let it stop; also where it has stopped."""
 
 
-# The hub knows no market; the roof says what there is to rent, and what runs there (`bazaar.apps`).
+# The hub knows no market; `bazaar` says what there is to rent, and what runs there (`bazaar.apps`).
 _resources: list[Resources] = []
 _instances: list[Instances] = []
 

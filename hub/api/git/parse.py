@@ -19,7 +19,7 @@ from hub.api.git import bodies
 from hub.api.json import BodyTooLarge, MalformedBody, names_sha256
 from hub.api.structs import body_of
 from hub.blobstore import Part, refusing_when_full
-from hub.lfs.services import Wanted, require_wanted
+from hub.lfs.services import NamedObject, require_wanted
 from hub.lfs.storing import require_room_on_disk
 
 # One read is one call to the kernel: few large ones are cheap.
@@ -43,7 +43,7 @@ class Batch:
     """
 
     is_upload: bool
-    wanted: list[Wanted]
+    wanted: list[NamedObject]
     takes_parts: bool
     parts_only: bool
     takes_xet: bool

@@ -14,7 +14,7 @@ from hub.api.git import answers
 from hub.api.structs import Answer, Answered
 from hub.lfs.grants import Action, Grant
 from hub.lfs.selectors import presigned_url
-from hub.lfs.services import Found, Slot, Wanted
+from hub.lfs.services import DownloadAnswer, NamedObject, UploadAnswer
 
 LFS_TYPE = "application/vnd.git-lfs+json"
 
@@ -30,7 +30,7 @@ class Links:
         self.base, self.repository_id, self.actor = base, repository_id, actor
         self.expires_at = int(now.timestamp()) + settings.LFS_GRANT_SECONDS
 
-    def href(self, path: str, action: Action, wanted: Wanted, upload_id: str = "", part: int = 0) -> str:
+    def href(self, path: str, action: Action, wanted: NamedObject, upload_id: str = "", part: int = 0) -> str:
         grant = Grant(
             action=action,
             repository_id=self.repository_id,
@@ -47,7 +47,7 @@ class Links:
         return f"{self.base}/lfs/{path}?{urlencode({**query, 'grant': grant.sign()})}"
 
 
-def upload_entry(slot: Slot, links: Links) -> answers.Object:
+def upload_entry(slot: UploadAnswer, links: Links) -> answers.Object:
     """One object of the answer to an upload batch."""
     entry = _entry(slot)
     if slot.refusal is not None or slot.is_stored:
@@ -58,7 +58,7 @@ def upload_entry(slot: Slot, links: Links) -> answers.Object:
     return _allowed(entry, answers.Actions(upload=_upload(slot, links), verify=_action(verify)))
 
 
-def _entry(slot: Slot) -> answers.Object:
+def _entry(slot: UploadAnswer) -> answers.Object:
     entry = answers.Object(oid=slot.wanted.oid, size=slot.wanted.size_bytes)
     if slot.refusal is not None:
         entry.error = answers.ObjectError(code=422, message=str(slot.refusal))
@@ -82,7 +82,7 @@ class XetAction:
     headers: dict[str, str]
 
 
-def xet_entry(slot: Slot, action: XetAction) -> answers.Object:
+def xet_entry(slot: UploadAnswer, action: XetAction) -> answers.Object:
     """One object of the answer to an upload batch that chose Xet; one without actions is stored already."""
     entry = _entry(slot)
     if slot.refusal is not None or slot.is_stored:
@@ -93,7 +93,7 @@ def xet_entry(slot: Slot, action: XetAction) -> answers.Object:
     return _allowed(entry, answers.Actions(upload=upload))
 
 
-def _upload(slot: Slot, links: Links) -> answers.Action:
+def _upload(slot: UploadAnswer, links: Links) -> answers.Action:
     wanted, upload = slot.wanted, slot.upload
     if upload is None:
         return _action(links.href(f"objects/{wanted.oid}", Action.SEND, wanted))
@@ -109,7 +109,7 @@ def _upload(slot: Slot, links: Links) -> answers.Action:
     return _action(links.href(f"objects/{wanted.oid}/complete", Action.COMPLETE, wanted, upload.pk), header)
 
 
-def download_entry(found: Found, links: Links) -> answers.Object:
+def download_entry(found: DownloadAnswer, links: Links) -> answers.Object:
     """One object of the answer to a download batch."""
     wanted, stored = found.wanted, found.stored
     entry = answers.Object(oid=wanted.oid, size=wanted.size_bytes)
@@ -118,6 +118,6 @@ def download_entry(found: Found, links: Links) -> answers.Object:
         return entry
     entry.size = stored.size_bytes
     href = presigned_url(stored, expires_seconds=settings.LFS_GRANT_SECONDS) or links.href(
-        f"objects/{wanted.oid}", Action.FETCH, Wanted(wanted.oid, stored.size_bytes)
+        f"objects/{wanted.oid}", Action.FETCH, NamedObject(wanted.oid, stored.size_bytes)
     )
     return _allowed(entry, answers.Actions(download=_action(href)))

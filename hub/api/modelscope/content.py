@@ -137,7 +137,7 @@ def acceleration(_request: HttpRequest) -> HttpResponse:
 
 
 def batch(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
-    """Which objects shall be sent, and where. The client sends its token along, so only ever to us."""
+    """The objects that the client must send, and their addresses: on this hub, as the token is sent along."""
     caller = actor(request)
     require_signed_in(caller)
     found = repository(request, kind, repo_id)

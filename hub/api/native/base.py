@@ -76,7 +76,7 @@ class NativeView(APIView):
 
 
 class Page(serializers.Serializer[Any]):
-    """Which part of a list."""
+    """The part of a list that a caller asks for."""
 
     limit = serializers.IntegerField(min_value=1, max_value=SIZE.most, default=SIZE.default)
     before = serializers.IntegerField(

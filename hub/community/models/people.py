@@ -73,7 +73,7 @@ class Notification(models.Model):
     """
 
     class Reason(models.TextChoices):
-        """Why it was sent; the first that fits is kept."""
+        """The reason that it was sent; the first that fits is kept."""
 
         MENTION = "mention", _("you were mentioned")
         PARTICIPATION = "participation", _("you take part")

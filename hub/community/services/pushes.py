@@ -24,7 +24,7 @@ from hub.revisions.pull_refs import pull_request_number
 def require_push(*, actor: Principal, repository: Repository) -> None:
     """May send a pack: who writes, and the author of an open pull request.
 
-    Which refs they may then move is asked for each ref.
+    `reasons_against_refs` checks each ref that they move.
     Raises: what `repos.policies.require_write` and `require_propose` raise.
     """
     if policies.can_write(actor, repository) or not own_open_refs(actor=actor, repository=repository):
@@ -49,7 +49,7 @@ def receive_push(
 
 
 def reasons_against_refs(actor: Principal, repository: Repository, changes: Sequence[RefUpdate]) -> list[str]:
-    """Why the actor may not move these refs, a reason a ref; in words for people."""
+    """The reasons that the actor may not move these refs, one a ref, as sentences."""
     reasons = []
     may_write: bool | None = None
     for change in changes:

@@ -13,7 +13,7 @@ from foundation.errors import Exhausted, Invalid
 from hub.accounts import policies as accounts
 from hub.accounts.models import name_key
 from hub.accounts.principals import Principal
-from hub.community import addresses, tasks
+from hub.community import tasks, webhook_addresses
 from hub.community.errors import DeliveryNotFound, WebhookNotFound
 from hub.community.models import Delivery, Domain, WatchedType, Webhook, WebhookWatch
 from hub.community.models.webhooks import URL_CHARS_MAX
@@ -88,11 +88,11 @@ def _apply(webhook: Webhook, change: WebhookChange, now: datetime) -> None:
 def _require_valid(change: WebhookChange) -> None:
     """Raises: Invalid, AddressForbidden."""
     if change.url is not None:
-        parts = addresses.split_url(change.url)
+        parts = webhook_addresses.split_url(change.url)
         if len(change.url) > URL_CHARS_MAX:
             raise Invalid(reason="This URL is too long.")
         if not settings.WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES:
-            addresses.require_literal_public(parts)
+            webhook_addresses.require_literal_public(parts)
     if change.secret is not None:
         _require_secret(change.secret)
     if change.domains is not None and not (change.domains and set(change.domains) <= set(Domain.values)):

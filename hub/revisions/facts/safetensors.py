@@ -135,7 +135,7 @@ def total(counts: Iterable[Mapping[str, int]]) -> dict[str, object] | None:
 
 
 def files(names: Iterable[str], index: bytes | None) -> list[str]:
-    """Which of a repository's files hold the model's weights, adapters and other variants apart."""
+    """Those of a repository's files that hold the model's weights, without adapters and other variants."""
     at_root = sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)
     if index is not None:
         try:

@@ -1,1 +1,1 @@
-"""From what people uploaded to HTML that is safe to show: text and addresses in, markup out."""
+"""Safe HTML of uploaded content: text and addresses in, markup out."""

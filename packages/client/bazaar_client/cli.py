@@ -84,6 +84,10 @@ def start(text: str) -> datetime | str:
 
 Verb = Callable[[str, Callable[..., None], str], argparse.ArgumentParser]
 
+PRODUCT_HELP = "name of a product, such as h100-sxm-80g.cn-east.reserved.ib: market gpus"
+ORDER_HELP = "number of an order: market orders"
+LEASE_HELP = "number of a lease: market leases"
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
@@ -93,13 +97,21 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--url", default=os.environ.get("BAZAAR_URL", "http://127.0.0.1:8000"))
-    top.add_argument("--token", default=os.environ.get("BAZAAR_TOKEN") or os.environ.get("HF_TOKEN", ""))
+    top.add_argument(
+        "--url",
+        default=os.environ.get("BAZAAR_URL", "http://127.0.0.1:8000"),
+        help="address of the hub; left out: BAZAAR_URL, or http://127.0.0.1:8000",
+    )
+    top.add_argument(
+        "--token",
+        default=os.environ.get("BAZAAR_TOKEN") or os.environ.get("HF_TOKEN", ""),
+        help="access token with the scope trade; left out: BAZAAR_TOKEN, or HF_TOKEN",
+    )
     top.add_argument("--json", action="store_true", help="print the answer of the market as JSON")
-    words = top.add_subparsers(metavar="VERB")
+    verbs = top.add_subparsers(metavar="VERB")
 
     def verb(name: str, call: Callable[..., None], text: str) -> argparse.ArgumentParser:
-        made = words.add_parser(name, help=text, description=text)
+        made = verbs.add_parser(name, help=text, description=text)
         made.set_defaults(call=call)
         # People also write it behind the verb. Left out there, the option before the verb counts.
         made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -124,12 +136,12 @@ def _looking(verb: Verb) -> None:
     one.add_argument("spec", nargs="?", default="", help="such as h100,a100:80GB..:8")
     one.add_argument("--all", action="store_true", help="also products without offers and bids")
     one = verb("book", prices.book, "The resting orders of a product over some hours.")
-    one.add_argument("product")
+    one.add_argument("product", help=PRODUCT_HELP)
     one.add_argument("--start", type=hour, help="an ISO time or +3h; left out: the next full hour")
     one.add_argument("--hours", type=count, help="how long; left out: one")
     one = verb("quote", prices.quote, "The cheapest way to get GPUs for some hours. Nothing is reserved.")
-    one.add_argument("gpus", type=count)
-    one.add_argument("hours", type=count)
+    one.add_argument("gpus", type=count, help="the number of GPUs")
+    one.add_argument("hours", type=count, help="the number of hours")
     one.add_argument("spec", nargs="?", default="", help="such as h100,a100:80GB..")
     one.add_argument("--days", type=count, default=7, help="start within so many days")
 
@@ -137,9 +149,9 @@ def _looking(verb: Verb) -> None:
 def _orders(verb: Verb) -> None:
     for name, call, limit in (("buy", orders.buy, "at most"), ("sell", orders.sell, "at least")):
         one = verb(name, call, f"{name.capitalize()} GPU time.")
-        one.add_argument("product")
-        one.add_argument("gpus", type=count)
-        one.add_argument("hours", type=count)
+        one.add_argument("product", help=PRODUCT_HELP)
+        one.add_argument("gpus", type=count, help="the number of GPUs")
+        one.add_argument("hours", type=count, help="the number of hours")
         help_text = f"credits per GPU-hour, {limit}"
         if name == "buy":
             one.add_argument("price", type=micros, nargs="?", help=f"{help_text}; or give --max-total")
@@ -147,7 +159,13 @@ def _orders(verb: Verb) -> None:
         else:
             one.add_argument("price", type=micros, help=help_text)
         one.add_argument("--start", type=start, help="an ISO time, +3h, or now; left out: the next full hour")
-        one.add_argument("--time-in-force", choices=["gtc", "ioc", "fok"], default="gtc")
+        one.add_argument(
+            "--time-in-force",
+            choices=["gtc", "ioc", "fok"],
+            default="gtc",
+            help="gtc: the order rests until it fills or expires; ioc: it trades at once and the rest is "
+            "cancelled; fok: it trades at once in full or not at all",
+        )
         one.add_argument("--until", type=hour, help="the order expires then: an ISO time or +3h")
         one.add_argument(
             "--post-only", action="store_true", help="refuse the order if it would trade at once"
@@ -178,17 +196,18 @@ def _orders(verb: Verb) -> None:
     one = verb("orders", orders.orders, "Your orders.")
     one.add_argument("--all", action="store_true", help="also finished ones")
     one = verb("amend", orders.amend, "Change an order's price or total of GPUs.")
-    one.add_argument("order", type=count)
+    one.add_argument("order", type=count, help=ORDER_HELP)
     one.add_argument("--price", type=micros, help="credits per GPU-hour")
     one.add_argument("--gpus", type=count, help="the total, including filled GPUs")
     _with_wait(one)
     one = verb("cancel", orders.cancel, "Cancel the open rest of an order, or of all orders.")
     which = one.add_mutually_exclusive_group(required=True)
-    which.add_argument("order", type=count, nargs="?")
+    which.add_argument("order", type=count, nargs="?", help=ORDER_HELP)
     which.add_argument("--all", action="store_true", help="all live orders")
     one.add_argument("--product", default="", help="with --all: only those on this product")
     _with_wait(one)
-    verb("explain", orders.explain, "Explain why an order has not filled.").add_argument("order", type=count)
+    one = verb("explain", orders.explain, "Explain why an order has not filled.")
+    one.add_argument("order", type=count, help=ORDER_HELP)
 
 
 def _leases(verb: Verb) -> None:
@@ -204,42 +223,46 @@ def _leases(verb: Verb) -> None:
         metavar="PORT[=NAME]",
         help="a port to reach from outside, or a socket in its folder; may be repeated",
     )
-    one.add_argument("lease", type=count)
-    one.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM …")
+    one.add_argument("lease", type=count, help=LEASE_HELP)
+    program_help = "the program and its arguments: python3 train.py --epochs 3"
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM …", help=program_help)
     one = verb("logs", leases.logs, "The output of a lease's program.")
-    one.add_argument("lease", type=count)
+    one.add_argument("lease", type=count, help=LEASE_HELP)
     one.add_argument(
         "--follow", "-f", action="store_true", help="wait for more output until the program ends"
     )
-    verb("ports", ways.ports, "The ports of a lease and their addresses.").add_argument("lease", type=count)
+    one = verb("ports", ways.ports, "The ports of a lease and their addresses.")
+    one.add_argument("lease", type=count, help=LEASE_HELP)
     one = verb("link", ways.link, "Make a link to a lease's port; everybody who has the link can open it.")
-    one.add_argument("lease", type=count)
+    one.add_argument("lease", type=count, help=LEASE_HELP)
     one.add_argument("port", help="number or name of the port")
-    one.add_argument("--hours", type=count, default=1)
+    one.add_argument("--hours", type=count, default=1, help="how long the link works; left out: one hour")
     one = verb("forward", ways.forward, "Make a lease's port available on this machine.")
-    one.add_argument("lease", type=count)
+    one.add_argument("lease", type=count, help=LEASE_HELP)
     one.add_argument("port", help="number or name of the port")
     one.add_argument(
         "--local", type=int, help="the port on this machine; left out: the same number, or a free one"
     )
     one = verb("ssh", ways.shell, "Run a shell or a command in a lease, by OpenSSH.")
-    one.add_argument("lease", type=count)
+    one.add_argument("lease", type=count, help=LEASE_HELP)
     command_help = "left out: a shell; options of ssh come first and end with --: -t -- htop"
     one.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND …", help=command_help)
     one = verb("cp", ways.copy, "Copy files: market cp 17:results/ . and market cp data.bin 17:")
-    one.add_argument("--recursive", "-r", action="store_true")
-    one.add_argument("sources", nargs="+", metavar="FROM")
-    one.add_argument("target", metavar="TO")
+    one.add_argument("--recursive", "-r", action="store_true", help="copy folders with what they hold")
+    one.add_argument("sources", nargs="+", metavar="FROM", help="files: PATH here, LEASE:PATH in a lease")
+    one.add_argument("target", metavar="TO", help="a file or folder: PATH here, LEASE:PATH in a lease")
     one = verb("sell-back", orders.sell_back, "Offer the rest of a lease on the market.")
-    one.add_argument("lease", type=count)
+    one.add_argument("lease", type=count, help=LEASE_HELP)
     one.add_argument("price", type=micros, help="credits per GPU-hour, at least")
     one.add_argument("--gpus", type=count, help="how many; left out: all of the lease's")
     one.add_argument("--id", default="", help="your own order id: repeating it places the order once")
     _with_wait(one)
     one = verb("fills", orders.fills, "The fills of your orders: price, fee and lease.")
     one.add_argument("order", type=count, nargs="?", help="only fills of this order")
-    verb("stop", leases.stop, "Stop the program in a lease.").add_argument("lease", type=count)
-    verb("end", leases.end, "End a lease now.").add_argument("lease", type=count)
+    one = verb("stop", leases.stop, "Stop the program in a lease.")
+    one.add_argument("lease", type=count, help=LEASE_HELP)
+    one = verb("end", leases.end, "End a lease now.")
+    one.add_argument("lease", type=count, help=LEASE_HELP)
 
 
 def _with_wait(one: argparse.ArgumentParser) -> None:

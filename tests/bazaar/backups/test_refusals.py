@@ -20,7 +20,7 @@ from bazaar.backups.errors import BackupFailed, Damaged
 from bazaar.backups.names import require_paths, require_refs
 from bazaar.backups.sealing import Sealer
 from bazaar.backups.storage import FORMAT, Archive, Manifest, Writer
-from bazaar.places import ROOT
+from bazaar.paths import ROOT
 from bazaar.server import tunnels, web
 from bazaar.server.http.limits import Limits
 from compute_market.ssh import __main__ as ssh

@@ -1,4 +1,4 @@
-"""Which refs a restored repository gets: never a commit without the rows of its large objects."""
+"""The refs that a restored repository gets: never a commit without the rows of its large objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the supervisor starts a process again, and what it says of it."""
+"""The times at which the supervisor starts a process again, and its messages."""
 
 from __future__ import annotations
 

@@ -106,7 +106,9 @@ class TestBroadcaster:
         feed.add("a", 10)
         assert listen("a", after=7).numbers(3) == [8, 9, 10]
 
-    def test_finds_what_a_lost_bell_left(self, broadcaster: Broadcaster, listen: Listen, feed: Feed) -> None:
+    def test_sends_changes_without_an_event(
+        self, broadcaster: Broadcaster, listen: Listen, feed: Feed
+    ) -> None:
         listener = listen("a")
         feed.add("a", 1, publishes=False)
         assert listener.numbers(1) == [1]

@@ -17,8 +17,8 @@ from compute_market.leases import access, jobs, selectors, services, serving, st
 from compute_market.leases.errors import LeaseNotFound, LeaseNotRunning, PortNotServed, WorkInvalid
 from compute_market.leases.models import Lease, LeaseTraffic, Work
 from compute_market.leases.receivers import goes_on
-from compute_market.tunnels.bookkeeping import LEASES_OVER, NODES_WOKEN, TRAFFIC
 from compute_market.tunnels.grants import Grant, GrantRefused, Ticket
+from compute_market.tunnels.hub_messages import LEASES_OVER, NODES_WOKEN, TRAFFIC
 from foundation.redis_connection import hasty_connection, key
 from hub.interface import Principal, User
 from tests.factories import market

@@ -86,7 +86,7 @@ class TestARestingOffer:
         sell(provider, machine, 8, 9)
         drain()
         end = MIDNIGHT + timedelta(hours=24)
-        wanted = offering.Wanted(machine.product_id, MIDNIGHT, end, 9 * CREDIT)
+        wanted = offering.OfferQuery(machine.product_id, MIDNIGHT, end, 9 * CREDIT)
 
         def seen() -> tuple[int, int, int, int]:
             quotes = marketdata.quotes([machine.product], gpus=1, hours=2, within_days=1, now=NOON)

@@ -1,4 +1,4 @@
-"""When the agent asks: as the hub says, at once when it is woken, and never without end."""
+"""The times at which the agent asks: as the hub says, at once when it is woken, and never without end."""
 
 from __future__ import annotations
 

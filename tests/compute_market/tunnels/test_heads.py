@@ -8,10 +8,12 @@ import pytest
 
 from compute_market.tunnels import heads
 from compute_market.tunnels.ends import End, EndClosed, TooLong
-from compute_market.tunnels.heads import Answer, BadHead, Place, Request
+from compute_market.tunnels.heads import Answer, BadHead, PortAddress, Request
 
-BY_PATH = Place(prefix="/leases/17/ports/8888", host="hub.example.org", scheme="https", client="192.0.2.7")
-BY_HOST = Place(host="17--8888.leases.example.org", scheme="https", client="192.0.2.7")
+BY_PATH = PortAddress(
+    prefix="/leases/17/ports/8888", host="hub.example.org", scheme="https", client="192.0.2.7"
+)
+BY_HOST = PortAddress(host="17--8888.leases.example.org", scheme="https", client="192.0.2.7")
 
 
 def read(data: bytes, *, answer: bool = False) -> Request | Answer:

@@ -214,7 +214,9 @@ class TestEnds:
         # The same ticket, as a replay after the end, is not taken in again.
         assert ended(greeted(hub, ticket(ports=["1"])))
 
-    def test_by_the_ticket_comes_without_any_bell(self, hub: Hub, echo: EchoServer, stack: ExitStack) -> None:
+    def test_by_the_ticket_comes_without_any_wake_up(
+        self, hub: Hub, echo: EchoServer, stack: ExitStack
+    ) -> None:
         ends = hub.agent({str(echo.port): tcp_target(echo.port)}, lease=20, work="work-20", until=2.5)
         stack.callback(ends.close)
         stream = hub.pipe(lease=20)

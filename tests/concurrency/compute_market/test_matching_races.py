@@ -198,7 +198,7 @@ class TestTwoWorkers:
         require_right()
 
 
-class TestBells:
+class TestWakeUps:
     def test_may_ring_a_hundred_times_and_late(self, floor: Floor) -> None:
         floor.place(100, seed=4)
 

@@ -74,7 +74,7 @@ class TestNotifying:
         assert told() == {"ada": "mention"}
         assert Notification.objects.count() == 1
 
-    def test_happens_once_and_a_lost_bell_is_found(self, ada: Principal, repository: Repository) -> None:
+    def test_happens_once_and_after_a_lost_task(self, ada: Principal, repository: Repository) -> None:
         make.user("bob")
         threads.open_discussion(actor=ada, repository=repository, title="Hello there", text="@bob", now=NOW)
         (event_id,) = jobs.untold_events(now=NOW + 2 * jobs.SWEEP_AGE)

@@ -16,8 +16,8 @@ def oid_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def wanted(data: bytes) -> services.Wanted:
-    return services.Wanted(oid_of(data), len(data))
+def wanted(data: bytes) -> services.NamedObject:
+    return services.NamedObject(oid_of(data), len(data))
 
 
 def grant(repository: Repository, data: bytes, action: Action = Action.SEND, **fields: object) -> Grant:
@@ -38,7 +38,7 @@ def send(repository: Repository, data: bytes) -> LfsObject:
 
 def negotiate(
     actor: Principal, repository: Repository, *contents: bytes, **options: bool
-) -> list[services.Slot]:
+) -> list[services.UploadAnswer]:
     return services.negotiate_upload(
         actor=actor,
         repository=repository,

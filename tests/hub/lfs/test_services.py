@@ -80,7 +80,7 @@ class TestNegotiateUpload:
         [slot] = services.negotiate_upload(
             actor=alice,
             repository=repository,
-            wanted=[services.Wanted(oid_of(DATA), 1)],
+            wanted=[services.NamedObject(oid_of(DATA), 1)],
             in_parts=False,
             now=NOW,
         )
@@ -299,7 +299,7 @@ class TestParts:
         services.negotiate_upload(
             actor=mallory,
             repository=repository,
-            wanted=[services.Wanted(oid_of(DATA), 2 * PART)],
+            wanted=[services.NamedObject(oid_of(DATA), 2 * PART)],
             in_parts=True,
             always_in_parts=True,
             now=NOW,
@@ -345,16 +345,16 @@ class TestParts:
         settings.LFS_PART_BYTES = 16 * services.MIB
         alice = factories.actor()
         repository = factories.repository(alice)
-        large = [services.Wanted(f"{number:064x}", 500 * 1024**3) for number in range(100)]
+        large = [services.NamedObject(f"{number:064x}", 500 * 1024**3) for number in range(100)]
 
-        def begin(*wanted: services.Wanted) -> list[services.Slot]:
+        def begin(*wanted: services.NamedObject) -> list[services.UploadAnswer]:
             return services.negotiate_upload(
                 actor=alice, repository=repository, wanted=wanted, in_parts=True, now=NOW
             )
 
         uploads = [slot.upload for slot in begin(*large)]
         assert sum(upload.parts_count for upload in uploads if upload) <= services.PARTS_ANSWERED
-        [alone] = begin(services.Wanted("f" * 64, 500 * 1024**3))
+        [alone] = begin(services.NamedObject("f" * 64, 500 * 1024**3))
         assert alone.upload is not None
         assert alone.upload.parts_count > 9_000
 

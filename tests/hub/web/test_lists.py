@@ -57,11 +57,11 @@ class TestBrowse:
 
 
 class TestHome:
-    def test_shows_shelves_in_few_queries(
+    def test_shows_sections_in_few_queries(
         self, client: Client, make_repository: Make, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
         make_repository("chat")
-        # By what the lists can be narrowed is remembered.
+        # The first request fills the cache of filters.
         client.get("/")
         with django_assert_max_num_queries(6):
             assert "ada/" in client.get("/").content.decode()

@@ -159,3 +159,25 @@ class TestWords:
         assert cost + cost // 1000 <= 250_000_000 < 8 * 24 * (price + 60_000) * 1001 // 1000
         with pytest.raises(ValueError, match="So small"):
             orders._within(10, order, start=start)
+
+
+def parsers(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The command and each of its verbs, by name."""
+    found = {top.prog: top}
+    for action in top._actions:  # argparse has no public list of arguments
+        if isinstance(action, argparse._SubParsersAction):
+            found |= action.choices
+    return found
+
+
+class TestHelp:
+    def test_says_what_each_argument_is(self) -> None:
+        every = parsers(cli.parser())
+        assert len(every) > 20
+        silent = [
+            f"{name} {action.option_strings or action.dest}"
+            for name, parser in every.items()
+            for action in parser._actions
+            if not action.help and not isinstance(action, argparse._SubParsersAction)
+        ]
+        assert silent == []

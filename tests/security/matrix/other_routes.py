@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 OTHER_ROUTES = """
-    # The roof
+    # Pages and files of the site itself
     GET    healthz                                                all
     GET    readyz                                                 all
     GET    metrics                                                all
+    GET    favicon.ico                                            all
     POST   preferences                                            all
     GET    status                                                 nobody
     GET    api/schema                                             all

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
-from compute_market.offers import listing
+from compute_market.offers import seeding
 from foundation import clock
 
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         with transaction.atomic(durable=True):
-            new, known = listing.list_catalogue(
+            new, known = seeding.list_catalogue(
                 regions=options["region"] or settings.MARKET_REGIONS,
                 tiers=options["tier"] or settings.MARKET_TIERS,
                 shards=settings.MARKET_SHARDS,

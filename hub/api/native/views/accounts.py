@@ -14,17 +14,17 @@ from foundation import rate_limits
 from foundation.callers import address_of
 from hub.accounts import selectors, services
 from hub.accounts.principals import Principal
-from hub.api.native import answers, shapes
+from hub.api.native import answers, bodies
 from hub.api.native.base import NativeView
 from hub.repos import selectors as repos
 
 
 class Accounts(NativeView):
-    @extend_schema(request=shapes.NewAccount, responses={201: answers.UserShape})
+    @extend_schema(request=bodies.NewAccount, responses={201: answers.UserShape})
     def post(self, request: Request) -> Response:
         """Sign up. The account can be used at once."""
         user = services.sign_up(
-            **self.valid(shapes.NewAccount),
+            **self.valid(bodies.NewAccount),
             is_open=settings.SIGN_UP_OPEN,
             address=rate_limits.limited_address(request._request),  # noqa: SLF001 - DRF's own way
         )
@@ -39,11 +39,11 @@ class SessionView(NativeView):
         """
         return Response(_session(self.actor))
 
-    @extend_schema(request=shapes.SignIn, responses=answers.Session)
+    @extend_schema(request=bodies.SignIn, responses=answers.Session)
     def post(self, request: Request) -> Response:
         """Sign in with a password; the answer sets the session's cookie."""
         address = address_of(request._request)  # noqa: SLF001 - as above
-        user = services.sign_in(**self.valid(shapes.SignIn), address=address)
+        user = services.sign_in(**self.valid(bodies.SignIn), address=address)
         login(request._request, user)  # noqa: SLF001 - DRF's own way to Django's request
         return Response(_session(Principal(user=user)))
 
@@ -71,19 +71,19 @@ class ProfileView(NativeView):
         """One's own profile."""
         return Response(answers.UserShape.of(self.signed_in))
 
-    @extend_schema(request=shapes.ProfileChange, responses=answers.UserShape)
+    @extend_schema(request=bodies.ProfileChange, responses=answers.UserShape)
     def patch(self, request: Request) -> Response:
         """Change what is given."""
-        change = services.Profile(**self.valid(shapes.ProfileChange))
+        change = services.Profile(**self.valid(bodies.ProfileChange))
         services.update_profile(actor=self.actor, namespace=self.signed_in.namespace, profile=change)
         return Response(answers.UserShape.of(self.signed_in))
 
 
 class Password(NativeView):
-    @extend_schema(request=shapes.NewPassword, responses={204: None})
+    @extend_schema(request=bodies.NewPassword, responses={204: None})
     def put(self, request: Request) -> Response:
         """Change the password. Other sessions end; tokens stay."""
-        services.change_password(actor=self.actor, **self.valid(shapes.NewPassword))
+        services.change_password(actor=self.actor, **self.valid(bodies.NewPassword))
         if self.actor.token is None:
             update_session_auth_hash(request._request, self.signed_in)  # noqa: SLF001 - as above
         return Response(status=204)
@@ -96,10 +96,10 @@ class Tokens(NativeView):
         tokens = selectors.tokens_of(actor=self.actor)
         return Response([answers.TokenShape.of(token, self.actor) for token in tokens])
 
-    @extend_schema(request=shapes.NewToken, responses={201: answers.CreatedToken})
+    @extend_schema(request=bodies.NewToken, responses={201: answers.CreatedToken})
     def post(self, request: Request) -> Response:
         """Make a token. Its text is in this answer and nowhere else."""
-        asked = self.valid(shapes.NewToken)
+        asked = self.valid(bodies.NewToken)
         asked["grants"] = [_grant(self.actor, grant) for grant in asked["grants"]]
         token, secret = services.create_token(actor=self.actor, **asked)
         created = answers.TokenShape.of(token, self.actor).widened(answers.CreatedToken, secret=secret)
@@ -122,10 +122,10 @@ class SshKeys(NativeView):
         keys = selectors.ssh_keys_of(actor=self.actor)
         return Response([answers.SshKeyShape.of(key) for key in keys])
 
-    @extend_schema(request=shapes.NewSshKey, responses={201: answers.SshKeyShape})
+    @extend_schema(request=bodies.NewSshKey, responses={201: answers.SshKeyShape})
     def post(self, request: Request) -> Response:
         """Add a public key. A token needs the scope `trade` besides `write`: keys open leases."""
-        key = services.add_ssh_key(actor=self.actor, **self.valid(shapes.NewSshKey))
+        key = services.add_ssh_key(actor=self.actor, **self.valid(bodies.NewSshKey))
         return Response(answers.SshKeyShape.of(key), status=201)
 
 

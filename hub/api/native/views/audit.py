@@ -18,8 +18,8 @@ from hub.audit import selectors
 SIZE = Size(default=100, most=1000)
 
 
-class Wanted(serializers.Serializer[Any]):
-    """Which part of the log."""
+class AuditPage(serializers.Serializer[Any]):
+    """The part of the log that a caller asks for."""
 
     limit = serializers.IntegerField(min_value=1, max_value=SIZE.most, default=SIZE.default)
     after = serializers.IntegerField(
@@ -31,14 +31,14 @@ class Wanted(serializers.Serializer[Any]):
 
 
 class Audit(NativeView):
-    @extend_schema(parameters=[Wanted], responses=answers.AuditLog)
+    @extend_schema(parameters=[AuditPage], responses=answers.AuditLog)
     def get(self, request: Request) -> Response:
         """The audit log, the oldest entry first: of everything for an operator, else of one's namespaces.
 
         Entries appear within some ten seconds, and never before one that was there.
         """
         rows = selectors.entries(actor=self.actor)
-        wanted = Wanted(data=request.query_params)
+        wanted = AuditPage(data=request.query_params)
         wanted.is_valid(raise_exception=True)
         limit, after = wanted.validated_data["limit"], wanted.validated_data["after"]
         found = list(rows.filter(position__gt=after)[:limit])

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Namespace
 from hub.accounts.policies import require_signed_in
-from hub.api.native import answers, shapes
+from hub.api.native import answers, bodies
 from hub.api.native.base import NativeView, Page, page_of
 from hub.community.selectors import people, statistics
 from hub.community.services import people as services
@@ -39,10 +39,10 @@ class NotificationsView(NativeView):
         unread = people.unread_count(self.actor)
         return Response(answers.Notifications(items=items, next=following, unread=unread))
 
-    @extend_schema(request=shapes.Mark, responses=answers.Marked)
+    @extend_schema(request=bodies.Mark, responses=answers.Marked)
     def post(self, request: Request) -> Response:
         """Mark some or all as read or unread."""
-        asked = self.valid(shapes.Mark)
+        asked = self.valid(bodies.Mark)
         return Response(answers.Marked(changed=services.mark_notifications(actor=self.actor, **asked)))
 
 
@@ -53,10 +53,10 @@ class Watches(NativeView):
         require_signed_in(self.actor)
         return Response([answers.Watched.of(watch) for watch in people.watches_of(actor=self.actor)])
 
-    @extend_schema(request=shapes.Watching, responses={204: None})
+    @extend_schema(request=bodies.Watching, responses={204: None})
     def put(self, request: Request) -> Response:
         """Watch, or stop watching, a repository, a user or an organization."""
-        asked = self.valid(shapes.Watching)
+        asked = self.valid(bodies.Watching)
         services.set_watch(
             actor=self.actor,
             target=self._target(asked["type"], asked["name"]),

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from hub.accounts import policies, selectors, services
 from hub.accounts.models import Role
-from hub.api.native import answers, shapes
+from hub.api.native import answers, bodies
 from hub.api.native.base import NativeView
 from hub.repos import quotas
 
@@ -20,10 +20,10 @@ class Organizations(NativeView):
         mine = selectors.organizations_of(self.signed_in)
         return Response([answers.OrganizationOfUser.of(membership) for membership in mine])
 
-    @extend_schema(request=shapes.NewOrganization, responses={201: answers.NamespaceShape})
+    @extend_schema(request=bodies.NewOrganization, responses={201: answers.NamespaceShape})
     def post(self, request: Request) -> Response:
         """Make an organization and become its first admin."""
-        made = services.create_organization(actor=self.actor, **self.valid(shapes.NewOrganization))
+        made = services.create_organization(actor=self.actor, **self.valid(bodies.NewOrganization))
         return Response(answers.NamespaceShape.of(made), status=201)
 
 
@@ -33,13 +33,13 @@ class Organization(NativeView):
         """The profile of an organization."""
         return Response(answers.NamespaceShape.of(selectors.get_organization(name)))
 
-    @extend_schema(request=shapes.ProfileChange, responses=answers.NamespaceShape)
+    @extend_schema(request=bodies.ProfileChange, responses=answers.NamespaceShape)
     def patch(self, request: Request, name: str) -> Response:
         """Change what is given; admins may."""
         changed = services.update_profile(
             actor=self.actor,
             namespace=selectors.get_organization(name),
-            profile=services.Profile(**self.valid(shapes.ProfileChange)),
+            profile=services.Profile(**self.valid(bodies.ProfileChange)),
         )
         return Response(answers.NamespaceShape.of(changed))
 
@@ -53,14 +53,14 @@ class Members(NativeView):
 
 
 class MemberView(NativeView):
-    @extend_schema(request=shapes.RoleChoice, responses=answers.MemberShape)
+    @extend_schema(request=bodies.RoleChoice, responses=answers.MemberShape)
     def put(self, request: Request, name: str, user: str) -> Response:
         """Add a member, or change the role; admins may."""
         membership = services.set_member(
             actor=self.actor,
             organization=selectors.get_organization(name),
             user=selectors.get_user(user),
-            role=Role(self.valid(shapes.RoleChoice)["role"]),
+            role=Role(self.valid(bodies.RoleChoice)["role"]),
         )
         return Response(answers.MemberShape.of(membership))
 
@@ -76,12 +76,12 @@ class MemberView(NativeView):
 
 
 class NamespaceName(NativeView):
-    @extend_schema(request=shapes.Rename, responses=answers.NamespaceShape)
+    @extend_schema(request=bodies.Rename, responses=answers.NamespaceShape)
     def put(self, request: Request, name: str) -> Response:
         """Rename a user or an organization; the old name leads to it and stays reserved."""
         namespace = selectors.get_namespace(name)
         renamed = services.rename_namespace(
-            actor=self.actor, namespace=namespace, name=self.valid(shapes.Rename)["name"]
+            actor=self.actor, namespace=namespace, name=self.valid(bodies.Rename)["name"]
         )
         return Response(answers.NamespaceShape.of(renamed))
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
-from hub.api.native import answers, shapes
+from hub.api.native import answers, bodies
 from hub.api.native.base import NativeView
 from hub.lfs import selectors as lfs
 from hub.repos import policies, selectors, services
@@ -25,13 +25,13 @@ class DeletedRepositories(NativeView):
 
 
 class RestoreView(NativeView):
-    @extend_schema(request=shapes.Restore, responses=answers.RepositoryShape)
+    @extend_schema(request=bodies.Restore, responses=answers.RepositoryShape)
     def post(self, request: Request, pk: int) -> Response:
         """Bring a deleted repository back, under its old or another name."""
         restored = services.restore_repository(
             actor=self.actor,
             repository=selectors.get_restorable(actor=self.actor, pk=pk),
-            name=self.valid(shapes.Restore).get("name"),
+            name=self.valid(bodies.Restore).get("name"),
             now=timezone.now(),
         )
         return Response(answers.RepositoryShape.of(restored))
@@ -46,13 +46,13 @@ class RepositoryBound(NativeView):
 
 
 class ArchiveView(RepositoryBound):
-    @extend_schema(request=shapes.Archive, responses=answers.RepositoryShape)
+    @extend_schema(request=bodies.Archive, responses=answers.RepositoryShape)
     def put(self, request: Request, kind: str, repo_id: str) -> Response:
         """Close a repository for writing, or open it again; admins may."""
         changed = services.change_settings(
             actor=self.actor,
             repository=self.repository(kind, repo_id),
-            change=services.Settings(is_archived=self.valid(shapes.Archive)["is_archived"]),
+            change=services.Settings(is_archived=self.valid(bodies.Archive)["is_archived"]),
         )
         return Response(answers.RepositoryShape.of(changed))
 
@@ -77,10 +77,10 @@ class Collaborators(RepositoryBound):
 
 
 class CollaboratorView(RepositoryBound):
-    @extend_schema(request=shapes.RoleChoice, responses={204: None})
+    @extend_schema(request=bodies.RoleChoice, responses={204: None})
     def put(self, request: Request, kind: str, repo_id: str, user: str) -> Response:
         """Give a user a role in this repository; admins may."""
-        return self._set(kind, repo_id, user, Role(self.valid(shapes.RoleChoice)["role"]))
+        return self._set(kind, repo_id, user, Role(self.valid(bodies.RoleChoice)["role"]))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, kind: str, repo_id: str, user: str) -> Response:

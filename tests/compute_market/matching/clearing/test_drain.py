@@ -126,7 +126,7 @@ class TestBatch:
         exchange.drain()
 
 
-class TestBells:
+class TestWakeUps:
     def test_ring_once_until_they_are_heard(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(wakeups, "KEY_MILLISECONDS", 60_000)
         wakeups.task_begun(0)
@@ -159,14 +159,14 @@ class TestPost:
     def post(self) -> wakeups.Listener:
         return wakeups.Listener(0, until=time.monotonic() + 60)
 
-    def test_hears_a_bell_that_needs_no_task(self) -> None:
+    def test_hears_a_wake_up_that_needs_no_task(self) -> None:
         with self.post() as listener:
             assert [wakeups.needs_task(0) for _ in range(3)] == [False] * 3
             assert listener.wait()
             assert not listener.wait()
         assert wakeups.needs_task(0)
 
-    def test_hears_bells_that_follow_closely_as_one_and_the_first_at_once(
+    def test_hears_wake_ups_that_follow_closely_as_one_and_the_first_at_once(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with self.post() as listener:

@@ -59,7 +59,7 @@ def words(outcomes: list[int | BaseException | None]) -> list[str]:
     return [str(outcome) for outcome in outcomes]
 
 
-class TestGathering:
+class TestGroupCommit:
     def test_does_a_lone_item_at_once_and_in_its_own_thread(self) -> None:
         shop = Workshop()
         shop.go_on.set()

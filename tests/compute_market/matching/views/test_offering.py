@@ -93,7 +93,7 @@ class TestNamedProviders:
     ) -> None:
         sell(provider, machine, 8, 9)
         drain()
-        wanted = offering.Wanted(machine.product_id, MIDNIGHT, MIDNIGHT + timedelta(hours=2), 9 * CREDIT)
+        wanted = offering.OfferQuery(machine.product_id, MIDNIGHT, MIDNIGHT + timedelta(hours=2), 9 * CREDIT)
         assert len(offering.offerings([wanted], now=NOON)[0]) == 1
         assert offering.offerings([wanted], now=NOON + timedelta(minutes=5)) == [[]]
         for less in (

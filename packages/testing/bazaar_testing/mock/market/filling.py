@@ -15,7 +15,7 @@ from compute_market.ledger import services as ledger
 from compute_market.matching.engine.commands import Side
 from compute_market.matching.intake import services as trading
 from compute_market.matching.models import Order
-from compute_market.offers import agents, listing
+from compute_market.offers import agents, seeding
 from compute_market.offers import services as offers
 from compute_market.offers.catalogue import ACCELERATORS
 from compute_market.offers.models import Node, Product
@@ -66,7 +66,7 @@ def ensure_product(slug: str, *, now: datetime) -> Product:
         )
     gpu, region, tier, _ = parts
     with transaction.atomic():
-        listing.list_catalogue(regions=[region], tiers=[tier], shards=SHARDS, only={gpu}, now=now)
+        seeding.list_catalogue(regions=[region], tiers=[tier], shards=SHARDS, only={gpu}, now=now)
     return Product.objects.get(slug=slug)
 
 

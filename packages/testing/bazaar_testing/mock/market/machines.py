@@ -115,7 +115,7 @@ class Machines:
                 self._carry_out(node, work, gpus.get(work.lease_id), now=now)
 
     def due(self, *, after: datetime) -> Iterator[datetime]:
-        """When running commands end by themselves."""
+        """The times at which running commands end by themselves."""
         running = Work.objects.filter(lease__node__in=self._nodes - self._silent, state=Work.State.RUNNING)
         for work in running if self else ():
             _, _, minutes = self._play(work, ())

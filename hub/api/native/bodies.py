@@ -12,7 +12,7 @@ from hub.accounts.models import AccessToken, Role, Visibility
 from hub.accounts.services import SPEND_CAP_MAX_MICROS
 from hub.repos.models import Kind
 
-Shape = serializers.Serializer[Any]
+Body = serializers.Serializer[Any]
 
 # More places than a person gives one token.
 GRANTS_MAX = 1000
@@ -22,45 +22,45 @@ WATCHED_TYPES = [(word, word) for word in ("user", "org", *Kind.values)]
 # ---- accounts ------------------------------------------------------------------------------------
 
 
-class NewAccount(Shape):
+class NewAccount(Body):
     name = serializers.CharField(max_length=96)
     password = serializers.CharField(max_length=256, trim_whitespace=False, write_only=True)
     email = serializers.EmailField(required=False, default="", allow_blank=True)
     full_name = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
 
 
-class SignIn(Shape):
+class SignIn(Body):
     name = serializers.CharField(max_length=254, help_text="The user's name or e-mail address.")
     password = serializers.CharField(max_length=256, trim_whitespace=False, write_only=True)
 
 
-class NewPassword(Shape):
+class NewPassword(Body):
     old = serializers.CharField(
         max_length=256, trim_whitespace=False, write_only=True, allow_blank=True, default=""
     )
     new = serializers.CharField(max_length=256, trim_whitespace=False, write_only=True)
 
 
-class ProfileChange(Shape):
+class ProfileChange(Body):
     full_name = serializers.CharField(max_length=120, required=False, allow_blank=True)
     details = serializers.CharField(max_length=2000, required=False, allow_blank=True)
     website = serializers.URLField(required=False, allow_blank=True)
     default_visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
 
 
-class Rename(Shape):
+class Rename(Body):
     name = serializers.CharField(max_length=96)
 
 
 # ---- tokens --------------------------------------------------------------------------------------
 
 
-class GrantedRepository(Shape):
+class GrantedRepository(Body):
     kind = serializers.ChoiceField(choices=Kind.choices)
     repo_id = serializers.CharField(max_length=193)
 
 
-class NewGrant(Shape):
+class NewGrant(Body):
     """One place: a whole namespace, or one repository."""
 
     namespace = serializers.CharField(max_length=96, required=False)
@@ -73,7 +73,7 @@ class NewGrant(Shape):
         return attrs
 
 
-class NewToken(Shape):
+class NewToken(Body):
     name = serializers.CharField(max_length=80)
     scopes = BoundedListField(
         child=serializers.ChoiceField(choices=AccessToken.Scope.choices), allow_empty=False, max_length=4
@@ -90,7 +90,7 @@ class NewToken(Shape):
     grants = BoundedListField(child=NewGrant(), required=False, default=list, max_length=GRANTS_MAX)
 
 
-class NewSshKey(Shape):
+class NewSshKey(Body):
     text = serializers.CharField(max_length=16 * 1024, help_text="A line as of id_ed25519.pub.")
     name = serializers.CharField(max_length=80, required=False, default="", allow_blank=True)
 
@@ -98,33 +98,33 @@ class NewSshKey(Shape):
 # ---- organizations -------------------------------------------------------------------------------
 
 
-class NewOrganization(Shape):
+class NewOrganization(Body):
     name = serializers.CharField(max_length=96)
     full_name = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
     default_visibility = serializers.ChoiceField(choices=Visibility.choices, default=Visibility.PUBLIC)
 
 
-class RoleChoice(Shape):
+class RoleChoice(Body):
     role = serializers.ChoiceField(choices=Role.choices)
 
 
 # ---- repositories --------------------------------------------------------------------------------
 
 
-class Restore(Shape):
+class Restore(Body):
     name = serializers.CharField(
         max_length=96, required=False, help_text="Another name, where the old one is taken."
     )
 
 
-class Archive(Shape):
+class Archive(Body):
     is_archived = serializers.BooleanField()
 
 
 # ---- notifications -------------------------------------------------------------------------------
 
 
-class Mark(Shape):
+class Mark(Body):
     ids = BoundedListField(
         child=serializers.IntegerField(min_value=1, max_value=INT64_MAX),
         required=False,
@@ -136,7 +136,7 @@ class Mark(Shape):
     is_read = serializers.BooleanField(default=True)
 
 
-class WatchTarget(Shape):
+class WatchTarget(Body):
     """`user` and `org` take a name, the kinds of repositories an id."""
 
     type = serializers.ChoiceField(choices=WATCHED_TYPES)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult
 
 from foundation.errors import Refusal
-from hub.community import addresses
+from hub.community import webhook_addresses
 
 CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 15.0
@@ -88,12 +88,12 @@ def post(
     Raises: CallFailed, Invalid, AddressForbidden.
     """
     started = time.monotonic()
-    parts = addresses.split_url(url)
-    port = parts.port or addresses.PORTS[parts.scheme]
+    parts = webhook_addresses.split_url(url)
+    port = parts.port or webhook_addresses.PORTS[parts.scheme]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     cut_off = threading.Event()
     try:
-        checked = addresses.resolve(parts.hostname or "", port, may_be_private=may_be_private)
+        checked = webhook_addresses.resolve(parts.hostname or "", port, may_be_private=may_be_private)
         connection = _connect(parts, port, checked=checked, ends_at=started + timeout_s)
         with closing(connection), _hanging_up(connection.sock, started + timeout_s, cut_off):
             connection.request("POST", target, body=body, headers=dict(headers))

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from foundation.errors import Invalid
-from hub.community import addresses
+from hub.community import webhook_addresses
 from hub.community.errors import AddressForbidden
 
 PRIVATE = """
@@ -20,11 +20,11 @@ PUBLIC = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff
 class TestIsPublic:
     @pytest.mark.parametrize("text", PRIVATE)
     def test_is_false_for_every_address_of_an_inner_network(self, text: str) -> None:
-        assert not addresses.is_public(ipaddress.ip_address(text))
+        assert not webhook_addresses.is_public(ipaddress.ip_address(text))
 
     @pytest.mark.parametrize("text", PUBLIC)
     def test_is_true_for_the_open_internet(self, text: str) -> None:
-        assert addresses.is_public(ipaddress.ip_address(text))
+        assert webhook_addresses.is_public(ipaddress.ip_address(text))
 
 
 class TestSplitUrl:
@@ -50,7 +50,7 @@ class TestSplitUrl:
     )
     def test_refuses_what_may_not_be_called_at_all(self, url: str) -> None:
         with pytest.raises(Invalid):
-            addresses.split_url(url)
+            webhook_addresses.split_url(url)
 
 
 class TestRequireLiteralPublic:
@@ -73,14 +73,14 @@ class TestRequireLiteralPublic:
     )
     def test_refuses_without_asking_the_name_server(self, url: str) -> None:
         with pytest.raises(AddressForbidden):
-            addresses.require_literal_public(addresses.split_url(url))
+            webhook_addresses.require_literal_public(webhook_addresses.split_url(url))
 
 
 class TestResolve:
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "017700000001"])
     def test_refuses_loopback_in_any_spelling(self, host: str) -> None:
         with pytest.raises(AddressForbidden):
-            addresses.resolve(host, 80, may_be_private=False)
+            webhook_addresses.resolve(host, 80, may_be_private=False)
 
     def test_allows_it_where_the_operator_does(self) -> None:
-        assert addresses.resolve("127.0.0.1", 80, may_be_private=True) == ["127.0.0.1"]
+        assert webhook_addresses.resolve("127.0.0.1", 80, may_be_private=True) == ["127.0.0.1"]

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from hub.community import calling
-from hub.community.calling import CallFailed
+from hub.community import webhook_calls
 from hub.community.errors import AddressForbidden
+from hub.community.webhook_calls import CallFailed
 from tests.servers.receiver import receiving
 from tests.waiting import pause
 
 
-def post(url: str, *, may_be_private: bool = True, timeout_s: float = 5) -> calling.Answer:
-    return calling.post(
+def post(url: str, *, may_be_private: bool = True, timeout_s: float = 5) -> webhook_calls.Answer:
+    return webhook_calls.post(
         url, body=b"{}", headers={"X-A": "b"}, may_be_private=may_be_private, timeout_s=timeout_s
     )
 
@@ -161,7 +161,7 @@ class TestPost:
 
         with answering(flood) as url:
             answer = post(url)
-        assert len(answer.text) == calling.ANSWER_CHARS_KEPT
+        assert len(answer.text) == webhook_calls.ANSWER_CHARS_KEPT
 
     @pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n"])
     def test_fails_on_what_is_no_http(self, said: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Which network addresses a webhook may call, and what a host name means right now."""
+"""The network addresses that a webhook may call, and the present addresses of a host name."""
 
 from __future__ import annotations
 

@@ -25,15 +25,15 @@ FLUSH_SECONDS = presence.TELL_SECONDS
 log = logging.getLogger(__name__)
 
 
-class Books:
-    """One process's line to Redis."""
+class HubMessages:
+    """The messages that one process of the tunnels sends and receives."""
 
     def __init__(self, works: Works, nodes: Nodes, *, url: str, prefix: str) -> None:
         self.works, self.nodes, self.prefix = works, nodes, prefix
         self._redis = asyncio_client(url, connect_seconds=2)
 
     async def listen(self) -> None:
-        """Hear of leases that are over and of nodes with something to do, until cancelled."""
+        """Close the connections of ended leases and wake nodes as the hub says, until cancelled."""
         channels = {
             f"{self.prefix}:{LEASES_OVER}": self.works.close_lease,
             f"{self.prefix}:{NODES_WOKEN}": self.nodes.wake,
@@ -49,16 +49,16 @@ class Books:
             except RedisError:
                 await asyncio.sleep(1)
 
-    async def keep(self) -> None:
-        """Hand over what was counted, every few seconds; what Redis did not take is kept for the next."""
+    async def publish(self) -> None:
+        """Publish status and counts of bytes every few seconds; counts that Redis did not take, again."""
         kept: dict[int, tuple[int, int, int]] = {}
         while True:
-            await self.tell()
+            await self.publish_status()
             await asyncio.sleep(FLUSH_SECONDS)
             kept = await self.flush(kept)
 
-    async def tell(self) -> None:
-        """Tell this process's numbers, for operators."""
+    async def publish_status(self) -> None:
+        """Publish this process's numbers for operators; nothing if Redis is away."""
         with contextlib.suppress(RedisError):
             facts = self.works.facts() | {"nodes": len(self.nodes.by_id), "wakeups": self.nodes.woken}
             await self._redis.hset(
@@ -66,7 +66,7 @@ class Books:
             )
 
     async def flush(self, kept: dict[int, tuple[int, int, int]]) -> dict[int, tuple[int, int, int]]:
-        """Give away what was counted and what was kept; returns what could not be given."""
+        """Send the new and the kept counts of bytes. Returns those that Redis did not take."""
         counted = self.works.counted()
         for lease, counts in kept.items():
             before = counted.get(lease, (0, 0, 0))
