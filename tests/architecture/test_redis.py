@@ -41,7 +41,7 @@ class TestClients:
     def test_have_two_holders(self) -> None:
         """A third module that asks for a client may have a third pool."""
         holders = {path for path, tree in modules(*HOUSES) if takes_makers(tree)}
-        assert holders == {"foundation/redis_connection.py", "compute_market/tunnels/bookkeeping.py"}
+        assert holders == {"foundation/redis_connection.py", "compute_market/tunnels/hub_messages.py"}
 
     @pytest.mark.parametrize(
         "text",
