@@ -47,9 +47,9 @@ class Row:
 
     @property
     def is_page(self) -> bool:
-        return self.pattern.startswith(("<name:", "collections", "settings/", "organizations", "market")) or (
-            self.pattern in PAGES
-        )
+        return self.pattern.startswith(
+            ("<name:", "collections", "settings/", "organizations", "notifications/", "market")
+        ) or (self.pattern in PAGES)
 
 
 PAGES = {"(root)", "search", "new", "models", "datasets", "spaces", "notifications", "notifications/count"}

@@ -221,6 +221,7 @@ def other_values(world: World, row: Row) -> dict[str, str]:
         "number": "1",
         "key": "0" * 24,
         "pk": world.common["deleted_pk"],
+        "notice_id": "999999",
         "blank": world.common["deleted_pk" if row.pattern.endswith("restore") else "hidden_slug"],
     }
     if "collections/" in row.pattern:
