@@ -16,6 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from bazaar import messages
 from bazaar.server import processes, redis
+from foundation import redis_connection
 from tests import clock, described, network
 from tests.servers import compared, postgres, s3
 from tests.servers.live import LiveBazaar
@@ -89,6 +90,14 @@ def _redis() -> Iterator[None]:
     processes.wait_until(lambda: redis.answers(socket_path), what="Redis", process=process)
     yield
     processes.stop(process)
+
+
+@pytest.fixture(autouse=True)
+def _no_counts_of_other_tests(_redis: None) -> None:
+    """Limits of calls begin anew: the tests of a process come from one address and share its Redis."""
+    client = redis_connection.connection()
+    if names := list(client.scan_iter(match=f"*{redis_connection.key('limits')}*", count=10_000)):
+        client.delete(*names)
 
 
 @pytest.fixture(scope="session")

@@ -297,7 +297,7 @@ OTHER_COLUMNS: dict[str, str] = {
         "community.Discussion.merge_commit_sha community.DiscussionEvent.key community.Webhook.key "
         "community.Delivery.key community.Delivery.claim offers.Node.agent_key_id offers.EnrolmentKey.digest "
         "matching.Cursor.holder matching.Command.fingerprint matching.RefusedOrder.fingerprint "
-        "matching.Snapshot.state_hash"
+        "matching.Snapshot.state_hash audit.AuditEntry.digest audit.AuditHead.digest community.Notice.key"
     ),
     "the lower case of a name that has a row": (
         "accounts.Namespace.key accounts.NamespaceRedirect.key repos.Repository.key "
@@ -309,7 +309,7 @@ OTHER_COLUMNS: dict[str, str] = {
         "offers.Product.vendor offers.Product.gpu offers.Product.form offers.Product.region "
         "offers.Product.tier offers.Product.interconnect offers.Product.fragments offers.Node.hardware "
         "leases.Work.runner matching.Order.reason matching.Outcome.reason matching.RefusedOrder.code "
-        "matching.Outbox.topic"
+        "matching.Outbox.topic community.Notice.message"
     ),
     "read from files of a repository, with the limits of `hub/revisions/facts` and `indexing.py`": (
         "revisions.RepositoryFacts.pipeline_tag revisions.RepositoryFacts.library_name "
@@ -330,7 +330,7 @@ OTHER_COLUMNS: dict[str, str] = {
     ),
     "made of texts that have a row": (
         "community.Delivery.payload ledger.AccountEvent.payload matching.Outbox.payload "
-        "offers.DeviceClaim.identity "
+        "offers.DeviceClaim.identity community.Notice.address community.Notice.params "
         "matching.RefusedOrder.details matching.RefusedOrder.client_order_id"
     ),
     "numbers, and the ids of rows": (

@@ -16,7 +16,8 @@ PIECE = PIECE_BYTES + TAG_BYTES
 def test_any_size_comes_back(size: int) -> None:
     plain = bytes(index % 251 for index in range(size))
     sealed = Sealer(KEY).seal(plain)
-    assert plain[:64] not in sealed or not plain
+    # A single byte may stand in a sealed one by chance.
+    assert size < 64 or plain[:64] not in sealed
     assert Sealer(KEY).open(sealed) == plain
 
 
