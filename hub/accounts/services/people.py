@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -146,10 +148,10 @@ def sign_in(*, name: str, password: str, address: str) -> User:
     if user is None:
         SIGN_INS.labels("failed").inc()
         throttle.record_failure()
-        # Only of names that exist: people type passwords into the field for names.
-        if meant := User.objects.filter(namespace__key=name_key(name)).first():
-            with transaction.atomic():
-                sign_in_failed.send(sender=User, user=meant, address=address)
+        # Only of accounts that exist: people type passwords into the field for names.
+        with suppress(User.DoesNotExist), transaction.atomic():
+            meant = User.objects.get_by_natural_key(name)
+            sign_in_failed.send(sender=User, user=meant, address=address)
         raise BadCredentials
     SIGN_INS.labels("ok").inc()
     throttle.forget()
