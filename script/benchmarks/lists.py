@@ -117,12 +117,15 @@ def main() -> None:
             plans(ask)
     print(f"\nmedian of the medians: {statistics.median(medians):.1f} ms")
     print(f"median of the work: {statistics.median(works):.1f} ms")
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     for name, url in (
         ("API: first page of 100", "/api/models"),
         ("API: search=qwen, full", "/api/models?search=qwen&full=true&limit=20"),
         ("API: tags by type", "/api/models-tags-by-type"),
     ):
+        answer = client.get(url)
+        if answer.status_code != 200:
+            raise SystemExit(f"{url} answers {answer.status_code}: {answer.content[:200]!r}")
         median, worst, work = median_ms(lambda url=url: client.get(url))
         print(f"| {name} | {median:.1f} | {worst:.1f} | {work:.1f} | |")
 
