@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -33,3 +34,14 @@ class TestFormatOne:
         state["format"] = 1
         state["orders"] = [row[:12] + row[14:] for row in state["orders"]]
         assert engine.state_hash(engine.restore(json.dumps(state).encode())) == engine.state_hash(matcher)
+
+
+class TestStateHash:
+    def test_tells_states_apart(self) -> None:
+        matcher = engine.Engine()
+        before = engine.state_hash(matcher)
+        matcher.apply(
+            [c.Configure(1, product=1, lot=1, tick=60, lowest=60, highest=6000, trading=0, minute=0)]
+        )
+        assert len({before, engine.state_hash(matcher)}) == 2
+        assert engine.state_hash(matcher) == sha256(engine.dump(matcher)).hexdigest()
