@@ -33,6 +33,7 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "bazaar.celery_transport:Transport"))
+TRANSPORT_ALIASES["sentinel"] = "bazaar.celery_transport:SentinelTransport"
 
 # The processes of a worker are forked from the one that loads this.
 _loaded_by = os.getpid()

@@ -164,8 +164,9 @@ REDIS_URL = derived.redis_url(DATA_DIR)
 REDIS_PREFIX = env.text("BAZAAR_REDIS_PREFIX", default="bazaar")
 # Answers that took long are kept there (ADR 0187). Another store of Django's may take its place.
 CACHES = {"default": {"BACKEND": "foundation.cache.Cache"}}
-_celery_redis = REDIS_URL.replace("unix://", "redis+socket://", 1)
-CELERY_BROKER_URL = _celery_redis
+CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = derived.broker(REDIS_URL, REDIS_PREFIX)
+# Tasks are wake-ups that a periodic task replaces; their sender does not wait for a Redis that is away.
+CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_ACKS_LATE = True
@@ -174,7 +175,6 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A worker waits for its Redis for as long as that takes (ADR 0203).
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TIMEZONE = "UTC"
-CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": f"{REDIS_PREFIX}:celery:"}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from bazaar.server import redis
+from foundation import redis_addresses
 from foundation.environment import VariableInvalid, flag, text
 from hub.accounts.token_text import DEFAULT_PREFIX, PREFIX
 
@@ -78,6 +79,8 @@ def database(data: Path) -> dict[str, Any]:
         "OPTIONS": options,
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
+        # Such a pooler gives the next transaction another session, which has not the cursor of the last one.
+        "DISABLE_SERVER_SIDE_CURSORS": threshold == "off",
     }
 
 
@@ -99,8 +102,30 @@ def sqlite(path: Path) -> dict[str, Any]:
 
 
 def redis_url(data: Path) -> str:
-    """REDIS_URL, or the private socket on which `script/server` starts its own."""
-    return text("REDIS_URL") or f"unix://{redis.socket_path(data)}"
+    """REDIS_URL, or the private socket on which `script/server` starts its own. Raises VariableInvalid."""
+    return redis_addresses.checked(text("REDIS_URL") or f"unix://{redis.socket_path(data)}")
+
+
+def broker(url: str, prefix: str) -> tuple[str, dict[str, Any]]:
+    """Celery's address of the Redis at `url`, and the options of its transport.
+
+    They bound how long a request waits that sends a task. By Celery's defaults that is six seconds where
+    nothing listens, and for ever where Redis hangs.
+    """
+    options: dict[str, Any] = {
+        "global_keyprefix": f"{prefix}:celery:",
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,
+        "max_retries": 0,
+    }
+    if (sentinels := redis_addresses.sentinels_of(url)) is None:
+        return url.replace("unix://", "redis+socket://", 1), options
+    sign_in = ""
+    if sentinels.password is not None:
+        sign_in = f"{quote(sentinels.username or '', safe='')}:{quote(sentinels.password, safe='')}@"
+    hosts = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in sentinels.hosts]
+    addresses = [f"sentinel://{sign_in}{host}/{sentinels.database}" for host in hosts]
+    return ";".join(addresses), options | {"master_name": sentinels.name}
 
 
 def object_store() -> dict[str, Any] | None:

@@ -35,8 +35,8 @@ def takes_makers(tree: ast.Module) -> bool:
 class TestClients:
     def test_are_made_by_one_module(self) -> None:
         made = {path: clients_made(tree) for path, tree in modules(*HOUSES)}
-        # One for threads, one for an event loop.
-        assert {path: count for path, count in made.items() if count} == {"foundation/redis_clients.py": 2}
+        # One for threads, one for an event loop, and each of them with Sentinels.
+        assert {path: count for path, count in made.items() if count} == {"foundation/redis_clients.py": 4}
 
     def test_have_two_holders(self) -> None:
         """A third module that asks for a client may have a third pool."""
