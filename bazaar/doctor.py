@@ -30,10 +30,10 @@ DISK_FREE_MIN_BYTES = 5 * 1024**3
 PRIVATE_NAMES = ("secret_key", "demo_sign_in.json", "redis", "git", "blobs", "tmp")
 HINTS = {
     "database": "Is the server up that DATABASE_URL names? On SQLite: is the data folder writable?",
-    "redis": "script/server starts one; otherwise set REDIS_URL to a Redis that runs.",
+    "redis": f"{paths.command('server')} starts one; otherwise set REDIS_URL to a Redis that runs.",
     "git": "Keep the data folder (BAZAAR_DATA_DIR) on a local disk, writable for the user who runs this.",
     "objects": "Look at the BAZAAR_S3_ variables, the bucket and its keys; without S3, at the data folder.",
-    "parts": "The lines that script/server printed say why a part ends.",
+    "parts": f"The lines that {paths.command('server')} printed say why a part ends.",
     "scratch": "Make the data folder (BAZAAR_DATA_DIR) writable, with room for the largest upload.",
 }
 
@@ -56,7 +56,7 @@ def schema_is_current(**_: Any) -> list[CheckMessage]:
         return []  # the dependency check says it
     if not plan:
         return []
-    hint = "Run: script/manage migrate"
+    hint = f"Run: {paths.command('manage')} migrate"
     return [Error(f"{len(plan)} migrations are not applied.", hint=hint, id="bazaar.E201")]
 
 
@@ -78,7 +78,8 @@ def redis_can_be_started(**_: Any) -> list[CheckMessage]:
     try:
         redis.find_binary()
     except FileNotFoundError as error:
-        return [Info(str(error), hint="Needed only by script/server without REDIS_URL.", id="bazaar.I204")]
+        hint = f"Needed only by {paths.command('server')} without REDIS_URL."
+        return [Info(str(error), hint=hint, id="bazaar.I204")]
     return []
 
 
@@ -129,7 +130,9 @@ def workers_keep_up(**_: Any) -> list[CheckMessage]:
     waiting = sum(readiness.queue_lengths().values())
     if waiting < 1000:
         return []
-    hint = "Is a Celery worker running? script/server starts one; on several machines start more."
+    hint = (
+        f"Is a Celery worker running? {paths.command('server')} starts one; on several machines start more."
+    )
     return [Caution(f"{waiting} tasks wait in the queues.", hint=hint, id="bazaar.W207")]
 
 
@@ -139,7 +142,7 @@ def leases_are_reached(**_: Any) -> list[CheckMessage]:
     if not nodes.serving():
         return []
     running = processes.running()
-    hint = "script/server and docker compose start it; see docs/configuration.md."
+    hint = f"{paths.command('server')} and docker compose start it; see docs/configuration.md."
     wanted = {
         "tunnels": "Nothing joins connections to leases (tunnels): their ports and ssh are not reached.",
         **({"ssh": "No ssh server for leases runs (BAZAAR_SSH_PORT)."} if settings.MARKET_SSH_PORT else {}),

@@ -10,6 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds the packages: a checkout, or an environment's `site-packages`."""
 
+IS_CHECKOUT = (ROOT / "manage.py").exists() and (ROOT / "pyproject.toml").exists()
+"""False where the package is installed by pip."""
+
 WAS_OPEN: dict[Path, int] = {}
 """Folders that this process found open to other users and closed → the mode that they had."""
 
@@ -56,7 +59,12 @@ def data_folder() -> Path:
     """
     if given := os.environ.get("BAZAAR_DATA_DIR"):
         return Path(given).resolve()
-    if (ROOT / "manage.py").exists() and (ROOT / "pyproject.toml").exists():
+    if IS_CHECKOUT:
         return ROOT / "data"
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return (Path(home) / "model-bazaar").resolve()
+
+
+def command(word: str) -> str:
+    """The command for `server` or `manage` in this installation: `script/…` in a checkout, else `bazaar …`."""
+    return f"script/{word}" if IS_CHECKOUT else f"bazaar {word}"

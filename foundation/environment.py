@@ -1,5 +1,8 @@
 """Variables of the environment, read and checked by the library `environs`. Needs no Django.
 
+A variable may name a file that holds its value: `BAZAAR_SECRET_KEY_FILE` in place of `BAZAAR_SECRET_KEY`.
+The file counts if both are set.
+
 A value that cannot be used raises `VariableInvalid`, whose text is one sentence that names the variable.
 """
 
@@ -9,12 +12,13 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from environs import Env, EnvValidationError, validate
+from environs import EnvValidationError, FileAwareEnv, validate
 from marshmallow import fields, missing
 
 Result = TypeVar("Result")
+Words = ParamSpec("Words")
 
 
 class VariableInvalid(ValueError):
@@ -39,7 +43,7 @@ class _Flag(fields.Boolean):
         return super().deserialize(_given(value.lower()), *arguments, **named)
 
 
-_env = Env()
+_env = FileAwareEnv(strip_whitespace=True)
 _env.add_parser_from_field("number", _Number)
 _env.add_parser_from_field("flag", _Flag)
 
@@ -74,13 +78,13 @@ def words(name: str, *, default: str = "") -> list[str]:
     return [item.strip() for item in items if item.strip()]
 
 
-def told_in_a_sentence(main: Callable[[], Result]) -> Callable[[], Result]:
+def told_in_a_sentence(main: Callable[Words, Result]) -> Callable[Words, Result]:
     """Have a program end with status 2 and the sentence of a VariableInvalid, in place of a traceback."""
 
     @functools.wraps(main)
-    def run() -> Result:
+    def run(*args: Words.args, **kwargs: Words.kwargs) -> Result:
         try:
-            return main()
+            return main(*args, **kwargs)
         except VariableInvalid as error:
             sys.stderr.write(f"{error}\n")
             raise SystemExit(2) from None
@@ -99,4 +103,10 @@ def _checked(parser: str, name: str, default: Any, **named: Any) -> Any:
     except EnvValidationError as error:
         problems = error.error_messages
         problem = problems[0] if isinstance(problems, list) else str(problems)
-        raise VariableInvalid(f"{name} {problem}, not {os.environ[name].strip()!r}.") from None
+        given = os.environ.get(name)
+        told = f"{name} {problem}, not {given.strip()!r}." if given else f"{name}_FILE: the text {problem}."
+        raise VariableInvalid(told) from None
+    except (ValueError, OSError):
+        # The error names the file alone: its content may be a secret.
+        path = os.environ.get(f"{name}_FILE")
+        raise VariableInvalid(f"{name}_FILE must name a readable file of text, not {path!r}.") from None

@@ -1,9 +1,11 @@
-"""`python -m bazaar.server`: what `script/server` runs once the environment is made."""
+"""`python -m bazaar.server`: what `script/server` runs in a checkout, and the command `bazaar server`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
+from bazaar import paths
 from bazaar.server import demo, options
 from bazaar.server.console import Console
 from bazaar.server.supervisor import Supervisor
@@ -15,7 +17,8 @@ def greeting(chosen: options.Options, address: str) -> str:
     lines = ["", f"Model Bazaar is at {address}", f"Its data is in {chosen.data}. Ctrl-C stops it.", ""]
     sign_in = demo.load(chosen.data)
     if sign_in is None:
-        lines += ["Sign up in the browser, or: script/manage create_user NAME --password TEXT", ""]
+        command = paths.command("manage")
+        lines += [f"Sign up in the browser, or: {command} create_user NAME --password TEXT", ""]
     else:
         lines += [f"Sign in as {sign_in.name} with the password {sign_in.password}", ""]
     lines += ["Copy into another terminal, with any Hugging Face client installed:", ""]
@@ -27,8 +30,9 @@ def greeting(chosen: options.Options, address: str) -> str:
 
 
 @told_in_a_sentence
-def main() -> int:
-    chosen = options.parse()
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the server with these options, or with those of the command line; gives the exit status."""
+    chosen = options.parse(words)
     return Supervisor(chosen, Console()).run(greet=lambda address: greeting(chosen, address))
 
 

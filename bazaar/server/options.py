@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazaar.paths import data_folder
+from bazaar.paths import command, data_folder
 from foundation.environment import text
 
 
@@ -23,7 +23,8 @@ class Options:
 def parse(argv: Sequence[str] | None = None) -> Options:
     """Read the command line, whose defaults are the BAZAAR_ variables. Exits with usage on nonsense."""
     parser = argparse.ArgumentParser(
-        prog="script/server", description="Run the whole bazaar on this machine: web, worker, beat and Redis."
+        prog=command("server"),
+        description="Run the whole bazaar on this machine: web, worker, beat and Redis.",
     )
     parser.add_argument(
         "--host",

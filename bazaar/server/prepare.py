@@ -12,12 +12,14 @@ from pathlib import Path
 import django
 
 from bazaar.server import demo
+from foundation.environment import told_in_a_sentence
 
 # Commands that fill a new installation, in order. Each can be run again and continues where it stopped.
 CATALOGUE = ("seed", "seed_market", "demo_market", "local_node")
 MARKER = "prepared"
 
 
+@told_in_a_sentence
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bazaar.server.prepare", description=__doc__)
     parser.add_argument("--empty", action="store_true", help="no catalogue and no demo account")

@@ -73,7 +73,7 @@ def database(data: Path) -> dict[str, Any]:
         "ENGINE": "bazaar.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
+        "PASSWORD": unquote(parts.password or "") or text("BAZAAR_DATABASE_PASSWORD"),
         "HOST": host,
         "PORT": str(parts.port or ""),
         "OPTIONS": options,

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import tarfile
+import urllib.request
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from bazaar import __version__
 from tests.servers.installed import Environment, build
+from tests.servers.remote import ROOT
+from tests.servers.started import StartedServer
+
+PACKAGES = ("bazaar", "hub", "compute_market", "foundation")
+WHEEL_BYTES_MAX = 2 * 1024**2
 
 PROJECT = """
 import json, os, urllib.request
@@ -35,6 +48,106 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def installed(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return Environment(tmp_path_factory.mktemp("all") / "environment", *wheels.values(), borrows=True)
+
+
+@pytest.fixture(scope="module")
+def alone(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The server's wheel alone, with only the packages that it declares."""
+    return Environment(tmp_path_factory.mktemp("alone") / "environment", wheels["."], links=True)
+
+
+def sources() -> set[str]:
+    """The files of the four packages, as git knows them."""
+    listed = subprocess.run(
+        ["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(listed.stdout.split())
+
+
+class TestContents:
+    def test_wheel_has_every_file_of_the_packages_and_none_of_the_tests(
+        self, wheels: dict[str, Path]
+    ) -> None:
+        with zipfile.ZipFile(wheels["."]) as archive:
+            names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        for_tests = {"bazaar/settings/test.py", "bazaar/settings/live_test.py"}
+        compiled = {"bazaar/locale/zh_Hans/LC_MESSAGES/django.mo"}
+        assert names == (sources() - for_tests) | compiled
+
+    def test_wheel_is_small(self, wheels: dict[str, Path]) -> None:
+        assert wheels["."].stat().st_size < WHEEL_BYTES_MAX
+
+    def test_source_distribution_has_what_builds_the_wheel_and_no_tests(
+        self, wheels: dict[str, Path]
+    ) -> None:
+        (archive,) = wheels["."].parent.glob("*.tar.gz")
+        with tarfile.open(archive) as opened:
+            names = {name.partition("/")[2] for name in opened.getnames()}
+        assert {"pyproject.toml", "setup.py", "requirements.in", "LICENSE"} <= names
+        assert not {name for name in names if name.startswith(("tests", "script", "docs", "packages"))}
+
+
+class TestServer:
+    """`bazaar server`, by somebody who has the wheel, an empty home and no checkout."""
+
+    @pytest.fixture
+    def server(self, alone: Environment, tmp_path: Path) -> Iterator[StartedServer]:
+        server = StartedServer(
+            *("server", "--empty", "--port", "0"),
+            program=(str(alone.programs / "bazaar"),),
+            env={"HOME": str(tmp_path), "LANG": "C.UTF-8"},
+            cwd=tmp_path,
+        )
+        yield server
+        server.end(signal.SIGTERM)
+
+    def test_starts_all_parts_answers_and_stops(
+        self, alone: Environment, server: StartedServer, tmp_path: Path
+    ) -> None:
+        url = server.url
+        server.until(r"bazaar manage create_user NAME")
+        assert self.get(f"{url}/readyz").startswith('{"ready": true')
+        page = self.get(f"{url}/models", **{"Accept-Language": "zh-hans"})
+        assert "模型" in page
+        sheet = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
+        assert "{" in self.get(url + sheet)
+        words = ("manage", "create_user", "alice", "--password", "correct horse battery")
+        alone.run("bazaar", *words, cwd=tmp_path)
+        assert '"alice"' in self.get(f"{url}/api/users/alice/overview")
+        assert (tmp_path / ".local" / "share" / "model-bazaar" / "db.sqlite3").exists()
+        family = psutil.Process(server.process.pid).children(recursive=True)
+        assert server.end(signal.SIGTERM) == 0
+        _, left = psutil.wait_procs(family, timeout=30)
+        assert not left
+
+    @staticmethod
+    def get(url: str, **headers: str) -> str:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+            return str(answer.read().decode())
+
+
+class TestCommand:
+    def test_help_names_its_words_and_the_data_folder(self, alone: Environment, tmp_path: Path) -> None:
+        told = alone.run("bazaar", "--help", cwd=tmp_path)
+        for word in ("bazaar server", "bazaar manage COMMAND", "bazaar --version", "backup create"):
+            assert word in told
+        assert str(tmp_path / ".local" / "share" / "model-bazaar") in told
+        assert told == alone.run("bazaar", cwd=tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    def test_says_its_version(self, alone: Environment, tmp_path: Path) -> None:
+        assert alone.run("bazaar", "--version", cwd=tmp_path) == f"model-bazaar {__version__}\n"
+
+    def test_names_itself_in_what_it_tells(self, alone: Environment, tmp_path: Path) -> None:
+        assert "usage: bazaar server" in alone.run("bazaar", "server", "--help", cwd=tmp_path)
+        assert "usage: bazaar manage doctor" in alone.run(
+            "bazaar", "manage", "doctor", "--help", cwd=tmp_path
+        )
+
+    def test_makes_the_agent_of_a_node(self, alone: Environment, tmp_path: Path) -> None:
+        agent = tmp_path / "agent.py"
+        alone.run("python", "-m", "compute_market.runners.assemble", str(agent), cwd=tmp_path)
+        assert "--hub" in alone.run("python", str(agent), "--help", cwd=tmp_path)
 
 
 class TestWheel:

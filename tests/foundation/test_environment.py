@@ -19,6 +19,47 @@ def give(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
         monkeypatch.setenv(NAME, value)
 
 
+class TestFile:
+    def give(self, monkeypatch: pytest.MonkeyPatch, path: Path, content: bytes | None = None) -> None:
+        if content is not None:
+            path.write_bytes(content)
+        monkeypatch.setenv(f"{NAME}_FILE", str(path))
+
+    def test_holds_the_value_and_counts_before_the_variable(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv(NAME, "of the variable")
+        self.give(monkeypatch, tmp_path / "value", b" of the file \n")
+        assert env.text(NAME) == "of the file"
+
+    def test_may_hold_a_value_of_any_kind(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        self.give(monkeypatch, tmp_path / "value", b"17\n")
+        assert env.integer(NAME, default=1) == 17
+        self.give(monkeypatch, tmp_path / "value", b"no\n")
+        assert env.flag(NAME, default=True) is False
+
+    def test_without_a_name_is_not_looked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(f"{NAME}_FILE", "")
+        assert env.text(NAME, default="default") == "default"
+
+    @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+    def test_that_cannot_be_read_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+    ) -> None:
+        self.give(monkeypatch, tmp_path / "value", content)
+        with pytest.raises(
+            VariableInvalid, match=f"^{NAME}_FILE must name a readable file of text, not .*value'"
+        ):
+            env.text(NAME)
+
+    def test_with_a_wrong_value_is_named_without_it(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        self.give(monkeypatch, tmp_path / "value", b"a secret")
+        with pytest.raises(VariableInvalid, match=f"^{NAME}_FILE: the text must be a whole number\\.$"):
+            env.integer(NAME, default=1)
+
+
 class TestFlag:
     @pytest.mark.parametrize(
         ("value", "meant"),

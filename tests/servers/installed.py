@@ -7,7 +7,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
+from collections.abc import Iterator
+from email.parser import Parser
+from importlib.metadata import distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from tests.servers.remote import ROOT
 
@@ -15,7 +21,7 @@ from tests.servers.remote import ROOT
 SOURCES = {
     ".": (
         *("bazaar", "hub", "compute_market", "foundation"),
-        *("pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.in"),
+        *("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "requirements.in"),
     ),
     "packages/testing": ("bazaar_testing", "pyproject.toml", "README.md", "LICENSE"),
     "packages/client": ("bazaar_client", "pyproject.toml", "README.md", "LICENSE"),
@@ -23,7 +29,10 @@ SOURCES = {
 
 
 def build(distribution: str, folder: Path) -> Path:
-    """The wheel of a distribution, built in `folder` from a copy of its sources."""
+    """The wheel of a distribution, built in `folder` from a copy of its sources.
+
+    The source distribution is made first, and the wheel from it; it lies beside the wheel.
+    """
     source, home = folder / "source" / distribution, folder / "wheels" / distribution
     source.mkdir(parents=True)
     for name in SOURCES[distribution]:
@@ -32,20 +41,46 @@ def build(distribution: str, folder: Path) -> Path:
             shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
         else:
             shutil.copy(path, source / name)
-    words = ("--wheel", "--no-isolation", "--outdir", str(home), str(source))
+    words = ("--no-isolation", "--outdir", str(home), str(source))
     subprocess.run([sys.executable, "-m", "build", *words], check=True, capture_output=True)
     (wheel,) = home.glob("*.whl")
     return wheel
+
+
+def _requirements(wheel: Path) -> list[str]:
+    """The requirements that a wheel's metadata lists."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Parser().parsestr(archive.read(name).decode()).get_all("Requires-Dist", [])
+
+
+def _needed(requirements: list[str], extras: frozenset[str] = frozenset({""})) -> Iterator[str]:
+    """The names of the distributions that these requirements mean here, and of those that they require."""
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": each}) for each in extras):
+            yield requirement.name
+            wanted = frozenset(requirement.extras) | {""}
+            yield from _needed(distribution(requirement.name).requires or [], wanted)
+
+
+def _link(packages: Path, names: set[str]) -> None:
+    """Show the tests' own copies of these distributions in another environment."""
+    for name in names:
+        found = distribution(name)
+        for top in {file.parts[0] for file in found.files or [] if file.parts[0] != ".."}:
+            if top != "__pycache__" and not (packages / top).exists():
+                (packages / top).symlink_to(str(found.locate_file(top)))
 
 
 class Environment:
     """A new environment for Python with these wheels in it.
 
     Their dependencies are installed as well, without the network: they are other `wheels`, or borrowed.
-    With `borrows` the environment sees all packages of the tests' own.
+    With `borrows` the environment sees all packages of the tests' own; with `links` only those that the
+    wheels declare to need, directly or by each other.
     """
 
-    def __init__(self, folder: Path, *wheels: Path, borrows: bool = False) -> None:
+    def __init__(self, folder: Path, *wheels: Path, borrows: bool = False, links: bool = False) -> None:
         self.programs = folder / "bin"
         uv = Path(sysconfig.get_path("scripts")) / "uv"
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
@@ -58,8 +93,11 @@ class Environment:
             "--python",
             self.programs / "python",
         ]
+        (packages,) = folder.glob("lib/python*/site-packages")
+        if links:
+            _link(packages, {name for wheel in wheels for name in _needed(_requirements(wheel))})
+            install.append("--no-deps")
         if borrows:
-            (packages,) = folder.glob("lib/python*/site-packages")
             (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
             install.append("--no-deps")
         subprocess.run([*install, *wheels], check=True)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import psutil
 
@@ -23,7 +24,11 @@ class StartedServer:
     """One run of the supervisor; its lines are read as they come."""
 
     def __init__(
-        self, *words: str, program: tuple[str, ...] = MODULE, env: Mapping[str, str] | None = None
+        self,
+        *words: str,
+        program: tuple[str, ...] = MODULE,
+        env: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
     ) -> None:
         """`env`: variables besides those that every client program is given."""
         self.process = subprocess.Popen(
@@ -31,7 +36,7 @@ class StartedServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            cwd=ROOT,
+            cwd=cwd,
             env={**{name: os.environ[name] for name in INHERITED if name in os.environ}, **(env or {})},
         )
         self.lines: list[str] = []

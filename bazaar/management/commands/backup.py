@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.template.defaultfilters import filesizeformat
 
+from bazaar import paths
 from bazaar.backups import creating, restoring, verifying
 from bazaar.backups.errors import BackupFailed, Damaged
 from bazaar.backups.sealing import Sealer
@@ -108,8 +109,9 @@ class Command(BaseCommand):
             self.stdout.write(f"What was here is in {found.put_aside}; delete it when you do not need it.")
         for lease in found.running_leases:
             self.stdout.write(f"This lease ran: {lease}.")
+        resume = f"{paths.command('manage')} halt_market --resume"
         self.stdout.write(
-            f"Trading is halted ({found.halted_products} products): script/manage halt_market --resume. "
+            f"Trading is halted ({found.halted_products} products): {resume}. "
             "Access tokens made since are gone."
         )
         problems = list(found.refs)
