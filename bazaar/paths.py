@@ -66,5 +66,5 @@ def data_folder() -> Path:
 
 
 def command(word: str) -> str:
-    """The command for `server` or `manage` in this installation: `script/…` in a checkout, else `bazaar …`."""
+    """The command for `server` or `manage` here: `script/…` in a checkout, else `bazaar …`."""
     return f"script/{word}" if IS_CHECKOUT else f"bazaar {word}"
