@@ -55,7 +55,6 @@ def require_account_owner(actor: Principal) -> None:
     """
     if actor.is_system:
         return
-    require_signed_in(actor)
     require_scope(actor, AccessToken.Scope.WRITE)
     if actor.is_fine_grained:
         raise Denied(reason="A fine-grained token cannot change the account itself.")
