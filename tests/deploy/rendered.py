@@ -22,7 +22,7 @@ RELEASE = "rel"
 
 @dataclass(frozen=True)
 class Rendered:
-    """What one set of values makes: objects, or the reason that the chart gives for refusing it."""
+    """The objects that the chart makes of one set of values, or its reason for refusing them."""
 
     objects: list[dict[str, Any]]
     refusal: str = ""
