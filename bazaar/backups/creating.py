@@ -7,7 +7,7 @@ exists when they are read, and nothing is collected meanwhile (`hub.repos.holds`
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 import bazaar
-from bazaar.backups import database, git_files
+from bazaar.backups import database, git_files, marks
 from bazaar.backups.errors import BackupFailed, Damaged
 from bazaar.backups.names import SECRETS
 from bazaar.backups.storage import CHUNK_BYTES, FORMAT, Archive, Manifest, Writer
@@ -41,9 +41,13 @@ class Made:
 
 
 class _Hold:
-    """Keeps collections away for as long as the backup makes progress; a killed one lets go by itself."""
+    """Keeps collections away for as long as the backup makes progress; a killed one lets go by itself.
 
-    def __init__(self) -> None:
+    `renew_mark` is called as often as the hold is renewed.
+    """
+
+    def __init__(self, renew_mark: Callable[[], None] = lambda: None) -> None:
+        self._renew_mark = renew_mark
         self._until = timezone.now() + HOLD
         _place(self._until)
 
@@ -54,6 +58,7 @@ class _Hold:
             return
         until = now + HOLD
         _place(until)
+        self._renew_mark()
         # Placing it may have waited. Content may have been collected in a moment without a hold.
         if timezone.now() >= self._until:
             raise BackupFailed(
@@ -80,9 +85,16 @@ def _place_in_thread(until: datetime) -> None:
 
 
 def create(archive: Archive) -> Made:
-    """Back up the database, git and objects. Raises: BackupFailed, StoreUnreachable, StorageFull."""
+    """Back up the database, git and objects. Waits while a prune removes content.
+
+    Raises: BackupFailed, StoreUnreachable, StorageFull.
+    """
+    with marks.creating(archive.store) as renew_mark:
+        return _create(archive, _Hold(renew_mark))
+
+
+def _create(archive: Archive, hold: _Hold) -> Made:
     made_at = timezone.now()
-    hold = _Hold()
     writer = Writer(archive, _newest(archive), renew=hold.renew)
     early = git_files.read_refs({})
     heads = database.heads()

@@ -2,6 +2,7 @@
 
     segments/ab/abcd…      chunks one after the other, up to 32 MiB, named by the SHA-256 of the stored bytes
     backups/TIME-abcd…     the manifest, written last and named the same way
+    marks/…                what runs at the place now (`bazaar.backups.marks`)
 
 A content that an earlier backup holds is not stored again.
 """
@@ -69,6 +70,10 @@ class Manifest(msgspec.Struct):
     def size_bytes(self) -> int:
         return sum(file.size for file in self.files)
 
+    def needed_segments(self) -> set[str]:
+        """The segments that hold its chunks. `segments` may be empty in a backup of an early version."""
+        return {place.segment for place in self.places.values()}
+
 
 def open_target(where: str) -> BlobStore:
     """The store at a folder, or at `s3://BUCKET/PREFIX`. Raises BackupFailed.
@@ -76,7 +81,9 @@ def open_target(where: str) -> BlobStore:
     S3 is reached with the settings of the hub's own bucket if it has one, else with boto3's variables.
     """
     if not where:
-        raise BackupFailed("Say where to: --to FOLDER, --to s3://BUCKET/PREFIX, or BAZAAR_BACKUP_TO.")
+        raise BackupFailed(
+            "Say where backups are: --place FOLDER, --place s3://BUCKET/PREFIX, or BAZAAR_BACKUP_TO."
+        )
     if not where.startswith("s3://"):
         return LocalBlobStore(where)
     parts = urlsplit(where)
@@ -131,7 +138,7 @@ class Archive:
         """Store a segment; give its name and the bytes that it has in the store."""
         stored = self.sealer.seal(plain)
         name = hashlib.sha256(stored).hexdigest()
-        self.store.put_stream(_segment_key(name), [stored])
+        self.store.put_stream(segment_key(name), [stored])
         return name, len(stored)
 
     def segments(self) -> dict[str, int]:
@@ -143,7 +150,7 @@ class Archive:
         if name in self._cached:
             self._cached.move_to_end(name)
             return self._cached[name]
-        plain = self._opened(_segment_key(name), name)
+        plain = self._opened(segment_key(name), name)
         self._cached[name] = plain
         while len(self._cached) > SEGMENTS_CACHED:
             self._cached.popitem(last=False)
@@ -257,7 +264,8 @@ def _of_whole(manifest: Manifest, present: dict[str, int]) -> dict[str, Place]:
     return {chunk: place for chunk, place in manifest.places.items() if place.segment in whole}
 
 
-def _segment_key(name: str) -> str:
+def segment_key(name: str) -> str:
+    """The key of a segment in the store."""
     return f"segments/{name[:2]}/{name}"
 
 

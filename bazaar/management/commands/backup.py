@@ -1,66 +1,74 @@
-"""`manage.py backup`: make, look through and put back backups (docs/operate/backup.md)."""
+"""`manage.py backup`: make, look through, put back and remove backups (docs/operate/backup.md)."""
 
 from __future__ import annotations
 
+import argparse
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 
 from bazaar import paths
-from bazaar.backups import creating, restoring, verifying
+from bazaar.backups import creating, pruning, restoring, verifying
 from bazaar.backups.errors import BackupFailed, Damaged
 from bazaar.backups.sealing import Sealer
 from bazaar.backups.storage import Archive, open_target
 from foundation import environment as env
 from foundation.errors import Refusal
 
+ACTS = {
+    "create": "Store rows, git and objects; what an earlier backup has is not stored again.",
+    "verify": "Read a backup back and compare every byte with its hash.",
+    "list": "Show the complete backups and their sizes.",
+    "restore": "Make this hub what it was.",
+    "prune": "Remove old backups, and content that no other backup needs.",
+}
+
 
 class Command(BaseCommand):
-    help = "Back up this hub beside its work, look a backup through, list backups, or restore one."
+    help = "Back up this hub beside its work, look a backup through, list, restore or remove backups."
     # `restore` finds no tables yet.
     requires_migrations_checks = False
     requires_system_checks = ()
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True)
-        chosen = {
-            "create": "Store rows, git and objects; what an earlier backup has is not stored again.",
-            "verify": "Read a backup back and compare every byte with its hash.",
-            "list": "Show the complete backups.",
-            "restore": "Make this hub what it was.",
-        }
-        for verb, text in chosen.items():
-            one = verbs.add_parser(verb, help=text, description=text)
-            where = env.text("BAZAAR_BACKUP_TO")
+    def add_arguments(self, parser: CommandParser) -> None:
+        # A mistake in the arguments raises CommandError, and `run_from_argv` prints it as one line.
+        parser.called_from_command_line = False
+        acts = parser.add_subparsers(dest="act", metavar="|".join(ACTS), required=True)
+        for act, text in ACTS.items():
+            one = acts.add_parser(act, help=text, description=text)
             one.add_argument(
-                "--to" if verb == "create" else "--from",
-                dest="where",
-                default=where,
-                metavar="PLACE",
+                "--place",
+                default=env.text("BAZAAR_BACKUP_TO"),
                 help="A folder, or s3://BUCKET/PREFIX. Without it: BAZAAR_BACKUP_TO.",
             )
-            if verb in {"verify", "restore"}:
+            if act in {"verify", "restore"}:
                 one.add_argument(
                     "name", nargs="?", default="", help="The beginning of its name; else the newest."
                 )
-            if verb == "restore":
-                one.add_argument(
-                    "--replace",
-                    action="store_true",
-                    help="Put aside what this hub holds, and restore over it.",
-                )
-                one.add_argument(
-                    "--verify",
-                    action="store_true",
-                    help="Afterwards check everything, and name what is damaged.",
-                )
+            if act == "restore":
+                _add_arguments_of_restore(one)
+            if act == "prune":
+                _add_arguments_of_prune(one)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except CommandError as error:
+            if "--traceback" in argv:
+                raise
+            problem = str(error).removeprefix("Error: ").rstrip(".")
+            helped = f"{paths.command('manage')} backup {_act_of(argv)}--help"
+            self.stderr.write(f"{problem}. Help: {helped}")
+            sys.exit(2)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            archive = Archive(open_target(options["where"]), Sealer(env.text("BAZAAR_BACKUP_KEY")))
-            getattr(self, f"_{options['verb']}")(archive, options)
+            archive = Archive(open_target(options["place"]), Sealer(env.text("BAZAAR_BACKUP_KEY")))
+            getattr(self, f"_{options['act']}")(archive, options)
         except (BackupFailed, Refusal) as error:
             raise CommandError(str(error)) from None
 
@@ -78,15 +86,36 @@ class Command(BaseCommand):
             )
 
     def _list(self, archive: Archive, options: dict[str, Any]) -> None:
-        for name in archive.names():
+        sizes = pruning.sizes(archive)
+        names = archive.names()
+        for name in names:
             try:
                 manifest = archive.manifest(name)
             except Damaged as error:
                 self.stdout.write(f"{name}\tdamaged: {error}")
                 continue
-            size = filesizeformat(manifest.size_bytes)
+            size, alone = filesizeformat(manifest.size_bytes), filesizeformat(sizes.alone_bytes.get(name, 0))
             self.stdout.write(
-                f"{name}\t{manifest.engine}\t{manifest.version}\t{len(manifest.files)} files\t{size}"
+                f"{name}\t{manifest.engine}\t{manifest.version}\t{len(manifest.files)} files\t{size}\t"
+                f"{alone} for it alone"
+            )
+        self.stdout.write(f"{len(names)} backups; {filesizeformat(sizes.stored_bytes)} are stored.")
+
+    def _prune(self, archive: Archive, options: dict[str, Any]) -> None:
+        if options["keep"] is None and options["days"] is None:
+            raise CommandError("Say which backups stay: --keep NUMBER, --days NUMBER, or both")
+        pruned = pruning.prune(
+            archive, keep=options["keep"] or 0, days=options["days"] or 0, now=timezone.now()
+        )
+        for name in pruned.removed:
+            self.stdout.write(f"Removed {name}.")
+        self.stdout.write(
+            f"{len(pruned.kept)} backups stay; {filesizeformat(pruned.freed_bytes)} are free again."
+        )
+        if pruned.waits:
+            self.stdout.write(
+                "A backup is being made, or was killed less than an hour ago: the next prune removes "
+                "content that no backup needs."
             )
 
     def _verify(self, archive: Archive, options: dict[str, Any]) -> None:
@@ -129,3 +158,35 @@ class Command(BaseCommand):
             raise CommandError(f"{name}: {len(problems)} problems.")
         if well:
             self.stdout.write(well)
+
+
+def _add_arguments_of_restore(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--replace", action="store_true", help="Put aside what this hub holds, and restore over it."
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="Afterwards check everything, and name what is damaged."
+    )
+
+
+def _add_arguments_of_prune(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--keep", type=_at_least_one, metavar="NUMBER", help="The newest so many backups stay."
+    )
+    parser.add_argument(
+        "--days",
+        type=_at_least_one,
+        metavar="NUMBER",
+        help="Backups of the last so many days stay. With --keep, what one of the two keeps stays.",
+    )
+
+
+def _at_least_one(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 100_000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+
+
+def _act_of(argv: list[str]) -> str:
+    """The act that the command line names, with a space, or nothing."""
+    return next((f"{word} " for word in argv[2:] if word in ACTS), "")

@@ -168,7 +168,7 @@ class TestBackup:
     ) -> None:
         chance = random.Random(SEED)
         place = str(tmp_path / "to")
-        create, listed, verify, restore = commands_of_the_page(place)
+        create, listed, verify, prune, restore = commands_of_the_page(place)
         bazaar = make_bazaar(**SMALL_THRESHOLD, BAZAAR_BACKUP_KEY=KEY, BAZAAR_BACKUP_TO=place)
         writers = Writers(bazaar)
         with writers.at_work() as acknowledged:
@@ -182,7 +182,8 @@ class TestBackup:
             bazaar.manage(*create)
             assert before.commits
             assert before.orders
-        assert len(bazaar.manage(*listed).splitlines()) >= 2
+        assert len(bazaar.manage(*listed).splitlines()) >= 3
+        assert "backups stay" in bazaar.manage(*prune)
         with closing(Remote(elsewhere(bazaar, tmp_path / "there"))) as there:
             said = there.command(*restore)
             assert "Everything checked is right." in said
