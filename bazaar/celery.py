@@ -21,6 +21,7 @@ from django.conf import settings
 from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from bazaar import schema
 from bazaar.server.processes import end_with_parent
 from foundation import data_folder_lock
 from foundation.garbage_collection import freeze_loaded
@@ -59,9 +60,10 @@ def _say_when(headers: dict[str, Any], **_: Any) -> None:
 
 @worker_init.connect
 @beat_init.connect
-def _share_data_folder(**_: Any) -> None:
-    """Neither a worker nor beat runs beside a restore."""
+def _wait_for_data(**_: Any) -> None:
+    """Neither a worker nor beat runs beside a restore, or before the migrations of its release."""
     data_folder_lock.share(settings.DATA_DIR)
+    schema.wait_until_current()
 
 
 @worker_before_create_process.connect

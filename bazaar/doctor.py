@@ -18,9 +18,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, register
 from django.core.checks import Warning as Caution
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
-from bazaar import nodes, paths, readiness
+from bazaar import nodes, paths, readiness, schema
 from bazaar.server import redis
 from compute_market.leases import processes
 
@@ -43,21 +42,20 @@ def dependencies_answer(**_: Any) -> list[CheckMessage]:
     return [
         Error(f"{name} does not answer: {problem}", hint=HINTS[name], id=f"bazaar.E1{number:02}")
         for number, (name, problem) in enumerate(readiness.report().items())
-        if problem
+        if problem and name in HINTS
     ]
 
 
 @register(TAG, deploy=True)
 def schema_is_current(**_: Any) -> list[CheckMessage]:
     try:
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        pending = schema.pending()
     except DatabaseError:
         return []  # the dependency check says it
-    if not plan:
+    if not pending:
         return []
     hint = f"Run: {paths.command('manage')} migrate"
-    return [Error(f"{len(plan)} migrations are not applied.", hint=hint, id="bazaar.E201")]
+    return [Error(f"{len(pending)} migrations are not applied.", hint=hint, id="bazaar.E201")]
 
 
 @register(TAG, deploy=True)

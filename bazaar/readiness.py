@@ -14,7 +14,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from bazaar import monitoring, nodes, parts
+from bazaar import monitoring, nodes, parts, schema
 from bazaar.celery import SENT_AT, app
 from foundation.errors import Refusal
 from foundation.redis_connection import hasty_connection
@@ -56,6 +56,14 @@ def _database() -> str:
     except DatabaseError as error:
         return f"{connection.vendor}: {error}".strip()
     return ""
+
+
+def _schema() -> str:
+    try:
+        return schema.problem()
+    except DatabaseError:
+        # The check of the database says so.
+        return ""
 
 
 def _redis() -> str:
@@ -132,4 +140,5 @@ CHECKS: dict[str, Callable[[], str]] = {
     "git": _git,
     "objects": _objects,
     "scratch": _folder("TEMP_ROOT"),
+    "schema": _schema,
 }

@@ -46,9 +46,9 @@ def creates(store: BlobStore, now: datetime) -> bool:
 
 @contextmanager
 def pruning(store: BlobStore) -> Iterator[Callable[[], None]]:
-    """The time in which content is removed. What it gives is called before each removal.
+    """The time in which content is removed. The caller calls the given function before each removal.
 
-    Raises BackupFailed from there when the mark could not be renewed in time: a backup may have begun.
+    It raises BackupFailed if the mark could not be renewed in time: a backup may have begun.
     """
     with _placed(store, PRUNE) as renew:
         renewed_at = time.monotonic()

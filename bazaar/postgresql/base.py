@@ -14,11 +14,15 @@ import time
 
 from django.db.backends.postgresql import base
 
+from bazaar.postgresql.schema import SchemaEditor
+
 TRUSTED_SECONDS = 5.0
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection whose health is checked at its socket first."""
+
+    SchemaEditorClass = SchemaEditor
 
     _looked_at = -math.inf
 

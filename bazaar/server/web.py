@@ -41,9 +41,10 @@ def run(listener: socket.socket, count: int, limits: Limits) -> None:
     from django.utils.module_loading import import_string
 
     from bazaar import nodes
+    from bazaar.server.guarding import SchemaGuard
 
     data_folder_lock.share(settings.DATA_DIR)
-    application: WsgiApplication = import_string(settings.WSGI_APPLICATION)
+    application: WsgiApplication = SchemaGuard(import_string(settings.WSGI_APPLICATION))
     _preload()
 
     def make_server(seat: Seat) -> Server:

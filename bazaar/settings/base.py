@@ -111,6 +111,9 @@ FORM_RENDERER = "bazaar.form_rendering.PageFormRenderer"
 CSRF_FAILURE_VIEW = "bazaar.pages.csrf_failed"
 
 DATABASES = {"default": derived.database(DATA_DIR)}
+# On PostgreSQL, a transaction of `migrate` waits for a lock, and one statement runs, for at most so long.
+MIGRATE_LOCK_SECONDS = env.integer("BAZAAR_MIGRATE_LOCK_SECONDS", default=2, at_least=1)
+MIGRATE_STATEMENT_SECONDS = env.integer("BAZAAR_MIGRATE_STATEMENT_SECONDS", default=120, at_least=1)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"

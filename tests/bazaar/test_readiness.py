@@ -15,7 +15,7 @@ class TestReadyz:
         response = client.get("/readyz")
         assert response.status_code == 200
         assert response.json()["dependencies"] == dict.fromkeys(
-            ["database", "redis", "git", "objects", "scratch"], "ok"
+            ["database", "redis", "git", "objects", "scratch", "schema"], "ok"
         )
 
     def test_says_503_and_which_part_of_a_supervised_server_is_down(
