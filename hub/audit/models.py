@@ -39,7 +39,7 @@ class AuditEntry(models.Model):
     namespace_id = models.BigIntegerField(null=True, blank=True)
     # The place in the chain, and the digest of all entries up to it (docs/adr/0207). None until it is sealed.
     position = models.BigIntegerField(null=True, blank=True, unique=True)
-    digest = models.CharField(max_length=64, blank=True)
+    digest = models.CharField(max_length=64, blank=True, db_default="")
 
     objects: ClassVar[models.Manager[AuditEntry]] = models.Manager.from_queryset(AuditEntryQuerySet)()
 

@@ -60,7 +60,7 @@ def is_pending() -> bool:
 
 
 class TestALockThatSomebodyHolds:
-    def test_is_given_up_told_and_had_when_run_again(
+    def test_is_given_up_and_had_when_migrate_runs_again(
         self,
         sessions: Session,
         settings: Settings,
@@ -106,7 +106,7 @@ class TestALockThatSomebodyHolds:
 
 
 class TestAStatement:
-    def test_that_runs_for_too_long_is_told(
+    def test_that_runs_for_too_long_is_named(
         self, sessions: Session, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.MIGRATE_STATEMENT_SECONDS = 1
@@ -130,7 +130,7 @@ class TestTwoAtOnce:
         def waits() -> bool:
             with watcher.cursor() as cursor:
                 cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-                return cursor.fetchone() == (1,)
+                return bool(cursor.fetchone() == (1,))
 
         failed: list[BaseException] = []
 
@@ -155,7 +155,7 @@ class TestTwoAtOnce:
 
 
 def call_command_of_the_first() -> None:
-    """What the first one does while it holds the lock."""
+    """Run the migrations of the first one, which holds the lock."""
     migrate.migrate.Command().execute(
         app_label="contenttypes", migration_name=None, database="default", verbosity=0, interactive=False,
         fake=False, fake_initial=False, plan=False, check_unapplied=False, prune=False, run_syncdb=False,

@@ -94,7 +94,8 @@ class TestGuard:
 
 class TestWorker:
     def test_waits_for_the_migrations_of_its_release(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        answers, pauses = ["2 migrations pending", "1 migrations pending", ""], []
+        answers = ["2 migrations pending", "1 migrations pending", ""]
+        pauses: list[float] = []
         monkeypatch.setattr(schema, "problem", lambda: answers.pop(0))
         monkeypatch.setattr(schema.time, "sleep", pauses.append)
         monkeypatch.setattr(schema.connection, "close", lambda: None)

@@ -16,7 +16,7 @@ from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# Seconds between two tries. The last failure is told to the operator.
+# Seconds between two tries.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)
 # The advisory lock of `migrate`: any number that nothing else in this database uses.
 LOCK = 7_214_963_150
@@ -79,13 +79,13 @@ class Command(migrate.Command):
             raise error
         transaction.get_connection(database.alias).close_if_unusable_or_obsolete()
         held = self._oldest(database)
-        told = f"A lock was not to be had within {settings.MIGRATE_LOCK_SECONDS} s"
+        problem = f"A lock was not to be had within {settings.MIGRATE_LOCK_SECONDS} s"
         if pause is None:
             raise CommandError(
-                f"{told}, {len(PAUSES) + 1} times. The migration was taken back, those before it stay. "
+                f"{problem}, {len(PAUSES) + 1} times. The migration was taken back, those before it stay. "
                 f"Run migrate again when this has ended: {held}"
             ) from error
-        self.stderr.write(f"{told}; trying again in {pause:g} s. The oldest transactions: {held}")
+        self.stderr.write(f"{problem}; trying again in {pause:g} s. The oldest transactions: {held}")
         time.sleep(pause)
 
     @staticmethod
