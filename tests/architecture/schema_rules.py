@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from django.contrib.postgres import operations as postgres
 from django.db import connection, migrations, models
@@ -80,8 +81,8 @@ def _of_operation(step: Operation, app: str, state: ProjectState, released: Proj
         for sql in statements or ():
             yield from _of_sql(sql, released)
     elif isinstance(step, migrations.RunSQL):
-        for sql in [step.sql] if isinstance(step.sql, str) else step.sql:
-            yield from _of_sql(sql if isinstance(sql, str) else sql[0], released)
+        for text in [step.sql] if isinstance(step.sql, str) else step.sql:
+            yield from _of_sql(text if isinstance(text, str) else text[0], released)
     elif not isinstance(step, HARMLESS) and _is_released(step, app, released):
         yield from _of_change(step, app, state)
 
@@ -104,12 +105,12 @@ def _of_change(step: Operation, app: str, state: ProjectState) -> Iterator[str]:
         yield "this test does not know whether the operation is harmless"
 
 
-def _field(step: FieldOperation, app: str, state: ProjectState) -> models.Field:
+def _field(step: FieldOperation, app: str, state: ProjectState) -> Any:
     """The field that an operation names, as a part of its model."""
     return state.apps.get_model(app, step.model_name)._meta.get_field(step.name)
 
 
-def _of_new_field(field: models.Field) -> Iterator[str]:
+def _of_new_field(field: Any) -> Iterator[str]:
     if isinstance(field, models.ManyToManyField):
         return
     if isinstance(field, models.GeneratedField):
@@ -120,10 +121,11 @@ def _of_new_field(field: models.Field) -> Iterator[str]:
         yield "the index is built under a lock: add the column, and the index concurrently"
 
 
-def _of_changed_field(before: models.Field, after: models.Field) -> Iterator[str]:
+def _of_changed_field(before: Any, after: Any) -> Iterator[str]:
     types = before.db_type(connection), after.db_type(connection)
-    widths = [field.max_length for field in (before, after) if isinstance(field, models.CharField)]
-    if types[0] != types[1] and not (len(widths) == 2 and None not in widths and widths[0] <= widths[1]):
+    is_text = isinstance(before, models.CharField) and isinstance(after, models.CharField)
+    is_wider = is_text and (after.max_length or 0) >= (before.max_length or 0)
+    if types[0] != types[1] and not is_wider:
         yield f"the type changes from {types[0]} to {types[1]}"
     if before.column != after.column:
         yield GOES_LATER

@@ -28,7 +28,8 @@ ACCEPTED = {
 
 @pytest.fixture(scope="module")
 def graph() -> MigrationGraph:
-    return MigrationLoader(None, ignore_no_migrations=True).graph
+    graph: MigrationGraph = MigrationLoader(None, ignore_no_migrations=True).graph
+    return graph
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +84,8 @@ UNIQUE = models.UniqueConstraint(fields=["name"], name="thing_once")
 
 
 def migration(*operations: Operation, atomic: bool = True) -> Migration:
-    made = Migration("0002_made", "hall")
-    made.operations, made.atomic = list(operations), atomic
+    kind = type("Made", (Migration,), {"operations": operations, "atomic": atomic})
+    made: Migration = kind("0002_made", "hall")
     return made
 
 
