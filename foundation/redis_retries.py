@@ -1,4 +1,4 @@
-"""How often clients of Redis try again: never at once, and not for a moment after they had to wait."""
+"""The retry policy of all clients of Redis: never at once, and not for a moment after a time-out."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Breaker(Retry):
 
 
 def sentinel_options(sentinels: Sentinels) -> dict[str, Any]:
-    """How a client connects to a Sentinel: quickly or not at all, because another one answers too."""
+    """Options of a connection to a Sentinel: it is quick or fails, because another one answers too."""
     return {
         "password": sentinels.sentinel_password,
         "socket_timeout": SENTINEL_SECONDS,

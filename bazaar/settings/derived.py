@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from bazaar.server import redis
 from foundation import redis_addresses
-from foundation.environment import VariableInvalid, flag, text
+from foundation.environment import VariableInvalid, choice, flag, text
 from hub.accounts.token_text import DEFAULT_PREFIX, PREFIX
 
 
@@ -147,6 +147,7 @@ def object_store() -> dict[str, Any] | None:
         "secret_key": text("BAZAAR_S3_SECRET_KEY"),
         "prefix": text("BAZAAR_S3_PREFIX"),
         "presign": flag("BAZAAR_S3_PRESIGN", default=True),
+        "is_virtual_host": choice("BAZAAR_S3_ADDRESSING", ("PATH", "VIRTUAL"), default="PATH") == "VIRTUAL",
     }
 
 
@@ -161,7 +162,7 @@ def content_policy(store: Mapping[str, Any] | None) -> str:
     if store and store["presign"]:
         bucket, region = store["bucket"], store["region"]
         address = urlsplit(store["public_endpoint"] or store["endpoint"])
-        origin = f" {address.scheme}://{address.netloc}"
+        origin = f" {address.scheme}://{bucket + '.' if store['is_virtual_host'] else ''}{address.netloc}"
         if not address.netloc:
             origin = f" https://{bucket}.s3.amazonaws.com https://{bucket}.s3.{region}.amazonaws.com"
     return (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hub.blobstore.store import (
     Blob,
@@ -49,6 +49,8 @@ class S3Options:
     secret_key: str = ""
     prefix: str = ""
     presign: bool = True
+    # True: the bucket is part of the host name. Some stores refuse it in the path.
+    is_virtual_host: bool = False
 
 
 class ObjectRange(BlobReader):
@@ -262,13 +264,18 @@ class S3BlobStore:
             aws_secret_access_key=self.options.secret_key or None,
             config=Config(
                 signature_version="s3v4",
-                s3={"addressing_style": "path"} if endpoint else {},
+                s3={"addressing_style": self._style(endpoint)},
                 retries={"max_attempts": 3, "mode": "standard"},
                 connect_timeout=5,
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
         )
+
+    def _style(self, endpoint: str) -> Literal["virtual", "path", "auto"]:
+        if self.options.is_virtual_host:
+            return "virtual"
+        return "path" if endpoint else "auto"
 
     def _name(self, key: str) -> str:
         return self.options.prefix + check_key(key)

@@ -30,7 +30,9 @@ class Exchange:
 class Proxy:
     """`before` is called with method and path ahead of each request; `bytes_per_second` slows answers.
 
-    `cut_once_at` breaks the connection of the first answer that is longer than so many bytes.
+    `cut_once_at` breaks the connection of the first answer that is longer than so many bytes. `refuse` gives
+    the status with which the proxy answers itself, or 0 to pass a request on. It leaves the headers of requests
+    out that `without` names (in lower case), and replaces headers of answers by those of `said`.
     """
 
     port: int
@@ -38,12 +40,18 @@ class Proxy:
     before: Callable[[str, str], object] = lambda _method, _path: None
     bytes_per_second: int = 0
     cut_once_at: int = 0
+    refuse: Callable[[str, str], int] = lambda _method, _path: 0
+    without: frozenset[str] = frozenset()
+    said: dict[str, str] = field(default_factory=dict)
 
     def calm(self) -> None:
         """As at the beginning."""
         self.log.clear()
         self.before = lambda _method, _path: None
         self.bytes_per_second = self.cut_once_at = 0
+        self.refuse = lambda _method, _path: 0
+        self.without = frozenset()
+        self.said = {}
 
     @property
     def url(self) -> str:
@@ -67,11 +75,16 @@ class _Handler(BaseHTTPRequestHandler):
     def forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.proxy.before(self.command, self.path)
+        if status := self.proxy.refuse(self.command, self.path):
+            self.send_response_only(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         connection = http.client.HTTPConnection(self.upstream, timeout=300)
         try:
             connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
-                if name.lower() not in HOP_BY_HOP:
+                if name.lower() not in HOP_BY_HOP | self.proxy.without:
                     connection.putheader(name, value)
             connection.endheaders(body or None)
             with connection.getresponse() as answer:
@@ -89,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in HOP_BY_HOP:
-                self.send_header(name, value)
+                self.send_header(name, self.proxy.said.get(name, value))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
@@ -109,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-for _method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+for _method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"):
     setattr(_Handler, f"do_{_method}", _Handler.forward)
 
 

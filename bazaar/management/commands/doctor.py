@@ -12,9 +12,12 @@ from django.conf import settings
 from django.core import checks
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from django.utils import timezone
 
 from bazaar import readiness
 from compute_market.leases import processes
+from hub import blobstore
+from hub.blobstore import conformance
 
 
 class Command(BaseCommand):
@@ -24,8 +27,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--strict", action="store_true", help="Fail on warnings too.")
+        parser.add_argument("--s3", action="store_true", help="Check instead what the S3 store can do.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["s3"]:
+            self._check_store()
+            return
         self._facts()
         for name, problem in readiness.report().items():
             mark = self.style.ERROR("FAIL") if problem else self.style.SUCCESS("ok")
@@ -47,6 +54,24 @@ class Command(BaseCommand):
         if bad:
             raise CommandError(f"{len(bad)} of the checks failed.")
         self.stdout.write("\nEverything needed is there." if not found else "\nNothing is broken.")
+
+    def _check_store(self) -> None:
+        """Print one line for each thing that is asked of the S3 store, and what follows where it fails."""
+        store = blobstore.get_store()
+        if not isinstance(store, blobstore.S3BlobStore):
+            raise CommandError("No S3 store is configured: set BAZAAR_S3_BUCKET.")
+        self.stdout.write(f"  bucket {store.bucket} at {store.options.endpoint or 'AWS'}\n\n")
+        failed = 0
+        for finding in conformance.check(store, origin=settings.PUBLIC_URL, now=timezone.now):
+            if not finding.problem:
+                self.stdout.write(f"  {self.style.SUCCESS('ok')}    {finding.name}")
+                continue
+            mark = self.style.ERROR("FAIL") if finding.is_needed else self.style.WARNING("no  ")
+            self.stdout.write(f"  {mark}  {finding.name}: {finding.problem}\n        {finding.follows}")
+            failed += finding.is_needed
+        if failed:
+            raise CommandError(f"The store fails {failed} of the checks that the hub needs.")
+        self.stdout.write("\nThe store can be used.")
 
     def _facts(self) -> None:
         facts = {

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bazaar.settings import derived
+from hub.blobstore import S3BlobStore, S3Options
 
 
 class TestDatabase:
@@ -25,3 +26,42 @@ class TestDatabase:
         monkeypatch.setenv("BAZAAR_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
         monkeypatch.setenv("DATABASE_URL", f"postgresql://user{word}@host/name")
         assert derived.database(tmp_path)["PASSWORD"] == meant
+
+
+class TestDatabaseBehindAPooler:
+    def test_has_no_cursor_that_outlives_a_transaction(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for query, is_off in (("", False), ("?prepare_threshold=off", True)):
+            monkeypatch.setenv("DATABASE_URL", f"postgresql://me@host/name{query}")
+            assert derived.database(tmp_path)["DISABLE_SERVER_SIDE_CURSORS"] is is_off
+
+
+class TestBroker:
+    def test_is_the_redis_of_the_hub(self) -> None:
+        assert derived.broker("unix:///run/redis.sock", "a")[0] == "redis+socket:///run/redis.sock"
+        assert derived.broker("rediss://me:secret@host:1/2", "a")[0] == "rediss://me:secret@host:1/2"
+
+    def test_names_the_sentinels(self) -> None:
+        url, options = derived.broker("redis+sentinel://:p%40ss@one,[::1]:7/main/2", "a")
+        assert url == "sentinel://:p%40ss@one:26379/2;sentinel://:p%40ss@[::1]:7/2"
+        assert options["master_name"] == "main"
+
+
+class TestObjectStore:
+    @pytest.mark.parametrize(
+        ("style", "origin"), [("", "https://s3.example.org"), ("virtual", "https://bucket.s3.example.org")]
+    )
+    def test_is_addressed_as_the_operator_says(
+        self, style: str, origin: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Signed addresses and the origin that pages may send to are the same."""
+        named = {"BUCKET": "bucket", "ENDPOINT": "https://s3.example.org", "ADDRESSING": style}
+        for name, value in (named | {"ACCESS_KEY": "a", "SECRET_KEY": "b"}).items():
+            monkeypatch.setenv(f"BAZAAR_S3_{name}", value)
+        store = derived.object_store()
+        assert store is not None
+        signed = S3BlobStore(S3Options(**store)).presign_get("key", expires_seconds=60)
+        assert signed is not None
+        assert signed.startswith(f"{origin}/")
+        assert f"connect-src 'self' {origin};" in derived.content_policy(store)
