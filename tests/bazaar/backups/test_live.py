@@ -27,6 +27,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 
 from hub.blobstore import S3Options
 from tests.clock import moment
+from tests.operate import book
 from tests.servers import s3
 from tests.servers.live import LiveBazaar, LiveUser, unique
 from tests.servers.remote import ROOT, Remote, RemoteError
@@ -130,9 +131,10 @@ def tomorrows_order(bazaar: LiveBazaar, user: LiveUser) -> dict[str, Any]:
 
 def commands_of_the_page(place: str) -> list[list[str]]:
     """The words of each `script/manage backup` in a block of docs/operate/backup.md, in its order."""
-    lines = (ROOT / "docs" / "operate" / "backup.md").read_text().splitlines()
     found = [
-        line.removeprefix("script/manage ").split() for line in lines if line.startswith("script/manage ")
+        command.words[1:]
+        for command in book.commands_of(book.FOLDER / "backup.md")
+        if command.program == "script/manage"
     ]
     return [[place if word == "/srv/backups" else word for word in words] for words in found]
 
