@@ -93,10 +93,15 @@ def _redis() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_counts_of_other_tests(_redis: None) -> None:
-    """Limits of calls begin anew: the tests of a process come from one address and share its Redis."""
+def _nothing_of_other_tests(_redis: None) -> None:
+    """Limits of calls and the cache begin anew: the tests of a process come from one address and share its Redis.
+
+    Counts that took long are cached longer, so without this a busy machine decides what the next test sees.
+    """
     client = redis_connection.connection()
-    if names := list(client.scan_iter(match=f"*{redis_connection.key('limits')}*", count=10_000)):
+    others = [redis_connection.key(space).encode() for space in ("limits", "cache")]
+    names = [name for name in client.scan_iter(count=10_000) if any(other in name for other in others)]
+    if names:
         client.delete(*names)
 
 
