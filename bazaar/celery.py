@@ -92,6 +92,8 @@ app.conf.beat_schedule = {
     "scrub-stored-xorbs": {"task": "hub.xet.tasks.scrub_stored", "schedule": 24 * 3600},
     "deliver-due-webhooks": {"task": "hub.community.tasks.sweep_deliveries", "schedule": 15},
     "tell-untold-events": {"task": "hub.community.tasks.sweep_notices", "schedule": 60},
+    "mail-unread-notifications": {"task": "hub.community.tasks.mail_digests", "schedule": 300},
+    "delete-old-notices": {"task": "hub.community.tasks.prune_notices", "schedule": 24 * 3600},
     "prune-webhook-log": {"task": "hub.community.tasks.prune_deliveries", "schedule": 24 * 3600},
     "chain-the-audit-log": {"task": "hub.audit.tasks.append_new", "schedule": 10, "options": {"expires": 10}},
     "write-download-counts": {"task": "hub.downloads.tasks.flush", "schedule": 60},
@@ -109,6 +111,21 @@ app.conf.beat_schedule = {
         "task": "compute_market.leases.tasks.advance_leases",
         "schedule": 5,
         "options": {"expires": 5},
+    },
+    "notify-holders-of-leases": {
+        "task": "compute_market.leases.tasks.tell_holders",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
+    "notify-traders-of-orders": {
+        "task": "compute_market.matching.tasks.tell_traders",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
+    "notify-of-low-balances": {
+        "task": "compute_market.ledger.tasks.tell_low_balances",
+        "schedule": 60,
+        "options": {"expires": 60},
     },
     "count-bytes-of-leases": {
         "task": "compute_market.leases.tasks.count_traffic",

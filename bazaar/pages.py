@@ -1,4 +1,4 @@
-"""Pages that belong to no house: refusals, missing addresses, choice of language and theme."""
+"""Pages that belong to no house: refusals and missing addresses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 
-from bazaar.context import THEMES
 from bazaar.security import PAGES
 from foundation import errors, inputs, statuses
 
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-YEAR_S = 365 * 24 * 3600
 
 WORTH_ANOTHER_TRY = frozenset({409, 429, 500, 502, 503, 504})
 """Statuses of pages that may answer otherwise when they are asked again."""
@@ -160,23 +157,3 @@ def wants_json(request: HttpRequest) -> bool:
 def local_address(request: HttpRequest, address: str) -> str:
     """The address if it lies on this host, else the front page."""
     return address if url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}) else "/"
-
-
-@require_POST
-def preferences(request: HttpRequest) -> HttpResponse:
-    """Remember language and theme in cookies, for a year, and go back to where the form was."""
-    response = HttpResponseRedirect(local_address(request, request.POST.get("next", "/")))
-    language, theme = request.POST.get("language"), request.POST.get("theme")
-    if language in dict(settings.LANGUAGES):
-        response.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME,
-            language,
-            max_age=YEAR_S,
-            samesite="Lax",
-            secure=request.is_secure(),
-        )
-    if theme in THEMES:
-        response.set_cookie("theme", theme, max_age=YEAR_S, samesite="Lax", secure=request.is_secure())
-    elif theme == "":
-        response.delete_cookie("theme")
-    return response

@@ -6,10 +6,10 @@ from django.templatetags import static as staticfiles
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from bazaar import docs, metrics, opencsg, pages, readiness, status
+from bazaar import docs, metrics, opencsg, preferences, readiness, status
 
 # The pages of `bazaar` itself; their name puts them among the rooms whose scripts may run.
-own = [path("preferences", pages.preferences), path("status", status.status)]
+own = [path("preferences", preferences.preferences), path("status", status.status)]
 
 urlpatterns = [
     path("healthz", readiness.healthz),

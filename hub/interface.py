@@ -14,11 +14,15 @@ from hub.accounts.principals import ANONYMOUS, SYSTEM, Principal
 from hub.accounts.sessions import actor_of
 from hub.audit.recording import record as record_audit
 from hub.community import notices as _notices
+from hub.community.models import NoticeKind
+from hub.community.notices import NamespaceNotice
+from hub.community.services import people as _people
 
 create_organization = _services.create_organization
 get_namespace = _accounts.get_namespace
-people_of = _notices.people_of
-tell = _notices.tell
+tell_namespaces = _notices.tell_namespaces
+visited_namespaces = _notices.visited_namespaces
+read_notices_of = _people.read_notices_of
 principal_for_token = _accounts.principal_for_token
 principal_for_ssh_key = _accounts.principal_for_ssh_key
 note_ssh_key_used = _services.note_ssh_key_used
@@ -31,6 +35,8 @@ __all__ = [
     "SYSTEM",
     "Namespace",
     "NamespaceNotFound",
+    "NamespaceNotice",
+    "NoticeKind",
     "Principal",
     "Role",
     "User",
@@ -38,12 +44,13 @@ __all__ = [
     "create_organization",
     "get_namespace",
     "note_ssh_key_used",
-    "people_of",
     "principal_for_ssh_key",
     "principal_for_token",
+    "read_notices_of",
     "record_audit",
     "require_role",
     "require_scope",
     "role_in",
-    "tell",
+    "tell_namespaces",
+    "visited_namespaces",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import bazaar
 from bazaar import cross_origin, hosts, logs, paths
 from bazaar.server import sockets
@@ -154,6 +156,16 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 # ---- operating -----------------------------------------------------------------------------------
 # What Prometheus sends as its Bearer token to read /metrics from another machine.
+# Mail: without a server no mail is sent, and the settings of users offer none.
+EMAIL_HOST = env.text("BAZAAR_SMTP_HOST")
+EMAIL_PORT = env.integer("BAZAAR_SMTP_PORT", default=587, at_least=1)
+EMAIL_HOST_USER = env.text("BAZAAR_SMTP_USER")
+EMAIL_HOST_PASSWORD = env.text("BAZAAR_SMTP_PASSWORD")
+_SMTP_SECURITY = env.choice("BAZAAR_SMTP_SECURITY", ("STARTTLS", "TLS", "NONE"), default="STARTTLS")
+EMAIL_USE_TLS, EMAIL_USE_SSL = _SMTP_SECURITY == "STARTTLS", _SMTP_SECURITY == "TLS"
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.text("BAZAAR_MAIL_FROM") or f"bazaar@{urlsplit(PUBLIC_URL).hostname or 'localhost'}"
+
 METRICS_TOKEN = env.text("BAZAAR_METRICS_TOKEN")
 LOG_LEVEL = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
 LOGGING = logs.configuration(level=LOG_LEVEL, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from compute_market.leases.states import LIVE, OVER, State
+from compute_market.leases.states import LIVE, NOTICED, OVER, State
 
 _STATES = [state.value for state in State]
 
@@ -233,12 +233,22 @@ class LeaseEvent(models.Model):
     lease = models.ForeignKey(Lease, on_delete=models.PROTECT, related_name="events")
     state = models.CharField(max_length=16, choices=State.choices)
     reason = models.CharField(max_length=300, blank=True, default="")
+    is_told = models.BooleanField(
+        default=False, db_default=False, help_text="The holder has a notice, if there is one for the state."
+    )
     at = models.DateTimeField()
 
     class Meta:
         constraints = (
             # No state is entered twice, so a step that is done again breaks here at the latest.
             models.UniqueConstraint(fields=["lease", "state"], name="lease_event_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=["id"],
+                name="lease_event_untold",
+                condition=Q(is_told=False, state__in=[state.value for state in NOTICED]),
+            ),
         )
 
     def __str__(self) -> str:

@@ -4,28 +4,12 @@ from datetime import datetime
 
 from django.db import transaction
 from django.dispatch import receiver
-from django.utils.translation import gettext_noop
 
 from compute_market.leases import selectors, tasks, traffic
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.signals import lease_moved, leases_opened, work_moved
 from compute_market.leases.states import OVER, State
 from compute_market.offers.signals import node_retired
-from hub.interface import Role, people_of, tell
-
-NOTICES = {
-    State.ACTIVE: gettext_noop("Lease #%(lease)s has started: %(gpus)s GPUs of %(product)s."),
-    State.PREEMPT_NOTICE: gettext_noop(
-        "The provider takes back the GPUs of lease #%(lease)s at %(at)s UTC. Save your work."
-    ),
-    State.PREEMPTED: gettext_noop("The provider has taken back the GPUs of lease #%(lease)s."),
-    State.LOST: gettext_noop(
-        "Lease #%(lease)s was broken off: its node is lost. What was not used is paid back."
-    ),
-    State.PROVISION_FAILED: gettext_noop("Lease #%(lease)s could not be started. It is paid back."),
-    State.ENDED: gettext_noop("Lease #%(lease)s has ended."),
-}
-"""State of a lease → the notice that its holder gets."""
 
 
 @receiver(leases_opened)
@@ -50,27 +34,6 @@ def end_its_streams(*, lease_id: int, state: str, now: datetime, **_: object) ->
     if state in {State.DRAINING, State.ENDED} and goes_on(lease, now):
         return
     traffic.tell_over(lease_id)
-
-
-@receiver(lease_moved)
-def tell_its_holder(*, lease_id: int, state: str, now: datetime, **_: object) -> None:
-    """Notify the traders of the holder who use the pages. A program follows the account's stream."""
-    message = NOTICES.get(State(state))
-    if message is None:
-        return
-    lease = Lease.objects.select_related("holder", "product").get(pk=lease_id)
-    if lease.holder.namespace_id is None:
-        return
-    holders = people_of(lease.holder.namespace_id, Role.ADMIN, Role.WRITE)
-    at = lease.preempt_at.strftime("%Y-%m-%d %H:%M") if lease.preempt_at else ""
-    tell(
-        users=[user for user in holders if user.last_login is not None],
-        key=f"lease/{lease.pk}/{state}",
-        message=message,
-        params={"lease": lease.pk, "gpus": lease.gpus, "product": lease.product.slug, "at": at},
-        address=f"/market/leases/{lease.pk}",
-        now=now,
-    )
 
 
 @receiver(lease_moved)

@@ -48,3 +48,13 @@ LIVE = tuple(state for state in State if state not in {*OVER, State.SETTLED})
 RUNNING = (State.ACTIVE, State.PREEMPT_NOTICE)
 # Ended by the supply side: the provider owes a credit for what it did not deliver.
 BROKEN_BY_PROVIDER = (State.PROVISION_FAILED, State.PREEMPTED, State.LOST)
+# Its holder gets a notice of them (`notices`).
+NOTICED = (
+    State.ACTIVE,
+    State.PREEMPT_NOTICE,
+    State.ENDED,
+    State.PROVISION_FAILED,
+    State.PREEMPTED,
+    State.LOST,
+    State.RECLAIMED,
+)

@@ -216,6 +216,27 @@ class TokenPurchase(models.Model):
         return f"order {self.order_number} of token budget {self.budget_id}"
 
 
+class BalanceAlert(models.Model):
+    """The people of an account are notified when less than the threshold is available: once, until it is
+    available again.
+    """
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    threshold_micros = models.BigIntegerField()
+    is_low = models.BooleanField(default=False, help_text="They were notified of the present shortage.")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="balance_alert_threshold_in_range",
+                condition=Q(threshold_micros__gt=0, threshold_micros__lte=AMOUNT_MAX_MICROS),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"alert of account {self.account_id} below {self.threshold_micros}"
+
+
 class AccountStream(models.Model):
     """An account whose events somebody has followed; its row is locked while events are numbered."""
 

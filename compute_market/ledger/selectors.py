@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from compute_market.ledger import policies
 from compute_market.ledger.errors import AccountNotFound
-from compute_market.ledger.models import Account, Transfer
+from compute_market.ledger.models import Account, BalanceAlert, Transfer
 from foundation.paging import Size, newest_first
 from hub.interface import Namespace, Principal
 
@@ -101,6 +101,13 @@ def balances(*, actor: Principal, namespace_id: int) -> list[Balance]:
         )
         for kind in (Account.Kind.MAIN.value, Account.Kind.BOND.value)
     ]
+
+
+def alert_threshold(*, actor: Principal, namespace_id: int) -> int | None:
+    """The amount in micro-credits below which the people of an account are notified; None: never."""
+    account = find_account(actor=actor, namespace_id=namespace_id)
+    alert = BalanceAlert.objects.filter(account=account).first() if account else None
+    return alert.threshold_micros if alert else None
 
 
 def statement(

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from compute_market.ledger import policies, postings
+from compute_market.ledger import journal, policies, postings
 from compute_market.ledger.errors import AccountNotFound, CauseReused, MoneyFull
-from compute_market.ledger.models import Account, Transfer
+from compute_market.ledger.models import Account, BalanceAlert, Transfer
 from compute_market.ledger.signals import bond_moved
 from hub.interface import Namespace, Principal, record_audit
 
@@ -27,6 +27,26 @@ def open_account(*, actor: Principal, namespace_id: int, now: datetime) -> Accou
     if not policies.may_spend(actor, namespace_id):
         raise AccountNotFound
     return postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now)
+
+
+def set_balance_alert(
+    *, actor: Principal, namespace_id: int, threshold_micros: int | None, now: datetime
+) -> None:
+    """Notify the people of a namespace when less than this is available in its account; None: never.
+
+    Raises: Unauthenticated, TradeScopeMissing, NotAMember, AmountInvalid.
+    """
+    policies.require_spend(actor, namespace_id)
+    if threshold_micros is not None:
+        journal.require_amount(threshold_micros)
+    with transaction.atomic(durable=True):
+        account = postings.open_account(kind=Account.Kind.MAIN, namespace_id=namespace_id, now=now)
+        if threshold_micros is None:
+            BalanceAlert.objects.filter(account=account).delete()
+            return
+        BalanceAlert.objects.update_or_create(
+            account=account, defaults={"threshold_micros": threshold_micros}
+        )
 
 
 def deposit(*, actor: Principal, namespace_id: int, amount_micros: int, key: str, now: datetime) -> Transfer:

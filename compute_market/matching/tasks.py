@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from compute_market.matching import jobs
+from compute_market.matching import jobs, notices
 from compute_market.matching.clearing.tasks import drain_shard, enqueue_drain
 from compute_market.matching.intake import relisting
 from compute_market.matching.views import selectors
 from foundation.clock import database_now
 
-__all__ = ["drain_shard", "prune", "relist_cancelled", "sweep_shards", "update_bands"]
+__all__ = ["drain_shard", "prune", "relist_cancelled", "sweep_shards", "tell_traders", "update_bands"]
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
@@ -41,3 +41,9 @@ def relist_cancelled(**_: object) -> None:
 def prune(**_: object) -> None:
     """Delete old stream events and snapshots."""
     jobs.prune(now=database_now())
+
+
+@shared_task(acks_late=True, soft_time_limit=60)
+def tell_traders(**_: object) -> None:
+    """Notify traders whose orders filled or expired."""
+    notices.tell_traders(now=database_now())

@@ -211,6 +211,14 @@ class BondForm(forms.Form):
     key = forms.CharField(max_length=KEY_CHARS_MAX, widget=forms.HiddenInput)
 
 
+class BalanceAlertForm(forms.Form):
+    """The threshold below which people are notified."""
+
+    threshold = CreditsField(
+        label=_("Notify me below, credits"), required=False, help_text=_("Leave blank for no notification.")
+    )
+
+
 class MoneyForm(forms.Form):
     """Money in or out, as an operator books it."""
 

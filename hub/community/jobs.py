@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
+import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,12 +15,16 @@ from django.conf import settings
 from django.db import transaction
 
 from foundation.errors import Refusal
-from hub.community import notices, turns, webhook_calls
-from hub.community.models import Delivery, DiscussionEvent, Webhook
+from hub.accounts.models import User
+from hub.accounts.principals import Principal
+from hub.community import digests, notices, turns, webhook_calls
+from hub.community.models import Delivery, DiscussionEvent, Notice, NoticeSettings, Notification, Webhook
 from hub.community.models.keys import new_key
 from hub.community.models.webhooks import DeliveryQuerySet
 from hub.community.selectors import discussions
 from hub.community.webhook_calls import Answer, CallFailed
+
+log = logging.getLogger(__name__)
 
 # Seconds before the next attempt, after each failed one: 8 attempts over some 16 hours.
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1_800, 3_600, 4 * 3_600, 10 * 3_600))
@@ -26,6 +32,7 @@ BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1_800, 
 CLAIM = timedelta(minutes=2)
 FAILING_MAX = timedelta(days=3)
 LOG_KEPT = timedelta(days=30)
+NOTICES_KEPT = timedelta(days=90)
 SWEEP_AGE = timedelta(seconds=30)
 SWEEP_MAX = 500
 # Seconds for which a worker makes deliveries before it takes other tasks.
@@ -46,6 +53,50 @@ def untold_events(*, now: datetime) -> list[int]:
     """Events whose task was lost."""
     late = DiscussionEvent.objects.filter(needs_notice=True, created_at__lt=now - SWEEP_AGE)
     return list(late.order_by("id").values_list("pk", flat=True)[:SWEEP_MAX])
+
+
+def prune_notices(*, now: datetime) -> int:
+    """Delete notices that are older than 90 days; returns how many."""
+    return Notice.objects.filter(created_at__lt=now - NOTICES_KEPT).delete()[0]
+
+
+def mail_digests(*, now: datetime) -> int:
+    """Send the mails that are due; returns how many. Without a mail server nothing is due.
+
+    A server that refuses one address is asked for the others as well; one that is away is asked again by the
+    next run.
+    """
+    return sum(_mail_digest(user_id, now) for user_id in digests.due(now=now)) if settings.EMAIL_HOST else 0
+
+
+def _mail_digest(user_id: int, now: datetime) -> bool:
+    """Send one user's mail: claim the row, send with no transaction open, then note what the mail told.
+
+    A process that ends between claim and note leaves the notifications as they were: the next mail, a period
+    later, tells them. So there is never more than one mail a period, and none of them is lost.
+    """
+    with transaction.atomic(durable=True):
+        row = NoticeSettings.objects.select_for_update().filter(pk=user_id).first()
+        if row is None or user_id not in digests.due(now=now, user_id=user_id):
+            return False
+        before, row.tried_at = row.tried_at, now
+        row.save(update_fields=["tried_at"])
+    actor = Principal(user=User.objects.select_related("namespace").get(pk=user_id))
+    digest = digests.digest_of(actor)
+    if digest is None:
+        return False
+    try:
+        digests.mail_of(actor, digest).send()
+    except (OSError, smtplib.SMTPException) as error:
+        # The text of the error would put the address into the log.
+        log.warning("digest_mail_failed user=%d error=%s", user_id, type(error).__name__)
+        NoticeSettings.objects.filter(pk=user_id, tried_at=now).update(tried_at=before)
+        return False
+    Notice.objects.filter(pk__in=[row.pk for row in digest.notices]).update(is_mailed=True)
+    for told in digest.notifications:
+        # One that tells of a newer event by now was not in the mail.
+        Notification.objects.filter(pk=told.pk, event=told.event_id).update(is_mailed=True)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

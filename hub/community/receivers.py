@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
 from hub.community import notices, webhook_outbox
-from hub.community.models import Discussion, DiscussionEvent, Domain, EventType
+from hub.community.models import Discussion, DiscussionEvent, Domain, EventType, NoticeKind
 from hub.community.services import pull_requests
 from hub.community.signals import comment_changed, comment_written, discussion_changed, discussion_opened
 from hub.community.webhook_outbox import Fact
@@ -91,6 +91,7 @@ def tell_owners_of_request(*, access_request: AccessRequest, **_: object) -> Non
     repository = access_request.repository
     notices.tell(
         users=notices.people_of(repository.namespace_id, Role.ADMIN, Role.WRITE),
+        kind=NoticeKind.ACCESS_ASKED,
         key=f"access/{access_request.pk}/asked",
         message=gettext_noop("%(user)s asks for access to %(repository)s."),
         params={"user": access_request.user.name, "repository": repository.full_name},
@@ -116,6 +117,7 @@ def tell_requester_of_decision(*, access_request: AccessRequest, **_: object) ->
     repository = access_request.repository
     notices.tell(
         users=[access_request.user],
+        kind=NoticeKind.ACCESS_DECIDED,
         key=f"access/{access_request.pk}/{access_request.handled_at.timestamp():.0f}",
         message=message,
         params={"repository": repository.full_name},

@@ -47,3 +47,13 @@ def sweep_deliveries(**_: object) -> None:
 @shared_task(acks_late=True, soft_time_limit=600)
 def prune_deliveries(**_: object) -> None:
     jobs.prune_deliveries(now=timezone.now())
+
+
+@shared_task(acks_late=True, soft_time_limit=600)
+def mail_digests(**_: object) -> None:
+    jobs.mail_digests(now=timezone.now())
+
+
+@shared_task(acks_late=True, soft_time_limit=600)
+def prune_notices(**_: object) -> None:
+    jobs.prune_notices(now=timezone.now())

@@ -15,6 +15,7 @@ from foundation.errors import Refusal
 from hub.accounts.models import AccessToken, Namespace, Role, Visibility
 from hub.accounts.names import require_namespace_name
 from hub.accounts.services import require_strong
+from hub.community.models import NoticeKind, NoticeSettings
 from hub.repos.models import Gating, Kind
 
 LICENSE_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*", re.ASCII)
@@ -129,6 +130,20 @@ class SshKeyForm(forms.Form):
         help_text=_("The line of ~/.ssh/id_ed25519.pub; “ssh-keygen -t ed25519” makes one."),
     )
     name = forms.CharField(label=_("Name"), max_length=80, required=False)
+
+
+class NoticeSettingsForm(forms.Form):
+    """One switch per kind of notification, and the frequency of mails."""
+
+    wanted = forms.MultipleChoiceField(
+        label=_("Notify me when"),
+        choices=NoticeKind.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    digest = forms.ChoiceField(
+        label=_("Send unread notifications by mail"), choices=NoticeSettings.Digest.choices
+    )
 
 
 class TokenForm(forms.Form):

@@ -83,6 +83,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("datasets", browse.browse, {"kind": "dataset"}),
     path("spaces", browse.browse, {"kind": "space"}),
     path("notifications", people.notifications),
+    path("notifications/settings", people.notification_settings),
+    path("notifications/unsubscribe/<str:token>", people.unsubscribe),
     path("notifications/count", people.notification_count),
     path("notifications/<row_id:notice_id>/open", people.open_notice),
     *of_accounts,

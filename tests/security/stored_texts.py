@@ -309,7 +309,7 @@ OTHER_COLUMNS: dict[str, str] = {
         "offers.Product.vendor offers.Product.gpu offers.Product.form offers.Product.region "
         "offers.Product.tier offers.Product.interconnect offers.Product.fragments offers.Node.hardware "
         "leases.Work.runner matching.Order.reason matching.Outcome.reason matching.RefusedOrder.code "
-        "matching.Outbox.topic community.Notice.message"
+        "matching.Outbox.topic community.Notice.message community.NoticeSettings.muted"
     ),
     "read from files of a repository, with the limits of `hub/revisions/facts` and `indexing.py`": (
         "revisions.RepositoryFacts.pipeline_tag revisions.RepositoryFacts.library_name "

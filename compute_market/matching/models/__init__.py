@@ -3,7 +3,7 @@
 Times that trade are whole minutes; quantities are GPUs and GPU-minutes; money is micro-credits.
 """
 
-from compute_market.matching.models.log import Command, Cursor, Intake, Outcome, Snapshot
+from compute_market.matching.models.log import Command, Cursor, Intake, NoticeCursor, Outcome, Snapshot
 from compute_market.matching.models.market import Level, Listing, Outbox, Trade
 from compute_market.matching.models.orders import (
     SELF_TRADE_CHOICES,
@@ -21,6 +21,7 @@ __all__ = [
     "Intake",
     "Level",
     "Listing",
+    "NoticeCursor",
     "Order",
     "OrderQuerySet",
     "Outbox",

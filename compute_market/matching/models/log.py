@@ -122,6 +122,20 @@ class Cursor(models.Model):
         return f"cursor of shard {self.shard_id} at {self.sequence}"
 
 
+class NoticeCursor(models.Model):
+    """The last event and the last command of a shard of which traders have been notified.
+
+    It is not a part of `Cursor`, whose row clearing locks.
+    """
+
+    shard = models.OneToOneField("offers.Shard", on_delete=models.PROTECT, primary_key=True, related_name="+")
+    event_number = models.BigIntegerField(default=0)
+    sequence = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"notice cursor of shard {self.shard_id} at event {self.event_number}"
+
+
 class Outcome(models.Model):
     """The outcome of a command that is no new order (the outcome of a new order is its state)."""
 

@@ -30,6 +30,7 @@ from compute_market.web.requests import actor_of, add_problems, page, renew_id, 
 from foundation import addresses, paging
 from foundation.clock import database_now
 from foundation.errors import Conflict
+from hub.interface import read_notices_of
 
 LEASES_PAGE = 40
 WORKS_SHOWN = 10
@@ -95,6 +96,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
     """One lease, for its holder and for who supplies it."""
     actor, now = actor_of(request), database_now()
     lease = selectors.get_lease(actor=actor, lease_id=lease_id)
+    read_notices_of(actor=actor, address=f"/market/leases/{lease_id}")
     is_holder = policies.may_spend(actor, lease.holder.namespace_id or 0)
     act = request.POST.get("act")
     if act in {"run", "start", "sell"}:

@@ -16,11 +16,11 @@ from compute_market.ledger.models import Transfer
 from compute_market.matching.models import Order
 from compute_market.matching.views import selectors as orders
 from compute_market.matching.views import statements
-from compute_market.web.forms import MoneyForm
+from compute_market.web.forms import BalanceAlertForm, MoneyForm, amount_of
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
 from foundation.clock import database_now
 from foundation.whole_numbers import whole_number
-from hub.interface import Namespace, get_namespace
+from hub.interface import Namespace, get_namespace, read_notices_of
 
 LINES_SHOWN = 40
 ORDERS_SHOWN = 12
@@ -31,11 +31,17 @@ def portfolio(request: HttpRequest) -> HttpResponse:
     """Balance, holds, live orders and the last movements of one namespace."""
     namespace = trading_as(request)
     actor = actor_of(request)
-    if request.method == "POST":
+    address = f"/market/portfolio?as={namespace.name}"
+    is_money = request.method == "POST" and request.POST.get("act") != "alert"
+    if is_money:
         policies.require_operator(actor)
+    alert_form = _alert_form(request, namespace, is_sent=request.method == "POST" and not is_money)
+    if submit(request, alert_form, lambda data: _set_alert(request, namespace, data)):
+        messages.success(request, _("Your choice is saved."))
+        return HttpResponseRedirect(address)
     is_operator = actor.user is not None and actor.user.is_staff
     initial = {"account": namespace.name, "key": uuid4().hex}
-    form = MoneyForm(request.POST if request.method == "POST" else None, initial=initial)
+    form = MoneyForm(request.POST if is_money else None, initial=initial)
 
     def book(data: dict[str, Any]) -> Transfer:
         move = services.deposit if data["way"] == MoneyForm.IN else services.withdraw
@@ -49,7 +55,8 @@ def portfolio(request: HttpRequest) -> HttpResponse:
 
     if submit(request, form, book) is not None:
         messages.success(request, _("The movement is booked."))
-        return HttpResponseRedirect(f"/market/portfolio?as={namespace.name}")
+        return HttpResponseRedirect(address)
+    read_notices_of(actor=actor, address=address)
     main, bond = selectors.balances(actor=actor, namespace_id=namespace.pk)
     lines, following = _lines(request, namespace)
     live = orders.orders(actor=actor).filter(account__namespace=namespace, state__in=Order.LIVE)
@@ -65,8 +72,26 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         "leases": held[:LEASES_SHOWN],
         "now": database_now(),
         "form": form if is_operator else None,
+        "alert_form": alert_form,
     }
-    return page(request, "market/portfolio.html", context, form=form)
+    return page(request, "market/portfolio.html", context, form=form if is_money else alert_form)
+
+
+def _alert_form(request: HttpRequest, namespace: Namespace, *, is_sent: bool) -> BalanceAlertForm:
+    """The form for the threshold of a low balance, as it is set now or as it was sent."""
+    threshold = selectors.alert_threshold(actor=actor_of(request), namespace_id=namespace.pk)
+    initial = {"threshold": amount_of(threshold) if threshold else ""}
+    return BalanceAlertForm(request.POST if is_sent else None, initial=initial, auto_id="alert_%s")
+
+
+def _set_alert(request: HttpRequest, namespace: Namespace, data: dict[str, Any]) -> bool:
+    services.set_balance_alert(
+        actor=actor_of(request),
+        namespace_id=namespace.pk,
+        threshold_micros=data["threshold"],
+        now=database_now(),
+    )
+    return True
 
 
 def _lines(request: HttpRequest, namespace: Namespace) -> tuple[list[selectors.StatementLine], int | None]:

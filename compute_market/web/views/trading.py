@@ -21,6 +21,7 @@ from compute_market.web.requests import actor_of, add_problems, page, submit, tr
 from foundation import paging
 from foundation.clock import HOUR, database_now
 from foundation.whole_numbers import whole_number
+from hub.interface import read_notices_of
 
 TRADES_SHOWN = 30
 TRADES_CHARTED = 1_500
@@ -188,6 +189,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
     """One order: how far it is, its trades, why the rest has not filled; amend and cancel."""
     traders(request)
     found = selectors.get_order(actor=actor_of(request), order_id=order_id)
+    read_notices_of(actor=actor_of(request), address=f"/market/orders/{order_id}")
     initial = {
         "gpus": found.gpus,
         "price": amount_of(found.price_micros_per_gpu_hour),

@@ -13,6 +13,7 @@ from hub.accounts.services.people import (
     create_user,
     ensure_user,
     require_strong,
+    set_language,
     sign_in,
     sign_up,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "rename_namespace",
     "require_strong",
     "revoke_token",
+    "set_language",
     "set_member",
     "sign_in",
     "sign_up",

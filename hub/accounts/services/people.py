@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -58,6 +59,13 @@ def create_user(
         user.save(force_insert=True)
         namespace_created.send(sender=Namespace, namespace=namespace, creator=user)
     return user
+
+
+def set_language(*, actor: Principal, language: str) -> None:
+    """Remember the language of mails to the actor, if it is one of the pages' languages."""
+    if actor.user is not None and language in dict(settings.LANGUAGES) and actor.user.language != language:
+        actor.user.language = language
+        actor.user.save(update_fields=["language"])
 
 
 def _require_email(email: str) -> None:

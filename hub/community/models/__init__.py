@@ -2,7 +2,15 @@
 
 from hub.community.models.collections import Collection, CollectionItem, CollectionUpvote, ItemType, Theme
 from hub.community.models.discussions import Discussion, DiscussionEvent, EventType, PastText, Status
-from hub.community.models.people import Follow, Like, Notice, Notification, Watch
+from hub.community.models.people import (
+    Follow,
+    Like,
+    Notice,
+    NoticeKind,
+    NoticeSettings,
+    Notification,
+    Watch,
+)
 from hub.community.models.webhooks import Delivery, Domain, WatchedType, Webhook, WebhookWatch
 
 __all__ = [
@@ -18,6 +26,8 @@ __all__ = [
     "ItemType",
     "Like",
     "Notice",
+    "NoticeKind",
+    "NoticeSettings",
     "Notification",
     "PastText",
     "Status",

@@ -67,6 +67,54 @@ class Watch(models.Model):
         return f"{self.user_id} watches {self.namespace_id or self.repository_id}"
 
 
+class NoticeKind(models.TextChoices):
+    """The kinds of notifications, each with a switch in the settings. The market's kinds are listed here too,
+    because the settings show all of them on one page.
+    """
+
+    ACCESS_ASKED = "access_asked", _("Someone asks for access to a repository of mine")
+    ACCESS_DECIDED = "access_decided", _("My request for access is decided")
+    MENTION = "mention", _("Someone mentions me")
+    DISCUSSION = "discussion", _("News in discussions that I own, watch or take part in")
+    FILL = "fill", _("An order of mine fills")
+    EXPIRY = "expiry", _("An order of mine expires")
+    LEASE_START = "lease_start", _("A lease starts, or cannot be started")
+    LEASE_END = "lease_end", _("A lease ends")
+    PREEMPTION = "preemption", _("A provider reclaims the GPUs of a lease")
+    LOSS = "loss", _("A lease is lost because its node failed")
+    LOW_BALANCE = "low_balance", _("My balance is low")
+
+
+class NoticeSettings(models.Model):
+    """A user's choice of notifications and mails. A user without a row gets all notifications and no mails.
+
+    `tried_at` is when a mail was last attempted: it keeps mails at least one period apart.
+    """
+
+    class Digest(models.TextChoices):
+        NEVER = "never", _("never")
+        HOURLY = "hourly", _("at most once an hour")
+        DAILY = "daily", _("at most once a day")
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, related_name="notice_settings"
+    )
+    muted = models.JSONField(default=list, help_text="The kinds that the user does not want.")
+    digest = models.CharField(max_length=6, choices=Digest.choices, default=Digest.NEVER)
+    tried_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "notice settings"
+        indexes = (
+            models.Index(
+                fields=["tried_at"], name="digest_wanted", condition=Q(digest__in=["hourly", "daily"])
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"notice settings of user {self.user_id}"
+
+
 class Notification(models.Model):
     """A notification of one user about one discussion; it becomes unread again when something new happens
     there.
@@ -85,6 +133,7 @@ class Notification(models.Model):
     event = models.ForeignKey(DiscussionEvent, on_delete=models.CASCADE, related_name="+")
     reason = models.CharField(max_length=13, choices=Reason.choices)
     is_read = models.BooleanField(default=False)
+    is_mailed = models.BooleanField(default=False)
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -102,11 +151,13 @@ class Notice(models.Model):
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=16, blank=True, choices=NoticeKind.choices)
     key = models.CharField(max_length=120, help_text="What it is about; a user gets one notice of it.")
     message = models.CharField(max_length=300)
     params = models.JSONField(default=dict)
     address = models.CharField(max_length=300, help_text="The page that it leads to.")
     is_read = models.BooleanField(default=False)
+    is_mailed = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -9,7 +9,16 @@ from django.db.models import Count, Q, QuerySet
 from hub.accounts.models import Namespace, User
 from hub.accounts.principals import Principal
 from hub.community.errors import NoticeNotFound
-from hub.community.models import Collection, Discussion, Follow, Like, Notice, Notification, Watch
+from hub.community.models import (
+    Collection,
+    Discussion,
+    Follow,
+    Like,
+    Notice,
+    NoticeSettings,
+    Notification,
+    Watch,
+)
 from hub.repos import policies as repos
 from hub.repos.models import Kind, Repository
 
@@ -125,6 +134,11 @@ def get_notice(*, actor: Principal, notice_id: int) -> Notice:
     if found is None:
         raise NoticeNotFound
     return found
+
+
+def notice_settings_of(*, actor: Principal) -> NoticeSettings:
+    """The actor's own; the defaults, unsaved, where nothing was chosen."""
+    return NoticeSettings.objects.filter(user=actor.user_id).first() or NoticeSettings(user=actor.user)
 
 
 def unread_count(actor: Principal) -> int:

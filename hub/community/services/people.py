@@ -10,8 +10,8 @@ from django.db import transaction
 from foundation.errors import Invalid
 from hub.accounts.models import Namespace
 from hub.accounts.principals import Principal
-from hub.community import policies
-from hub.community.models import Discussion, Follow, Notice, Notification, Watch
+from hub.community import digests, policies
+from hub.community.models import Discussion, Follow, Notice, NoticeKind, NoticeSettings, Notification, Watch
 from hub.community.selectors import people as selectors
 from hub.repos.models import Repository
 
@@ -66,6 +66,39 @@ def read_notice(*, actor: Principal, notice_id: int) -> Notice:
         notice.is_read = True
         notice.save(update_fields=["is_read"])
     return notice
+
+
+def read_notices_of(*, actor: Principal, address: str) -> None:
+    """Mark the actor's notices that lead to a page as read, because the actor looks at the page."""
+    if actor.user is None:
+        return
+    unread = Notice.objects.filter(user=actor.user, is_read=False, address=address)
+    if unread.exists():
+        unread.update(is_read=True)
+
+
+def change_notice_settings(*, actor: Principal, wanted: Collection[str], digest: str) -> NoticeSettings:
+    """Choose the kinds of notices that the actor wants, and how often they come by mail.
+
+    Raises: Unauthenticated, ScopeMissing, Invalid (a kind or a frequency that does not exist).
+    """
+    policies.require_personal(actor)
+    assert actor.user is not None
+    if not set(wanted) <= set(NoticeKind.values):
+        raise Invalid(field="wanted", reason="There is no such kind of notification.")
+    if digest not in NoticeSettings.Digest.values:
+        raise Invalid(field="digest", reason="There is no such frequency of mails.")
+    muted = sorted(set(NoticeKind.values) - set(wanted))
+    changed, _ = NoticeSettings.objects.update_or_create(
+        user=actor.user, defaults={"muted": muted, "digest": digest}
+    )
+    return changed
+
+
+def stop_mails(*, token: str) -> None:
+    """End the mails of the user to whom an unsubscribe link was sent. Raises: NoticeNotFound."""
+    user_id = digests.reader_of(token)
+    NoticeSettings.objects.filter(user=user_id).update(digest=NoticeSettings.Digest.NEVER)
 
 
 def mark_notifications(*, actor: Principal, ids: Collection[int] | None, is_read: bool) -> int:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from hub.accounts import selectors as accounts
 from hub.accounts.models import Role
 from hub.community.selectors import webhooks as hook_selectors
-from hub.community.services import webhooks
+from hub.community.services import people, webhooks
 from hub.repos import gating, kinds, policies, selectors, services
 from hub.repos.models import AccessRequest
 from hub.repos.services import Settings
@@ -65,6 +65,7 @@ def show(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
             if moved:
                 address = f"/{kinds.path_of(repository.kind, moved)}/settings"
             return HttpResponseRedirect(address or f"{repo_page.address}/settings")
+    people.read_notices_of(actor=actor, address=f"{repo_page.address}/settings")
     context = repo_page.header("settings") | {
         "settings_form": settings_form,
         "member_form": member_form,

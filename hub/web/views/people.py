@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from foundation import paging
 from foundation.whole_numbers import whole_number
 from hub.accounts import policies, selectors
 from hub.accounts.models import Role
+from hub.accounts.services import set_language
+from hub.community import digests
+from hub.community.models import NoticeKind, NoticeSettings
 from hub.community.selectors import collections
 from hub.community.selectors import people as community
 from hub.community.services import people as acts
@@ -17,8 +27,8 @@ from hub.repos import kinds
 from hub.repos.models import Kind
 from hub.search import selectors as lists
 from hub.search.queries import ListQuery, Sort
-from hub.web.forms import PAGE_KINDS
-from hub.web.requests import actor_of, local_address, page, signed_in
+from hub.web.forms import PAGE_KINDS, NoticeSettingsForm
+from hub.web.requests import actor_of, local_address, page, signed_in, submit
 
 NOTIFICATIONS_PAGE = 40
 PEOPLE_SHOWN = 60
@@ -93,6 +103,49 @@ def notifications(request: HttpRequest) -> HttpResponse:
     notices = community.notices_of(actor=actor, is_read=False if only_unread else None)[:NOTIFICATIONS_PAGE]
     context = {"notifications": shown, "notices": notices, "only_unread": only_unread, "tab": "notifications"}
     return page(request, "hub/settings/notifications.html", context)
+
+
+def notification_settings(request: HttpRequest) -> HttpResponse:
+    """One switch per kind of notification, and how often they come by mail."""
+    user, actor = signed_in(request), actor_of(request)
+    chosen = community.notice_settings_of(actor=actor)
+    initial = {
+        "wanted": [kind for kind in NoticeKind.values if kind not in chosen.muted],
+        "digest": chosen.digest,
+    }
+    form = NoticeSettingsForm(request.POST if request.method == "POST" else None, initial=initial)
+    if not settings.EMAIL_HOST:
+        del form.fields["digest"]
+
+    def change(data: dict[str, Any]) -> NoticeSettings:
+        return acts.change_notice_settings(
+            actor=actor, wanted=data["wanted"], digest=data.get("digest", chosen.digest)
+        )
+
+    if submit(request, form, change) is not None:
+        set_language(actor=actor, language=get_language() or "")
+        messages.success(request, _("Your notification settings are saved."))
+        return HttpResponseRedirect("/notifications/settings")
+    context = {
+        "form": form,
+        "tab": "notifications",
+        "has_mail": bool(settings.EMAIL_HOST),
+        "email": user.email,
+    }
+    return page(request, "hub/settings/notification_settings.html", context, form=form)
+
+
+@csrf_exempt
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """The link in a mail: a page that asks, and the end of the mails, also by a mail program's own POST.
+
+    Whoever has the link may use it: it is signed, and ends mails only. A GET changes nothing, because
+    scanners of mails open every link.
+    """
+    digests.reader_of(token)
+    if request.method == "POST":
+        acts.stop_mails(token=token)
+    return page(request, "hub/people/unsubscribe.html", {"is_done": request.method == "POST"})
 
 
 def open_notice(request: HttpRequest, notice_id: int) -> HttpResponse:

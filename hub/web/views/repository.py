@@ -59,6 +59,7 @@ def gate_fields(facts: RepositoryFacts | None) -> list[str]:
 def show(request: HttpRequest, repo_page: RepositoryPage) -> HttpResponse:
     repository = repo_page.repository
     _like_after_sign_in(request, repo_page)
+    people.read_notices_of(actor=repo_page.actor, address=repo_page.address)
     facts = facts_of(repository)
     revision, commit = repository.default_branch, repository.head_sha
     text = contents.card_text(actor=repo_page.actor, repository=repository, commit=commit)

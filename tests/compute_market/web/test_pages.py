@@ -14,6 +14,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from compute_market.amounts import credits_of
 from compute_market.leases import jobs, services
+from compute_market.leases import notices as lease_notices
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
 from compute_market.matching.views import marketdata
@@ -457,10 +458,15 @@ class TestALease:
                 reason="repair",
                 now=database_now(),
             )
+        assert lease_notices.tell_holders(now=database_now()) == 4
+        assert lease_notices.tell_holders(now=database_now()) == 0
         listed = browser.get("/notifications").content.decode()
         assert re.search(r"Lease #\d+ has started: 1 GPUs of", listed)
         assert "Save your work." in listed
         assert not Notice.objects.exclude(user=holder.user).exists()
+        [address] = set(Notice.objects.values_list("address", flat=True))
+        browser.get(address)
+        assert not Notice.objects.filter(is_read=False).exists()
 
     def test_tells_the_page_to_load_anew_when_other_forms_belong_to_it(self, machine: Node) -> None:
         holder = rich()

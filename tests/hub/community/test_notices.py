@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from foundation.errors import Invalid
 from hub.accounts.principals import Principal
 from hub.community import jobs
-from hub.community.models import DiscussionEvent, Notification
+from hub.community.models import DiscussionEvent, NoticeKind, Notification
 from hub.community.selectors import people as selectors
 from hub.community.services import discussions as threads
 from hub.community.services import people
@@ -96,3 +97,28 @@ class TestNotifying:
         Notification.objects.all().delete()
         threads.open_discussion(actor=ada, repository=repository, title="A secret", text="@bob", now=NOW)
         assert told() == {}
+
+
+class TestSwitches:
+    def mute(self, who: Principal, *kinds: str) -> None:
+        wanted = set(NoticeKind.values) - set(kinds)
+        people.change_notice_settings(actor=who, wanted=wanted, digest="never")
+
+    def test_mute_discussions_but_not_mentions(self, ada: Principal, repository: Repository) -> None:
+        bob, carl, dora = make.actor("bob"), make.actor("carl"), make.actor("dora")
+        for who in (carl, dora):
+            people.set_watch(actor=who, target=repository, is_watching=True, now=NOW)
+        self.mute(carl, "discussion")
+        self.mute(dora, "discussion")
+        self.mute(ada, "mention")
+        threads.open_discussion(
+            actor=bob, repository=repository, title="Hello there", text="@dora and @ada", now=NOW
+        )
+        # The owner muted mentions alone, and hears of the discussion as its owner.
+        assert told() == {"ada": "owner", "dora": "mention"}
+
+    def test_refuse_a_kind_that_does_not_exist(self, ada: Principal) -> None:
+        with pytest.raises(Invalid):
+            people.change_notice_settings(actor=ada, wanted=["weather"], digest="never")
+        with pytest.raises(Invalid):
+            people.change_notice_settings(actor=ada, wanted=[], digest="often")

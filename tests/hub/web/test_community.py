@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,7 +12,7 @@ from django.test import Client
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community import notices
-from hub.community.models import Collection, Discussion
+from hub.community.models import Collection, Discussion, Notice, NoticeKind
 from hub.community.services import discussions
 from hub.repos.models import Repository
 from tests.clock import moment
@@ -149,6 +150,53 @@ class TestNotifications:
         )
         guest.post("/notifications", {"read": "1"})
         assert "data-count" not in guest.get("/notifications/count").content.decode()
+
+
+class TestNotificationSettings:
+    def test_switch_kinds_off_and_on(self, signed_in: Client, ada: User, settings: Any) -> None:
+        page = signed_in.get("/notifications/settings").content.decode()
+        assert page.count("checked") == len(NoticeKind)
+        assert "digest" not in page
+        wanted = [kind for kind in NoticeKind.values if kind != NoticeKind.FILL]
+        assert signed_in.post("/notifications/settings", {"wanted": wanted}).status_code == 302
+        page = signed_in.get("/notifications/settings").content.decode()
+        assert page.count("checked") == len(NoticeKind) - 1
+        assert signed_in.post("/notifications/settings", {"wanted": ["weather"]}).status_code == 422
+
+    def test_offer_mail_where_there_is_a_server_and_remember_the_language(
+        self, signed_in: Client, ada: User, settings: Any
+    ) -> None:
+        settings.EMAIL_HOST = "mail.example.org"
+        form = {"wanted": NoticeKind.values, "digest": "hourly"}
+        signed_in.post("/notifications/settings", form, headers={"Accept-Language": "zh-CN"})
+        ada.refresh_from_db()
+        chosen = ada.notice_settings
+        assert (chosen.digest, chosen.muted, ada.language) == ("hourly", [], "zh-hans")
+        signed_in.post("/preferences", {"language": "en", "next": "/"})
+        ada.refresh_from_db()
+        assert ada.language == "en"
+
+    def test_notices_are_read_by_opening_the_page_they_are_about(
+        self, signed_in: Client, ada: User, bob: User, make_repository: Make
+    ) -> None:
+        repository = make_repository()
+        for user, address in ((ada, "/ada/model/settings"), (bob, "/ada/model")):
+            notices.tell(
+                users=[user],
+                kind=NoticeKind.ACCESS_ASKED,
+                key="x",
+                message="x",
+                params={},
+                address=address,
+                now=moment(),
+            )
+        assert repository.full_name == "ada/model"
+        signed_in.get("/ada/model/settings")
+        assert list(Notice.objects.filter(is_read=False).values_list("user", flat=True)) == [bob.pk]
+        guest = Client()
+        guest.force_login(bob)
+        guest.get("/ada/model")
+        assert not Notice.objects.filter(is_read=False).exists()
 
 
 class TestTheWordsOfAThread:

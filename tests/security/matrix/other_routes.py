@@ -160,6 +160,10 @@ OTHER_ROUTES = """
     GET    spaces                                                 all
     GET    notifications                                          signed
     POST   notifications                                          account
+    GET    notifications/settings                                 signed
+    POST   notifications/settings                                 account
+    GET    notifications/unsubscribe/<str:token>                  nobody
+    POST   notifications/unsubscribe/<str:token>                  nobody
     GET    notifications/count                                    all
     GET    notifications/<row_id:notice_id>/open                  signed
     GET    join                                                   all
