@@ -21,8 +21,4 @@ class Migration(migrations.Migration):
             name='is_told',
             field=models.BooleanField(db_default=False, default=False, help_text='The holder has a notice, if there is one for the state.'),
         ),
-        migrations.AddIndex(
-            model_name='leaseevent',
-            index=models.Index(condition=models.Q(('is_told', False), ('state__in', ['active', 'preempt_notice', 'ended', 'provision_failed', 'preempted', 'lost', 'reclaimed'])), fields=['id'], name='lease_event_untold'),
-        ),
     ]

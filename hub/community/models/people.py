@@ -133,7 +133,7 @@ class Notification(models.Model):
     event = models.ForeignKey(DiscussionEvent, on_delete=models.CASCADE, related_name="+")
     reason = models.CharField(max_length=13, choices=Reason.choices)
     is_read = models.BooleanField(default=False)
-    is_mailed = models.BooleanField(default=False)
+    is_mailed = models.BooleanField(default=False, db_default=False)
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -151,13 +151,13 @@ class Notice(models.Model):
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
-    kind = models.CharField(max_length=16, blank=True, choices=NoticeKind.choices)
+    kind = models.CharField(max_length=16, blank=True, db_default="", choices=NoticeKind.choices)
     key = models.CharField(max_length=120, help_text="What it is about; a user gets one notice of it.")
     message = models.CharField(max_length=300)
     params = models.JSONField(default=dict)
     address = models.CharField(max_length=300, help_text="The page that it leads to.")
     is_read = models.BooleanField(default=False)
-    is_mailed = models.BooleanField(default=False)
+    is_mailed = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
 
     class Meta:
