@@ -40,11 +40,28 @@ def name_fields(logger: Any, method: str, line: structlog.typing.EventDict) -> s
     return line
 
 
-# Characters that would begin a line of their own on a terminal, or give it orders.
+# Characters that begin a new line on a terminal, control it, or change the direction of text.
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160))} | {
-    0x2028: "\\u2028",
-    0x2029: "\\u2029",
+    code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 }
+# Fields that Django adds to its lines. The access line says the same.
+OF_DJANGO = ("request", "status_code")
+
+
+def shorten(logger: Any, method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The short form of a line for a person at a terminal; JSON keeps the name of the event and all fields.
+
+    `http_request` becomes `GET /models 200 12 ms`, with the id of the request only if the answer is 5xx.
+    """
+    for field in OF_DJANGO:
+        line.pop(field, None)
+    if line["event"] != "http_request":
+        return line
+    path = str(line.pop("path", "")).replace(" ", "%20")
+    status, milliseconds = line.pop("status", 0), line.pop("ms", 0)
+    line["event"] = f"{line.pop('method', '')} {path} {status} {milliseconds:.0f} ms"
+    kept = {"event", "timestamp", *(("request_id",) if status >= 500 else ())}
+    return {field: value for field, value in line.items() if field in kept}
 
 
 def keep_on_one_line(
@@ -101,7 +118,7 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
             pad_level=False,
             exception_formatter=structlog.dev.plain_traceback,
         )
-        finish += [keep_on_one_line, console]
+        finish += [shorten, keep_on_one_line, console]
     return {
         "version": 1,
         "disable_existing_loggers": False,

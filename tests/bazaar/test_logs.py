@@ -91,6 +91,42 @@ class TestEvents:
         assert "\x1b[31mred" not in line
 
 
+class TestTerminal:
+    """The lines that a person reads; JSON has all fields."""
+
+    @staticmethod
+    def access(path: str = "/models", status: int = 200, *, as_json: bool = False) -> str:
+        record = logging.LogRecord("bazaar.access", logging.INFO, "", 0, "http_request", (), None)
+        fields = {"method": "GET", "path": path, "status": status, "ms": 12.4, "bytes": 7, "door": "hub.web"}
+        record.__dict__.update(fields, request_id="abc")
+        return line_of(record, as_json=as_json)
+
+    def test_shows_a_request_in_a_few_words(self) -> None:
+        assert re.fullmatch(r"\d\d:\d\d:\d\d GET /models 200 12 ms", self.access())
+
+    def test_adds_the_id_of_a_request_that_failed(self) -> None:
+        assert self.access(status=500).endswith("GET /models 500 12 ms request_id=abc")
+
+    def test_leaves_json_as_it_is(self) -> None:
+        line = json.loads(self.access(as_json=True))
+        assert (line["event"], line["path"], line["request_id"]) == ("http_request", "/models", "abc")
+        assert (line["door"], line["bytes"], line["ms"]) == ("hub.web", 7, 12.4)
+
+    @pytest.mark.parametrize("path", ["/x 200 1 ms\nGET /y", "/\x1b[31m", "/a\u202e/b", "/a\u2028b"])
+    def test_shows_a_hostile_path_as_one_word(self, path: str) -> None:
+        line = self.access(path)
+        assert line.isprintable()
+        assert len(line.split()) == 6
+
+    def test_hides_the_objects_that_django_adds(self) -> None:
+        record = record_of("Forbidden (%s): %s", "CSRF cookie not set.", "/login")
+        record.__dict__.update(request="<WSGIRequest>", status_code=403)
+        line = line_of(record, as_json=False)
+        assert "Forbidden (CSRF cookie not set.): /login" in line
+        assert "WSGIRequest" not in line
+        assert "status_code" not in line
+
+
 @pytest.mark.django_db
 class TestSecrets:
     def test_are_in_no_line(self, client: Client, caplog: pytest.LogCaptureFixture) -> None:
