@@ -284,6 +284,8 @@ XET_QUARANTINE_DAYS = env.integer("BAZAAR_XET_QUARANTINE_DAYS", default=7)
 XET_SCRUB_DAYS = env.integer("BAZAAR_XET_SCRUB_DAYS", default=30, at_least=1)
 # Bytes of a user's uploads that are read back and hashed within an hour; repeated ones count four times.
 XET_VERIFY_BYTES_PER_HOUR = env.integer("BAZAAR_XET_VERIFY_BYTES_PER_HOUR", default=1024**4)
+# Hash a large file while its xorbs arrive, each xorb after it is stored (ADR 0219).
+XET_HASH_AHEAD = env.flag("BAZAAR_XET_HASH_AHEAD", default=True)
 # Cut large files that came by LFS into chunks, so that Xet clients download them as such.
 XET_CONVERT_LFS = env.flag("BAZAAR_XET_CONVERT_LFS", default=False)
 

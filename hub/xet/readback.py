@@ -15,10 +15,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from hub.xet import reconstruction
+from hub.xet import hash_ahead, reconstruction
 from hub.xet.codec.compression import Bytes
 from hub.xet.codec.hashes import to_text
+from hub.xet.codec.running_sha256 import RunningSha256
 from hub.xet.codec.shards import ShardFile
+from hub.xet.hash_ahead import Beginning
 from hub.xet.layouts import Layouts
 from hub.xet.reconstruction import PIECES_AHEAD, Buffer, Run
 
@@ -28,45 +30,63 @@ FILES_AT_ONCE = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """So many more bytes of a file have been hashed; `digest` is its SHA-256 once it has ended."""
+    """So many more bytes of a file have been hashed; `digest` is its SHA-256 once it has ended.
+
+    `is_continued`: the file's beginning was hashed before, while it arrived.
+    """
 
     file: ShardFile
     count: int
     digest: bytes | None = None
+    is_continued: bool = False
 
 
-def read_back(files: Iterable[ShardFile], layouts: Layouts) -> Iterator[Hashed]:
+def read_back(files: Iterable[ShardFile], layouts: Layouts, *, may_continue: bool = True) -> Iterator[Hashed]:
     """Hash files from their chunks, each of which is checked too. Database queries stay in this thread.
 
+    With `may_continue` a file's beginning that was hashed while it arrived is not read again.
     Raises XorbDamaged.
     """
     with ExitStack() as stack:
         fetchers = stack.enter_context(ThreadPoolExecutor(FILES_AT_ONCE + 1, "xet-fetch"))
         hashers = [stack.enter_context(ThreadPoolExecutor(1, "xet-sha256")) for _ in range(FILES_AT_ONCE)]
-        coming = iter(files)
+        coming = (_beginning(file, layouts, may_continue=may_continue) for file in files)
         pairs = zip(hashers, coming, strict=False)
-        reading = deque(_Reading(file, layouts, fetchers, hasher) for hasher, file in pairs)
+        reading = deque(_Reading(*file, layouts, fetchers, hasher) for hasher, file in pairs)
         while reading:
             first = reading.popleft()
             if count := first.advance():
                 yield Hashed(first.file, count)
                 reading.append(first)
                 continue
-            yield Hashed(first.file, 0, first.digest.digest())
-            reading.extend(_Reading(file, layouts, fetchers, first.hasher) for file in islice(coming, 1))
+            yield Hashed(first.file, first.skipped_bytes, first.digest.digest(), bool(first.skipped_bytes))
+            reading.extend(_Reading(*file, layouts, fetchers, first.hasher) for file in islice(coming, 1))
+
+
+def _beginning(
+    file: ShardFile, layouts: Layouts, *, may_continue: bool
+) -> tuple[ShardFile, Beginning | None]:
+    return file, hash_ahead.beginning_of(file, layouts) if may_continue else None
 
 
 class _Reading:
     """One file, a few pieces of which are being fetched, and hashed in order."""
 
     def __init__(
-        self, file: ShardFile, layouts: Layouts, fetchers: ThreadPoolExecutor, hasher: ThreadPoolExecutor
+        self,
+        file: ShardFile,
+        beginning: Beginning | None,
+        layouts: Layouts,
+        fetchers: ThreadPoolExecutor,
+        hasher: ThreadPoolExecutor,
     ) -> None:
         self.file = file
         self.hasher = hasher
-        self.digest = hashlib.sha256()
+        self.digest = hashlib.sha256() if beginning is None else RunningSha256(beginning.state)
+        self.skipped_bytes = 0 if beginning is None else beginning.size
         self._fetchers = fetchers
-        runs = (Run(to_text(term.xorb), term.first, term.end) for term in file.terms)
+        terms = islice(file.terms, 0 if beginning is None else beginning.terms, None)
+        runs = (Run(to_text(term.xorb), term.first, term.end) for term in terms)
         self._pieces = reconstruction.pieces_of_runs(runs, layouts)
         self._buffers = cycle([Buffer() for _ in range(PIECES_AHEAD + 1)])
         self._hashed: deque[Future[int]] = deque()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.repos import locking, quotas
 from hub.repos.models import Repository
-from hub.xet import budget, jobs, policies, registration, selectors, verification
+from hub.xet import budget, hash_ahead, jobs, policies, registration, selectors, verification
 from hub.xet.codec import shards, xorbs
 from hub.xet.codec.errors import Malformed
 from hub.xet.codec.hashes import to_text
@@ -46,6 +46,8 @@ def store_xorb(*, actor: Principal, repository: Repository, name: str, read: Rea
     Raises: InvalidXorb, XorbBusy, what `require_upload` raises, StorageFull.
     """
     policies.require_upload(actor, repository)
+    arrivals = hash_ahead.Arrivals(actor.user_id, repository.pk)
+    arrivals.begin(name)
     with blobstore.temporary_file(TEMPORARY_PREFIX) as file:
         try:
             layout = xorbs.read_layout(kept(read, file))
@@ -63,6 +65,7 @@ def store_xorb(*, actor: Principal, repository: Repository, name: str, read: Rea
     if is_new and bytes(xorb.stored_ends) != layout.pack_stored_ends():
         # Somebody sent the same at the same time, compressed otherwise: whose bytes have stayed?
         jobs.verify_stored(name, now=now)
+    arrivals.stored(name)
     return is_new or is_first
 
 
@@ -99,7 +102,13 @@ def register_shard(
         files = registration.record_files(shard, saved, layouts, now=now)
         gained = registration.count_unlinked([file.pk for file in files], repository.pk)
         files_registered.send(XetFile, files=files, repository=locked, actor=actor, now=now)
+    hash_ahead.Arrivals(actor.user_id, repository.pk).end()
     yield Registered(is_new=gained > 0)
+
+
+def expect_files(repository: Repository, sizes: Mapping[str, int]) -> None:
+    """Prepare for the upload of files, path to size in bytes, of which a client asks how to send them."""
+    hash_ahead.announce(repository.pk, sizes)
 
 
 def _verify(

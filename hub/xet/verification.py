@@ -76,18 +76,26 @@ def _check_term(name: str, at: int, term: Term, layout: Layout, proof: bytes) ->
         raise InvalidShard(reason=f"The range hash of term {at} of file {name} is wrong.")
 
 
-def check_content(files: list[ShardFile], layouts: Layouts) -> Iterator[Progress]:
+def check_content(
+    files: list[ShardFile], layouts: Layouts, *, may_continue: bool = True
+) -> Iterator[Progress]:
     """Read every file from its chunks and compare its SHA-256; a sign of life every few seconds.
 
-    Raises InvalidShard, XorbDamaged.
+    With `may_continue`, what was hashed while it arrived is not read again unless its SHA-256 differs: only
+    bytes that were read here refuse a file. Raises InvalidShard, XorbDamaged.
     """
     total = sum(file.size for file in files)
     done = 0
     last = time.monotonic()
+    doubtful = []
     try:
-        for hashed in read_back(files, layouts):
+        for hashed in read_back(files, layouts, may_continue=may_continue):
             done += hashed.count
-            if hashed.digest is not None and hashed.digest != hashed.file.sha256:
+            if hashed.digest in {None, hashed.file.sha256}:
+                pass
+            elif hashed.is_continued:
+                doubtful.append(hashed.file)
+            else:
                 name = to_text(hashed.file.hash)
                 raise InvalidShard(reason=f"File {name} has another SHA-256 than the shard says.")
             if time.monotonic() - last >= HEARTBEAT_S:
@@ -96,3 +104,5 @@ def check_content(files: list[ShardFile], layouts: Layouts) -> Iterator[Progress
     except XorbDamaged as damage:
         reconstruction.mark_damaged(damage.details["xorb"])
         raise
+    if doubtful:
+        yield from check_content(doubtful, layouts, may_continue=False)

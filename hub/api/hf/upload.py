@@ -25,6 +25,7 @@ from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFo
 from hub.revisions.services import NewCommit
 from hub.revisions.staging import Staging
 from hub.revisions.uploads import OfferedFile, plan_upload
+from hub.xet import services as xet_services
 
 # ---- preupload -----------------------------------------------------------------------------------
 
@@ -42,6 +43,9 @@ def preupload(request: HttpRequest, kind: str, repo_id: str, revision: str) -> H
         if isinstance(body.git_attributes, str)
         else None,
         gitignore=body.git_ignore if isinstance(body.git_ignore, str) else None,
+    )
+    xet_services.expect_files(
+        found, {file.path: file.size for file, plan in zip(body.files, planned, strict=True) if plan.is_large}
     )
     files = [
         answers.PlannedFile(
