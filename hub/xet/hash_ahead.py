@@ -91,10 +91,11 @@ class Arrivals:
     def _follow(self) -> None:
         layouts, buffer = Layouts(), Buffer()
         for _ in range(AT_ONCE):
-            count, names, state = connection().hmget(self._reached, "count", "names", "state")
+            count, *kept = connection().hmget(self._reached, "count", "names", "state")
+            names, state = (value if isinstance(value, bytes) else None for value in kept)
             reached = int(count or 0)
             name = connection().lindex(self._order, reached)
-            if name is None or not connection().sismember(self._stored, name):
+            if not isinstance(name, bytes) or not connection().sismember(self._stored, name.decode()):
                 return
             digest = RunningSha256(state)
             try:
@@ -141,7 +142,7 @@ def beginning_of(file: ShardFile, layouts: Layouts) -> Beginning | None:
         for batch in batches(_whole_xorbs(file, layouts)):
             states = connection().mget([_state_key(names) for _, _, names in batch])
             for (terms, size, _), state in zip(batch, states, strict=True):
-                if state is not None and len(state) == running_sha256.STATE_BYTES:
+                if isinstance(state, bytes) and len(state) == running_sha256.STATE_BYTES:
                     found = Beginning(terms, size, state)
             if states[-1] is None:
                 break

@@ -29,12 +29,10 @@ def _library() -> ctypes.CDLL | None:
         functions = (library.SHA256_Init, library.SHA256_Update, library.SHA256_Final)
     except (OSError, AttributeError):
         return None
-    for function, arguments in zip(
-        functions,
-        ([ctypes.c_char_p], [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t], [ctypes.c_char_p] * 2),
-        strict=True,
-    ):
-        function.argtypes, function.restype = arguments, ctypes.c_int
+    first, update, last = functions
+    first.argtypes = [ctypes.c_char_p]
+    update.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t]
+    last.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
     return library
 
 
