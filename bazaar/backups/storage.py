@@ -14,8 +14,6 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from django.conf import settings
@@ -24,7 +22,7 @@ from bazaar.backups.errors import BackupFailed, Damaged
 from bazaar.backups.names import require_paths
 from bazaar.backups.sealing import Sealer
 from foundation.errors import Refusal
-from hub.blobstore import BlobStore, LocalBlobStore, S3BlobStore, S3Options
+from hub.blobstore import BlobStore, LocalBlobStore, store_at
 
 FORMAT = 1
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -86,12 +84,10 @@ def open_target(where: str) -> BlobStore:
         )
     if not where.startswith("s3://"):
         return LocalBlobStore(where)
-    parts = urlsplit(where)
-    prefix = f"{path}/" if (path := parts.path.strip("/")) else ""
-    own: dict[str, Any] = settings.S3 or {}
-    if own.get("bucket") == parts.netloc and prefix == own.get("prefix", ""):
+    store, own = store_at(where), settings.S3 or {}
+    if own.get("bucket") == store.bucket and store.options.prefix == own.get("prefix", ""):
         raise BackupFailed("Backups must not lie where the hub keeps its objects: choose another prefix.")
-    return S3BlobStore(S3Options(**{**own, "bucket": parts.netloc, "prefix": prefix}))
+    return store
 
 
 class Archive:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -37,6 +39,7 @@ __all__ = [
     "UploadMissing",
     "get_store",
     "refusing_when_full",
+    "store_at",
     "temporary_file",
 ]
 
@@ -47,6 +50,17 @@ def get_store() -> BlobStore:
     if options is None:
         return _local(str(settings.BLOB_ROOT))
     return _s3(S3Options(**options))
+
+
+def store_at(address: str) -> S3BlobStore:
+    """The store at `s3://BUCKET/PREFIX`, for what is kept beside the objects.
+
+    It is reached with the settings of the hub's own bucket if there is one, else with boto3's variables.
+    """
+    parts = urlsplit(address)
+    prefix = f"{path}/" if (path := parts.path.strip("/")) else ""
+    own: dict[str, Any] = settings.S3 or {}
+    return S3BlobStore(S3Options(**{**own, "bucket": parts.netloc, "prefix": prefix}))
 
 
 @lru_cache(maxsize=8)

@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
-from hub.audit import chain
+from foundation.errors import Refusal
+from hub.audit import archiving, chain
 from hub.audit.models import AuditEntry, AuditHead
+from hub.blobstore import store_at
 
 # Facility 13 (log audit), severity 5 (notice), as RFC 5424 numbers them.
 PRIORITY = 13 * 8 + 5
@@ -42,13 +44,16 @@ class Command(BaseCommand):
         export.add_argument(
             "--to",
             default="-",
-            help="A file, - for the terminal, or tcp://HOST:PORT of a syslog server (RFC 5424, RFC 6587).",
+            help="A file, - for the terminal, tcp://HOST:PORT of a syslog server (RFC 5424, RFC 6587), or"
+            " s3://BUCKET/PREFIX, which goes on by itself where the last export there ended.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         chain.append_new()
         if options["act"] == "verify":
             self._verify(options["head"])
+        elif options["to"].startswith("s3://"):
+            self._archive(options["to"])
         else:
             self._export(after=options["after"], to=options["to"])
 
@@ -60,6 +65,13 @@ class Command(BaseCommand):
         if not is_whole:
             raise CommandError("The audit log is not as it was written.")
         self.stdout.write(f"The audit log is whole. Its end: {AuditHead.objects.get(pk=1)}")
+
+    def _archive(self, to: str) -> None:
+        try:
+            count, position = archiving.export(store_at(to), place=to.rstrip("/"))
+        except Refusal as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self.stderr.write(f"{count} entries. {to} goes up to entry {position}.")
 
     def _export(self, *, after: int, to: str) -> None:
         position, count = after, 0
@@ -86,7 +98,7 @@ def _heads(texts: list[str]) -> dict[int, str]:
 
 def line_of(entry: AuditEntry) -> str:
     """An entry as one line of JSON, with its digest."""
-    return json.dumps(chain.facts_of(entry) | {"digest": entry.digest}, ensure_ascii=False)
+    return json.dumps(archiving.line_of(entry), ensure_ascii=False)
 
 
 def syslog_frame(entry: AuditEntry, host: str) -> bytes:
