@@ -21,7 +21,7 @@ from django.conf import settings
 from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from bazaar import schema
+from bazaar import schema, tracing
 from bazaar.server.processes import end_with_parent
 from foundation import data_folder_lock
 from foundation.garbage_collection import freeze_loaded
@@ -70,6 +70,11 @@ def _wait_for_data(**_: Any) -> None:
 def _share_memory(**_: Any) -> None:
     """Keep garbage collection off what is loaded, so that worker processes go on sharing it."""
     freeze_loaded()
+
+
+@worker_process_init.connect
+def _trace(**_: Any) -> None:
+    tracing.start()
 
 
 @worker_process_init.connect

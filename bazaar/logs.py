@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+from foundation import spans
+
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # Of an exception's frames, the first and the last ones: a recursion has a thousand.
 FRAMES_MAX = 50
@@ -72,8 +74,16 @@ def keep_on_one_line(
     return line
 
 
+def add_trace_id(logger: Any, method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Name the trace that a line belongs to, if tracing is on."""
+    if trace_id := spans.trace_id():
+        line["trace_id"] = trace_id
+    return line
+
+
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
+    add_trace_id,
     name_fields,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

@@ -171,6 +171,8 @@ LOG_LEVEL = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
 LOGGING = logs.configuration(level=LOG_LEVEL, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")
 # The file in which the supervisor of `script/server` names parts that do not run; empty: no supervisor.
 PARTS_FILE = env.text("BAZAAR_PARTS_FILE")
+# The other variables of OpenTelemetry are read by its library.
+TRACES_ARE_SENT = bool(env.text("OTEL_EXPORTER_OTLP_ENDPOINT"))
 LOG_ACCESS = env.flag("BAZAAR_LOG_ACCESS", default=True)
 # True in prod: X-Forwarded-For is set by a front server. Otherwise any client may have set it.
 BEHIND_FRONT_SERVER = False

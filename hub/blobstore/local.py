@@ -18,7 +18,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from foundation import hex_digits
+from foundation import hex_digits, spans
 from hub.blobstore.store import (
     CHUNK_BYTES,
     Blob,
@@ -61,16 +61,19 @@ class LocalBlobStore:
         self._temporary = self.root / ".tmp"
         self._uploads = self.root / ".uploads"
 
+    @spans.traced("blobstore.put")
     def put_file(self, key: str, path: Path) -> None:
         with refusing_when_full():
             self._take(path, self._path(key))
 
+    @spans.traced("blobstore.put")
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> int:
         with refusing_when_full(), self._writing(self._path(key)) as file:
             for chunk in chunks:
                 file.write(chunk)
             return file.tell()
 
+    @spans.traced("blobstore.get")
     def open(self, key: str, start: int = 0, end: int | None = None) -> FileRange:
         file = self._opened(key)
         size = os.fstat(file.fileno()).st_size
@@ -80,6 +83,7 @@ class LocalBlobStore:
         with self.open(key, start, end) as reader:
             return b"".join(reader)
 
+    @spans.traced("blobstore.get")
     def readinto(self, key: str, buffer: memoryview, start: int = 0) -> int:
         filled = 0
         with self._opened(key) as file:
@@ -144,6 +148,7 @@ class LocalBlobStore:
     def presign_part(self, key: str, upload_id: str, number: int, *, expires_seconds: int) -> None:
         return None
 
+    @spans.traced("blobstore.put")
     def put_part(self, key: str, upload_id: str, number: int, path: Path) -> Part:
         folder = self._upload(key, upload_id)
         check_part_number(number)

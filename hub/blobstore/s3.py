@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from foundation import spans
 from hub.blobstore.store import (
     Blob,
     BlobMissing,
@@ -83,12 +84,14 @@ class S3BlobStore:
     def public_client(self) -> S3Client:
         return self._connect(self.options.public_endpoint or self.options.endpoint)
 
+    @spans.traced("blobstore.put")
     def put_file(self, key: str, path: Path) -> None:
         name = self._name(key)
         with _translated():
             self.client.upload_file(str(path), self.bucket, name, Config=_transfers())
         path.unlink()
 
+    @spans.traced("blobstore.put")
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> int:
         source = _Counted(chunks)
         with _translated():
@@ -109,6 +112,7 @@ class S3BlobStore:
             raise
         return source.count
 
+    @spans.traced("blobstore.get")
     def open(self, key: str, start: int = 0, end: int | None = None) -> ObjectRange:
         if end is not None and end <= start:
             if not self.exists(key):
@@ -130,6 +134,7 @@ class S3BlobStore:
         with self.open(key, start, end) as reader:
             return reader.read()
 
+    @spans.traced("blobstore.get")
     def readinto(self, key: str, buffer: memoryview, start: int = 0) -> int:
         data = self.read(key, start, start + len(buffer))
         buffer[: len(data)] = data
@@ -206,6 +211,7 @@ class S3BlobStore:
         }
         return self._presign("upload_part", parameters, expires_seconds)
 
+    @spans.traced("blobstore.put")
     def put_part(self, key: str, upload_id: str, number: int, path: Path) -> Part:
         with path.open("rb") as file:
             part = self._put_part(key, upload_id, number, file)

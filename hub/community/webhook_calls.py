@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
+from foundation import spans
 from foundation.errors import Refusal
 from hub.community import webhook_addresses
 
@@ -75,6 +76,7 @@ def _first_that_answers(checked: list[str], port: int, ends_at: float) -> socket
     raise last or OSError("no address")
 
 
+@spans.traced("webhook.call")
 def post(
     url: str,
     *,

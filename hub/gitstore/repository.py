@@ -14,7 +14,7 @@ from typing import cast
 import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
-from foundation import hex_digits
+from foundation import hex_digits, spans
 from hub.gitstore import diffs, last_commits, names, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, RevisionNotFound
 from hub.gitstore.folders import folder_of
@@ -60,7 +60,8 @@ def open_repository(storage: str) -> GitRepository:
     folder = folder_of(storage)
     packs = folder / "objects" / "pack"
     changed_at = packs.stat().st_mtime_ns
-    handle = handles[storage] = GitRepository(pygit2.Repository(str(folder)), packs, changed_at)
+    with spans.span("git.open"):
+        handle = handles[storage] = GitRepository(pygit2.Repository(str(folder)), packs, changed_at)
     handles.move_to_end(storage)
     if len(handles) > OPEN_PER_THREAD:
         handles.popitem(last=False)[1].raw.free()

@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal
 from django.conf import settings
 from prometheus_client import Summary
 
+from foundation import spans
 from hub.gitstore import hooks
 from hub.gitstore.errors import GitFailed
 from hub.gitstore.folders import folder_of
@@ -59,12 +60,13 @@ def advertise(storage: str, service: Service, *, protocol: str) -> bytes:
     """The refs and capabilities with which a fetch or push begins. Raises: GitFailed."""
     # In protocol 2 a fetch begins with capabilities alone, and without the line that names the service.
     head = b"" if service == "git-upload-pack" and "version=2" in protocol else _banner(service)
-    done = subprocess.run(  # noqa: S603 - our own arguments
-        [*_git(service), "--stateless-rpc", "--advertise-refs", folder_of(storage)],
-        env=environment(protocol),
-        capture_output=True,
-        check=False,
-    )
+    with spans.span("git.process", command=f"{service} --advertise-refs"):
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            [*_git(service), "--stateless-rpc", "--advertise-refs", folder_of(storage)],
+            env=environment(protocol),
+            capture_output=True,
+            check=False,
+        )
     if done.returncode != 0:
         raise GitFailed from RuntimeError(done.stderr.decode(errors="replace")[:1000])
     return head + done.stdout
@@ -188,7 +190,8 @@ def _running(
     )
     began = time.perf_counter()
     try:
-        yield process
+        with spans.span("git.process", is_parent=False, command=service):
+            yield process
     finally:
         assert process.stdout is not None
         GIT_SECONDS.labels(service).observe(time.perf_counter() - began)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+from foundation import spans
 from hub.gitstore.folders import folder_of
 from hub.gitstore.serving import environment
 
@@ -32,13 +33,14 @@ def tidy(storage: str) -> bool:
     Two at once do no harm: git keeps the second out. Readers go on meanwhile.
     """
     settings = [word for pair in OPTIONS.items() for word in ("-c", "=".join(pair))]
-    done = subprocess.run(  # noqa: S603 - our own arguments
-        ["git", *settings, "gc", "--auto", "--quiet"],  # noqa: S607 - git of the PATH
-        cwd=folder_of(storage),
-        env=environment(""),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=SECONDS_MAX,
-        check=False,
-    )
+    with spans.span("git.process", command="git gc"):
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            ["git", *settings, "gc", "--auto", "--quiet"],  # noqa: S607 - git of the PATH
+            cwd=folder_of(storage),
+            env=environment(""),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
     return done.returncode == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from foundation import spans
 from foundation.batches import batches
 from hub import blobstore
 from hub.accounts.models import User
@@ -120,11 +121,16 @@ def _verify(
     price = budget.price_of(files, layouts)
     budget.spend(actor, price, now=now)
     if price <= budget.SHORT_PRICE:
-        yield from verification.check_content(files, layouts)
+        yield from _check(files, layouts)
         return
     with budget.turns.turn(actor.user_id or 0) as turn:
         while not turn.begin(verification.HEARTBEAT_S):
             yield Progress(0, sum(file.size for file in files))
+        yield from _check(files, layouts)
+
+
+def _check(files: list[ShardFile], layouts: Layouts) -> Iterator[Progress]:
+    with spans.span("xet.verify", is_parent=False, files=len(files), bytes=sum(file.size for file in files)):
         yield from verification.check_content(files, layouts)
 
 

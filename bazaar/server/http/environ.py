@@ -24,6 +24,8 @@ BASE: dict[str, Any] = {
     "SCRIPT_NAME": "",
 }
 
+# A caller who is not trusted could choose which requests are traced, and mix traces up.
+TRACE_HEADERS = ("HTTP_TRACEPARENT", "HTTP_TRACESTATE", "HTTP_BAGGAGE")
 # Longer names are made up by their client, and remembering a thousand of them would take 64 MiB.
 KNOWN_NAME_BYTES_MAX = 64
 
@@ -58,6 +60,9 @@ def build(connection: Connection, head: Head, body: BinaryIO, limits: Limits) ->
         environ[key] = text
     if environ.get("HTTP_X_FORWARDED_PROTO") == "https" and is_trusted(connection.address, limits):
         environ["wsgi.url_scheme"] = "https"
+    if not is_trusted(connection.address, limits):
+        for key in TRACE_HEADERS:
+            environ.pop(key, None)
     return environ
 
 

@@ -16,6 +16,7 @@ from compute_market.matching import commandlog, engine, limits
 from compute_market.matching.clearing import settlement, shard_engines
 from compute_market.matching.models import Cursor, Intake, Snapshot
 from compute_market.matching.signals import shard_drained
+from foundation import spans
 from foundation.database import bulk_sql
 from foundation.database.cursors import pipelined, prepared_cursor
 from foundation.garbage_collection import collector_paused
@@ -80,7 +81,7 @@ def drain_batch(held: Claim, *, now: datetime) -> int:
 
     Raises: StaleEpoch, shard_engines.Diverged.
     """
-    with collector_paused():
+    with spans.span("market.drain_batch", shard=held.shard), collector_paused():
         return _drain_batch(held, now)
 
 

@@ -71,6 +71,17 @@ class TestRequests:
             client.get("/", "X-Forwarded-Proto: https")
         assert server.app.environs[0]["wsgi.url_scheme"] == scheme
 
+    @pytest.mark.parametrize(("trusted", "kept"), [("127.0.0.1", True), ("10.0.0.1", False), ("*", True)])
+    def test_belong_to_the_trace_of_a_trusted_front_server_only(
+        self, serve: Callable[..., Running], trusted: str, *, kept: bool
+    ) -> None:
+        server = serve(trusted_proxies=frozenset({trusted}))
+        with server.client() as client:
+            client.get("/", "traceparent: 00-1-2-01", "tracestate: a=b", "baggage: c=d")
+        environ = server.app.environs[0]
+        names = ("HTTP_TRACEPARENT", "HTTP_TRACESTATE", "HTTP_BAGGAGE")
+        assert [name in environ for name in names] == [kept] * 3
+
     @pytest.mark.parametrize("size", [0, 1, 70_000, 300_000, len(CONTENT)])
     @pytest.mark.parametrize("make", [post, chunked])
     def test_bring_their_bodies(self, server: Running, make: Callable[..., bytes], size: int) -> None:

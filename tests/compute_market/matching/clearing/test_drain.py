@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from threading import Timer
 from typing import Any
@@ -18,6 +19,7 @@ from compute_market.matching.clearing import drain, shard_engines, tasks, wakeup
 from compute_market.matching.intake import services
 from compute_market.matching.models import Cursor, Level, Order, Outbox, Snapshot, Trade
 from compute_market.offers.models import Node
+from foundation import spans
 from foundation.clock import database_now
 from foundation.redis_connection import hasty_connection
 from hub.accounts.principals import Principal
@@ -36,6 +38,20 @@ def machine(provider: Principal) -> Node:
 def place_many(who: Principal, machine: Node, count: int) -> None:
     wanted = [exchange.request(machine.product, BUY, 1, 9, hours=(0, 1)) for _ in range(count)]
     services.place_orders(actor=who, orders=exchange.for_account(who, wanted), now=NOON)
+
+
+class TestSpan:
+    def test_is_around_a_batch(self, user: Principal, machine: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+        names: list[str] = []
+
+        def noted(name: str, **_: object) -> nullcontext[None]:
+            names.append(name)
+            return nullcontext()
+
+        monkeypatch.setattr(spans, "span", noted)
+        buy(user, machine.product, 1, 9)
+        worker.drain_shard(shard=0, now=NOON)
+        assert "market.drain_batch" in names
 
 
 class TestClaim:
