@@ -98,10 +98,11 @@ def is_a_fault(record: logging.LogRecord) -> bool:
     return getattr(record, "status_code", None) != 501
 
 
-def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
+def configuration(*, level: str, as_json: bool, error_dsn: str = "") -> dict[str, Any]:
     """Django's LOGGING, and structlog set up to write through it.
 
-    Both `structlog.get_logger()` and `logging.getLogger()` end in the same line format.
+    Both `structlog.get_logger()` and `logging.getLogger()` end in the same line format. With `error_dsn`
+    errors are reported there as well.
     """
     clock = structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json)
     shared: list[structlog.typing.Processor] = [*SHARED, clock]
@@ -142,8 +143,16 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
             },
         },
         "filters": {"faults": {"()": lambda: is_a_fault}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "root": {"handlers": ["console"], "level": level},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "line"},
+            # A class by its name, so that it is imported only where it is used.
+            **(
+                {"reports": {"class": "bazaar.error_reports.ErrorReports", "dsn": error_dsn}}
+                if error_dsn
+                else {}
+            ),
+        },
+        "root": {"handlers": ["console", *(["reports"] if error_dsn else [])], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             # A 4xx is the caller's mistake and is in the access line already; crashes are logged as errors.

@@ -73,7 +73,11 @@ def main() -> int:
     data_folder_lock.share(paths.data_folder())
     level = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
     logging.config.dictConfig(
-        logs.configuration(level=level, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")
+        logs.configuration(
+            level=level,
+            as_json=env.text("BAZAAR_LOG_FORMAT") == "json",
+            error_dsn=env.text("BAZAAR_ERROR_DSN"),
+        )
     )
     told = configuration()
     if urlsplit(told.web_url).scheme != "http":

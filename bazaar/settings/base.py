@@ -168,7 +168,11 @@ DEFAULT_FROM_EMAIL = env.text("BAZAAR_MAIL_FROM") or f"bazaar@{urlsplit(PUBLIC_U
 
 METRICS_TOKEN = env.text("BAZAAR_METRICS_TOKEN")
 LOG_LEVEL = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
-LOGGING = logs.configuration(level=LOG_LEVEL, as_json=env.text("BAZAAR_LOG_FORMAT") == "json")
+LOGGING = logs.configuration(
+    level=LOG_LEVEL,
+    as_json=env.text("BAZAAR_LOG_FORMAT") == "json",
+    error_dsn=env.text("BAZAAR_ERROR_DSN"),
+)
 # The file in which the supervisor of `script/server` names parts that do not run; empty: no supervisor.
 PARTS_FILE = env.text("BAZAAR_PARTS_FILE")
 # The other variables of OpenTelemetry are read by its library.
