@@ -3,8 +3,8 @@
 Switched on by BAZAAR_ERROR_DSN; without it this module is not imported. Needs no Django.
 
 A report has the classes of the exceptions, the places in the code, the name of the event, and the ids of
-request and trace. Messages of exceptions, values of variables and parts of requests are not read, so nothing of
-users can be in a report; the line of the log with the same `request_id` has the message.
+request and trace. Messages of exceptions, values of variables and parts of requests are not read, so nothing
+of users can be in a report; the line of the log with the same `request_id` has the message.
 """
 
 from __future__ import annotations
