@@ -204,7 +204,7 @@ def _frames(traceback: TracebackType | None) -> Iterator[dict[str, Any]]:
 
 
 def _ends(event: dict[str, Any]) -> Iterator[object]:
-    """Where each exception was raised: two reports of one place are the same."""
+    """The places where the exceptions were raised: two reports of one place are the same."""
     for each in event.get("exception", {}).get("values", ()):
         frames = each["stacktrace"]["frames"]
         yield (each["type"], frames[-1]["filename"], frames[-1]["lineno"]) if frames else each["type"]

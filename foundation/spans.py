@@ -1,6 +1,6 @@
 """Spans of traces: the time that a step of a request or task took.
 
-Rooms and adapters mark their steps here. Where tracing is off, which is the default, a step costs one call of
+Rooms and adapters mark their steps here. While tracing is off, which is the default, a step costs one call of
 a function and no library of traces is imported. `bazaar.tracing` installs the tracer.
 
 Attributes are numbers, yes or no, and words from closed sets. Names of repositories and files, addresses,
@@ -20,7 +20,7 @@ Words = ParamSpec("Words")
 
 
 class Tracer(Protocol):
-    """What `bazaar.tracing` installs."""
+    """The form of the tracer that `bazaar.tracing` installs."""
 
     def begin(
         self, name: str, attributes: Mapping[str, Attribute], *, is_parent: bool
@@ -45,7 +45,7 @@ def span(name: str, *, is_parent: bool = True, **attributes: Attribute) -> Abstr
     """The block of code below `with` as a span.
 
     With `is_parent` spans that begin in the block are below it. A generator, which is left in the middle of
-    the block, must say no: whoever runs it then would become a part of it.
+    the block, must say no: its caller's next steps would be below it.
     """
     return _OFF if _tracer is None else _tracer.begin(name, attributes, is_parent=is_parent)
 

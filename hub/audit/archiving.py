@@ -46,7 +46,7 @@ class ExportRuns(Unavailable):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """How far an export has come. `day` is that of the last object."""
+    """The end of an export so far. `day` is that of the last object."""
 
     position: int = 0
     digest: str = ""

@@ -184,6 +184,6 @@ def _announced(repository_id: int) -> str:
 
 @contextmanager
 def _unless_redis_is_lost() -> Iterator[None]:
-    """Without Redis nothing is hashed ahead; whoever uploads only waits longer."""
+    """Without Redis nothing is hashed ahead; a client only waits longer."""
     with suppress(redis.RedisError):
         yield

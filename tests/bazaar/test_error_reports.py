@@ -144,7 +144,7 @@ class TestReports:
     def test_are_bounded_and_delay_nobody(
         self, service: Service, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The service hangs; whoever logs goes on, and memory stays."""
+        """The service hangs; threads that log go on, and memory stays."""
         monkeypatch.setattr(error_reports, "AGAIN_AFTER_SECONDS", 0.0)
         service.may_answer.clear()
         [handler] = log.handlers

@@ -1,4 +1,4 @@
-"""What leaves the hub in spans, and steps that are marked."""
+"""Spans as they leave the hub, and steps that are marked."""
 
 from __future__ import annotations
 

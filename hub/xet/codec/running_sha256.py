@@ -1,7 +1,7 @@
 """A SHA-256 whose unfinished state is bytes, so that another process can continue it.
 
 Python's hashlib does not give its state away. libcrypto's `SHA256_CTX` is a plain struct that has been the
-same since OpenSSL 0.9.8, and its functions use the same instructions of the processor as hashlib. Where the
+same since OpenSSL 0.9.8, and its functions use the same instructions of the processor as hashlib. If the
 library or its functions are missing, `is_available` is false and callers hash without stored states.
 """
 

@@ -32,7 +32,7 @@ def every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_is_hashed() -> None:
-    """What other tests left is gone: their bytes are the same, and numbers of rows are used again."""
+    """The states of other tests are gone: their bytes are the same, and numbers of rows are used again."""
     for part in ("sha256", "arrivals", "announced"):
         _delete("xet", part, "*")
 
