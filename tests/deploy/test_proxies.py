@@ -26,7 +26,7 @@ from tests.deploy import fronts
 from tests.deploy.fronts import Front
 from tests.deploy.listening import PATIENCE_SECONDS, Listening, listening
 from tests.servers import ports
-from tests.servers.clients import run
+from tests.servers.clients import program, run
 from tests.servers.live import LiveBazaar, unique
 from tests.servers.remote import ROOT
 
@@ -193,7 +193,7 @@ class TestNginx:
         assert int(here["proxy_read_timeout"].removesuffix("s")) >= 3600
 
     def test_takes_the_file_for_leases(self, tmp_path: Path) -> None:
-        program = ports.require_tool("nginx")
+        nginx = ports.require_tool("nginx")
         certificate, key = fronts.make_certificate(tmp_path)
         text = (fronts.FOLDER / "nginx-leases.conf").read_text()
         text = text.replace("/etc/ssl/leases.example.org/fullchain.pem", str(certificate))
@@ -201,7 +201,7 @@ class TestNginx:
         mapped = 'map $http_upgrade $bazaar_connection { default upgrade; "" ""; }'
         config = tmp_path / "nginx.conf"
         config.write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{mapped}\n{text}\n}}\n")
-        run([program, "-t", "-p", tmp_path, "-c", config], env={"HOME": str(tmp_path)})
+        run([nginx, "-t", "-p", tmp_path, "-c", config], env={"HOME": str(tmp_path)})
 
 
 def settings_of(path: Path) -> dict[str, str]:
@@ -217,8 +217,8 @@ def settings_of(path: Path) -> dict[str, str]:
 
 class TestCaddy:
     def test_has_no_limits_of_time_or_size(self, tmp_path: Path) -> None:
-        program = fronts.caddy_program()
-        words = [program, "adapt", "--config", fronts.FOLDER / "Caddyfile"]
+        caddy = program("caddy")
+        words = [caddy, "adapt", "--config", fronts.FOLDER / "Caddyfile"]
         done = subprocess.run(words, capture_output=True, text=True, check=True, env={"HOME": str(tmp_path)})
         names = set(re.findall(r'"(\w+)":', done.stdout))
         assert "reverse_proxy" in done.stdout
@@ -227,14 +227,14 @@ class TestCaddy:
         } == set()
 
     def test_takes_the_file_for_leases(self, tmp_path: Path) -> None:
-        program = fronts.caddy_program()
+        caddy = program("caddy")
         certificate, key = fronts.make_certificate(tmp_path)
         text = (fronts.FOLDER / "Caddyfile.leases").read_text()
         text = text.replace("/etc/ssl/leases.example.org/fullchain.pem", str(certificate))
         text = text.replace("/etc/ssl/leases.example.org/privkey.pem", str(key))
         config = tmp_path / "Caddyfile"
         config.write_text(f"{{\nadmin off\nstorage file_system {tmp_path}\n}}\n{text}")
-        run([program, "validate", "--config", config, "--adapter", "caddyfile"], env={"HOME": str(tmp_path)})
+        run([caddy, "validate", "--config", config, "--adapter", "caddyfile"], env={"HOME": str(tmp_path)})
 
 
 class TestTraefik:
@@ -274,7 +274,7 @@ class TestHub:
             trusted = {"SSL_CERT_FILE": str(front.certificate), "GIT_SSL_CAINFO": str(front.certificate)}
             env = {**hub.client_env(owner), **trusted, "HF_ENDPOINT": front.url, "HF_HUB_DISABLE_XET": "1"}
             (tmp_path / "large.bin").write_bytes(bytes(range(256)) * 50_000)
-            run(["hf", "upload", repo_id, tmp_path / "large.bin", "large.bin"], env=env)
+            run([program("hf"), "upload", repo_id, tmp_path / "large.bin", "large.bin"], env=env)
             address = f"{front.url}/{repo_id}/resolve/main/large.bin"
             part = httpx.get(
                 address, headers={"Range": "bytes=256000-256255"}, verify=front.tls, follow_redirects=True
