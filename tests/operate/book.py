@@ -57,7 +57,8 @@ def commands_of(page: Path) -> list[Command]:
     """The commands of a page in its order, without lines that only set variables."""
     found = []
     for block in BLOCK.finditer(page.read_text()):
-        if block["language"]:
+        # A configuration that somebody left without its language is none of the shell's.
+        if block["language"] or re.search(r"\{$", block["text"], re.MULTILINE):
             continue
         for line in block["text"].splitlines():
             words = tuple(shlex.split(line, comments=True))

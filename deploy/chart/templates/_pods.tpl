@@ -177,14 +177,14 @@ volumeMounts:
 {{- define "bazaar.leasesContainers" -}}
 - name: tunnels
   {{- include "bazaar.container" . | nindent 2 }}
-  command: [python, -m, bazaar.server.tunnels]
+  command: [python3, -m, bazaar.server.tunnels]
   ports: [{name: tunnels, containerPort: 8001}]
   readinessProbe: {tcpSocket: {port: tunnels}}
   livenessProbe: {tcpSocket: {port: tunnels}, periodSeconds: 20}
   resources: {{- toYaml .Values.leases.resources | nindent 4 }}
 - name: ssh
   {{- include "bazaar.container" . | nindent 2 }}
-  command: [python, -m, compute_market.ssh]
+  command: [python3, -m, compute_market.ssh]
   ports: [{name: ssh, containerPort: 2222}]
   readinessProbe: {tcpSocket: {port: ssh}}
   livenessProbe: {tcpSocket: {port: ssh}, periodSeconds: 20}
