@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import redis
@@ -29,8 +29,12 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when every dependency answers, else 503. Callers that may watch the service see the faults."""
-    found = report()
+    """200 when every dependency answers, else 503. Callers that may watch the service see the faults.
+
+    `?ignore=redis,objects` leaves these out, for balancers: all nodes share them, and a balancer that takes every
+    node out serves less than nodes without one of them.
+    """
+    found = report(ignored=request.GET.get("ignore", "").split(","))
     shows = monitoring.may_watch(request)
     body = {
         "ready": not any(found.values()),
@@ -41,9 +45,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse(body, status=200 if body["ready"] else 503)
 
 
-def report() -> dict[str, str]:
+def report(*, ignored: Collection[str] = ()) -> dict[str, str]:
     """Dependency → what is wrong with it, in the words of whatever noticed; empty when it is well."""
-    found = {name: check() for name, check in CHECKS.items()}
+    found = {name: check() for name, check in CHECKS.items() if name not in ignored}
     if settings.PARTS_FILE:
         found["parts"] = parts.problem(Path(settings.PARTS_FILE))
     return found

@@ -38,6 +38,17 @@ class TestReadyz:
         assert "none.sock" in response.json()["dependencies"]["redis"]
         assert response.json()["dependencies"]["database"] == "ok"
 
+    def test_is_ready_for_a_balancer_that_ignores_what_all_nodes_share(
+        self, client: Client, settings: Any, tmp_path: Path
+    ) -> None:
+        settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
+        response = client.get("/readyz?ignore=redis,objects")
+        assert response.status_code == 200
+        assert set(response.json()["dependencies"]) == {"database", "git", "scratch", "schema"}
+        settings.GIT_ROOT = tmp_path / "none.sock" / "git"
+        (tmp_path / "none.sock").touch()
+        assert client.get("/readyz?ignore=redis,objects").status_code == 503
+
     def test_says_503_when_repositories_cannot_be_written(
         self, client: Client, settings: Any, tmp_path: Path
     ) -> None:

@@ -139,8 +139,9 @@ volumeMounts:
     periodSeconds: 20
     timeoutSeconds: 10
     failureThreshold: 6
+  # All pods share Redis and the object store: without one of them they still serve much, but not if all are taken out.
   readinessProbe:
-    httpGet: {path: /readyz, port: http}
+    httpGet: {path: "/readyz?ignore=redis,objects", port: http}
     periodSeconds: 5
     timeoutSeconds: 5
     failureThreshold: 2
@@ -166,7 +167,11 @@ volumeMounts:
 {{- define "bazaar.beatContainer" -}}
 - name: beat
   {{- include "bazaar.container" . | nindent 2 }}
-  command: [celery, --app, bazaar, --quiet, beat, --loglevel, WARNING, --schedule, /tmp/beat, --pidfile, /tmp/beat.pid]
+  # A container that starts again finds the file of the one before, whose number may be another process's now.
+  command:
+    - sh
+    - -c
+    - rm -f /tmp/beat.pid; exec celery --app bazaar --quiet beat --loglevel WARNING --schedule /tmp/beat --pidfile /tmp/beat.pid
   livenessProbe:
     exec: {command: [sh, -c, "kill -0 $(cat /tmp/beat.pid)"]}
     initialDelaySeconds: 60
