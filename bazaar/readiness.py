@@ -31,8 +31,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when every dependency answers, else 503. Callers that may watch the service see the faults.
 
-    `?ignore=redis,objects` leaves these out, for balancers: all nodes share them, and a balancer that takes every
-    node out serves less than nodes without one of them.
+    `?ignore=redis,objects` leaves these out, for balancers: all nodes share them, and a balancer that takes
+    every node out serves less than nodes without one of them.
     """
     found = report(ignored=request.GET.get("ignore", "").split(","))
     shows = monitoring.may_watch(request)
