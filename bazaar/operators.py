@@ -18,7 +18,7 @@ from bazaar import pages
 class OperatorSite(AdminSite):
     site_title = "Model Bazaar"
     site_header = "Model Bazaar"
-    index_title = _("Operate this hub")
+    index_title = _("Site administration")
     site_url = "/status"
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

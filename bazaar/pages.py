@@ -22,13 +22,13 @@ WORTH_ANOTHER_TRY = frozenset({409, 429, 500, 502, 503, 504})
 
 # Kind of refusal → heading, icon.
 HEADINGS: dict[type[errors.Refusal], tuple[str | Promise, str]] = {
-    errors.Invalid: (_("That request does not work"), "alert"),
+    errors.Invalid: (_("Bad request"), "alert"),
     errors.Unauthenticated: (_("Please sign in"), "key"),
-    errors.Denied: (_("You may not do this"), "lock"),
-    errors.NotFound: (_("Nothing stands here"), "search"),
-    errors.Conflict: (_("Something changed meanwhile"), "alert"),
-    errors.Exhausted: (_("A limit is reached"), "clock"),
-    errors.Unsupported: (_("Not served here"), "info"),
+    errors.Denied: (_("You don't have permission"), "lock"),
+    errors.NotFound: (_("Page not found"), "search"),
+    errors.Conflict: (_("This has changed since you opened it"), "alert"),
+    errors.Exhausted: (_("Limit reached"), "clock"),
+    errors.Unsupported: (_("Not supported here"), "info"),
     errors.Unavailable: (_("Not available right now"), "server"),
 }
 
@@ -124,14 +124,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         heading=HEADINGS[errors.NotFound][0],
         icon="search",
         reason=_("There is no page at this address."),
-        hint=_("What is private looks the same as what does not exist: signing in may help."),
+        hint=_("If this is private, you may need to sign in to see it."),
     )
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     heading, icon = HEADINGS[errors.Denied]
     return refusal_page(
-        request, status=403, heading=heading, icon=icon, reason=_("This page is not for your account.")
+        request, status=403, heading=heading, icon=icon, reason=_("Your account can't open this page.")
     )
 
 
@@ -142,9 +142,9 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     return refusal_page(
         request,
         status=403,
-        heading=_("This form is out of date"),
+        heading=_("This form has expired"),
         icon="clock",
-        reason=_("Go back, reload the page and send the form again. Cookies must be allowed for this site."),
+        reason=_("Go back, reload the page and submit the form again. This site needs cookies."),
     )
 
 

@@ -94,7 +94,7 @@ class RateLimited(Exhausted):
     """The caller made more calls in a window of time than are allowed."""
 
     code = "rate_limited"
-    message: ClassVar[str | Promise] = _("Too many calls. Try again in {retry_after_s} seconds.")
+    message: ClassVar[str | Promise] = _("Too many requests. Try again in {retry_after_s} seconds.")
 
 
 class Unsupported(Refusal):
@@ -122,14 +122,14 @@ class DeletedMeanwhile(Conflict):
     """Another request deleted what this one was about to add to."""
 
     code = "deleted_meanwhile"
-    message: ClassVar[str | Promise] = _("What this belongs to was deleted meanwhile.")
+    message: ClassVar[str | Promise] = _("What this belongs to has been deleted in the meantime.")
 
 
 class Interrupted(Unavailable):
     """The database ended this request's transaction in favour of another one; nothing was written."""
 
     code = "interrupted"
-    message: ClassVar[str | Promise] = _("Another request changed the same data. Send this one again.")
+    message: ClassVar[str | Promise] = _("Another request changed the same data. Try again.")
 
 
 def refusal_of(error: DatabaseError) -> Refusal | None:

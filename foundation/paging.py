@@ -95,7 +95,7 @@ def page_of(request: HttpRequest, rows: Any, size: int) -> Page[Any]:
 
 class InvalidCursor(Invalid):
     code = "invalid_cursor"
-    message = _("The cursor is not one that this hub gave.")
+    message = _("The page cursor is invalid.")
 
 
 def write_id(pk: int) -> str:

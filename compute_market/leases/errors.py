@@ -7,7 +7,7 @@ from foundation.errors import Conflict, Denied, Insufficient, Invalid, NotFound,
 
 class LeaseNotFound(NotFound):
     code = "lease_not_found"
-    message = _("There is no such lease.")
+    message = _("Lease not found.")
 
 
 class LeaseNotRunning(Conflict):
@@ -17,37 +17,37 @@ class LeaseNotRunning(Conflict):
 
 class LeaseResold(Conflict):
     code = "lease_resold"
-    message = _("Part of the lease is sold; it cannot be ended early.")
+    message = _("Part of this lease has been sold, so it can't be ended early.")
 
 
 class LeaseOffered(Conflict):
     code = "lease_offered"
-    message = _("The lease is offered by your orders {orders}; cancel them before you end it.")
+    message = _("This lease is listed for sale by your orders {orders}. Cancel them before you end it.")
 
 
 class CapacityTaken(Insufficient):
     code = "capacity_taken"
-    message = _("Only {free} of {gpus} GPUs are free over this window.")
+    message = _("Only {free} of {gpus} GPUs are free in this window.")
 
 
 class WindowOutsideLease(Invalid):
     code = "window_outside_lease"
-    message = _("The window does not lie within what is left of the lease.")
+    message = _("The window is outside the remaining time of the lease.")
 
 
 class WorkRunning(Conflict):
     code = "work_running"
-    message = _("The lease runs a command already; stop it first.")
+    message = _("The lease is already running a command; stop it first.")
 
 
 class WorkNotFound(NotFound):
     code = "work_not_found"
-    message = _("The lease runs no command.")
+    message = _("The lease isn't running a command.")
 
 
 class WorkOver(Conflict):
     code = "work_over"
-    message = _("The command is over; no more of its output is taken.")
+    message = _("The command has ended; its output is no longer accepted.")
 
 
 class WorkInvalid(Invalid):
@@ -57,24 +57,24 @@ class WorkInvalid(Invalid):
 
 class PortNotServed(NotFound):
     code = "port_not_served"
-    message = _("What runs in the lease does not serve “{port}”.")
+    message = _("Nothing in the lease listens on “{port}”.")
 
 
 class TunnelsUnavailable(Unavailable):
     code = "tunnels_unavailable"
-    message = _("The way into leases is not available right now.")
+    message = _("Connections to leases are not available right now.")
 
 
 class RunnerNotAllowed(Denied):
     code = "runner_not_allowed"
-    message = _("This node does not run work as “{runner}”.")
+    message = _("This node can't run jobs as “{runner}”.")
 
 
 class StaleToken(Conflict):
     code = "stale_token"
-    message = _("The report is about work that is no longer this lease's.")
+    message = _("This report is about a job that no longer belongs to the lease.")
 
 
 class NoticeTooShort(Invalid):
     code = "notice_too_short"
-    message = _("A lease is preempted at least {minutes} minutes after the notice.")
+    message = _("Preemption needs at least {minutes} minutes' notice.")

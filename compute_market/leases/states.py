@@ -12,14 +12,14 @@ class State(models.TextChoices):
     PENDING = "pending", _("pending")
     PROVISIONING = "provisioning", _("provisioning")
     ACTIVE = "active", _("active")
-    PREEMPT_NOTICE = "preempt_notice", _("notice of preemption")
+    PREEMPT_NOTICE = "preempt_notice", _("preemption notice")
     DRAINING = "draining", _("draining")
     ENDED = "ended", _("ended")
     PROVISION_FAILED = "provision_failed", _("provisioning failed")
     PREEMPTED = "preempted", _("preempted")
-    LOST = "lost", _("lost")
+    LOST = "lost", _("node lost")
     RECLAIMED = "reclaimed", _("reclaimed")
-    SOLD = "sold", _("sold on")
+    SOLD = "sold", _("resold")
     SETTLED = "settled", _("settled")
 
 

@@ -8,7 +8,7 @@ from foundation.errors import Conflict, Denied, Insufficient, Invalid, NotFound
 
 class AmountInvalid(Invalid):
     code = "amount_invalid"
-    message = _("An amount is a whole number of micro-credits from 1 to {amount_max_micros}.")
+    message = _("An amount must be a whole number of micro-credits from 1 to {amount_max_micros}.")
 
 
 class InsufficientFunds(Insufficient):
@@ -26,39 +26,37 @@ class InsufficientFunds(Insufficient):
 
 class MoneyFull(Insufficient):
     code = "money_full"
-    message = _(
-        "All accounts together hold as much as this hub can count; {left_micros} micro-credits more fit."
-    )
+    message = _("This hub can't hold that much: only {left_micros} more micro-credits fit.")
 
 
 class ReservationEnded(Conflict):
     code = "reservation_ended"
-    message = _("Reservation {reservation_id} has ended or does not cover this amount.")
+    message = _("Reservation {reservation_id} has ended or doesn't cover this amount.")
 
 
 class CauseReused(Conflict):
     code = "cause_reused"
-    message = _("Another movement was made under the key “{key}”.")
+    message = _("The key “{key}” was already used for another transfer.")
 
 
 class AccountNotFound(NotFound):
     code = "account_not_found"
-    message = _("There is no such account.")
+    message = _("Account not found.")
 
 
 class OperatorOnly(Denied):
     code = "operator_only"
-    message = _("Only an operator of this hub may do this.")
+    message = _("Only an administrator of this hub can do this.")
 
 
 class TradeScopeMissing(Denied):
     code = "scope_missing"
-    message = _("This access token lacks the scope “trade”, or does not reach this namespace.")
+    message = _("This access token lacks the scope “trade”, or doesn't cover this namespace.")
 
 
 class CapReached(Insufficient):
     code = "cap_reached"
-    message = _("The token may spend {cap} credits in all; {left} are left, and {needed} are needed.")
+    message = _("This token can spend {cap} credits in total; {left} are left and {needed} are needed.")
 
     def __init__(self, *, cap_micros: int, left_micros: int, needed_micros: int) -> None:
         super().__init__(
@@ -73,4 +71,4 @@ class CapReached(Insufficient):
 
 class NotAMember(Denied):
     code = "namespace_denied"
-    message = _("You may not spend for this namespace.")
+    message = _("You can't spend for this namespace.")

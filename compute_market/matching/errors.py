@@ -12,27 +12,27 @@ class OrderInvalid(Invalid):
 
 class BulkTooLarge(Invalid):
     code = "bulk_too_large"
-    message = _("A bulk holds from 1 to {limit} orders.")
+    message = _("A batch can contain 1 to {limit} orders.")
 
 
 class ClientOrderIdReused(Conflict):
     code = "client_order_id_reused"
-    message = _("Another order was placed under the client order id “{client_order_id}”.")
+    message = _("The client order ID “{client_order_id}” was already used for another order.")
 
 
 class OrderNotFound(NotFound):
     code = "order_not_found"
-    message = _("There is no such order.")
+    message = _("Order not found.")
 
 
 class OrderNotOpen(Conflict):
     code = "not_open"
-    message = _("The order is not open any more: it is {state}.")
+    message = _("The order is no longer open: it is {state}.")
 
 
 class VersionChanged(Conflict):
     code = "version_changed"
-    message = _("The order is at version {version} now.")
+    message = _("The order is now at version {version}.")
 
 
 class ProductHalted(Unavailable):
@@ -47,9 +47,9 @@ class ProductClosed(Conflict):
 
 class TooManyOrders(Insufficient):
     code = "too_many_open_orders"
-    message = _("An account may have {limit} open orders.")
+    message = _("An account can have at most {limit} open orders.")
 
 
 class AmendmentPending(Conflict):
     code = "amendment_pending"
-    message = _("Another amendment of this order has not been decided yet.")
+    message = _("Another change to this order is still being processed.")

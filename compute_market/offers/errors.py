@@ -17,22 +17,22 @@ class ProductClosed(Conflict):
 
 class ProviderNotFound(NotFound):
     code = "provider_not_found"
-    message = _("This namespace is not a provider.")
+    message = _("This namespace isn't a provider.")
 
 
 class NodeNotFound(NotFound):
     code = "node_not_found"
-    message = _("There is no such node.")
+    message = _("Node not found.")
 
 
 class NodeNameTaken(Conflict):
     code = "node_name_taken"
-    message = _("The provider has a node called “{name}” already.")
+    message = _("The provider already has a node named “{name}”.")
 
 
 class NodeNotTradable(Conflict):
     code = "node_not_tradable"
-    message = _("The node {node} cannot be offered: {reason}")
+    message = _("Node {node} can't be offered: {reason}")
 
 
 class NodeFieldInvalid(Invalid):
@@ -42,12 +42,12 @@ class NodeFieldInvalid(Invalid):
 
 class TooManyNodes(Insufficient):
     code = "too_many_nodes"
-    message = _("A provider has at most {nodes_max} nodes.")
+    message = _("A provider can have at most {nodes_max} nodes.")
 
 
 class EnrolmentRefused(Unauthenticated):
     code = "enrolment_refused"
-    message = _("This enrolment key is not known, was used already, or is too old.")
+    message = _("This enrolment key is unknown, already used or expired.")
 
 
 class AgentRefused(Unauthenticated):
@@ -57,12 +57,12 @@ class AgentRefused(Unauthenticated):
 
 class AgentReplayed(AgentRefused):
     code = "agent_replayed"
-    message = _("This request, or a later one, has been received before.")
+    message = _("This request, or a later one, was already received.")
 
 
 class AgentClockOff(AgentRefused):
     code = "agent_clock_off"
-    message = _("The agent's clock is off; it is {now} here.")
+    message = _("The agent's clock is wrong; the time here is {now}.")
 
 
 class NodeRetired(AgentRefused):

@@ -147,7 +147,7 @@ class Node(models.Model):
     """One machine of a provider, and the agent on it."""
 
     class State(models.TextChoices):
-        ENROLLED = "enrolled", _("enrolled, no hardware report yet")
+        ENROLLED = "enrolled", _("enrolled, waiting for the hardware report")
         READY = "ready", _("ready")
         SUSPENDED = "suspended", _("suspended")
         RETIRED = "retired", _("retired")

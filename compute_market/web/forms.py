@@ -64,36 +64,38 @@ class TicketForm(forms.Form):
     start = HourField(
         label=_("Start (UTC)"), required=False, help_text=_("On the hour. Leave blank to start now.")
     )
-    hours = forms.IntegerField(label=_("Hours"), min_value=1, max_value=24 * 366, initial=24)
-    price = CreditsField(label=_("Limit price, credits per GPU-hour"))
+    hours = forms.IntegerField(label=_("Duration (hours)"), min_value=1, max_value=24 * 366, initial=24)
+    price = CreditsField(label=_("Limit price (credits per GPU-hour)"))
     time_in_force = forms.TypedChoiceField(
-        label=_("If it cannot be filled at once"),
+        label=_("If not filled immediately"),
         coerce=int,
         choices=[
-            (Order.TimeInForce.GTC.value, _("wait on the book")),
-            (Order.TimeInForce.IOC.value, _("take what there is, cancel the rest")),
-            (Order.TimeInForce.FOK.value, _("all or nothing")),
+            (Order.TimeInForce.GTC.value, _("keep open (GTC)")),
+            (Order.TimeInForce.IOC.value, _("fill what's available, cancel the rest (IOC)")),
+            (Order.TimeInForce.FOK.value, _("all or nothing (FOK)")),
         ],
     )
     same_node = forms.TypedChoiceField(
-        label=_("GPUs come from"),
+        label=_("Placement"),
         required=False,
         coerce=lambda value: value == "one",
         empty_value=None,
         choices=[
-            ("", _("one machine if they fit on one")),
+            ("", _("one machine if possible")),
             ("one", _("one machine")),
             ("any", _("any machines")),
         ],
     )
     expires_at = MomentField(
-        label=_("Good until (UTC)"), required=False, help_text=_("Empty: until its window begins.")
+        label=_("Expires (UTC)"),
+        required=False,
+        help_text=_("Leave blank to keep it open until its window starts."),
     )
     post_only = forms.BooleanField(
-        label=_("Post only"), required=False, help_text=_("Refused rather than filled at once.")
+        label=_("Post only"), required=False, help_text=_("Reject instead of filling immediately.")
     )
     self_trade = forms.TypedChoiceField(
-        label=_("If it meets an order of your own"),
+        label=_("If it matches your own order"),
         coerce=int,
         required=False,
         choices=SELF_TRADE_CHOICES,
@@ -132,9 +134,11 @@ class OfferForm(forms.Form):
 
     node = forms.TypedChoiceField(label=_("Node"), coerce=int)
     gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=100_000)
-    start = HourField(label=_("Start (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
+    start = HourField(
+        label=_("Start (UTC)"), required=False, help_text=_("On the hour. Leave blank to start now.")
+    )
     end = HourField(label=_("End (UTC)"))
-    price = CreditsField(label=_("Credits per GPU-hour"))
+    price = CreditsField(label=_("Price (credits per GPU-hour)"))
     client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, nodes: list[tuple[int, str]], **kwargs: Any) -> None:
@@ -148,14 +152,16 @@ class SellBackForm(forms.Form):
     """A sell of what is left of a lease."""
 
     gpus = forms.IntegerField(label=_("GPUs"), min_value=1)
-    start = HourField(label=_("From (UTC)"), required=False, help_text=_("Full hours. Empty: now."))
-    price = CreditsField(label=_("Credits per GPU-hour"))
+    start = HourField(
+        label=_("From (UTC)"), required=False, help_text=_("On the hour. Leave blank to start now.")
+    )
+    price = CreditsField(label=_("Price (credits per GPU-hour)"))
     client_order_id = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
 
 class AmendForm(forms.Form):
-    gpus = forms.IntegerField(label=_("GPUs in all"), min_value=0)
-    price = CreditsField(label=_("Credits per GPU-hour"))
+    gpus = forms.IntegerField(label=_("Total GPUs"), min_value=0)
+    price = CreditsField(label=_("Price (credits per GPU-hour)"))
     version = forms.IntegerField(widget=forms.HiddenInput)
 
 
@@ -164,12 +170,12 @@ class QuoteForm(forms.Form):
 
     gpu = forms.ChoiceField(label=_("GPU"), required=False)
     memory_gb = forms.IntegerField(
-        label=_("At least, GB of memory each"), min_value=1, max_value=2048, required=False
+        label=_("Min. memory per GPU (GB)"), min_value=1, max_value=2048, required=False
     )
     region = forms.ChoiceField(label=_("Region"), required=False)
-    gpus = forms.IntegerField(label=_("How many"), min_value=1, max_value=4096, initial=8)
-    hours = forms.IntegerField(label=_("For how many hours"), min_value=1, max_value=24 * 92, initial=24)
-    days = forms.IntegerField(label=_("Starting within days"), min_value=1, max_value=14, initial=7)
+    gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=4096, initial=8)
+    hours = forms.IntegerField(label=_("Duration (hours)"), min_value=1, max_value=24 * 92, initial=24)
+    days = forms.IntegerField(label=_("Start within (days)"), min_value=1, max_value=14, initial=7)
 
     def __init__(self, *args: Any, products: list[Product], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -181,8 +187,8 @@ class QuoteForm(forms.Form):
 
 
 class EnrolForm(forms.Form):
-    product = forms.ChoiceField(label=_("What the machine has"))
-    name = forms.CharField(label=_("Name of the node"), max_length=80)
+    product = forms.ChoiceField(label=_("Machine type"))
+    name = forms.CharField(label=_("Node name"), max_length=80)
     gpus = forms.IntegerField(label=_("GPUs"), min_value=1, max_value=256, initial=8)
 
     def __init__(self, *args: Any, products: list[Product], **kwargs: Any) -> None:
@@ -200,14 +206,14 @@ class EnrolForm(forms.Form):
 class NoticeForm(forms.Form):
     """A provider takes the GPUs of a lease back."""
 
-    minutes = forms.IntegerField(label=_("In minutes"), min_value=1, max_value=60 * 24 * 7, initial=30)
-    reason = forms.CharField(label=_("Reason, for its holder"), max_length=300)
+    minutes = forms.IntegerField(label=_("Notice (minutes)"), min_value=1, max_value=60 * 24 * 7, initial=30)
+    reason = forms.CharField(label=_("Reason (shown to the buyer)"), max_length=300)
 
 
 class BondForm(forms.Form):
     """The form for a provider's bond, which covers its leases."""
 
-    amount = CreditsField(label=_("Credits"))
+    amount = CreditsField(label=_("Amount (credits)"))
     key = forms.CharField(max_length=KEY_CHARS_MAX, widget=forms.HiddenInput)
 
 
@@ -225,6 +231,6 @@ class MoneyForm(forms.Form):
     IN, OUT = "deposit", "withdrawal"
 
     account = forms.CharField(label=_("Account"), max_length=96, help_text=_("A user or an organization."))
-    way = forms.ChoiceField(label=_("Movement"), choices=[(IN, _("deposit")), (OUT, _("withdrawal"))])
-    amount = CreditsField(label=_("Credits"))
+    way = forms.ChoiceField(label=_("Transfer"), choices=[(IN, _("deposit")), (OUT, _("withdrawal"))])
+    amount = CreditsField(label=_("Amount (credits)"))
     key = forms.CharField(max_length=KEY_CHARS_MAX, widget=forms.HiddenInput)

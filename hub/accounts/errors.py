@@ -7,7 +7,7 @@ from foundation.errors import Conflict, Denied, Exhausted, Invalid, NotFound, Un
 
 class NamespaceNotFound(NotFound):
     code = "namespace_not_found"
-    message = _("There is no user or organization called “{name}”.")
+    message = _("No user or organization is named “{name}”.")
 
 
 class NameTaken(Conflict):
@@ -17,12 +17,12 @@ class NameTaken(Conflict):
 
 class NameReserved(Conflict):
     code = "name_reserved"
-    message = _("The name “{name}” leads to an account that was renamed; only its owner can use it again.")
+    message = _("The name “{name}” redirects to a renamed account; only its owner can use it again.")
 
 
 class SignUpClosed(Denied):
     code = "sign_up_closed"
-    message = _("This hub does not take new accounts by itself; ask its operator.")
+    message = _("Sign-up is closed on this hub. Contact an administrator.")
 
 
 class WeakPassword(Invalid):
@@ -32,7 +32,7 @@ class WeakPassword(Invalid):
 
 class BadCredentials(Unauthenticated):
     code = "bad_credentials"
-    message = _("Name and password do not match.")
+    message = _("Incorrect username or password.")
 
 
 class TooManySignIns(Exhausted):
@@ -58,7 +58,7 @@ class ScopeMissing(Denied):
 
 class NamespaceDenied(Denied):
     code = "namespace_denied"
-    message = _("You need the role “{role}” in “{namespace}” for this.")
+    message = _("You need the role “{role}” in “{namespace}” to do this.")
 
 
 class MemberNotFound(NotFound):
@@ -73,7 +73,7 @@ class LastAdmin(Conflict):
 
 class TokenNotFound(NotFound):
     code = "token_not_found"
-    message = _("There is no such access token.")
+    message = _("Access token not found.")
 
 
 class TokenTaken(Conflict):
@@ -83,14 +83,14 @@ class TokenTaken(Conflict):
 
 class SshKeyInvalid(Invalid):
     code = "ssh_key_invalid"
-    message = _("This is no key that can be used: {reason}.")
+    message = _("This key can't be used: {reason}.")
 
 
 class SshKeyTaken(Conflict):
     code = "ssh_key_taken"
-    message = _("This key is in use already; a key belongs to one account.")
+    message = _("This key is already in use; a key belongs to one account.")
 
 
 class SshKeyNotFound(NotFound):
     code = "ssh_key_not_found"
-    message = _("There is no such key.")
+    message = _("Key not found.")

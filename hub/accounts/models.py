@@ -171,7 +171,7 @@ class AccessToken(models.Model):
         READ = "read", _("read repositories")
         WRITE = "write", _("write repositories")
         TRADE = "trade", _("trade on the compute market")
-        DEPLOY = "deploy", _("buy GPU time up to a cap, and run work on it")
+        DEPLOY = "deploy", _("buy GPU time up to a limit, and run jobs on it")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_tokens")
     name = models.CharField(max_length=80)

@@ -39,7 +39,7 @@ RESERVED_REPOSITORY_NAMES = frozenset(
 
 class NameRefused(Invalid):
     code = "name_refused"
-    message = _("“{name}” cannot be used: {reason}")
+    message = _("The name “{name}” can't be used: {reason}")
 
 
 def require_name(name: str) -> str:
@@ -62,7 +62,7 @@ def require_namespace_name(name: str) -> str:
     """Raises: NameRefused, also for names that the hub keeps for itself."""
     require_name(name)
     if name.lower() in RESERVED_NAMES:
-        raise NameRefused(name=name, reason=_("the hub keeps this name for itself."))
+        raise NameRefused(name=name, reason=_("this name is reserved."))
     return name
 
 
@@ -70,5 +70,5 @@ def require_repository_name(name: str) -> str:
     """Raises: NameRefused, also for names that a route of a wire takes."""
     require_name(name)
     if name.lower() in RESERVED_REPOSITORY_NAMES:
-        raise NameRefused(name=name, reason=_("the hub keeps this name for itself."))
+        raise NameRefused(name=name, reason=_("this name is reserved."))
     return name

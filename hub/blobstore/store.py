@@ -27,14 +27,14 @@ class StorageFull(OutOfSpace):
     """The disk or bucket takes no more bytes. Nothing was kept of what was being written."""
 
     code = "storage_full"
-    message = _("The hub's storage is full. Nothing was stored; ask its operator for room.")
+    message = _("The hub's storage is full. Nothing was stored; contact an administrator.")
 
 
 class StoreUnreachable(Unavailable):
     """The store does not answer."""
 
     code = "store_unreachable"
-    message = _("The object store does not answer right now.")
+    message = _("Object storage is not responding.")
 
 
 class BlobMissing(Unavailable):
@@ -48,7 +48,7 @@ class UploadMissing(NotFound):
     """There is no such multipart upload; it may have been finished or abandoned."""
 
     code = "upload_missing"
-    message = _("There is no such upload. It may have been finished or abandoned.")
+    message = _("Upload not found. It may have been completed or abandoned.")
 
 
 class InvalidPart(Invalid):

@@ -12,7 +12,7 @@ class DiscussionNotFound(NotFound):
 
 class CommentNotFound(NotFound):
     code = "comment_not_found"
-    message = _("There is no such comment.")
+    message = _("Comment not found.")
 
 
 class DiscussionsDisabled(Denied):
@@ -22,17 +22,17 @@ class DiscussionsDisabled(Denied):
 
 class DiscussionDenied(Denied):
     code = "discussion_denied"
-    message = _("Only the author and those who may write to {repo_id} can do this.")
+    message = _("Only the author and people with write access to {repo_id} can do this.")
 
 
 class CommentHidden(Conflict):
     code = "comment_hidden"
-    message = _("This comment is hidden, for good.")
+    message = _("This comment was permanently hidden.")
 
 
 class StatusRefused(Conflict):
     code = "status_refused"
-    message = _("What is {old} cannot become {new}.")
+    message = _("The status can't change from {old} to {new}.")
 
 
 class NotAPullRequest(Invalid):
@@ -52,29 +52,29 @@ class PullRequestConflicts(Conflict):
 
 class CollectionNotFound(NotFound):
     code = "collection_not_found"
-    message = _("There is no such collection: {slug}")
+    message = _("Collection not found: {slug}")
 
 
 class CollectionExists(Conflict):
     """`details["slug"]` names the one that is there."""
 
     code = "collection_exists"
-    message = _("There is a collection with this title already: {slug}")
+    message = _("You already have a collection with this title: {slug}")
 
 
 class CollectionItemNotFound(NotFound):
     code = "collection_item_not_found"
-    message = _("There is no such item in this collection.")
+    message = _("This collection has no such item.")
 
 
 class CollectionItemExists(Conflict):
     code = "collection_item_exists"
-    message = _("{item_id} is in this collection already.")
+    message = _("{item_id} is already in this collection.")
 
 
 class CollectionFull(Exhausted):
     code = "collection_full"
-    message = _("A collection has at most {limit} items.")
+    message = _("A collection can have at most {limit} items.")
 
 
 class LinkedNotFound(NotFound):
@@ -84,21 +84,21 @@ class LinkedNotFound(NotFound):
 
 class WebhookNotFound(NotFound):
     code = "webhook_not_found"
-    message = _("There is no such webhook.")
+    message = _("Webhook not found.")
 
 
 class DeliveryNotFound(NotFound):
     code = "delivery_not_found"
-    message = _("There is no such delivery.")
+    message = _("Delivery not found.")
 
 
 class AddressForbidden(Invalid):
     """Calling it would let a webhook reach into the network that the hub itself lives in."""
 
     code = "address_forbidden"
-    message = _("{host} is not a public address; this hub calls no others.")
+    message = _("{host} is not a public address. Webhooks can only call public addresses.")
 
 
 class NoticeNotFound(NotFound):
     code = "notice_not_found"
-    message = _("There is no such notification.")
+    message = _("Notification not found.")

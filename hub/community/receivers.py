@@ -93,7 +93,7 @@ def tell_owners_of_request(*, access_request: AccessRequest, **_: object) -> Non
         users=notices.people_of(repository.namespace_id, Role.ADMIN, Role.WRITE),
         kind=NoticeKind.ACCESS_ASKED,
         key=f"access/{access_request.pk}/asked",
-        message=gettext_noop("%(user)s asks for access to %(repository)s."),
+        message=gettext_noop("%(user)s requested access to %(repository)s."),
         params={"user": access_request.user.name, "repository": repository.full_name},
         address=f"/{webhook_outbox.web_path(repository)}/settings",
         now=access_request.requested_at,

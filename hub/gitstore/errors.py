@@ -27,7 +27,7 @@ class TreeTooLarge(Invalid):
 
 class InvalidPath(Invalid):
     code = "invalid_path"
-    message = _("The path “{path}” cannot be stored: {reason}")
+    message = _("The path “{path}” can't be stored: {reason}")
 
 
 class InvalidRefName(Invalid):
@@ -37,7 +37,7 @@ class InvalidRefName(Invalid):
 
 class MessageTooLong(Invalid):
     code = "message_too_long"
-    message = _("A message of a commit or tag has at most {limit} bytes.")
+    message = _("A commit or tag message can have at most {limit} bytes.")
 
 
 class RefExists(Conflict):
@@ -47,7 +47,7 @@ class RefExists(Conflict):
 
 class TooManyBranches(Invalid):
     code = "too_many_branches"
-    message = _("A repository holds {limit} branches and tags at most.")
+    message = _("A repository can have at most {limit} branches and tags.")
 
 
 class RefChanged(Conflict):

@@ -41,8 +41,8 @@ _CLASSES = {
 class TooManyPatterns(Invalid):
     code = "too_many_patterns"
     message = _(
-        "The patterns of .gitattributes and .gitignore are too many or too long for this many files. "
-        "Send fewer files at a time."
+        ".gitattributes and .gitignore have too many or too long patterns for this many files. "
+        "Upload fewer files at a time."
     )
 
 

@@ -34,16 +34,16 @@ class InvalidSize(Invalid):
 
 class TooManyObjects(Invalid):
     code = "too_many_objects"
-    message = _("A batch may name {limit} objects; this one names {count}.")
+    message = _("A batch can contain at most {limit} objects; this one has {count}.")
 
 
 class TooManyParts(Invalid):
     code = "too_many_parts"
-    message = _("One answer names {limit} parts; ask for this object in another batch.")
+    message = _("One response lists at most {limit} parts; request this object in another batch.")
 
 
 class GrantRefused(Denied):
     """A signed address that was altered, has expired, or was made for something else."""
 
     code = "grant_refused"
-    message = _("This address was altered or has expired. Ask the hub for a new one.")
+    message = _("This URL was altered or has expired. Request a new one.")

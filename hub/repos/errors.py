@@ -22,7 +22,7 @@ class RepositoryExists(Conflict):
 
 class RepositoryNameReserved(Conflict):
     code = "repository_name_reserved"
-    message = _("{repo_id} leads to a repository that has moved; only an admin can use the name again.")
+    message = _("{repo_id} redirects to a renamed repository; only an admin can use the name again.")
 
 
 class RepositoryNameTaken(RepositoryExists):
@@ -33,7 +33,7 @@ class RepositoryNameTaken(RepositoryExists):
 
 class RepositoryDenied(Denied):
     code = "repository_denied"
-    message = _("You need the role “{role}” on “{repo_id}” for this.")
+    message = _("You need the role “{role}” on “{repo_id}” to do this.")
 
 
 class RepositoryGated(Denied):
@@ -71,22 +71,22 @@ class RepositoryDisabled(Denied):
 
 class RepositoryArchived(Denied):
     code = "repository_archived"
-    message = _("{repo_id} is archived: it can be read, not written.")
+    message = _("{repo_id} is archived and read-only.")
 
 
 class RepositoryQuotaExceeded(QuotaExceeded):
     code = "repository_quota_exceeded"
-    message = _("{namespace} owns {used} repositories and may own {limit}.")
+    message = _("{namespace} owns {used} of at most {limit} repositories.")
 
 
 class StorageQuotaExceeded(QuotaExceeded):
     code = "storage_quota_exceeded"
-    message = _("{namespace} stores {used} bytes and may store {limit}; this needs {needed} more.")
+    message = _("{namespace} stores {used} of at most {limit} bytes; this needs {needed} more.")
 
 
 class ProposalsFull(Exhausted):
     code = "proposals_full"
-    message = _("Your open proposals hold {used} bytes and may hold {limit}; this needs {needed} more.")
+    message = _("Your open proposals use {used} of at most {limit} bytes; this needs {needed} more.")
 
 
 class NotGated(Invalid):
@@ -96,14 +96,14 @@ class NotGated(Invalid):
 
 class AccessRequestNotFound(NotFound):
     code = "access_request_not_found"
-    message = _("{user} has not asked for access to {repo_id}.")
+    message = _("{user} hasn't requested access to {repo_id}.")
 
 
 class AccessRequestHandled(Conflict):
     code = "access_request_handled"
-    message = _("The request of {user} is {status} already.")
+    message = _("The request from {user} is already {status}.")
 
 
 class NotRestorable(NotFound):
     code = "not_restorable"
-    message = _("There is no deleted repository {repo_id} that can still be restored.")
+    message = _("No deleted repository {repo_id} can be restored.")

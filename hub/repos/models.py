@@ -31,8 +31,8 @@ class Gating(models.TextChoices):
     """
 
     OPEN = "", pgettext_lazy("access to files", "open")
-    AUTO = "auto", _("on request, granted at once")
-    MANUAL = "manual", _("on request, granted by hand")
+    AUTO = "auto", _("gated, automatic approval")
+    MANUAL = "manual", _("gated, manual approval")
 
 
 def storage_key() -> str:
@@ -166,7 +166,7 @@ class AccessRequest(models.Model):
     """One user's wish to use a gated repository, and what became of it."""
 
     class Status(models.TextChoices):
-        PENDING = "pending", _("pending")
+        PENDING = "pending", pgettext_lazy("access request", "pending")
         ACCEPTED = "accepted", _("accepted")
         REJECTED = "rejected", _("rejected")
 

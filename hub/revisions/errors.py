@@ -30,12 +30,12 @@ class LfsSizeMismatch(Invalid):
 
 class BranchBusy(Conflict):
     code = "branch_busy"
-    message = _("Too many commits at once to {ref}; try again.")
+    message = _("Too many simultaneous commits to {ref}; try again.")
 
 
 class TooManyOperations(Invalid):
     code = "too_many_operations"
-    message = _("A commit has at most {limit} operations.")
+    message = _("A commit can have at most {limit} operations.")
 
 
 class NotAFile(NotFound):
@@ -45,12 +45,12 @@ class NotAFile(NotFound):
 
 class HistoryTooLong(Invalid):
     code = "history_too_long"
-    message = _("Commits are listed up to the {limit}th; begin at an older commit.")
+    message = _("Only the first {limit} commits are listed; start from an older commit.")
 
 
 class TooManyRefs(Invalid):
     code = "too_many_refs"
-    message = _("A push may move {limit} refs at once.")
+    message = _("A push can move at most {limit} refs at once.")
 
 
 class NotACommit(Invalid):

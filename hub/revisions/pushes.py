@@ -42,11 +42,11 @@ Authorize = Callable[[Repository, Sequence[RefUpdate]], list[str]]
 
 
 def deleted_meanwhile() -> str:
-    return _("The repository was deleted meanwhile.")
+    return _("The repository was deleted in the meantime.")
 
 
 def unusable_ref() -> str:
-    return _("The name of a ref has at most %(limit)d bytes and no control characters.") % {
+    return _("A ref name can have at most %(limit)d bytes and no control characters.") % {
         "limit": REF_BYTES_MAX
     }
 
@@ -128,7 +128,7 @@ def _link(repository: Repository, oids: set[str], proposer: User | None, now: da
 def about_refs(repository: Repository, changes: Sequence[RefUpdate]) -> list[str]:
     """Refs that nobody may push, whatever their rights."""
     reasons = [
-        _("%(ref)s is named more than once.") % {"ref": ref}
+        _("%(ref)s appears more than once.") % {"ref": ref}
         for ref, times in Counter(change.ref for change in changes).items()
         if times > 1
     ]

@@ -24,14 +24,14 @@ PAGE_KINDS = (Kind.MODEL, Kind.DATASET, Kind.SPACE)
 
 class SignUpForm(forms.Form):
     name = forms.CharField(
-        label=_("User name"),
+        label=_("Username"),
         max_length=96,
-        help_text=_("Your models will live at this name: letters, digits, “-”, “_” and “.”."),
+        help_text=_("Your models will be published under this name. Use letters, digits, “-”, “_” and “.”."),
         widget=forms.TextInput(
             attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
         ),
     )
-    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = forms.EmailField(label=_("Email"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     password = forms.CharField(
         label=_("Password"),
         max_length=1000,
@@ -61,7 +61,7 @@ def _checked(rule: Callable[[str], object], text: str) -> str:
 
 class SignInForm(forms.Form):
     name = forms.CharField(
-        label=_("User name or e-mail"),
+        label=_("Username or email"),
         max_length=254,
         widget=forms.TextInput(
             attrs={
@@ -91,12 +91,14 @@ class ProfileForm(forms.Form):
         assume_scheme="https",
         widget=forms.URLInput(attrs={"placeholder": "https://"}),
     )
-    default_visibility = forms.ChoiceField(label=_("New repositories are"), choices=Visibility.choices)
+    default_visibility = forms.ChoiceField(
+        label=_("Visibility of new repositories"), choices=Visibility.choices
+    )
 
 
 class PasswordForm(forms.Form):
     old = forms.CharField(
-        label=_("Present password"),
+        label=_("Current password"),
         max_length=1000,
         strip=False,
         required=False,
@@ -115,8 +117,8 @@ LIFETIMES: tuple[tuple[str, str | Promise], ...] = (
     ("7", _("7 days")),
     ("30", _("30 days")),
     ("90", _("90 days")),
-    ("365", _("one year")),
-    ("", _("no end")),
+    ("365", _("1 year")),
+    ("", _("Never")),
 )
 
 
@@ -127,7 +129,7 @@ class SshKeyForm(forms.Form):
         widget=forms.Textarea(
             attrs={"rows": 4, "class": "mono", "spellcheck": "false", "placeholder": "ssh-ed25519 AAAA…"}
         ),
-        help_text=_("The line of ~/.ssh/id_ed25519.pub; “ssh-keygen -t ed25519” makes one."),
+        help_text=_("The line in ~/.ssh/id_ed25519.pub; “ssh-keygen -t ed25519” creates one."),
     )
     name = forms.CharField(label=_("Name"), max_length=80, required=False)
 
@@ -148,34 +150,37 @@ class NoticeSettingsForm(forms.Form):
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        label=_("Name"), max_length=80, widget=forms.TextInput(attrs={"placeholder": _("laptop, ci, …")})
+        label=_("Name"), max_length=80, widget=forms.TextInput(attrs={"placeholder": _("laptop, CI, …")})
     )
     scopes = forms.MultipleChoiceField(
-        label=_("May"),
+        label=_("Permissions"),
         choices=AccessToken.Scope.choices,
         initial=[AccessToken.Scope.READ],
         widget=forms.CheckboxSelectMultiple,
     )
     spend_cap = forms.DecimalField(
-        label=_("Spends at most (credits)"),
+        label=_("Spending limit (credits)"),
         required=False,
         min_value=Decimal("0.000001"),
         max_digits=17,
         decimal_places=6,
-        help_text=_("With “deploy”, and without “trade”: all that the token may ever spend."),
+        help_text=_("For “deploy” without “trade”: the total that the token can ever spend."),
     )
     reach = forms.ChoiceField(
-        label=_("Reaches"),
+        label=_("Scope"),
         required=False,
-        help_text=_("A token that reaches one place can still read everything that is public."),
+        help_text=_("A token limited to one place can still read everything that is public."),
     )
-    days = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, initial="90", required=False)
+    days = forms.ChoiceField(label=_("Expiration"), choices=LIFETIMES, initial="90", required=False)
 
     def __init__(self, *args: Any, places: list[tuple[int, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         reach = self.fields["reach"]
         assert isinstance(reach, forms.ChoiceField)
-        reach.choices = [("", _("everything that I can reach")), *((str(pk), name) for pk, name in places)]
+        reach.choices = [
+            ("", _("All my repositories and organizations")),
+            *((str(pk), name) for pk, name in places),
+        ]
 
 
 class OrganizationForm(forms.Form):
@@ -185,12 +190,14 @@ class OrganizationForm(forms.Form):
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
     full_name = forms.CharField(label=_("Full name"), max_length=120, required=False)
-    default_visibility = forms.ChoiceField(label=_("New repositories are"), choices=Visibility.choices)
+    default_visibility = forms.ChoiceField(
+        label=_("Visibility of new repositories"), choices=Visibility.choices
+    )
 
 
 class MemberForm(forms.Form):
     user = forms.CharField(
-        label=_("User name"),
+        label=_("Username"),
         max_length=96,
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
@@ -199,7 +206,7 @@ class MemberForm(forms.Form):
 
 class NewRepositoryForm(forms.Form):
     kind = forms.ChoiceField(
-        label=_("What"), choices=[(k.value, k.label) for k in PAGE_KINDS], widget=forms.RadioSelect
+        label=_("Type"), choices=[(k.value, k.label) for k in PAGE_KINDS], widget=forms.RadioSelect
     )
     owner = forms.ChoiceField(label=_("Owner"))
     name = forms.CharField(
@@ -213,7 +220,7 @@ class NewRepositoryForm(forms.Form):
         label=_("License"),
         max_length=64,
         required=False,
-        help_text=_("An identifier such as apache-2.0 or mit; it goes into the card."),
+        help_text=_("For example apache-2.0 or mit. Saved in the card."),
         widget=forms.TextInput(attrs={"list": "licenses"}),
     )
 
@@ -224,10 +231,10 @@ class NewRepositoryForm(forms.Form):
         return license_id
 
     visibility = forms.ChoiceField(
-        label=_("Who sees it"),
+        label=_("Visibility"),
         choices=[
-            (Visibility.PUBLIC, _("everybody")),
-            (Visibility.PRIVATE, _("only you, or your organization")),
+            (Visibility.PUBLIC, _("Public")),
+            (Visibility.PRIVATE, _("Private")),
         ],
         widget=forms.RadioSelect,
     )
@@ -241,22 +248,22 @@ class NewRepositoryForm(forms.Form):
 
 class RepositorySettingsForm(forms.Form):
     description = forms.CharField(label=_("Short description"), max_length=500, required=False)
-    visibility = forms.ChoiceField(label=_("Who sees it"), choices=Visibility.choices)
+    visibility = forms.ChoiceField(label=_("Visibility"), choices=Visibility.choices)
     gating = forms.ChoiceField(
-        label=_("Who gets the files"),
+        label=_("Access to files"),
         choices=Gating.choices,
         required=False,
-        help_text=_("A gated repository is listed for everybody; its files go only to those who asked."),
+        help_text=_("Everyone can see a gated repository; only approved users can download its files."),
     )
-    discussions_disabled = forms.BooleanField(label=_("Close the community tab"), required=False)
-    is_archived = forms.BooleanField(label=_("Archive: readable, closed for writing"), required=False)
+    discussions_disabled = forms.BooleanField(label=_("Disable discussions"), required=False)
+    is_archived = forms.BooleanField(label=_("Archive (read-only)"), required=False)
 
 
 class MoveForm(forms.Form):
     to = forms.CharField(
-        label=_("New id"),
+        label=_("New name"),
         max_length=193,
-        help_text=_("namespace/name. The old address will lead to the new one."),
+        help_text=_("namespace/name. The old URL will redirect."),
     )
 
 
@@ -276,12 +283,12 @@ class ConfirmForm(forms.Form):
     def clean_confirmation(self) -> str:
         text = str(self.cleaned_data["confirmation"])
         if text != self.expected:
-            raise forms.ValidationError(_("This is not the id of the repository."))
+            raise forms.ValidationError(_("This isn't the repository's ID."))
         return text
 
 
 class CollaboratorForm(forms.Form):
-    user = forms.CharField(label=_("User name"), max_length=96)
+    user = forms.CharField(label=_("Username"), max_length=96)
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
 
 
@@ -308,7 +315,7 @@ class EditForm(forms.Form):
     )
     message = forms.CharField(label=_("Commit message"), max_length=500, required=False)
     parent = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
-    as_pull_request = forms.BooleanField(label=_("Propose as a pull request"), required=False)
+    as_pull_request = forms.BooleanField(label=_("Open a pull request instead"), required=False)
 
 
 class DiscussionForm(forms.Form):
@@ -329,14 +336,14 @@ class CommentForm(forms.Form):
 
 
 class WebhookForm(forms.Form):
-    url = forms.URLField(label=_("Address"), assume_scheme="https", max_length=500)
+    url = forms.URLField(label=_("URL"), assume_scheme="https", max_length=500)
     secret = forms.CharField(label=_("Secret"), max_length=200, required=False)
 
 
 class CollectionSettingsForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=59)
     description = forms.CharField(label=_("Short description"), max_length=150, required=False)
-    is_private = forms.BooleanField(label=_("Only for its owner"), required=False)
+    is_private = forms.BooleanField(label=_("Private"), required=False)
 
 
 class CollectionForm(CollectionSettingsForm):

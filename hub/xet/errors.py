@@ -37,17 +37,17 @@ class InvalidHash(Invalid):
 
 class FileNotFound(NotFound):
     code = "xet_file_not_found"
-    message = _("There is no such file.")
+    message = _("File not found.")
 
 
 class XorbNotFound(NotFound):
     code = "xorb_not_found"
-    message = _("There is no such xorb.")
+    message = _("Xorb not found.")
 
 
 class ChunkNotFound(NotFound):
     code = "chunk_not_found"
-    message = _("No such chunk is known.")
+    message = _("Chunk not found.")
 
 
 class RangeBeyondEnd(Invalid):
@@ -68,7 +68,7 @@ class XorbDamaged(Unavailable):
     """Stored bytes are no longer what was verified when they arrived."""
 
     code = "xorb_damaged"
-    message = _("The stored bytes of xorb {xorb} are damaged. The operator has been told by name.")
+    message = _("The stored bytes of xorb {xorb} are damaged. An administrator has been notified.")
 
 
 class VerificationBusy(Unavailable):

@@ -29,12 +29,12 @@ UNDERWAY_S = 600
 
 class InvalidXetToken(Unauthenticated):
     code = "invalid_xet_token"
-    message = _("The Xet token is missing, altered or expired. Ask the hub for a new one.")
+    message = _("The Xet token is missing, altered or expired. Request a new one.")
 
 
 class ReadOnlyToken(Denied):
     code = "read_only_token"
-    message = _("This Xet token is for reading.")
+    message = _("This Xet token is read-only.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def test_a_provider_that_is_gone_gets_no_enrolment_key() -> None:
     product = market.product()
     provider = Provider.objects.create(namespace_id=market.namespace_of(owner), created_at=NOON)
     Provider.objects.filter(pk=provider.pk).delete()
-    with pytest.raises(Conflict, match="deleted meanwhile"):
+    with pytest.raises(Conflict, match="been deleted in the meantime"):
         supply.issue_enrolment_key(
             actor=owner, provider=provider, product=product, name="n", gpus=product.lot, now=NOON
         )

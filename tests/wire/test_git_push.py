@@ -137,7 +137,7 @@ class TestRefusals:
             f"# pack-refs with: peeled fully-peeled sorted \n{lines}"
         )
         refused = work.git("push", "--tags", "origin", fails=True)
-        assert "remote: error: A push may move 1000 refs at once." in refused.err
+        assert "remote: error: A push can move at most 1000 refs at once." in refused.err
         assert not any(ref.startswith("refs/tags/") for ref in refs_of(bazaar, repo_id))
 
     def test_of_a_large_file_name_it_and_the_remedy(
@@ -236,7 +236,7 @@ class TestPullRequest:
         bob = WorkingFolder.clone(bazaar, repo_id, bazaar.bob)
         bob.commit(a__txt="to main")
         refused = bob.git("push", "origin", "main", fails=True)
-        assert "You may not push to refs/heads/main" in refused.err
+        assert "You can't push to refs/heads/main" in refused.err
 
     def test_of_a_stranger_grows_at_the_strangers_cost(self, bazaar: LiveBazaar, repo_id: str) -> None:
         opened = httpx.post(

@@ -103,13 +103,13 @@ class TestABuyer:
         live_sqlite.remote.call(f"{SCENERY}:clear")
         [order] = me.json("orders", "--all")
         assert (order["state"], order["filled_gpus"]) == ("filled", 2.0)
-        assert "No live orders" in me("orders")
+        assert "No open orders" in me("orders")
         [lease] = me.json("leases")
         assert str(lease["id"]) in me("leases")
         assert me.json("balance")[0]["held_micros"] == 0
         assert "escrow" in me("statement")
         ended = me("end", str(lease["id"]))
-        assert "what was not used is paid back" in ended
+        assert "unused minutes are refunded" in ended
 
     def test_waits_amends_asks_why_and_cancels(
         self, shell: Callable[..., Shell], live_sqlite: LiveBazaar, slug: str
@@ -164,7 +164,7 @@ class TestTerms:
         assert order["self_trade"] == "cancel_both"
         assert datetime.fromisoformat(order["expires_at"]) == start - timedelta(minutes=90)
         late = ("--until", until, "--time-in-force", "fok")
-        assert "belongs to a GTD order" in me.refusal("buy", slug, "1", "1", "6", *late)
+        assert "applies to GTD orders only" in me.refusal("buy", slug, "1", "1", "6", *late)
 
 
 class TestRefusals:

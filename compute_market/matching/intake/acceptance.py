@@ -258,7 +258,7 @@ class Acceptance:
         if lease is None or lease.product_id != listing.product_id:
             raise LeaseNotFound
         if lease.gpus != request.gpus:
-            reason = _("an extension is for as many GPUs as the lease has, {gpus}.").format(gpus=lease.gpus)
+            reason = _("an extension must have as many GPUs as the lease: {gpus}.").format(gpus=lease.gpus)
             raise OrderInvalid(field="gpus", reason=reason)
         if lease.ends_at != lease.agreed_end_at:
             raise OrderInvalid(field="extends", reason=_("the lease is about to end early."))

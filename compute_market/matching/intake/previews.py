@@ -99,7 +99,7 @@ def problems_of_sell(
     lease = source if isinstance(source, Lease) else None
     found = terms.problems(request, listing=_listing_of(product), now=now, source=lease)
     if request.gpus > source.gpus:
-        text = _("only {gpus} are there.") if lease is None else _("the lease has only {gpus}.")
+        text = _("only {gpus} are available.") if lease is None else _("the lease has only {gpus}.")
         found.append(OrderInvalid(field="gpus", reason=text.format(gpus=source.gpus)))
     return found
 

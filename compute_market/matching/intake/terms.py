@@ -114,7 +114,7 @@ def check(request: OrderRequest, *, listing: Listing, now: datetime, source: Lea
         fee_bps=limits.fee_bps_max(),
     )
     if cost > AMOUNT_MAX_MICROS:
-        raise OrderInvalid(field="gpus", reason=_("the order is larger than any account can be."))
+        raise OrderInvalid(field="gpus", reason=_("the order is too large for any account."))
     return window
 
 
@@ -192,32 +192,32 @@ def _check_identity(request: OrderRequest) -> None:
         raise OrderInvalid(field="self_trade", reason=_("is not a known mode."))
     sources = (request.node_id is not None) + (request.lease_id is not None)
     if request.side == SELL and sources != 1:
-        raise OrderInvalid(field="node", reason=_("a sell names one node or one lease."))
+        raise OrderInvalid(field="node", reason=_("a sell order must name one node or one lease."))
     if request.side == BUY and sources:
-        raise OrderInvalid(field="node", reason=_("a buy names neither node nor lease."))
+        raise OrderInvalid(field="node", reason=_("a buy order can't name a node or a lease."))
     if request.side == SELL:
         for field, value in (("same_node", request.same_node), ("extends", request.extends_id)):
             if value:
-                raise OrderInvalid(field=field, reason=_("belongs to a buy."))
+                raise OrderInvalid(field=field, reason=_("applies to buy orders only."))
     if request.extends_id is not None and request.same_node is False:
-        raise OrderInvalid(field="same_node", reason=_("an extension takes GPUs of one node only."))
+        raise OrderInvalid(field="same_node", reason=_("an extension can only use GPUs of one node."))
 
 
 def _check_force(request: OrderRequest, now: datetime) -> None:
     force = request.time_in_force
     immediate = force in IMMEDIATE
     if force not in FORCES:
-        raise OrderInvalid(field="time_in_force", reason=_("is not a known one."))
+        raise OrderInvalid(field="time_in_force", reason=_("is not a known kind."))
     if request.is_market and not immediate:
-        raise OrderInvalid(field="time_in_force", reason=_("a market order is IOC or FOK."))
+        raise OrderInvalid(field="time_in_force", reason=_("a market order must be IOC or FOK."))
     if request.post_only and immediate:
-        raise OrderInvalid(field="post_only", reason=_("an immediate order cannot be post-only."))
+        raise OrderInvalid(field="post_only", reason=_("an immediate order can't be post-only."))
     if force == GTD and request.expires_at is None:
-        raise OrderInvalid(field="expires_at", reason=_("a GTD order needs it."))
+        raise OrderInvalid(field="expires_at", reason=_("is required for a GTD order."))
     if force != GTD and request.expires_at is not None:
-        raise OrderInvalid(field="expires_at", reason=_("belongs to a GTD order, and to no other."))
+        raise OrderInvalid(field="expires_at", reason=_("applies to GTD orders only."))
     if request.expires_at is not None and request.expires_at <= now:
-        raise OrderInvalid(field="expires_at", reason=_("has passed."))
+        raise OrderInvalid(field="expires_at", reason=_("is in the past."))
 
 
 def _window(request: OrderRequest, horizon_days: int, now: datetime, source: Lease | None) -> Window:
@@ -229,15 +229,15 @@ def _window(request: OrderRequest, horizon_days: int, now: datetime, source: Lea
     start = natural if request.start is None else request.start
     for field, moment in (("start", request.start), ("end", request.end)):
         if moment is not None and (moment.utcoffset() is None or (moment - quantities.EPOCH) % HOUR):
-            raise OrderInvalid(field=field, reason=_("must be a full hour, UTC."))
+            raise OrderInvalid(field=field, reason=_("must be on the hour (UTC)."))
     if request.extends_id and start != natural:
-        raise OrderInvalid(field="start", reason=_("an extension begins where the lease ends."))
+        raise OrderInvalid(field="start", reason=_("an extension must start when the lease ends."))
     if start < soonest:
-        raise OrderInvalid(field="start", reason=_("has passed."))
+        raise OrderInvalid(field="start", reason=_("is in the past."))
     if request.end <= start or (start <= now and request.end <= ceil_minute(now)):
-        raise OrderInvalid(field="end", reason=_("must come after the start."))
+        raise OrderInvalid(field="end", reason=_("must be after the start."))
     if request.end > now + timedelta(days=horizon_days):
-        reason = _("must lie within {days} days.").format(days=horizon_days)
+        reason = _("must be within {days} days.").format(days=horizon_days)
         raise OrderInvalid(field="end", reason=reason)
     return Window(start, request.end)
 

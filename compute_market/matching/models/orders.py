@@ -37,7 +37,7 @@ class Order(models.Model):
     Side, TimeInForce, SelfTrade = commands.Side, commands.TimeInForce, commands.SelfTrade
 
     class State(models.TextChoices):
-        PENDING = "pending", _("pending")
+        PENDING = "pending", pgettext_lazy("order", "pending")
         OPEN = "open", pgettext_lazy("order", "open")
         PARTIALLY_FILLED = "partially_filled", _("partially filled")
         FILLED = "filled", _("filled")

@@ -76,11 +76,11 @@ def _stopped(order: Order, now: datetime) -> Iterator[Miss]:
     product = order.product
     listing = Listing.objects.filter(product=product.pk).first()
     if product.state != Product.State.OPEN or (listing is not None and listing.is_stopped):
-        yield Miss("halted", _("The product does not trade now."), product.slug)
+        yield Miss("halted", _("The product is not trading right now."), product.slug)
     if order.node is not None and order.node.lacks_bond:
         text = _(
-            "Its provider's bond is too small for the declared hardware of node {node};"
-            " its offers are off the book until enough is posted."
+            "The provider's bond is too low for the declared hardware of node {node}; its "
+            "offers are off the book until more is posted."
         )
         yield Miss("bond", text.format(node=order.node.name), product.slug)
     elif order.node is not None and not order.node.is_tradable(now):
@@ -128,7 +128,7 @@ def _several_nodes(order: Order, asks: Sequence[Offered]) -> Iterator[Miss]:
     )
     of_several = min(wanted, covering.aggregate(gpus=Sum("gpus", default=0))["gpus"])
     if of_several > of_one:
-        text = _("{gpus} at your price from several nodes, with same_node false.")
+        text = _("{gpus} at your price across several nodes, if same_node is false.")
         yield Miss(
             "several",
             text.format(gpus=_gpus(of_several)),
@@ -152,7 +152,7 @@ def _higher_prices(order: Order, asks: Sequence[Offered]) -> Iterator[Miss]:
     dearer = [(price, gpus) for price, gpus in by_price.items() if price > limit]
     enough = next((place for place, (_price, gpus) in enumerate(dearer) if gpus == wanted), len(dearer))
     for price, gpus in dearer[: min(enough + 1, PRICES_SHOWN)]:
-        text = _("{gpus} for {more} more per GPU-hour.")
+        text = _("Raise your limit by {more} per GPU-hour to get {gpus}.")
         yield Miss(
             "dearer",
             text.format(gpus=_gpus(gpus), more=credits_of(price - limit)),
@@ -289,7 +289,7 @@ def _lower_prices(order: Order) -> Iterator[Miss]:
     for level in below[:PRICES_SHOWN]:
         less = limit - level.price_micros_per_gpu_hour
         gpus = min(level.gpus, wanted)
-        text = _("A bid for {gpus} at {less} less per GPU-hour: {start} – {end} UTC.")
+        text = _("Lower your price by {less} per GPU-hour to meet a bid for {gpus}: {start} – {end} UTC.")
         yield Miss(
             "cheaper",
             text.format(

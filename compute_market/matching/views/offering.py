@@ -41,7 +41,7 @@ class Offering:
         return {
             "measured": _("measured hardware"),
             "declared": _("declared hardware, not measured"),
-            "mixed": _("hardware measured in part"),
+            "mixed": _("hardware partly measured"),
         }.get(self.hardware, _("hardware not reported"))
 
 

@@ -26,10 +26,10 @@ FORCES: dict[int, str | Promise] = {
 }
 REASONS: dict[str, str | Promise] = {
     "ended early": _("ended early"),
-    "its node fell silent": _("its node fell silent"),
+    "its node fell silent": _("its node stopped responding"),
     "its provider retired the node": _("its provider retired the node"),
-    "no agent took it up": _("no agent took it up"),
-    "the lease it was a part of is over": _("the lease it was a part of is over"),
+    "no agent took it up": _("no agent picked it up"),
+    "the lease it was a part of is over": _("the lease it belonged to has ended"),
 }
 """Reasons that the market itself writes down; a provider's own words are shown as they are."""
 

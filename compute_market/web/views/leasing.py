@@ -44,21 +44,25 @@ class RunForm(forms.Form):
         label=gettext_lazy("Command"),
         max_length=8_000,
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
-        help_text=gettext_lazy("A program and its arguments. Quotes work as in a shell; nothing else does."),
+        help_text=gettext_lazy(
+            "A program and its arguments. Quotes work as in a shell; pipes and variables do not."
+        ),
     )
     image = forms.CharField(
         label=gettext_lazy("Container image"),
         max_length=255,
         required=False,
-        help_text=gettext_lazy("Only where the node runs containers."),
+        help_text=gettext_lazy("Only on nodes that run containers."),
     )
 
     serves = forms.CharField(
-        label=gettext_lazy("Ports to reach"),
+        label=gettext_lazy("Reachable ports"),
         max_length=400,
         required=False,
         widget=forms.TextInput(attrs={"class": "mono", "placeholder": "8888=notebook"}),
-        help_text=gettext_lazy("Numbers, with names if you like, or sockets in its folder; blanks between."),
+        help_text=gettext_lazy(
+            "Numbers, optionally with names, or sockets in the job's folder; separated by spaces."
+        ),
     )
 
     def clean_serves(self) -> list[dict[str, Any]]:
@@ -144,7 +148,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
     )
     if ran is not None or sold is not None or noticed is not None:
         if sold is not None:
-            messages.success(request, _("The lease is on offer; the order is #%(id)s.") % {"id": sold.pk})
+            messages.success(request, _("The lease is listed for sale by order #%(id)s.") % {"id": sold.pk})
         return HttpResponseRedirect(f"/market/leases/{lease_id}")
     works = list(lease.works.order_by("-pk")[:WORKS_SHOWN])
     context = {
@@ -251,5 +255,5 @@ def act(request: HttpRequest, lease_id: int) -> HttpResponse:
         except Conflict as refusal:
             messages.error(request, str(refusal))
         else:
-            messages.success(request, _("The lease ends with this minute; what was not used is paid back."))
+            messages.success(request, _("The lease is ending. Unused minutes are refunded."))
     return HttpResponseRedirect(f"/market/leases/{lease_id}")

@@ -54,7 +54,7 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         )
 
     if submit(request, form, book) is not None:
-        messages.success(request, _("The movement is booked."))
+        messages.success(request, _("Transfer recorded."))
         return HttpResponseRedirect(address)
     read_notices_of(actor=actor, address=address)
     main, bond = selectors.balances(actor=actor, namespace_id=namespace.pk)

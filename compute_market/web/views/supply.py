@@ -50,11 +50,11 @@ def console(request: HttpRequest) -> HttpResponse:
     forms = _Forms(request, provider)
     key = submit(request, forms.enrol, forms.make_key)
     if submit(request, forms.offer, forms.place_offer) is not None:
-        messages.success(request, _("The offer is accepted."))
+        messages.success(request, _("Offer placed. Matching…"))
         return _back(namespace)
     renew_id(forms.offer)
     if submit(request, forms.bond, forms.post_bond) is not None:
-        messages.success(request, _("The bond is posted."))
+        messages.success(request, _("Bond posted."))
         return _back(namespace)
     seen = _seen(request, namespace, forms.nodes)
     enrolling = str(len(forms.nodes)) if key else request.GET.get("enrolling", "")

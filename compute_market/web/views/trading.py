@@ -86,9 +86,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
     charted = [(t.at, t.price_micros_per_gpu_hour, t.gpus) for t in reversed(trades)]
     ticket = tickets.open_ticket(request, found, book=live["book"], now=now)
     if ticket.placed is not None:
-        messages.success(
-            request, _("Order %(id)s is accepted; the market decides in a moment.") % {"id": ticket.placed.pk}
-        )
+        messages.success(request, _("Order #%(id)s placed. Matching…") % {"id": ticket.placed.pk})
         return HttpResponseRedirect(f"/market/orders/{ticket.placed.pk}")
     candles = charts.candles(charted, period=_period(charted))
     context = {
@@ -198,7 +196,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
     form = AmendForm(request.POST or None, initial=initial)
     amended = submit(request, form, lambda data: _amend(request, found, form, data))
     if amended is not None:
-        messages.success(request, _("The change is accepted; the market decides in a moment."))
+        messages.success(request, _("Change submitted. Matching…"))
         return HttpResponseRedirect(f"/market/orders/{order_id}")
     if form.errors:
         # The reader has seen the notice that the order has changed, and may send the order that is shown now.

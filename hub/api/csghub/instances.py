@@ -76,7 +76,7 @@ def list_instances(request: HttpRequest, user: str, *, tunes: bool) -> HttpRespo
     who = actor(request)
     require_signed_in(who)
     if name_key(user) != name_key(who.name):
-        raise Denied(reason=str(_("Instances can be listed by their owner only.")))
+        raise Denied(reason=str(_("Only their owner can list instances.")))
     rows = [_row(found) for source in _instances for found in source.listed(who, tunes=tunes)]
     per = SIZE.of(_number(request, "per", SIZE.default))
     skip = skip_of(_number(request, "page", 1), per)

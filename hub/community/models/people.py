@@ -123,9 +123,9 @@ class Notification(models.Model):
     class Reason(models.TextChoices):
         """The reason that it was sent; the first that fits is kept."""
 
-        MENTION = "mention", _("you were mentioned")
-        PARTICIPATION = "participation", _("you take part")
-        WATCH = "watch", _("you watch it")
+        MENTION = "mention", _("mentioned")
+        PARTICIPATION = "participation", _("participating")
+        WATCH = "watch", _("watching")
         OWNER = "owner", _("you own it")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")

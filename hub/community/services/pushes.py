@@ -67,7 +67,7 @@ def reasons_against_refs(actor: Principal, repository: Repository, changes: Sequ
 
 def _about_pull_request(actor: Principal, repository: Repository, change: RefUpdate) -> str:
     if change.old is None:
-        return _("%(ref)s is no pull request; open it on the hub first.") % {"ref": change.ref}
+        return _("%(ref)s is not a pull request; open one on the hub first.") % {"ref": change.ref}
     if change.new is None:
         return _("%(ref)s belongs to a pull request; close that instead.") % {"ref": change.ref}
     return _about_target(actor, repository, change)
@@ -77,11 +77,11 @@ def _about_target(actor: Principal, repository: Repository, change: RefUpdate) -
     try:
         open_target(actor=actor, repository=repository, revision=change.ref)
     except (DiscussionNotFound, NotAPullRequest):
-        return _("%(ref)s is no pull request; open it on the hub first.") % {"ref": change.ref}
+        return _("%(ref)s is not a pull request; open one on the hub first.") % {"ref": change.ref}
     except DiscussionDenied:
-        return _("You may not push to %(ref)s: it is somebody else's pull request.") % {"ref": change.ref}
+        return _("You can't push to %(ref)s: it is someone else's pull request.") % {"ref": change.ref}
     except RepositoryDenied:
-        return _("You may not push to %(ref)s.") % {"ref": change.ref}
+        return _("You can't push to %(ref)s.") % {"ref": change.ref}
     except Refusal as refusal:
         return str(refusal)
     return ""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from hub.revisions.facts import front_matter
 from hub.revisions.facts.card import words
@@ -16,7 +17,7 @@ FIELDS: dict[str, tuple[str | Promise, str]] = {
     "language": (_("Language"), ""),
     "pipeline_tag": (_("Task"), ""),
     "task_categories": (_("Tasks"), "task_categories:"),
-    "size_categories": (_("Size"), "size_categories:"),
+    "size_categories": (pgettext_lazy("rows of a dataset", "Size"), "size_categories:"),
     "library_name": (_("Library"), ""),
     "datasets": (_("Datasets"), "dataset:"),
     "metrics": (_("Metrics"), ""),

@@ -76,4 +76,4 @@ def status(word: str) -> str:
 @register.filter
 def token_name(name: str) -> str:
     """A token's name; the one that the hub gives is said in the reader's language."""
-    return str(_("given by the operator")) if name == GIVEN_TOKEN_NAME else name
+    return str(_("given by an administrator")) if name == GIVEN_TOKEN_NAME else name

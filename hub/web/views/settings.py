@@ -36,7 +36,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         ),
     )
     if saved is not None:
-        messages.success(request, _("Your profile is saved."))
+        messages.success(request, _("Profile saved."))
         return HttpResponseRedirect("/settings/profile")
     return page(request, "hub/settings/profile.html", {"form": form, "tab": "profile"}, form=form)
 
@@ -53,7 +53,7 @@ def password(request: HttpRequest) -> HttpResponse:
 
     if submit(request, form, change):
         update_session_auth_hash(request, user)
-        messages.success(request, _("Your password is changed; other sessions are signed out."))
+        messages.success(request, _("Password changed. Your other sessions are signed out."))
         return HttpResponseRedirect("/settings/password")
     return page(request, "hub/settings/password.html", {"form": form, "tab": "password"}, form=form)
 
@@ -74,7 +74,7 @@ def ssh_keys(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     form = SshKeyForm(request.POST or None)
     if submit(request, form, lambda data: services.add_ssh_key(actor=actor, **data)):
-        messages.success(request, _("The key is added."))
+        messages.success(request, _("Key added."))
         return HttpResponseRedirect("/settings/ssh-keys")
     context = {"form": form, "keys": selectors.ssh_keys_of(actor=actor), "tab": "ssh-keys"}
     return page(request, "hub/settings/ssh_keys.html", context, form=form)
@@ -83,7 +83,7 @@ def ssh_keys(request: HttpRequest) -> HttpResponse:
 @require_POST
 def remove_ssh_key(request: HttpRequest, key_id: int) -> HttpResponse:
     services.remove_ssh_key(actor=actor_of(request), key_id=key_id)
-    messages.success(request, _("The key is removed; it opens nothing any more."))
+    messages.success(request, _("Key removed."))
     return HttpResponseRedirect("/settings/ssh-keys")
 
 
@@ -126,7 +126,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     services.revoke_token(actor=actor_of(request), token_id=token_id)
-    messages.success(request, _("The token is revoked; it opens nothing any more."))
+    messages.success(request, _("Token revoked."))
     return HttpResponseRedirect("/settings/tokens")
 
 

@@ -27,7 +27,7 @@ def statement(market: Market, out: Out, args: argparse.Namespace) -> None:
         Column("credits", "amount_micros", credits_of),
         Column("for", "text"),
     ]
-    out.rows(islice(market.statement(args.account), ROWS_MAX), columns, empty="No movements yet.")
+    out.rows(islice(market.statement(args.account), ROWS_MAX), columns, empty="No transactions yet.")
 
 
 def nodes(market: Market, out: Out, args: argparse.Namespace) -> None:

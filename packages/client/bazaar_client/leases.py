@@ -113,4 +113,4 @@ def stop(market: Market, out: Out, args: argparse.Namespace) -> None:
 
 def end(market: Market, out: Out, args: argparse.Namespace) -> None:
     row = market.end(args.lease)
-    out.say(row, f"Lease {row['id']} ends {moment(row['end'])} UTC; what was not used is paid back.")
+    out.say(row, f"Lease {row['id']} ends {moment(row['end'])} UTC; unused minutes are refunded.")

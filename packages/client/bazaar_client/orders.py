@@ -104,7 +104,7 @@ def _within(total: int, order: dict[str, Any], *, start: datetime) -> int:
 def orders(market: Market, out: Out, args: argparse.Namespace) -> None:
     rows = islice(market.orders(**({} if args.all else {"state": "live"})), ROWS_MAX)
     out.rows(
-        rows, ORDER_COLUMNS, empty="No orders." if args.all else "No live orders; --all lists finished ones."
+        rows, ORDER_COLUMNS, empty="No orders." if args.all else "No open orders; --all lists finished ones."
     )
 
 

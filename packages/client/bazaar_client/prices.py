@@ -26,7 +26,7 @@ def gpus(market: Market, out: Out, args: argparse.Namespace) -> None:
         Column("24 h", "day_change_bps", percent),
         Column("bid", "best_bid_micros", credits_of),
         Column("ask", "best_ask_micros", credits_of),
-        Column("GPUs offered", "offered_gpus", number),
+        Column("GPUs available", "offered_gpus", number),
         Column("state", "state"),
     ]
     out.rows(rows, columns, empty="Nothing is offered or wanted; --all lists every product.")
@@ -64,7 +64,7 @@ def quote(market: Market, out: Out, args: argparse.Namespace) -> None:
         Column("providers", "suppliers", providers),
     ]
     out.rows(
-        found, columns, empty="Nothing covers that: fewer GPUs or hours, more --days, or a bid that waits."
+        found, columns, empty="No matching offers: fewer GPUs or hours, more --days, or a bid that waits."
     )
     if not found and args.spec and not out.as_json and (near := near_names(market, args.spec.split(":")[0])):
         line(near.strip())

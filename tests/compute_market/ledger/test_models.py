@@ -39,5 +39,7 @@ def test_rows_name_themselves(row: object, text: str) -> None:
 
 def test_a_cap_is_refused_in_credits() -> None:
     refusal = CapReached(cap_micros=10 * CREDIT, left_micros=CREDIT // 2, needed_micros=1)
-    assert str(refusal) == "The token may spend 10.00 credits in all; 0.50 are left, and 0.000001 are needed."
+    assert (
+        str(refusal) == "This token can spend 10.00 credits in total; 0.50 are left and 0.000001 are needed."
+    )
     assert refusal.details["left_micros"] == CREDIT // 2

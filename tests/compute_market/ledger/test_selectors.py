@@ -120,7 +120,7 @@ class TestStatement:
 
 class TestStatementLine:
     def test_is_labelled_in_the_readers_language(self) -> None:
-        assert line("x", "fee_refund").label == "refund of a fee"
+        assert line("x", "fee_refund").label == "fee refund"
         with translation.override("zh-hans"):
             assert line("x", "fee_refund").label == "退还手续费"
 

@@ -152,9 +152,9 @@ class TestTheTicket:
             "client_order_id": "web-4",
         }
         who, address = client_of(rich()), f"/market/products/{machine.product.slug}"
-        assert '<details class="facet"><summary>More terms' in who.get(address).content.decode()
+        assert '<details class="facet"><summary>Advanced options' in who.get(address).content.decode()
         reviewed = who.post(address, {**form, "act": "review"}).content.decode()
-        assert '<details class="facet" open><summary>More terms' in reviewed
+        assert '<details class="facet" open><summary>Advanced options' in reviewed
         who.post(address, {**form, "act": "place"})
         order = Order.objects.get()
         assert (order.time_in_force, order.expires_at) == (Order.TimeInForce.GTD, until)
@@ -172,7 +172,7 @@ class TestTheTicket:
         }
         answer = client_of(rich()).post(f"/market/products/{machine.product.slug}", form)
         assert answer.status_code == 422
-        assert "an immediate order cannot be post-only." in answer.content.decode()
+        assert "an immediate order can&#x27;t be post-only." in answer.content.decode()
 
     def test_says_in_credits_what_is_lacking(self, machine: Node) -> None:
         form = {
@@ -210,7 +210,7 @@ class TestTheTicket:
         for said in (
             "must be a whole number from 1 to",
             "must be a multiple of the tick, 0.06 credits.",
-            "must lie within",
+            "must be within",
             "The account has 10.00 credits available",
         ):
             assert said in page
@@ -221,7 +221,7 @@ class TestTheTicket:
         page = self.reviewed(machine, gpus=6, price="120", start=hour_after(2)).content.decode()
         assert "4 of 6 GPUs" in page
         assert "Your limit of 120.00 is far above the best offer, 12.00." in page
-        assert "The rest waits on the book" in page
+        assert "The rest stays open" in page
         near = self.reviewed(machine, gpus=4, price="12.60", start=hour_after(2)).content.decode()
         assert "far above" not in near
         assert "1,000,000.00" in near
@@ -232,7 +232,7 @@ class TestTheTicket:
         offer(machine, 12.00)
         who = rich()
         page = self.reviewed(machine, who=who, price="11.40", act="place").content.decode()
-        assert "An order that starts now cannot wait for offers" in page
+        assert "An order that starts now can't wait for offers" in page
         start = hour_after(1)
         assert f'name="start" value="{start}"' in page
         assert not Order.objects.filter(side=Order.Side.BUY).exists()
@@ -349,7 +349,7 @@ class TestOrders:
             assert 'name="version"' in client_of(who).get(address).content.decode()
             answer = client_of(who).post(address, {"gpus": gpus, "price": price, "version": 1})
             assert answer["Location"] == address
-            assert "is being decided" in client_of(who).get(address).content.decode()
+            assert "is being processed" in client_of(who).get(address).content.decode()
             drain(now=database_now())
             order.refresh_from_db()
             assert (order.gpus, order.price_micros_per_gpu_hour) == (gpus, int(float(price) * 1_000_000))
@@ -365,7 +365,7 @@ class TestOrders:
         client_of(buyer).post(address, {"gpus": 2, "price": "12.00", "version": 1})
         drain(now=database_now())
         page = client_of(buyer).get(address).content.decode()
-        assert "was refused, and the order is as it was: It would have traded at once" in page
+        assert "was rejected; the order is unchanged: It would have filled immediately" in page
 
     def test_that_changed_meanwhile_can_be_amended_at_the_second_try(self, machine: Node) -> None:
         order = offer(machine, 12.00)
@@ -382,9 +382,12 @@ class TestOrders:
         order = buy(buyer, machine.product, 2, 12, now=database_now(), **hours)
         drain(now=database_now())
         address = f"/market/orders/{order.pk}"
-        assert "2 GPUs for 0.60 more per GPU-hour." in client_of(buyer).get(address).content.decode()
+        assert (
+            "Raise your limit by 0.60 per GPU-hour to get 2 GPUs."
+            in client_of(buyer).get(address).content.decode()
+        )
         chinese = client_of(buyer).get(address, headers={"Accept-Language": "zh-CN"})
-        assert "每 GPU 小时多付 0.60" in chinese.content.decode()
+        assert "将限价每 GPU 小时提高 0.60" in chinese.content.decode()
 
     def test_tell_the_page_to_load_anew_once_its_forms_are_of_no_use(self, machine: Node) -> None:
         order = offer(machine, 12.00)
@@ -426,7 +429,7 @@ class TestALease:
         page = browser.get(address).content.decode()
         # Nothing ends at the first press: the button only opens the question.
         assert re.search(r"<summary[^>]*>\s*End now</summary>", page)
-        assert "This cannot be undone." in page
+        assert "This can't be undone." in page
         sale = {"act": "sell", "gpus": running.gpus, "price": "12.00", "client_order_id": "web-s"}
         assert browser.post(address, sale).status_code == 302
         order = Order.objects.get(lease=running.pk)
@@ -435,7 +438,7 @@ class TestALease:
         assert "End now</summary>" not in page
         answer = browser.post(f"{address}/act", {"act": "end"}, follow=True)
         assert answer.status_code == 200
-        assert "is on offer" in answer.content.decode()
+        assert "listed for sale" in answer.content.decode()
 
     def test_that_ends_early_says_what_comes_back(self, machine: Node) -> None:
         holder = rich()
@@ -443,7 +446,7 @@ class TestALease:
         browser, address = client_of(holder), f"/market/leases/{running.pk}"
         page = browser.post(f"{address}/act", {"act": "end"}, follow=True).content.decode()
         running.refresh_from_db()
-        assert f"worth {credits_of(running.given_up_micros)}, is paid back" in page
+        assert f"worth {credits_of(running.given_up_micros)}, is refunded" in page
 
     def test_is_shown_on_the_pages_of_its_holder(self, machine: Node) -> None:
         holder, program = rich(), rich()
@@ -495,10 +498,10 @@ class TestALease:
         running = self.running(machine, holder)
         address = f"/market/leases/{running.pk}"
         form = {"act": "notice", "minutes": 30, "reason": "repair"}
-        assert "Take the GPUs back" not in client_of(holder).get(address).content.decode()
+        assert "Reclaim the GPUs" not in client_of(holder).get(address).content.decode()
         assert client_of(holder).post(address, form).status_code == 404
         provider = client_of(Principal(user=machine.provider.namespace.user))
-        assert "Take the GPUs back" in provider.get(address).content.decode()
+        assert "Reclaim the GPUs" in provider.get(address).content.decode()
         assert provider.post(address, {**form, "minutes": 1}).status_code == 422
         assert provider.post(address, form).status_code == 302
         running.refresh_from_db()
@@ -555,7 +558,7 @@ class TestALease:
 class TestTheConsole:
     def test_of_somebody_who_supplies_nothing_says_how_to_begin(self) -> None:
         newcomer = client_of(rich())
-        assert "Offer your GPUs" in newcomer.get("/market/provider").content.decode()
+        assert "Sell your GPU time" in newcomer.get("/market/provider").content.decode()
         newcomer.post("/market/provider/register")
         assert "No nodes yet" in newcomer.get("/market/provider").content.decode()
 

@@ -74,6 +74,6 @@ def test_is_shown_on_ticket_quote_order_and_lease(supplier: Principal) -> None:
             f"<b>{supplier.name}</b>",
             "declared hardware, not measured",
             "bond 80",  # of the 801 credits the broken lease was credited a part of one
-            "in 30 days 0.0 % delivered, 1 of 1 leases broken",
+            "0.0 % delivered in 30 days, 1 of 1 leases interrupted",
         ):
             assert told in text, (name, told)

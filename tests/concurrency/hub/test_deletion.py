@@ -217,7 +217,7 @@ class TestADeadlock:
                 break
             Like.objects.all().delete()
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-        assert "Send this one again" in json.loads(answer.content)["error"]  # type: ignore[attr-defined]
+        assert "Try again" in json.loads(answer.content)["error"]  # type: ignore[attr-defined]
 
     @staticmethod
     def _deadlock(case: Case, token: str, repository: Repository, fan: User) -> HttpResponseBase:

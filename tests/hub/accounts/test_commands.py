@@ -47,7 +47,7 @@ class TestCreateUser:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (("market",), "keeps this name"),
+            (("market",), "name is reserved"),
             (("ada", "--org", "acme:king"), "no role"),
             (("ada", "--password", "123"), "too short"),
             (("ada", "--email", "nowhere"), "valid email"),

@@ -120,7 +120,7 @@ class TestNames:
         command = line.format(old=NULL_SHA, new=repository.head_sha).encode()
         body = pkt(command + b"\0report-status") + b"0000" + EMPTY_PACK
         report = send(tmp_path / "request", alice, repository, body)
-        assert "The name of a ref has at most 1000 bytes and no control characters." in report[0]
+        assert "A ref name can have at most 1000 bytes and no control characters." in report[0]
 
 
 class TestRefNamedTwice:

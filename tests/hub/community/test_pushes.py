@@ -94,8 +94,8 @@ class TestReasonsAgainstRefs:
     @pytest.mark.parametrize(
         ("ref", "old", "new", "words"),
         [
-            ("refs/pr/3", False, True, "is no pull request"),
-            ("refs/pr/3", True, True, "is no pull request"),
+            ("refs/pr/3", False, True, "is not a pull request"),
+            ("refs/pr/3", True, True, "is not a pull request"),
             ("refs/pr/3", True, False, "close that instead"),
         ],
     )
@@ -217,7 +217,7 @@ class TestOvertakenPush:
         [
             ({"is_archived": True}, "archived"),
             ({"is_disabled": True}, "disabled"),
-            ({"deleted_at": NOW}, "deleted meanwhile"),
+            ({"deleted_at": NOW}, "deleted in the meantime"),
         ],
     )
     def test_to_a_repository_that_may_not_change_any_more_is_refused(
@@ -248,7 +248,7 @@ class TestOvertakenPush:
         repos.set_collaborator(actor=alice, repository=repository, user=bob.user, role=Role.WRITE)
         overtake(monkeypatch, lambda: repository.collaborators.all().delete())
         [_, result] = push(bob, repository, RefUpdate("refs/heads/dev", None, repository.head_sha))
-        assert result == "ng refs/heads/dev You may not push to refs/heads/dev."
+        assert result == "ng refs/heads/dev You can't push to refs/heads/dev."
 
     def test_commit_to_a_pull_request_that_is_merged_is_refused(
         self, alice: Principal, repository: Repository

@@ -201,7 +201,7 @@ class TestQuotas:
         ada.user.namespace.repository_quota = 1
         ada.user.namespace.save()
         first = make.repository(ada)
-        with pytest.raises(RepositoryQuotaExceeded, match="owns 1 repositories and may own 1"):
+        with pytest.raises(RepositoryQuotaExceeded, match="owns 1 of at most 1 repositories"):
             make.repository(ada)
         delete(ada, first)
         make.repository(ada)

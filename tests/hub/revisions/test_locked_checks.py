@@ -76,7 +76,7 @@ def scene() -> Scene:
 def _raise(reasons: list[str]) -> None:
     """A push gets its reasons as text; this raises the refusal that each text comes from."""
     refusals = {
-        "The repository was deleted meanwhile.": RepositoryNotFound(repo_id="alice/model"),
+        "The repository was deleted in the meantime.": RepositoryNotFound(repo_id="alice/model"),
         str(RepositoryDisabled()): RepositoryDisabled(),
         str(RepositoryArchived(repo_id="alice/model")): RepositoryArchived(repo_id="alice/model"),
     }

@@ -153,8 +153,8 @@ class TestCount:
             headers=factories.bearer(alice),
         )
         text = answer.getvalue()
-        assert b"error: A push may move 1000 refs at once.\n" in text
-        assert b"unpack A push may move 1000 refs at once.\n0000" in text
+        assert b"error: A push can move at most 1000 refs at once.\n" in text
+        assert b"unpack A push can move at most 1000 refs at once.\n0000" in text
 
 
 class TestIncoming:

@@ -64,7 +64,7 @@ class TestSignIn:
         strict = Client(enforce_csrf_checks=True)
         answer = strict.post("/login", {"name": "ada", "password": PASSWORD})
         assert answer.status_code == 403
-        assert "out of date" in answer.content.decode()
+        assert "has expired" in answer.content.decode()
 
 
 class TestTokens:

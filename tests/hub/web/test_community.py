@@ -111,7 +111,7 @@ class TestNotifications:
         listed = signed_in.get("/notifications").content.decode()
         assert thread.title in listed
         # Ada owns the repository, has opened the discussion, and has never pressed "Watch".
-        assert "you take part" in listed
+        assert "participating" in listed
         assert 'data-count="1"' in signed_in.get("/notifications/count").content.decode()
         signed_in.get(f"/ada/model/discussions/{thread.number}")
         assert "data-count" not in signed_in.get("/notifications/count").content.decode()
@@ -125,7 +125,7 @@ class TestNotifications:
         notices.notify(event=made.events.get(), now=moment())
         listed = signed_in.get("/notifications").content.decode()
         assert "you own it" in listed
-        assert "you watch it" not in listed
+        assert "watching" not in listed
 
     def test_of_a_request_for_access_reach_owner_and_requester_and_are_read_by_following_them(
         self, signed_in: Client, bob: User, make_repository: Make

@@ -118,7 +118,7 @@ class TestFiles:
         assert client.post("/ada/model/access").status_code == 302
         page = client.get("/ada/model").content.decode()
         assert "Your request for access is waiting" in page
-        assert "Ask for access" not in page
+        assert "Request access" not in page
 
     def test_of_a_gated_card_shows_no_images_that_cannot_be_had(
         self, client: Client, signed_in: Client, make_repository: Make, bob: User
@@ -127,7 +127,7 @@ class TestFiles:
         Repository.objects.filter(pk=repository.pk).update(gating="manual")
         client.force_login(bob)
         page = client.get("/ada/model").content.decode()
-        assert "For the files, fill in this form." in page
+        assert "Fill in this form to get the files." in page
         assert "pic.png" not in page
         assert "pic.png" in signed_in.get("/ada/model").content.decode()
 

@@ -53,7 +53,7 @@ class TestABuy:
             ("dearer", 2, 120_000),
             ("dearer", 4, 300_000),
         ]
-        assert found[0].text == "2 GPUs for 0.12 more per GPU-hour."
+        assert found[0].text == "Raise your limit by 0.12 per GPU-hour to get 2 GPUs."
 
     def test_learns_of_the_hours_at_a_later_time(
         self, provider: Principal, user: Principal, machine: Node
@@ -157,7 +157,7 @@ class TestASell:
             ("cheaper", 2, -3_000_000),
         ]
         assert found[0].text == (
-            "A bid for 2 GPUs at 0.60 less per GPU-hour: 2026-03-03 02:00 – 2026-03-03 06:00 UTC."
+            "Lower your price by 0.60 per GPU-hour to meet a bid for 2 GPUs: 2026-03-03 02:00 – 2026-03-03 06:00 UTC."
         )
 
     def test_learns_of_bids_for_hours_it_does_not_have(
