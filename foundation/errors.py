@@ -24,7 +24,7 @@ class Refusal(Exception):
     """
 
     code: ClassVar[str] = "refused"
-    message: ClassVar[str | Promise] = "The request was refused."
+    message: ClassVar[str | Promise] = _("The request was refused.")
 
     def __init__(self, **details: Any) -> None:
         self.details = details
@@ -45,7 +45,7 @@ class Unauthenticated(Refusal):
     """The caller is not signed in, or the credentials are unknown."""
 
     code = "unauthenticated"
-    message: ClassVar[str | Promise] = "Sign in or send an access token."
+    message: ClassVar[str | Promise] = _("Sign in or send an access token.")
 
 
 class Denied(Refusal):
@@ -59,7 +59,7 @@ class NotFound(Refusal):
     """There is no such thing, or the caller may not know of it."""
 
     code = "not_found"
-    message: ClassVar[str | Promise] = "Not found."
+    message: ClassVar[str | Promise] = _("Not found.")
 
 
 class Conflict(Refusal):
@@ -101,7 +101,7 @@ class Unsupported(Refusal):
     """Part of a wire that this hub does not serve; the message names the feature."""
 
     code = "unsupported"
-    message: ClassVar[str | Promise] = "{feature} is not supported by this hub."
+    message: ClassVar[str | Promise] = _("{feature} is not supported by this hub.")
 
 
 class Unavailable(Refusal):

@@ -48,7 +48,7 @@ class TooManySignUps(Exhausted):
 class InvalidToken(Unauthenticated):
     code = "invalid_token"
     # The Hugging Face client tells a bad token from a missing repository by exactly this text.
-    message = "Invalid credentials in Authorization header"
+    message = _("Invalid credentials in Authorization header")
 
 
 class ScopeMissing(Denied):

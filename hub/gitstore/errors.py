@@ -17,7 +17,7 @@ class EntryNotFound(NotFound):
 
 class TooManyFolders(Invalid):
     code = "too_many_folders"
-    message = "One commit may change {limit} folders at most; divide it."
+    message = _("A commit can change at most {limit} folders. Split it into several commits.")
 
 
 class TreeTooLarge(Invalid):
@@ -61,4 +61,4 @@ class GitFailed(Unavailable):
     """git could not be started, or ended without an answer."""
 
     code = "git_failed"
-    message = "git did not answer. The hub's log says more."
+    message = _("Git did not respond. The hub's log has details.")

@@ -66,7 +66,7 @@ class RepositoryGated(Denied):
 class RepositoryDisabled(Denied):
     code = "repository_disabled"
     # The Hugging Face client knows a disabled repository by exactly this text.
-    message = "Access to this resource is disabled."
+    message = _("Access to this resource is disabled.")
 
 
 class RepositoryArchived(Denied):

@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext_lazy as _
+
 from compute_market.leases.errors import CapacityTaken, LeaseNotFound, WindowOutsideLease
 from compute_market.ledger.errors import AmountInvalid, InsufficientFunds
 from compute_market.matching.errors import OrderInvalid, ProductClosed, TooManyOrders
@@ -25,7 +27,7 @@ class OrderMalformed(Invalid):
     """A request body that is not an order. Its errors are computed anew each time."""
 
     code = "invalid"
-    message = "The request is malformed."
+    message = _("The request is malformed.")
 
 
 REMEMBERED: dict[str, type[Refusal]] = {

@@ -157,7 +157,8 @@ class TestASell:
             ("cheaper", 2, -3_000_000),
         ]
         assert found[0].text == (
-            "Lower your price by 0.60 per GPU-hour to meet a bid for 2 GPUs: 2026-03-03 02:00 – 2026-03-03 06:00 UTC."
+            "Lower your price by 0.60 per GPU-hour to meet a bid for 2 GPUs: "
+            "2026-03-03 02:00 – 2026-03-03 06:00 UTC."
         )
 
     def test_learns_of_bids_for_hours_it_does_not_have(
