@@ -1,4 +1,4 @@
-"""What a Chinese browser is shown; `test_wording.py` reads the catalogue itself."""
+"""Chinese pages and refusals; `test_wording.py` reads the catalogue itself."""
 
 from __future__ import annotations
 

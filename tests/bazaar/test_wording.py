@@ -21,9 +21,9 @@ from django.utils.functional import Promise
 from foundation.errors import Refusal
 from tests import catalogue
 
-# What a template may write without a translation: names, units and formats, the same in both languages.
+# Names, units and formats that a template may write without a translation.
 NAMES = frozenset("Model Bazaar UTC GPU GB CSV Xet LFS XetLFS arXiv README md dtype sha ms metrics".split())
-# It is shown when nothing else works, so it says everything in both languages and asks no catalogue.
+# This page is shown when nothing else works, so it has both languages and asks no catalogue.
 STATIC_PAGES = {"500.html"}
 READ_ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "label", "data-label"}
 UNREAD_ELEMENTS = {"script", "style", "code", "pre"}
@@ -37,7 +37,7 @@ HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 
 
 class _Texts(HTMLParser):
-    """What a reader sees or hears of a page: text, and the attributes that are read out."""
+    """The parts of a page that a reader sees or hears: text, and the attributes that are read out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def _literal(source: str) -> str:
 
 
 def untranslated(source: str) -> Iterator[str]:
-    """`line: text` of what a template writes in one language only."""
+    """Yield `line: text` for each text that a template writes in one language only."""
     # A tag of more than one line is text for Django's lexer; the templates have them inside elements only.
     page = _Texts()
     page.feed(re.sub(r"\{%.*?%\}", " ", _literal(source), flags=re.DOTALL))
@@ -256,7 +256,7 @@ WORDS = re.compile(r"\{(state|status|kind|what|old|new|page|type|reason)\}|%\((w
 
 
 def _slips(text: str) -> bool:
-    """Whether a Chinese text breaks the rules of docs/wording.md on punctuation and blanks."""
+    """Return whether a Chinese text breaks the rules of docs/wording.md on punctuation and blanks."""
     plain = PLACEHOLDER.sub("0", WORDS.sub("", TAG.sub("", text)))
     return any(
         re.search(pattern, plain)
