@@ -19,7 +19,7 @@ NOTICES = {
     ),
     State.PROVISION_FAILED: (
         NoticeKind.LEASE_START,
-        gettext_noop("Lease #%(lease)s could not be started. It is paid back."),
+        gettext_noop("Lease #%(lease)s could not start. You get a refund."),
     ),
     State.ENDED: (NoticeKind.LEASE_END, gettext_noop("Lease #%(lease)s has ended.")),
     State.PREEMPT_NOTICE: (
@@ -32,11 +32,11 @@ NOTICES = {
     ),
     State.LOST: (
         NoticeKind.LOSS,
-        gettext_noop("Lease #%(lease)s was broken off: its node is lost. What was not used is paid back."),
+        gettext_noop("Lease #%(lease)s was interrupted: its node was lost. The unused part is refunded."),
     ),
     State.RECLAIMED: (
         NoticeKind.LOSS,
-        gettext_noop("An administrator has ended lease #%(lease)s. What was not used is paid back."),
+        gettext_noop("An administrator ended lease #%(lease)s. The unused part is refunded."),
     ),
 }
 """State of a lease → kind and text of the notice that its holder gets."""

@@ -221,7 +221,7 @@ class BalanceAlertForm(forms.Form):
     """The threshold below which people are notified."""
 
     threshold = CreditsField(
-        label=_("Notify me below, credits"), required=False, help_text=_("Leave blank for no notification.")
+        label=_("Notify me below (credits)"), required=False, help_text=_("Leave blank for no notification.")
     )
 
 

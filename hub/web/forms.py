@@ -144,7 +144,7 @@ class NoticeSettingsForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     digest = forms.ChoiceField(
-        label=_("Send unread notifications by mail"), choices=NoticeSettings.Digest.choices
+        label=_("Email me unread notifications"), choices=NoticeSettings.Digest.choices
     )
 
 

@@ -37,7 +37,7 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         policies.require_operator(actor)
     alert_form = _alert_form(request, namespace, is_sent=request.method == "POST" and not is_money)
     if submit(request, alert_form, lambda data: _set_alert(request, namespace, data)):
-        messages.success(request, _("Your choice is saved."))
+        messages.success(request, _("Settings saved."))
         return HttpResponseRedirect(address)
     is_operator = actor.user is not None and actor.user.is_staff
     initial = {"account": namespace.name, "key": uuid4().hex}

@@ -72,12 +72,12 @@ class NoticeKind(models.TextChoices):
     because the settings show all of them on one page.
     """
 
-    ACCESS_ASKED = "access_asked", _("Someone asks for access to a repository of mine")
+    ACCESS_ASKED = "access_asked", _("Someone requests access to one of my repositories")
     ACCESS_DECIDED = "access_decided", _("My request for access is decided")
     MENTION = "mention", _("Someone mentions me")
-    DISCUSSION = "discussion", _("News in discussions that I own, watch or take part in")
-    FILL = "fill", _("An order of mine fills")
-    EXPIRY = "expiry", _("An order of mine expires")
+    DISCUSSION = "discussion", _("There is activity in discussions I own, watch or take part in")
+    FILL = "fill", _("One of my orders is filled")
+    EXPIRY = "expiry", _("One of my orders expires")
     LEASE_START = "lease_start", _("A lease starts, or cannot be started")
     LEASE_END = "lease_end", _("A lease ends")
     PREEMPTION = "preemption", _("A provider reclaims the GPUs of a lease")

@@ -124,7 +124,7 @@ def notification_settings(request: HttpRequest) -> HttpResponse:
 
     if submit(request, form, change) is not None:
         set_language(actor=actor, language=get_language() or "")
-        messages.success(request, _("Your notification settings are saved."))
+        messages.success(request, _("Notification settings saved."))
         return HttpResponseRedirect("/notifications/settings")
     context = {
         "form": form,

@@ -150,7 +150,7 @@ class TestTheLinkThatEndsThem:
 
     def test_asks_first_and_needs_no_account(self, reader: User) -> None:
         link, visitor = self.link(), Client(enforce_csrf_checks=True)
-        assert "Stop the mails" in visitor.get(link).content.decode()
+        assert "Stop emails" in visitor.get(link).content.decode()
         assert NoticeSettings.objects.get().digest == "daily"
         # As a mail program does by RFC 8058: without a cookie, and without a token against forgery.
         assert visitor.post(link, {"List-Unsubscribe": "One-Click"}).status_code == 200
