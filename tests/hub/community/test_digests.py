@@ -53,7 +53,7 @@ def tell(user: User, key: str) -> None:
         users=[user],
         kind=NoticeKind.ACCESS_ASKED,
         key=key,
-        message="%(user)s asks for access to %(repository)s.",
+        message="%(user)s requested access to %(repository)s.",
         params={"user": "bob", "repository": "ada/<b>thing</b>"},
         address="/ada/thing/settings",
         now=NOW,
@@ -65,7 +65,7 @@ class TestMails:
         assert jobs.mail_digests(now=NOW) == 1
         [sent] = mail.outbox
         assert (sent.to, sent.subject) == (["ada@example.org"], "[Model Bazaar] 1 new notification")
-        assert "bob asks for access to ada/<b>thing</b>." in sent.body
+        assert "bob requested access to ada/<b>thing</b>." in sent.body
         assert f"https://hub.example.org/notifications/{Notice.objects.get().pk}/open" in sent.body
         tell(reader, "two")
         assert jobs.mail_digests(now=NOW + timedelta(hours=23)) == 0
@@ -103,7 +103,7 @@ class TestMails:
         repository.visibility = Visibility.PUBLIC
         repository.save()
         jobs.mail_digests(now=NOW + timedelta(days=1))
-        assert "Look at this (you were mentioned)" in str(mail.outbox[1].body)
+        assert "Look at this (mentioned)" in str(mail.outbox[1].body)
         assert Notification.objects.get().is_mailed
 
     def test_are_not_sent_without_a_server_an_address_or_something_unread(
