@@ -70,7 +70,7 @@ class TestMails:
         tell(reader, "two")
         assert jobs.mail_digests(now=NOW + timedelta(hours=23)) == 0
         assert jobs.mail_digests(now=NOW + timedelta(hours=24)) == 1
-        assert str(mail.outbox[1].body).count("asks for access") == 1
+        assert str(mail.outbox[1].body).count("requested access") == 1
         assert jobs.mail_digests(now=NOW + timedelta(hours=48)) == 0
 
     def test_come_hourly_if_that_is_chosen(self, reader: User) -> None:
