@@ -14,7 +14,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from bazaar import monitoring, nodes, parts, schema
+from bazaar import draining, monitoring, nodes, parts, schema
 from bazaar.celery import SENT_AT, app
 from foundation.errors import Refusal
 from foundation.redis_connection import hasty_connection
@@ -50,6 +50,8 @@ def report(*, ignored: Collection[str] = ()) -> dict[str, str]:
     found = {name: check() for name, check in CHECKS.items() if name not in ignored}
     if settings.PARTS_FILE:
         found["parts"] = parts.problem(Path(settings.PARTS_FILE))
+    if draining.is_on():
+        found["draining"] = "this node is drained and takes no new work"
     return found
 
 

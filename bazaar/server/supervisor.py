@@ -27,6 +27,8 @@ from foundation.environment import text
 
 TICK_SECONDS = 0.2
 STOP_PATIENCE_SECONDS = 15.0
+# Seconds that the web server takes to stop, at most.
+TIMES_OF_A_STOP = ("BAZAAR_DRAIN_SECONDS", "BAZAAR_GRACEFUL_SECONDS")
 
 
 class CannotStart(RuntimeError):
@@ -296,9 +298,11 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """The last started first: no new requests, then no new work, then the broker."""
+        ends_within = sum(int(self.env.get(name) or 0) for name in TIMES_OF_A_STOP)
         for child in reversed(self.children):
             if child.process is not None:
-                processes.stop(child.process, patience_seconds=STOP_PATIENCE_SECONDS)
+                patience = max(STOP_PATIENCE_SECONDS, ends_within + 5.0)
+                processes.stop(child.process, patience_seconds=patience)
 
 
 WORKER = ["-l", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]

@@ -11,6 +11,8 @@ import socket
 import sys
 from pathlib import Path
 
+from bazaar.server import running
+from bazaar.server.http import listeners
 from bazaar.server.http.answering import WsgiApplication
 from bazaar.server.http.limits import Limits
 from bazaar.server.http.processes import Hooks, Processes, Seat
@@ -30,17 +32,20 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.dev")
     count = env.integer("BAZAAR_WEB_WORKERS", default=2)
     limits = limits_of(count)
-    listener = listen(env.text("BAZAAR_BIND", default="127.0.0.1:8000"))
-    run(listener, count, limits)
+    bind = env.text("BAZAAR_BIND", default="127.0.0.1:8000")
+    run(listen(bind), count, limits, bind=bind)
     return 0
 
 
-def run(listener: socket.socket, count: int, limits: Limits) -> None:
-    """Load the application that the settings name, and serve it on the socket with so many processes."""
+def run(listener: socket.socket, count: int, limits: Limits, *, bind: str = "") -> None:
+    """Load the application that the settings name, and serve it on the socket with so many processes.
+
+    A socket that was inherited stays open when they stop: connections wait in it for those that come next.
+    """
     from django.conf import settings
     from django.utils.module_loading import import_string
 
-    from bazaar import nodes
+    from bazaar import draining, nodes
     from bazaar.server.guarding import SchemaGuard
 
     data_folder_lock.share(settings.DATA_DIR)
@@ -50,8 +55,18 @@ def run(listener: socket.socket, count: int, limits: Limits) -> None:
     def make_server(seat: Seat) -> Server:
         return Server(listener, application, limits, peers=seat, at_thread_end=_close_connections)
 
-    hooks = Hooks(begin=_close_connections, finish=_send_downloads, ended=_forget_gauges)
-    Processes(count, make_server, hooks, graceful_seconds=limits.graceful_seconds).run()
+    is_ours = not bind.startswith(("fd://", "unix:"))
+    with running.noted(running.folder(settings.DATA_DIR), bind) as note:
+        hooks = Hooks(
+            begin=_close_connections,
+            finish=_send_downloads,
+            ended=_forget_gauges,
+            drain=lambda is_on: draining.switch(is_on=is_on),
+            tell=note,
+            refuse=lambda: listeners.refuse(listener) if is_ours else None,
+        )
+        graceful, drain = limits.graceful_seconds, env.integer("BAZAAR_DRAIN_SECONDS", default=0)
+        Processes(count, make_server, hooks, graceful_seconds=graceful, drain_seconds=drain).run()
     # A container that replaces this one has another name.
     nodes.leave()
 

@@ -41,6 +41,8 @@ class Answering:
     ) -> None:
         self.application, self.limits, self.patience = application, limits, patience
         self.sender, self.give_back, self.let_go = sender, give_back, let_go
+        # True while the server is drained: each response says that its connection ends.
+        self.closes_connections = False
 
     def task(self, connection: Connection, request: Request) -> Callable[[], None]:
         """Returns the callable that a thread runs for this request."""
@@ -48,6 +50,7 @@ class Answering:
 
     def _answer(self, connection: Connection, request: Request) -> None:
         response = Response(connection, request, self.patience, self.sender)
+        response.keeps_alive = response.keeps_alive and not self.closes_connections
         try:
             self._run(connection, request, response)
         except BadRequest as refusal:

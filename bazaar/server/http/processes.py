@@ -24,6 +24,9 @@ SILENT_SECONDS_MAX = 60.0
 # A process that ends sooner than this is started again after a pause.
 QUICK_END_SECONDS = 2.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+# Drain, and serve as usual again.
+DRAIN, SERVE = signal.SIGUSR1, signal.SIGUSR2
+_SIGNALS = (*_STOP_SIGNALS, DRAIN, SERVE)
 _ABSENT = float("inf")
 
 
@@ -50,6 +53,11 @@ class Board:
     def write(self, number: int, connections: int) -> None:
         self._memory[number * 2] = time.monotonic()
         self._memory[number * 2 + 1] = connections
+
+    def total(self) -> int:
+        """The connections of all processes."""
+        counts = [self.connections(number) for number in range(self.processes)]
+        return int(sum(count for count in counts if count != _ABSENT))
 
 
 class Seat:
@@ -80,6 +88,12 @@ class Hooks:
     finish: Callable[[], None]
     # In the parent, when the process with this id has ended.
     ended: Callable[[int], None]
+    # In each process, when it begins to drain (true), or serves as usual again.
+    drain: Callable[[bool], None]
+    # In the parent, when that changes and each second of draining: whether it drains, and the connections.
+    tell: Callable[[bool, int], None]
+    # In the parent, before the processes are stopped: refuse new connections.
+    refuse: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -89,17 +103,30 @@ class _Child:
 
 
 class Processes:
-    """Runs `count` processes, each with a server that `make_server(peers)` gives, until a signal to stop."""
+    """Runs `count` processes, each with a server that `make_server(peers)` gives, until a signal to stop.
+
+    After the signal they serve for `drain_seconds` more, while the node says that it is not ready. A second
+    signal ends that time. Then new connections are refused, and requests have `graceful_seconds` to end.
+    """
 
     def __init__(
-        self, count: int, make_server: Callable[[Seat], Server], hooks: Hooks, *, graceful_seconds: float
+        self,
+        count: int,
+        make_server: Callable[[Seat], Server],
+        hooks: Hooks,
+        *,
+        graceful_seconds: float,
+        drain_seconds: float = 0.0,
     ) -> None:
         self.count, self.make_server, self.hooks = count, make_server, hooks
-        self.graceful_seconds = graceful_seconds
+        self.graceful_seconds, self.drain_seconds = graceful_seconds, drain_seconds
         self.board = Board(count)
         self._children: dict[int, _Child] = {}
         self._due: dict[int, float] = {}
+        # Whether they are to drain, and whether they know.
+        self._is_draining = self._drains = False
         self._is_stopping = False
+        self._stops = 0
 
     def run(self) -> None:
         """Start the processes, replace those that end, and stop them all when told to."""
@@ -109,24 +136,52 @@ class Processes:
         signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
         for number in _STOP_SIGNALS:
             signal.signal(number, self._on_stop)
+        for number in (DRAIN, SERVE):
+            signal.signal(number, self._on_drain)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._due = dict.fromkeys(range(self.count), 0.0)
         try:
-            while not self._is_stopping:
-                self._start_due()
-                select.select([read], [], [], TICK_SECONDS)
-                with contextlib.suppress(BlockingIOError):
-                    read.recv(4096)
-                self._reap()
-                self._replace_silent()
+            while not self._stops:
+                self._turn(read)
+            self._drain(read)
         finally:
             self._stop_all()
             signal.set_wakeup_fd(-1)
             read.close()
             write.close()
 
+    def _turn(self, read: socket.socket) -> None:
+        """Look after the processes once, and then wait for a signal or the next second."""
+        self._start_due()
+        select.select([read], [], [], TICK_SECONDS)
+        with contextlib.suppress(BlockingIOError):
+            read.recv(4096)
+        self._reap()
+        self._replace_silent()
+        self._pass_draining_on()
+
+    def _pass_draining_on(self) -> None:
+        """Let the processes drain, or not any more, and say how far that is."""
+        is_new, self._drains = self._drains != self._is_draining, self._is_draining
+        if is_new:
+            for process in self._children:
+                os.kill(process, DRAIN if self._drains else SERVE)
+        if is_new or self._drains:
+            self.hooks.tell(self._drains, self.board.total())
+
+    def _drain(self, read: socket.socket) -> None:
+        """Serve on, not ready any more, until the time for that is over or another signal to stop comes."""
+        deadline = time.monotonic() + self.drain_seconds
+        self._is_draining = True
+        while self._stops < 2 and time.monotonic() < deadline:
+            self._turn(read)
+        self.hooks.refuse()
+
     def _on_stop(self, *_: object) -> None:
-        self._is_stopping = True
+        self._stops += 1
+
+    def _on_drain(self, number: int, *_: object) -> None:
+        self._is_draining = number == DRAIN
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -137,11 +192,11 @@ class Processes:
             sys.stderr.flush()
             seat = Seat(self.board, number)
             # Until the child has handlers of its own, a signal to stop waits.
-            signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
             process = os.fork()
             if not process:
-                _serve(self.make_server, seat, self.hooks)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+                _serve(self.make_server, seat, self.hooks, is_draining=self._drains)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             self._children[process] = _Child(number)
 
     def _reap(self) -> None:
@@ -184,11 +239,18 @@ class Processes:
             asked = signal.SIGKILL
 
 
-def _serve(make_server: Callable[[Seat], Server], seat: Seat, hooks: Hooks) -> None:
+def _serve(make_server: Callable[[Seat], Server], seat: Seat, hooks: Hooks, *, is_draining: bool) -> None:
     """The life of one serving process; does not return."""
     code = 1
     try:
         server = make_server(seat)
+
+        def drain(number: int, *_: object) -> None:
+            hooks.drain(number == DRAIN)
+            server.drain(is_on=number == DRAIN)
+
+        if is_draining:
+            drain(DRAIN)
         signal.set_wakeup_fd(server.wake_socket.fileno(), warn_on_full_buffer=False)
         # Ctrl-C reaches the whole group on a terminal: the parent decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -196,7 +258,9 @@ def _serve(make_server: Callable[[Seat], Server], seat: Seat, hooks: Hooks) -> N
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number in (signal.SIGTERM, signal.SIGQUIT):
             signal.signal(number, lambda *_: server.stop())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+        for number in (DRAIN, SERVE):
+            signal.signal(number, drain)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         hooks.begin()
         seat.beat(0)
         server.run()

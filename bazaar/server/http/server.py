@@ -94,7 +94,12 @@ class Server:
     def stop(self) -> None:
         """Let `run` accept no more, finish what has begun, and return. May be called from anywhere."""
         self._is_stopping = True
+        self._answering.closes_connections = True
         self._wake()
+
+    def drain(self, *, is_on: bool) -> None:
+        """Close each connection after its next response, so that its client connects anew, and elsewhere."""
+        self._answering.closes_connections = is_on
 
     def run(self) -> None:
         """Serve. Returns after a stop, when all requests are answered or the time for that is over."""
@@ -142,6 +147,8 @@ class Server:
                 self._poller.arm(self.listener.fileno())
                 return
             except OSError as error:
+                if error.errno == errno.EINVAL:
+                    return  # it was shut down: this server is about to be stopped
                 if error.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
                     raise
                 log.warning("accept_failed error=%s", error.strerror)
