@@ -28,7 +28,14 @@ INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "COVERAGE_PROC
 COMPARED, UNCOMPARED = "tests.servers.compared_settings", "bazaar.settings.live_test"
 # Its first folder has a module that Python imports as it starts: what runs with it reaches loopback only.
 _FOLDERS = ("tests/servers/offline", ".", "packages/client", "packages/testing")
-PYTHONPATH = os.pathsep.join(str(ROOT / path) for path in _FOLDERS)
+
+
+def python_path(root: Path) -> str:
+    """The folders of a checkout from which Python imports."""
+    return os.pathsep.join(str(root / path) for path in _FOLDERS)
+
+
+PYTHONPATH = python_path(ROOT)
 
 
 def unique(prefix: str) -> str:
@@ -46,7 +53,10 @@ class LiveUser:
 
 
 class LiveBazaar:
-    """One running deployment. Use it as a context manager; everything ends with the block."""
+    """One running deployment. Use it as a context manager; everything ends with the block.
+
+    `root` is the checkout whose code runs: this one, or that of another release.
+    """
 
     def __init__(
         self,
@@ -54,8 +64,9 @@ class LiveBazaar:
         *,
         database_url: str = "",
         settings: Mapping[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
-        self.folder = folder
+        self.folder, self.root = folder, root
         self.data = folder / "data"
         self.data.mkdir(parents=True)
         self._listener = ports.listening_socket()
@@ -64,7 +75,7 @@ class LiveBazaar:
         self.env: dict[str, str] = {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "DJANGO_SETTINGS_MODULE": COMPARED if compared.VARIABLE in os.environ else UNCOMPARED,
-            "PYTHONPATH": PYTHONPATH,
+            "PYTHONPATH": python_path(root),
             "HOME": str(folder),
             "BAZAAR_DATA_DIR": str(self.data),
             "BAZAAR_BIND": f"fd://{self._listener.fileno()}",
@@ -91,7 +102,7 @@ class LiveBazaar:
             BAZAAR_SSH_BIND=f"fd://{self._ssh_listener.fileno()}",
             BAZAAR_SSH_PORT=str(self.ssh_port),
         )
-        self.remote = Remote(self.env)
+        self.remote = Remote(self.env, root)
 
     def __enter__(self) -> Self:
         try:
@@ -132,7 +143,7 @@ class LiveBazaar:
             [sys.executable, "-m", "bazaar.server.web"],
             output=self._log,
             env=self.env,
-            cwd=ROOT,
+            cwd=self.root,
             pass_fds=[self._listener.fileno()],
         )
         self._web = process
@@ -157,7 +168,7 @@ class LiveBazaar:
                 [sys.executable, "-m", "bazaar.server.tunnels"],
                 output=self._log,
                 env=self.env,
-                cwd=ROOT,
+                cwd=self.root,
                 pass_fds=[self._leases_listener.fileno()],
             )
             processes.wait_until(path.exists, what=f"tunnels ({self.log_path})", process=self._tunnels)
@@ -170,7 +181,7 @@ class LiveBazaar:
                 [sys.executable, "-m", "compute_market.ssh"],
                 output=self._log,
                 env=self.env,
-                cwd=ROOT,
+                cwd=self.root,
                 pass_fds=[self._ssh_listener.fileno()],
             )
             key = self.data / "ssh" / "host_ed25519"
@@ -196,7 +207,7 @@ class LiveBazaar:
                 ],
                 output=self._log,
                 env=self.env,
-                cwd=ROOT,
+                cwd=self.root,
             )
         return self._worker
 

@@ -29,14 +29,14 @@ class RemoteError(AssertionError):
 class Remote:
     """The near end."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], root: Path = ROOT) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.servers.remote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=dict(env),
-            cwd=ROOT,
+            cwd=root,
         )
 
     def command(self, *words: str) -> str:
