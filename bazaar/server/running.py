@@ -1,6 +1,6 @@
 """The web servers that run on this machine: a file for each, which `drain` reads.
 
-A server holds a lock of the kernel on its file, so the file of one that was killed is told apart.
+A server holds a lock of the kernel on its file, so the file that a killed one leaves behind is recognized.
 """
 
 from __future__ import annotations
@@ -8,12 +8,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bazaar.server import sockets
+
+# The signals to the parent of a web server's processes: drain, and serve as usual again.
+DRAIN, SERVE = signal.SIGUSR1, signal.SIGUSR2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ def folder(data: Path) -> Path:
 def noted(where: Path, bind: str) -> Iterator[Callable[[bool, int], None]]:
     """Note this process as a web server until the block ends. Gives what notes `is_draining, connections`.
 
-    Where the file cannot be written, the server runs without: only `drain` does not find it.
+    If the file cannot be written, the server runs without it, and `drain` does not find the server.
     """
     path = where / f"web-{os.getpid()}.json"
     try:

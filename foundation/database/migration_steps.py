@@ -16,18 +16,13 @@ def on_postgresql(forwards: Iterable[str], backwards: Iterable[str]) -> migratio
     return migrations.RunPython(_run(tuple(forwards)), _run(tuple(backwards)), elidable=False)
 
 
-def statements_of(step: migrations.RunPython) -> tuple[str, ...] | None:
-    """The statements of `on_postgresql`; None for a step of another kind."""
-    return getattr(step.code, "statements", None)
-
-
 def _run(statements: tuple[str, ...]) -> Callable[[Any, Any], None]:
     def run(apps: Any, schema_editor: Any) -> None:
         if schema_editor.connection.vendor == "postgresql":
             for statement in statements:
                 schema_editor.execute(statement)
 
-    run.statements = statements  # type: ignore[attr-defined]  # for `statements_of`
+    run.statements = statements  # type: ignore[attr-defined]  # tests/architecture/schema_rules.py reads it
     return run
 
 

@@ -18,8 +18,6 @@ from django.db.migrations.operations.fields import FieldOperation
 from django.db.migrations.state import ProjectState
 from django.db.models.fields import NOT_PROVIDED
 
-from foundation.database import migration_steps
-
 GOES_LATER = "what the last release uses goes in the release after the one that no longer uses it"
 # Operations that lock nothing that is used, or do so for a moment.
 HARMLESS = (
@@ -75,7 +73,8 @@ def _of_operation(step: Operation, app: str, state: ProjectState, released: Proj
             yield from _of_operation(part, app, state, released)
         yield from _of_state_only(step, app, state, released)
     elif isinstance(step, migrations.RunPython):
-        statements = migration_steps.statements_of(step)
+        # The steps of `foundation.database.migration_steps.on_postgresql` carry their statements.
+        statements: tuple[str, ...] | None = getattr(step.code, "statements", None)
         if statements is None:
             yield "rows are filled by a task, in batches, and not while the schema is locked"
         for sql in statements or ():

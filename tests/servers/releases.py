@@ -16,7 +16,7 @@ from tests.servers.remote import ROOT
 def last_release(folder: Path) -> Path:
     """The checkout of the last release, made in the folder: of its tag, or of the commit that is recorded.
 
-    Skips where the history is not there (a shallow clone), but fails where BAZAAR_TEST_HISTORY says that it is
+    Skips where the history is not there (a shallow clone). Fails there if BAZAAR_TEST_HISTORY is set
     (`script/upgrade`).
     """
     last = released.last()

@@ -87,7 +87,7 @@ def _is_not_ready_and_fails_no_request(bazaar: LiveBazaar) -> None:
 
 
 def _works(bazaar: LiveBazaar) -> None:
-    """What people do with the last release, on the schema of this one."""
+    """The last release serves its clients on the schema of this one."""
     user = bazaar.user(scopes="write,trade")
     api = HfApi(endpoint=bazaar.url, token=user.token)
     repo = make_repository(bazaar, user)

@@ -11,8 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bazaar.server import running
-from bazaar.server.http.processes import DRAIN, SERVE
-from bazaar.server.running import WebServer
+from bazaar.server.running import DRAIN, SERVE, WebServer
 from foundation import environment as env
 
 LOOK_SECONDS = 0.2

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bazaar.server.http.server import Server
+from bazaar.server.running import DRAIN, SERVE
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,6 @@ SILENT_SECONDS_MAX = 60.0
 # A process that ends sooner than this is started again after a pause.
 QUICK_END_SECONDS = 2.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-# Drain, and serve as usual again.
-DRAIN, SERVE = signal.SIGUSR1, signal.SIGUSR2
 _SIGNALS = (*_STOP_SIGNALS, DRAIN, SERVE)
 _ABSENT = float("inf")
 
@@ -123,7 +122,7 @@ class Processes:
         self.board = Board(count)
         self._children: dict[int, _Child] = {}
         self._due: dict[int, float] = {}
-        # Whether they are to drain, and whether they know.
+        # True if the processes are to drain; true if they know it.
         self._is_draining = self._drains = False
         self._is_stopping = False
         self._stops = 0

@@ -18,11 +18,11 @@ def pytest_configure() -> None:
     former: Any = LiveBazaar.start_redis
     migrated: set[str] = set()
 
-    def start_redis(bazaar: LiveBazaar) -> Any:
-        process = former(bazaar)
-        if str(bazaar.data) not in migrated:
-            migrated.add(str(bazaar.data))
-            migrate(bazaar.env)
+    def start_redis(self: LiveBazaar) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = former(self)
+        if str(self.data) not in migrated:
+            migrated.add(str(self.data))
+            migrate(self.env)
         return process
 
     LiveBazaar.start_redis = start_redis  # type: ignore[method-assign]
