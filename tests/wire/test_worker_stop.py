@@ -1,4 +1,4 @@
-"""A worker that is told to stop ends its task, and leaves the others to the next worker."""
+"""After the signal to stop, a worker ends its task and leaves the others to the next worker."""
 
 from __future__ import annotations
 
