@@ -19,6 +19,7 @@ BEGUN = datetime.fromisoformat(os.environ.get("BAZAAR_TEST_MOMENT", "2026-11-04T
 REAL_TIME = {
     "wire/": "servers that are processes of their own go by the machine's clock, and so must their clients",
     "deploy/test_proxies.py": "front servers make certificates by the machine's clock",
+    "operate/": "a reader's hub and bucket go by the machine's clock",
     "hub/blobstore/test_contract.py": "a real S3 server refuses what is signed at another time than its own",
 }
 """Files and folders below `tests` whose tests see the clock of the machine, and why they must."""

@@ -23,7 +23,7 @@ REASONS = {
     "no systemd here": {"systemctl", "journalctl"},
     "no container engine here": {"docker"},
     "no Kubernetes here": {"helm", "kubectl"},
-    "needs the internet": {"python3", "/opt/model-bazaar/bin/pip"},
+    "needs the internet": {"python3", ".venv/bin/pip", "/opt/model-bazaar/bin/pip"},
     "needs a bucket of yours": {"rclone"},
 }
 # Pages whose commands a test of their own runs, because they belong together: the page → the test.
@@ -61,7 +61,7 @@ def commands_of(page: Path) -> list[Command]:
         if block["language"] or re.search(r"\{$", block["text"], re.MULTILINE):
             continue
         for line in block["text"].splitlines():
-            words = tuple(shlex.split(line, comments=True))
+            words = tuple(shlex.split(line.removeprefix("export "), comments=True))
             if words and not all(SETTING.fullmatch(word) for word in words):
                 found.append(Command(page.name, words, block["reason"] or ""))
     return found

@@ -6,7 +6,8 @@ import ast
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from django.core.management import get_commands, load_command_class
 from bazaar.server import options
 from tests.operate import book
 from tests.operate.book import Command
-from tests.servers import ports
+from tests.servers import ports, s3
 from tests.servers.live import LiveBazaar
 from tests.servers.remote import ROOT, Remote
 
@@ -29,9 +30,11 @@ INLINE = re.compile(r"`(?:script/manage|bazaar manage) ([^`]+)`")
 class Operator:
     """Somebody who reads a page and runs its commands on a hub, one after the other."""
 
-    def __init__(self, hub: LiveBazaar, folder: Path) -> None:
+    def __init__(self, hub: LiveBazaar, folder: Path, bucket: Callable[[], dict[str, str]]) -> None:
+        """`bucket` gives the variables of a bucket, for commands that need one."""
         self.hub = hub
         self.folder = folder
+        self.bucket = bucket
         # After a restore, what follows is done on the restored hub.
         self.restored: Remote | None = None
 
@@ -52,6 +55,9 @@ class Operator:
             data = self.folder / "restored"
             kept = {name: text for name, text in self.hub.env.items() if name != "BAZAAR_DATA_DIR"}
             self.restored = Remote({**kept, "BAZAAR_DATA_DIR": str(data)})
+        if "--s3" in words:
+            with closing(Remote({**self.hub.env, **self.bucket()})) as remote:
+                return remote.command(*words)
         return (self.restored or self.hub.remote).command(*words)
 
 
@@ -67,8 +73,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBazaar]:
 
 
 @pytest.fixture
-def operator(hub: LiveBazaar, tmp_path: Path) -> Iterator[Operator]:
-    found = Operator(hub, tmp_path)
+def operator(hub: LiveBazaar, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Operator]:
+    def bucket() -> dict[str, str]:
+        store: s3.ObjectStore = request.getfixturevalue("s3_store")
+        return s3.settings_of(store, bucket="operators-book")
+
+    found = Operator(hub, tmp_path, bucket)
     yield found
     if found.restored is not None:
         found.restored.close()
