@@ -1,6 +1,6 @@
 """Making a backup, beside everything that runs.
 
-The order is what makes it consistent: refs, rows, then content. The content that refs and rows name
+The order is what makes it consistent: rows, among them refs, then content. The content that they name
 exists when they are read, and nothing is collected meanwhile (`hub.repos.holds`).
 """
 
@@ -24,6 +24,7 @@ from bazaar.backups.names import SECRETS
 from bazaar.backups.storage import CHUNK_BYTES, FORMAT, Archive, Manifest, Writer
 from hub import blobstore
 from hub.repos import holds
+from hub.revisions import ref_copies
 
 # Content that rows name. Uploads in progress are sent again by their clients.
 OBJECT_PREFIXES = ("lfs", "xorbs", "shards")
@@ -96,11 +97,12 @@ def create(archive: Archive) -> Made:
 def _create(archive: Archive, hold: _Hold) -> Made:
     made_at = timezone.now()
     writer = Writer(archive, _newest(archive), renew=hold.renew)
-    early = git_files.read_refs({})
+    # The refs of repositories that an earlier release left are in git's files alone.
+    for _ in ref_copies.fill_all():
+        pass
     heads = database.heads()
     database.store(writer)
-    # Repositories that came between the two have no refs yet.
-    git_files.store(writer, git_files.read_refs(early))
+    git_files.store(writer)
     _store_objects(writer)
     if archive.sealer.is_on:
         _store_secrets(writer)

@@ -1,4 +1,4 @@
-"""Git folders in a backup: the refs first, then what they name."""
+"""Git folders in a backup: the objects that the rows of refs name. The rows are read before."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 from django.conf import settings
 
 from bazaar.backups.database import file_content
 from bazaar.backups.errors import BackupFailed
 from bazaar.backups.storage import Writer
-from foundation import hex_digits
-from hub import gitstore
 
+# Releases whose database had no refs wrote them here.
 REFS_PATH = "git/refs.json"
 # Of a folder that git packs while it is read, files go away; then it is listed again.
 LISTINGS_MAX = 20
@@ -29,33 +27,14 @@ def folders() -> Iterator[tuple[str, Path]]:
         yield path.stem, path
 
 
-def read_refs(known: Refs) -> Refs:
-    """The refs of all repositories; those in `known` are not read again."""
-    return {storage: known[storage] if storage in known else _refs_of(storage) for storage, _ in folders()}
+def store(writer: Writer) -> None:
+    """Add the objects of each repository on disk to a backup.
 
-
-def _refs_of(storage: str) -> dict[str, str]:
-    try:
-        git = gitstore.open_repository(storage)
-    except FileNotFoundError:
-        return {}
-    return {ref.name: _held(git, ref) for ref in git.refs()}
-
-
-def _held(git: gitstore.GitRepository, ref: gitstore.Ref) -> str:
-    """The object that the ref names itself; of a symbolic ref, and of one just deleted, the commit."""
-    held = git.held_by(ref.name)
-    return held if held is not None and hex_digits.SHA1.fullmatch(held) else ref.target
-
-
-def store(writer: Writer, refs: Refs) -> None:
-    """Add the refs, and the objects of each repository that they name, to a backup.
-
-    Objects are never changed. Refs, caches that git makes anew, and unfinished pushes are left out.
+    Objects are never changed. Left out are git's files of refs, which rows make anew, caches and unfinished
+    pushes.
     """
-    writer.add(REFS_PATH, [msgspec.json.encode(refs)])
-    for storage in refs:
-        _store_repository(writer, storage, gitstore.folder_of(storage))
+    for storage, folder in folders():
+        _store_repository(writer, storage, folder)
 
 
 def _store_repository(writer: Writer, storage: str, folder: Path) -> None:

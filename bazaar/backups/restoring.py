@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from bazaar.backups import database, git_files
@@ -28,7 +29,10 @@ from foundation import data_folder_lock
 from hub import blobstore, gitstore
 from hub.accounts.principals import SYSTEM
 from hub.lfs import links
+from hub.repos import locking
 from hub.repos.models import Repository
+from hub.revisions import ref_copies
+from hub.revisions import refs as refs_of
 from hub.xet import services as xet
 
 
@@ -68,7 +72,10 @@ def restore(archive: Archive, name: str, *, replace: bool) -> Restored:
         found = Restored(manifest, objects=objects)
         for repository in Repository.objects.order_by("pk").iterator():
             found.repositories += 1
-            found.refs += _put_refs(repository, refs.get(repository.storage, {}))
+            if repository.refs_version:
+                found.refs += _check_refs(repository)
+            else:
+                found.refs += _put_refs(repository, refs.get(repository.storage, {}))
         _settle_down(found, now)
         _put_secrets(secrets, Path(settings.DATA_DIR), aside)
         found.put_aside = aside if aside.exists() else None
@@ -118,8 +125,10 @@ def _require_empty() -> None:
 
 
 def _refs(archive: Archive, manifest: Manifest) -> Refs:
-    """Raises Damaged, also for a name that is no ref's."""
-    file = next(file for file in manifest.files if file.path == git_files.REFS_PATH)
+    """The refs of a backup whose database has none. Raises Damaged, also for a name that is no ref's."""
+    file = next((file for file in manifest.files if file.path == git_files.REFS_PATH), None)
+    if file is None:
+        return {}
     refs = msgspec.json.decode(b"".join(archive.read(manifest, file)), type=Refs)
     require_refs(ref for held in refs.values() for ref in held)
     return refs
@@ -197,9 +206,26 @@ def _put_secrets(secrets: dict[str, bytes], data: Path, aside: Path) -> None:
 # ---- refs: never a commit without the rows of its large objects --------------------------------------
 
 
+def _check_refs(repository: Repository) -> Iterator[str]:
+    """Read what every ref leads to, and publish the refs. Gives a sentence for each that is damaged."""
+    name = f"{repository.kind} {repository.full_name}"
+    try:
+        ref_copies.publish(repository)
+        git = gitstore.open_repository(repository.storage)
+    except FileNotFoundError:
+        yield f"{name}: its git repository is not in the backup"
+        return
+    for ref in refs_of.list_all(repository):
+        try:
+            git.pointers([ref.held])
+        except (KeyError, ValueError, OSError) as error:
+            yield f"{name}: {ref.name} at {ref.held[:12]} is damaged ({error})"
+
+
 def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
-    """Write the refs of a repository, each with the object that it held. Gives a sentence for each that
-    could not be written, or that reads differently afterwards.
+    """Make the rows of a repository's refs, of a backup whose database has none.
+
+    Each ref holds the object that it held. Gives a sentence for each that could not be put back.
 
     The default branch is where the row has it. Another ref was read before the rows, so they know its large
     objects; one that was moved at that very moment may name others, and is left out.
@@ -214,6 +240,7 @@ def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
     default = f"refs/heads/{repository.default_branch}"
     if repository.head_sha:
         wanted[default] = repository.head_sha
+    restored: list[gitstore.Ref] = []
     for ref, held in sorted(wanted.items()):
         try:
             pointers = git.pointers([held])
@@ -226,8 +253,6 @@ def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
             continue
         if missing:
             yield f"{name}: {ref} at {held[:12]}: {len(missing)} large objects have no rows"
-        path = gitstore.folder_of(repository.storage) / ref
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{held}\n")
-        if git.held_by(ref) != held:
-            yield f"{name}: {ref} at {held[:12]} could not be written"
+        restored.append(gitstore.Ref(ref, git.commit_behind(held) or held, held))
+    with transaction.atomic(durable=True):
+        refs_of.replace(locking.lock_repository(repository.pk), restored)

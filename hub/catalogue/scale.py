@@ -14,10 +14,10 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from hub.accounts.models import Namespace, User
-from hub.gitstore import Author, bulk
+from hub.gitstore import Author, Ref, bulk
 from hub.repos.attributes import initial
 from hub.repos.models import Kind, Repository
-from hub.revisions import indexing
+from hub.revisions import indexing, refs
 from hub.revisions.indexing import Facts
 from hub.search import documents, index
 
@@ -95,6 +95,10 @@ def make_models(total: int, *, now: datetime) -> Iterator[int]:
 def _insert(batch: list[tuple[Repository, Facts]], now: datetime) -> None:
     with transaction.atomic(durable=True):
         Repository.objects.bulk_create(repository for repository, _ in batch)
+        refs.insert(
+            (repository, Ref("refs/heads/main", repository.head_sha, repository.head_sha))
+            for repository, _ in batch
+        )
         indexing.insert_facts(batch, now=now)
         index.put(
             documents.document(
@@ -150,6 +154,7 @@ def _make(number: int, owners: list[Namespace], now: datetime) -> tuple[Reposito
         storage=storage,
         visibility="public",
         head_sha=made.commit,
+        refs_version=refs.new_version(),
         created_at=at,
         updated_at=at + (now - at) * dice.random(),
         downloads_30d=min(int(fame * 20), 10**7),

@@ -13,7 +13,8 @@ import pygit2
 from django.conf import settings
 from pygit2.enums import FileMode, Option
 
-from hub.gitstore.values import Author
+from hub.gitstore import ref_files
+from hub.gitstore.values import Author, Ref
 
 # Objects and refs are flushed to disk before a client gets the answer "done".
 pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
@@ -55,32 +56,39 @@ def create_repository(
     """
     folder = folder_of(storage)
     building = folder.with_suffix(".new")
-    for part in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
+    for part in ("objects/pack", "objects/info"):
         (building / part).mkdir(parents=True, exist_ok=True)
-    (building / "config").write_text(CONFIG)
-    (building / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n")
+    write_frame(building, default_branch=default_branch)
     repo = pygit2.Repository(str(building))
     index = pygit2.Index()
     for name, content in files.items():
         index.add(pygit2.IndexEntry(name, repo.create_blob(content), FileMode.BLOB))
     signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
-    commit = repo.create_commit(None, signature, signature, message, index.write_tree(repo), [])
-    repo.create_reference_direct(f"refs/heads/{default_branch}", commit, False)
+    commit = str(repo.create_commit(None, signature, signature, message, index.write_tree(repo), []))
     repo.free()
+    ref_files.write(building, [Ref(f"refs/heads/{default_branch}", commit, commit)], version=0)
     building.rename(folder)
     parent = os.open(folder.parent, os.O_RDONLY)
     try:
         os.fsync(parent)
     finally:
         os.close(parent)
-    return str(commit)
+    return commit
+
+
+def write_frame(folder: Path, *, default_branch: str) -> None:
+    """Write what makes a folder a bare repository besides objects and refs."""
+    for part in ("refs/heads", "refs/tags"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / "config").write_text(CONFIG)
+    (folder / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n")
 
 
 def copy_repository(source: str, target: str) -> None:
-    """Copy every object and ref; `target` must not exist."""
+    """Copy every object and no ref; `target` must not exist."""
     folder = folder_of(target)
     building = folder.with_suffix(".new")
-    shutil.copytree(folder_of(source), building)
+    shutil.copytree(folder_of(source), building, ignore=shutil.ignore_patterns(ref_files.PACKED))
     building.rename(folder)
 
 

@@ -12,6 +12,7 @@ from pygit2.enums import ObjectType
 from hub.gitstore import names
 from hub.gitstore.extents import ExtentReader, TooLarge
 from hub.gitstore.folders import folder_of
+from hub.gitstore.objects import commit_behind
 from hub.gitstore.values import POINTER_SIZE_MAX, Pointer
 
 COMMITS_SEARCHED_MAX = 2_000
@@ -108,17 +109,9 @@ class Incoming:
                 found.bad_names[names.quoted(name)] = problem
         return True
 
-    def is_commit(self, oid: str) -> bool:
-        """True if an object is a commit itself, whether it is new or not."""
-        return isinstance(self._with_new.get(oid), pygit2.Commit)
-
-    def leads_to_commit(self, oid: str) -> bool:
-        """True if an object is a commit, or an annotated tag of one."""
-        try:
-            self._with_new[oid].peel(pygit2.Commit)
-        except (KeyError, pygit2.GitError, pygit2.InvalidSpecError):
-            return False
-        return True
+    def commit_behind(self, oid: str) -> str | None:
+        """The commit that an object, new or not, is or leads to as an annotated tag; None without one."""
+        return commit_behind(self._with_new, oid)
 
     def paths_of(self, blobs: Iterable[str], tips: Iterable[str]) -> dict[str, str]:
         """Paths of blobs in the pushed commits, for messages; blobs that are not found soon are left out."""

@@ -16,13 +16,9 @@ def find_commit(raw: pygit2.Repository, oid: str | pygit2.Oid) -> pygit2.Commit 
     return found if isinstance(found, pygit2.Commit) else None
 
 
-def find_reference(raw: pygit2.Repository, name: str) -> pygit2.Reference:
-    """The ref with exactly this full name.
-
-    libgit2 also finds `refs/heads/main` as `refs/heads//main`, and moves and deletes it so. Then every rule
-    that compares names would be passed by. Raises: KeyError, ValueError, pygit2.GitError.
-    """
-    reference = raw.lookup_reference(name)
-    if reference.name != name:
-        raise KeyError(name)
-    return reference
+def commit_behind(raw: pygit2.Repository, oid: str) -> str | None:
+    """The commit that an object is, or leads to as an annotated tag; None if there is none."""
+    try:
+        return str(raw[oid].peel(pygit2.Commit).id)
+    except (KeyError, ValueError, pygit2.InvalidSpecError, pygit2.GitError):
+        return None

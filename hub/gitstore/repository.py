@@ -1,7 +1,8 @@
-"""Reading one bare repository."""
+"""Reading the objects of one bare repository."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections import OrderedDict
@@ -18,7 +19,7 @@ from foundation import hex_digits, spans
 from hub.gitstore import diffs, last_commits, names, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, RevisionNotFound
 from hub.gitstore.folders import folder_of
-from hub.gitstore.objects import find_commit, find_reference
+from hub.gitstore.objects import commit_behind, find_commit
 from hub.gitstore.values import (
     POINTER_SIZE_MAX,
     POINTER_SIZE_MIN,
@@ -74,79 +75,42 @@ def _signature_time(signature: pygit2.Signature) -> datetime:
 
 
 class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixin):
-    """One bare repository. Revisions are resolved once; everything else takes commit ids."""
+    """One bare repository. Everything takes ids of objects; its refs are rows (`hub.revisions.refs`)."""
 
     def __init__(self, raw: pygit2.Repository, packs: Path, packs_changed_at: int) -> None:
         self.raw = raw
         self.packs, self.packs_changed_at = packs, packs_changed_at
 
-    # ---- revisions and refs ----------------------------------------------------------------------
+    # ---- ids and refs ----------------------------------------------------------------------------
 
-    def resolve(self, revision: str) -> str:
-        """The commit id for a branch, a tag, a full ref, or a (short, at least 7 digits) commit id.
-
-        A branch wins over a tag of the same name. Raises: RevisionNotFound.
-        """
-        for name in self._candidates(revision):
-            target = self.target(name)
-            if target is not None:
-                return target
-        if hex_digits.SHA1.fullmatch(revision):
-            found = find_commit(self.raw, revision)
-        elif SHORT_SHA.fullmatch(revision):
-            try:
-                found = find_commit(self.raw, self.raw.expand_id(revision))
-            except (ValueError, KeyError):
-                found = None
-        else:
-            found = None
+    def commit_by_id(self, digits: str) -> str:
+        """The commit id that begins with these digits: all 40, or at least 7. Raises: RevisionNotFound."""
+        found = None
+        if hex_digits.SHA1.fullmatch(digits):
+            found = find_commit(self.raw, digits)
+        elif SHORT_SHA.fullmatch(digits):
+            with contextlib.suppress(ValueError, KeyError):
+                found = find_commit(self.raw, self.raw.expand_id(digits))
         if found is None:
-            raise RevisionNotFound(revision=revision[:200])
+            raise RevisionNotFound(revision=digits[:200])
         return str(found.id)
 
-    @staticmethod
-    def _candidates(revision: str) -> Iterable[str]:
-        if revision == "HEAD":
-            return ("HEAD",)
-        if revision.startswith("refs/"):
-            return (revision,)
-        return (f"refs/heads/{revision}", f"refs/tags/{revision}")
+    def commit_behind(self, oid: str) -> str | None:
+        """The commit that an object is, or leads to as an annotated tag; None if there is none."""
+        return commit_behind(self.raw, oid)
 
-    def target(self, ref: str) -> str | None:
-        """The commit that a full ref name leads to, through symbolic refs and annotated tags."""
-        try:
-            commit = find_reference(self.raw, ref).resolve().peel(pygit2.Commit)
-        except (KeyError, ValueError, pygit2.InvalidSpecError, pygit2.GitError):
-            return None
-        return str(commit.id)
+    def refs_in_files(self) -> list[Ref]:
+        """The refs in git's own files, sorted by name; those that do not lead to a commit are left out.
 
-    def held_by(self, ref: str) -> str | None:
-        """The object that a full ref name holds itself: a commit, or an annotated tag."""
-        try:
-            return str(find_reference(self.raw, ref).target)
-        except (KeyError, ValueError, pygit2.InvalidSpecError, pygit2.GitError):
-            return None
-
-    def is_commit(self, oid: str) -> bool:
-        """True if the object is a commit itself."""
-        return isinstance(self.raw.get(oid), pygit2.Commit)
-
-    def refs(self) -> list[Ref]:
-        """All refs, sorted by name; those that do not lead to a commit are left out."""
+        The files are a copy, which may be old: `hub.revisions.refs` has the refs.
+        """
         found = []
         for name in self.raw.references:
-            target = self.target(name)
-            if target is not None:
-                found.append(Ref(name=name, target=target))
+            with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
+                held = str(self.raw.lookup_reference(name).resolve().target)
+                if (target := self.commit_behind(held)) is not None:
+                    found.append(Ref(name=name, target=target, held=held))
         return sorted(found, key=lambda ref: ref.name)
-
-    def count_branches(self) -> int:
-        """The number of branches and tags."""
-        return self.ref_names().branches
-
-    @property
-    def default_branch(self) -> str:
-        return str(self.raw.lookup_reference("HEAD").target).removeprefix("refs/heads/")
 
     # ---- commits ---------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ OPTIONS = {
     "gc.autoDetach": "false",
     # Objects of commits in the making are loose and unreachable; no commit takes two weeks.
     "gc.pruneExpire": "2.weeks.ago",
-    # Refs stay files of their own: that is what `hub.revisions.jobs.catch_up` looks at.
+    # The hub writes this file itself, with its version (`hub.gitstore.ref_files`).
     "gc.packRefs": "false",
     "core.fsync": "all",
     "core.fsyncMethod": "fsync",

@@ -105,10 +105,14 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """`name` is the full one, such as `refs/heads/main`; `target` the commit it leads to."""
+    """`name` is the full one, such as `refs/heads/main`; `target` the commit that it leads to.
+
+    `held` is the object that it names: that commit, or an annotated tag.
+    """
 
     name: str
     target: str
+    held: str
 
     @property
     def short_name(self) -> str:

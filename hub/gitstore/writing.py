@@ -1,13 +1,12 @@
-"""Writing one bare repository: blobs, trees, commits, refs.
+"""Writing the objects of one bare repository: blobs, trees, commits, tags.
 
-Objects are written first and are harmless alone; only `move_ref` makes a change visible, and it is a
-compare-and-swap.
+They are durable when a call returns, and harmless alone: a move of refs (`hub.revisions.moves`) makes them
+visible.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -17,15 +16,7 @@ from pygit2.enums import ObjectType
 
 from hub.gitstore.blobs import BlobWriter
 from hub.gitstore.diffs import DiffMixin
-from hub.gitstore.errors import (
-    MessageTooLong,
-    RefChanged,
-    RefExists,
-    RevisionNotFound,
-    TreeTooLarge,
-)
-from hub.gitstore.objects import find_reference
-from hub.gitstore.ref_names import RefNames
+from hub.gitstore.errors import MessageTooLong, TreeTooLarge
 from hub.gitstore.trees import TreeWriter, plan
 from hub.gitstore.values import Author
 
@@ -91,47 +82,6 @@ class WritingMixin(DiffMixin):
         _require_message(message)
         signature = pygit2.Signature(author.name, author.email, int(at.timestamp()), 0)
         return str(_tag_object(self.raw, name, target, signature, message))
-
-    def ref_names(self) -> RefNames:
-        return RefNames(self.raw.references)
-
-    def add_ref(self, name: str, target: str) -> None:
-        """A new ref whose name the caller has checked (`RefNames.refusal_of`). Raises: RefExists."""
-        try:
-            self.raw.create_reference_direct(name, pygit2.Oid(hex=target), False)
-        except (ValueError, pygit2.AlreadyExistsError):
-            raise RefExists(ref=name) from None
-
-    def move_ref(self, name: str, *, old: str, new: str) -> None:
-        """Move a ref from one object to another, only if it still is where we think it is.
-
-        libgit2 compares under its lock file. Raises: RefChanged.
-        """
-        try:
-            reference = find_reference(self.raw, name)
-            if str(reference.target) != old:
-                raise RefChanged
-            reference.set_target(pygit2.Oid(hex=new))
-        except (KeyError, pygit2.GitError, ValueError):
-            raise RefChanged from None
-
-    def delete_ref(self, name: str) -> None:
-        """Raises: RevisionNotFound."""
-        try:
-            find_reference(self.raw, name).delete()
-        except (KeyError, ValueError, pygit2.GitError):
-            raise RevisionNotFound(revision=name) from None
-
-    def drop_left_locks(self, names: Iterable[str]) -> None:
-        """Delete the lock files of refs that a killed process left; while one is there, its ref cannot move.
-
-        The caller holds the repository's row, under which all refs move: no process uses the files.
-        """
-        folder = Path(self.raw.path)
-        for name in ("packed-refs", *names):
-            # The folder of a new ref may still be a ref that the same move deletes.
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                (folder / f"{name}.lock").unlink()
 
 
 def _require_message(message: str) -> None:

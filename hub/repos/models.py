@@ -61,6 +61,10 @@ class Repository(models.Model):
     gating = models.CharField(max_length=6, choices=Gating.choices, default=Gating.OPEN, blank=True)
     default_branch = models.CharField(max_length=200, default="main")
     head_sha = models.CharField(max_length=40, blank=True, help_text="Commit of the default branch.")
+    # Git's files carry it, too: they are up to date if it is the same (ADR 0208).
+    refs_version = models.BigIntegerField(
+        default=0, db_default=0, help_text="A random number, new with each move of refs; 0: no rows yet."
+    )
     description = models.TextField(blank=True)
     is_archived = models.BooleanField(default=False, help_text="Readable, but closed for writing.")
     is_disabled = models.BooleanField(default=False, help_text="Closed by an operator.")

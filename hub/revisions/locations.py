@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from foundation.hex_digits import SHA1
-from hub.gitstore import GitRepository
 from hub.repos.models import Repository
-from hub.revisions import selectors
+from hub.revisions import refs, selectors
 
 # A revision has at most so many segments; each one costs a look-up.
 SEGMENTS_MAX = 16
@@ -45,19 +44,16 @@ def locate(repository: Repository, where: RevisionPath) -> Location:
 
 
 def _longest_ref(repository: Repository, parts: list[str]) -> Location | None:
-    git = selectors.git_of(repository)
-    found: dict[str, Location] = {}
-    for number in range(1, min(len(parts), SEGMENTS_MAX) + 1):
-        name, rest = "/".join(parts[:number]), "/".join(parts[number:])
-        for folder in ("",) if name.startswith("refs/") else ("refs/heads/", "refs/tags/"):
-            # Git has no `a/b` beside `a` in one folder of refs, so one look-up may end the search there.
-            if folder not in found and (commit := _target(repository, git, folder, name)):
-                found[folder] = Location(name, commit, rest)
-                break
-    return min(found.values(), key=lambda location: len(location.path), default=None)
-
-
-def _target(repository: Repository, git: GitRepository, folder: str, name: str) -> str | None:
-    if folder == "refs/heads/" and name == repository.default_branch and repository.head_sha:
-        return repository.head_sha
-    return git.target(folder + name)
+    """The location by the longest ref that begins the address; a branch wins over a tag of its name."""
+    names = ["/".join(parts[:number]) for number in range(1, min(len(parts), SEGMENTS_MAX) + 1)]
+    by_ref = {
+        folder + name: name
+        for name in names
+        for folder in (("",) if name.startswith("refs/") else ("refs/heads/", "refs/tags/"))
+    }
+    found = refs.commits_of(repository, by_ref.keys())
+    longest = max((ref for ref in by_ref if ref in found), key=lambda ref: len(by_ref[ref]), default=None)
+    if longest is None:
+        return None
+    rest = "/".join(parts)[len(by_ref[longest]) + 1 :]
+    return Location(by_ref[longest], found[longest], rest)

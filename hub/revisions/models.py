@@ -1,4 +1,7 @@
-"""The index of what repositories hold at the head of their default branch. Git is the truth of it."""
+"""Refs, and the index of what repositories hold at the head of their default branch.
+
+The rows of refs are the authority; git's files are a copy (ADR 0208). Of the index git is the truth.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,24 @@ from django.db import models
 from django.db.models.functions import Now
 
 from hub.repos.models import Kind, Repository
+
+# Longer than any name: git's limit is in bytes (`hub.gitstore.paths.REF_BYTES_MAX`).
+REF_CHARS_MAX = 1000
+
+
+class Ref(models.Model):
+    """One ref of one repository. `hub.revisions.refs` reads them, `hub.revisions.moves` writes them."""
+
+    repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="refs", db_index=False)
+    name = models.CharField(max_length=REF_CHARS_MAX, help_text="The full name: refs/heads/main.")
+    held_sha = models.CharField(max_length=40, help_text="The object it names: a commit or annotated tag.")
+    commit_sha = models.CharField(max_length=40, help_text="The commit that it leads to.")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["repository", "name"], name="ref_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.repository_id} at {self.held_sha[:8]}"
 
 
 class RepositoryFacts(models.Model):

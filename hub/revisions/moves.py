@@ -1,6 +1,8 @@
 """The moves of refs: commits, branches and tags, pull requests, rewritten histories and pushes end here.
 
-Every move holds the repository's row. Its rows and its refs change in one transaction, or not at all.
+Every move holds the repository's row. Refs are rows, which change in one transaction with all that follows
+from them. The objects that they name are durable before. Git's own files are brought up to them later
+(`refs.publish`).
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from django.db.models import F
 
 from foundation.errors import Refusal
 from hub.accounts.principals import Principal
-from hub.gitstore import GitRepository, RefChanged, RefExists, RefUpdate
+from hub.gitstore import Ref, RefChanged, RefExists, RefUpdate
 from hub.lfs import links
 from hub.repos import quotas
 from hub.repos.locking import ChangeableRepository, LockedRepository
 from hub.repos.models import Repository
-from hub.revisions import indexing, proposals, selectors
+from hub.revisions import indexing, models, proposals, refs, selectors
 from hub.revisions.errors import LfsObjectMissing, NotACommit
 from hub.revisions.indexing import Facts, FactsReader
 from hub.revisions.signals import revision_committed
@@ -53,29 +55,10 @@ def move(
     content: Content = NOTHING,
     now: datetime,
 ) -> None:
-    """Step: move refs, bring the rows up to them, and announce it.
-
-    The refs move last, right before the commit: should the database then fail, git is right and
-    `jobs.catch_up` rebuilds the rows.
-    Raises: what `write_rows` and `move_refs` raise.
-    """
-    write_rows(actor=actor, repository=repository, updates=updates, facts=facts, content=content, now=now)
-    move_refs(repository, updates)
-
-
-def write_rows(
-    *,
-    actor: Principal,
-    repository: ChangeableRepository,
-    updates: Sequence[RefUpdate],
-    facts: Facts | None = None,
-    content: Content = NOTHING,
-    now: datetime,
-) -> None:
-    """Step: all of `move` but the refs. `move_refs` must follow as the last step of the transaction.
+    """Step: move refs, bring all other rows up to them, and announce it.
 
     `facts` are those of the default branch where it moves.
-    Raises: StorageQuotaExceeded, ProposalsFull, LfsObjectMissing.
+    Raises: StorageQuotaExceeded, ProposalsFull, LfsObjectMissing, and what `move_refs` raises.
     """
     bill = proposals.bill_of(actor, repository, updates)
     if content.added_bytes:
@@ -83,6 +66,7 @@ def write_rows(
     links.link(repository, [*content.lfs_oids, *bill.adopted], now, proposer=bill.proposer)
     _require_linked(repository, content.lfs_oids)
     added_bytes = proposals.settle(bill, repository, content.added_bytes)
+    _write_refs(repository, updates)
     _follow(repository, updates, facts, added_bytes, now)
     for update in updates:
         revision_committed.send(
@@ -113,7 +97,7 @@ def _follow(
     now: datetime,
 ) -> None:
     """Bring the repository's own row and its index up to the refs."""
-    changed = ["updated_at"]
+    changed = ["updated_at", "refs_version"]
     repository.updated_at = now
     for update in updates:
         if update.ref == f"refs/heads/{repository.default_branch}" and update.new is not None:
@@ -127,24 +111,37 @@ def _follow(
 
 
 def move_refs(repository: ChangeableRepository, updates: Sequence[RefUpdate]) -> None:
-    """Step: the one function that moves refs. Each must still be where its update says that it is.
+    """Step: move refs, and nothing else. Each must still be where its update says that it is.
 
     A ref that is to be deleted and does not exist is left out.
     Raises: RefChanged, RefExists, TooManyBranches, NotACommit.
     """
-    git = selectors.git_of(repository)
-    possible, refused = sift(git, updates)
+    _write_refs(repository, updates)
+    repository.save(update_fields=["refs_version"])
+
+
+def _write_refs(repository: ChangeableRepository, updates: Sequence[RefUpdate]) -> None:
+    """The one function that writes the rows of refs that exist. The caller saves `refs_version`.
+
+    Raises: as `move_refs`.
+    """
+    possible, refused = sift(repository, updates)
     for refusal in refused.values():
         raise refusal
-    git.drop_left_locks(update.ref for update in possible)
-    for update in possible:
-        target = update.target
-        if target is None:
-            git.delete_ref(update.ref)
-        elif update.old is None:
-            git.add_ref(update.ref, target)
+    for move in possible:
+        rows = models.Ref.objects.filter(repository=repository, name=move.update.ref)
+        # The repository's lock keeps others out; the comparison finds who moves refs without it.
+        if move.target is None:
+            moved = rows.filter(held_sha=move.held).delete()[0]
+        elif move.held is None:
+            refs.insert([(repository, move.target)])
+            moved = 1
         else:
-            git.move_ref(update.ref, old=git.held_by(update.ref) or "", new=target)
+            ref = move.target
+            moved = rows.filter(held_sha=move.held).update(held_sha=ref.held, commit_sha=ref.target)
+        if not moved:
+            raise RefChanged
+    repository.refs_version = refs.new_version()
 
 
 def charge(*, actor: Principal, repository: LockedRepository, ref: str, added_bytes: int) -> None:
@@ -158,40 +155,62 @@ def _grow(repository: LockedRepository, added_bytes: int) -> None:
     Repository.objects.filter(pk=repository.pk).update(size_bytes=F("size_bytes") + added_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class PossibleMove:
+    """A move that is possible. `held` is the object that the ref names now, `target` the ref afterwards."""
+
+    update: RefUpdate
+    held: str | None
+    target: Ref | None
+
+
 def sift(
-    git: GitRepository, updates: Sequence[RefUpdate], is_commit: Callable[[str], bool] | None = None
-) -> tuple[list[RefUpdate], dict[str, Refusal]]:
+    repository: Repository,
+    updates: Sequence[RefUpdate],
+    commit_behind: Callable[[str], str | None] | None = None,
+) -> tuple[list[PossibleMove], dict[str, Refusal]]:
     """Step: the moves that are possible now, in order, and by ref the refusals of the others.
 
-    `is_commit` tells of objects that the repository does not have yet. A deletion of a ref that does
+    `commit_behind` tells of objects that the repository does not have yet. A deletion of a ref that does
     not exist is neither: nothing is to be done.
     """
-    possible: list[RefUpdate] = []
+    possible: list[PossibleMove] = []
     refused: dict[str, Refusal] = {}
-    names = git.ref_names() if any(update.old is None for update in updates) else None
+    commit_behind = commit_behind or selectors.git_of(repository).commit_behind
+    found = refs.find(repository, [update.ref for update in updates])
+    names = refs.names_of(repository) if any(update.old is None for update in updates) else None
     for update in updates:
-        held = git.held_by(update.ref)
-        if held is None and update.new is None:
+        ref = found.get(update.ref)
+        if ref is None and update.new is None:
             continue
-        refusal = _refusal_of(git, update, held, is_commit or git.is_commit)
+        target = _target_of(update, commit_behind)
+        refusal = _refusal_of(update, ref, target)
         if refusal is None and update.old is None and names is not None:
             refusal = names.refusal_of(update.ref)
         if refusal is not None:
             refused[update.ref] = refusal
             continue
-        possible.append(update)
+        possible.append(PossibleMove(update, ref.held if ref else None, target))
         if names is not None:
             (names.remove if update.new is None else names.add)(update.ref)
     return possible, refused
 
 
-def _refusal_of(
-    git: GitRepository, update: RefUpdate, held: str | None, is_commit: Callable[[str], bool]
-) -> Refusal | None:
+def _target_of(update: RefUpdate, commit_behind: Callable[[str], str | None]) -> Ref | None:
+    if update.target is None:
+        return None
+    # An object that leads to no commit is refused for branches; pushes have refused it for tags.
+    return Ref(update.ref, commit_behind(update.target) or "", update.target)
+
+
+def _refusal_of(update: RefUpdate, found: Ref | None, target: Ref | None) -> Refusal | None:
     # The caller may know an annotated tag by its commit.
-    if update.old != held and update.old != git.target(update.ref):
+    if update.old not in ({found.held, found.target} if found is not None else {None}):
         return RefExists(ref=update.ref) if update.old is None else RefChanged()
-    target = update.target
-    if target is not None and update.ref.startswith("refs/heads/") and not is_commit(target):
+    if (
+        target is not None
+        and target.target != target.held
+        and (not target.target or update.ref.startswith("refs/heads/"))
+    ):
         return NotACommit(ref=update.ref)
     return None

@@ -16,7 +16,7 @@ from hub.lfs import links
 from hub.repos import quotas
 from hub.repos.locking import LockedRepository
 from hub.repos.models import ProposedBytes
-from hub.revisions import selectors
+from hub.revisions import refs, selectors
 
 BRANCHES = ("refs/heads/", "refs/tags/")
 
@@ -42,17 +42,15 @@ def bill_of(actor: Principal, repository: LockedRepository, updates: Sequence[Re
         return Bill(proposer, ref=next((update.ref for update in updates), ""))
     heads = [update.new for update in updates if update.new and update.ref.startswith(BRANCHES)]
     proposed = links.proposed_in(repository) if heads else frozenset()
-    refs = set(repository.proposed_bytes.values_list("ref", flat=True)) if heads else set()
-    if not proposed and not refs:
+    proposals = set(repository.proposed_bytes.values_list("ref", flat=True)) if heads else set()
+    if not proposed and not proposals:
         return Bill(None)
     git = selectors.git_of(repository)
-    tips = {ref: git.target(ref) for ref in refs}
+    tips = refs.commits_of(repository, proposals)
     return Bill(
         None,
         adopted=proposed & git.pointers(heads).keys() if proposed else frozenset(),
-        merged=tuple(
-            ref for ref, tip in tips.items() if tip and any(git.is_ancestor(tip, head) for head in heads)
-        ),
+        merged=tuple(ref for ref, tip in tips.items() if any(git.is_ancestor(tip, head) for head in heads)),
     )
 
 

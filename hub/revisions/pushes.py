@@ -11,7 +11,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from foundation.errors import DeletedMeanwhile, Refusal
-from hub import gitstore
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.gitstore import RefChanged, RefUpdate, names
@@ -30,7 +29,7 @@ from hub.repos.errors import (
     StorageQuotaExceeded,
 )
 from hub.repos.models import Repository
-from hub.revisions import moves, uploads
+from hub.revisions import moves, refs, uploads
 from hub.revisions.errors import TooManyRefs
 from hub.revisions.pull_refs import pull_request_number
 
@@ -76,7 +75,7 @@ def reasons_against(
     incoming = Incoming(current.storage, push.objects)
     tips = [change.new for change in push.changes if change.new is not None]
     for change in push.changes:
-        if change.new is not None and not incoming.leads_to_commit(change.new):
+        if change.new is not None and incoming.commit_behind(change.new) is None:
             reasons.append(_("%(ref)s must lead to a commit.") % {"ref": change.ref})
     if reasons:
         return reasons, Contents()
@@ -153,8 +152,7 @@ def _about_moves(repository: Repository, changes: Sequence[RefUpdate], incoming:
 
     A push without new files is let in: each of its refs moves or not, and is reported by itself.
     """
-    git = gitstore.open_repository(repository.storage)
-    _possible, refused = moves.sift(git, changes, incoming.is_commit)
+    _possible, refused = moves.sift(repository, changes, incoming.commit_behind)
     return [f"{ref}: {words_of(refusal)}" for ref, refusal in refused.items()]
 
 
@@ -181,7 +179,7 @@ def _about_number(repository: Repository, changes: Sequence[RefUpdate]) -> list[
     if len(changes) > CHANGES_MAX:
         return [str(TooManyRefs(limit=CHANGES_MAX))]
     fresh = sum((change.old is None) - (change.new is None) for change in changes)
-    if fresh > 0 and gitstore.open_repository(repository.storage).count_branches() + fresh > BRANCHES_MAX:
+    if fresh > 0 and refs.names_of(repository).branches + fresh > BRANCHES_MAX:
         return [str(TooManyBranches(limit=BRANCHES_MAX))]
     return []
 

@@ -15,7 +15,7 @@ from hub.lfs import links
 from hub.lfs.models import LfsLink, LfsObject
 from hub.repos import locking
 from hub.repos.models import Repository
-from hub.revisions import selectors
+from hub.revisions import refs, selectors
 
 
 def drop_unreachable(*, now: datetime) -> int:
@@ -45,21 +45,21 @@ def _old_links(now: datetime) -> QuerySet[LfsLink]:
 
 
 def _unreached(repository: Repository, git: GitRepository, now: datetime) -> list[str]:
-    reached = git.pointers([ref.target for ref in git.refs()])
+    reached = git.pointers([ref.target for ref in refs.list_all(repository)])
     old = _old_links(now).filter(repository=repository).values_list("object_id", flat=True)
     return [oid for oid in old if oid not in reached]
 
 
 def _drop_in(repository: Repository, now: datetime) -> int:
     git = selectors.git_of(repository)
-    seen = [(ref.name, ref.target) for ref in git.refs()]
+    seen = refs.list_all(repository)
     oids = _unreached(repository, git, now)
     if not oids:
         return 0
     with transaction.atomic(durable=True):
-        # Commits move refs under this lock. A push does not, but links what it names afterwards.
+        # Refs move under this lock.
         locked = locking.lock_repository(repository.pk)
-        if [(ref.name, ref.target) for ref in git.refs()] != seen:
+        if refs.list_all(locked) != seen:
             return 0
         links.unlink(locked, oids)
         for batch in batches(oids):

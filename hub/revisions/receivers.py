@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from django.dispatch import receiver
 
+from hub.gitstore import Ref
+from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.repos.signals import repository_created
-from hub.revisions import indexing
+from hub.revisions import indexing, refs
 from hub.revisions.models import RepositoryFacts
 
 
 @receiver(repository_created)
-def index_first_commit(*, repository: Repository, **_: object) -> None:
+def take_first_commit(*, repository: Repository, **_: object) -> None:
     """The first commit holds a few small files, read in process: no reason to show a page without them.
 
-    A duplicate comes with a whole history, and with its facts.
+    A duplicate comes with a whole history: with its refs, and with its facts.
     """
     if RepositoryFacts.objects.filter(repository=repository).exists():
         return
-    facts = indexing.read_facts(repository, repository.head_sha)
+    head = repository.head_sha
+    refs.replace(LockedRepository(repository), [Ref(f"refs/heads/{repository.default_branch}", head, head)])
+    facts = indexing.read_facts(repository, head)
     indexing.store_facts(repository, facts, now=repository.created_at)

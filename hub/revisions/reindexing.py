@@ -9,10 +9,9 @@ from datetime import datetime
 from django.db import transaction
 
 from foundation.redis_connection import connection, key
-from hub import gitstore
 from hub.repos import locking
 from hub.repos.models import Repository
-from hub.revisions import indexing
+from hub.revisions import indexing, ref_copies, refs
 
 POSITION_SECONDS = 7 * 24 * 3600
 
@@ -63,18 +62,21 @@ def reindex(repository: Repository, *, now: datetime) -> Outcome:
     """
     named = (repository.pk, f"{repository.kind} {repository.full_name}")
     try:
-        git = gitstore.open_repository(repository.storage)
+        found = list(ref_copies.differences(repository))
     except FileNotFoundError:
         return Outcome(*named, problem="its git repository is missing")
-    head = git.target(f"refs/heads/{repository.default_branch}")
+    damaged = [str(difference) for difference in found if difference.is_damaged]
+    if damaged:
+        return Outcome(*named, problem="; ".join(damaged))
+    head = refs.commit_of(repository, f"refs/heads/{repository.default_branch}")
     if head is None:
         return Outcome(*named, problem=f"it has no branch {repository.default_branch}")
     facts = indexing.read_facts(repository, head)
     with transaction.atomic(durable=True):
         locked = locking.lock_repository(repository.pk)
-        if git.target(f"refs/heads/{locked.default_branch}") == head:
+        if refs.commit_of(locked, f"refs/heads/{locked.default_branch}") == head:
             if locked.head_sha != head:
                 locked.head_sha = head
                 locked.save(update_fields=["head_sha"])
             indexing.store_facts(locked, facts, now=now)
-    return Outcome(*named)
+    return Outcome(*named, problem="; ".join(map(str, found)))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
+from foundation import hex_digits
 from hub import gitstore
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
@@ -18,6 +19,7 @@ from hub.gitstore.path_reader import PathReader
 from hub.lfs.models import LfsLink
 from hub.repos import policies
 from hub.repos.models import Repository
+from hub.revisions import refs
 from hub.revisions.errors import HistoryTooLong, NotAFile
 from hub.revisions.models import RepositoryFacts, RepositoryTag
 from hub.revisions.pull_refs import pull_request_number
@@ -32,11 +34,22 @@ def git_of(repository: Repository) -> GitRepository:
 
 
 def resolve(repository: Repository, revision: str) -> str:
-    """The commit id of a revision. Raises: RevisionNotFound."""
-    if revision == repository.default_branch and repository.head_sha:
-        # The row follows every move of this ref in the same step, so the common case costs no disk.
+    """The commit id for a branch, a tag, a full ref, or a (short, at least 7 digits) commit id.
+
+    A branch wins over a tag of the same name. Raises: RevisionNotFound.
+    """
+    if revision in {repository.default_branch, "HEAD"} and repository.head_sha:
+        # The column follows every move of this ref in the same step, so the common case costs no query.
         return repository.head_sha
-    return git_of(repository).resolve(revision)
+    # No branch or tag can be called like a commit id.
+    if not hex_digits.SHA1.fullmatch(revision):
+        is_full = revision.startswith("refs/")
+        names = [revision] if is_full else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
+        found = refs.commits_of(repository, names)
+        for name in names:
+            if name in found:
+                return found[name]
+    return git_of(repository).commit_by_id(revision)
 
 
 def list_items(
@@ -102,7 +115,7 @@ def list_refs(*, actor: Principal, repository: Repository) -> list[Ref]:
     Raises: RepositoryNotFound, RepositoryDisabled.
     """
     policies.require_open(actor, repository)
-    return git_of(repository).refs()
+    return refs.list_all(repository)
 
 
 def history(
@@ -142,7 +155,9 @@ def find_branch(repository: Repository, revision: str) -> Head:
     """
     name = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
     may_move = name.startswith("refs/heads/") or pull_request_number(name) is not None
-    commit = git_of(repository).target(name) if may_move else None
+    if name == f"refs/heads/{repository.default_branch}" and repository.head_sha:
+        return Head(name, repository.head_sha)
+    commit = refs.commit_of(repository, name) if may_move else None
     if commit is None:
         raise RevisionNotFound(revision=revision)
     return Head(name, commit)
@@ -171,7 +186,9 @@ def list_lfs_files(*, actor: Principal, repository: Repository) -> list[LfsFile]
     linked = LfsLink.objects.filter(repository=repository).exclude(pushed_at=None)
     pushed = dict(linked.values_list("object_id", "pushed_at"))
     found: dict[str, LfsFile] = {}
-    for ref in sorted(git.refs(), key=lambda ref: ref.name != f"refs/heads/{repository.default_branch}"):
+    for ref in sorted(
+        refs.list_all(repository), key=lambda ref: ref.name != f"refs/heads/{repository.default_branch}"
+    ):
         for oid, (path, blob, size) in git.pointers([ref.target]).items():
             if oid in pushed and oid not in found:
                 found[oid] = LfsFile(

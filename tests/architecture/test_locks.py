@@ -27,7 +27,7 @@ def callers_of(name: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("step", [moves.move, moves.write_rows, moves.move_refs])
+@pytest.mark.parametrize("step", [moves.move, moves.move_refs])
 def test_a_move_demands_a_repository_that_was_checked_under_its_lock(step: object) -> None:
     assert typing.get_type_hints(step)["repository"] is ChangeableRepository
 

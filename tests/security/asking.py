@@ -273,8 +273,6 @@ def ask(world: World, row: Row, caller: str, values: dict[str, str], door: str =
         answer = read(response, names)
         transaction.set_rollback(True)
     client.cookies = jar
-    if row.method != "GET":
-        world.restore_git(values["repo_id"])
     return answer
 
 

@@ -35,8 +35,6 @@ class Place:
     pk: int = 0
     comment_key: str = "0" * 24
     request_id: int = 0
-    storage: str = ""
-    refs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -66,21 +64,6 @@ class World:
     def session(self, caller: str) -> tuple[Client, dict[str, str]]:
         """A browser that the caller is signed in with; tokens open no pages."""
         return self.clients.get(caller, self.client), {}
-
-    def restore_git(self, asked: str) -> None:
-        """Put every ref of a repository back to where it was: git knows no transactions."""
-        place = next((place for place in self.places.values() if place.asked == asked), None)
-        if place is None or not place.storage:
-            return
-        git = open_repository(place.storage)
-        now = {ref.name: ref.target for ref in git.refs()}
-        for name in now.keys() - place.refs.keys():
-            git.delete_ref(name)
-        for name, target in place.refs.items():
-            if now.get(name) != target:
-                if name in now:
-                    git.delete_ref(name)
-                git.add_ref(name, target)
 
 
 def build() -> World:
@@ -182,8 +165,6 @@ def _place(owner: Principal, people: dict[str, User], state: str) -> Place:
         pk=made.pk,
         comment_key=thread.events.earliest("id").key,
         request_id=pending.pk,
-        storage=made.storage,
-        refs={ref.name: ref.target for ref in git.refs()},
     )
     _change(owner, made, state)
     return place

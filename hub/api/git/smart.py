@@ -16,6 +16,7 @@ from hub.api.git.http import actor, repository
 from hub.community import services
 from hub.gitstore import serving
 from hub.repos import policies
+from hub.revisions import ref_copies
 
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 
@@ -38,6 +39,7 @@ def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         services.require_push(actor=actor(request), repository=found)
     else:
         raise DumbProtocol
+    ref_copies.publish(found)
     advertised = serving.advertise(found.storage, service, protocol=_protocol(request))
     return _uncached(HttpResponse(advertised, content_type=f"application/x-{service}-advertisement"))
 
@@ -49,6 +51,7 @@ def upload_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBa
     body = parse.fetch_body(request)
     if parse.asks_for_objects(body):
         count_download(request, found)
+    ref_copies.publish(found)
     answer = serving.upload_pack(found.storage, body, protocol=_protocol(request))
     return _streamed(answer, body, "application/x-git-upload-pack-result")
 

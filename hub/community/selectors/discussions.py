@@ -15,6 +15,7 @@ from hub.community.models import Discussion, DiscussionEvent, EventType, PastTex
 from hub.gitstore import GitRepository
 from hub.repos import policies as repos
 from hub.repos.models import Repository
+from hub.revisions import refs
 from hub.revisions import selectors as revisions
 
 
@@ -130,12 +131,12 @@ def proposal_of(*, actor: Principal, pull_request: Discussion) -> Proposal | Non
     """None when the base branch or the ref is gone. Raises: what `require_content` raises."""
     repos.require_content(actor, pull_request.repository)
     git = revisions.git_of(pull_request.repository)
-    head = git.target(pull_request.ref)
+    found = refs.commits_of(pull_request.repository, [pull_request.ref, pull_request.base_ref])
+    head, ours = found.get(pull_request.ref), found.get(pull_request.base_ref)
     if head is None:
         return None
     if pull_request.merge_base_sha:
         return Proposal(base=pull_request.merge_base_sha, head=head, conflicts=[])
-    ours = git.target(pull_request.base_ref)
     if ours is None:
         return None
     conflicts = [] if pull_request.is_finished else git.conflicts(ours, head)

@@ -21,7 +21,7 @@ from hub.repos import locking
 from hub.repos import policies as repos
 from hub.repos.models import Repository
 from hub.repos.services import git_author
-from hub.revisions import moves
+from hub.revisions import moves, refs
 from hub.revisions import selectors as revisions
 from hub.revisions.pull_refs import pull_request_number
 from hub.revisions.selectors import Head
@@ -85,8 +85,8 @@ def _insert(
         status=status,
         is_announced=is_announced,
     )
-    # No row has this number. A ref of it is what a crash between git and the database left.
-    left = revisions.git_of(repository).held_by(pull_request.ref)
+    # No pull request has this number. An earlier release may have left a ref of it in git's files.
+    left = refs.commit_of(locked, pull_request.ref)
     moves.move_refs(locked, [RefUpdate(pull_request.ref, left, base.commit)])
     return pull_request
 
@@ -143,7 +143,7 @@ def propose_commit(
 
 def _withdraw(pull_request: Discussion) -> None:
     """Undo the creation of a pull request that was not announced yet."""
-    held = revisions.git_of(pull_request.repository).held_by(pull_request.ref)
+    held = refs.commit_of(pull_request.repository, pull_request.ref)
     with transaction.atomic(durable=True):
         locked = locking.lock_for_undo(pull_request.repository_id)
         moves.move_refs(locked, [RefUpdate(pull_request.ref, held, None)])
@@ -199,8 +199,7 @@ def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: da
     text = threads.valid_text(text)
     if pull_request.status != Status.OPEN:
         raise StatusRefused(old=pull_request.get_status_display(), new=Status.MERGED.label)
-    git = revisions.git_of(repository)
-    proposed = git.target(pull_request.ref)
+    proposed = refs.commit_of(repository, pull_request.ref)
     if proposed is None:
         raise RevisionNotFound(revision=pull_request.ref)
     for _ in range(MERGE_ATTEMPTS):
@@ -208,7 +207,7 @@ def merge(*, actor: Principal, pull_request: Discussion, text: str = "", now: da
         try:
             return _move_and_record(actor=actor, pull_request=pull_request, made=made, text=text, now=now)
         except RefChanged:
-            if git.target(pull_request.ref) != proposed:
+            if refs.commit_of(repository, pull_request.ref) != proposed:
                 raise
     raise RefChanged
 
@@ -232,7 +231,7 @@ def _prepare(*, actor: Principal, pull_request: Discussion, theirs: str, now: da
     Raises: PullRequestConflicts, RevisionNotFound, TreeTooLarge.
     """
     git = revisions.git_of(pull_request.repository)
-    ours = git.target(pull_request.base_ref)
+    ours = refs.commit_of(pull_request.repository, pull_request.base_ref)
     if ours is None:
         raise RevisionNotFound(revision=pull_request.base_ref)
     base = git.merge_base(ours, theirs) or ours
@@ -261,7 +260,7 @@ def _move_and_record(
     A commit to the pull request, its closing and another merge of it take the same lock: they come before,
     and this one is refused, or after, and they find it merged.
     Raises: StatusRefused (not open any more), RefChanged (either side moved), what `lock_for_change`,
-    `moves.write_rows` and `moves.move_refs` raise.
+    `moves.move` raises.
     """
     repository = pull_request.repository
     updates = []
@@ -273,11 +272,11 @@ def _move_and_record(
         locked = threads.lock_discussion(pull_request)
         if locked.status != Status.OPEN:
             raise StatusRefused(old=locked.get_status_display(), new=Status.MERGED.label)
-        git = revisions.git_of(changed)
-        if (git.target(locked.base_ref), git.target(locked.ref)) != (made.ours, made.theirs):
+        found = refs.commits_of(changed, [locked.base_ref, locked.ref])
+        if (found.get(locked.base_ref), found.get(locked.ref)) != (made.ours, made.theirs):
             raise RefChanged
         if updates:
-            moves.write_rows(actor=actor, repository=changed, updates=updates, facts=facts, now=now)
+            moves.move(actor=actor, repository=changed, updates=updates, facts=facts, now=now)
         # The facts that webhooks get name the new head.
         locked.repository = changed
         if text:
@@ -285,7 +284,6 @@ def _move_and_record(
         locked.merge_base_sha, locked.merge_commit_sha = made.base, made.merged
         locked.save(update_fields=["merge_base_sha", "merge_commit_sha"])
         event = threads.move_status(discussion=locked, status=Status.MERGED, actor=actor, now=now)
-        moves.move_refs(changed, updates)
     repository.head_sha, repository.updated_at = changed.head_sha, changed.updated_at
     return event
 

@@ -20,7 +20,7 @@ from hub.repos import locking, policies
 from hub.repos.locking import Recheck
 from hub.repos.models import Repository
 from hub.repos.services import git_author
-from hub.revisions import moves, selectors
+from hub.revisions import moves, refs, selectors
 from hub.revisions.errors import (
     BranchBusy,
     LfsObjectMissing,
@@ -126,7 +126,7 @@ def commit_to_ref(
         added_bytes=sum(op.size for op in request.operations if isinstance(op, AddBlob)),
     )
     for attempt in range(ATTEMPTS):
-        base = git.target(ref)
+        base = refs.commit_of(repository, ref)
         if base is None:
             raise RevisionNotFound(revision=ref)
         if request.parent and not base.startswith(request.parent.lower()):

@@ -20,7 +20,7 @@ from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
 from hub.repos.services import git_author
 from hub.repos.signals import repository_created
-from hub.revisions import indexing, moves, selectors
+from hub.revisions import indexing, moves, refs, selectors
 from hub.revisions.operations import DeleteFile
 from hub.revisions.services.commits import NewCommit, commit_to_ref, move_ref
 
@@ -79,7 +79,7 @@ def _delete_from_heads(
     actor: Principal, repository: Repository, unwanted: frozenset[str], now: datetime
 ) -> None:
     git = selectors.git_of(repository)
-    for ref in git.refs():
+    for ref in refs.list_all(repository):
         if not ref.name.startswith("refs/heads/"):
             continue
         doomed = [
@@ -101,11 +101,11 @@ def _delete_from_heads(
 
 def _rewrite(actor: Principal, repository: Repository, unwanted: frozenset[str], now: datetime) -> None:
     git = selectors.git_of(repository)
-    refs = git.refs()
-    mapped = git.without_pointers([ref.target for ref in refs], unwanted)
+    found = refs.list_all(repository)
+    mapped = git.without_pointers([ref.target for ref in found], unwanted)
     updates = [
         RefUpdate(ref.name, ref.target, mapped[ref.target])
-        for ref in refs
+        for ref in found
         if mapped.get(ref.target, ref.target) != ref.target
     ]
     facts = moves.facts_for(repository, updates)
@@ -138,15 +138,18 @@ def duplicate(
     namespace = repos.require_creatable(actor=actor, request=request)
     quotas.require_room_for_bytes(namespace, repository.size_bytes)
     storage = uuid.uuid4().hex
+    # The refs first: all that they lead to is there when the folder is copied.
+    found = refs.list_all(repository)
+    head = next(ref.target for ref in found if ref.name == f"refs/heads/{repository.default_branch}")
     gitstore.copy_repository(repository.storage, storage)
     try:
-        head = gitstore.open_repository(storage).resolve(repository.default_branch)
         facts = indexing.read_facts(repository, head)
         with transaction.atomic(durable=True):
             copy = repos.insert_repository(actor=actor, request=request, storage=storage, head=head, now=now)
             source = _lock_source(actor, repository)
             quotas.require_room_for_bytes(copy.namespace, source.size_bytes)
             links.copy(source, copy, now)
+            refs.replace(copy, found)
             indexing.store_facts(copy, facts, now=now)
             repository_created.send(sender=Repository, repository=copy, actor=actor)
     except Exception:

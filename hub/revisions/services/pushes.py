@@ -24,7 +24,7 @@ from hub.repos import locking
 from hub.repos.errors import RepositoryNotFound
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Repository
-from hub.revisions import moves, pushes, selectors
+from hub.revisions import moves, pushes, ref_copies
 from hub.revisions.errors import TooManyRefs
 from hub.revisions.moves import Content
 from hub.revisions.pushes import Authorize
@@ -70,6 +70,7 @@ def receive_push(
             now=now,
         )
 
+    ref_copies.publish(repository)
     return receive_pack(repository.storage, request, protocol=protocol, decide=decide, move=move)
 
 
@@ -122,7 +123,8 @@ def _sifted(
     repository: LockedRepository, updates: Sequence[RefUpdate], *, is_atomic: bool
 ) -> tuple[list[RefUpdate], dict[str, str]]:
     """The moves that are possible, and by ref why the others are not. All are, or none, if `is_atomic`."""
-    possible, refused = moves.sift(selectors.git_of(repository), updates)
+    sifted, refused = moves.sift(repository, updates)
+    possible = [move.update for move in sifted]
     reasons_of = {ref: pushes.words_of(refusal) for ref, refusal in refused.items()}
     if is_atomic and refused:
         other = _("another ref of this push did not move")

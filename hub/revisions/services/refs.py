@@ -12,7 +12,7 @@ from hub.gitstore.paths import require_ref_name
 from hub.repos import locking, policies
 from hub.repos.models import Repository
 from hub.repos.services import git_author
-from hub.revisions import moves, selectors
+from hub.revisions import moves, refs, selectors
 from hub.revisions.errors import DefaultBranchProtected
 
 
@@ -41,7 +41,7 @@ def create_branch(
         )
     else:
         target = selectors.resolve(repository, start or repository.default_branch)
-    old = git.target(ref)
+    old = refs.commit_of(repository, ref)
     if old is not None and not overwrite:
         raise RefExists(ref=ref)
     if old is not None and name == repository.default_branch:
@@ -80,7 +80,7 @@ def create_tag(
     commit = selectors.resolve(repository, revision)
     require_ref_name(name, what="tag")
     git, ref = selectors.git_of(repository), f"refs/tags/{name}"
-    if git.target(ref) is not None:
+    if refs.commit_of(repository, ref) is not None:
         raise RefExists(ref=ref)
     tag = None
     if message:
@@ -99,8 +99,7 @@ def delete_tag(*, actor: Principal, repository: Repository, name: str, now: date
 
 
 def _delete(*, actor: Principal, repository: Repository, ref: str, revision: str, now: datetime) -> None:
-    git = selectors.git_of(repository)
-    old = git.target(ref)
+    old = refs.commit_of(repository, ref)
     if old is None:
         raise RevisionNotFound(revision=revision)
     with transaction.atomic(durable=True):

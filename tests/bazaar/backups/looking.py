@@ -10,18 +10,19 @@ from hub import gitstore
 from hub.lfs import selectors
 from hub.lfs.models import LfsLink
 from hub.repos.models import Repository
+from hub.revisions import refs
 
 
 def commits(full_name: str) -> dict[str, list[str]]:
     """The commits and large objects that the refs of a repository reach; where its row and its ref are."""
     repository = Repository.objects.get(full_name=full_name)
     git = gitstore.open_repository(repository.storage)
-    targets = [ref.target for ref in git.refs()]
+    targets = [ref.target for ref in refs.list_all(repository)]
     reached = {commit.oid for target in targets for commit in git.history(target)}
     return {
         "commits": sorted(reached),
         "oids": sorted(git.pointers(targets)),
-        "heads": [repository.head_sha, git.target("refs/heads/main") or ""],
+        "heads": [repository.head_sha, refs.commit_of(repository, "refs/heads/main") or ""],
     }
 
 

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bazaar.backups import git_files
 from bazaar.backups.restoring import _put_refs
 from hub import gitstore
 from hub.gitstore import Author
 from hub.repos.models import Repository
 from tests.factories import hub as factories
-from tests.hub.gitstore.refs import create_ref
+from tests.factories import ref_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -41,16 +40,12 @@ def with_pointer(repository: Repository) -> str:
     return str(made)
 
 
-def refs_of(repository: Repository) -> dict[str, str]:
-    return {ref.name: ref.target for ref in gitstore.open_repository(repository.storage).refs()}
-
-
 class TestRefs:
     def test_are_those_of_the_backup_and_the_default_branch_is_the_rows(self, repository: Repository) -> None:
         ahead = with_pointer(repository)
         said = list(_put_refs(repository, {"refs/heads/main": ahead, "refs/tags/v1": repository.head_sha}))
         assert said == []
-        assert refs_of(repository) == {
+        assert ref_rows.all_of(repository) == {
             "refs/heads/main": repository.head_sha,
             "refs/tags/v1": repository.head_sha,
         }
@@ -60,18 +55,15 @@ class TestRefs:
         [said] = _put_refs(repository, {"refs/heads/side": ahead})
         assert "refs/heads/side" in said
         assert "1 large objects have no rows" in said
-        assert "refs/heads/side" not in refs_of(repository)
+        assert "refs/heads/side" not in ref_rows.all_of(repository)
 
     def test_of_annotated_tags_hold_the_tag_again(self, repository: Repository) -> None:
         git = gitstore.open_repository(repository.storage)
         author = Author("Ada", "ada@example.org")
         tag = git.write_tag(name="v1", target=repository.head_sha, message="One", author=author, at=NOON)
-        create_ref(git, "refs/tags/v1", tag)
-        refs = git_files.read_refs({})[repository.storage]
-        assert refs == {"refs/heads/main": repository.head_sha, "refs/tags/v1": tag}
-        git.delete_ref("refs/tags/v1")
-        assert list(_put_refs(repository, refs)) == []
-        assert gitstore.open_repository(repository.storage).held_by("refs/tags/v1") == tag
+        assert list(_put_refs(repository, {"refs/tags/v1": tag})) == []
+        assert ref_rows.held_by(repository, "refs/tags/v1") == tag
+        assert ref_rows.commit_of(repository, "refs/tags/v1") == repository.head_sha
 
     def test_to_objects_that_are_not_there_are_named(self, repository: Repository) -> None:
         [said] = _put_refs(repository, {"refs/heads/side": "ab" * 20})

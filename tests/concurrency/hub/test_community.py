@@ -16,6 +16,7 @@ from hub.revisions.operations import AddBlob
 from hub.revisions.services import NewCommit
 from tests.concurrency.races import kinds, race
 from tests.factories import hub as make
+from tests.factories import ref_rows
 from tests.factories.hub import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,10 +63,10 @@ class TestMerging:
         outcomes = race(*[lambda one=one: merge(one) for one in found])
         assert kinds(outcomes) == ["DiscussionEvent"] * RUNNERS
         git = revisions.git_of(repository)
-        held = {entry.path for entry in git.entries(git.resolve("main"))}
+        held = {entry.path for entry in git.entries(ref_rows.main_of(repository))}
         assert set(names) <= held
         repository.refresh_from_db()
-        assert repository.head_sha == git.resolve("main")
+        assert repository.head_sha == ref_rows.main_of(repository)
 
     def test_of_one_by_two_happens_once(self) -> None:
         ada = make.actor("ada")

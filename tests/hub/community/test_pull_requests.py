@@ -34,6 +34,7 @@ from hub.revisions.errors import NothingToDelete
 from hub.revisions.operations import AddBlob, DeleteFile, Operation
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
+from tests.factories import ref_rows
 from tests.factories.hub import NOW
 
 pytestmark = pytest.mark.django_db
@@ -79,9 +80,11 @@ class TestOpening:
         self, guest: Principal, repository: Repository
     ) -> None:
         draft = opened(guest, repository)
-        git = revisions.git_of(repository)
+        revisions.git_of(repository)
         assert (draft.number, draft.status, draft.base_ref) == (1, Status.DRAFT, "refs/heads/main")
-        assert git.target("refs/pr/1") == git.target("refs/heads/main")
+        assert ref_rows.commit_of(repository, "refs/pr/1") == ref_rows.commit_of(
+            repository, "refs/heads/main"
+        )
 
     def test_shares_the_numbers_with_discussions(self, guest: Principal, repository: Repository) -> None:
         threads.open_discussion(actor=guest, repository=repository, title="A question", text="?", now=NOW)
@@ -98,9 +101,9 @@ class TestOpening:
             author=repos.git_author(guest),
             at=NOW,
         )
-        git.add_ref("refs/pr/1", left)
+        ref_rows.put(repository, "refs/pr/1", left)
         opened(guest, repository)
-        assert git.target("refs/pr/1") == repository.head_sha
+        assert ref_rows.commit_of(repository, "refs/pr/1") == repository.head_sha
 
     def test_is_only_against_a_branch(self, guest: Principal, repository: Repository) -> None:
         for base in (repository.head_sha, "nothing", "refs/pr/1"):
@@ -129,10 +132,10 @@ class TestCommitting:
             now=NOW,
         )
         pull_request = proposed.pull_request
-        git = revisions.git_of(repository)
+        revisions.git_of(repository)
         assert (pull_request.title, pull_request.status) == ("Add it", Status.OPEN)
-        assert git.target("refs/pr/1") == proposed.committed.oid
-        assert git.target("refs/heads/main") == repository.head_sha
+        assert ref_rows.commit_of(repository, "refs/pr/1") == proposed.committed.oid
+        assert ref_rows.commit_of(repository, "refs/heads/main") == repository.head_sha
         events = selectors.list_events(actor=SYSTEM, discussion=pull_request)
         assert [event.type for event in events] == [EventType.COMMENT, EventType.COMMIT]
         assert events[1].data == {"subject": "Add it", "oid": proposed.committed.oid}
@@ -143,7 +146,7 @@ class TestCommitting:
                 actor=guest, repository=repository, revision="main", request=deleting("none"), now=NOW
             )
         assert not Discussion.objects.exists()
-        assert revisions.git_of(repository).target("refs/pr/1") is None
+        assert ref_rows.commit_of(repository, "refs/pr/1") is None
 
     def test_the_author_adds_commits_and_others_do_not(
         self, guest: Principal, repository: Repository
@@ -180,10 +183,14 @@ class TestMerging:
         event = pull_requests.merge(actor=owner, pull_request=pull_request, text="Thanks!", now=NOW)
         pull_request.refresh_from_db()
         repository.refresh_from_db()
-        git = revisions.git_of(repository)
+        revisions.git_of(repository)
         assert event.data == {"status": "merged"}
         assert pull_request.status == Status.MERGED
-        assert pull_request.merge_commit_sha == git.target("refs/pr/1") == git.target("refs/heads/main")
+        assert (
+            pull_request.merge_commit_sha
+            == ref_rows.commit_of(repository, "refs/pr/1")
+            == ref_rows.commit_of(repository, "refs/heads/main")
+        )
         assert repository.head_sha == pull_request.merge_commit_sha
 
     def test_makes_a_merge_commit_where_both_sides_moved(
@@ -193,7 +200,7 @@ class TestMerging:
         push(owner, repository, adding(repository, "d.txt", b"four\n"))
         pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
         git = revisions.git_of(repository)
-        merged = git.commit(git.resolve("main"))
+        merged = git.commit(ref_rows.main_of(repository))
         assert len(merged.parents) == 2
         assert merged.title == "Merge pull request #1"
         assert {entry.path for entry in git.entries(merged.oid)} >= {"a.txt", "c.txt", "d.txt"}
@@ -226,7 +233,7 @@ class TestMerging:
     ) -> None:
         pull_request = self.proposed(guest, repository, "a.txt", b"mine\n")
         push(owner, repository, adding(repository, "a.txt", b"theirs\n"))
-        head = revisions.git_of(repository).resolve("main")
+        head = ref_rows.main_of(repository)
         proposal = selectors.proposal_of(actor=owner, pull_request=pull_request)
         assert proposal is not None
         assert proposal.conflicts == ["a.txt"]
@@ -234,7 +241,7 @@ class TestMerging:
             pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
         pull_request.refresh_from_db()
         assert pull_request.status == Status.OPEN
-        assert revisions.git_of(repository).resolve("main") == head
+        assert ref_rows.main_of(repository) == head
 
     def test_needs_write_and_an_open_pull_request(
         self, owner: Principal, guest: Principal, repository: Repository
@@ -320,7 +327,7 @@ class TestOvertakenMerge:
             refusals.append(refusal)
         pull_request.refresh_from_db()
         git = revisions.git_of(repository)
-        proposed, merged = git.resolve("refs/pr/1"), git.resolve("main")
+        proposed, merged = ref_rows.commit_of(repository, "refs/pr/1"), ref_rows.main_of(repository)
         assert (pull_request.status == Status.MERGED) == git.is_ancestor(proposed, merged)
         assert len(refusals) == (after == BEFORE)
 
@@ -346,7 +353,7 @@ class TestOvertakenMerge:
         except StatusRefused as refusal:
             refusals.append(refusal)
         pull_request.refresh_from_db()
-        main = revisions.git_of(repository).resolve("main")
+        main = ref_rows.main_of(repository)
         assert (pull_request.status == Status.CLOSED) == (main == repository.head_sha)
         assert len(refusals) == (after == BEFORE)
 
@@ -361,7 +368,7 @@ class TestOvertakenMerge:
         overtake(monkeypatch, lambda: push(owner, repository, theirs), after=BEFORE)
         pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
         git = revisions.git_of(repository)
-        names = {entry.path for entry in git.entries(git.resolve("main"))}
+        names = {entry.path for entry in git.entries(ref_rows.main_of(repository))}
         assert names >= {"a.txt", "c.txt", "d.txt"}
 
     def test_of_a_base_that_lost_the_commits_again_is_made_again(
@@ -372,12 +379,12 @@ class TestOvertakenMerge:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The commits were on the base already, so that the merge moves nothing."""
-        git = revisions.git_of(repository)
-        before, proposed = git.resolve("main"), git.resolve("refs/pr/1")
-        git.move_ref("refs/heads/main", old=before, new=proposed)
-        overtake(monkeypatch, lambda: git.move_ref("refs/heads/main", old=proposed, new=before), after=BEFORE)
+        revisions.git_of(repository)
+        before, proposed = ref_rows.main_of(repository), ref_rows.commit_of(repository, "refs/pr/1")
+        ref_rows.put(repository, "refs/heads/main", proposed)
+        overtake(monkeypatch, lambda: ref_rows.put(repository, "refs/heads/main", before), after=BEFORE)
         pull_requests.merge(actor=owner, pull_request=pull_request, now=NOW)
-        assert git.resolve("main") == proposed
+        assert ref_rows.main_of(repository) == proposed
 
 
 def test_a_pull_request_closed_before_its_first_commit_takes_none(
@@ -395,4 +402,4 @@ def test_a_pull_request_closed_before_its_first_commit_takes_none(
             actor=guest, repository=repository, revision="main", request=request, now=NOW
         )
     assert Discussion.objects.get().status == Status.CLOSED
-    assert revisions.git_of(repository).target("refs/pr/1") == repository.head_sha
+    assert ref_rows.commit_of(repository, "refs/pr/1") == repository.head_sha

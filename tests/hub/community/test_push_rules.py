@@ -16,11 +16,11 @@ from hub.gitstore import InvalidRefName, RefUpdate, serving
 from hub.gitstore.questions import NULL_SHA
 from hub.repos import quotas
 from hub.repos.models import Repository
-from hub.revisions import selectors, services
+from hub.revisions import moves, refs, services
 from tests.factories import hub as make
+from tests.factories import ref_rows
 from tests.factories.hub import NOW
 from tests.hub.community.pushing import EMPTY_PACK, overtake, pkt, request_of, send
-from tests.hub.gitstore.refs import create_ref
 from tests.hub.revisions.test_pushes import next_commit
 
 pytestmark = pytest.mark.django_db
@@ -55,47 +55,40 @@ def push(tmp_path: Path) -> Push:
     return push
 
 
-def refs(repository: Repository) -> dict[str, str]:
-    return {ref.name: ref.target for ref in selectors.git_of(repository).refs()}
-
-
 class TestNames:
     @pytest.mark.parametrize("ref", SPELLINGS)
     def test_in_other_spellings_move_and_delete_nothing(
         self, alice: Principal, repository: Repository, push: Push, ref: str
     ) -> None:
-        head, before = repository.head_sha, refs(repository)
+        head, before = repository.head_sha, ref_rows.all_of(repository)
         new = next_commit(repository, head, "one.txt")
         for update in (RefUpdate(ref, head, None), RefUpdate(ref, head, new), RefUpdate(ref, None, new)):
             assert push(alice, repository, update)[1:] == [f"ng {ref} pre-receive hook declined"]
             assert services.move_pushed(
                 actor=alice, repository=repository, updates=[update], authorize=lambda *_: [], now=NOW
             ).keys() == {ref}
-        assert refs(repository) == before
+        assert ref_rows.all_of(repository) == before
 
     @pytest.mark.parametrize("ref", SPELLINGS)
-    def test_in_other_spellings_are_no_refs_for_git_itself(self, repository: Repository, ref: str) -> None:
+    def test_in_other_spellings_are_no_refs_of_the_hub(self, repository: Repository, ref: str) -> None:
         """So no address of the API passes a rule about the default branch by either."""
-        git, head = selectors.git_of(repository), repository.head_sha
-        assert git.target(ref) is None
-        assert git.held_by(ref) is None
-        with pytest.raises(InvalidRefName):
-            create_ref(git, ref.replace("main", "new"), head)
-        with pytest.raises(gitstore.RevisionNotFound):
-            git.delete_ref(ref)
-        with pytest.raises(gitstore.RefChanged):
-            git.move_ref(ref, old=head, new=next_commit(repository, head, "one.txt"))
+        assert refs.commit_of(repository, ref) is None
+        head = repository.head_sha
+        updates = [RefUpdate(ref.replace("main", "new"), None, head), RefUpdate(ref, head, None)]
+        possible, refused = moves.sift(repository, updates)
+        assert possible == []
+        assert {type(refusal) for refusal in refused.values()} <= {InvalidRefName, gitstore.RefChanged}
 
     @pytest.mark.parametrize("name", ["/main", "main/", "refs/heads//main"])
     def test_in_other_spellings_pass_no_rule_of_the_api_by(
         self, alice: Principal, repository: Repository, name: str
     ) -> None:
-        before = refs(repository)
+        before = ref_rows.all_of(repository)
         with pytest.raises(Refusal):
             services.delete_branch(actor=alice, repository=repository, name=name, now=NOW)
         with pytest.raises(Refusal):
             services.super_squash(actor=alice, repository=repository, revision=name, message="One", now=NOW)
-        assert refs(repository) == before
+        assert ref_rows.all_of(repository) == before
 
     @pytest.mark.parametrize(
         "line",
@@ -128,12 +121,12 @@ class TestRefNamedTwice:
         head = repository.head_sha
         new = next_commit(repository, head, "one.txt")
         assert push(alice, repository, RefUpdate("refs/heads/a", None, head))[1:] == ["ok refs/heads/a"]
-        before = refs(repository)
+        before = ref_rows.all_of(repository)
         report = push(
             alice, repository, RefUpdate("refs/heads/a", head, None), RefUpdate("refs/heads/a", head, new)
         )
         assert report[1:] == ["ng refs/heads/a pre-receive hook declined"] * 2
-        assert refs(repository) == before
+        assert ref_rows.all_of(repository) == before
 
 
 @pytest.fixture
@@ -223,13 +216,12 @@ class TestQuota:
         is_archived: bool,
     ) -> None:
         (commit, pack), (before, _) = brought, billed(repository, alice)
-        git = selectors.git_of(repository)
 
         def act() -> None:
             if is_archived:
                 Repository.objects.filter(pk=repository.pk).update(is_archived=True)
             else:
-                create_ref(git, "refs/heads/dev", repository.head_sha)
+                ref_rows.put(repository, "refs/heads/dev", repository.head_sha)
 
         overtake(monkeypatch, act)
         [_, result] = push(alice, repository, RefUpdate("refs/heads/dev", None, commit), pack=pack)
@@ -247,4 +239,4 @@ class TestDefaultBranch:
         overtake(monkeypatch, lambda: found.update(default_branch="dev"))
         [_, result] = push(alice, repository, RefUpdate("refs/heads/dev", head, None))
         assert "is the default branch and cannot be deleted" in result
-        assert refs(repository)["refs/heads/dev"] == head
+        assert ref_rows.all_of(repository)["refs/heads/dev"] == head

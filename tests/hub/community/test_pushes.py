@@ -26,6 +26,7 @@ from hub.repos.models import Repository
 from hub.revisions import selectors
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
+from tests.factories import ref_rows
 from tests.factories.hub import NOW
 from tests.hub.community.pushing import overtake, request_of, send
 from tests.hub.revisions.test_commits import blob
@@ -142,7 +143,7 @@ class TestReceivePush:
             "unpack ok",
             "ok refs/heads/dev",
         ]
-        held = {ref.name: ref.target for ref in selectors.git_of(repository).refs()}
+        held = ref_rows.all_of(repository)
         assert held == {"refs/heads/main": new, "refs/tags/v1": new}
         repository.refresh_from_db()
         assert repository.head_sha == new
@@ -187,7 +188,7 @@ class TestReceivePush:
         assert push(bob, repository, RefUpdate(pull_request.ref, new, old))[1:] == [
             f"ng {pull_request.ref} pre-receive hook declined"
         ]
-        assert selectors.git_of(repository).target(pull_request.ref) == new
+        assert ref_rows.commit_of(repository, pull_request.ref) == new
 
 
 def commit_of(repository: Repository, path: str) -> NewCommit:
@@ -210,7 +211,7 @@ class TestOvertakenPush:
         overtake(monkeypatch, lambda: closed.update(status=Status.CLOSED))
         [_, result] = push(bob, repository, RefUpdate(pull_request.ref, repository.head_sha, new))
         assert result == f"ng {pull_request.ref} Pull request 1 is closed; nothing can be added to it."
-        assert selectors.git_of(repository).target(pull_request.ref) == repository.head_sha
+        assert ref_rows.commit_of(repository, pull_request.ref) == repository.head_sha
 
     @pytest.mark.parametrize(
         ("fields", "words"),
@@ -234,7 +235,7 @@ class TestOvertakenPush:
         [_, result] = push(alice, repository, RefUpdate("refs/heads/dev", None, repository.head_sha))
         assert result.startswith("ng refs/heads/dev ")
         assert words in result
-        assert selectors.git_of(repository).target("refs/heads/dev") is None
+        assert ref_rows.commit_of(repository, "refs/heads/dev") is None
 
     def test_by_somebody_who_lost_the_role_is_refused(
         self,

@@ -16,14 +16,11 @@ from hub import gitstore
 from hub.gitstore import (
     EntryNotFound,
     GitRepository,
-    RefChanged,
-    RefExists,
+    Ref,
     RevisionNotFound,
     diffs,
-    ref_names,
+    ref_files,
 )
-from hub.gitstore.errors import TooManyBranches
-from tests.hub.gitstore.refs import create_ref
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ALICE = gitstore.Author("alice", "alice@example.org")
@@ -52,15 +49,24 @@ def repo(storage: str) -> GitRepository:
 
 def put(repo: GitRepository, message: str, **files: bytes | None) -> str:
     """Commit files to main; a name's `__` stands for `/`, None deletes."""
-    base = repo.resolve("main")
+    base = head_of(repo)
     changes = {
         name.replace("__", "/"): None if data is None else (repo.write_blob(data), FILE)
         for name, data in files.items()
     }
     tree = repo.write_tree(base, changes)
     oid = repo.write_commit(tree=tree, parents=[base], message=message, author=ALICE, at=NOW)
-    repo.move_ref("refs/heads/main", old=base, new=oid)
+    write_refs(repo, main=oid)
     return oid
+
+
+def write_refs(repo: GitRepository, **branches: str) -> None:
+    refs = [Ref(f"refs/heads/{name}", oid, oid) for name, oid in branches.items()]
+    ref_files.write(Path(repo.raw.path), refs, version=1)
+
+
+def head_of(repo: GitRepository) -> str:
+    return next(ref.target for ref in repo.refs_in_files() if ref.name == "refs/heads/main")
 
 
 class TestCommit:
@@ -69,7 +75,7 @@ class TestCommit:
     )
     def test_is_read_whatever_time_it_names(self, repo: GitRepository, seconds: int, year: int) -> None:
         """Git takes times far beyond the calendar; lists of commits must not fail for them."""
-        tree = repo.raw[repo.resolve("main")].peel(pygit2.Tree).id
+        tree = repo.raw[head_of(repo)].peel(pygit2.Tree).id
         who = f"a <a@example.org> {seconds} +0000"
         text = f"tree {tree}\nauthor {who}\ncommitter {who}\n\ntext\n"
         oid = str(repo.raw.odb.write(pygit2.enums.ObjectType.COMMIT, text.encode()))
@@ -77,37 +83,29 @@ class TestCommit:
         assert [commit.at.year for commit in repo.history(oid)] == [year]
 
 
-class TestResolve:
-    def test_finds_branches_tags_full_refs_and_commit_ids(self, repo: GitRepository) -> None:
+class TestCommitById:
+    def test_finds_whole_ids_and_short_ones(self, repo: GitRepository) -> None:
         oid = put(repo, "two", a=b"a")
-        create_ref(repo, "refs/tags/v1", oid)
-        create_ref(repo, "refs/pr/1", oid)
-        for revision in ("main", "HEAD", "v1", "refs/heads/main", "refs/pr/1", oid, oid[:7]):
-            assert repo.resolve(revision) == oid
+        assert (repo.commit_by_id(oid), repo.commit_by_id(oid[:7])) == (oid, oid)
 
-    def test_prefers_a_branch_to_a_tag_of_the_same_name(self, repo: GitRepository) -> None:
-        first, second = repo.resolve("main"), put(repo, "two", a=b"a")
-        create_ref(repo, "refs/tags/same", first)
-        create_ref(repo, "refs/heads/same", second)
-        assert repo.resolve("same") == second
-
-    def test_looks_through_annotated_tags(self, repo: GitRepository) -> None:
-        head = repo.resolve("main")
+    def test_takes_no_annotated_tag_for_the_commit_behind_it(self, repo: GitRepository) -> None:
+        head = head_of(repo)
         tag = repo.write_tag(name="v1", target=head, message="one", author=ALICE, at=NOW)
-        create_ref(repo, "refs/tags/v1", tag)
-        assert tag != head
-        assert repo.resolve("v1") == head
+        with pytest.raises(RevisionNotFound):
+            repo.commit_by_id(tag)
+        assert repo.commit_behind(tag) == head
 
     @pytest.mark.parametrize(
-        "revision", ["", "nope", "0" * 40, "abcdef", "refs/heads/", "main^{tree}", "a..b", "é"]
+        "revision",
+        ["", "nope", "0" * 40, "abcdef", "main", "HEAD", "refs/heads/main", "main^{tree}", "a..b", "é"],
     )
     def test_refuses_what_leads_to_no_commit(self, repo: GitRepository, revision: str) -> None:
         with pytest.raises(RevisionNotFound):
-            repo.resolve(revision)
+            repo.commit_by_id(revision)
 
     def test_refuses_the_id_of_a_blob(self, repo: GitRepository) -> None:
         with pytest.raises(RevisionNotFound):
-            repo.resolve(repo.write_blob(b"x"))
+            repo.commit_by_id(repo.write_blob(b"x"))
 
 
 class TestTrees:
@@ -160,50 +158,11 @@ class TestTrees:
         ]
 
 
-class TestRefs:
-    def test_moves_only_from_where_it_was(self, repo: GitRepository) -> None:
-        first, second = repo.resolve("main"), put(repo, "two", a=b"a")
-        with pytest.raises(RefChanged):
-            repo.move_ref("refs/heads/main", old=first, new=second)
-        assert repo.resolve("main") == second
-
-    def test_creates_once(self, repo: GitRepository) -> None:
-        head = repo.resolve("main")
-        create_ref(repo, "refs/heads/x", head)
-        with pytest.raises(RefExists):
-            create_ref(repo, "refs/heads/x", head)
-
-    def test_are_limited_but_for_those_of_pull_requests(
-        self, repo: GitRepository, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Strangers open pull requests; their refs must not keep the owner from branches."""
-        head = repo.resolve("main")
-        monkeypatch.setattr(ref_names, "BRANCHES_MAX", 3)
-        for ref in ("refs/pr/1", "refs/tags/v1", "refs/heads/x", "refs/pr/2"):
-            create_ref(repo, ref, head)
-        for ref in ("refs/tags/v2", "refs/heads/y"):
-            with pytest.raises(TooManyBranches):
-                create_ref(repo, ref, head)
-        assert repo.count_branches() == 3
-        repo.delete_ref("refs/tags/v1")
-        create_ref(repo, "refs/heads/y", head)
-
-    def test_refuses_a_branch_below_another(self, repo: GitRepository) -> None:
-        with pytest.raises(RefExists):
-            create_ref(repo, "refs/heads/main/below", repo.resolve("main"))
-
-    def test_deletes_what_is_there(self, repo: GitRepository) -> None:
-        create_ref(repo, "refs/heads/x", repo.resolve("main"))
-        repo.delete_ref("refs/heads/x")
-        with pytest.raises(RevisionNotFound):
-            repo.delete_ref("refs/heads/x")
-
-
 class TestHistory:
     @pytest.fixture
     def long(self, repo: GitRepository) -> str:
         """The newest of 300 commits, of which the oldest has a parent that nobody can read."""
-        tree = repo.raw[repo.resolve("main")].peel(pygit2.Tree).id
+        tree = repo.raw[head_of(repo)].peel(pygit2.Tree).id
         parent = "1" * 40
         for number in range(300):
             who = f"a <a@example.org> {1_700_000_000 + number} +0000"
@@ -224,7 +183,7 @@ class TestHistory:
         assert repo.count_commits(short, limit=1) is None
 
     def test_has_both_sides_of_a_merge_by_their_time(self, repo: GitRepository) -> None:
-        base = repo.resolve("main")
+        base = head_of(repo)
         tree = str(repo.raw[base].peel(pygit2.Tree).id)
 
         def commit(name: str, hours: int, *parents: str) -> str:

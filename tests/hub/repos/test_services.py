@@ -24,6 +24,7 @@ from hub.repos.errors import (
 )
 from hub.repos.models import Kind, Repository
 from tests.factories import hub as make
+from tests.factories import ref_rows
 from tests.factories.hub import NOW
 
 pytestmark = pytest.mark.django_db
@@ -149,7 +150,7 @@ class TestDeletingAndRestoring:
             services.restore_repository(actor=ada, repository=repository, now=NOW)
         restored = services.restore_repository(actor=ada, repository=repository, name="thing-2", now=NOW)
         assert get(ada, "ada/thing-2") == restored
-        assert gitstore.open_repository(restored.storage).resolve("main") == restored.head_sha
+        assert ref_rows.main_of(restored) == restored.head_sha
 
     def test_is_final_after_the_grace_period(self, ada: Principal, settings: Settings) -> None:
         repository = make.repository(ada)

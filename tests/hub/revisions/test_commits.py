@@ -10,21 +10,23 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from foundation.errors import Denied, NotFound, Unauthenticated
+from hub import gitstore
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
-from hub.gitstore import InvalidPath, RefChanged, RevisionNotFound
+from hub.gitstore import InvalidPath, Ref, RefChanged, RevisionNotFound, ref_files
 from hub.lfs.models import LfsLink
 from hub.repos.errors import RepositoryArchived, StorageQuotaExceeded
 from hub.repos.models import Repository
 from hub.repos.services import Settings as RepositorySettings
 from hub.repos.services import change_settings
-from hub.revisions import jobs, selectors, services
+from hub.revisions import jobs, models, selectors, services
 from hub.revisions.errors import LfsObjectMissing, LfsSizeMismatch, NothingToDelete
 from hub.revisions.models import RepositoryFacts
 from hub.revisions.operations import AddBlob, AddLfs, Copy, DeleteFile, DeleteFolder, Operation
 from hub.revisions.services import Committed, NewCommit
 from hub.revisions.staging import Staging
 from tests.factories import hub as make
+from tests.factories import ref_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -62,8 +64,10 @@ def commit(
 
 
 def paths(repo: Repository, revision: str = "main") -> set[str]:
-    git = selectors.git_of(repo)
-    return {entry.path for entry in git.entries(git.resolve(revision), recursive=True) if entry.is_file}
+    commit = ref_rows.commit_of(repo, f"refs/heads/{revision}")
+    assert commit is not None
+    items = selectors.git_of(repo).items(commit, recursive=True)
+    return {item.path for item in items if item.is_file}
 
 
 class TestCommit:
@@ -71,7 +75,7 @@ class TestCommit:
         done = commit(alice, repo, blob(repo, "a/b.txt"), blob(repo, "c d #%.txt"))
         assert {"a/b.txt", "c d #%.txt", "README.md"} <= paths(repo)
         row = Repository.objects.get(pk=repo.pk)
-        assert row.head_sha == done.oid == selectors.git_of(repo).resolve("main")
+        assert row.head_sha == done.oid == ref_rows.main_of(repo)
         assert row.updated_at == make.NOW
         facts = RepositoryFacts.objects.get(repository=repo)
         assert facts.commit_sha == done.oid
@@ -92,7 +96,7 @@ class TestCommit:
             DeleteFile("y"),
         )
         git = selectors.git_of(repo)
-        assert git.read(git.entry(git.resolve("main"), "README.md").oid) == b"two"
+        assert git.read(git.entry(ref_rows.main_of(repo), "README.md").oid) == b"two"
         assert "y" not in paths(repo)
 
     def test_copies_and_renames(self, alice: Principal, repo: Repository) -> None:
@@ -120,7 +124,7 @@ class TestCommit:
         before = repo.head_sha
         with pytest.raises(InvalidPath):
             commit(alice, repo, AddBlob(path=path, blob="0" * 40, size=1))
-        assert selectors.git_of(repo).resolve("main") == before
+        assert ref_rows.main_of(repo) == before
 
     def test_refuses_a_parent_that_is_not_the_head(self, alice: Principal, repo: Repository) -> None:
         first = repo.head_sha
@@ -231,7 +235,10 @@ class TestCatchUp:
         tree = git.write_tree(repo.head_sha, {"b": (git.write_blob(b"b"), 0o100644)})
         author = selectors.git_of(repo).commit(repo.head_sha).author
         ahead = git.write_commit(tree=tree, parents=[repo.head_sha], message="b", author=author, at=make.NOW)
-        git.move_ref("refs/heads/main", old=repo.head_sha, new=ahead)
+        # As an earlier release left it, if a crash came between git's files and the rows.
+        ref_files.write(gitstore.folder_of(repo.storage), [Ref("refs/heads/main", ahead, ahead)], version=0)
+        Repository.objects.filter(pk=repo.pk).update(refs_version=0)
+        models.Ref.objects.all().delete()
         assert jobs.catch_up(now=make.NOW) == 1
         assert Repository.objects.get(pk=repo.pk).head_sha == ahead
         assert RepositoryFacts.objects.get(repository=repo).commit_sha == ahead
@@ -261,7 +268,7 @@ class TestManyAtOnce:
             thread.join()
         assert not errors
         assert {f"f{number}" for number in range(20)} <= paths(repo)
-        assert selectors.git_of(repo).count_commits(selectors.git_of(repo).resolve("main"), limit=50) == 21
+        assert selectors.git_of(repo).count_commits(ref_rows.main_of(repo), limit=50) == 21
 
 
 class TestRoles:

@@ -9,14 +9,15 @@ import pytest
 from pygit2.enums import FileMode, ObjectType
 
 from hub.accounts.principals import Principal
-from hub.gitstore import GitRepository, RefChanged, TreeItem
+from hub.gitstore import GitRepository, TreeItem
 from hub.repos.models import Repository
 from hub.repos.services import git_author
-from hub.revisions import indexing, selectors, services
+from hub.revisions import indexing, moves, selectors, services
 from hub.revisions.models import RepositoryFacts
 from hub.revisions.operations import AddBlob, DeleteFile, Operation
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
+from tests.factories import ref_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -82,22 +83,25 @@ class TestReads:
         """Three of four attempts are overtaken by another's commit; no attempt reads the 300 files."""
         commit(alice, repo, *(blob(repo, f"d/{number}", b"%d" % number) for number in range(300)))
         git = selectors.git_of(repo)
-        move, others = GitRepository.move_ref, iter(range(3))
+        read, others = moves.facts_for, iter(range(3))
 
-        def overtaken(self: GitRepository, name: str, *, old: str, new: str) -> None:
-            number = next(others, None)
-            if number is None:
-                move(self, name, old=old, new=new)
-                return
-            tree = git.write_tree(old, {f"other/{number}": (git.write_blob(b"%d" % number), FileMode.BLOB)})
-            theirs = git.write_commit(
-                tree=tree, parents=[old], message="theirs", author=git_author(alice), at=make.NOW
-            )
-            move(self, name, old=old, new=theirs)
-            raise RefChanged
+        def overtaken(*args: Any) -> Any:
+            facts = read(*args)
+            if (number := next(others, None)) is not None:
+                old = ref_rows.main_of(repo)
+                blobs = {f"other/{number}": (git.write_blob(b"%d" % number), FileMode.BLOB)}
+                theirs = git.write_commit(
+                    tree=git.write_tree(old, blobs),
+                    parents=[old],
+                    message="theirs",
+                    author=git_author(alice),
+                    at=make.NOW,
+                )
+                ref_rows.put(repo, "refs/heads/main", theirs)
+            return facts
 
         sized.clear()
-        with mock.patch.object(GitRepository, "move_ref", overtaken):
+        with mock.patch.object(moves, "facts_for", overtaken):
             oid = commit(alice, repo, blob(repo, "mine", b"mine"))
         assert sorted(set(sized)) == ["mine", "other/0", "other/1", "other/2"]
         assert len(sized) <= 8
@@ -156,7 +160,7 @@ class TestAgreement:
             author=git_author(alice),
             at=make.NOW,
         )
-        git.move_ref("refs/heads/main", old=repo.head_sha, new=theirs)
+        ref_rows.put(repo, "refs/heads/main", theirs)
         for number in range(2):
             oid = commit(alice, repo, blob(repo, f"a{number}"))
             stored = RepositoryFacts.objects.get(repository=repo)

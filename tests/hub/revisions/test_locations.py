@@ -11,6 +11,7 @@ from hub.revisions.locations import RevisionPath, locate
 from hub.revisions.operations import AddBlob
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
+from tests.factories import ref_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -135,4 +136,4 @@ class TestDoors:
             headers=headers,
         )
         assert sent.status_code == 200, sent.content
-        assert selectors.git_of(repo).target("refs/heads/rel/1") == sent.json()["commitOid"]
+        assert ref_rows.commit_of(repo, "refs/heads/rel/1") == sent.json()["commitOid"]

@@ -27,9 +27,10 @@ from hub.repos.errors import (
 from hub.repos.locking import LockedRepository
 from hub.repos.models import Collaborator, Repository
 from hub.revisions import pushes as revision_pushes
-from hub.revisions import selectors, services
+from hub.revisions import services
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
+from tests.factories import ref_rows
 from tests.hub.revisions.test_commits import blob, stored
 
 pytestmark = pytest.mark.django_db
@@ -131,7 +132,7 @@ MOVES: dict[str, Callable[[Scene], object]] = {
 
 
 def refs(scene: Scene) -> dict[str, str]:
-    return {ref.name: ref.target for ref in selectors.git_of(scene.repo).refs()}
+    return ref_rows.all_of(scene.repo)
 
 
 @pytest.mark.parametrize("move", MOVES)

@@ -12,10 +12,11 @@ from hub.gitstore import InvalidRefName, RefExists, RevisionNotFound
 from hub.lfs import links
 from hub.repos.errors import RepositoryExists, StorageQuotaExceeded
 from hub.repos.models import Repository
-from hub.revisions import selectors, services
+from hub.revisions import ref_copies, selectors, services
 from hub.revisions.errors import DefaultBranchProtected
 from tests.clock import file_moment
 from tests.factories import hub as make
+from tests.factories import ref_rows
 from tests.hub.revisions.test_commits import blob, commit, paths, stored
 
 pytestmark = pytest.mark.django_db
@@ -70,13 +71,15 @@ class TestBranches:
     def test_move_past_the_lock_file_of_a_killed_process(self, alice: Principal, repo: Repository) -> None:
         services.create_branch(actor=alice, repository=repo, name="dev", now=make.NOW)
         folder = gitstore.folder_of(repo.storage)
-        for name in ("refs/heads/main", "refs/heads/dev", "refs/heads/new", "packed-refs"):
+        for name in ("refs/heads/main", "refs/heads/dev", "refs/heads/new"):
             (folder / f"{name}.lock").touch()
         commit(alice, repo, blob(repo, "a"))
         services.create_branch(actor=alice, repository=repo, name="new", now=make.NOW)
         services.delete_branch(actor=alice, repository=repo, name="dev", now=make.NOW)
-        assert {ref.name for ref in selectors.git_of(repo).refs()} == {"refs/heads/main", "refs/heads/new"}
-        assert not list(folder.rglob("*.lock"))
+        ref_copies.publish(Repository.objects.get(pk=repo.pk))
+        listed = selectors.git_of(repo).refs_in_files()
+        assert {ref.name for ref in listed} == {"refs/heads/main", "refs/heads/new"}
+        assert not list((folder / "refs").rglob("*.lock"))
 
 
 class TestTags:
@@ -111,8 +114,8 @@ class TestHistory:
         assert paths(repo) == {".gitattributes", "kept"}
         assert selectors.list_lfs_files(actor=alice, repository=repo) == []
         git = selectors.git_of(repo)
-        assert git.is_ancestor(old, git.resolve("main")) is not rewrite
-        assert (doomed.oid in git.pointers([git.resolve("main")])) is not rewrite
+        assert git.is_ancestor(old, ref_rows.main_of(repo)) is not rewrite
+        assert (doomed.oid in git.pointers([ref_rows.main_of(repo)])) is not rewrite
 
     def test_duplicates_share_objects_and_nothing_else(self, alice: Principal, repo: Repository) -> None:
         commit(alice, repo, stored(repo, "w", b"weights"))

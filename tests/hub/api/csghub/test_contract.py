@@ -22,9 +22,8 @@ from foundation.clock import database_now
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.repos.models import Repository
-from hub.revisions import selectors
 from tests.factories import hub as make
-from tests.factories import market
+from tests.factories import market, ref_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -190,7 +189,7 @@ class TestLargeFolder:
         heads = set()
         for _ in range(2):
             assert door.post("/api/v1/models/alice/new/commit/main", body).status_code == 200
-            heads.add(selectors.git_of(found).resolve("main"))
+            heads.add(ref_rows.main_of(found))
         assert len(heads) == 1
 
     def test_deletes_the_named_files(self, door: Door) -> None:

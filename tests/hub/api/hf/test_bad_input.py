@@ -15,9 +15,9 @@ from hub.accounts import services as accounts
 from hub.accounts.models import Role, User
 from hub.accounts.principals import Principal
 from hub.repos.models import Repository
-from hub.revisions import selectors
 from tests.clock import moment
 from tests.factories import hub as make
+from tests.factories import ref_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -77,7 +77,7 @@ class TestCommit:
         answer = commit(client, headers, ndjson(HEADER, file("fine"), file(path)))
         assert answer.status_code == 422
         assert "path" in answer.json()["error"]
-        assert selectors.git_of(repo).resolve("main") == repo.head_sha
+        assert ref_rows.main_of(repo) == repo.head_sha
 
     @pytest.mark.parametrize(
         "data",
@@ -105,7 +105,7 @@ class TestCommit:
         answer = commit(client, headers, data)
         assert answer.status_code in {400, 422}
         assert isinstance(answer.json()["error"], str)
-        assert selectors.git_of(repo).resolve("main") == repo.head_sha
+        assert ref_rows.main_of(repo) == repo.head_sha
 
     def test_refuses_a_parent_that_has_moved_with_412(
         self, client: Client, headers: Mapping[str, str], repo: Repository

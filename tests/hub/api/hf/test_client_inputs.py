@@ -19,6 +19,7 @@ from hub.repos import gating
 from hub.repos.models import AccessRequest, Kind, Repository
 from hub.revisions import selectors
 from tests.factories import hub as make
+from tests.factories import ref_rows
 
 pytestmark = pytest.mark.django_db
 SAMPLES = {
@@ -71,7 +72,9 @@ def file(path: str) -> tuple[str, dict[str, Any]]:
 
 def paths(repo: Repository) -> list[str]:
     git = selectors.git_of(repo)
-    return sorted(entry.path for entry in git.entries(git.resolve("main"), recursive=True) if entry.is_file)
+    return sorted(
+        entry.path for entry in git.entries(ref_rows.main_of(repo), recursive=True) if entry.is_file
+    )
 
 
 class TestIdsWithoutANamespace:

@@ -19,6 +19,7 @@ from hub.revisions import reading, selectors
 from hub.revisions.operations import AddBlob
 from hub.revisions.services import NewCommit, commit, create_tag
 from tests.factories import hub as make
+from tests.factories import ref_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -181,16 +182,16 @@ class TestCommit:
         first = self.send(client, headers, *actions).json()["Data"]["CommitId"]
         again = self.send(client, headers, *actions)
         assert (again.status_code, again.json()["Data"]["CommitId"]) == (200, first)
-        assert selectors.git_of(repo).resolve("main") == first
+        assert ref_rows.main_of(repo) == first
 
     def test_is_made_whole_or_not_at_all(
         self, client: Client, headers: Mapping[str, str], repo: Repository
     ) -> None:
-        before = selectors.git_of(repo).resolve("main")
+        before = ref_rows.main_of(repo)
         missing = {"action": "create", "path": "w.bin", "type": "lfs", "size": 3, "sha256": "ab" * 32}
         answer = self.send(client, headers, normal("c.txt"), missing)
         assert (answer.status_code, answer.json()["Success"]) == (400, False)
-        assert selectors.git_of(repo).resolve("main") == before
+        assert ref_rows.main_of(repo) == before
 
     def test_to_a_branch_that_is_not_there_is_404(
         self, client: Client, headers: Mapping[str, str], repo: Repository

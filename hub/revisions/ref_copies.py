@@ -1,0 +1,120 @@
+"""Git's own files of refs: a copy of the rows, for `git fetch`, for packing, and to make lost rows anew."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from foundation.errors import DeletedMeanwhile
+from hub import gitstore
+from hub.gitstore import ref_files
+from hub.repos import locking
+from hub.repos.models import Repository
+from hub.revisions import refs, selectors
+
+
+def publish(repository: Repository) -> None:
+    """Bring git's files up to the rows, if they are not. The caller read the repository just now.
+
+    Files are written by one process at a time, from rows that it reads then: an older state never replaces a
+    newer one. Raises: FileNotFoundError without a git folder.
+    """
+    refs.require_rows(repository)
+    folder = gitstore.folder_of(repository.storage)
+    if ref_files.version_of(folder) == repository.refs_version:
+        return
+    with ref_files.locked(folder):
+        # The version first: if a ref moves between the two reads, the files are found to be old.
+        row = Repository.objects.filter(pk=repository.pk).only("refs_version", "storage").first()
+        if row is not None and ref_files.version_of(folder) != row.refs_version:
+            ref_files.write(folder, refs.list_all(row), version=row.refs_version)
+
+
+def publish_changed(*, since: datetime) -> int:
+    """Job: publish the refs of repositories whose content changed since a moment; return how many."""
+    count = 0
+    changed = Repository.objects.live().filter(updated_at__gte=since).order_by("pk")
+    for repository in changed.only("storage", "refs_version", "default_branch", "head_sha").iterator():
+        try:
+            publish(repository)
+        except FileNotFoundError:
+            continue  # `reindex` names a repository without its folder
+        count += 1
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A ref that rows and git's files do not have at the same object, and the way to mend it."""
+
+    ref: str
+    row: str | None
+    file: str | None
+    is_damaged: bool = False
+
+    def __str__(self) -> str:
+        if self.is_damaged:
+            way = "git lacks this commit: restore a backup, or run: manage.py refs rebuild"
+        elif self.row is None:
+            way = "only git's files have it: refs publish drops it there, refs rebuild keeps it"
+        else:
+            way = "git's files were changed by hand: refs publish writes them again"
+        return f"{self.ref}: row {_short(self.row)}, file {_short(self.file)}; {way}"
+
+
+def _short(oid: str | None) -> str:
+    return oid[:12] if oid else "none"
+
+
+def differences(repository: Repository) -> Iterator[Difference]:
+    """Compare rows, git's files and objects. A copy that is merely not published yet is no difference.
+
+    Raises: FileNotFoundError without a git folder.
+    """
+    rows = {ref.name: ref.held for ref in refs.list_all(repository)}
+    git = selectors.git_of(repository)
+    files = {ref.name: ref.held for ref in git.refs_in_files()}
+    is_published = ref_files.version_of(gitstore.folder_of(repository.storage)) == repository.refs_version
+    for name in sorted(rows.keys() | files.keys()):
+        row, file = rows.get(name), files.get(name)
+        if row is not None and git.commit_behind(row) is None:
+            yield Difference(name, row, file, is_damaged=True)
+        elif row != file and is_published:
+            yield Difference(name, row, file)
+
+
+def rebuild(repository: Repository) -> int:
+    """Use case: make the rows of all refs anew from git's files; return how many there are.
+
+    For a database that lost them. Raises: DeletedMeanwhile, FileNotFoundError without a git folder.
+    """
+    with transaction.atomic(durable=True):
+        locked = locking.lock_repository(repository.pk)
+        found = selectors.git_of(locked).refs_in_files()
+        refs.replace(locked, found)
+    return len(found)
+
+
+def count_without_rows() -> int:
+    """The number of repositories of an earlier release, whose refs are in git's files alone."""
+    return _without_rows().count()
+
+
+def fill_all() -> Iterator[Repository]:
+    """Job: make rows of the refs of those repositories, one after another. Killed and run again, it goes on.
+
+    One without a git folder, and one that is deleted meanwhile, is passed over.
+    """
+    for repository in _without_rows().iterator():
+        with contextlib.suppress(DeletedMeanwhile, FileNotFoundError):
+            refs.fill(repository)
+        yield repository
+
+
+def _without_rows() -> QuerySet[Repository]:
+    return Repository.objects.filter(refs_version=0).order_by("pk")
