@@ -65,6 +65,10 @@ class Repository(models.Model):
     refs_version = models.BigIntegerField(
         default=0, db_default=0, help_text="A random number, new with each move of refs; 0: no rows yet."
     )
+    # So most addresses of files need no look at the rows of refs.
+    has_tags_below_default = models.BooleanField(
+        default=False, db_default=False, help_text="A tag main/… may be there, where main is the default."
+    )
     description = models.TextField(blank=True)
     is_archived = models.BooleanField(default=False, help_text="Readable, but closed for writing.")
     is_disabled = models.BooleanField(default=False, help_text="Closed by an operator.")

@@ -6,4 +6,4 @@ class RevisionsConfig(AppConfig):
     label = "revisions"
 
     def ready(self) -> None:
-        from hub.revisions import receivers  # noqa: F401 - connects them
+        from hub.revisions import checks, receivers  # noqa: F401 - registers and connects them

@@ -38,9 +38,20 @@ def locate(repository: Repository, where: RevisionPath) -> Location:
     if where.revision:
         return Location(where.revision, selectors.resolve(repository, where.revision), where.text)
     first, _, rest = where.text.partition("/")
+    if first == repository.default_branch and _is_the_default(repository):
+        return Location(first, repository.head_sha, rest)
     if not SHA1.fullmatch(first) and (found := _longest_ref(repository, where.text.split("/"))):
         return found
     return Location(first, selectors.resolve(repository, first), rest)
+
+
+def _is_the_default(repository: Repository) -> bool:
+    """True if an address that begins with the default branch names it: no longer name of a ref does.
+
+    Then no query is needed. Branches below another branch cannot be.
+    """
+    is_known = bool(repository.head_sha and repository.refs_version)
+    return is_known and not repository.has_tags_below_default
 
 
 def _longest_ref(repository: Repository, parts: list[str]) -> Location | None:

@@ -97,7 +97,7 @@ def _follow(
     now: datetime,
 ) -> None:
     """Bring the repository's own row and its index up to the refs."""
-    changed = ["updated_at", "refs_version"]
+    changed = ["updated_at", *refs.CHANGED_COLUMNS]
     repository.updated_at = now
     for update in updates:
         if update.ref == f"refs/heads/{repository.default_branch}" and update.new is not None:
@@ -117,11 +117,11 @@ def move_refs(repository: ChangeableRepository, updates: Sequence[RefUpdate]) ->
     Raises: RefChanged, RefExists, TooManyBranches, NotACommit.
     """
     _write_refs(repository, updates)
-    repository.save(update_fields=["refs_version"])
+    repository.save(update_fields=refs.CHANGED_COLUMNS)
 
 
 def _write_refs(repository: ChangeableRepository, updates: Sequence[RefUpdate]) -> None:
-    """The one function that writes the rows of refs that exist. The caller saves `refs_version`.
+    """The one function that writes the rows of refs that exist. The caller saves `refs.CHANGED_COLUMNS`.
 
     Raises: as `move_refs`.
     """
@@ -141,7 +141,7 @@ def _write_refs(repository: ChangeableRepository, updates: Sequence[RefUpdate]) 
             moved = rows.filter(held_sha=move.held).update(held_sha=ref.held, commit_sha=ref.target)
         if not moved:
             raise RefChanged
-    repository.refs_version = refs.new_version()
+    refs.mark_changed(repository, (move.update.ref for move in possible))
 
 
 def charge(*, actor: Principal, repository: LockedRepository, ref: str, added_bytes: int) -> None:

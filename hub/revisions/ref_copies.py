@@ -18,20 +18,20 @@ from hub.repos.models import Repository
 from hub.revisions import refs, selectors
 
 
-def publish(repository: Repository) -> None:
-    """Bring git's files up to the rows, if they are not. The caller read the repository just now.
+def publish(repository: Repository, *, is_forced: bool = False) -> None:
+    """Bring git's files up to the rows, if they are old, or always. The caller read the repository just now.
 
     Files are written by one process at a time, from rows that it reads then: an older state never replaces a
     newer one. Raises: FileNotFoundError without a git folder.
     """
     refs.require_rows(repository)
     folder = gitstore.folder_of(repository.storage)
-    if ref_files.version_of(folder) == repository.refs_version:
+    if not is_forced and ref_files.version_of(folder) == repository.refs_version:
         return
     with ref_files.locked(folder):
         # The version first: if a ref moves between the two reads, the files are found to be old.
         row = Repository.objects.filter(pk=repository.pk).only("refs_version", "storage").first()
-        if row is not None and ref_files.version_of(folder) != row.refs_version:
+        if row is not None and (is_forced or ref_files.version_of(folder) != row.refs_version):
             ref_files.write(folder, refs.list_all(row), version=row.refs_version)
 
 

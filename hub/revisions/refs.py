@@ -17,6 +17,8 @@ from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import models
 
+CHANGED_COLUMNS = ("refs_version", "has_tags_below_default")
+
 
 def new_version() -> int:
     """A number for `Repository.refs_version`.
@@ -95,8 +97,15 @@ def replace(repository: locking.LockedRepository, found: Iterable[gitstore.Ref])
     insert([(repository, ref) for ref in refs])
     default = f"refs/heads/{repository.default_branch}"
     repository.head_sha = next((ref.target for ref in refs if ref.name == default), repository.head_sha)
+    mark_changed(repository, (ref.name for ref in refs))
+    repository.save(update_fields=["head_sha", *CHANGED_COLUMNS])
+
+
+def mark_changed(repository: locking.LockedRepository, names: Iterable[str]) -> None:
+    """Step: refs of these names were moved or made. The caller saves CHANGED_COLUMNS of the repository."""
     repository.refs_version = new_version()
-    repository.save(update_fields=["head_sha", "refs_version"])
+    below = f"refs/tags/{repository.default_branch}/"
+    repository.has_tags_below_default |= any(name.startswith(below) for name in names)
 
 
 def insert(refs: Iterable[tuple[Repository, gitstore.Ref]]) -> None:

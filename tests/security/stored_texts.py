@@ -292,7 +292,7 @@ OTHER_COLUMNS: dict[str, str] = {
         "accounts.User.password repos.Repository.storage repos.Repository.head_sha repos.ProposedBytes.ref "
         "xet.Xorb.hash xet.Shard.digest xet.XetFile.hash xet.XetFile.sha256 xet.ChunkEntry.chunk "
         "lfs.LfsObject.oid lfs.LfsObject.blob_key lfs.LfsUpload.id lfs.LfsUpload.oid "
-        "revisions.RepositoryFacts.commit_sha downloads.WrittenBatch.key community.Collection.key "
+        "revisions.RepositoryFacts.commit_sha revisions.Ref.held_sha revisions.Ref.commit_sha downloads.WrittenBatch.key community.Collection.key "
         "community.CollectionItem.key community.Discussion.merge_base_sha "
         "community.Discussion.merge_commit_sha community.DiscussionEvent.key community.Webhook.key "
         "community.Delivery.key community.Delivery.claim offers.Node.agent_key_id offers.EnrolmentKey.digest "
@@ -322,6 +322,7 @@ OTHER_COLUMNS: dict[str, str] = {
     "as many entries as a xorb may have chunks (`test_budget.py` of the Xet store)": (
         "xet.Xorb.chunk_hashes xet.Xorb.stored_ends xet.Xorb.raw_ends"
     ),
+    "a ref's name, which `gitstore.paths.is_ref_name` limits to 1,000 bytes": "revisions.Ref.name",
     "what the object store calls an upload": "lfs.LfsUpload.store_upload_id",
     "cut where it is written: an answer, an error or a sentence of ours": (
         "community.Delivery.response_text community.Delivery.error community.Webhook.disabled_reason "

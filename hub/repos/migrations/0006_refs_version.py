@@ -14,4 +14,13 @@ class Migration(migrations.Migration):
                 help_text="A random number, new with each move of refs; 0: no rows yet.",
             ),
         ),
+        migrations.AddField(
+            model_name="repository",
+            name="has_tags_below_default",
+            field=models.BooleanField(
+                db_default=False,
+                default=False,
+                help_text="A tag main/… may be there, where main is the default.",
+            ),
+        ),
     ]

@@ -96,7 +96,7 @@ class TestLookUps:
         # Roles are asked for the actor, and under the lock for the actor again and for the payer; a pull
         # request also asks for the payer of the staged files. The roles come with
         # the token, and are read once more under the lock.
-        # Where the default branch is, its repository knows; a commit looks again before each attempt.
+        # The row of the repository knows its default branch; each attempt of a commit looks the ref up again.
         looked_up = {"main": ("refs/heads/main", 1), "refs%2Fpr%2F1": ("refs/pr/1", 2)}
         ref, times = looked_up[revision]
         assert counted[ref] == times

@@ -51,7 +51,7 @@ class TestCreating:
     def test_begins_with_a_commit_of_gitattributes(self, ada: Principal) -> None:
         made = make.repository(ada, "thing")
         git = gitstore.open_repository(made.storage)
-        assert git.resolve("main") == made.head_sha
+        assert ref_rows.main_of(made) == made.head_sha
         assert [entry.path for entry in git.entries(made.head_sha)] == [".gitattributes"]
         assert git.commit(made.head_sha).title == services.INITIAL_COMMIT
 

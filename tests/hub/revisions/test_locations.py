@@ -38,7 +38,7 @@ def repo(alice: Principal) -> Repository:
         services.create_branch(actor=alice, repository=made, name=name, now=make.NOW)
     for name in ("rel", "main/v1", "v1.0"):
         services.create_tag(actor=alice, repository=made, name=name, revision="main", now=make.NOW)
-    return made
+    return Repository.objects.get(pk=made.pk)
 
 
 class TestLocate:

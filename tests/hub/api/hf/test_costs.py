@@ -47,12 +47,11 @@ class TestDatabase:
 
 
 class TestGit:
-    def test_a_download_takes_three_looks(
+    def test_a_download_takes_two_looks(
         self, client: Client, repository: Repository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The first asks for a tag `main/small.txt`, which would be the longer revision."""
         asked: list[str] = []
-        for name in ("resolve", "target", "entry", "read", "commit", "entries"):
+        for name in ("commit_by_id", "commit_behind", "entry", "read", "commit", "entries"):
             plain = getattr(GitRepository, name)
 
             def watched(*args: Any, name: str = name, plain: Any = plain, **kwargs: Any) -> Any:
@@ -62,7 +61,7 @@ class TestGit:
             monkeypatch.setattr(GitRepository, name, watched)
         response = client.get("/alice/model/resolve/main/small.txt")
         assert response.getvalue() == SMALL
-        assert asked == ["target", "entry", "read"]
+        assert asked == ["entry", "read"]
 
 
 class TestRouting:
