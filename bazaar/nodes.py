@@ -1,7 +1,8 @@
 """The machines that serve this hub, and a check that they may share the folder of the repositories.
 
-Git's references are files. On a network file system each machine sees another machine's change late, so that
-two web nodes overwrite each other's commits after both were acknowledged.
+Branches and tags are rows. But git itself reads refs from files, and on a network file system each machine
+sees another machine's change late: a fetch or push then works on old refs. So each node needs front folders
+of its own (ADR 0209).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 import redis
+from django.conf import settings
 
 from foundation.redis_connection import connection, key
 
@@ -98,13 +100,14 @@ def is_on_network(kind: str) -> bool:
 def problem_of_share(folder: Path) -> str:
     """The reason that several nodes must not serve repositories from this folder; empty if there is none."""
     kind = file_system_of(folder)
-    if not is_on_network(kind):
+    front = settings.GIT_FRONT_DIR
+    if not is_on_network(kind) or (front is not None and not is_on_network(file_system_of(front))):
         return ""
     nodes = serving()
     if len(nodes) < 2:
         return ""
     return (
         f"{folder} is on a network file system ({kind}) and {len(nodes)} web nodes serve it"
-        f" ({', '.join(nodes)}). Acknowledged commits can be lost there."
-        " Run one web node, or keep the folder on a local disk."
+        f" ({', '.join(nodes)}). A fetch or push can read old branches there."
+        " Give each node a folder of its own on a local disk (BAZAAR_GIT_FRONT_DIR), or run one web node."
     )

@@ -95,9 +95,12 @@ def _current_page(request: HttpRequest) -> str:
 def page_of(request: HttpRequest, refusal: errors.Refusal) -> HttpResponse:
     """The page for a refusal, with the status that every API gives it."""
     heading, icon = statuses.by_kind(refusal, HEADINGS)
-    return refusal_page(
+    page = refusal_page(
         request, status=statuses.status_of(refusal), heading=heading, icon=icon, reason=str(refusal)
     )
+    if retry_after := refusal.details.get("retry_after_s"):
+        page["Retry-After"] = str(retry_after)
+    return page
 
 
 def refusal_page(

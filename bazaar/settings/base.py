@@ -232,6 +232,8 @@ SPECTACULAR_SETTINGS = {
 
 # ---- the hub -------------------------------------------------------------------------------------
 GIT_ROOT = DATA_DIR / "git"
+# A folder of this node's own, where GIT_ROOT is on a file system that several nodes mount.
+GIT_FRONT_DIR = derived.git_fronts()
 BLOB_ROOT = DATA_DIR / "blobs"
 # The bucket that holds object bytes instead of BLOB_ROOT; None keeps them on this disk.
 S3 = derived.object_store()

@@ -170,3 +170,9 @@ def content_policy(store: Mapping[str, Any] | None) -> str:
         f" media-src 'self'{origin}; style-src 'self' 'unsafe-inline'; object-src 'none';"
         " base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
     )
+
+
+def git_fronts() -> Path | None:
+    """The folder of the fronts of this node; None: each repository's folder is its own front (ADR 0209)."""
+    folder = text("BAZAAR_GIT_FRONT_DIR")
+    return Path(folder) if folder else None

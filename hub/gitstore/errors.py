@@ -57,6 +57,13 @@ class RefChanged(Conflict):
     message = _("The branch was updated since you opened this page. Please refresh and try again.")
 
 
+class ObjectNotVisible(Unavailable):
+    """An object that a ref leads to is not to be seen: another node wrote it just now, or it is damaged."""
+
+    code = "object_not_visible"
+    message = _("The files of this revision are not visible on this node yet. Please try again.")
+
+
 class GitFailed(Unavailable):
     """git could not be started, or ended without an answer."""
 

@@ -81,7 +81,10 @@ def write_frame(folder: Path, *, default_branch: str) -> None:
     for part in ("refs/heads", "refs/tags"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "config").write_text(CONFIG)
-    (folder / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n")
+    # The file that makes git take the folder for a repository comes last, and whole.
+    building = folder / "HEAD.new"
+    building.write_text(f"ref: refs/heads/{default_branch}\n")
+    building.replace(folder / "HEAD")
 
 
 def copy_repository(source: str, target: str) -> None:

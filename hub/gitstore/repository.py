@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -16,8 +17,8 @@ import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
 from foundation import hex_digits, spans
-from hub.gitstore import diffs, last_commits, names, rewriting, writing
-from hub.gitstore.errors import EntryNotFound, RevisionNotFound
+from hub.gitstore import diffs, fronts, last_commits, late_objects, names, rewriting, writing
+from hub.gitstore.errors import EntryNotFound, ObjectNotVisible, RevisionNotFound
 from hub.gitstore.folders import folder_of
 from hub.gitstore.objects import commit_behind, find_commit
 from hub.gitstore.values import (
@@ -47,8 +48,21 @@ _local = threading.local()
 def open_repository(storage: str) -> GitRepository:
     """The repository with that storage key. Handles are kept per thread: libgit2's are not shared.
 
-    Raises: FileNotFoundError when there is none.
+    Raises: FileNotFoundError when there is none; ObjectNotVisible where another node may have made it.
     """
+    try:
+        return _handle_of(storage)
+    except FileNotFoundError:
+        if not fronts.is_apart():
+            raise
+    for _ in range(late_objects.LOOKS - 1):
+        time.sleep(late_objects.PAUSE_SECONDS)
+        with contextlib.suppress(FileNotFoundError):
+            return _handle_of(storage)
+    raise ObjectNotVisible(retry_after_s=1)
+
+
+def _handle_of(storage: str) -> GitRepository:
     handles: OrderedDict[str, GitRepository] | None = getattr(_local, "handles", None)
     if handles is None:
         handles = _local.handles = OrderedDict()
@@ -62,7 +76,10 @@ def open_repository(storage: str) -> GitRepository:
     packs = folder / "objects" / "pack"
     changed_at = packs.stat().st_mtime_ns
     with spans.span("git.open"):
-        handle = handles[storage] = GitRepository(pygit2.Repository(str(folder)), packs, changed_at)
+        raw = pygit2.Repository(str(folder))
+        if fronts.is_apart():
+            raw.odb.add_backend(late_objects.LateObjects(folder / "objects"), late_objects.PRIORITY)
+        handle = handles[storage] = GitRepository(raw, packs, changed_at)
     handles.move_to_end(storage)
     if len(handles) > OPEN_PER_THREAD:
         handles.popitem(last=False)[1].raw.free()
@@ -86,14 +103,20 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
     def commit_by_id(self, digits: str) -> str:
         """The commit id that begins with these digits: all 40, or at least 7. Raises: RevisionNotFound."""
         found = None
-        if hex_digits.SHA1.fullmatch(digits):
-            found = find_commit(self.raw, digits)
-        elif SHORT_SHA.fullmatch(digits):
-            with contextlib.suppress(ValueError, KeyError):
-                found = find_commit(self.raw, self.raw.expand_id(digits))
+        # An object that no node has is not waited for by the caller again.
+        with contextlib.suppress(ObjectNotVisible):
+            found = self._commit_of(digits)
         if found is None:
             raise RevisionNotFound(revision=digits[:200])
         return str(found.id)
+
+    def _commit_of(self, digits: str) -> pygit2.Commit | None:
+        if hex_digits.SHA1.fullmatch(digits):
+            return find_commit(self.raw, digits)
+        if SHORT_SHA.fullmatch(digits):
+            with contextlib.suppress(ValueError, KeyError):
+                return find_commit(self.raw, self.raw.expand_id(digits))
+        return None
 
     def commit_behind(self, oid: str) -> str | None:
         """The commit that an object is, or leads to as an annotated tag; None if there is none."""

@@ -19,9 +19,8 @@ from django.conf import settings
 from prometheus_client import Summary
 
 from foundation import spans
-from hub.gitstore import hooks
+from hub.gitstore import fronts, hooks
 from hub.gitstore.errors import GitFailed
-from hub.gitstore.folders import folder_of
 from hub.gitstore.hooks import Decide, Move
 from hub.gitstore.paths import REF_BYTES_MAX
 
@@ -62,8 +61,8 @@ def advertise(storage: str, service: Service, *, protocol: str) -> bytes:
     head = b"" if service == "git-upload-pack" and "version=2" in protocol else _banner(service)
     with spans.span("git.process", command=f"{service} --advertise-refs"):
         done = subprocess.run(  # noqa: S603 - our own arguments
-            [*_git(service), "--stateless-rpc", "--advertise-refs", folder_of(storage)],
-            env=environment(protocol),
+            [*_git(service), "--stateless-rpc", "--advertise-refs", fronts.front_of(storage)],
+            env=environment(protocol) | fronts.variables_of(storage),
             capture_output=True,
             check=False,
         )
@@ -181,12 +180,12 @@ def _running(
     # The shell sets the limit before git begins, and becomes git.
     limit = [] if seconds is None else ["/bin/sh", "-c", 'ulimit -t "$0" && exec "$@"', str(seconds)]
     process = subprocess.Popen(  # noqa: S603 - our own arguments
-        [*limit, *_git(service), "--stateless-rpc", folder_of(storage)],
+        [*limit, *_git(service), "--stateless-rpc", fronts.front_of(storage)],
         stdin=request,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         bufsize=0,
-        env=variables,
+        env=variables | fronts.variables_of(storage),
     )
     began = time.perf_counter()
     try:

@@ -66,6 +66,7 @@ class Repository(models.Model):
         default=0, db_default=0, help_text="A random number, new with each move of refs; 0: no rows yet."
     )
     # So most addresses of files need no look at the rows of refs.
+    packing_until = models.DateTimeField(null=True, blank=True, help_text="A worker packs it until then.")
     has_tags_below_default = models.BooleanField(
         default=False, db_default=False, help_text="A tag main/… may be there, where main is the default."
     )

@@ -6,7 +6,7 @@ import contextlib
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from hub.accounts.principals import SYSTEM
 from hub.gitstore import upkeep
@@ -47,11 +47,27 @@ def tidy(*, now: datetime) -> int:
     count = 0
     for repository in recent.iterator(chunk_size=2000):
         with contextlib.suppress(FileNotFoundError):
-            # git drops old objects that no ref in its files leads to.
-            ref_copies.publish(repository)
-            upkeep.tidy(repository.storage)
-            count += 1
+            count += tidy_one(repository, now=now)
     return count
+
+
+def tidy_one(repository: Repository, *, now: datetime) -> bool:
+    """Let git pack one repository, unless another worker does; return whether it was done here.
+
+    git keeps a second process out by a file, which another node sees late; so the row says that one packs.
+    A killed worker's turn ends by itself. Raises: FileNotFoundError without a git folder.
+    """
+    own = Repository.objects.filter(pk=repository.pk)
+    until = now + timedelta(seconds=upkeep.SECONDS_MAX + 60)
+    if not own.filter(Q(packing_until=None) | Q(packing_until__lte=now)).update(packing_until=until):
+        return False
+    try:
+        # git drops old objects that no ref in its files leads to.
+        ref_copies.publish(repository)
+        upkeep.tidy(repository.storage)
+    finally:
+        own.filter(packing_until=until).update(packing_until=None)
+    return True
 
 
 def catch_up_one(*, repository_id: int, now: datetime) -> bool:

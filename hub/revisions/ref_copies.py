@@ -3,36 +3,67 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from foundation.errors import DeletedMeanwhile
 from hub import gitstore
-from hub.gitstore import ref_files
+from hub.gitstore import fronts, ref_files
 from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import refs, selectors
 
 
-def publish(repository: Repository, *, is_forced: bool = False) -> None:
-    """Bring git's files up to the rows, if they are old, or always. The caller read the repository just now.
+def publish_here(repository: Repository) -> None:
+    """Bring the files that this node's git reads up to the rows. The caller read the repository just now.
 
-    Files are written by one process at a time, from rows that it reads then: an older state never replaces a
-    newer one. Raises: FileNotFoundError without a git folder.
+    Raises: FileNotFoundError without a git folder.
     """
     refs.require_rows(repository)
-    folder = gitstore.folder_of(repository.storage)
+    front = fronts.prepare(repository.storage, default_branch=repository.default_branch)
+    _publish(repository, front, is_forced=False)
+
+
+def publish(repository: Repository, *, is_forced: bool = False) -> None:
+    """Bring the files in the repository's folder up to the rows: for packing, and to make lost rows anew.
+
+    `is_forced`: also if they carry the version of the rows. Raises: FileNotFoundError without a git folder.
+    """
+    refs.require_rows(repository)
+    _publish(repository, gitstore.folder_of(repository.storage), is_forced=is_forced)
+
+
+def _publish(repository: Repository, folder: Path, *, is_forced: bool) -> None:
+    """Write the files, if they are old.
+
+    Files are written by one process at a time, from rows that it reads then: an older state never replaces a
+    newer one. Raises: FileNotFoundError without a folder.
+    """
     if not is_forced and ref_files.version_of(folder) == repository.refs_version:
         return
     with ref_files.locked(folder):
         # The version first: if a ref moves between the two reads, the files are found to be old.
         row = Repository.objects.filter(pk=repository.pk).only("refs_version", "storage").first()
         if row is not None and (is_forced or ref_files.version_of(folder) != row.refs_version):
-            ref_files.write(folder, refs.list_all(row), version=row.refs_version)
+            found = refs.list_all(row)
+            if fronts.is_apart():
+                _require_visible(row, found)
+            ref_files.write(folder, found, version=row.refs_version)
+
+
+def _require_visible(repository: Repository, found: Iterable[gitstore.Ref]) -> None:
+    """Git would leave out refs to commits of another node that this one does not see yet.
+
+    Raises: ObjectNotVisible.
+    """
+    git = selectors.git_of(repository)
+    for ref in found:
+        git.commit_behind(ref.held)
 
 
 def publish_changed(*, since: datetime) -> int:

@@ -60,6 +60,11 @@ def names_of(repository: Repository) -> RefNames:
     return RefNames(models.Ref.objects.filter(repository=repository).values_list("name", flat=True))
 
 
+def has_commit(repository: Repository, commit: str) -> bool:
+    """True if a ref leads to this commit."""
+    return models.Ref.objects.filter(repository=repository, commit_sha=commit).exists()
+
+
 def _read(repository: Repository, **conditions: object) -> Iterable[gitstore.Ref]:
     rows = models.Ref.objects.filter(repository=repository, **conditions)
     for name, target, held in rows.values_list("name", "commit_sha", "held_sha"):

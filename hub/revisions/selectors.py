@@ -14,7 +14,8 @@ from foundation import hex_digits
 from hub import gitstore
 from hub.accounts.models import Role
 from hub.accounts.principals import Principal
-from hub.gitstore import Commit, Entry, GitRepository, Ref, RevisionNotFound, TreeItem
+from hub.gitstore import Commit, Entry, GitRepository, Ref, RevisionNotFound, TreeItem, fronts
+from hub.gitstore.errors import ObjectNotVisible
 from hub.gitstore.path_reader import PathReader
 from hub.lfs.models import LfsLink
 from hub.repos import policies
@@ -49,7 +50,13 @@ def resolve(repository: Repository, revision: str) -> str:
         for name in names:
             if name in found:
                 return found[name]
-    return git_of(repository).commit_by_id(revision)
+    try:
+        return git_of(repository).commit_by_id(revision)
+    except RevisionNotFound:
+        if fronts.is_apart() and refs.has_commit(repository, revision):
+            # Another node moved a ref there; its objects come into sight in a moment.
+            raise ObjectNotVisible(retry_after_s=1) from None
+        raise
 
 
 def list_items(

@@ -27,14 +27,16 @@ django.setup()
 import pygit2
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
 from django.test.utils import setup_databases, setup_test_environment
 from pygit2.enums import FileMode
 
 from bazaar.server import processes, redis
-from hub.gitstore import folder_of
+from hub.gitstore import Ref, folder_of
+from hub.repos.locking import lock_repository
 from hub.repos.models import Repository
-from hub.revisions import jobs
+from hub.revisions import jobs, refs
 from tests.factories import hub as make
 
 SIGNATURE = pygit2.Signature("alice", "alice@example.org", 1_700_000_000, 0)
@@ -46,7 +48,7 @@ def fill(repository: Repository, *, files: int, beside: int, inside: int) -> Non
     data, root = git.TreeBuilder(), git.TreeBuilder()
     for number in range(files):
         data.insert(f"file-{number:05}.bin", git.create_blob(b"%d" % number), FileMode.BLOB)
-    parent = git.references["refs/heads/main"].target
+    parent = pygit2.Oid(hex=repository.head_sha)
 
     def commit() -> None:
         nonlocal parent
@@ -60,7 +62,8 @@ def fill(repository: Repository, *, files: int, beside: int, inside: int) -> Non
     for number in range(beside):
         root.insert("README.md", git.create_blob(b"%d" % number), FileMode.BLOB)
         commit()
-    git.references["refs/heads/main"].set_target(parent)
+    with transaction.atomic():
+        refs.replace(lock_repository(repository.pk), [Ref("refs/heads/main", str(parent), str(parent))])
     jobs.catch_up_one(repository_id=repository.pk, now=make.NOW)
 
 

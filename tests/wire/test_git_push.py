@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from hub import gitstore
+from hub.repos.models import Repository
 from hub.revisions import jobs
 from tests.clock import moment
 from tests.servers.clients import run
@@ -39,19 +41,18 @@ def work(bazaar: LiveBazaar, repo_id: str) -> WorkingFolder:
     return WorkingFolder.clone(bazaar, repo_id, bazaar.alice)
 
 
-def refs_of(bazaar: LiveBazaar, repo_id: str) -> set[str]:
+def refs_with_ids(bazaar: LiveBazaar, repo_id: str) -> list[tuple[str, str]]:
     listed = run(["git", "ls-remote", bazaar.git_url(repo_id, bazaar.alice)], env=bazaar.client_env())
-    return {line.split("\t")[1] for line in listed.out.splitlines()}
+    return [(name, oid) for oid, name in (line.split("\t") for line in listed.out.splitlines())]
+
+
+def refs_of(bazaar: LiveBazaar, repo_id: str) -> set[str]:
+    return {name for name, _ in refs_with_ids(bazaar, repo_id)}
 
 
 def storage_of(bazaar: LiveBazaar, repo_id: str) -> Path:
-    """The repository on the server's disk: the one that holds this commit."""
-    sha = str(info(bazaar, repo_id)["sha"])
-    for folder in (bazaar.data / "git").glob("*/*/*.git"):
-        for ref in folder.glob("refs/heads/*"):
-            if ref.read_text().strip() == sha:
-                return folder
-    raise AssertionError("no such repository on disk")
+    """The repository on the server's disk."""
+    return Path(str(bazaar.remote.call("tests.wire.test_git_push:folder", repo_id)))
 
 
 class TestPush:
@@ -353,7 +354,7 @@ class TestKilledServer:
             bazaar.start_web()
             _, printed = push.communicate(timeout=60)
             bazaar.remote.call("tests.wire.test_git_push:catch_up")
-            head = (folder / "refs/heads/main").read_text().strip()
+            [head] = [oid for name, oid in refs_with_ids(bazaar, repo_id) if name == "refs/heads/main"]
             assert head in {before, after}
             assert push.returncode != 0 or head == after, printed
             assert info(bazaar, repo_id)["sha"] == head
@@ -381,6 +382,11 @@ def kill_web(bazaar: LiveBazaar) -> None:
     for pid in (bazaar._web.pid, *map(int, workers)):
         os.kill(pid, signal.SIGKILL)
     bazaar._web.wait()
+
+
+def folder(full_name: str) -> str:
+    """At the live server: where it keeps a repository."""
+    return str(gitstore.folder_of(Repository.objects.get(full_name=full_name).storage))
 
 
 def catch_up() -> None:

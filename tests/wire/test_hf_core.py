@@ -408,7 +408,7 @@ class TestFiftyCommitsAtOnce:
         assert {item["path"] for item in tree} - {".gitattributes"} == landed
         assert len(landed) >= 40, answers
         for folder in (live_bazaar.data / "git").glob("*/*/*.git"):
-            if (folder / "config").read_text() == CONFIG and (folder / "refs/heads/main").exists():
+            if (folder / "config").read_text() == CONFIG and (folder / "packed-refs").exists():
                 fsck = subprocess.run(
                     ["git", "-C", folder, "fsck", "--full"], capture_output=True, check=False
                 )

@@ -39,7 +39,7 @@ def info_refs(request: HttpRequest, kind: str, repo_id: str) -> HttpResponse:
         services.require_push(actor=actor(request), repository=found)
     else:
         raise DumbProtocol
-    ref_copies.publish(found)
+    ref_copies.publish_here(found)
     advertised = serving.advertise(found.storage, service, protocol=_protocol(request))
     return _uncached(HttpResponse(advertised, content_type=f"application/x-{service}-advertisement"))
 
@@ -51,7 +51,7 @@ def upload_pack(request: HttpRequest, kind: str, repo_id: str) -> HttpResponseBa
     body = parse.fetch_body(request)
     if parse.asks_for_objects(body):
         count_download(request, found)
-    ref_copies.publish(found)
+    ref_copies.publish_here(found)
     answer = serving.upload_pack(found.storage, body, protocol=_protocol(request))
     return _streamed(answer, body, "application/x-git-upload-pack-result")
 

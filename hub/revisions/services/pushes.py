@@ -70,7 +70,7 @@ def receive_push(
             now=now,
         )
 
-    ref_copies.publish(repository)
+    ref_copies.publish_here(repository)
     return receive_pack(repository.storage, request, protocol=protocol, decide=decide, move=move)
 
 
