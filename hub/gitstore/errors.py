@@ -64,6 +64,10 @@ class ObjectNotVisible(Unavailable):
     message = _("The files of this revision are not visible on this node yet. Please try again.")
 
 
+class FolderNotVisible(ObjectNotVisible, FileNotFoundError):
+    """The folder of a repository is not to be seen. Readers pass over it as over a missing one."""
+
+
 class GitFailed(Unavailable):
     """git could not be started, or ended without an answer."""
 

@@ -18,7 +18,7 @@ from pygit2.enums import FileMode, ObjectType, SortMode
 
 from foundation import hex_digits, spans
 from hub.gitstore import diffs, fronts, last_commits, late_objects, names, rewriting, writing
-from hub.gitstore.errors import EntryNotFound, ObjectNotVisible, RevisionNotFound
+from hub.gitstore.errors import EntryNotFound, FolderNotVisible, ObjectNotVisible, RevisionNotFound
 from hub.gitstore.folders import folder_of
 from hub.gitstore.objects import commit_behind, find_commit
 from hub.gitstore.values import (
@@ -48,7 +48,7 @@ _local = threading.local()
 def open_repository(storage: str) -> GitRepository:
     """The repository with that storage key. Handles are kept per thread: libgit2's are not shared.
 
-    Raises: FileNotFoundError when there is none; ObjectNotVisible where another node may have made it.
+    Raises: FileNotFoundError when there is none; FolderNotVisible where another node may have made it.
     """
     try:
         return _handle_of(storage)
@@ -59,7 +59,7 @@ def open_repository(storage: str) -> GitRepository:
         time.sleep(late_objects.PAUSE_SECONDS)
         with contextlib.suppress(FileNotFoundError):
             return _handle_of(storage)
-    raise ObjectNotVisible(retry_after_s=1)
+    raise FolderNotVisible(retry_after_s=1)
 
 
 def _handle_of(storage: str) -> GitRepository:

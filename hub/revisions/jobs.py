@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from hub.accounts.principals import SYSTEM
 from hub.gitstore import upkeep
+from hub.gitstore.errors import ObjectNotVisible
 from hub.lfs import links
 from hub.repos import holds, locking
 from hub.repos.models import Repository
@@ -34,7 +35,8 @@ def catch_up(*, now: datetime) -> int:
     behind = Repository.objects.live().exclude(head_sha="").exclude(facts__commit_sha=F("head_sha"))
     indexed = 0
     for pk in list(behind.order_by("pk").values_list("pk", flat=True)):
-        indexed += catch_up_one(repository_id=pk, now=now)
+        with contextlib.suppress(ObjectNotVisible):
+            indexed += catch_up_one(repository_id=pk, now=now)
     ref_copies.publish_changed(since=now - PUBLISHED_SINCE)
     return indexed
 
@@ -46,7 +48,7 @@ def tidy(*, now: datetime) -> int:
     recent = Repository.objects.live().filter(updated_at__gte=now - TIDIED_SINCE).order_by("pk")
     count = 0
     for repository in recent.iterator(chunk_size=2000):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ObjectNotVisible):
             count += tidy_one(repository, now=now)
     return count
 

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from foundation.errors import DeletedMeanwhile
 from hub import gitstore
 from hub.gitstore import fronts, ref_files
+from hub.gitstore.errors import ObjectNotVisible
 from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import refs, selectors
@@ -73,8 +74,8 @@ def publish_changed(*, since: datetime) -> int:
     for repository in changed.only("storage", "refs_version", "default_branch", "head_sha").iterator():
         try:
             publish(repository)
-        except FileNotFoundError:
-            continue  # `reindex` names a repository without its folder
+        except (FileNotFoundError, ObjectNotVisible):
+            continue  # `reindex` names a repository without its folder or objects
         count += 1
     return count
 
@@ -113,10 +114,17 @@ def differences(repository: Repository) -> Iterator[Difference]:
     is_published = ref_files.version_of(gitstore.folder_of(repository.storage)) == repository.refs_version
     for name in sorted(rows.keys() | files.keys()):
         row, file = rows.get(name), files.get(name)
-        if row is not None and git.commit_behind(row) is None:
+        if row is not None and not _has_commit(git, row):
             yield Difference(name, row, file, is_damaged=True)
         elif row != file and is_published:
             yield Difference(name, row, file)
+
+
+def _has_commit(git: gitstore.GitRepository, oid: str) -> bool:
+    try:
+        return git.commit_behind(oid) is not None
+    except ObjectNotVisible:
+        return False
 
 
 def rebuild(repository: Repository) -> int:
@@ -142,7 +150,7 @@ def fill_all() -> Iterator[Repository]:
     One without a git folder, and one that is deleted meanwhile, is passed over.
     """
     for repository in _without_rows().iterator():
-        with contextlib.suppress(DeletedMeanwhile, FileNotFoundError):
+        with contextlib.suppress(DeletedMeanwhile, FileNotFoundError, ObjectNotVisible):
             refs.fill(repository)
         yield repository
 
