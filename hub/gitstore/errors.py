@@ -61,7 +61,7 @@ class ObjectNotVisible(Unavailable):
     """An object that a ref leads to is not to be seen: another node wrote it just now, or it is damaged."""
 
     code = "object_not_visible"
-    message = _("The files of this revision are not visible on this node yet. Please try again.")
+    message = _("The files of this revision are not available on this server yet. Try again in a moment.")
 
 
 class FolderNotVisible(ObjectNotVisible, FileNotFoundError):
