@@ -29,6 +29,10 @@ FOUND_BY_BASE = {
 }
 # Names that frameworks call on classes that have no base: parsers, middleware, files, URL converters.
 HOOKS = {"on_url", "on_header", "process_exception", "seekable", "to_python", "to_url"}
+# Names that libgit2 calls on a source of objects.
+HOOKS |= {
+    f"{name}_cb" for name in ("read", "read_header", "read_prefix", "exists", "exists_prefix", "refresh")
+}
 # Names that are put together: Django asks forms for `clean_FIELD`, the command `backup` itself for `_VERB`.
 PUT_TOGETHER = re.compile(r"clean_\w+|_create|_restore")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

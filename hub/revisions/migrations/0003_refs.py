@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('repos', '0006_refs_version'),
+        ('repos', '0007_refs_version'),
         ('revisions', '0002_facts_by_parameters'),
     ]
 

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("repos", "0006_refs_version")]
+    dependencies = [("repos", "0007_refs_version")]
 
     operations = [
         migrations.AddField(

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("repos", "0005_collection_hold")]
+    dependencies = [("repos", "0006_labels")]
 
     operations = [
         migrations.AddField(
