@@ -229,15 +229,15 @@ class TestPods:
                 assert mounted == {volume["name"] for volume in pod["volumes"]}, name
 
     def test_have_time_to_drain(self, chart: Rendered) -> None:
-        """The kubelet kills only after the pause for the balancers and the time for running requests."""
+        """The kubelet kills only after the time for the balancers and the time for running requests."""
         for name, pod in chart.pods().items():
             for container in pod["containers"]:
-                if "lifecycle" in container:
-                    pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+                if container["name"] == "web":
+                    (pause,) = (e["value"] for e in container["env"] if e["name"] == "BAZAAR_DRAIN_SECONDS")
                     (drain,) = (
                         e["value"] for e in container["env"] if e["name"] == "BAZAAR_GRACEFUL_SECONDS"
                     )
-                    assert pod["terminationGracePeriodSeconds"] > pause + int(drain), name
+                    assert pod["terminationGracePeriodSeconds"] > int(pause) + int(drain), name
 
 
 class TestSingle:

@@ -58,7 +58,8 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 - {name: BAZAAR_SECURE_COOKIES, value: {{ hasPrefix "https://" .Values.publicUrl | ternary "yes" "no" | quote }}}
 - {name: BAZAAR_WEB_WORKERS, value: {{ .Values.web.processes | quote }}}
 - {name: BAZAAR_WEB_THREADS, value: {{ .Values.web.threads | quote }}}
-- {name: BAZAAR_GRACEFUL_SECONDS, value: {{ .Values.web.drainSeconds | quote }}}
+- {name: BAZAAR_DRAIN_SECONDS, value: {{ eq .Values.git.mode "single" | ternary 0 .Values.web.drainSeconds | quote }}}
+- {name: BAZAAR_GRACEFUL_SECONDS, value: {{ .Values.web.gracefulSeconds | quote }}}
 - {name: BAZAAR_MARKET_SHARDS, value: {{ .Values.market.shards | quote }}}
 - {name: BAZAAR_MARKET_LOCAL_NODE, value: "no"}
 - {name: BAZAAR_RUN_DIR, value: /run/leases/sockets}
@@ -145,8 +146,6 @@ volumeMounts:
     periodSeconds: 5
     timeoutSeconds: 5
     failureThreshold: 2
-  # A balancer hears late that a pod ends. Until then the pod takes connections as before.
-  lifecycle: {preStop: {exec: {command: [sleep, {{ .Values.web.preStopSeconds | quote }}]}}}
   resources: {{- toYaml .Values.web.resources | nindent 4 }}
 {{- end }}
 
