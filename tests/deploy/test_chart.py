@@ -274,6 +274,17 @@ class TestShared:
         assert settings.MARKET_SHARDS == 2, "the chart's default is that of the settings"
         assert taken == set(app.amqp.queues)
 
+    def test_gives_each_pod_a_folder_of_its_own_for_what_git_reads(self, charts: dict[str, Rendered]) -> None:
+        for name, container in containers(charts["shared"]):
+            found = {entry["name"]: entry.get("value") for entry in container["env"]}
+            (volume,) = [
+                mount["name"]
+                for mount in container["volumeMounts"]
+                if mount["mountPath"] == found["BAZAAR_GIT_FRONT_DIR"]
+            ]
+            assert {"name": volume, "emptyDir": {}} in charts["shared"].pods()[name]["volumes"]
+        assert "BAZAAR_GIT_FRONT_DIR" not in variables(charts["single"], "model-bazaar", "web")
+
     def test_uses_a_claim_that_is_there(self, charts: dict[str, Rendered]) -> None:
         chart = charts["shared-claim"]
         assert chart.of("PersistentVolumeClaim") == []

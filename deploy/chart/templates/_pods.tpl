@@ -64,6 +64,10 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 - {name: BAZAAR_MARKET_LOCAL_NODE, value: "no"}
 - {name: BAZAAR_RUN_DIR, value: /run/leases/sockets}
 - {name: HOME, value: /tmp}
+{{- if eq .Values.git.mode "shared" }}
+# Git reads branches and tags from this pod's own disk: other pods' changes to files of the volume are seen late.
+- {name: BAZAAR_GIT_FRONT_DIR, value: /var/lib/fronts}
+{{- end }}
 {{- with .Values.s3 }}
 {{- if .bucket }}
 - {name: BAZAAR_S3_BUCKET, value: {{ .bucket | quote }}}
@@ -121,6 +125,9 @@ volumeMounts:
   - {name: data, mountPath: /data}
 {{- if .Values.s3.bucket }}
   - {name: scratch, mountPath: /data/tmp}
+{{- end }}
+{{- if eq .Values.git.mode "shared" }}
+  - {name: fronts, mountPath: /var/lib/fronts}
 {{- end }}
   - {name: tmp, mountPath: /tmp}
   - {name: counts, mountPath: /run/bazaar}
@@ -255,6 +262,9 @@ spec:
       {{- end }}
     {{- if $.Values.s3.bucket }}
     - {name: scratch, emptyDir: {sizeLimit: {{ $.Values.git.scratchSize }}}}
+    {{- end }}
+    {{- if eq $.Values.git.mode "shared" }}
+    - {name: fronts, emptyDir: {}}
     {{- end }}
     - {name: tmp, emptyDir: {}}
     - {name: counts, emptyDir: {medium: Memory, sizeLimit: 256Mi}}
