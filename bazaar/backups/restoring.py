@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from bazaar import schema
 from bazaar.backups import database, git_files
 from bazaar.backups.errors import BackupFailed
 from bazaar.backups.git_files import Refs
@@ -50,24 +51,29 @@ class Restored:
     running_leases: list[str] = field(default_factory=list)
 
 
-def restore(archive: Archive, name: str, *, replace: bool) -> Restored:
+def restore(archive: Archive, name: str, *, replace: bool, keep_rows: bool = False) -> Restored:
     """Make this hub what it was. Raises: BackupFailed (also: something is here, or runs), Damaged.
 
+    With `keep_rows`, the database has its rows already, of a moment before the backup began: git and objects
+    are restored, and default branches are put where the rows have them.
     With `replace`, what is here is put aside in the data folder and not deleted; objects, which have names of
     their own, stay where they are. A refused restore has changed nothing; secrets are put back last.
     """
     manifest = archive.manifest(name)
     database.require_restorable(manifest)
+    if keep_rows and (pending := schema.problem()):
+        raise BackupFailed(f"The database has rows, but {pending}.")
     now = timezone.now()
     with _alone():
         if not replace:
-            _require_empty()
+            _require_empty(keep_rows=keep_rows)
         aside = Path(settings.DATA_DIR) / f"before-restore-{now:%Y%m%dT%H%M%S}"
         refs = _refs(archive, manifest)
         with _git_beside(archive, manifest, refs) as fresh:
             secrets = _secrets(archive, manifest)
             objects = _restore_objects(archive, manifest)
-            database.restore(archive, manifest, aside=aside)
+            if not keep_rows:
+                database.restore(archive, manifest, aside=aside)
             _exchange(fresh, Path(settings.GIT_ROOT), aside)
         found = Restored(manifest, objects=objects)
         for repository in Repository.objects.order_by("pk").iterator():
@@ -113,8 +119,8 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _require_empty() -> None:
-    if not database.is_empty() or next(git_files.folders(), None) is not None:
+def _require_empty(*, keep_rows: bool) -> None:
+    if not (keep_rows or database.is_empty()) or next(git_files.folders(), None) is not None:
         raise BackupFailed(
             "This hub holds data. --replace puts it aside and restores over it; another BAZAAR_DATA_DIR (and "
             "DATABASE_URL) leaves it alone."

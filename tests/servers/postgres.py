@@ -45,55 +45,86 @@ def _installation(scratch: Path, user: int | None) -> Path:
     return copy
 
 
+class Server:
+    """A PostgreSQL below a scratch folder, which stays when the server is stopped and started again."""
+
+    def __init__(self, scratch: Path, *, name: str = "data") -> None:
+        self.user = _unprivileged()
+        scratch.chmod(0o711)
+        self.scratch = scratch
+        self.data = self.folder(name)
+        self.programs = _installation(scratch, self.user) / "bin"
+        self.log = scratch / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def folder(self, name: str) -> Path:
+        """A folder below the scratch folder that belongs to the server's user."""
+        made = self.scratch / name
+        made.mkdir(mode=0o700)
+        if self.user is not None:
+            os.chown(made, self.user, self.user)
+        return made
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as the server's user."""
+        subprocess.run(
+            [self.programs / program, *arguments],
+            user=self.user,
+            group=self.user,
+            extra_groups=[] if self.user is not None else None,
+            cwd=self.data,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def initialize(self) -> None:
+        self.run(
+            "initdb", "-D", str(self.data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
+        )
+
+    def start(self, *settings: str) -> None:
+        """Start it with these settings (`name=value`); returns when it answers."""
+        words = [word for setting in (*MORE, *settings) for word in ("-c", setting)]
+        with self.log.open("ab") as output:
+            self._process = processes.spawn(
+                [self.programs / "postgres", "-D", self.data, "-h", "", "-k", self.data, *words],
+                output=output,
+                user=self.user,
+                cwd=self.data,
+            )
+        ready: list[str | Path] = [self.programs / "pg_isready", "-q", "-h", str(self.data), "-U", SUPERUSER]
+        processes.wait_until(
+            lambda: subprocess.run(ready, check=False).returncode == 0,
+            what=f"PostgreSQL ({self.log})",
+            process=self._process,
+            patience_seconds=120,
+        )
+
+    def stop(self) -> None:
+        if self._process is not None:
+            processes.stop(self._process, ask_with=signal.SIGINT)
+
+    @property
+    def url(self) -> str:
+        # The server's own folder is closed to others, but root and the owner are not others.
+        return f"postgresql://{SUPERUSER}@/bazaar?host={quote(str(self.data), safe='')}"
+
+
 @contextlib.contextmanager
 def running(*, is_durable: bool = False) -> Iterator[str]:
     """Run a fresh server for the block; gives the URL of its empty database `bazaar`.
 
     A durable one flushes each commit to the disk, as a server with data of worth does.
     """
-    user = _unprivileged()
-    with tempfile.TemporaryDirectory(prefix="bazaar-pg-") as scratch_name:
-        scratch = Path(scratch_name)
-        scratch.chmod(0o711)
-        data = scratch / "data"
-        data.mkdir(mode=0o700)
-        if user is not None:
-            os.chown(data, user, user)
-        programs = _installation(scratch, user) / "bin"
-        log = scratch / "log"
-
-        def run(program: str, *arguments: str) -> None:
-            subprocess.run(
-                [programs / program, *arguments],
-                user=user,
-                group=user,
-                extra_groups=[] if user is not None else None,
-                cwd=data,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-
-        run("initdb", "-D", str(data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        settings = [word for setting in (*MORE, *(() if is_durable else FAST)) for word in ("-c", setting)]
-        with log.open("wb") as output:
-            server = processes.spawn(
-                [programs / "postgres", "-D", data, "-h", "", "-k", data, *settings],
-                output=output,
-                user=user,
-                cwd=data,
-            )
+    with tempfile.TemporaryDirectory(prefix="bazaar-pg-") as scratch:
+        server = Server(Path(scratch))
+        server.initialize()
         try:
-            ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", str(data), "-U", SUPERUSER]
-            processes.wait_until(
-                lambda: subprocess.run(ready, check=False).returncode == 0,
-                what=f"PostgreSQL ({log})",
-                process=server,
-            )
-            run("createdb", "-h", str(data), "-U", SUPERUSER, "bazaar")
-            # The server's own folder is closed to others, but root and the owner are not others.
-            yield f"postgresql://{SUPERUSER}@/bazaar?host={quote(str(data), safe='')}"
+            server.start(*(() if is_durable else FAST))
+            server.run("createdb", "-h", str(server.data), "-U", SUPERUSER, "bazaar")
+            yield server.url
         finally:
-            processes.stop(server, ask_with=signal.SIGINT)
+            server.stop()
 
 
 def main() -> int:

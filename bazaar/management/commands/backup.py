@@ -129,7 +129,7 @@ class Command(BaseCommand):
 
     def _restore(self, archive: Archive, options: dict[str, Any]) -> None:
         name = archive.find(options["name"])
-        found = restoring.restore(archive, name, replace=options["replace"])
+        found = restoring.restore(archive, name, replace=options["replace"], keep_rows=options["keep_rows"])
         made_at = f"{found.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC"
         self.stdout.write(
             f"Restored {name}: {found.repositories} repositories and {found.objects} objects as of {made_at}."
@@ -163,6 +163,11 @@ class Command(BaseCommand):
 def _add_arguments_of_restore(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--replace", action="store_true", help="Put aside what this hub holds, and restore over it."
+    )
+    parser.add_argument(
+        "--keep-rows",
+        action="store_true",
+        help="Restore git and objects for rows that PostgreSQL restored to a moment before the backup began.",
     )
     parser.add_argument(
         "--verify", action="store_true", help="Afterwards check everything, and name what is damaged."

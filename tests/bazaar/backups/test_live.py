@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -34,6 +35,8 @@ from tests.servers.remote import ROOT, Remote, RemoteError
 from tests.waiting import pause
 
 KILLS = int(os.environ.get("BAZAAR_TEST_BACKUPS", "2"))
+# In the long form, a backup is made and restored after each so many kills.
+RESTORED_EVERY = int(os.environ.get("BAZAAR_TEST_RESTORED_EVERY", "5"))
 SEED = int(os.environ.get("BAZAAR_TEST_SEED", "1"))
 SMALL_THRESHOLD = {"BAZAAR_LFS_THRESHOLD_BYTES": "1000"}
 KEY = "a key that is long enough for this, surely"
@@ -153,6 +156,15 @@ def elsewhere(bazaar: LiveBazaar, folder: Path, *, database_url: str = "") -> di
     return {**env, "BAZAAR_DATA_DIR": str(folder), **({"DATABASE_URL": database_url} if database_url else {})}
 
 
+def restored(bazaar: LiveBazaar, folder: Path, restore: list[str], repo: str, before: Acknowledged) -> None:
+    """Restore the newest backup into a folder, which must hold all that was acknowledged before it."""
+    with closing(Remote(elsewhere(bazaar, folder))) as there:
+        assert "Everything checked is right." in there.command(*restore)
+        require_all(there, repo, before)
+    print(f"\nrestored: {len(before.commits)} commits, {len(before.orders)} orders")  # noqa: T201
+    shutil.rmtree(folder)
+
+
 def require_all(there: Remote, repo: str, before: Acknowledged) -> None:
     """Everything that was acknowledged is there, and everything that is there is whole."""
     found = there.call(f"{LOOKING}:commits", repo)
@@ -170,16 +182,20 @@ class TestBackup:
     ) -> None:
         chance = random.Random(SEED)
         place = str(tmp_path / "to")
-        create, listed, verify, prune, restore = commands_of_the_page(place)
+        create, listed, verify, prune, restore, _ = commands_of_the_page(place)
         bazaar = make_bazaar(**SMALL_THRESHOLD, BAZAAR_BACKUP_KEY=KEY, BAZAAR_BACKUP_TO=place)
         writers = Writers(bazaar)
         with writers.at_work() as acknowledged:
             began = time.monotonic()
             bazaar.manage(*create)
             usual_seconds = time.monotonic() - began
-            for _ in range(KILLS):
+            for number in range(KILLS):
                 # Python and Django take a while to load before anything is stored.
                 killed_after(bazaar.env, chance.uniform(1, 3) + chance.uniform(0, usual_seconds))
+                if (number + 1) % RESTORED_EVERY == 0:
+                    before = acknowledged.copy()
+                    bazaar.manage(*create)
+                    restored(bazaar, tmp_path / f"there-{number}", restore, writers.repo, before)
             before = acknowledged.copy()
             bazaar.manage(*create)
             assert before.commits

@@ -66,6 +66,7 @@ def archived(url: str) -> bool:
         return until(is_there)
 
 
+@pytest.mark.timeout(900)
 def test_rows_of_a_moment_get_their_git_and_objects(
     make_bazaar: Callable[..., LiveBazaar], scratch: Path, tmp_path: Path
 ) -> None:
