@@ -16,7 +16,7 @@ usage: bazaar WORD ...
   bazaar manage COMMAND     one of the commands for operators, such as
       doctor                    check every dependency and setting
       create_user NAME          make an account
-      backup create --to DIR    back the hub up
+      backup create             back the hub up
       help                      list all commands
 {added}  bazaar --version          print the version
   bazaar --help             print this

@@ -81,8 +81,10 @@ def shown_cgroups() -> Iterator[str]:
     with subprocess.Popen(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"\n"
-        yield f"nsenter --mount=/proc/{holder.pid}/ns/mnt"
-        holder.kill()
+        try:
+            yield f"nsenter --mount=/proc/{holder.pid}/ns/mnt"
+        finally:
+            holder.kill()
 
 
 def make_podman(folder: Path, enter: str) -> Podman:

@@ -1,0 +1,186 @@
+"""The image as it is built, and the services of docker-compose.yml as they run.
+
+CI builds the image and runs it alone. `script/images` runs every service, which takes some minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from bazaar import __version__
+from tests.containers import compose
+from tests.containers import engine as engines
+from tests.containers.compose import Project
+from tests.containers.engine import IMAGE, Engine
+from tests.containers.journey import LARGE_BYTES, Journey
+from tests.servers import ports
+from tests.waiting import until
+
+IMAGE_BYTES_MAX = 520 * 1000**2
+SERVICES = os.environ.get("BAZAAR_TEST_SERVICES") == "1"
+SECRET = "only-for-this-test-" + secrets.token_hex(16)
+
+
+@pytest.fixture(scope="module")
+def image(engine: Engine) -> dict[str, Any]:
+    (found,) = json.loads(engine.podman("image", "inspect", IMAGE))
+    return dict(found)
+
+
+def inside(engine: Engine, *words: str) -> str:
+    """The output of a program in a new container, whose file system is read-only."""
+    own = ("--rm", "--cgroups=disabled", "--network", "none", "--read-only", *engine.limits)
+    return engine.podman("run", *own, IMAGE, *words)
+
+
+class TestImage:
+    def test_says_what_it_is_and_when_it_is_healthy(self, image: dict[str, Any]) -> None:
+        labels = image["Labels"]
+        assert labels["org.opencontainers.image.version"] == __version__
+        assert len(labels["org.opencontainers.image.revision"]) == 40
+        assert image["User"] == "bazaar"
+        assert image["Healthcheck"]["Test"][0] == "CMD"
+
+    def test_is_small(self, image: dict[str, Any]) -> None:
+        assert image["Size"] < IMAGE_BYTES_MAX
+
+    def test_has_the_packages_alone_and_no_secret(self, engine: Engine, image: dict[str, Any]) -> None:
+        found = set(inside(engine, "ls", "-A", "/app").split())
+        assert {name for name in found if not name.endswith(".dist-info")} == {
+            *("bazaar", "foundation", "hub", "compute_market", "bin")
+        }
+        assert not inside(engine, "ls", "-A", "/data")
+        names = [entry.partition("=")[0] for entry in image["Config"]["Env"]]
+        assert not [name for name in names if any(word in name for word in ("KEY", "SECRET", "PASSWORD"))]
+
+    def test_is_nobody_special_and_can_change_none_of_its_programs(self, engine: Engine) -> None:
+        assert inside(engine, "id", "--user").strip() == "10001"
+        own = ("find", "/app", "/venv", "/usr", "-writable", "-not", "-type", "l")
+        assert not inside(engine, *own).strip()
+
+    def test_knows_its_commands(self, engine: Engine) -> None:
+        assert inside(engine, "bazaar", "--version").strip() == f"model-bazaar {__version__}"
+
+
+class TestOneContainer:
+    """The whole hub in one container, on a read-only file system: web, worker, beat and Redis."""
+
+    @pytest.fixture
+    def port(self, engine: Engine) -> Iterator[int]:
+        (port,) = ports.free_ports(1)
+        words = ("run", "--detach", "--name", "one", "--cgroups=disabled", *engine.limits, "--no-healthcheck")
+        safe = ("--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+        given = {
+            "BAZAAR_SECRET_KEY": SECRET,
+            "BAZAAR_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "PROMETHEUS_MULTIPROC_DIR": "/tmp/metrics",
+        }
+        told = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
+        call = ("bazaar", "server", "--empty", "--host", "0.0.0.0")
+        network = ("--publish", f"127.0.0.1:{port}:8000", "--volume", "one:/data")
+        engine.podman(*words, *safe, *told, *network, IMAGE, *call)
+        yield port
+        engine.succeeds("rm", "--force", "--time", "0", "one")
+
+    def test_starts_answers_and_stops_when_asked(self, engine: Engine, port: int) -> None:
+        def ready() -> bool:
+            state = engine.podman("inspect", "--format", "{{.State.Status}}", "one").strip()
+            assert state == "running", engine.podman("logs", "one")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=20) as answer:
+                    return bool(answer.status == 200)
+            except OSError:
+                return False
+
+        until(ready, patience_s=240, pause_s=0.5, what=lambda: engine.podman("logs", "one"))
+        assert engine.podman("exec", "one", "id", "-u").strip() == "10001"
+        engine.podman("stop", "--time", "60", "one")
+        assert engine.podman("inspect", "--format", "{{.State.ExitCode}}", "one").strip() == "0"
+        assert "Stopping." in engine.podman("logs", "one")
+
+
+@pytest.fixture(scope="module")
+def project(engine: Engine) -> Iterator[Project]:
+    """All services, started as a newcomer does it: without a file .env."""
+    (port,) = ports.free_ports(1)
+    (ssh_port,) = ports.free_ports(1)
+    given = {"BAZAAR_PORT": str(port), "BAZAAR_SSH_PORT": str(ssh_port)}
+    project = Project(engine, subnet=f"10.89.{20 + os.getpid() % 200}", variables=given)
+    foreign = {service["image"] for service in project.services.values()} - {"model-bazaar"}
+    engines.build_stores(engine, sorted(foreign))
+    project.up()
+    yield project
+    project.down()
+
+
+@pytest.fixture(scope="module")
+def journey(project: Project) -> Journey:
+    journey = Journey(project, f"http://127.0.0.1:{project.variables['BAZAAR_PORT']}")
+    journey.sign_up()
+    return journey
+
+
+@pytest.mark.skipif(not SERVICES, reason="some minutes: script/images")
+class TestServices:
+    def test_serve_a_first_journey_and_keep_it_over_a_restart(
+        self, project: Project, journey: Journey
+    ) -> None:
+        journey.answers()
+        journey.upload()
+        journey.download()
+        number = journey.order()
+        lasting = project.lasting()
+        codes = {name: project.stop(name) for name in reversed(lasting)}
+        assert {name: codes[name] for name in compose.OURS if name in codes} == dict.fromkeys(
+            (name for name in compose.OURS if name in codes), 0
+        ), codes
+        for name in lasting:
+            project.start(name)
+            project.wait(name)
+        journey.answers()
+        journey.download()
+        journey.sees_order(number)
+
+    def test_objects_are_in_the_store_and_nothing_outside_volumes(
+        self, project: Project, journey: Journey
+    ) -> None:
+        assert "blobs" not in project.run_in("web", "ls", "/data").split()
+        for name in compose.OURS & set(project.lasting()):
+            changed = project.engine.podman("diff", project.container(name)).splitlines()
+            assert [line for line in changed if line.startswith("A")] == [], name
+
+    def test_a_stop_lets_a_running_download_end(self, project: Project, journey: Journey) -> None:
+        """The web service is asked to stop while somebody reads slowly: he gets all of it."""
+        with closing(socket.create_connection((project.address("web"), 8000), timeout=60)) as reader:
+            path = "/alice/first/resolve/main/model.safetensors"
+            head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {journey.token}\r\n\r\n"
+            reader.sendall(head.encode())
+            got = reader.recv(64 * 1024)
+            assert got.startswith(b"HTTP/1.1 200"), got[:300]
+            stopping = threading.Thread(target=project.stop, args=("web",))
+            stopping.start()
+            until(lambda: not self.accepts(project), pause_s=0.1)
+            while chunk := reader.recv(1024 * 1024):
+                got += chunk
+            stopping.join()
+        assert len(got.partition(b"\r\n\r\n")[2]) == LARGE_BYTES
+        project.start("web")
+        project.wait("web")
+
+    @staticmethod
+    def accepts(project: Project) -> bool:
+        try:
+            socket.create_connection((project.address("web"), 8000), timeout=5).close()
+        except OSError:
+            return False
+        return True
