@@ -32,7 +32,8 @@ COPY hub hub
 COPY compute_market compute_market
 RUN /tools/bin/uv build --quiet --wheel --no-build-isolation --python /tools/bin/python3 --out-dir /dist . \
  && /tools/bin/uv pip install --quiet --no-deps --no-index --compile-bytecode --python /tools/bin/python3 --target /app /dist/*.whl \
- && sed -i '1s|.*|#!/venv/bin/python3|' /app/bin/bazaar
+ && sed -i '1s|.*|#!/venv/bin/python3|' /app/bin/bazaar \
+ && rm -f /app/.lock
 
 FROM ${BASE}
 ARG VERSION=unknown

@@ -134,7 +134,7 @@ class Project:
         return self.engine.podman("inspect", "--format", what, self.container(service)).strip()
 
     def log(self, service: str) -> str:
-        return self.engine.podman("logs", "--tail", "60", self.container(service))
+        return self.engine.log(self.container(service))
 
     def run_in(self, service: str, *words: str) -> str:
         """The output of a program in a running service."""

@@ -23,7 +23,7 @@ BASE = "localhost/bazaar-base:bookworm"
 IMAGE = "localhost/model-bazaar:latest"
 # The files of the base that no program reads; the images of Debian's makers leave them out too.
 UNREAD = ("./usr/share/doc", "./usr/share/man", "./usr/share/info", "./usr/share/locale")
-# What lets package clients in a build reach what those of this machine reach.
+# Package clients in a build reach their registries by these files as those of this machine do.
 CLIENTS = ("/etc/ssl/certs", "/etc/pip.conf")
 LIMITS = {"nofile": (resource.RLIMIT_NOFILE, 8192), "nproc": (resource.RLIMIT_NPROC, 4096)}
 PATIENCE_SECONDS = 900
@@ -39,7 +39,7 @@ class Engine:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """Limits that this process may set: the engines ask for higher ones than a container here may have."""
+        """Limits that this process may set; the engines ask for higher ones by themselves."""
         words: list[str] = []
         for name, (which, most) in LIMITS.items():
             hard = resource.getrlimit(which)[1]
@@ -48,19 +48,24 @@ class Engine:
         return tuple(words)
 
     def podman(self, *words: str) -> str:
-        """What a command of podman prints. AssertionError, with all of it, if it failed."""
+        """The output of a command of podman. AssertionError, with all of it, if it failed."""
         return _output(self._podman(words))
 
     def succeeds(self, *words: str) -> bool:
         """True if the command of podman ends with status 0."""
         return self._podman(words).returncode == 0
 
+    def log(self, container: str) -> str:
+        """The last lines of both outputs of a container."""
+        done = self._podman(("logs", "--tail", "60", container))
+        return done.stdout + done.stderr
+
     def buildah(self, *words: str) -> str:
-        """What a command of buildah prints. AssertionError, with all of it, if it failed."""
+        """The output of a command of buildah. AssertionError, with all of it, if it failed."""
         return _output(self._run("buildah", [], words))
 
     def _podman(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        own = ["--tmpdir", f"{self.folder}/tmp", "--network-config-dir", f"{self.folder}/networks"]
+        own = ["--tmpdir", f"{self.folder}/state", "--network-config-dir", f"{self.folder}/networks"]
         return self._run("podman", [*own, "--cgroup-manager", "cgroupfs"], words)
 
     def _run(
@@ -68,15 +73,7 @@ class Engine:
     ) -> subprocess.CompletedProcess[str]:
         stored = ["--root", f"{self.folder}/root", "--runroot", f"{self.folder}/run"]
         argv = [*self.enter, program, *stored, "--storage-driver", self.driver, *own, *words]
-        # One stream for both outputs: what a service logged is in the order in which it happened.
-        return subprocess.run(
-            argv,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+        return subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
 
     def build(self, context: Path, tag: str, **arguments: str) -> None:
         """Build the Dockerfile of a folder. Its package clients are set up as this machine's are."""
@@ -89,7 +86,7 @@ class Engine:
 
 
 def _output(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, f"{' '.join(done.args)}\n{done.stdout}"
+    assert done.returncode == 0, f"{' '.join(done.args)}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 

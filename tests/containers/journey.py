@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 import tempfile
 import urllib.request
 from dataclasses import dataclass, field
@@ -89,4 +88,4 @@ class Journey:
     def _run(self, script: str, folder: Path) -> None:
         with tempfile.TemporaryDirectory() as home:
             env = {"HF_ENDPOINT": self.url, "HF_TOKEN": self.token, "HOME": home, "PATH": os.environ["PATH"]}
-            run_python(script, str(folder), env=env, python=Path(sys.executable))
+            run_python(script.replace("sys.argv[1]", repr(str(folder))), env=env)
