@@ -45,7 +45,7 @@ LABEL org.opencontainers.image.title="Model Bazaar" \
       org.opencontainers.image.revision="${REVISION}"
 # The folders are volumes' first content, so that a new volume belongs to the user of the image.
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends git \
+ && apt-get install --yes --no-install-recommends git tzdata \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
  && useradd --uid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin bazaar \
  && install --directory --owner bazaar --group bazaar /data /run/bazaar /run/keys \

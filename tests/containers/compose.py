@@ -16,7 +16,7 @@ from tests.waiting import until
 
 FILE = ROOT / "docker-compose.yml"
 # Programs of the images that are had from a registry, in the image that stands in for them.
-ENTRYPOINTS = {"postgres": "/usr/local/bin/postgres.sh", "objects": "/usr/local/bin/weed"}
+ENTRYPOINTS = {name: f"/usr/local/bin/{name}.sh" for name in ("postgres", "redis", "objects")}
 KNOWN = frozenset(
     "build image restart read_only tmpfs cap_drop security_opt stop_grace_period environment volumes"
     " depends_on command healthcheck network_mode ports".split()
@@ -49,10 +49,19 @@ def substitute(text: str, variables: Mapping[str, str]) -> str:
 
 def services(variables: Mapping[str, str]) -> dict[str, Any]:
     """The services of the file with these variables in place. Raises KeyError, AssertionError."""
-    loaded = yaml.safe_load(substitute(FILE.read_text(), variables))
-    for name, service in loaded["services"].items():
+    loaded = _substituted(yaml.safe_load(FILE.read_text())["services"], variables)
+    for name, service in loaded.items():
         assert set(service) <= KNOWN, f"{name} has what is not understood here: {set(service) - KNOWN}"
-    return dict(loaded["services"])
+    return dict(loaded)
+
+
+def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
+    """The same structure with the variables of all its texts in place: what is given stays a text."""
+    if isinstance(value, dict):
+        return {key: _substituted(each, variables) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_substituted(each, variables) for each in value]
+    return substitute(value, variables) if isinstance(value, str) else value
 
 
 def in_order(given: Mapping[str, Any]) -> Iterator[str]:

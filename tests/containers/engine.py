@@ -24,7 +24,7 @@ IMAGE = "localhost/model-bazaar:latest"
 # The files of the base that no program reads; the images of Debian's makers leave them out too.
 UNREAD = ("./usr/share/doc", "./usr/share/man", "./usr/share/info", "./usr/share/locale")
 # Package clients in a build reach their registries by these files as those of this machine do.
-CLIENTS = ("/etc/ssl/certs", "/etc/pip.conf")
+CLIENTS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
 LIMITS = {"nofile": (resource.RLIMIT_NOFILE, 8192), "nproc": (resource.RLIMIT_NPROC, 4096)}
 PATIENCE_SECONDS = 900
 
@@ -80,7 +80,7 @@ class Engine:
         words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         lent = [word for path in CLIENTS if Path(path).exists() for word in ("--volume", f"{path}:{path}:ro")]
         self.buildah(
-            *("bud", "--isolation", "chroot", "--format", "docker", "--quiet", *self.limits),
+            *("bud", "--isolation", "chroot", "--format", "docker", *self.limits),
             *(*words, *lent, "--tag", tag, str(context)),
         )
 

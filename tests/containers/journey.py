@@ -37,9 +37,21 @@ class Journey:
     """One user of a project: what she uploads, and the order that she places."""
 
     project: Project
-    url: str
+    port: int
     token: str = field(default_factory=lambda: f"hf_{secrets.token_hex(17)}")
     large: bytes = field(default_factory=lambda: secrets.token_bytes(LARGE_BYTES))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_served(self) -> bool:
+        """True if a web process answers behind the front server."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=30) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def sign_up(self) -> None:
         words = ("create_user", "alice", "--password", secrets.token_urlsafe(16), "--token", self.token)
