@@ -43,7 +43,7 @@ class Journey:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://localhost:{self.port}"
 
     def is_served(self) -> bool:
         """True if a web process answers behind the front server."""
