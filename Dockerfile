@@ -20,7 +20,8 @@ RUN --mount=type=cache,target=/root/.cache \
  && cd /venv/lib/python3*/site-packages \
  && find . -type d -name tests -prune -exec rm -r {} + \
  && find . -type f \( -name "*.po" -o -name "*.pyi" -o -name "*.pxd" -o -name "*.h" \) -delete \
- && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name "sso*" ! -name signin -exec rm -r {} +
+ && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name "sso*" ! -name signin -exec rm -r {} + \
+ && rm -f /venv/.lock
 
 # The bazaar itself, as the wheel that a release has.
 FROM tools AS wheel
@@ -44,7 +45,8 @@ LABEL org.opencontainers.image.title="Model Bazaar" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # The folders are volumes' first content, so that a new volume belongs to the user of the image.
-RUN apt-get update \
+RUN echo "Acquire::Retries 3;" >/etc/apt/apt.conf.d/retries \
+ && apt-get update \
  && apt-get install --yes --no-install-recommends git tzdata \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
  && useradd --uid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin bazaar \

@@ -131,7 +131,11 @@ def base_archive() -> Path:
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
                 *("mmdebstrap", "--quiet", "--mode=root", "--format=tar", "--variant=apt"),
                 "--include=python3,python3-venv,ca-certificates",
-                *("--aptopt=Acquire::Languages none", "--dpkgopt=force-unsafe-io"),
+                *(
+                    "--aptopt=Acquire::Languages none",
+                    "--aptopt=Acquire::Retries 3",
+                    "--dpkgopt=force-unsafe-io",
+                ),
                 *(
                     f"--customize-hook={policy}",
                     f"--customize-hook=rm -rf {unread}",
