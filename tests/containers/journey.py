@@ -80,7 +80,7 @@ class Journey:
         # An hour that a real server still has before it, whatever the moment.
         start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=3)
         when = {"start": start, "end": start + timedelta(hours=2)}
-        placed = self.market.place(side="buy", product=PRODUCT, gpus=1, limit_price=2_000_000, **when)
+        placed = self.market.place(side="buy", product=PRODUCT, gpus=1, limit_price=6_000_000, **when)
         self.sees_order(int(placed["id"]))
         return int(placed["id"])
 
