@@ -62,7 +62,8 @@ def commands_of(page: Path) -> list[Command]:
             continue
         for line in block["text"].splitlines():
             words = tuple(shlex.split(line.removeprefix("export "), comments=True))
-            if words and not all(SETTING.fullmatch(word) for word in words):
+            is_setting = words[1:2] == ("=",) or all(SETTING.fullmatch(word) for word in words)
+            if not is_setting:
                 found.append(Command(page.name, words, block["reason"] or ""))
     return found
 
