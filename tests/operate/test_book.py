@@ -133,7 +133,8 @@ class TestParsing:
     def test_knows_commands_settings_and_reasons(self, tmp_path: Path) -> None:
         page = tmp_path / "page.md"
         page.write_text(
-            "```\nscript/manage doctor  # looks\nREDIS_URL=redis://x\narchive_mode = on\n```\n\n```yaml\na: b\n```\n\n"
+            "```\nscript/manage doctor  # looks\nREDIS_URL=redis://x\narchive_mode = on\n```\n\n"
+            "```yaml\na: b\n```\n\n"
             "<!-- not run: no systemd here -->\n```\nsystemctl start x\n```\n"
         )
         found = [(command.words, command.reason) for command in book.commands_of(page)]
