@@ -17,6 +17,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "hub_address": addresses.base_of(request),
         "hub_host": addresses.location_of(request),
+        "rise": "red" if request.COOKIES.get("rise") == "red" else "",
         "theme": theme if theme in THEMES else "",
         "sign_up_open": settings.SIGN_UP_OPEN,
         "languages": settings.LANGUAGES,

@@ -1,4 +1,4 @@
-"""The choice of language and theme, at the foot of every page."""
+"""The choice of language, theme and the colour of rising prices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ YEAR_S = 365 * 24 * 3600
 
 @require_POST
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Remember language and theme in cookies, for a year, and go back to where the form was."""
+    """Remember language, theme and the colour of rising prices in cookies for a year; go back to the page."""
     response = HttpResponseRedirect(local_address(request, request.POST.get("next", "/")))
     language, theme = request.POST.get("language"), request.POST.get("theme")
     if language in dict(settings.LANGUAGES):
@@ -32,4 +32,9 @@ def preferences(request: HttpRequest) -> HttpResponse:
         response.set_cookie("theme", theme, max_age=YEAR_S, samesite="Lax", secure=request.is_secure())
     elif theme == "":
         response.delete_cookie("theme")
+    rise = request.POST.get("rise")
+    if rise == "red":
+        response.set_cookie("rise", rise, max_age=YEAR_S, samesite="Lax", secure=request.is_secure())
+    elif rise == "":
+        response.delete_cookie("rise")
     return response

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from compute_market import quantities
 from compute_market.leases.models import Lease
+from compute_market.leases.states import State
 from compute_market.offers.selectors import cancellation_terms
+from foundation import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,24 @@ class Cancellation:
 
     def fee_at(self, now: datetime) -> int:
         return 0 if now <= self.free_until else self.fee_micros
+
+
+def given_up_micros(lease: Lease, *, ends_at: datetime) -> int:
+    """The price of the minutes that an end at this time leaves out.
+
+    Minutes after a notice of the provider are not the holder's to give up.
+    """
+    until = lease.agreed_end_at
+    if lease.preempt_at is not None:
+        until = min(until, clock.ceil_minute(lease.preempt_at))
+    return max(0, clock.minutes_between(ends_at, until)) * lease.price_micros_per_minute
+
+
+def refund_micros(lease: Lease, *, now: datetime) -> int:
+    """The amount that ending a lease now pays back: the unused minutes, less the fee for cancelling."""
+    ends_at = min(lease.ends_at, max(lease.starts_at, clock.ceil_minute(now)))
+    fee = of_lease(lease).fee_at(now) if lease.state == State.PENDING and ends_at == lease.starts_at else 0
+    return given_up_micros(lease, ends_at=ends_at) - fee
 
 
 def of_lease(lease: Lease) -> Cancellation:

@@ -9,12 +9,14 @@ from datetime import datetime
 from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Least
 
+from compute_market import quantities
 from compute_market.leases import bindings
 from compute_market.leases.errors import LeaseNotFound, WorkNotFound
 from compute_market.leases.models import JoinedFill, Lease, LeaseQuerySet, LeaseTraffic, LogChunk, Work
 from compute_market.leases.states import State
 from compute_market.ledger import budgets, policies
 from compute_market.offers.models import Node
+from foundation import clock
 from foundation.database.compiled import CompiledQuery
 from hub.interface import Principal
 
@@ -200,3 +202,25 @@ def run_until(lease: Lease) -> datetime:
     if following is None or lease.ends_at != lease.agreed_end_at:
         return lease.ends_at
     return following.ends_at
+
+
+SALES_COUNTED = 1_000
+
+
+def resale_profit_micros(*, account_id: int) -> int | None:
+    """The profit, or the loss, of an account's resales among its newest 1,000 sales; None without a resale.
+
+    Of each it is the price less the fee, less what the holder paid for the same GPUs and minutes.
+    """
+    sold = Lease.objects.filter(seller=account_id).select_related("parent").order_by("-pk")
+    profits = [
+        lease.notional_micros
+        - lease.seller_fee_micros
+        - quantities.notional_micros(
+            gpu_minutes=lease.gpus * clock.minutes_between(lease.starts_at, lease.agreed_end_at),
+            price_micros_per_gpu_hour=lease.parent.price_micros_per_gpu_hour,
+        )
+        for lease in sold[:SALES_COUNTED]
+        if lease.parent is not None and lease.parent.holder_id == account_id
+    ]
+    return sum(profits) if profits else None

@@ -141,7 +141,7 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
             # A hold of an order is known by `order/{account}/{client_order_id}`.
             raise LeaseOffered(orders=", ".join(cause.split("/", 2)[-1] for cause in causes))
         lease.ends_at = min(lease.ends_at, max(lease.starts_at, clock.ceil_minute(now)))
-        lease.given_up_micros = _minutes_given_up(lease) * lease.price_micros_per_minute
+        lease.given_up_micros = cancellation.given_up_micros(lease, ends_at=lease.ends_at)
         if lease.ends_at == lease.starts_at and lease.state == State.PENDING:
             lease.cancel_fee_micros = cancellation.of_lease(lease).fee_at(now)
             move(lease, State.ENDED, now=now, reason="ended early")
@@ -149,14 +149,6 @@ def end_early(*, actor: Principal, lease_id: int, now: datetime) -> Lease:
             lease.save(update_fields=["ends_at", "given_up_micros"])
             write_change(lease, now=now)
     return lease
-
-
-def _minutes_given_up(lease: Lease) -> int:
-    """The minutes that an early end leaves out. Those after a notice of the provider are not the holder's."""
-    until = lease.agreed_end_at
-    if lease.preempt_at is not None:
-        until = min(until, clock.ceil_minute(lease.preempt_at))
-    return max(0, clock.minutes_between(lease.ends_at, until))
 
 
 def give_notice(

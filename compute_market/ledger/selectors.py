@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
@@ -108,6 +110,42 @@ def alert_threshold(*, actor: Principal, namespace_id: int) -> int | None:
     account = find_account(actor=actor, namespace_id=namespace_id)
     alert = BalanceAlert.objects.filter(account=account).first() if account else None
     return alert.threshold_micros if alert else None
+
+
+class DayTotal(NamedTuple):
+    """The money that left and reached an account on one day (UTC), in micro-credits, for rent and fees."""
+
+    day: date
+    spent_micros: int
+    earned_micros: int
+
+
+DAYS_SHOWN = 14
+MOVES_READ_MAX = 5_000
+SPENDING = (Transfer.Kind.ESCROW, Transfer.Kind.FEE)
+EARNING = (Transfer.Kind.USAGE, Transfer.Kind.CANCELLATION)
+GIVEN_BACK = (Transfer.Kind.REFUND, Transfer.Kind.FEE_REFUND, Transfer.Kind.CREDIT)
+
+
+def days_of(account: Account, *, now: datetime) -> list[DayTotal]:
+    """The last 14 days of an account, oldest first. A refund reduces the spending of the day it comes on.
+
+    Only the newest 5,000 movements of each direction are read: transfers have no index by time.
+    """
+    first = now.date() - timedelta(days=DAYS_SHOWN - 1)
+    spent, earned = Counter[date](), Counter[date]()
+    out = Transfer.objects.filter(debit=account).order_by("-pk")
+    for kind, amount, at in out.values_list("kind", "amount_micros", "at")[:MOVES_READ_MAX]:
+        if kind in SPENDING:
+            spent[at.date()] += amount
+    come = Transfer.objects.filter(credit=account).order_by("-pk")
+    for kind, amount, at in come.values_list("kind", "amount_micros", "at")[:MOVES_READ_MAX]:
+        if kind in GIVEN_BACK:
+            spent[at.date()] -= amount
+        elif kind in EARNING:
+            earned[at.date()] += amount
+    days = [first + timedelta(days=number) for number in range(DAYS_SHOWN)]
+    return [DayTotal(day, spent[day], earned[day]) for day in days]
 
 
 def statement(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 WIDTH, HEIGHT = 640, 220
 CANDLES_MAX = 72
+VOLUME_TOP, VOLUME_HEIGHT = 232, 40
+AXIS_LINES_MAX = 5
 
 
 def sparkline(prices: Sequence[int], *, width: int = 96, height: int = 24) -> str:
@@ -21,6 +23,33 @@ def sparkline(prices: Sequence[int], *, width: int = 96, height: int = 24) -> st
         f"{index * step:.1f},{height - 2 - (price - low) * (height - 4) / span:.1f}"
         for index, price in enumerate(prices)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One day of a bar chart; an amount below zero is drawn as none."""
+
+    x: float
+    width: float
+    y: float
+    height: float
+    day: date
+    amount_micros: int
+
+
+def day_bars(amounts: Sequence[tuple[date, int]], *, width: int = 640, height: int = 80) -> list[Bar]:
+    """Bars of amounts per day, oldest first; empty if there is nothing to draw."""
+    most = max((amount for _, amount in amounts), default=0)
+    if most <= 0:
+        return []
+    step = width / len(amounts)
+    found = []
+    for index, (day, amount) in enumerate(amounts):
+        tall = round(max(0, amount) * height / most, 1)
+        found.append(
+            Bar(round(index * step, 1), round(step * 0.8, 1), round(height - tall, 1), tall, day, amount)
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +115,8 @@ class Candle:
     low: int
     close: int
     gpus: int
+    volume_y: float
+    volume_height: float
 
     @property
     def middle(self) -> float:
@@ -94,12 +125,11 @@ class Candle:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Between which prices and moments candles lie."""
+    """The first and the last moment of candles, and the lines of their axis: (height in the chart, price)."""
 
-    low_micros: int
-    high_micros: int
     since: datetime
     until: datetime
+    lines: Sequence[tuple[float, int]]
 
 
 def scale(drawn: Sequence[Candle]) -> Scale | None:
@@ -107,7 +137,28 @@ def scale(drawn: Sequence[Candle]) -> Scale | None:
     if not drawn:
         return None
     low, high = min(candle.low for candle in drawn), max(candle.high for candle in drawn)
-    return Scale(low, high, drawn[0].at, drawn[-1].at)
+    lines = [(_height(price, low, high), price) for price in _round_prices(low, high)]
+    return Scale(drawn[0].at, drawn[-1].at, lines)
+
+
+def _height(price: int, low: int, high: int) -> float:
+    """The place of a price in a chart of candles; one price throughout is a line through the middle."""
+    return round(10 + (high - price) * (HEIGHT - 20) / (high - low), 1) if high > low else HEIGHT / 2
+
+
+def _round_prices(low: int, high: int) -> list[int]:
+    """At most six round prices within the bounds: multiples of 1, 2 or 5 times a power of ten."""
+    if high == low:
+        return [low]
+    step, factors = 1, (2, 5, 10)
+    magnitude = 1
+    while (high - low) // step > AXIS_LINES_MAX:
+        for factor in factors:
+            step = magnitude * factor
+            if (high - low) // step <= AXIS_LINES_MAX:
+                break
+        magnitude *= 10
+    return list(range(-(-low // step) * step, high + 1, step))
 
 
 def candles(trades: Iterable[tuple[datetime, int, int]], *, period: timedelta) -> list[Candle]:
@@ -121,17 +172,18 @@ def candles(trades: Iterable[tuple[datetime, int, int]], *, period: timedelta) -
         return []
     prices = [price for group in shown for _, price, _ in group]
     low, high = min(prices), max(prices)
-    span = high - low
     step = min(WIDTH / len(shown), 28)
+    most = max(sum(gpus for _, _, gpus in group) for group in shown)
 
     def y(price: int) -> float:
-        # One price throughout is a line through the middle.
-        return round(10 + (high - price) * (HEIGHT - 20) / span, 1) if high > low else HEIGHT / 2
+        return _height(price, low, high)
 
     found = []
     for index, group in enumerate(shown):
         values = [price for _, price, _ in group]
         first, last, top, bottom = values[0], values[-1], max(values), min(values)
+        gpus = sum(gpus for _, _, gpus in group)
+        volume = round(gpus * VOLUME_HEIGHT / most, 1)
         found.append(
             Candle(
                 x=round(index * step + step * 0.15, 1),
@@ -146,7 +198,9 @@ def candles(trades: Iterable[tuple[datetime, int, int]], *, period: timedelta) -
                 high=top,
                 low=bottom,
                 close=last,
-                gpus=sum(gpus for _, _, gpus in group),
+                gpus=gpus,
+                volume_y=round(VOLUME_TOP + VOLUME_HEIGHT - volume, 1),
+                volume_height=volume,
             )
         )
     return found

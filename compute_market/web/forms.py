@@ -122,6 +122,19 @@ class TicketForm(forms.Form):
         end = (start or now) + timedelta(hours=self.cleaned_data["hours"]) + HOUR / 2
         return start, end.replace(minute=0, second=0, microsecond=0)
 
+    def take_at_once(self, price_micros: int) -> None:
+        """Put a limit into a form that was sent and is valid, and have it cancel the rest."""
+        changed = {
+            "price": (price_micros, amount_of(price_micros)),
+            "time_in_force": (Order.TimeInForce.IOC.value, str(Order.TimeInForce.IOC.value)),
+            "post_only": (False, ""),
+            "expires_at": (None, ""),
+        }
+        self.data = self.data.copy()  # type: ignore[attr-defined]
+        for name, (value, text) in changed.items():
+            self.cleaned_data[name] = value
+            self.data[name] = text  # type: ignore[index]
+
     def begin_at(self, start: datetime) -> None:
         """Put another start into a form that was sent and is valid."""
         self.cleaned_data["start"] = start

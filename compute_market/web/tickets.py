@@ -88,6 +88,8 @@ def open_ticket(request: HttpRequest, traded: Product, *, book: marketdata.BookV
     ticket, namespace = Ticket(TicketForm(request.POST)), trading_as(request)
     if not ticket.form.is_valid():
         return ticket
+    if request.POST.get("act") == "now":
+        _take_best(ticket.form, traded, now=now)
     is_sent = request.POST.get("act") == "place"
     # Sent twice, as by a double click: the first order is the answer, and its hold is no reason to refuse.
     if not (is_sent and _is_placed(request, ticket.form, namespace)):
@@ -145,6 +147,17 @@ def _enough_for(gpus: int, asks: Sequence[tuple[int, int]]) -> int | None:
         if reached >= gpus:
             return price
     return asks[-1][0] if asks else None
+
+
+def _take_best(form: TicketForm, traded: Product, *, now: datetime) -> None:
+    """Make the order one that takes the best offers at once: the lowest limit that reaches all GPUs.
+
+    The trader still reviews it: the page shows what it costs at most.
+    """
+    start, end = form.window(now)
+    asks = marketdata.book(traded, start=start or floor_minute(now), end=end).asks
+    limit = _enough_for(form.cleaned_data["gpus"], asks)
+    form.take_at_once(limit or form.cleaned_data["price"])
 
 
 def _review(

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from tests.servers.agent import agent_file
 from tests.servers.live import LiveBazaar
 from tests.waiting import until
-from tests.web.conftest import Visit
+from tests.web.conftest import DESK, PHONE, Visit
 
 
 @pytest.mark.parametrize(("language", "scripts"), [("en", True), ("zh-CN", False)])
@@ -63,6 +63,37 @@ class TestBuying:
         assert page.locator(".notice.success").count() == 1
         visitor.go("/market/orders")
         assert page.locator("#rows tbody tr").count() == 1
+
+
+class TestANewcomer:
+    @pytest.mark.parametrize(
+        ("language", "scripts", "viewport"), [("en", True, DESK), ("zh-CN", False, PHONE)]
+    )
+    def test_rents_a_gpu_within_five_clicks_of_the_front_page(
+        self,
+        visit: Visit,
+        live_sqlite: LiveBazaar,
+        language: str,
+        scripts: bool,
+        viewport: dict[str, int],
+    ) -> None:
+        newcomer = live_sqlite.user()
+        live_sqlite.remote.call("tests.web.scenery:stock", live_sqlite.user().name)
+        live_sqlite.remote.call("tests.web.scenery:fund", newcomer.name, 10_000)
+        visitor = visit(language=language, scripts=scripts, viewport=viewport)
+        visitor.sign_in(newcomer.name, newcomer.password)
+        page = visitor.go("/")
+        visitor.press(".mast nav a[href='/market']")
+        visitor.keep(f"market-{language}")
+        visitor.press("#tiles a >> nth=0")
+        visitor.keep(f"product-{language}")
+        visitor.press("button[value=now]")
+        visitor.keep(f"buy-now-{language}")
+        visitor.press("button[value=place]")
+        expect(page).to_have_url(re.compile(r"/market/orders/\d+"))
+        live_sqlite.remote.call("tests.web.scenery:clear")
+        page.reload()
+        expect(page.locator("#state .badge.good")).to_be_visible()
 
 
 class TestTheLiveBook:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from compute_market import quantities
 from compute_market.matching import limits, news
@@ -34,6 +34,40 @@ def book(product: Product, *, start: datetime, end: datetime, depth: int = LEVEL
     """The best prices of each side over a window."""
     window: dict[str, Any] = {"product_id": product.pk, "start": start, "end": end, "limit": depth}
     return BookView(start=start, end=end, bids=selectors.bids(**window), asks=selectors.asks(**window))
+
+
+class CalendarHour(NamedTuple):
+    """A start hour, and the lowest price of one GPU from it on; None where none is on offer."""
+
+    start: datetime
+    price_micros: int | None
+
+
+CALENDAR_DAYS = 7
+CALENDAR_LEVELS_MAX = 2_000
+
+
+def calendar(product: Product, *, hours: int, now: datetime) -> list[CalendarHour]:
+    """The lowest price per start hour for a window of so many hours, for each of the next 168 starts.
+
+    Only the 2,000 lowest levels are read, so a start may be missing from a book with more.
+    """
+    first = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    prices: dict[int, int] = {}
+    starts = CALENDAR_DAYS * 24
+    levels = (
+        Level.objects.filter(product=product, side=Order.Side.SELL, end__gte=first + hours * HOUR)
+        .order_by("price_micros_per_gpu_hour")
+        .values_list("price_micros_per_gpu_hour", "start", "end")[:CALENDAR_LEVELS_MAX]
+    )
+    for price, start, end in levels:
+        earliest = max(0, -((first - start) // HOUR))
+        latest = min(starts - 1, (end - first) // HOUR - hours)
+        for number in range(earliest, latest + 1):
+            prices.setdefault(number, price)
+        if len(prices) == starts:
+            break
+    return [CalendarHour(first + number * HOUR, prices.get(number)) for number in range(starts)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from compute_market import quantities
 from compute_market.leases import access, cancellation, selectors, services, serving, starters
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, RUNNING, State
@@ -23,12 +24,12 @@ from compute_market.matching.intake import previews
 from compute_market.matching.intake import services as trading
 from compute_market.matching.intake.terms import OrderRequest
 from compute_market.matching.models import Order
-from compute_market.matching.views import offering
+from compute_market.matching.views import marketdata, offering
 from compute_market.matching.views import selectors as orders
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
 from compute_market.web.requests import actor_of, add_problems, page, renew_id, submit, traders
-from foundation import addresses, paging
-from foundation.clock import database_now
+from foundation import addresses, clock, paging
+from foundation.clock import HOUR, database_now
 from foundation.errors import Conflict
 from hub.interface import read_notices_of
 
@@ -168,6 +169,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         "run_form": run_form,
         "sell_form": sell_form,
         **_ways_in(request, lease, works),
+        **(_ways_out(lease, now) if is_holder and lease.is_live else {}),
         "sales": orders.sales_of_lease(lease.pk),
         "left": max(lease.ends_at - max(now, lease.starts_at), timedelta(0)),
         "wait": max(lease.starts_at - now, timedelta(0)),
@@ -212,6 +214,25 @@ def _ways_in(request: HttpRequest, lease: Lease, works: list[Work]) -> dict[str,
             for starter in starters.all_starters()
             if starter.work_on(lease.node) is not None
         ],
+    }
+
+
+def _ways_out(lease: Lease, now: datetime) -> dict[str, Any]:
+    """The refund of an end now, and the price of the best bid for the hours that can be sold."""
+    start = max(lease.starts_at, now.replace(minute=0, second=0, microsecond=0) + HOUR)
+    bids = (
+        marketdata.book(lease.product, start=start, end=lease.ends_at, depth=1).bids
+        if start < lease.ends_at
+        else []
+    )
+    best = bids[0][0] if bids else None
+    sold_minutes = lease.gpus * clock.minutes_between(start, lease.ends_at) if best else 0
+    return {
+        "refund_micros": cancellation.refund_micros(lease, now=now),
+        "best_bid_micros": best,
+        "resale_micros": quantities.notional_micros(
+            gpu_minutes=sold_minutes, price_micros_per_gpu_hour=best or 0
+        ),
     }
 
 

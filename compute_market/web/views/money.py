@@ -10,12 +10,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.utils.translation import gettext as _
 
 from compute_market.leases import selectors as leases
-from compute_market.leases.states import LIVE
+from compute_market.leases.states import LIVE, RUNNING
 from compute_market.ledger import policies, selectors, services
 from compute_market.ledger.models import Transfer
 from compute_market.matching.models import Order
 from compute_market.matching.views import selectors as orders
 from compute_market.matching.views import statements
+from compute_market.web import charts
 from compute_market.web.forms import BalanceAlertForm, MoneyForm, amount_of
 from compute_market.web.requests import actor_of, page, submit, traders, trading_as
 from foundation.clock import database_now
@@ -25,6 +26,7 @@ from hub.interface import Namespace, get_namespace, read_notices_of
 LINES_SHOWN = 40
 ORDERS_SHOWN = 12
 LEASES_SHOWN = 12
+LEASES_COUNTED = 1_000
 
 
 def portfolio(request: HttpRequest) -> HttpResponse:
@@ -73,8 +75,25 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         "now": database_now(),
         "form": form if is_operator else None,
         "alert_form": alert_form,
+        **_history(request, namespace),
+        "running_micros": sum(
+            lease.price_micros_per_minute for lease in held.filter(state__in=RUNNING)[:LEASES_COUNTED]
+        )
+        * 60,
     }
     return page(request, "market/portfolio.html", context, form=form if is_money else alert_form)
+
+
+def _history(request: HttpRequest, namespace: Namespace) -> dict[str, Any]:
+    """The spending of the last days as bars, and the profit of resales; empty before an account is opened."""
+    account = selectors.find_account(actor=actor_of(request), namespace_id=namespace.pk)
+    if account is None:
+        return {"spent_bars": [], "resale_profit_micros": None}
+    days = selectors.days_of(account, now=database_now())
+    return {
+        "spent_bars": charts.day_bars([(day.day, day.spent_micros) for day in days]),
+        "resale_profit_micros": leases.resale_profit_micros(account_id=account.pk),
+    }
 
 
 def _alert_form(request: HttpRequest, namespace: Namespace, *, is_sent: bool) -> BalanceAlertForm:

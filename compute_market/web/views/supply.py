@@ -23,6 +23,7 @@ from compute_market.offers import selectors, services
 from compute_market.offers.bonds import bond_of
 from compute_market.offers.models import Node, Product, Provider
 from compute_market.runners.assemble import assemble
+from compute_market.web import charts
 from compute_market.web.forms import BondForm, EnrolForm, OfferForm
 from compute_market.web.requests import actor_of, add_problems, page, renew_id, submit, traders, trading_as
 from foundation import addresses
@@ -70,6 +71,7 @@ def console(request: HttpRequest) -> HttpResponse:
         "offer_form": forms.offer,
         "bond_form": forms.bond,
         "key": key,
+        "earned_bars": _earned_bars(request, namespace),
         "hub": addresses.base_of(request),
     }
     response = page(request, "market/provider.html", context, fragment="machines", form=forms.sent)
@@ -79,6 +81,13 @@ def console(request: HttpRequest) -> HttpResponse:
     if key:
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _earned_bars(request: HttpRequest, namespace: Namespace) -> list[charts.Bar]:
+    """The earnings of the last days as bars."""
+    account = ledger.find_account(actor=actor_of(request), namespace_id=namespace.pk)
+    days = ledger.days_of(account, now=database_now()) if account else []
+    return charts.day_bars([(day.day, day.earned_micros) for day in days])
 
 
 class _Forms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from compute_market.matching.models import Order
 from compute_market.matching.views import explain, marketdata, offering, overview, reasons, selectors
 from compute_market.offers import selectors as offers
 from compute_market.offers.models import Product
-from compute_market.web import charts, tickets
+from compute_market.web import charts, ladder, tickets
 from compute_market.web.forms import AmendForm, QuoteForm, amount_of
 from compute_market.web.requests import actor_of, add_problems, page, submit, traders
 from foundation import paging
@@ -27,27 +28,81 @@ TRADES_SHOWN = 30
 TRADES_CHARTED = 1_500
 ORDERS_PAGE = 40
 PRODUCTS_PAGE = 60
+TILES_SHOWN = 6
+WORDS_MAX = 8
 TICKER_PRODUCTS = 8
 BOOK_LEVELS = 12
 QUOTES_SHOWN = 20
 OWN_ORDERS_SHOWN = 10
+INTERVALS = {
+    "1m": timedelta(minutes=1),
+    "15m": timedelta(minutes=15),
+    "1h": HOUR,
+    "6h": timedelta(hours=6),
+    "1d": timedelta(days=1),
+}
 HOURS_SHOWN, HOURS_MAX = 24, 24 * 366
 
 
 def index(request: HttpRequest) -> HttpResponse:
-    """All products, narrowed by the address."""
+    """The market at a glance, and its products: narrowed, searched and sorted by the address."""
     listed = list(offers.products().exclude(state=Product.State.CLOSED))
     fields = ("gpu", "region", "tier")
     chosen = {name: request.GET.get(name, "") for name in fields}
-    shown = [
-        p for p in listed if all(not value or getattr(p, name) == value for name, value in chosen.items())
+    words = request.GET.get("q", "").lower().split()[:WORDS_MAX]
+    rows = overview.rows(listed, now=database_now())
+    board = overview.board(rows)
+    matching = [
+        row
+        for row in rows
+        if all(not value or getattr(row.product, name) == value for name, value in chosen.items())
+        and all(word in row.product.slug for word in words)
     ]
-    choices = [(name, sorted({str(getattr(p, name)) for p in listed}), chosen[name]) for name in fields]
-    rows = overview.rows(shown, now=database_now())
-    rows.sort(key=lambda row: (row.last_micros is None, row.ask_micros is None, row.product.slug))
-    shown_rows = paging.page_of(request, rows, PRODUCTS_PAGE)
-    context = {"rows": shown_rows, "choices": choices, "total": len(listed), "has_demo": offers.has_demo()}
+    live = [row for row in matching if row.is_live]
+    with_all = request.GET.get("all") == "1" or not board.groups
+    shown = matching if with_all else live
+    sort = request.GET.get("sort", "")
+    shown.sort(key=SORTS.get(sort, _by_use))
+    context = {
+        "rows": paging.page_of(request, shown, PRODUCTS_PAGE),
+        "choices": [(name, sorted({str(getattr(p, name)) for p in listed}), chosen[name]) for name in fields],
+        "q": " ".join(words),
+        "sort": sort,
+        "with_all": with_all,
+        "hidden": len(matching) - len(live),
+        "board": board,
+        "tiles": board.groups[:TILES_SHOWN],
+        "total": len(listed),
+        "has_demo": offers.has_demo(),
+    }
     return page(request, "market/index.html", context, fragment="rows")
+
+
+def _by_use(row: overview.Row) -> tuple[bool, bool, str]:
+    """Products that trade first, then those with offers."""
+    return row.last_micros is None, row.ask_micros is None, row.product.slug
+
+
+def _none_last(name: str, *, falling: bool = False) -> Callable[[overview.Row], tuple[bool, int, str]]:
+    """The order by a figure of a row; rows without it come last."""
+
+    def key(row: overview.Row) -> tuple[bool, int, str]:
+        value = getattr(row, name)
+        return not value, -(value or 0) if falling else value or 0, row.product.slug
+
+    return key
+
+
+SORTS: dict[str, Callable[[overview.Row], tuple[bool, int, str]]] = {
+    "ask": _none_last("ask_micros"),
+    "last": _none_last("last_micros"),
+    "change": _none_last("change_bps", falling=True),
+    "bid": _none_last("bid_micros", falling=True),
+    "offered": _none_last("offered_gpus", falling=True),
+    "volume": _none_last("day_gpu_minutes", falling=True),
+    "product": lambda row: (False, 0, row.product.slug),
+}
+"""The columns that the list of products is sorted by."""
 
 
 def ticker(request: HttpRequest) -> HttpResponse:
@@ -88,17 +143,21 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
     if ticket.placed is not None:
         messages.success(request, _("Order #%(id)s placed. Matching…") % {"id": ticket.placed.pk})
         return HttpResponseRedirect(f"/market/orders/{ticket.placed.pk}")
-    candles = charts.candles(charted, period=_period(charted))
+    interval = request.GET.get("interval", "")
+    candles = charts.candles(charted, period=INTERVALS.get(interval) or _period(charted))
     context = {
         **live,
         "candles": candles,
+        "interval": interval if interval in INTERVALS else "",
+        "intervals": list(INTERVALS),
+        "calendar": ladder.calendar_days(marketdata.calendar(found, hours=live["hours"], now=now)),
+        "clock_hours": range(24),
         "scale": charts.scale(candles),
         "trades": trades[:TRADES_SHOWN],
         "form": ticket.form,
         "ticket": ticket,
         "review": ticket.review,
         "namespaces": traders(request) if request.user.is_authenticated else [],
-        "own_orders": _own_orders(request, found),
     }
     return page(request, "market/product.html", context, form=ticket.form)
 
@@ -128,12 +187,13 @@ def _live(request: HttpRequest, traded: Product, *, now: datetime) -> dict[str, 
     hours = hours if hours <= HOURS_MAX else HOURS_SHOWN
     book = marketdata.book(traded, start=start, end=start + hours * HOUR)
     [row] = overview.rows([traded], now=now)
+    own_orders = _own_orders(request, traded)
     return {
         "product": traded,
         "row": row,
         "book": book,
-        "bids": book.bids[:BOOK_LEVELS],
-        "asks": book.asks[:BOOK_LEVELS],
+        "ladder": ladder.ladder(book.bids, book.asks, own=own_orders, levels=BOOK_LEVELS),
+        "own_orders": own_orders,
         "depth": charts.depth(book.bids, book.asks),
         "hours": hours,
         "sequence": sequence,

@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from compute_market.amounts import credits_of
-from compute_market.leases import jobs, services
+from compute_market.leases import cancellation, jobs, services
 from compute_market.leases import notices as lease_notices
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
@@ -82,7 +82,55 @@ class TestProducts:
         with django_assert_max_num_queries(6):
             page = client.get("/market").content.decode()
         assert "12.00" in page
-        assert page.count("/market/products/") == 6
+        listed = page[page.index('id="rows"') :]
+        assert listed.count("/market/products/") == 1
+        assert "Show 5 products without offers" in listed
+        whole = client.get("/market?all=1").content.decode()
+        assert whole[whole.index('id="rows"') :].count("/market/products/") == 6
+
+    def test_begin_with_tiles_of_what_can_start_now_and_a_grid_by_region(
+        self, client: Client, machine: Node
+    ) -> None:
+        now = database_now()
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        provider = Principal(user=machine.provider.namespace.user)
+        sell(provider, machine, 3, 12.00, now=now, start=None, end=hour + timedelta(hours=30))
+        later = exchange.node(provider, exchange.product(region="far", gpu="h200"), now=now)
+        offer(later, 6.00)
+        drain(now=now)
+        buy(rich(), machine.product, 1, 12.00, now=now, start=None, end=hour + timedelta(hours=1))
+        drain(now=now)
+        page = client.get("/market").content.decode()
+        tiles = page[page.index('id="tiles"') : page.index('id="grid"')]
+        assert tiles.count('class="card tile"') == 2
+        assert f'href="/market/products/{machine.product.slug}"' in tiles
+        assert "GPUs free now" in tiles
+        assert "none to start now" in tiles
+        grid = page[page.index('id="grid"') : page.index('id="rows"')]
+        assert f'<a href="/market/products/{later.product.slug}">6.00</a>' in grid
+        assert grid.count("—") == 2
+
+    def test_are_searched_and_sorted(self, client: Client, machine: Node) -> None:
+        provider = Principal(user=machine.provider.namespace.user)
+        dear = exchange.node(provider, exchange.product(gpu="b200"), now=database_now())
+        offer(machine, 6.00)
+        offer(dear, 12.00)
+
+        def listed(query: str) -> list[str]:
+            page = client.get(f"/market?{query}").content.decode()
+            return re.findall(r"/market/products/([\w.-]+)", page[page.index('id="rows"') :])
+
+        assert listed("sort=ask") == [machine.product.slug, dear.product.slug]
+        assert listed(f"q={dear.product.region}") == [dear.product.slug]
+        assert listed("q=nothing") == []
+        assert len(listed("sort=nonsense&page=x")) == 2
+
+    def test_rise_in_red_where_that_is_chosen(self, client: Client) -> None:
+        assert "data-rise" not in client.get("/market").content.decode()
+        client.post("/preferences", {"rise": "red", "next": "/market"})
+        assert 'data-rise="red"' in client.get("/market").content.decode()
+        client.post("/preferences", {"rise": "", "next": "/market"})
+        assert "data-rise" not in client.get("/market").content.decode()
 
     def test_page_of_one_is_public_and_cheap(
         self, client: Client, machine: Node, django_assert_max_num_queries: DjangoAssertNumQueries
@@ -447,6 +495,24 @@ class TestALease:
         page = browser.post(f"{address}/act", {"act": "end"}, follow=True).content.decode()
         running.refresh_from_db()
         assert f"worth {credits_of(running.given_up_micros)}, is refunded" in page
+
+    def test_compares_its_end_with_a_resale_in_money(self, machine: Node) -> None:
+        holder, now = rich(), database_now()
+        running = self.running(machine, holder)
+        address = f"/market/leases/{running.pk}"
+        browser = client_of(holder)
+        page = browser.get(address).content.decode()
+        refund = cancellation.refund_micros(running, now=now)
+        assert refund > 0
+        assert f"{credits_of(refund)} credits back" in page
+        assert "no bids for these hours" in page
+        hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        buy(rich(), machine.product, 1, 6.00, now=now, start=hour, end=hour + timedelta(hours=1))
+        drain(now=now)
+        page = browser.get(address).content.decode()
+        assert "6.00 credits before the fee, at 6.00" in page
+        ended = services.end_early(actor=holder, lease_id=running.pk, now=now)
+        assert ended.given_up_micros == refund
 
     def test_is_shown_on_the_pages_of_its_holder(self, machine: Node) -> None:
         holder, program = rich(), rich()
