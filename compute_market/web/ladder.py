@@ -15,7 +15,7 @@ SHADES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class PriceLevel:
     """One price of a side. `total` is what reaches it from the best price on; `share` is that in percent."""
 
     price_micros: int
@@ -34,8 +34,8 @@ class Rung:
 class Ladder:
     """The best prices of both sides; asks with the dearest first, as they stand above the bids."""
 
-    asks: list[Rung]
-    bids: list[Rung]
+    asks: list[PriceLevel]
+    bids: list[PriceLevel]
     spread_micros: int | None
     spread_percent: float
 
@@ -45,13 +45,13 @@ def ladder(
 ) -> Ladder:
     """From (price, GPUs) of each side, best first; `own` are the visitor's live orders."""
     mine = {(order.side, order.price_micros_per_gpu_hour) for order in own}
-    up, down = (_rungs(side, levels) for side in (asks, bids))
-    most = max([rung[2] for rung in (*up, *down)], default=1)
+    up, down = (_priced(side, levels) for side in (asks, bids))
+    most = max([level[2] for level in (*up, *down)], default=1)
 
-    def made(rungs: list[tuple[int, int, int]], side: int) -> list[Rung]:
+    def made(priced: list[tuple[int, int, int]], side: int) -> list[PriceLevel]:
         return [
-            Rung(price, gpus, total, total * 100 // most, (side, price) in mine)
-            for price, gpus, total in rungs
+            PriceLevel(price, gpus, total, total * 100 // most, (side, price) in mine)
+            for price, gpus, total in priced
         ]
 
     spread = asks[0][0] - bids[0][0] if asks and bids else None
@@ -63,7 +63,7 @@ def ladder(
     )
 
 
-def _rungs(side: Sequence[tuple[int, int]], levels: int) -> list[tuple[int, int, int]]:
+def _priced(side: Sequence[tuple[int, int]], levels: int) -> list[tuple[int, int, int]]:
     """(price, GPUs, GPUs up to here) of the best levels."""
     found, total = [], 0
     for price, gpus in side[:levels]:

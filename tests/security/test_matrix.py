@@ -222,6 +222,7 @@ def other_values(world: World, row: Row) -> dict[str, str]:
         "key": "0" * 24,
         "pk": world.common["deleted_pk"],
         "notice_id": "999999",
+        "token": "forged",
         "blank": world.common["deleted_pk" if row.pattern.endswith("restore") else "hidden_slug"],
     }
     if "collections/" in row.pattern:

@@ -34,8 +34,11 @@ class TestTheLadder:
     def test_adds_sizes_up_from_the_best_price_and_marks_own_orders(self) -> None:
         own = Order(side=Order.Side.BUY, price_micros_per_gpu_hour=8)
         found = ladder.ladder([(9, 1), (8, 2)], [(10, 3), (12, 4), (15, 9)], own=[own], levels=2)
-        assert [(rung.price_micros, rung.gpus, rung.total) for rung in found.asks] == [(12, 4, 7), (10, 3, 3)]
-        assert [(rung.total, rung.share, rung.is_own) for rung in found.bids] == [
+        assert [(level.price_micros, level.gpus, level.total) for level in found.asks] == [
+            (12, 4, 7),
+            (10, 3, 3),
+        ]
+        assert [(level.total, level.share, level.is_own) for level in found.bids] == [
             (1, 14, False),
             (3, 42, True),
         ]
