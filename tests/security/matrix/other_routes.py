@@ -162,8 +162,8 @@ OTHER_ROUTES = """
     POST   notifications                                          account
     GET    notifications/settings                                 signed
     POST   notifications/settings                                 account
-    GET    notifications/unsubscribe/<str:token>                  nobody
-    POST   notifications/unsubscribe/<str:token>                  nobody
+    GET    notifications/unsubscribe/<str:token>                  all
+    POST   notifications/unsubscribe/<str:token>                  all
     GET    notifications/count                                    all
     GET    notifications/<row_id:notice_id>/open                  signed
     GET    join                                                   all
