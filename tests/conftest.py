@@ -94,7 +94,7 @@ def _redis() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_of_other_tests(_redis: None) -> None:
-    """Limits of calls and the cache begin anew: the tests of a process come from one address and share its Redis.
+    """Limits of calls and the cache begin anew: tests of a process come from one address and share its Redis.
 
     Counts that took long are cached longer, so without this a busy machine decides what the next test sees.
     """

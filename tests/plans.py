@@ -1,8 +1,8 @@
 """The plan of a database for a statement, as its nodes: texts of EXPLAIN differ between versions.
 
 PostgreSQL chooses by its statistics. `indexes_only` forbids it to read a whole table, to sort and to collect
-places first, as far as there is another way, and takes the statistics away that an automatic ANALYZE may have left.
-The plan then depends on its indexes, not on the rows.
+places first, as far as there is another way, and takes the statistics away that an automatic ANALYZE may have
+left. The plan then depends on its indexes, not on the rows.
 """
 
 from __future__ import annotations
@@ -82,12 +82,13 @@ def plans_of(ask: Callable[[], object]) -> list[Node]:
     return [node for statement in statements_of(ask) for node in plan_of(statement)]
 
 
-# Without them PostgreSQL takes a table for one of some hundred rows; with those of an empty table every index costs
-# the same. Only a superuser may change these tables, and a rollback restores them.
+# Without them PostgreSQL takes a table for one of some hundred rows; with those of an empty table every index
+# costs the same. Only a superuser may change these tables, and a rollback restores them.
 _OURS = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 WITHOUT_STATISTICS = (
-    f"DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = {_OURS})",
-    f"UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relkind IN ('r', 'i') AND relnamespace = {_OURS}",
+    f"DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = {_OURS})",  # noqa: S608 - a constant
+    "UPDATE pg_class SET reltuples = -1, relpages = 0"
+    f" WHERE relkind IN ('r', 'i') AND relnamespace = {_OURS}",
 )
 
 

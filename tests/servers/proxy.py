@@ -31,8 +31,8 @@ class Proxy:
     """`before` is called with method and path ahead of each request; `bytes_per_second` slows answers.
 
     `cut_once_at` breaks the connection of the first answer that is longer than so many bytes. `refuse` gives
-    the status with which the proxy answers itself, or 0 to pass a request on. It leaves the headers of requests
-    out that `without` names (in lower case), and replaces headers of answers by those of `said`.
+    the status with which the proxy answers itself, or 0 to pass a request on. It leaves the headers of
+    requests out that `without` names (in lower case), and replaces headers of answers by those of `said`.
     """
 
     port: int
