@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from bazaar import avatars, icons
-from compute_market.amounts import credits_of
+from compute_market.amounts import credits_of, rounded
 
 register = template.Library()
 
@@ -115,5 +115,23 @@ def until(moment: datetime, now: datetime) -> str:
 
 @register.filter
 def credits(micros: int | None) -> str:  # noqa: A001 - the word that people read
-    """Micro-credits → credits, exact, at least two decimals: 1250000 → 1.25."""
-    return "" if micros is None else credits_of(micros)
+    """Micro-credits → credits with two decimals, as plain text for drawings and sentences: 1250000 → 1.25."""
+    return "" if micros is None else rounded(micros)
+
+
+@register.filter
+def money(micros: int | None, form: str = "") -> SafeString | str:
+    """Micro-credits → credits with two decimals and the unit; the exact amount is in the tooltip.
+
+    With the form "number" the unit is left out: the heading or the label says it.
+    """
+    if micros is None:
+        return ""
+    exact = credits_of(micros)
+    number = rounded(micros)
+    return format_html(
+        '<data value="{}" title="{}">{}</data>',
+        exact.replace(",", ""),
+        _("%(amount)s credits") % {"amount": exact},
+        number if form == "number" else _("%(amount)s credits") % {"amount": number},
+    )

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from compute_market.amounts import MICROS_PER_CREDIT, credits_of
 from compute_market.ledger.services import KEY_CHARS_MAX
 from compute_market.matching.models import SELF_TRADE_CHOICES, Order
+from compute_market.offers import names
 from compute_market.offers.models import Product
 from foundation.clock import HOUR
 
@@ -210,8 +211,8 @@ class EnrolForm(forms.Form):
         assert isinstance(product, forms.ChoiceField)
         groups: dict[str, list[tuple[str, str]]] = {}
         for found in products:
-            label = f"{found.region} · {found.tier} · {found.interconnect} ({found.slug})"
-            name = f"{found.gpu.upper()} {found.form.upper()} {found.memory_gb} GB"
+            label = f"{names.name_of(found)} ({found.slug})"
+            name = names.machine_of(found)
             groups.setdefault(name, []).append((found.slug, label))
         product.choices = sorted(groups.items())
 

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 from django import template
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from compute_market.matching.models import Order
+from compute_market.offers import names
+from compute_market.offers.models import Product
 from compute_market.web import charts
 
 register = template.Library()
 POINTS_MAX = 48
-TIERS: dict[str, str | Promise] = {
-    "reserved": pgettext_lazy("tier", "reserved"),
-    "spot": pgettext_lazy("tier", "spot"),
-}
 FORCES: dict[int, str | Promise] = {
     Order.TimeInForce.GTC: _("good till cancelled (GTC)"),
     Order.TimeInForce.GTD: _("good till date (GTD)"),
@@ -43,7 +40,13 @@ def sparkline(prices: Sequence[int]) -> str:
 @register.filter
 def tier(word: str) -> str:
     """The tier of a product, in the reader's language."""
-    return str(TIERS.get(word, word))
+    return names.tier_of(word)
+
+
+@register.filter
+def product_name(product: Product) -> str:
+    """The name of a product as people read it; its slug is for programs."""
+    return names.name_of(product)
 
 
 @register.filter
