@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from bazaar.templatetags.bazaar import money
 from compute_market.amounts import credits_of
 from compute_market.leases import cancellation, jobs, services
 from compute_market.leases import notices as lease_notices
@@ -494,7 +495,7 @@ class TestALease:
         browser, address = client_of(holder), f"/market/leases/{running.pk}"
         page = browser.post(f"{address}/act", {"act": "end"}, follow=True).content.decode()
         running.refresh_from_db()
-        assert f"worth {credits_of(running.given_up_micros)}, is refunded" in page
+        assert f"worth {money(running.given_up_micros)}, is refunded" in page
 
     def test_compares_its_end_with_a_resale_in_money(self, machine: Node) -> None:
         holder, now = rich(), database_now()
@@ -672,8 +673,8 @@ class TestTheConsole:
         owner = client_of(Principal(user=machine.provider.namespace.user))
         page = owner.get("/market/provider").content.decode()
         # An hour is paid, less the fee of 1 % on both; half an hour is metered and not paid yet.
-        assert '<div class="figure" id="earned">11.76</div>' in page
-        assert '<div class="figure">6.00</div>' in page
+        assert 'id="earned"><data value="11.76" title="11.76 credits">11.76 credits</data>' in page
+        assert f'<div class="figure">{money(6_000_000)}</div>' in page
         assert f"/market/leases/{sold.pk}" in page
         Lease.objects.filter(pk=sold.pk).update(used_micros=0, paid_micros=0)
 
@@ -681,7 +682,9 @@ class TestTheConsole:
         owner = client_of(Principal(user=machine.provider.namespace.user))
         owner.post("/market/provider", {"act": "bond", "amount": "50", "key": "b1"})
         owner.post("/market/provider", {"act": "bond", "amount": "50", "key": "b1"})
-        assert '<div class="figure">50.00</div>' in owner.get("/market/provider").content.decode()
+        assert (
+            f'<div class="figure">{money(50_000_000)}</div>' in owner.get("/market/provider").content.decode()
+        )
         owner.post("/market/provider/processes", {"allowed": "yes"})
         machine.provider.refresh_from_db()
         assert machine.provider.allows_processes

@@ -73,7 +73,7 @@ def test_is_shown_on_ticket_quote_order_and_lease(supplier: Principal) -> None:
         for told in (
             f"<b>{supplier.name}</b>",
             "declared hardware, not measured",
-            "bond 80",  # of the 801 credits the broken lease was credited a part of one
+            'credits">80',  # of the 801 credits the broken lease was credited a part of one
             "0.0 % delivered in 30 days, 1 of 1 leases interrupted",
         ):
             assert told in text, (name, told)
