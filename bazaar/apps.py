@@ -12,8 +12,9 @@ class BazaarConfig(AppConfig):
     def ready(self) -> None:
         from bazaar import counting, doctor, resources, sweeps  # noqa: F401 - they register themselves
         from bazaar.instances import LeasedInstances
-        from foundation import converters  # noqa: F401 - registers `row_id`
+        from foundation import converters, stored_texts  # noqa: F401 - registers `row_id`
         from hub.api.csghub.instances import offer_instances, offer_resources
 
+        stored_texts.install()
         offer_resources(resources.for_rent)
         offer_instances(LeasedInstances())

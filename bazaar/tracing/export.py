@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import math
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -55,14 +58,20 @@ ALLOWED = frozenset(
 # Attributes of the hub's own spans.
 OWN = "bazaar."
 NAME_CHARS_MAX = 200
+EXIT_SECONDS = 2.0
 
 
 def start() -> None:
     """Send spans of this process, and of those that are forked from it, to the collector."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    provider = TracerProvider(resource=Resource.create({SERVICE_VERSION: bazaar.__version__}))
-    provider.add_span_processor(BatchSpanProcessor(Filtered(OTLPSpanExporter())))
+    exporter = Filtered(OTLPSpanExporter())
+    resource = Resource.create({SERVICE_VERSION: bazaar.__version__})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    # In this order: what waits is sent for so long, and then dropped.
+    atexit.register(provider.shutdown)
+    atexit.register(exporter.end_within, EXIT_SECONDS)
     trace.set_tracer_provider(provider)
     # No baggage: it is text of callers.
     set_global_textmap(TraceContextTextMapPropagator())
@@ -116,9 +125,16 @@ class Filtered(SpanExporter):
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
+        self._ends_at = math.inf
+
+    def end_within(self, seconds: float) -> None:
+        """Begin to send no batch after so many seconds: the process ends, perhaps while nobody answers."""
+        self._ends_at = time.monotonic() + seconds
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Runs in the thread of the batch processor."""
+        """Runs in the thread of the batch processor, or in that which ends the process."""
+        if time.monotonic() > self._ends_at:
+            return SpanExportResult.FAILURE
         return self._exporter.export([filtered(span) for span in spans])
 
     def shutdown(self) -> None:

@@ -13,6 +13,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from foundation.stored_texts import is_storable
+
 
 class Role(models.TextChoices):
     """The roles in an organization; each includes those before it."""
@@ -96,8 +98,7 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
         """People sign in with the name of their namespace, in any case, or with their e-mail address."""
         text = (username or "").strip()
-        if "\0" in text:
-            # PostgreSQL cannot even be asked for it.
+        if not is_storable(text):
             raise self.model.DoesNotExist
         if re.fullmatch(r"[^@\s]+@[^@\s]+", text):
             found = self.with_email(text).first()

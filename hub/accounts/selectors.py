@@ -18,7 +18,7 @@ LAST_USED_RESOLUTION = timedelta(hours=1)
 
 def digest(secret: str) -> str:
     """The stored form of a token: SHA-256, hex. Tokens hold 238 random bits, so no slow hash is needed."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def get_namespace(name: str) -> Namespace:

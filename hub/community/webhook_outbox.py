@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from foundation import addresses
+from foundation.held_rows import kept_keys
 from foundation.hex_digits import row_id
 from hub.accounts.models import Namespace, name_key
 from hub.accounts.principals import Principal
@@ -64,10 +65,14 @@ def _watching(fact: Fact) -> list[Webhook]:
         Q(type=repository.kind, key__in=[name_key(repo_id) for repo_id in ids])
         | Q(type__in=["user", "org"], key__in=owners)
     )
-    # The lock keeps a webhook from being deleted before the transaction that adds its delivery ends.
+    watching = set(watches.values_list("webhook_id", flat=True))
+    if not watching:
+        return []
+    # They must not be deleted before the transaction that adds their deliveries ends. A transaction may lock
+    # a discussion before this or after it, so two facts must not wait for each other here.
+    kept = kept_keys(Webhook.objects.filter(pk__in=watching))
     found = (
-        Webhook.objects.select_for_update(of=("self",), no_key=True)
-        .filter(is_disabled=False, owner__is_active=True, pk__in=watches.values("webhook_id"))
+        Webhook.objects.filter(pk__in=kept, is_disabled=False, owner__is_active=True)
         .select_related("owner__namespace")
         .order_by("pk")
     )

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
@@ -68,6 +68,13 @@ class TestFilter:
         with spans.span("step", shard=3):
             pass
         assert dict(sent.get_finished_spans()[0].attributes or {}) == {"bazaar.shard": 3}
+
+    def test_drops_what_waits_when_the_process_ends(self) -> None:
+        inner = InMemorySpanExporter()
+        exporter = Filtered(inner)
+        assert exporter.export([]) is SpanExportResult.SUCCESS
+        exporter.end_within(-1)
+        assert exporter.export([]) is SpanExportResult.FAILURE
 
 
 class TestSpans:

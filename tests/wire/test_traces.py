@@ -168,7 +168,7 @@ class TestLostCollector:
             "OTEL_TRACES_SAMPLER": "always_on",
         }
         done = subprocess.run(
-            [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=60, check=True
+            [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=240, check=True
         )
         assert done.stdout == "True True\n"
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from prometheus_client import Counter
 
 from foundation.errors import Invalid
+from foundation.stored_texts import UnstorableText, is_storable
 from hub.accounts import policies, throttling
 from hub.accounts.errors import (
     BadCredentials,
@@ -146,6 +147,9 @@ def sign_in(*, name: str, password: str, address: str) -> User:
 
     Raises: BadCredentials, TooManySignIns.
     """
+    if not (is_storable(name) and is_storable(password)):
+        # No account has them. Neither a hash nor a key of Redis can be made of lone surrogates.
+        raise BadCredentials
     throttle = SignInThrottle(name=name, address=address)
     try:
         throttle.require_allowed()
@@ -175,7 +179,7 @@ def _authenticate(text: str, password: str) -> User | None:
     checked, so that the time taken does not tell how many accounts have it.
     """
     names = [text]
-    if "@" in text and "\0" not in text:
+    if "@" in text:
         holders = User.objects.with_email(text)[:ACCOUNTS_PER_EMAIL_MAX]
         names = [user.name for user in holders]
         names += [""] * (ACCOUNTS_PER_EMAIL_MAX - len(names))
@@ -184,7 +188,10 @@ def _authenticate(text: str, password: str) -> User | None:
 
 
 def require_strong(password: str, *, user: User | None = None) -> None:
-    """Raises: WeakPassword with every rule that it breaks."""
+    """Raises: WeakPassword with every rule that it breaks, UnstorableText."""
+    if not is_storable(password):
+        # No hash can be made of it.
+        raise UnstorableText
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -196,7 +203,7 @@ def change_password(*, actor: Principal, old: str, new: str) -> None:
     policies.require_account_owner(actor)
     user = actor.user
     assert user is not None
-    if user.has_usable_password() and not user.check_password(old):
+    if user.has_usable_password() and not (is_storable(old) and user.check_password(old)):
         raise BadCredentials
     require_strong(new, user=user)
     user.set_password(new)

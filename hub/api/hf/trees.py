@@ -15,6 +15,7 @@ from hub.api.hf.answers.common import Success
 from hub.api.hf.http import actor, boolean, integer, repeated, repository, route, with_next
 from hub.api.json import MalformedBody
 from hub.api.structs import answer_with, body_of, text_or
+from hub.community.services import open_target
 from hub.gitstore import EntryNotFound
 from hub.lfs import services as lfs
 from hub.repos import policies
@@ -138,13 +139,8 @@ def delete_tag(request: HttpRequest, kind: str, repo_id: str, name: str) -> Http
 def super_squash(request: HttpRequest, kind: str, repo_id: str, revision: str) -> HttpResponse:
     found = repository(request, kind, repo_id)
     body = body_of(request, bodies.Squash)
-    services.super_squash(
-        actor=actor(request),
-        repository=found,
-        revision=revision,
-        message=text_or(body.message, ""),
-        now=timezone.now(),
-    )
+    target = open_target(actor=actor(request), repository=found, revision=revision)
+    target.squash(text_or(body.message, ""), timezone.now())
     return answer_with(Success(success=True))
 
 

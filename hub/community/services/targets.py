@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from foundation.errors import Invalid
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community import policies
@@ -18,6 +19,7 @@ from hub.repos.models import Repository
 from hub.revisions import selectors as revisions
 from hub.revisions.pull_refs import pull_request_number
 from hub.revisions.selectors import Head
+from hub.revisions.services import super_squash
 from hub.revisions.services.commits import Committed, NewCommit, commit_to_ref
 from hub.revisions.staging import Staging
 
@@ -55,6 +57,10 @@ class Target(ABC):
         return Staging(repository=self.repository, commit=self.head.commit, now=now, proposer=self.proposer)
 
     @abstractmethod
+    def squash(self, message: str, now: datetime) -> None:
+        """Leave one commit there. Raises: Invalid (there is nothing yet), what `super_squash` raises."""
+
+    @abstractmethod
     def commit(self, request: NewCommit, now: datetime) -> Placed:
         """Raises: RevisionNotFound, and what `revisions.services.commit_to_ref` raises."""
 
@@ -77,6 +83,15 @@ class Branch(Target):
             )
         )
 
+    def squash(self, message: str, now: datetime) -> None:
+        super_squash(
+            actor=self.actor,
+            repository=self.repository,
+            revision=self.revision,
+            message=message,
+            now=now,
+        )
+
 
 class PullRequest(Target):
     def __init__(self, actor: Principal, repository: Repository, pull_request: Discussion) -> None:
@@ -94,6 +109,17 @@ class PullRequest(Target):
         )
         return Placed(committed, self.pull_request)
 
+    def squash(self, message: str, now: datetime) -> None:
+        """For those who may write to the repository, while the pull request is open."""
+        super_squash(
+            actor=self.actor,
+            repository=self.repository,
+            revision=self.pull_request.ref,
+            message=message,
+            now=now,
+            recheck=pull_requests.push_recheck(self.actor, self.pull_request),
+        )
+
 
 class NewPullRequest(Target):
     @cached_property
@@ -107,6 +133,9 @@ class NewPullRequest(Target):
             actor=self.actor, repository=self.repository, base=self.head, request=request, now=now
         )
         return Placed(committed, pull_request)
+
+    def squash(self, message: str, now: datetime) -> None:
+        raise Invalid(reason="A pull request that is not open yet has no history.")
 
 
 def open_target(

@@ -26,12 +26,25 @@ from hub.revisions.services.commits import NewCommit, commit_to_ref, move_ref
 
 
 def super_squash(
-    *, actor: Principal, repository: Repository, revision: str, message: str, now: datetime
+    *,
+    actor: Principal,
+    repository: Repository,
+    revision: str,
+    message: str,
+    now: datetime,
+    recheck: locking.Recheck | None = None,
 ) -> str:
     """Leave exactly one commit on a branch, with the same tree; return its id.
 
-    Raises: RepositoryDenied, RevisionNotFound, RefChanged.
+    `recheck` is called under the lock, after the roles of the actor are checked again. Raises:
+    RepositoryDenied, RevisionNotFound, RefChanged, and what `recheck` raises.
     """
+
+    def recheck_all(locked: Repository) -> None:
+        locking.role_recheck(actor)(locked)
+        if recheck is not None:
+            recheck(locked)
+
     policies.require_write(actor, repository)
     ref, old = selectors.find_branch(repository, revision)
     git = selectors.git_of(repository)
@@ -46,7 +59,7 @@ def super_squash(
         actor=actor,
         repository=repository,
         update=RefUpdate(ref=ref, old=old, new=squashed),
-        recheck=locking.role_recheck(actor),
+        recheck=recheck_all,
         now=now,
     )
     return squashed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from threading import Event
 
 import pytest
+from django.db import transaction
 
-from hub.community import jobs
+from hub.community import jobs, receivers
 from hub.community.models import Delivery, Webhook
 from hub.community.services import discussions
 from hub.community.services import webhooks as services
@@ -47,3 +49,38 @@ class TestDeletion:
             )
             assert kinds(outcomes) == ["Discussion", "Discussion", "NoneType", *["bool"] * len(waiting)]
         assert (Webhook.objects.count(), Delivery.objects.count()) == (0, 0)
+
+
+class TestOrder:
+    @pytest.mark.postgres
+    def test_of_discussions_and_webhooks_does_not_matter(self) -> None:
+        """A comment holds its discussion before webhooks hear of it; a push tells webhooks of a branch first.
+
+        With a lock on the webhook that only one may have, PostgreSQL ends one of the two.
+        """
+        ada = make.actor("ada")
+        repository = make.repository(ada)
+        thread = discussions.open_discussion(
+            actor=ada, repository=repository, title="Hello there", text="", now=NOW
+        )
+        services.create_webhook(
+            actor=ada, request=WebhookChange(url="http://127.0.0.1:9/", watched=[("user", "ada")]), now=NOW
+        )
+        has_discussion, has_webhook = Event(), Event()
+
+        def comment() -> None:
+            with transaction.atomic():
+                discussions.lock_discussion(thread)
+                has_discussion.set()
+                assert has_webhook.wait(60)
+                receivers.tell_changed(repository=repository)
+
+        def push() -> None:
+            with transaction.atomic():
+                receivers.tell_changed(repository=repository)
+                has_webhook.set()
+                assert has_discussion.wait(60)
+                discussions.lock_discussion(thread)
+
+        assert kinds(race(comment, push)) == ["NoneType", "NoneType"]
+        assert Delivery.objects.count() == 2

@@ -262,3 +262,34 @@ class TestOvertakenPush:
         pull_requests.merge(actor=alice, pull_request=proposed.pull_request, now=NOW)
         with pytest.raises(PullRequestFinished):
             target.commit(commit_of(repository, "b"), NOW)
+
+    def test_squash_of_a_pull_request_that_is_merged_is_refused(
+        self, alice: Principal, repository: Repository
+    ) -> None:
+        proposed = make.commit_as_pull_request(
+            actor=alice, repository=repository, revision="main", request=commit_of(repository, "a"), now=NOW
+        )
+        ref = proposed.pull_request.ref
+        target = open_target(actor=alice, repository=repository, revision=ref)
+        discussions.change_status(
+            actor=alice, discussion=proposed.pull_request, status=Status.CLOSED, now=NOW
+        )
+        before = selectors.git_of(repository).target(ref)
+        with pytest.raises(PullRequestFinished):
+            target.squash("One", NOW)
+        with pytest.raises(PullRequestFinished):
+            open_target(actor=alice, repository=repository, revision=ref)
+        assert selectors.git_of(repository).target(ref) == before
+
+    def test_squash_leaves_one_commit_on_an_open_pull_request(
+        self, alice: Principal, repository: Repository
+    ) -> None:
+        proposed = make.commit_as_pull_request(
+            actor=alice, repository=repository, revision="main", request=commit_of(repository, "a"), now=NOW
+        )
+        ref = proposed.pull_request.ref
+        open_target(actor=alice, repository=repository, revision=ref).squash("One", NOW)
+        git = selectors.git_of(repository)
+        squashed = git.target(ref)
+        assert squashed is not None
+        assert [commit.title for commit in git.history(squashed)] == ["One"]
