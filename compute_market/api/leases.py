@@ -132,7 +132,7 @@ class Events(MarketView):
     @extend_schema(tags=[TAG], operation_id="lease_events", responses={200: answers.LeaseEventsAnswer})
     def get(self, request: Request, lease_id: int) -> Response:
         lease = selectors.get_lease(actor=self.actor, lease_id=lease_id)
-        items = [answers.LeaseEventAnswer.of(event) for event in lease.events.order_by("pk")[:1000]]
+        items = [answers.LeaseEventAnswer.of(event) for event in selectors.events_of(lease)[:1000]]
         return Response(answers.LeaseEventsAnswer(items=items))
 
 

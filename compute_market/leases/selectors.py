@@ -6,13 +6,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Least
 
 from compute_market import quantities
 from compute_market.leases import bindings
 from compute_market.leases.errors import LeaseNotFound, WorkNotFound
-from compute_market.leases.models import JoinedFill, Lease, LeaseQuerySet, LeaseTraffic, LogChunk, Work
+from compute_market.leases.models import (
+    JoinedFill,
+    Lease,
+    LeaseEvent,
+    LeaseQuerySet,
+    LeaseTraffic,
+    LogChunk,
+    Work,
+)
 from compute_market.leases.states import State
 from compute_market.ledger import budgets, policies
 from compute_market.offers.models import Node
@@ -131,6 +139,16 @@ def leases_of_trades(trade_ids: Collection[int]) -> dict[int, int]:
     made = dict(Lease.objects.filter(trade_number__in=trade_ids).values_list("trade_number", "pk"))
     joined = JoinedFill.objects.filter(trade_number__in=trade_ids).values_list("trade_number", "lease")
     return {**dict(joined), **made}
+
+
+def events_of(lease: Lease) -> QuerySet[LeaseEvent]:
+    """The history of a lease, oldest first."""
+    return lease.events.order_by("pk")
+
+
+def works_of(lease: Lease) -> QuerySet[Work]:
+    """Everything that was run on a lease, newest first."""
+    return lease.works.order_by("-pk")
 
 
 def newest_work(lease: Lease) -> Work:

@@ -1,8 +1,7 @@
 """Doors translate. They ask selectors and use cases; they start no query and hold no git repository.
 
-Checked are managers of models, saved and deleted rows, SQL, and handles on repositories. Not checked are
-the related managers of a row that a selector gave (`repository.tags.filter(…)`): some doors narrow, order and
-count by these.
+Checked are managers of models, saved and deleted rows, SQL, handles on repositories, and related managers: a
+door may only read all rows of one (`token.grants.all()`), which a selector has loaded.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 import pytest
+from django.apps import apps
 
 from tests.architecture.sources import first_name, full_name, last_name, modules, names_in
 
@@ -26,6 +26,12 @@ SQL = {"cursor", "raw", "extra", "RawSQL"}
 WRITES = {
     *("save", "asave", "delete", "adelete", "acreate", "bulk_create", "abulk_create", "bulk_update"),
     *("abulk_update", "get_or_create", "aget_or_create", "update_or_create", "aupdate_or_create"),
+}
+# Methods of a related manager that ask the database for some of its rows, or change them.
+QUERIES = {
+    *("filter", "exclude", "get", "order_by", "count", "exists", "values", "values_list", "first", "last"),
+    *("annotate", "aggregate", "select_related", "prefetch_related", "alias", "only", "defer", "in_bulk"),
+    *("iterator", "latest", "earliest", "distinct", "create", "add", "remove", "clear", "set", "update"),
 }
 # Git modules that a door may import: values, errors, and rules about texts.
 GIT_MODULES = {
@@ -80,6 +86,54 @@ def git_modules(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module == "hub":
             found |= {f"hub.{name.name}" for name in node.names if name.name == "gitstore"}
     return found
+
+
+def related_names() -> set[str]:
+    """The names of all related managers of the models."""
+    models = apps.get_models()
+    backwards = {relation.get_accessor_name() for model in models for relation in model._meta.related_objects}
+    return {name for name in backwards if name} | {
+        field.name for model in models for field in model._meta.many_to_many
+    }
+
+
+def related_queries(tree: ast.Module, related: set[str]) -> Iterator[str]:
+    """`line: text` of calls on a related manager, but for `.all()`."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in QUERIES
+            and isinstance(node.func.value, ast.Attribute)
+            and node.func.value.attr in related
+        ):
+            yield f"{node.lineno}: {ast.unparse(node)}"
+
+
+class TestRelatedManagers:
+    """A query by them would go past the rules of the room that the rows belong to."""
+
+    def test_are_only_read_as_a_whole(self) -> None:
+        related = related_names()
+        found = [
+            f"{path}:{text}" for path, tree in modules(*DOORS) for text in related_queries(tree, related)
+        ]
+        assert found == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "lease.events.order_by('pk')",
+            "token.grants.filter(pk=1)",
+            "self.lease.works.count()",
+            "event.past_texts.create()",
+        ],
+    )
+    def test_are_seen_when_they_query(self, text: str) -> None:
+        assert len(list(related_queries(ast.parse(text), related_names()))) == 1
+
+    def test_may_be_read_as_a_whole(self) -> None:
+        assert list(related_queries(ast.parse("token.grants.all()"), related_names())) == []
 
 
 class TestDoors:

@@ -151,7 +151,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         if sold is not None:
             messages.success(request, _("The lease is listed for sale by order #%(id)s.") % {"id": sold.pk})
         return HttpResponseRedirect(f"/market/leases/{lease_id}")
-    works = list(lease.works.order_by("-pk")[:WORKS_SHOWN])
+    works = list(selectors.works_of(lease)[:WORKS_SHOWN])
     context = {
         "lease": lease,
         "cancel": cancellation.of_lease(lease),
@@ -159,7 +159,7 @@ def show(request: HttpRequest, lease_id: int) -> HttpResponse:
         "is_holder": is_holder,
         "can_run": is_holder and lease.state in RUNNING,
         "can_end": is_holder and lease.is_live,
-        "events": lease.events.order_by("pk"),
+        "events": selectors.events_of(lease),
         "works": works,
         "has_open_work": any(work.state in Work.OPEN for work in works),
         "log": _log(works[0]) if works else "",
