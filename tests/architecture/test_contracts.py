@@ -25,7 +25,7 @@ KNOW_DJANGO = {
     f"{house}.{name}"
     for house, names in {
         "foundation": """addresses bodies cache callers clock converters credentials database errors held_rows
-            pages paging rate_limits redis_connection statuses temporary_files uploads""",
+            pages paging rate_limits redis_connection statuses stored_texts temporary_files uploads""",
         "hub": """accounts audit blobstore catalogue community converters downloads gitstore interface lfs
             markup operating progress repos revisions search xet""",
         "compute_market": """demo event_channel interface leases ledger matching offers read_snapshot ssh""",
