@@ -23,7 +23,7 @@ from hub.gitstore import RefUpdate
 from hub.repos import services as repos
 from hub.repos.errors import RepositoryArchived, RepositoryDenied, RepositoryGated
 from hub.repos.models import Repository
-from hub.revisions import selectors
+from hub.revisions import refs, selectors
 from hub.revisions.services import NewCommit
 from tests.factories import hub as make
 from tests.factories import ref_rows
@@ -274,12 +274,12 @@ class TestOvertakenPush:
         discussions.change_status(
             actor=alice, discussion=proposed.pull_request, status=Status.CLOSED, now=NOW
         )
-        before = selectors.git_of(repository).target(ref)
+        before = refs.commit_of(repository, ref)
         with pytest.raises(PullRequestFinished):
             target.squash("One", NOW)
         with pytest.raises(PullRequestFinished):
             open_target(actor=alice, repository=repository, revision=ref)
-        assert selectors.git_of(repository).target(ref) == before
+        assert refs.commit_of(repository, ref) == before
 
     def test_squash_leaves_one_commit_on_an_open_pull_request(
         self, alice: Principal, repository: Repository
@@ -290,6 +290,6 @@ class TestOvertakenPush:
         ref = proposed.pull_request.ref
         open_target(actor=alice, repository=repository, revision=ref).squash("One", NOW)
         git = selectors.git_of(repository)
-        squashed = git.target(ref)
+        squashed = refs.commit_of(repository, ref)
         assert squashed is not None
         assert [commit.title for commit in git.history(squashed)] == ["One"]
