@@ -64,7 +64,7 @@ class RefusalPagesMiddleware:
         match = request.resolver_match
         if match is None or match.app_name not in PAGES:
             return None
-        if isinstance(exception, DatabaseError):
+        if isinstance(exception, DatabaseError | OSError):
             exception = errors.refusal_of(exception) or exception
         if not isinstance(exception, errors.Refusal):
             return None

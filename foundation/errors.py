@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from foundation.database.conflicts import DatabaseConflict, conflict_of
+from foundation.disk_faults import DiskFault, fault_of
 
 logger = logging.getLogger(__name__)
 
@@ -132,12 +133,32 @@ class Interrupted(Unavailable):
     message: ClassVar[str | Promise] = _("Another request changed the same data. Try again.")
 
 
-def refusal_of(error: DatabaseError) -> Refusal | None:
-    """The refusal for a database error that another request caused; None: the error is a bug.
+class DiskFull(OutOfSpace):
+    """A disk of the hub takes no more bytes."""
+
+    code = "disk_full"
+    message: ClassVar[str | Promise] = _(
+        "The hub's disk is full. Nothing was stored; ask its operator for room."
+    )
+
+
+class ReadOnly(Unavailable):
+    """A disk or a database of the hub can be read only."""
+
+    code = "read_only"
+    message: ClassVar[str | Promise] = _("The hub can only be read now. Nothing was stored; try again later.")
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """The refusal for an error that another request or a disk caused; None: the error is a bug.
 
     The error is logged with its traceback: a foreign key that the code itself got wrong looks the same.
     """
-    conflict = conflict_of(error)
+    fault = fault_of(error)
+    if fault is not None:
+        logger.error("disk_fault kind=%s", fault.value, exc_info=error)
+        return DiskFull() if fault is DiskFault.FULL else ReadOnly(retry_after_s=60)
+    conflict = conflict_of(error) if isinstance(error, DatabaseError) else None
     if conflict is None:
         return None
     logger.warning("database_conflict kind=%s", conflict.value, exc_info=error)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from compute_market.api.answers.refusals import MarketProblem
 from compute_market.problems import MEDIA_TYPE, TYPES
-from foundation.errors import Interrupted, Refusal, refusal_of
+from foundation.errors import Interrupted, ReadOnly, Refusal, refusal_of
 from foundation.statuses import status_of
 
 # Names of fields in the rooms → their names in request bodies.
@@ -26,12 +26,12 @@ FIELDS = {
 
 def handle(error: Exception, _: dict[str, Any]) -> Response | None:
     """DRF's exception handler for this door. Anything that is no refusal stays a crash."""
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DatabaseError | OSError):
         error = refusal_of(error) or error
     if isinstance(error, Refusal):
         error = _in_words_of_the_wire(error)
         answer = problem(status_of(error), code=error.code, detail=str(error), **_plain(error.details))
-        if isinstance(error, Interrupted):
+        if isinstance(error, Interrupted | ReadOnly):
             answer["Retry-After"] = str(error.details["retry_after_s"])
         return answer
     if isinstance(error, exceptions.ValidationError):

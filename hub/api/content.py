@@ -16,6 +16,7 @@ from hub.accounts.models import Visibility
 from hub.api import byte_serving
 from hub.api.byte_serving import ByteRange
 from hub.api.counting import count_download
+from hub.blobstore import BlobReader
 from hub.gitstore import Entry
 from hub.lfs import selectors as lfs
 from hub.lfs.models import LfsObject
@@ -172,7 +173,7 @@ def stored_response(
         return redirect
     local = lfs.local_path(stored)
     if local is None:
-        return StreamingHttpResponse(lfs.open_object(stored, span.start, span.end))
+        return StreamingHttpResponse(_Begun(lfs.open_object(stored, span.start, span.end)))
     if settings.ACCEL_REDIRECT_PREFIX:
         accelerated = HttpResponse()
         accelerated["X-Accel-Redirect"] = settings.ACCEL_REDIRECT_PREFIX + quote(
@@ -180,6 +181,28 @@ def stored_response(
         )
         return accelerated
     return sendfile(local, span)
+
+
+class _Begun:
+    """A reader whose first block is read at once: a store that fails is still a refusal with a status.
+
+    Once the head of an answer is sent, all that is left is to break it off.
+    """
+
+    def __init__(self, reader: BlobReader) -> None:
+        self._reader, self._blocks = reader, iter(reader)
+        try:
+            self._first = next(self._blocks, b"")
+        except BaseException:
+            reader.close()
+            raise
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._first
+        yield from self._blocks
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 class _Slice:

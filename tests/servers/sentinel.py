@@ -104,11 +104,13 @@ class RedisGroup:
         return path
 
 
+NAMES = ("redis1", "redis2", *(f"sentinel{number + 1}" for number in range(SENTINELS)))
+
+
 def group(folder: Path) -> RedisGroup:
     """A group whose files lie in `folder`, not started."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = ["redis1", "redis2", *(f"sentinel{number + 1}" for number in range(SENTINELS))]
-    return RedisGroup(folder, dict(zip(names, ports.free_ports(len(names)), strict=True)))
+    return RedisGroup(folder, dict(zip(NAMES, ports.free_ports(len(NAMES)), strict=True)))
 
 
 @contextlib.contextmanager

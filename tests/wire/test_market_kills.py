@@ -1,6 +1,6 @@
 """Agent and hub killed at random moments: no command runs twice, none is lost, and the books are right.
 
-A few kills here; `script/kills 200` has as many as you like.
+A few kills here; `script/kills agent 200` has as many as you like.
 """
 
 from __future__ import annotations

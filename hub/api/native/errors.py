@@ -19,7 +19,7 @@ from hub.api.refusals import say_when_to_return
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """The exception handler of every view here. Exceptions other than refusals and DRF's stay crashes."""
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DatabaseError | OSError):
         error = errors.refusal_of(error) or error
     if isinstance(error, errors.Refusal):
         return _refused(error)
