@@ -90,7 +90,7 @@ class Cluster:
         self.parts: list[Part] = []
         self._numbers: dict[str, int] = {}
         self._read_ports()
-        self.postgres = postgres.Server(self._below("postgres"), is_durable=True)
+        self.postgres = postgres.Server(self._below("postgres"))
         self.redis = sentinel.RedisGroup(self._below("redis"), {n: self._port(n) for n in sentinel.NAMES})
         self.git_metadata_port = self._port("git-metadata")
         self.s3_ports = [self._port(f"s3-{number}") for number in range(s3.PORTS)]
@@ -102,11 +102,13 @@ class Cluster:
 
     def start(self) -> None:
         """Start all parts in order, each when those before it are ready. Raises: ProcessFailed."""
-        is_new = not self.postgres.data.exists()
-        self.postgres.prepare()
-        self._add("postgres", self.postgres.start, self.postgres.is_ready, "PostgreSQL")
+        is_new = not (self.postgres.data / "PG_VERSION").exists()
         if is_new:
-            self.postgres.create_database()
+            self.postgres.initialize()
+        self._add("postgres", self.postgres.launch, self.postgres.is_ready, "PostgreSQL")
+        if is_new:
+            words = ["-h", str(self.postgres.data), "-U", postgres.SUPERUSER, "bazaar"]
+            self.postgres.run("createdb", *words)
         self._add("pgbouncer", self._pooler, lambda: ports.listens(self.pooler_port), "in transaction mode")
         for name in sentinel.NAMES:
             self._add(name, partial(self.redis.start, name), partial(self.redis.answers, name))

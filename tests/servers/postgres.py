@@ -41,7 +41,8 @@ def _installation(scratch: Path, user: int | None) -> Path:
     if user is None or all(part.stat().st_mode & 0o001 for part in (home / "bin").resolve().parents):
         return home
     copy = scratch / "pginstall"
-    shutil.copytree(home, copy, symlinks=True)
+    if not copy.exists():
+        shutil.copytree(home, copy, symlinks=True)
     return copy
 
 
@@ -60,7 +61,7 @@ class Server:
     def folder(self, name: str) -> Path:
         """A folder below the scratch folder that belongs to the server's user."""
         made = self.scratch / name
-        made.mkdir(mode=0o700)
+        made.mkdir(mode=0o700, exist_ok=True)
         if self.user is not None:
             os.chown(made, self.user, self.user)
         return made
@@ -84,6 +85,13 @@ class Server:
 
     def start(self, *settings: str) -> None:
         """Start it with these settings (`name=value`); returns when it answers."""
+        process = self.launch(*settings)
+        processes.wait_until(
+            self.is_ready, what=f"PostgreSQL ({self.log})", process=process, patience_seconds=120
+        )
+
+    def launch(self, *settings: str) -> subprocess.Popen[bytes]:
+        """Start it, also after it was killed. It answers once `is_ready` says so."""
         words = [word for setting in (*MORE, *settings) for word in ("-c", setting)]
         with self.log.open("ab") as output:
             self._process = processes.spawn(
@@ -92,13 +100,11 @@ class Server:
                 user=self.user,
                 cwd=self.data,
             )
-        ready: list[str | Path] = [self.programs / "pg_isready", "-q", "-h", str(self.data), "-U", SUPERUSER]
-        processes.wait_until(
-            lambda: subprocess.run(ready, check=False).returncode == 0,
-            what=f"PostgreSQL ({self.log})",
-            process=self._process,
-            patience_seconds=120,
-        )
+        return self._process
+
+    def is_ready(self) -> bool:
+        words = [self.programs / "pg_isready", "-q", "-h", str(self.data), "-U", SUPERUSER]
+        return subprocess.run(words, check=False).returncode == 0
 
     def stop(self) -> None:
         if self._process is not None:
