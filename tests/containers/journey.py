@@ -45,14 +45,6 @@ class Journey:
     def url(self) -> str:
         return f"http://localhost:{self.port}"
 
-    def is_served(self) -> bool:
-        """True if a web process answers behind the front server."""
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=30) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
     def sign_up(self) -> None:
         words = ("create_user", "alice", "--password", secrets.token_urlsafe(16), "--token", self.token)
         self.project.run_in("web", "bazaar", "manage", *words, "--scopes", "write,trade")
