@@ -11,7 +11,8 @@ from compute_market.matching.models import Order
 from compute_market.matching.views.marketdata import CalendarHour
 from compute_market.web.forms import amount_of
 
-SHADES = 4
+# The classes of a calendar's prices, from the lowest to the highest.
+SHADES = ("shade-lowest", "shade-low", "shade-high", "shade-highest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,11 @@ def _priced(side: Sequence[tuple[int, int]], levels: int) -> list[tuple[int, int
 
 @dataclass(frozen=True, slots=True)
 class CalendarCell:
-    """A start hour with its lowest price. `shade`: 0 for the lowest prices, 3 for the highest."""
+    """A start hour with its lowest price, and the class that colours it."""
 
     start: datetime
     price_micros: int | None
-    shade: int
+    shade: str
 
     @property
     def price(self) -> str:
@@ -90,12 +91,12 @@ def calendar_days(hours: Sequence[CalendarHour]) -> list[tuple[date, list[Calend
     prices = sorted({hour.price_micros for hour in hours if hour.price_micros is not None})
     if not prices:
         return []
-    shades = {price: number * SHADES // len(prices) for number, price in enumerate(prices)}
+    shades = {price: SHADES[number * len(SHADES) // len(prices)] for number, price in enumerate(prices)}
     days: list[tuple[date, list[CalendarCell | None]]] = []
     for day, group in groupby(hours, key=lambda hour: hour.start.date()):
         cells: list[CalendarCell | None] = [None] * 24
         for hour in group:
-            shade = shades.get(hour.price_micros or 0, 0)
+            shade = shades.get(hour.price_micros or 0, "")
             cells[hour.start.hour] = CalendarCell(hour.start, hour.price_micros, shade)
         days.append((day, cells))
     return days

@@ -93,7 +93,7 @@ class TestTheCalendar:
         assert found[0].start == MIDNIGHT
         days = ladder.calendar_days(found)
         assert days[0][1][8] is not None
-        assert (days[0][1][8].price, days[0][1][8].shade) == ("6.00", 0)
+        assert (days[0][1][8].price, days[0][1][8].shade) == ("6.00", "shade-lowest")
         assert ladder.calendar_days(found[12:]) == []
 
     def test_reads_a_bounded_number_of_levels(
