@@ -138,7 +138,7 @@ class DiskFull(OutOfSpace):
 
     code = "disk_full"
     message: ClassVar[str | Promise] = _(
-        "The hub's disk is full. Nothing was stored; ask its operator for room."
+        "The hub's disk is full. Nothing was stored; contact an administrator."
     )
 
 
