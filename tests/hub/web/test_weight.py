@@ -104,7 +104,7 @@ class TestQueries:
             ("/ada/model/commits/main", 7),
             ("/ada/model/discussions", 8),
             ("/ada/model/upload/main", 8),
-            ("/ada/model/settings", 8),
+            ("/ada/model/settings", 9),
             ("/notifications", 6),
             ("/settings/tokens", 6),
             ("/search?search=model", 17),
