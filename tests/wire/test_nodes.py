@@ -32,6 +32,7 @@ from tests.waiting import pause, until
 
 ACKNOWLEDGED = int(os.environ.get("BAZAAR_TEST_NODES", "40"))
 SEED = int(os.environ.get("BAZAAR_TEST_SEED", "1"))
+SEEDS = (SEED * 100, SEED * 100 + 1)
 ON_MOUNTS = os.environ.get("BAZAAR_TEST_MOUNTS") == "juicefs"
 # A node is killed after so many acknowledged writes.
 KILL_EVERY = max(10, ACKNOWLEDGED // 200)
@@ -130,6 +131,10 @@ class Writers:
         self.nodes, self.repo_id, self.user = nodes, repo_id, user
         self.record = Record()
         self.client = httpx.Client(headers={"Authorization": f"Bearer {user.token}"}, timeout=120)
+        # Made before anything is killed.
+        self.work = WorkingFolder.clone(nodes[0], repo_id, user)
+        for seed in SEEDS:
+            assert self._post(nodes[0], f"branch/own-{seed}", {}) is not None
 
     @property
     def is_done(self) -> bool:
@@ -137,7 +142,6 @@ class Writers:
 
     def commit_by_api(self, seed: int) -> None:
         chance, branch = random.Random(seed), f"own-{seed}"
-        self._until_acknowledged(f"branch/{branch}", {})
         number = 0
         while not self.is_done:
             number += 1
@@ -160,7 +164,7 @@ class Writers:
 
     def push(self, seed: int) -> None:
         chance, branch = random.Random(seed), f"pushed-{seed}"
-        work = WorkingFolder.clone(self.nodes[0], self.repo_id, self.user)
+        work = self.work
         number = 0
         while not self.is_done:
             number += 1
@@ -212,9 +216,6 @@ class Writers:
         assert answer.status_code == 200, answer.text
         return dict(answer.json() or {}) if answer.content else {}
 
-    def _until_acknowledged(self, path: str, body: object) -> None:
-        until(lambda: self._post(self.nodes[0], path, body) is not None)
-
     def _require_seen(self, node: LiveBazaar, revision: str, oid: str) -> None:
         """The other node answers with what was acknowledged, at the first try that it answers."""
         while True:
@@ -254,7 +255,7 @@ class TestTwoNodes:
         repo_id = make_repository(nodes[0], user)
         writers = Writers(nodes, repo_id, user)
         with ThreadPoolExecutor(3) as pool:
-            tasks = [pool.submit(writers.commit_by_api, SEED * 100 + number) for number in range(2)]
+            tasks = [pool.submit(writers.commit_by_api, seed) for seed in SEEDS]
             tasks.append(pool.submit(writers.push, SEED * 100 + 2))
             # In this thread: a process that a thread starts ends with the thread.
             writers.kill(SEED * 100 + 3, lambda: any(task.done() for task in tasks))
