@@ -254,7 +254,7 @@ class TestTwoNodes:
         user = nodes[0].user()
         repo_id = make_repository(nodes[0], user)
         writers = Writers(nodes, repo_id, user)
-        with ThreadPoolExecutor(3) as pool:
+        with contextlib.closing(writers.client), ThreadPoolExecutor(3) as pool:
             tasks = [pool.submit(writers.commit_by_api, seed) for seed in SEEDS]
             tasks.append(pool.submit(writers.push, SEED * 100 + 2))
             # In this thread: a process that a thread starts ends with the thread.
