@@ -143,16 +143,17 @@ def brought(repository: Repository, tmp_path: Path) -> tuple[str, bytes]:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
         **{f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        **{f"GIT_{who}_DATE": "1784000000 +0000" for who in ("AUTHOR", "COMMITTER")},
     }
 
     def git(*arguments: str, given: bytes = b"") -> bytes:
         return subprocess.run(
             ["git", *arguments], input=given, env=variables, check=True, capture_output=True
-        ).stdout.strip()
+        ).stdout
 
-    blob = git("hash-object", "-w", "--stdin", given=b"text" * 25_000)
-    tree = git("mktree", given=b"100644 blob %b\tnew.txt\n" % blob)
-    commit = git("commit-tree", tree.decode(), "-p", repository.head_sha, "-m", "New").decode()
+    blob = git("hash-object", "-w", "--stdin", given=b"text" * 25_000).strip()
+    tree = git("mktree", given=b"100644 blob %b\tnew.txt\n" % blob).decode().strip()
+    commit = git("commit-tree", tree, "-p", repository.head_sha, "-m", "New").decode().strip()
     listed = f"{commit}\n^{repository.head_sha}\n".encode()
     return commit, git("pack-objects", "--revs", "--stdout", "-q", given=listed)
 
