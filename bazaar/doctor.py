@@ -18,10 +18,12 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, register
 from django.core.checks import Warning as Caution
 from django.db import DatabaseError, connection
+from redis import RedisError
 
 from bazaar import nodes, paths, readiness, schema
 from bazaar.server import redis
 from compute_market.leases import processes
+from foundation.redis_connection import hasty_connection
 
 TAG = "doctor"
 GIT_VERSION_MIN = (2, 36)
@@ -79,6 +81,18 @@ def redis_can_be_started(**_: Any) -> list[CheckMessage]:
         hint = f"Needed only by {paths.command('server')} without REDIS_URL."
         return [Info(str(error), hint=hint, id="bazaar.I204")]
     return []
+
+
+@register(TAG, deploy=True)
+def redis_is_no_cluster(**_: Any) -> list[CheckMessage]:
+    try:
+        is_cluster = bool(hasty_connection().info("cluster").get("cluster_enabled"))
+    except RedisError:
+        return []  # the dependency check says it
+    if not is_cluster:
+        return []
+    hint = "Celery cannot use it. Set REDIS_URL to one Redis, or to a primary that Sentinels watch."
+    return [Error("Redis runs as a cluster.", hint=hint, id="bazaar.E215")]
 
 
 @register(TAG, deploy=True)

@@ -1,11 +1,17 @@
 """The doctor names what is wrong and how to mend it."""
 
+import contextlib
 import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from redis import RedisError
+
+from bazaar.server import processes, redis
+from foundation.redis_connection import hasty_connection
+from tests.servers import ports
 
 pytestmark = pytest.mark.django_db
 
@@ -17,6 +23,12 @@ def visit() -> str:
     except CommandError as error:
         said.write(f"failed: {error}")
     return said.getvalue()
+
+
+def redis_answers() -> bool:
+    with contextlib.suppress(RedisError):
+        return bool(hasty_connection().ping())
+    return False
 
 
 class TestDoctor:
@@ -31,6 +43,30 @@ class TestDoctor:
         assert "FAIL  redis" in said
         assert "repair: script/server starts one; otherwise set REDIS_URL" in said
         assert "failed: 1 of the checks failed." in said
+
+    def test_refuses_a_redis_cluster(self, settings: Any, tmp_path: Path) -> None:
+        port, bus = ports.free_ports(2)
+        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        words = [
+            "--port",
+            port,
+            "--cluster-port",
+            bus,
+            "--cluster-enabled",
+            "yes",
+            "--dir",
+            tmp_path,
+            "--save",
+            "",
+        ]
+        server = processes.spawn([redis.find_binary(), *map(str, words)])
+        try:
+            processes.wait_until(redis_answers, what="Redis", process=server)
+            said = visit()
+            assert "Redis runs as a cluster." in said
+            assert "failed: 1 of the checks failed." in said
+        finally:
+            processes.stop(server)
 
     def test_shows_no_password(self, settings: Any) -> None:
         settings.REDIS_URL = "redis://user:hunter2@127.0.0.1:1/0"
