@@ -20,7 +20,7 @@ from foundation import hex_digits, spans
 from hub.gitstore import diffs, fronts, last_commits, late_objects, names, rewriting, writing
 from hub.gitstore.errors import EntryNotFound, FolderNotVisible, ObjectNotVisible, RevisionNotFound
 from hub.gitstore.folders import folder_of
-from hub.gitstore.objects import commit_behind, find_commit
+from hub.gitstore.objects import commit_behind, commit_named, find_commit
 from hub.gitstore.values import (
     POINTER_SIZE_MAX,
     POINTER_SIZE_MIN,
@@ -123,15 +123,16 @@ class GitRepository(writing.WritingMixin, diffs.DiffMixin, rewriting.HistoryMixi
         return commit_behind(self.raw, oid)
 
     def refs_in_files(self) -> list[Ref]:
-        """The refs in git's own files, sorted by name; those that do not lead to a commit are left out.
+        """The refs in git's own files, sorted by name; those that lead to no commit are left out.
 
+        Those to an object that is missing or damaged are among them, so that they are not lost.
         The files are a copy, which may be old: `hub.revisions.refs` has the refs.
         """
         found = []
         for name in self.raw.references:
             with contextlib.suppress(KeyError, ValueError, pygit2.GitError):
                 held = str(self.raw.lookup_reference(name).resolve().target)
-                if (target := self.commit_behind(held)) is not None:
+                if (target := commit_named(self.raw, held)) is not None:
                     found.append(Ref(name=name, target=target, held=held))
         return sorted(found, key=lambda ref: ref.name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 from foundation.errors import Refusal
 from hub import gitstore
 from hub.accounts.principals import Principal
 from hub.gitstore import Ref, RefChanged, RefUpdate, ref_files
+from hub.gitstore.errors import ObjectNotVisible
 from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import jobs, models, moves, ref_copies, refs, selectors, services
@@ -57,6 +60,12 @@ def without_rows(repo: Repository) -> Repository:
     models.Ref.objects.filter(repository=repo).delete()
     Repository.objects.filter(pk=repo.pk).update(refs_version=0)
     return fresh(repo)
+
+
+def lose(repo: Repository, oid: str) -> None:
+    """Delete a loose object."""
+    (gitstore.folder_of(repo.storage) / "objects" / oid[:2] / oid[2:]).unlink()
+    gitstore.repository._local.handles.clear()
 
 
 def run(*words: str) -> str:
@@ -154,6 +163,26 @@ class TestFill:
         run("fill")
         assert list(Repository.objects.filter(refs_version=0)) == [repos[1]]
         assert ref_rows.main_of(repos[2]) == repos[2].head_sha
+
+    @pytest.mark.parametrize("is_apart", [False, True], ids=["one machine", "several nodes"])
+    def test_keeps_refs_whose_objects_cannot_be_read(
+        self, alice: Principal, repo: Repository, settings: Settings, tmp_path: Path, is_apart: bool
+    ) -> None:
+        """The objects may be on a disk that is not there, or of another user; the next copy has the refs."""
+        if is_apart:
+            settings.GIT_FRONT_DIR = tmp_path / "fronts"
+        services.create_branch(actor=alice, repository=repo, name="dev", is_empty=True, now=make.NOW)
+        services.create_tag(
+            actor=alice, repository=repo, name="v1", revision="dev", message="one", now=make.NOW
+        )
+        before = refs.list_all(fresh(repo))
+        old = without_rows(repo)
+        lose(repo, before[0].target)
+        assert refs.fill(old)
+        assert refs.list_all(fresh(repo)) == before
+        with contextlib.suppress(ObjectNotVisible):
+            ref_copies.publish(fresh(repo))
+        assert files_of(repo).keys() == {ref.name for ref in before}
 
 
 class TestPublish:
