@@ -108,16 +108,25 @@ def differences(repository: Repository) -> Iterator[Difference]:
 
     Raises: FileNotFoundError without a git folder.
     """
-    rows = {ref.name: ref.held for ref in refs.list_all(repository)}
+    refs.require_rows(repository)
     git = selectors.git_of(repository)
+    before = _versions(repository)
+    rows = {ref.name: ref.held for ref in refs.list_all(repository)}
     files = {ref.name: ref.held for ref in git.refs_in_files()}
-    is_published = ref_files.version_of(gitstore.folder_of(repository.storage)) == repository.refs_version
+    # Refs that moved since the first look, or whose copy was written, are not comparable.
+    is_published = before == _versions(repository) and before[0] == before[1]
     for name in sorted(rows.keys() | files.keys()):
         row, file = rows.get(name), files.get(name)
         if row is not None and not _has_commit(git, row):
             yield Difference(name, row, file, is_damaged=True)
         elif row != file and is_published:
             yield Difference(name, row, file)
+
+
+def _versions(repository: Repository) -> tuple[int | None, int]:
+    """The versions of the rows and of the copy in the repository's folder, as they are now."""
+    rows = Repository.objects.filter(pk=repository.pk).values_list("refs_version", flat=True).first()
+    return rows, ref_files.version_of(gitstore.folder_of(repository.storage))
 
 
 def _has_commit(git: gitstore.GitRepository, oid: str) -> bool:

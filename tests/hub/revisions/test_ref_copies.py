@@ -256,6 +256,31 @@ class TestCompare:
         assert files_of(repo) == {"refs/heads/main": new}
         assert run("compare") == ""
 
+    def test_takes_no_move_since_the_repository_was_read_for_a_difference(
+        self, alice: Principal, repo: Repository
+    ) -> None:
+        """Rebuilding rows from files that are merely older would lose the move."""
+        services.create_branch(actor=alice, repository=repo, name="dev", now=make.NOW)
+        ref_copies.publish(fresh(repo))
+        before = fresh(repo)
+        services.delete_branch(actor=alice, repository=repo, name="dev", now=make.NOW)
+        assert list(ref_copies.differences(before)) == []
+
+    def test_takes_no_move_during_the_comparison_for_a_difference(
+        self, alice: Principal, repo: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        services.create_branch(actor=alice, repository=repo, name="dev", now=make.NOW)
+        ref_copies.publish(fresh(repo))
+        listed = gitstore.GitRepository.refs_in_files
+
+        def move_first(git: gitstore.GitRepository) -> list[Ref]:
+            services.delete_branch(actor=alice, repository=repo, name="dev", now=make.NOW)
+            ref_copies.publish(fresh(repo))
+            return listed(git)
+
+        monkeypatch.setattr(gitstore.GitRepository, "refs_in_files", move_first)
+        assert list(ref_copies.differences(fresh(repo))) == []
+
     def test_names_rows_whose_commit_git_lacks(self, repo: Repository) -> None:
         models.Ref.objects.update(held_sha="ab" * 20, commit_sha="ab" * 20)
         assert "git lacks this commit" in run("compare", "--repo", repo.full_name)
