@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -29,6 +30,7 @@ from compute_market.matching.intake import services as trading
 from foundation import data_folder_lock
 from hub import blobstore, gitstore
 from hub.accounts.principals import SYSTEM
+from hub.gitstore.errors import ObjectNotVisible
 from hub.lfs import links
 from hub.repos import locking
 from hub.repos.models import Repository
@@ -216,15 +218,17 @@ def _check_refs(repository: Repository) -> Iterator[str]:
     """Read what every ref leads to, and publish the refs. Gives a sentence for each that is damaged."""
     name = f"{repository.kind} {repository.full_name}"
     try:
-        ref_copies.publish(repository)
         git = gitstore.open_repository(repository.storage)
+        # Objects that are missing are named below.
+        with contextlib.suppress(ObjectNotVisible):
+            ref_copies.publish(repository)
     except FileNotFoundError:
         yield f"{name}: its git repository is not in the backup"
         return
     for ref in refs_of.list_all(repository):
         try:
             git.pointers([ref.held])
-        except (KeyError, ValueError, OSError) as error:
+        except gitstore.UNREADABLE as error:
             yield f"{name}: {ref.name} at {ref.held[:12]} is damaged ({error})"
 
 
@@ -250,7 +254,7 @@ def _put_refs(repository: Repository, refs: dict[str, str]) -> Iterator[str]:
     for ref, held in sorted(wanted.items()):
         try:
             pointers = git.pointers([held])
-        except (KeyError, ValueError, OSError) as error:
+        except gitstore.UNREADABLE as error:
             yield f"{name}: {ref} at {held[:12]} is damaged ({error})"
             continue
         missing = set(pointers) - set(links.usable(repository.pk, None, list(pointers)))

@@ -19,11 +19,13 @@ from hub.gitstore.folders import (
     folder_of,
     idle_folders,
 )
+from hub.gitstore.objects import UNREADABLE
 from hub.gitstore.paths import is_ref_name
 from hub.gitstore.repository import GitRepository, open_repository
 from hub.gitstore.values import Author, Commit, Entry, FileChange, Pointer, Ref, RefUpdate, TreeItem
 
 __all__ = [
+    "UNREADABLE",
     "Author",
     "Commit",
     "Entry",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 
+from hub import gitstore
 from hub.accounts.principals import SYSTEM
 from hub.gitstore import upkeep
 from hub.gitstore.errors import ObjectNotVisible
@@ -35,7 +36,8 @@ def catch_up(*, now: datetime) -> int:
     behind = Repository.objects.live().exclude(head_sha="").exclude(facts__commit_sha=F("head_sha"))
     indexed = 0
     for pk in list(behind.order_by("pk").values_list("pk", flat=True)):
-        with contextlib.suppress(ObjectNotVisible):
+        # `reindex` names a repository whose objects are missing or damaged.
+        with contextlib.suppress(*gitstore.UNREADABLE):
             indexed += catch_up_one(repository_id=pk, now=now)
     ref_copies.publish_changed(since=now - PUBLISHED_SINCE)
     return indexed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from foundation.batches import batches
+from hub import gitstore
 from hub.gitstore import GitRepository
 from hub.lfs import links
 from hub.lfs.models import LfsLink, LfsObject
@@ -29,9 +31,9 @@ def drop_unreachable(*, now: datetime) -> int:
 def unreachable(*, now: datetime) -> Iterator[tuple[Repository, str]]:
     """The same objects, changing nothing."""
     for repository in _with_old_links(now):
-        git = selectors.git_of(repository)
-        for oid in _unreached(repository, git, now):
-            yield repository, oid
+        with contextlib.suppress(*gitstore.UNREADABLE):
+            for oid in _unreached(repository, selectors.git_of(repository), now):
+                yield repository, oid
 
 
 def _with_old_links(now: datetime) -> Iterator[Repository]:
@@ -51,9 +53,11 @@ def _unreached(repository: Repository, git: GitRepository, now: datetime) -> lis
 
 
 def _drop_in(repository: Repository, now: datetime) -> int:
-    git = selectors.git_of(repository)
     seen = refs.list_all(repository)
-    oids = _unreached(repository, git, now)
+    try:
+        oids = _unreached(repository, selectors.git_of(repository), now)
+    except gitstore.UNREADABLE:
+        return 0  # what a damaged history names is unknown; `reindex` names the repository
     if not oids:
         return 0
     with transaction.atomic(durable=True):

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import transaction
 
 from foundation.redis_connection import connection, key
+from hub import gitstore
 from hub.repos import locking
 from hub.repos.models import Repository
 from hub.revisions import indexing, ref_copies, refs
@@ -71,7 +72,10 @@ def reindex(repository: Repository, *, now: datetime) -> Outcome:
     head = refs.commit_of(repository, f"refs/heads/{repository.default_branch}")
     if head is None:
         return Outcome(*named, problem=f"it has no branch {repository.default_branch}")
-    facts = indexing.read_facts(repository, head)
+    try:
+        facts = indexing.read_facts(repository, head)
+    except gitstore.UNREADABLE as error:
+        return Outcome(*named, problem=f"files of {head[:12]} cannot be read ({error})")
     with transaction.atomic(durable=True):
         locked = locking.lock_repository(repository.pk)
         if refs.commit_of(locked, f"refs/heads/{locked.default_branch}") == head:

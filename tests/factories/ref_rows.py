@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from hub.gitstore import Ref
+from hub.gitstore import Ref, folder_of
+from hub.gitstore.repository import _local as open_repositories
 from hub.repos.models import Repository
 from hub.revisions import models, refs
 from hub.revisions.selectors import git_of
@@ -43,6 +44,15 @@ def drop(repository: Repository, name: str) -> None:
     """No ref of this name any more."""
     _rows(repository).filter(name=name).delete()
     Repository.objects.filter(pk=repository.pk).update(refs_version=refs.new_version())
+
+
+def damage_tree(repository: Repository, commit: str) -> None:
+    """Make the folder at the root of a commit, a loose object, unreadable: to other handles than this one."""
+    tree = git_of(repository).commit(commit).tree
+    path = folder_of(repository.storage) / "objects" / tree[:2] / tree[2:]
+    path.chmod(0o600)
+    path.write_bytes(b"no object")
+    open_repositories.handles.clear()
 
 
 def _rows(repository: Repository) -> QuerySet[models.Ref]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from pytest_django.fixtures import Settings
 
-from bazaar.backups.restoring import _put_refs
+from bazaar.backups.restoring import _check_refs, _put_refs
 from hub import gitstore
 from hub.gitstore import Author
 from hub.repos.models import Repository
@@ -68,6 +70,19 @@ class TestRefs:
     def test_to_objects_that_are_not_there_are_named(self, repository: Repository) -> None:
         [said] = _put_refs(repository, {"refs/heads/side": "ab" * 20})
         assert "is damaged" in said
+
+    @pytest.mark.parametrize("is_apart", [False, True], ids=["one machine", "several nodes"])
+    def test_to_damaged_objects_are_named(
+        self, repository: Repository, settings: Settings, tmp_path: Path, is_apart: bool
+    ) -> None:
+        """The restore goes on: the market would not be halted otherwise, nor the secrets put back."""
+        if is_apart:
+            settings.GIT_FRONT_DIR = tmp_path / "fronts"
+        ref_rows.damage_tree(repository, repository.head_sha)
+        [said] = _check_refs(repository)
+        assert f"refs/heads/main at {repository.head_sha[:12]} is damaged" in said
+        [said] = _put_refs(repository, {})
+        assert f"refs/heads/main at {repository.head_sha[:12]} is damaged" in said
 
     def test_of_a_repository_without_a_folder_are_named(self, repository: Repository) -> None:
         gitstore.delete_repository(repository.storage)

@@ -288,6 +288,20 @@ class TestCompare:
             "bazaar.E214"
         }
 
+    def test_on_a_node_goes_on_past_lost_objects(
+        self, alice: Principal, repo: Repository, settings: Settings, tmp_path: Path
+    ) -> None:
+        settings.GIT_FRONT_DIR = tmp_path / "fronts"
+        services.create_branch(actor=alice, repository=repo, name="dev", is_empty=True, now=make.NOW)
+        ref_copies.publish(fresh(repo))
+        other = make.repository(alice, "other")
+        lose(repo, ref_rows.all_of(repo)["refs/heads/dev"])
+        assert "refs/heads/dev" in run("compare")
+        assert "alice/model: objects of its refs are missing" in run("publish")
+        assert files_of(other) == ref_rows.all_of(other)
+        assert run("rebuild", "--all") == ""
+        assert ref_rows.all_of(repo).keys() == {"refs/heads/dev", "refs/heads/main"}
+
     def test_of_an_unknown_repository_is_refused(self) -> None:
         assert "failed: There is no repository ada/none." in run("compare", "--repo", "ada/none")
 

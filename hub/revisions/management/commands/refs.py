@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
 from foundation.errors import DeletedMeanwhile
+from hub.gitstore.errors import ObjectNotVisible
 from hub.progress import Progress
 from hub.repos import selectors as repos
 from hub.repos.models import Kind, Repository
@@ -53,6 +54,8 @@ class Command(BaseCommand):
                     said = list(act_on(repository))
                 except FileNotFoundError:
                     said = ["its git repository is missing"]
+                except ObjectNotVisible:
+                    said = ["objects of its refs are missing: refs compare names them"]
                 except DeletedMeanwhile:
                     said = []
                 for line in said:
