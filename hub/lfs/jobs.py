@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from foundation.batches import batches
+from foundation.database.pages import page_by_page
 from foundation.errors import DeletedMeanwhile, Refusal
 from hub.blobstore import Blob, get_store
 from hub.lfs import chunked, links, selectors
@@ -111,7 +112,7 @@ def discard_uploads(*, before: datetime) -> int:
     """Delete uploads that were not finished."""
     store = get_store()
     count = 0
-    for upload in LfsUpload.objects.filter(created_at__lt=before).iterator():
+    for upload in page_by_page(LfsUpload.objects.filter(created_at__lt=before)):
         if upload.store_upload_id:
             store.abort_upload(upload.staging_key, upload.store_upload_id)
         store.delete(upload.staging_key)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 
+from foundation.database.pages import page_by_page
 from hub import gitstore
 from hub.accounts.principals import SYSTEM
 from hub.gitstore import upkeep
@@ -47,9 +48,9 @@ def tidy(*, now: datetime) -> int:
     """Let git pack what lately changed; return how many repositories were looked at: none during a backup."""
     if holds.is_held(now):
         return 0
-    recent = Repository.objects.live().filter(updated_at__gte=now - TIDIED_SINCE).order_by("pk")
+    recent = Repository.objects.live().filter(updated_at__gte=now - TIDIED_SINCE)
     count = 0
-    for repository in recent.iterator(chunk_size=2000):
+    for repository in page_by_page(recent):
         with contextlib.suppress(FileNotFoundError, ObjectNotVisible):
             count += tidy_one(repository, now=now)
     return count

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from foundation.batches import batches
+from foundation.database.pages import page_by_page
 from hub import gitstore
 from hub.gitstore import GitRepository
 from hub.lfs import links
@@ -38,7 +39,7 @@ def unreachable(*, now: datetime) -> Iterator[tuple[Repository, str]]:
 
 def _with_old_links(now: datetime) -> Iterator[Repository]:
     linked = _old_links(now).order_by().values("repository")
-    yield from Repository.objects.live().with_owner().filter(pk__in=linked).order_by("pk").iterator()
+    return page_by_page(Repository.objects.live().with_owner().filter(pk__in=linked))
 
 
 def _old_links(now: datetime) -> QuerySet[LfsLink]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import QuerySet
 
+from foundation.database.pages import page_by_page
 from foundation.errors import DeletedMeanwhile
 from hub import gitstore
 from hub.gitstore import fronts, ref_files
@@ -70,8 +71,8 @@ def _require_visible(repository: Repository, found: Iterable[gitstore.Ref]) -> N
 def publish_changed(*, since: datetime) -> int:
     """Job: publish the refs of repositories whose content changed since a moment; return how many."""
     count = 0
-    changed = Repository.objects.live().filter(updated_at__gte=since).order_by("pk")
-    for repository in changed.only("storage", "refs_version", "default_branch", "head_sha").iterator():
+    changed = Repository.objects.live().filter(updated_at__gte=since)
+    for repository in page_by_page(changed.only("storage", "refs_version", "default_branch", "head_sha")):
         try:
             publish(repository)
         except (FileNotFoundError, ObjectNotVisible):
@@ -158,11 +159,11 @@ def fill_all() -> Iterator[Repository]:
 
     One without a git folder, and one that is deleted meanwhile, is passed over.
     """
-    for repository in _without_rows().iterator():
+    for repository in page_by_page(_without_rows()):
         with contextlib.suppress(DeletedMeanwhile, FileNotFoundError, ObjectNotVisible):
             refs.fill(repository)
         yield repository
 
 
 def _without_rows() -> QuerySet[Repository]:
-    return Repository.objects.filter(refs_version=0).order_by("pk")
+    return Repository.objects.filter(refs_version=0)

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
+from foundation.database.pages import page_by_page
 from foundation.errors import DeletedMeanwhile
 from hub.gitstore.errors import ObjectNotVisible
 from hub.progress import Progress
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         """Act on repositories one by one, print what is said of each, and return how many lines that were."""
         problems = 0
         with Progress("Repositories", total=chosen.count()) as progress:
-            for repository in chosen.iterator():
+            for repository in page_by_page(chosen):
                 try:
                     said = list(act_on(repository))
                 except FileNotFoundError:
@@ -78,7 +79,7 @@ class Command(BaseCommand):
 
 def _chosen(repo_ids: list[str]) -> QuerySet[Repository]:
     """Raises: CommandError for an id of no repository."""
-    everything = Repository.objects.order_by("pk")
+    everything = Repository.objects.all()
     if not repo_ids:
         return everything
     found: list[int] = []
