@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 from foundation import spans
@@ -28,19 +29,22 @@ OPTIONS = {
 
 
 def tidy(storage: str) -> bool:
-    """Pack loose objects and join packs if there are many; return whether git saw nothing wrong.
+    """Pack loose objects and join packs if there are many; return whether git saw nothing wrong in time.
 
     Two at once do no harm: git keeps the second out. Readers go on meanwhile.
     """
     settings = [word for pair in OPTIONS.items() for word in ("-c", "=".join(pair))]
-    with spans.span("git.process", command="git gc"):
+    with spans.span("git.process", command="git gc"), contextlib.suppress(subprocess.TimeoutExpired):
+        # Without pipes: git's own children would hold them open when it is ended, and be waited for.
         done = subprocess.run(  # noqa: S603 - our own arguments
             ["git", *settings, "gc", "--auto", "--quiet"],  # noqa: S607 - git of the PATH
             cwd=folder_of(storage),
             env=environment(""),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             timeout=SECONDS_MAX,
             check=False,
         )
-    return done.returncode == 0
+        return done.returncode == 0
+    return False

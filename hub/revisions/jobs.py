@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -45,14 +46,20 @@ def catch_up(*, now: datetime) -> int:
 
 
 def tidy(*, now: datetime) -> int:
-    """Let git pack what lately changed; return how many repositories were looked at: none during a backup."""
-    if holds.is_held(now):
-        return 0
+    """Let git pack what lately changed; return how many repositories were looked at: none during a backup.
+
+    It can take hours. A backup that begins meanwhile ends it: git drops old objects, which the backup's rows
+    may name.
+    """
+    began = time.monotonic()
     recent = Repository.objects.live().filter(updated_at__gte=now - TIDIED_SINCE)
     count = 0
     for repository in page_by_page(recent):
+        at = now + timedelta(seconds=time.monotonic() - began)
+        if holds.is_held(at):
+            break
         with contextlib.suppress(FileNotFoundError, ObjectNotVisible):
-            count += tidy_one(repository, now=now)
+            count += tidy_one(repository, now=at)
     return count
 
 
@@ -67,8 +74,8 @@ def tidy_one(repository: Repository, *, now: datetime) -> bool:
     if not own.filter(Q(packing_until=None) | Q(packing_until__lte=now)).update(packing_until=until):
         return False
     try:
-        # git drops old objects that no ref in its files leads to.
-        ref_copies.publish(repository)
+        # git drops old objects that no ref in its files leads to. The row here may be older than its refs.
+        ref_copies.publish(repository, is_forced=True)
         upkeep.tidy(repository.storage)
     finally:
         own.filter(packing_until=until).update(packing_until=None)
