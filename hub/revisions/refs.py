@@ -90,7 +90,8 @@ def fill(repository: Repository) -> bool:
         is_new = not locked.refs_version
         if is_new:
             replace(locked, gitstore.open_repository(locked.storage).refs_in_files())
-    repository.refs_version, repository.head_sha = locked.refs_version, locked.head_sha
+    for column in ("head_sha", *CHANGED_COLUMNS):
+        setattr(repository, column, getattr(locked, column))
     return is_new
 
 

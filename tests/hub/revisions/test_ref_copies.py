@@ -141,6 +141,15 @@ class TestFill:
             assert refs.list_all(fresh(repo))[: len(before) - 1] == before[:-1]
         assert "refs/heads/new" in ref_rows.all_of(repo)
 
+    def test_by_a_move_keeps_what_it_found(self, alice: Principal, repo: Repository) -> None:
+        """The move saves the same columns: a tag below the default branch would be found no more."""
+        services.create_tag(actor=alice, repository=repo, name="main/x", revision="main", now=make.NOW)
+        old = without_rows(repo)
+        Repository.objects.update(has_tags_below_default=False)
+        locked = locking.lock_for_change(old.pk, lambda _: None)
+        moves.move_refs(locked, [RefUpdate("refs/pr/1", None, repo.head_sha)])
+        assert fresh(repo).has_tags_below_default
+
     def test_takes_the_head_that_git_has_where_a_crash_left_the_row_behind(
         self, alice: Principal, repo: Repository
     ) -> None:
