@@ -30,11 +30,13 @@ CLOCKS = {
 }
 MAY_ASK = {
     "clock.py",
+    "containers/journey.py",  # the hub in the containers has the clock of the machine
     "test_clock.py",  # that these functions tell what the helper tells
 }
 MAY_SLEEP = {
     "waiting.py",
     "compute_market/runners/fake_engine.py",  # a program of its own, which imports nothing of the project
+    "servers/cluster.py",  # a program of its own, which looks after others until it is ended
 }
 # Tests of time itself: these call `waiting.pause`.
 MAY_PAUSE = {
@@ -47,8 +49,11 @@ MAY_PAUSE = {
     "foundation/database/test_cursors.py",  # longer than PostgreSQL lets a transaction be idle
     "hub/community/test_webhook_calls.py",  # a slow peer
     "servers/proxy.py",  # a slow line
+    "wire/test_faults.py",  # a slow store, and a process that is stopped
     "wire/test_git_push.py",  # kills at several moments of a push
+    "wire/test_hub_kills.py",  # kills at moments drawn from a fixed seed
     "wire/test_market_kills.py",  # kills at moments drawn from a fixed seed
+    "wire/test_nodes.py",  # kills after so many writes
     "wire/test_xet_interrupted.py",  # a slow peer
 }
 
