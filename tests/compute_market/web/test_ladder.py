@@ -165,3 +165,28 @@ class TestTheProductPage:
         drain(now=now)
         bought.refresh_from_db()
         assert bought.state == "filled"
+
+
+@pytest.mark.django_db
+class TestTheIncomeOfASale:
+    def test_is_what_the_bids_pay_for_the_hours_that_they_want(self, machine: Node) -> None:
+        now = database_now()
+        start = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        end = start + timedelta(hours=10)
+
+        def bid(gpus: int, price: float, first: int, last: int) -> None:
+            window = {"start": start + timedelta(hours=first), "end": start + timedelta(hours=last)}
+            buy(rich(), machine.product, gpus, price, now=now, **window)
+
+        def sale(gpus: int = 2) -> tuple[int, int]:
+            drain(now=now)
+            return tuple(marketdata.sale(machine.product, gpus=gpus, start=start, end=end))  # type: ignore[return-value]
+
+        assert sale() == (0, 0)
+        bid(1, 12, 0, 2)
+        assert sale() == (24 * CREDIT, 2)
+        bid(8, 9, 1, 3)  # one GPU is left in its first hour
+        assert sale() == ((24 + 18) * CREDIT, 4)
+        bid(8, 12, 8, 12)  # ends after the lease
+        assert sale() == ((24 + 18) * CREDIT, 4)
+        assert sale(gpus=0) == (0, 0)

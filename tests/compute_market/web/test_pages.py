@@ -508,10 +508,11 @@ class TestALease:
         assert f"{credits_of(refund)} credits back" in page
         assert "no bids for these hours" in page
         hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        buy(rich(), machine.product, 1, 6.00, now=now, start=hour, end=hour + timedelta(hours=1))
+        # More GPUs than the lease has.
+        buy(rich(), machine.product, 8, 6.00, now=now, start=hour, end=hour + timedelta(hours=1))
         drain(now=now)
         page = browser.get(address).content.decode()
-        assert "6.00 credits before the fee, at 6.00" in page
+        assert "6.00 credits before the fee, for 1 of 1 GPU-hours" in page
         ended = services.end_early(actor=holder, lease_id=running.pk, now=now)
         assert ended.given_up_micros == refund
 
