@@ -125,7 +125,7 @@ def nodes(shares: list[Path], tmp_path: Path) -> Iterator[list[LiveBazaar]]:
 
 
 class Writers:
-    """What several clients do at once, each on a branch of its own and all on main."""
+    """The actions of several clients at once, each on a branch of its own and all on main."""
 
     def __init__(self, nodes: list[LiveBazaar], repo_id: str, user: LiveUser) -> None:
         self.nodes, self.repo_id, self.user = nodes, repo_id, user
