@@ -246,6 +246,13 @@ class TestTheTicket:
         asked = {**form, "act": "review", **fields}
         return client_of(who or rich()).post(f"/market/products/{machine.product.slug}", asked)
 
+    @pytest.mark.parametrize("act", ["review", "now", "place"])
+    def test_refuses_a_start_at_the_end_of_time_at_its_field(self, machine: Node, act: str) -> None:
+        answer = self.reviewed(machine, start="9999-12-31T23:00", hours=24, act=act)
+        assert answer.status_code == 422
+        assert "Enter a valid date/time." in answer.content.decode()
+        assert not Order.objects.exists()
+
     def test_says_all_that_is_wrong_at_once_at_its_field_before_anything_is_placed(
         self, machine: Node
     ) -> None:
