@@ -84,6 +84,10 @@ class TestANewcomer:
         visitor.sign_in(newcomer.name, newcomer.password)
         page = visitor.go("/")
         visitor.press(".mast nav a[href='/market']")
+        # The column that matters needs no scrolling, on a phone either.
+        box = page.locator("#rows a[href*='sort=ask']").bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= viewport["width"]
         visitor.keep(f"market-{language}")
         visitor.press("#tiles a >> nth=0")
         visitor.keep(f"product-{language}")
