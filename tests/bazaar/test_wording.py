@@ -212,8 +212,7 @@ class TestCode:
 def _raw_text(value: ast.expr) -> str:
     """The text, up to its first value, of a literal that is no message."""
     if isinstance(value, ast.JoinedStr):
-        value = value.values[0]
-        return value.value if isinstance(value, ast.Constant) else "{}"
+        return _raw_text(value.values[0]) or "{}"
     return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
 
 
