@@ -18,10 +18,11 @@ from compute_market.leases import cancellation, jobs, services
 from compute_market.leases import notices as lease_notices
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
-from compute_market.matching.views import marketdata
+from compute_market.matching.views import marketdata, overview
 from compute_market.offers.models import Node, Product
 from compute_market.runners.assemble import assemble
 from compute_market.web import charts
+from compute_market.web.views.trading import SORTS
 from foundation.clock import database_now, floor_minute
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
@@ -125,6 +126,14 @@ class TestProducts:
         assert listed(f"q={dear.product.region}") == [dear.product.slug]
         assert listed("q=nothing") == []
         assert len(listed("sort=nonsense&page=x")) == 2
+
+    def test_are_sorted_by_their_change_with_those_that_did_not_trade_last(self) -> None:
+        found = [
+            overview.Row(Product(slug=slug), change_bps=change)
+            for slug, change in (("none", None), ("zero", 0), ("down", -5), ("up", 5))
+        ]
+        found.sort(key=SORTS["change"])
+        assert [row.product.slug for row in found] == ["up", "zero", "down", "none"]
 
     def test_rise_in_red_where_that_is_chosen(self, client: Client) -> None:
         assert "data-rise" not in client.get("/market").content.decode()
