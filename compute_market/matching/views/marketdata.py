@@ -98,8 +98,11 @@ def sale(product: Product, *, gpus: int, start: datetime, end: datetime) -> Sale
         sold = min([wanted, *(left[hour] for hour in hours)])
         for hour in hours:
             left[hour] -= sold
-        income += sold * len(hours) * price
-        hours_sold += sold * len(hours)
+        gpu_hours = sold * len(hours)
+        income += quantities.notional_micros(
+            gpu_minutes=gpu_hours * quantities.MINUTES_PER_HOUR, price_micros_per_gpu_hour=price
+        )
+        hours_sold += gpu_hours
     return Sale(income, hours_sold)
 
 
