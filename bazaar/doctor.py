@@ -86,7 +86,7 @@ def redis_can_be_started(**_: Any) -> list[CheckMessage]:
 @register(TAG, deploy=True)
 def redis_is_no_cluster(**_: Any) -> list[CheckMessage]:
     try:
-        is_cluster = bool(hasty_connection().info("cluster").get("cluster_enabled"))
+        is_cluster = bool(hasty_connection().info(section="cluster").get("cluster_enabled"))
     except RedisError:
         return []  # the dependency check says it
     if not is_cluster:

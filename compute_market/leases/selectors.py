@@ -228,17 +228,27 @@ SALES_COUNTED = 1_000
 def resale_profit_micros(*, account_id: int) -> int | None:
     """The profit, or the loss, of an account's resales among its newest 1,000 sales; None without a resale.
 
-    Of each it is the price less the fee, less what the holder paid for the same GPUs and minutes.
+    Of each it is the price less the fee, less what the holder paid for the same GPUs and minutes. Of a lease
+    that is settled only what the seller got counts, and of the minutes those that were delivered or given up.
     """
     sold = Lease.objects.filter(seller=account_id).select_related("parent").order_by("-pk")
     profits = [
-        lease.notional_micros
-        - lease.seller_fee_micros
-        - quantities.notional_micros(
-            gpu_minutes=lease.gpus * clock.minutes_between(lease.starts_at, lease.agreed_end_at),
-            price_micros_per_gpu_hour=lease.parent.price_micros_per_gpu_hour,
-        )
+        _profit_micros(lease, lease.parent)
         for lease in sold[:SALES_COUNTED]
         if lease.parent is not None and lease.parent.holder_id == account_id
     ]
     return sum(profits) if profits else None
+
+
+def _profit_micros(resold: Lease, bought: Lease) -> int:
+    income = resold.notional_micros - resold.seller_fee_micros
+    minutes = clock.minutes_between(resold.starts_at, resold.agreed_end_at)
+    if resold.settled_at is not None:
+        fee = resold.cancel_fee_micros if resold.holder_id != resold.seller_id else 0
+        income = earned_micros(resold) + fee
+        undelivered = max(0, resold.refunded_micros - resold.given_up_micros)
+        minutes -= undelivered // resold.price_micros_per_minute
+    paid = quantities.notional_micros(
+        gpu_minutes=resold.gpus * minutes, price_micros_per_gpu_hour=bought.price_micros_per_gpu_hour
+    )
+    return income - paid

@@ -122,7 +122,7 @@ class DayTotal(NamedTuple):
 
 DAYS_SHOWN = 14
 MOVES_READ_MAX = 5_000
-SPENDING = (Transfer.Kind.ESCROW, Transfer.Kind.FEE)
+SPENDING = (Transfer.Kind.ESCROW, Transfer.Kind.FEE, Transfer.Kind.CANCELLATION)
 EARNING = (Transfer.Kind.USAGE, Transfer.Kind.CANCELLATION)
 GIVEN_BACK = (Transfer.Kind.REFUND, Transfer.Kind.FEE_REFUND, Transfer.Kind.CREDIT)
 

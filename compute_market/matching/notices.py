@@ -22,6 +22,8 @@ from hub.interface import NamespaceNotice, NoticeKind, tell_namespaces, visited_
 SPAN = 20_000
 """Events, and commands, that one transaction reads at most."""
 State = Order.State
+# States after a trade: an order that takes what is offered is cancelled in the same step.
+TRADED = (State.FILLED, State.PARTIALLY_FILLED, State.CANCELLED)
 NOTICES = {
     State.FILLED: (
         NoticeKind.FILL,
@@ -30,6 +32,13 @@ NOTICES = {
     State.PARTIALLY_FILLED: (
         NoticeKind.FILL,
         gettext_noop("Order #%(order)s has its first fill: %(percent)s%% of %(gpus)s GPUs of %(product)s."),
+    ),
+    State.CANCELLED: (
+        NoticeKind.FILL,
+        gettext_noop(
+            "Order #%(order)s is filled to %(percent)s%% of %(gpus)s GPUs of %(product)s. "
+            "The rest is cancelled."
+        ),
     ),
     State.EXPIRED: (
         NoticeKind.EXPIRY,
@@ -63,8 +72,8 @@ def _tell_shard(shard: int, now: datetime) -> int | None:
             shard=shard, sequence__gt=told.sequence, sequence__lte=sequence, kind=Command.Kind.EXPIRE
         )
         notices = [
-            *_notices(trades.values("buy"), [State.FILLED, State.PARTIALLY_FILLED]),
-            *_notices(trades.values("sell"), [State.FILLED, State.PARTIALLY_FILLED]),
+            *_notices(trades.values("buy"), TRADED),
+            *_notices(trades.values("sell"), TRADED),
             *_notices(expiries.values("order"), [State.EXPIRED]),
         ]
         if notices:

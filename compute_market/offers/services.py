@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from compute_market.ledger import policies
 from compute_market.offers import agents, bonds, hardware, selectors
@@ -104,11 +105,14 @@ def issue_enrolment_key(
     name = name.strip()
     if not 1 <= len(name) <= 80 or not name.isprintable():
         raise NodeFieldInvalid(
-            field="name", reason="1 to 80 characters are wanted, and no control characters"
+            field="name", reason=gettext("1 to 80 characters are wanted, and no control characters")
         )
     if type(gpus) is not int or not 1 <= gpus <= GPUS_A_NODE_MAX or gpus % product.lot:
         raise NodeFieldInvalid(
-            field="gpus", reason=f"1 to {GPUS_A_NODE_MAX} are wanted, a multiple of {product.lot}"
+            field="gpus",
+            reason=gettext("1 to {limit} are wanted, a multiple of {lot}").format(
+                limit=GPUS_A_NODE_MAX, lot=product.lot
+            ),
         )
     key = agents.new_enrolment_key()
     with transaction.atomic(durable=True):

@@ -34,9 +34,13 @@ class CreditsField(forms.DecimalField):
 
 
 class MomentField(forms.DateTimeField):
-    """A moment in UTC, as the browser's own control gives it: on the minute."""
+    """A moment in UTC, as the browser's own control gives it: on the minute.
+
+    Years beyond 9000 are refused, so that any length of time can be added to it.
+    """
 
     step_seconds = 60
+    YEAR_MAX = 9000
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.DateTimeInput(
@@ -46,7 +50,11 @@ class MomentField(forms.DateTimeField):
 
     def clean(self, value: Any) -> datetime | None:
         moment: datetime | None = super().clean(value)
-        return None if moment is None else moment.replace(tzinfo=UTC)
+        if moment is None:
+            return None
+        if moment.year > self.YEAR_MAX:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return moment.replace(tzinfo=UTC)
 
 
 class HourField(MomentField):

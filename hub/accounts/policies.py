@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from foundation.errors import Denied, Unauthenticated
 from hub.accounts.errors import NamespaceDenied, ScopeMissing
 from hub.accounts.models import AccessToken, Namespace, Role
@@ -57,7 +59,7 @@ def require_account_owner(actor: Principal) -> None:
         return
     require_scope(actor, AccessToken.Scope.WRITE)
     if actor.is_fine_grained:
-        raise Denied(reason="A fine-grained token cannot change the account itself.")
+        raise Denied(reason=_("A fine-grained token cannot change the account itself."))
 
 
 def require_account_admin(actor: Principal, namespace: Namespace) -> None:
@@ -73,4 +75,4 @@ def require_account_admin(actor: Principal, namespace: Namespace) -> None:
 def require_system(actor: Principal) -> None:
     """Require an operator at the command line. Raises: Denied."""
     if not actor.is_system:
-        raise Denied(reason="Only an operator may do this.")
+        raise Denied(reason=_("Only an administrator may do this."))

@@ -10,6 +10,8 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from hub.accounts.errors import SshKeyInvalid
 
 TEXT_CHARS_MAX = 16 * 1024
@@ -48,22 +50,26 @@ def fingerprint(blob: bytes) -> str:
 def parse(text: str) -> PublicKey:
     """The key in a line of text. Raises: SshKeyInvalid."""
     if "PRIVATE KEY" in text:
-        raise SshKeyInvalid(reason="this is a private key: never give it away; the public one ends in .pub")
+        raise SshKeyInvalid(
+            reason=_("this is a private key: never give it away; the public one ends in .pub")
+        )
     words = text.split(maxsplit=2)
     if len(text) > TEXT_CHARS_MAX or len(words) < 2 or "\n" in text.strip():
-        raise SshKeyInvalid(reason="one line is wanted, as `ssh-ed25519 AAAA… name`")
+        raise SshKeyInvalid(reason=_("one line is wanted, as `ssh-ed25519 AAAA… name`"))
     kind, body, comment = words[0], words[1], words[2] if len(words) > 2 else ""
     if kind not in TYPES:
-        raise SshKeyInvalid(reason=f"keys of these types are taken: {', '.join(sorted(TYPES))}")
+        raise SshKeyInvalid(
+            reason=_("keys of these types are taken: {types}").format(types=", ".join(sorted(TYPES)))
+        )
     try:
         blob = base64.b64decode(body, validate=True)
         fields = _fields(blob)
     except (binascii.Error, ValueError):
-        raise SshKeyInvalid(reason="the key is cut short") from None
+        raise SshKeyInvalid(reason=_("the key is cut short")) from None
     if fields[0] != kind.encode() or len(fields) < 2:
-        raise SshKeyInvalid(reason="the key is not of the type that it says")
+        raise SshKeyInvalid(reason=_("the key is not of the type that it says"))
     if kind == "ssh-rsa" and int.from_bytes(fields[-1], "big").bit_length() < RSA_BITS_MIN:
-        raise SshKeyInvalid(reason=f"an RSA key has at least {RSA_BITS_MIN} bits")
+        raise SshKeyInvalid(reason=_("an RSA key has at least {limit} bits").format(limit=RSA_BITS_MIN))
     return PublicKey(kind, base64.b64encode(blob).decode(), comment.strip()[:80])
 
 

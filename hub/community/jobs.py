@@ -38,6 +38,8 @@ SWEEP_MAX = 500
 # Seconds for which a worker makes deliveries before it takes other tasks.
 TURN = timedelta(seconds=10)
 OWNERS_MAX = 1_000
+# Errors of one mail rather than of the server: its address or its content is refused, or cannot be encoded.
+REFUSED = (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError, ValueError)
 RESTING_REASON = "The address has not answered for three days."
 
 
@@ -63,8 +65,8 @@ def prune_notices(*, now: datetime) -> int:
 def mail_digests(*, now: datetime) -> int:
     """Send the mails that are due; returns how many. Without a mail server nothing is due.
 
-    A server that refuses one address is asked for the others as well; one that is away is asked again by the
-    next run.
+    A mail that the server refuses, or that cannot be encoded, is tried again a period later, so that it never
+    stands before the others; a server that is away is asked again by the next run.
     """
     return sum(_mail_digest(user_id, now) for user_id in digests.due(now=now)) if settings.EMAIL_HOST else 0
 
@@ -87,10 +89,11 @@ def _mail_digest(user_id: int, now: datetime) -> bool:
         return False
     try:
         digests.mail_of(actor, digest).send()
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, ValueError) as error:
         # The text of the error would put the address into the log.
         log.warning("digest_mail_failed user=%d error=%s", user_id, type(error).__name__)
-        NoticeSettings.objects.filter(pk=user_id, tried_at=now).update(tried_at=before)
+        if not isinstance(error, REFUSED):
+            NoticeSettings.objects.filter(pk=user_id, tried_at=now).update(tried_at=before)
         return False
     Notice.objects.filter(pk__in=[row.pk for row in digest.notices]).update(is_mailed=True)
     for told in digest.notifications:

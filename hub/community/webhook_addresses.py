@@ -7,6 +7,8 @@ import re
 import socket
 from urllib.parse import SplitResult, urlsplit
 
+from django.utils.translation import gettext as _
+
 from foundation.errors import Invalid
 from hub.community.errors import AddressForbidden
 
@@ -36,13 +38,13 @@ def split_url(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise Invalid(reason="This is not a URL.") from None
+        raise Invalid(reason=_("This is not a URL.")) from None
     if parts.scheme not in PORTS or not parts.hostname:
-        raise Invalid(reason="A webhook's URL begins with http:// or https:// and names a host.")
+        raise Invalid(reason=_("A webhook's URL begins with http:// or https:// and names a host."))
     if parts.username or parts.password:
-        raise Invalid(reason="A webhook's URL holds no user name or password; use its secret.")
+        raise Invalid(reason=_("A webhook's URL holds no username or password; use its secret."))
     if port == 0 or any(ord(character) <= 32 for character in url):
-        raise Invalid(reason="This is not a URL.")
+        raise Invalid(reason=_("This is not a URL."))
     host_of(parts)
     return parts
 
@@ -54,7 +56,7 @@ def host_of(parts: SplitResult) -> str:
     except UnicodeError:
         host = ""
     if ":" not in host and not _HOST.fullmatch(host):
-        raise Invalid(reason="This is not a URL.")
+        raise Invalid(reason=_("This is not a URL."))
     return host
 
 

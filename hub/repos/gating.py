@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from foundation.errors import Invalid
 from hub.accounts.models import Role, User
@@ -35,9 +36,9 @@ def ask_access(
     assert user is not None
     _require_gated(repository)
     if sum(len(k) + len(v) for k, v in fields.items()) > FIELDS_BYTES_MAX:
-        raise Invalid(reason="The answers are too long.")
+        raise Invalid(reason=_("The answers are too long."))
     if any("\0" in text for pair in fields.items() for text in pair):
-        raise Invalid(reason="The answers hold characters that are no text.")
+        raise Invalid(reason=_("The answers hold characters that are no text."))
     is_auto = repository.gating == Gating.AUTO
     with transaction.atomic(durable=True):
         request, created = AccessRequest.objects.get_or_create(
@@ -74,7 +75,11 @@ def handle_access_request(
     if status not in AccessRequest.Status.values:
         raise Invalid(reason="status is pending, accepted or rejected.")
     if len(reason) > REASON_CHARS_MAX or "\0" in reason:
-        raise Invalid(reason=f"A reason has at most {REASON_CHARS_MAX} characters, none of them NUL.")
+        raise Invalid(
+            reason=_("A reason has at most {limit} characters, none of them NUL.").format(
+                limit=REASON_CHARS_MAX
+            )
+        )
     with transaction.atomic(durable=True):
         found = AccessRequest.objects.select_for_update().filter(repository=repository)
         found = found.filter(pk=request_id) if request_id is not None else found.filter(user=user)

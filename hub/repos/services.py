@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from foundation.database.conflicts import duplicate_as
 from foundation.errors import Invalid
@@ -90,7 +91,11 @@ def require_creatable(*, actor: Principal, request: NewRepository) -> Namespace:
         raise Invalid(reason=f"There is no gating “{request.gating}”.")
     require_ref_name(request.default_branch, what="branch")
     if len(request.default_branch) > BRANCH_CHARS_MAX:
-        raise Invalid(reason=f"The name of a default branch has at most {BRANCH_CHARS_MAX} characters.")
+        raise Invalid(
+            reason=_("The name of a default branch has at most {limit} characters.").format(
+                limit=BRANCH_CHARS_MAX
+            )
+        )
     _require_description(request.description)
     owner, name = split_repo_id(request.repo_id)
     namespace = accounts.get_namespace(owner)
@@ -244,7 +249,9 @@ def change_settings(*, actor: Principal, repository: Repository, change: Setting
 def _require_description(text: str) -> None:
     if len(text) > DESCRIPTION_CHARS_MAX or "\0" in text:
         raise Invalid(
-            reason=f"A description has at most {DESCRIPTION_CHARS_MAX} characters, none of them NUL."
+            reason=_("A description has at most {limit} characters, none of them NUL.").format(
+                limit=DESCRIPTION_CHARS_MAX
+            )
         )
 
 

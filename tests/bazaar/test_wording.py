@@ -183,6 +183,38 @@ class TestCode:
                     found.append(f"{path.relative_to(catalogue.ROOT)}:{node.lineno}")
         assert found == []
 
+    def test_refuses_for_reasons_that_can_be_translated(self) -> None:
+        """Reasons of the refusals that have no other text, where pages show them. Programs alone send what is
+        no choice of a form: those begin with the name of a field, or list what a field may hold.
+        """
+        shown = {"Invalid", "Denied", "Exhausted", "SshKeyInvalid", "NodeFieldInvalid"}
+        of_programs = re.compile(
+            r"[a-z]+ (is|are) |.* (is one|are some) of |There is no (repository type|gating) |A cap is from |"
+            r"A token needs at least |1 to $"
+        )
+        found = []
+        for path in catalogue.modules():
+            if not re.search(r"/hub/(accounts|community|repos)/|/offers/services", str(path)):
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in shown:
+                    continue
+                found += [
+                    f"{path.relative_to(catalogue.ROOT)}:{node.lineno}: {text}"
+                    for each in node.keywords
+                    if each.arg == "reason"
+                    and (text := _raw_text(each.value))
+                    and not of_programs.match(text)
+                ]
+        assert found == []
+
+
+def _raw_text(value: ast.expr) -> str:
+    """The text, up to its first value, of a literal that is no message."""
+    if isinstance(value, ast.JoinedStr):
+        return _raw_text(value.values[0]) or "{}"
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
+
 
 def _is_of_the_log(call: ast.Call) -> bool:
     """`log.warning("event")`: an event of the log, which is the same in every language."""

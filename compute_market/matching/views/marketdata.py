@@ -70,6 +70,42 @@ def calendar(product: Product, *, hours: int, now: datetime) -> list[CalendarHou
     return [CalendarHour(first + number * HOUR, prices.get(number)) for number in range(starts)]
 
 
+class Sale(NamedTuple):
+    """The most that the present bids pay for GPUs, before the fee, and the GPU-hours that they want."""
+
+    income_micros: int
+    gpu_hours: int
+
+
+SALE_LEVELS_MAX = 100
+
+
+def sale(product: Product, *, gpus: int, start: datetime, end: datetime) -> Sale:
+    """The income of selling GPUs over a window, from a full hour on, to those who bid for parts of it now.
+
+    The dearest bids are served first, as far as GPUs are left in their hours. Only the 100 dearest levels are
+    read.
+    """
+    left = [gpus] * max(0, (end - start) // HOUR)
+    income = hours_sold = 0
+    levels = (
+        Level.objects.filter(product=product, side=Order.Side.BUY, start__gte=start, end__lte=end)
+        .order_by("-price_micros_per_gpu_hour", "start", "end")
+        .values_list("price_micros_per_gpu_hour", "start", "end", "gpus")[:SALE_LEVELS_MAX]
+    )
+    for price, begin, until, wanted in levels:
+        hours = range((begin - start) // HOUR, (until - start) // HOUR)
+        sold = min([wanted, *(left[hour] for hour in hours)])
+        for hour in hours:
+            left[hour] -= sold
+        gpu_hours = sold * len(hours)
+        income += quantities.notional_micros(
+            gpu_minutes=gpu_hours * quantities.MINUTES_PER_HOUR, price_micros_per_gpu_hour=price
+        )
+        hours_sold += gpu_hours
+    return Sale(income, hours_sold)
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """The most that a buy can cost, in micro-credits."""

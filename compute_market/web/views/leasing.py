@@ -15,7 +15,6 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from compute_market import quantities
 from compute_market.leases import access, cancellation, selectors, services, serving, starters
 from compute_market.leases.models import Lease, Work
 from compute_market.leases.states import LIVE, RUNNING, State
@@ -28,7 +27,7 @@ from compute_market.matching.views import marketdata, offering
 from compute_market.matching.views import selectors as orders
 from compute_market.web.forms import NoticeForm, SellBackForm, amount_of
 from compute_market.web.requests import actor_of, add_problems, page, renew_id, submit, traders
-from foundation import addresses, clock, paging
+from foundation import addresses, paging
 from foundation.clock import HOUR, database_now
 from foundation.errors import Conflict
 from hub.interface import read_notices_of
@@ -218,21 +217,12 @@ def _ways_in(request: HttpRequest, lease: Lease, works: list[Work]) -> dict[str,
 
 
 def _ways_out(lease: Lease, now: datetime) -> dict[str, Any]:
-    """The refund of an end now, and the price of the best bid for the hours that can be sold."""
+    """The refund of an end now, and what the present bids pay for the hours that can be sold."""
     start = max(lease.starts_at, now.replace(minute=0, second=0, microsecond=0) + HOUR)
-    bids = (
-        marketdata.book(lease.product, start=start, end=lease.ends_at, depth=1).bids
-        if start < lease.ends_at
-        else []
-    )
-    best = bids[0][0] if bids else None
-    sold_minutes = lease.gpus * clock.minutes_between(start, lease.ends_at) if best else 0
     return {
         "refund_micros": cancellation.refund_micros(lease, now=now),
-        "best_bid_micros": best,
-        "resale_micros": quantities.notional_micros(
-            gpu_minutes=sold_minutes, price_micros_per_gpu_hour=best or 0
-        ),
+        "sale": marketdata.sale(lease.product, gpus=lease.gpus, start=start, end=lease.ends_at),
+        "sale_hours": lease.gpus * max(0, (lease.ends_at - start) // HOUR),
     }
 
 

@@ -88,7 +88,7 @@ def _none_last(name: str, *, falling: bool = False) -> Callable[[overview.Row], 
 
     def key(row: overview.Row) -> tuple[bool, int, str]:
         value = getattr(row, name)
-        return not value, -(value or 0) if falling else value or 0, row.product.slug
+        return value is None, -(value or 0) if falling else value or 0, row.product.slug
 
     return key
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from foundation.database.conflicts import duplicate_as
 from hub.accounts import policies, ssh_keys
@@ -31,7 +32,9 @@ def add_ssh_key(*, actor: Principal, text: str, name: str = "") -> SshKey:
     key = ssh_keys.parse(text)
     with transaction.atomic(durable=True):
         if SshKey.objects.filter(user=actor.user).count() >= KEYS_MAX:
-            raise SshKeyInvalid(reason=f"an account has at most {KEYS_MAX} keys; delete one first")
+            raise SshKeyInvalid(
+                reason=_("an account has at most {limit} keys; delete one first").format(limit=KEYS_MAX)
+            )
         if SshKey.objects.filter(fingerprint=key.fingerprint).exists():
             raise SshKeyTaken
         with duplicate_as(SshKeyTaken):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from foundation.errors import Denied, Invalid
 from hub.accounts import policies, selectors
@@ -57,13 +58,15 @@ def create_token(
     grants = list(grants)
     for grant in grants:
         if policies.role_in(actor, grant.namespace_id) is None:
-            raise Invalid(reason="A token can only be granted places that its user can use.")
+            raise Invalid(reason=_("A token can only be granted places that its user can use."))
     secret = secret or new_token_text(settings.TOKEN_PREFIX)
     if not name.strip() or len(name) > 80:
-        raise Invalid(reason="A token needs a name of at most 80 characters.")
+        raise Invalid(reason=_("A token needs a name of at most 80 characters."))
     with transaction.atomic(durable=True):
         if AccessToken.objects.filter(user=actor.user).count() >= TOKENS_MAX:
-            raise Invalid(reason=f"An account has at most {TOKENS_MAX} tokens; delete one first.")
+            raise Invalid(
+                reason=_("An account has at most {limit} tokens; delete one first.").format(limit=TOKENS_MAX)
+            )
         token = AccessToken.objects.create(
             user=actor.user,
             name=name.strip(),
@@ -123,14 +126,16 @@ def _require_cap(actor: Principal, scopes: Collection[str], spend_cap_micros: in
     if is_capped != (spend_cap_micros is not None):
         raise Invalid(
             field="spend_cap_micros",
-            reason="A token with the scope deploy and without trade needs a cap; others have none.",
+            reason=_("A token with the scope deploy and without trade needs a cap; others have none."),
         )
     if spend_cap_micros is not None and not 0 < spend_cap_micros <= SPEND_CAP_MAX_MICROS:
         raise Invalid(
             field="spend_cap_micros", reason=f"A cap is from 1 to {SPEND_CAP_MAX_MICROS} micro-credits."
         )
     if is_capped and actor.spend_cap_micros is not None:
-        raise Denied(reason="A token with a cap cannot make another one: each would have a cap of its own.")
+        raise Denied(
+            reason=_("A token with a cap cannot make another one: each would have a cap of its own.")
+        )
 
 
 def revoke_token(*, actor: Principal, token_id: int) -> None:

@@ -10,6 +10,7 @@ from typing import NewType
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from foundation.database.conflicts import duplicate_as
 from foundation.errors import Invalid
@@ -147,7 +148,7 @@ def _point(actor: Principal, item: CollectionItem, item_id: str) -> None:
     elif item.type == ItemType.COLLECTION:
         item.linked = selectors.get_collection(actor=actor, slug=item_id)
         if item.linked.pk == item.collection_id:
-            raise Invalid(reason="A collection cannot hold itself.")
+            raise Invalid(reason=_("A collection cannot hold itself."))
     elif item.type == ItemType.PAPER and PAPER.fullmatch(item_id):
         item.paper = item_id
     elif item.type in ItemType.values or item.type == "bucket":
@@ -258,19 +259,27 @@ def _title(text: str) -> str:
     """Raises: Invalid."""
     text = " ".join(text.split())
     if not 1 <= len(text) <= COLLECTION_TITLE_CHARS_MAX:
-        raise Invalid(reason=f"A collection's title has 1 to {COLLECTION_TITLE_CHARS_MAX} characters.")
+        raise Invalid(
+            reason=_("A collection's title has 1 to {limit} characters.").format(
+                limit=COLLECTION_TITLE_CHARS_MAX
+            )
+        )
     return text
 
 
 def _description(text: str) -> str:
     """Raises: Invalid."""
     if len(text) > COLLECTION_DESCRIPTION_CHARS_MAX:
-        raise Invalid(reason=f"A description has at most {COLLECTION_DESCRIPTION_CHARS_MAX} characters.")
+        raise Invalid(
+            reason=_("A description has at most {limit} characters.").format(
+                limit=COLLECTION_DESCRIPTION_CHARS_MAX
+            )
+        )
     return text
 
 
 def _note(text: str) -> str:
     """Raises: Invalid."""
     if len(text) > NOTE_CHARS_MAX:
-        raise Invalid(reason=f"A note has at most {NOTE_CHARS_MAX} characters.")
+        raise Invalid(reason=_("A note has at most {limit} characters.").format(limit=NOTE_CHARS_MAX))
     return text

@@ -7,6 +7,7 @@ from typing import NewType
 
 from django.db import transaction
 from django.db.models import F, Max
+from django.utils.translation import gettext as _
 
 from foundation.errors import Invalid
 from foundation.held_rows import held_row
@@ -241,14 +242,22 @@ def valid_title(title: str) -> str:
     """Raises: Invalid."""
     title = " ".join(title.split())
     if not TITLE_CHARS_MIN <= len(title) <= TITLE_CHARS_MAX:
-        raise Invalid(reason=f"A title has {TITLE_CHARS_MIN} to {TITLE_CHARS_MAX} characters.")
+        raise Invalid(
+            reason=_("A title has {low} to {high} characters.").format(
+                low=TITLE_CHARS_MIN, high=TITLE_CHARS_MAX
+            )
+        )
     return title
 
 
 def valid_text(text: str, *, may_be_empty: bool = True) -> str:
     """Raises: Invalid."""
     if len(text) > TEXT_CHARS_MAX or "\0" in text:
-        raise Invalid(reason=f"A comment has at most {TEXT_CHARS_MAX} characters, none of them NUL.")
+        raise Invalid(
+            reason=_("A comment has at most {limit} characters, none of them NUL.").format(
+                limit=TEXT_CHARS_MAX
+            )
+        )
     if not may_be_empty and not text.strip():
-        raise Invalid(reason="A comment cannot be empty.")
+        raise Invalid(reason=_("A comment cannot be empty."))
     return text

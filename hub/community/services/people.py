@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from foundation.errors import Invalid
 from hub.accounts.models import Namespace
@@ -26,7 +27,7 @@ def set_follow(*, actor: Principal, namespace: Namespace, is_following: bool, no
     policies.require_personal(actor)
     assert actor.user is not None
     if namespace.pk == actor.user.namespace_id:
-        raise Invalid(reason="People do not follow themselves.")
+        raise Invalid(reason=gettext("People do not follow themselves."))
     with transaction.atomic(durable=True):
         if is_following:
             Follow.objects.get_or_create(user=actor.user, namespace=namespace, defaults={"created_at": now})
@@ -47,7 +48,9 @@ def set_watch(*, actor: Principal, target: Namespace | Repository, is_watching: 
             Watch.objects.filter(user=actor.user, **where).delete()
             return
         if Watch.objects.filter(user=actor.user).count() >= WATCHES_MAX:
-            raise Invalid(reason=f"An account watches at most {WATCHES_MAX} places.")
+            raise Invalid(
+                reason=gettext("An account watches at most {limit} places.").format(limit=WATCHES_MAX)
+            )
         Watch.objects.get_or_create(user=actor.user, **where, defaults={"created_at": now})
 
 
@@ -85,9 +88,9 @@ def change_notice_settings(*, actor: Principal, wanted: Collection[str], digest:
     policies.require_personal(actor)
     assert actor.user is not None
     if not set(wanted) <= set(NoticeKind.values):
-        raise Invalid(field="wanted", reason="There is no such kind of notification.")
+        raise Invalid(field="wanted", reason=gettext("There is no such kind of notification."))
     if digest not in NoticeSettings.Digest.values:
-        raise Invalid(field="digest", reason="There is no such frequency of mails.")
+        raise Invalid(field="digest", reason=gettext("There is no such frequency of mails."))
     muted = sorted(set(NoticeKind.values) - set(wanted))
     changed, _ = NoticeSettings.objects.update_or_create(
         user=actor.user, defaults={"muted": muted, "digest": digest}

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from foundation.errors import Invalid
 from foundation.held_rows import held_row
@@ -97,7 +98,7 @@ def base_head(repository: Repository, base: str | None) -> Head:
     if not found.ref.startswith("refs/heads/"):
         raise RevisionNotFound(revision=base)
     if len(found.ref) > BASE_REF_CHARS_MAX:
-        raise Invalid(reason="The branch's name is too long for a pull request.")
+        raise Invalid(reason=gettext("The branch's name is too long for a pull request."))
     return found
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from django.utils.translation import gettext as _
+
 from foundation.errors import Invalid
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
@@ -135,7 +137,7 @@ class NewPullRequest(Target):
         return Placed(committed, pull_request)
 
     def squash(self, message: str, now: datetime) -> None:
-        raise Invalid(reason="A pull request that is not open yet has no history.")
+        raise Invalid(reason=_("A pull request that is not open yet has no history."))
 
 
 def open_target(

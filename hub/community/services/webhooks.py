@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from foundation.errors import Exhausted, Invalid
 from hub.accounts import policies as accounts
@@ -38,11 +39,11 @@ def create_webhook(*, actor: Principal, request: WebhookChange, now: datetime) -
     """Watched names need not exist. Raises: Unauthenticated, Denied, Invalid, AddressForbidden, Exhausted."""
     accounts.require_account_owner(actor)
     if not request.url or not request.watched:
-        raise Invalid(reason="A webhook needs a url and something to watch.")
+        raise Invalid(reason=_("A webhook needs a url and something to watch."))
     _require_valid(request)
     with transaction.atomic(durable=True):
         if Webhook.objects.filter(owner=actor.user).count() >= WEBHOOKS_MAX:
-            raise Exhausted(reason=f"An account has at most {WEBHOOKS_MAX} webhooks.")
+            raise Exhausted(reason=_("An account has at most {limit} webhooks.").format(limit=WEBHOOKS_MAX))
         webhook = Webhook(owner=actor.user, created_at=now, domains=list(Domain.values))
         _apply(webhook, request, now)
     return webhook
@@ -90,7 +91,7 @@ def _require_valid(change: WebhookChange) -> None:
     if change.url is not None:
         parts = webhook_addresses.split_url(change.url)
         if len(change.url) > URL_CHARS_MAX:
-            raise Invalid(reason="This URL is too long.")
+            raise Invalid(reason=_("This URL is too long."))
         if not settings.WEBHOOKS_MAY_CALL_PRIVATE_ADDRESSES:
             webhook_addresses.require_literal_public(parts)
     if change.secret is not None:
@@ -104,19 +105,25 @@ def _require_valid(change: WebhookChange) -> None:
 def _require_secret(secret: str) -> None:
     """It travels in a header. Raises: Invalid."""
     if len(secret) > SECRET_CHARS_MAX or not secret.isascii() or (secret and not secret.isprintable()):
-        raise Invalid(reason=f"A secret has at most {SECRET_CHARS_MAX} printable ASCII characters.")
+        raise Invalid(
+            reason=_("A secret has at most {limit} printable ASCII characters.").format(
+                limit=SECRET_CHARS_MAX
+            )
+        )
 
 
 def _require_watched(watched: Sequence[tuple[str, str]]) -> None:
     """Raises: Invalid."""
     if not 1 <= len(watched) <= WATCHED_MAX:
-        raise Invalid(reason=f"A webhook watches 1 to {WATCHED_MAX} names.")
+        raise Invalid(reason=_("A webhook watches 1 to {limit} names.").format(limit=WATCHED_MAX))
     for type_, name in watched:
         is_owner = type_ in {WatchedType.USER, WatchedType.ORG}
         if type_ not in WatchedType.values:
             raise Invalid(reason=f"A watched type is one of {', '.join(WatchedType.values)}.")
         if not 1 <= len(name) <= 193 or name.count("/") != (0 if is_owner else 1):
-            raise Invalid(reason=f"“{name[:100]}” is not the name of a {type_}.")
+            raise Invalid(
+                reason=_("“{name}” is not the name of a {type}.").format(name=name[:100], type=type_)
+            )
 
 
 def set_enabled(*, actor: Principal, webhook: Webhook, is_enabled: bool, now: datetime) -> Webhook:

@@ -98,10 +98,20 @@ def notifications(request: HttpRequest) -> HttpResponse:
         )
         return HttpResponseRedirect(request.get_full_path())
     only_unread = request.GET.get("all") != "1"
-    found = community.notifications_of(actor=actor, is_read=False if only_unread else None)
-    shown = paging.page_of(request, found, NOTIFICATIONS_PAGE)
-    notices = community.notices_of(actor=actor, is_read=False if only_unread else None)[:NOTIFICATIONS_PAGE]
-    context = {"notifications": shown, "notices": notices, "only_unread": only_unread, "tab": "notifications"}
+    wanted = False if only_unread else None
+    lists = {
+        "notifications": community.notifications_of(actor=actor, is_read=wanted),
+        "notices": community.notices_of(actor=actor, is_read=wanted),
+    }
+    shown = {name: paging.page_of(request, rows, NOTIFICATIONS_PAGE) for name, rows in lists.items()}
+    # Both lists go on together; a page beyond the end of the shorter one has none of it.
+    pages = max(shown.values(), key=lambda part: part.paginator.num_pages)
+    context = {
+        **{name: part if part.number == pages.number else [] for name, part in shown.items()},
+        "pages": pages,
+        "only_unread": only_unread,
+        "tab": "notifications",
+    }
     return page(request, "hub/settings/notifications.html", context)
 
 

@@ -32,6 +32,7 @@ class TestDays:
         mine, other = main_account(rich()), main_account(rich())
         move(mine, other, Transfer.Kind.ESCROW, 10, 1)
         move(mine, other, Transfer.Kind.FEE, 1, 1)
+        move(mine, other, Transfer.Kind.CANCELLATION, 2, 1)
         move(other, mine, Transfer.Kind.REFUND, 4, 1)
         move(other, mine, Transfer.Kind.USAGE, 7, 0)
         move(mine, other, Transfer.Kind.BOND, 100, 0)
@@ -39,8 +40,8 @@ class TestDays:
         days = selectors.days_of(mine, now=NOON)
         assert len(days) == 14
         assert days[-1] == selectors.DayTotal(NOON.date(), 0, 7 * CREDIT)
-        assert (days[-2].spent_micros, days[-2].earned_micros) == (7 * CREDIT, 0)
-        assert sum(day.spent_micros for day in days) == 7 * CREDIT
+        assert (days[-2].spent_micros, days[-2].earned_micros) == (9 * CREDIT, 0)
+        assert sum(day.spent_micros for day in days) == 9 * CREDIT
 
 
 class TestBars:

@@ -11,7 +11,7 @@ from compute_market.ledger import services as money
 from compute_market.ledger.errors import AmountInvalid, NotAMember
 from compute_market.matching import jobs, notices
 from compute_market.matching.intake import services
-from compute_market.matching.models import NoticeCursor
+from compute_market.matching.models import NoticeCursor, Order
 from compute_market.offers.models import Node
 from hub.accounts.models import Namespace, Role
 from hub.accounts.principals import Principal
@@ -70,6 +70,22 @@ class TestFills:
         drain()
         notices.tell_traders(now=NOON)
         assert len(told()) == 3
+
+    def test_of_an_order_that_takes_what_is_offered_tell_its_part(
+        self, provider: Principal, person: Principal, machine: Node
+    ) -> None:
+        sell(provider, machine, 2, 9)
+        ioc = Order.TimeInForce.IOC
+        bought = buy(person, machine.product, 8, 9, time_in_force=ioc)
+        drain()
+        notices.tell_traders(now=NOON)
+        assert told() == [("fill", f"order/{bought.pk}/cancelled")]
+        assert Notice.objects.get().text == (
+            f"Order #{bought.pk} is filled to 25% of 8 GPUs of {machine.product.slug}. The rest is cancelled."
+        )
+        buy(person, machine.product, 8, 9, time_in_force=ioc)
+        drain()
+        assert notices.tell_traders(now=NOON) == 0
 
     def test_reach_writers_of_an_organization(
         self, provider: Principal, person: Principal, machine: Node

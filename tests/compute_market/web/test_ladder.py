@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from html import unescape
+from urllib.parse import parse_qs
 
 import pytest
 from django.test import Client
@@ -134,6 +137,22 @@ class TestTheProductPage:
         assert "yours" not in Client().get(address).content.decode()
         assert len(page.encode()) < 120_000
 
+    def test_has_prices_that_keep_what_the_ticket_says(self, provider: Principal, machine: Node) -> None:
+        now = database_now()
+        begins = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        sell(provider, machine, 8, 9, now=now, start=begins, end=begins + timedelta(hours=40))
+        drain(now=now)
+        browser, address = Client(), f"/market/products/{machine.product.slug}"
+        query = f"?gpus=6&machines=any&start={begins:%Y-%m-%dT%H:%M}&price=7.00"
+        for path in (address, f"{address}/news"):
+            page = unescape(browser.get(path + query).content.decode())
+            links = [parse_qs(link) for link in re.findall(r'href="\?([^"]*)#ticket"', page)]
+            assert len(links) > (1 if path == address else 0)
+            for link in links:
+                assert {"gpus": ["6"], "machines": ["any"], "price": ["9.00"]}.items() <= link.items()
+                assert len(link["start"]) == 1
+        assert re.search(r'/news\?[^"]*gpus=6', unescape(browser.get(address + query).content.decode()))
+
     def test_buys_at_the_best_price_after_a_review(self, provider: Principal, machine: Node) -> None:
         now = database_now()
         begins = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
@@ -165,3 +184,28 @@ class TestTheProductPage:
         drain(now=now)
         bought.refresh_from_db()
         assert bought.state == "filled"
+
+
+@pytest.mark.django_db
+class TestTheIncomeOfASale:
+    def test_is_what_the_bids_pay_for_the_hours_that_they_want(self, machine: Node) -> None:
+        now = database_now()
+        start = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        end = start + timedelta(hours=10)
+
+        def bid(gpus: int, price: float, first: int, last: int) -> None:
+            window = {"start": start + timedelta(hours=first), "end": start + timedelta(hours=last)}
+            buy(rich(), machine.product, gpus, price, now=now, **window)
+
+        def sale(gpus: int = 2) -> tuple[int, int]:
+            drain(now=now)
+            return tuple(marketdata.sale(machine.product, gpus=gpus, start=start, end=end))  # type: ignore[return-value]
+
+        assert sale() == (0, 0)
+        bid(1, 12, 0, 2)
+        assert sale() == (24 * CREDIT, 2)
+        bid(8, 9, 1, 3)  # one GPU is left in its first hour
+        assert sale() == ((24 + 18) * CREDIT, 4)
+        bid(8, 12, 8, 12)  # ends after the lease
+        assert sale() == ((24 + 18) * CREDIT, 4)
+        assert sale(gpus=0) == (0, 0)

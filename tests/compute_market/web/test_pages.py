@@ -18,10 +18,11 @@ from compute_market.leases import cancellation, jobs, services
 from compute_market.leases import notices as lease_notices
 from compute_market.leases.models import Lease
 from compute_market.matching.models import Order
-from compute_market.matching.views import marketdata
+from compute_market.matching.views import marketdata, overview
 from compute_market.offers.models import Node, Product
 from compute_market.runners.assemble import assemble
 from compute_market.web import charts
+from compute_market.web.views.trading import SORTS
 from foundation.clock import database_now, floor_minute
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
@@ -125,6 +126,14 @@ class TestProducts:
         assert listed(f"q={dear.product.region}") == [dear.product.slug]
         assert listed("q=nothing") == []
         assert len(listed("sort=nonsense&page=x")) == 2
+
+    def test_are_sorted_by_their_change_with_those_that_did_not_trade_last(self) -> None:
+        found = [
+            overview.Row(Product(slug=slug), change_bps=change)
+            for slug, change in (("none", None), ("zero", 0), ("down", -5), ("up", 5))
+        ]
+        found.sort(key=SORTS["change"])
+        assert [row.product.slug for row in found] == ["up", "zero", "down", "none"]
 
     def test_rise_in_red_where_that_is_chosen(self, client: Client) -> None:
         assert "data-rise" not in client.get("/market").content.decode()
@@ -245,6 +254,13 @@ class TestTheTicket:
         form = {"gpus": 2, "hours": 1, "price": "12.00", "time_in_force": 0, "client_order_id": "web-r"}
         asked = {**form, "act": "review", **fields}
         return client_of(who or rich()).post(f"/market/products/{machine.product.slug}", asked)
+
+    @pytest.mark.parametrize("act", ["review", "now", "place"])
+    def test_refuses_a_start_at_the_end_of_time_at_its_field(self, machine: Node, act: str) -> None:
+        answer = self.reviewed(machine, start="9999-12-31T23:00", hours=24, act=act)
+        assert answer.status_code == 422
+        assert "Enter a valid date/time." in answer.content.decode()
+        assert not Order.objects.exists()
 
     def test_says_all_that_is_wrong_at_once_at_its_field_before_anything_is_placed(
         self, machine: Node
@@ -508,10 +524,11 @@ class TestALease:
         assert f"{credits_of(refund)} credits back" in page
         assert "no bids for these hours" in page
         hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        buy(rich(), machine.product, 1, 6.00, now=now, start=hour, end=hour + timedelta(hours=1))
+        # More GPUs than the lease has.
+        buy(rich(), machine.product, 8, 6.00, now=now, start=hour, end=hour + timedelta(hours=1))
         drain(now=now)
         page = browser.get(address).content.decode()
-        assert "6.00 credits before the fee, at 6.00" in page
+        assert "6.00 credits before the fee, for 1 of 1 GPU-hours" in page
         ended = services.end_early(actor=holder, lease_id=running.pk, now=now)
         assert ended.given_up_micros == refund
 

@@ -159,7 +159,7 @@ class TestRequireAccountAdmin:
 class TestRequireSystem:
     @pytest.mark.parametrize("somebody", [lambda: ANONYMOUS, make.actor])
     def test_refuses_everybody_else(self, somebody: Callable[[], Principal]) -> None:
-        with pytest.raises(Denied, match="operator"):
+        with pytest.raises(Denied, match="administrator"):
             policies.require_system(somebody())
 
     def test_passes_the_operator(self) -> None:

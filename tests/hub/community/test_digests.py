@@ -31,6 +31,15 @@ class Refusing(EmailBackend):
         raise smtplib.SMTPServerDisconnected
 
 
+class RefusingAda(EmailBackend):
+    """A mail server that refuses one address."""
+
+    def send_messages(self, mails: Any) -> int:
+        if mails[0].to == ["ada@example.org"]:
+            raise smtplib.SMTPRecipientsRefused({"ada@example.org": (550, b"no such user")})
+        return super().send_messages(mails)
+
+
 @pytest.fixture(autouse=True)
 def server(settings: Any) -> None:
     settings.EMAIL_HOST = "mail.example.org"
@@ -125,6 +134,22 @@ class TestMails:
         assert jobs.mail_digests(now=NOW) == 0
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         assert jobs.mail_digests(now=NOW + timedelta(minutes=5)) == 1
+
+    @pytest.mark.parametrize("address", ["ada@example.org", f"ada@{'ä' * 60}.org"])
+    def test_reach_others_while_an_address_is_refused(
+        self, reader: User, settings: Any, monkeypatch: pytest.MonkeyPatch, address: str
+    ) -> None:
+        settings.EMAIL_BACKEND = f"{__name__}.RefusingAda"
+        monkeypatch.setattr(digests, "USERS_MAX", 1)
+        User.objects.filter(pk=reader.pk).update(email=address)
+        bob = make.user("bob")
+        User.objects.filter(pk=bob.pk).update(email="bob@example.org")
+        NoticeSettings.objects.create(user=bob, digest=NoticeSettings.Digest.DAILY)
+        tell(bob, "one")
+        assert jobs.mail_digests(now=NOW) == 0
+        assert jobs.mail_digests(now=NOW + timedelta(minutes=5)) == 1
+        assert [sent.to for sent in mail.outbox] == [["bob@example.org"]]
+        assert digests.due(now=NOW + timedelta(days=1), user_id=reader.pk) == [reader.pk]
 
     def test_come_a_day_later_if_the_process_was_killed_while_it_sent(
         self, reader: User, monkeypatch: pytest.MonkeyPatch

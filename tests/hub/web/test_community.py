@@ -151,6 +151,27 @@ class TestNotifications:
         guest.post("/notifications", {"read": "1"})
         assert "data-count" not in guest.get("/notifications/count").content.decode()
 
+    def test_are_all_reached_by_pages(
+        self, signed_in: Client, ada: User, bob: User, thread: Discussion
+    ) -> None:
+        for number in range(90):
+            notices.tell(
+                users=[ada],
+                kind=NoticeKind.FILL,
+                key=f"order/{number}/filled",
+                message="Number %(number)s.",
+                params={"number": number},
+                address="/market",
+                now=moment(),
+            )
+        discussions.comment(actor=Principal(user=bob), discussion=thread, text="It does", now=moment())
+        notices.notify(event=thread.events.latest("pk"), now=moment())
+        pages = [signed_in.get(f"/notifications?page={number}").content.decode() for number in (1, 2, 3)]
+        listed = [text for page in pages for text in re.findall(r"Number \d+\.", page)]
+        assert len(listed) == len(set(listed)) == 90
+        assert [page.count(thread.title) for page in pages] == [1, 0, 0]
+        assert "3 of 3" in pages[2]
+
 
 class TestNotificationSettings:
     def test_switch_kinds_off_and_on(self, signed_in: Client, ada: User, settings: Any) -> None:
