@@ -84,6 +84,7 @@ class Command(BaseCommand):
                 "It is not encrypted (BAZAAR_BACKUP_KEY), so secret_key and the ssh host keys are not in it: "
                 "keep them elsewhere."
             )
+        self._end(made.name, made.missing, "")
 
     def _list(self, archive: Archive, options: dict[str, Any]) -> None:
         sizes = pruning.sizes(archive)
