@@ -24,12 +24,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 
 import bazaar
 from bazaar.logs import EVENT, FRAMES_MAX
+from foundation import environment as env
 from foundation import spans
 
 ROOT = f"{Path(__file__).resolve().parents[1]}{os.sep}"
@@ -46,7 +46,7 @@ EXIT_SECONDS = 2.0
 CAUSES_MAX = 5
 
 
-class DsnInvalid(ValueError):
+class DsnInvalid(env.VariableInvalid):
     """The address of the service is not of the form https://KEY@HOST/PROJECT."""
 
 
@@ -54,7 +54,7 @@ class ErrorReports(logging.Handler):
     """Sends records of ERROR and above. Threads that log do not wait: one thread of the process sends."""
 
     def __init__(self, dsn: str) -> None:
-        """Raises DsnInvalid."""
+        """Raises DsnInvalid, or VariableInvalid if it is no address at all."""
         super().__init__(logging.ERROR)
         self._address = _Address(dsn)
         self._reported: dict[tuple[object, ...], float] = {}
@@ -109,20 +109,26 @@ class ErrorReports(logging.Handler):
                 self._waiting.all_tasks_done.wait(left)
 
 
+def check_dsn(dsn: str) -> None:
+    """Raises DsnInvalid, or VariableInvalid if it is no address at all."""
+    _Address(dsn)
+
+
 class _Address:
     """The place that reports go to, from a DSN."""
 
     def __init__(self, dsn: str) -> None:
-        parts = urlsplit(dsn)
+        parts = env.split_address("BAZAAR_ERROR_DSN", dsn)
         folder, _, project = parts.path.rpartition("/")
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.username or not project:
+        host, user = parts.hostname, parts.username
+        if parts.scheme not in {"http", "https"} or not (host and user and project and dsn.isascii()):
             raise DsnInvalid("BAZAAR_ERROR_DSN must be like https://KEY@HOST/PROJECT.")
-        self._is_https, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
+        self._is_https, self._host, self._port = parts.scheme == "https", host, parts.port
         self._path = f"{folder}/api/{project}/envelope/"
         self._headers = {
             "Content-Type": "application/x-sentry-envelope",
             "X-Sentry-Auth": f"Sentry sentry_version=7, sentry_client=model-bazaar/{bazaar.__version__},"
-            f" sentry_key={parts.username}",
+            f" sentry_key={user}",
         }
 
     def post(self, body: bytes) -> bool:
@@ -132,7 +138,7 @@ class _Address:
         try:
             connection.request("POST", self._path, body, self._headers)
             return connection.getresponse().status < 300
-        except (OSError, http.client.HTTPException):
+        except (OSError, ValueError, http.client.HTTPException):
             return False
         finally:
             connection.close()

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from foundation.environment import VariableInvalid
+
 ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds the packages: a checkout, or an environment's `site-packages`."""
 
@@ -21,20 +23,20 @@ def keep_private() -> None:
     """Make what this process and its children create unreadable for other users of the machine.
 
     BAZAAR_UMASK gives another mask, as octal digits: `027` lets the group read, for a front server that sends
-    files of the data folder itself. Raises ValueError when it is no mask.
+    files of the data folder itself. Raises VariableInvalid when it is no mask.
     """
     os.umask(umask())
 
 
 def umask() -> int:
-    """The mode bits that new files are created without. Raises ValueError."""
+    """The mode bits that new files are created without. Raises VariableInvalid."""
     text = os.environ.get("BAZAAR_UMASK", "077")
     try:
         mask = int(text, 8)
     except ValueError:
         mask = -1
     if not 0 <= mask <= 0o777:
-        raise ValueError(f"BAZAAR_UMASK must be octal digits such as 077, not {text!r}.")
+        raise VariableInvalid(f"BAZAAR_UMASK must be octal digits such as 077, not {text!r}.")
     return mask
 
 

@@ -47,12 +47,20 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def report(*, ignored: Collection[str] = ()) -> dict[str, str]:
     """Dependency → what is wrong with it, in the words of whatever noticed; empty when it is well."""
-    found = {name: check() for name, check in CHECKS.items() if name not in ignored}
+    found = {name: _problem_of(check) for name, check in CHECKS.items() if name not in ignored}
     if settings.PARTS_FILE:
         found["parts"] = parts.problem(Path(settings.PARTS_FILE))
     if draining.is_on():
         found["draining"] = "this node is drained and takes no new work"
     return found
+
+
+def _problem_of(check: Callable[[], str]) -> str:
+    """The problem that a check finds; an error that it does not expect is one too."""
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - a wrong key of S3, say: the probe and the metrics must answer
+        return f"{type(error).__name__}: {error}"
 
 
 def _database() -> str:

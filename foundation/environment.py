@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from environs import EnvValidationError, FileAwareEnv, validate
 from marshmallow import fields, missing
@@ -76,6 +77,23 @@ def words(name: str, *, default: str = "") -> list[str]:
     """A list whose items are separated by commas; white space and empty items are left out."""
     items: list[str] = _checked("list", name, default.split(","))
     return [item.strip() for item in items if item.strip()]
+
+
+def split_address(name: str, url: str, *, has_one_host: bool = True) -> SplitResult:
+    """The parts of the address that a variable gives; `port` of the result does not raise if it has one host.
+
+    Raises: VariableInvalid, without any part of the address: it may hold a password.
+    """
+    try:
+        parts = urlsplit(url)
+        if has_one_host:
+            _ = parts.port
+    except ValueError:
+        raise VariableInvalid(
+            f"{name} is no address such as scheme://user:password@host:5432/path. In a password write / # ? "
+            "@ and : as %2F %23 %3F %40 and %3A."
+        ) from None
+    return parts
 
 
 def told_in_a_sentence(main: Callable[Words, Result]) -> Callable[Words, Result]:

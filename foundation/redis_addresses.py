@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from foundation.environment import VariableInvalid
+from foundation.environment import VariableInvalid, split_address
 
 SENTINEL_SCHEME = "redis+sentinel"
 SCHEMES = ("redis", "rediss", "unix", SENTINEL_SCHEME)
@@ -31,10 +31,11 @@ class Sentinels(NamedTuple):
 
 def checked(url: str) -> str:
     """The address unchanged. Raises: VariableInvalid, without the password in its text."""
-    scheme = urlsplit(url).scheme
+    scheme = split_address("REDIS_URL", url, has_one_host=False).scheme
     if scheme not in SCHEMES:
         raise VariableInvalid(f"REDIS_URL must begin with one of {', '.join(SCHEMES)}, not {scheme!r}.")
-    sentinels_of(url)
+    if sentinels_of(url) is None:
+        split_address("REDIS_URL", url)
     return url
 
 
@@ -67,5 +68,6 @@ def _host_and_port(text: str) -> tuple[str, int]:
     found = _HOST.fullmatch(text)
     port = int((found and found["port"]) or SENTINEL_PORT)
     if found is None or not 0 < port < 65536:
-        raise VariableInvalid(f"REDIS_URL: {text!r} is no host or host:port of a Sentinel.")
+        # It may be a part of a password that has a slash.
+        raise VariableInvalid("REDIS_URL: one of the names of Sentinels is no host or host:port.")
     return found["host"].strip("[]"), port

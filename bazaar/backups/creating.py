@@ -22,8 +22,9 @@ from bazaar.backups import database, git_files, marks
 from bazaar.backups.errors import BackupFailed, Damaged
 from bazaar.backups.names import SECRETS
 from bazaar.backups.storage import CHUNK_BYTES, FORMAT, Archive, Manifest, Writer
-from hub import blobstore
+from hub import blobstore, gitstore
 from hub.repos import holds
+from hub.repos.models import Repository
 from hub.revisions import ref_copies
 
 # Content that rows name. Uploads in progress are sent again by their clients.
@@ -34,11 +35,15 @@ HOLD_RENEWED = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A finished backup. `written_bytes` were not in an earlier one."""
+    """A finished backup. `written_bytes` were not in an earlier one.
+
+    `missing`: a sentence for each repository whose git folder was not there, so the backup lacks it.
+    """
 
     name: str
     manifest: Manifest
     written_bytes: int
+    missing: list[str]
 
 
 class _Hold:
@@ -102,14 +107,22 @@ def _create(archive: Archive, hold: _Hold) -> Made:
         pass
     heads = database.heads()
     database.store(writer)
-    git_files.store(writer)
+    missing = list(_missing(git_files.store(writer)))
     _store_objects(writer)
     if archive.sealer.is_on:
         _store_secrets(writer)
     writer.finish()
     hold.renew()
     manifest = _manifest(writer, heads, made_at)
-    return Made(archive.write_manifest(manifest), manifest, writer.written_bytes)
+    return Made(archive.write_manifest(manifest), manifest, writer.written_bytes, missing)
+
+
+def _missing(stored: set[str]) -> Iterator[str]:
+    """A sentence for each repository without a git folder: all of them where a share is not mounted."""
+    for repository in Repository.objects.only("kind", "full_name", "storage").order_by("pk").iterator():
+        storage = repository.storage
+        if storage not in stored and not gitstore.folder_of(storage).exists():
+            yield f"{repository.kind} {repository.full_name}: its git repository is not in the backup"
 
 
 def _newest(archive: Archive) -> Manifest | None:

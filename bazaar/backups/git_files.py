@@ -27,14 +27,17 @@ def folders() -> Iterator[tuple[str, Path]]:
         yield path.stem, path
 
 
-def store(writer: Writer) -> None:
-    """Add the objects of each repository on disk to a backup.
+def store(writer: Writer) -> set[str]:
+    """Add the objects of each repository on disk to a backup; gives the storage keys of those repositories.
 
     Objects are never changed. Left out are git's files of refs, which rows make anew, caches and unfinished
-    pushes.
+    pushes. Raises: BackupFailed, also for a folder that cannot be read.
     """
+    stored = set()
     for storage, folder in folders():
         _store_repository(writer, storage, folder)
+        stored.add(storage)
+    return stored
 
 
 def _store_repository(writer: Writer, storage: str, folder: Path) -> None:
@@ -66,7 +69,7 @@ def _store_file(writer: Writer, storage: str, folder: Path, name: str) -> bool:
 def _listed(folder: Path) -> list[str]:
     """HEAD, the configuration, loose objects and packs."""
     found = [name for name in ("HEAD", "config") if (folder / name).exists()]
-    for parent, names, files in os.walk(folder / "objects"):
+    for parent, names, files in os.walk(folder / "objects", onerror=_require_gone):
         names[:] = [name for name in names if not name.startswith(("tmp_", "incoming"))]
         inside = Path(parent).relative_to(folder)
         if inside.parts[1:2] == ("info",):
@@ -78,3 +81,9 @@ def _listed(folder: Path) -> list[str]:
             and not name.endswith((".lock", ".keep", ".bitmap"))
         ]
     return found
+
+
+def _require_gone(error: OSError) -> None:
+    """A folder of objects that is gone was packed. Raises BackupFailed for one that cannot be read."""
+    if not isinstance(error, FileNotFoundError):
+        raise BackupFailed(f"{error.filename} cannot be read: {error.strerror}") from error

@@ -46,7 +46,8 @@ def creates(store: BlobStore, now: datetime) -> bool:
 
 @contextmanager
 def pruning(store: BlobStore) -> Iterator[Callable[[], None]]:
-    """The time in which content is removed. The caller calls the given function before each removal.
+    """The time in which content is removed. The caller calls the given function for each content that it
+    lists, and before each removal.
 
     It raises BackupFailed if the mark could not be renewed in time: a backup may have begun.
     """

@@ -86,7 +86,7 @@ def _remove_content(archive: Archive, pruned: Pruned, needed: dict[str, set[str]
     Segments are listed first. A backup that has ended since then has a manifest, which is listed later.
     """
     with marks.pruning(archive.store) as keep:
-        segments = archive.segments()
+        segments = archive.segments(renew=keep)
         if marks.creates(archive.store, now):
             return False
         added = [name for name in archive.names() if name not in needed]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -41,10 +40,10 @@ from hub.xet import services as xet
 
 @dataclass
 class Restored:
-    """The report of a restore for its operator. `put_aside`: the folder of the data that was here."""
+    """The report of a restore for its operator. `put_aside`: the folders of the data that was here."""
 
     manifest: Manifest
-    put_aside: Path | None = None
+    put_aside: list[Path] = field(default_factory=list)
     repositories: int = 0
     objects: int = 0
     # A sentence for each ref that could not be put where git or the rows had it.
@@ -76,7 +75,7 @@ def restore(archive: Archive, name: str, *, replace: bool, keep_rows: bool = Fal
             objects = _restore_objects(archive, manifest)
             if not keep_rows:
                 database.restore(archive, manifest, aside=aside)
-            _exchange(fresh, Path(settings.GIT_ROOT), aside)
+            old_git = _exchange(fresh, Path(settings.GIT_ROOT), aside)
         found = Restored(manifest, objects=objects)
         for repository in Repository.objects.order_by("pk").iterator():
             found.repositories += 1
@@ -86,7 +85,7 @@ def restore(archive: Archive, name: str, *, replace: bool, keep_rows: bool = Fal
                 found.refs += _put_refs(repository, refs.get(repository.storage, {}))
         _settle_down(found, now)
         _put_secrets(secrets, Path(settings.DATA_DIR), aside)
-        found.put_aside = aside if aside.exists() else None
+        found.put_aside = [path for path in (aside, old_git) if path is not None and path.exists()]
     return found
 
 
@@ -144,10 +143,10 @@ def _refs(archive: Archive, manifest: Manifest) -> Refs:
 
 @contextmanager
 def _git_beside(archive: Archive, manifest: Manifest, refs: Refs) -> Iterator[Path]:
-    """A folder on the disk of GIT_ROOT with all repositories, without refs."""
+    """A folder below GIT_ROOT, so on its disk, with all repositories, without refs."""
     root = Path(settings.GIT_ROOT)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="git-restoring-", dir=root.parent) as name:
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="git-restoring-", dir=root) as name:
         fresh = Path(name) / "git"
         fresh.mkdir()
         by_storage: dict[str, list[File]] = defaultdict(list)
@@ -171,13 +170,32 @@ def _write(archive: Archive, manifest: Manifest, file: File, target: Path) -> No
             out.write(piece)
 
 
-def _exchange(fresh: Path, root: Path, aside: Path) -> None:
-    if root.exists() and any(root.iterdir()):
-        aside.mkdir(parents=True, exist_ok=True)
-        shutil.move(root, aside / "git")
-    elif root.exists():
-        root.rmdir()
-    fresh.rename(root)
+def _exchange(fresh: Path, root: Path, aside: Path) -> Path | None:
+    """Put the repositories of `fresh`, a folder below `root`, in place of those of `root`.
+
+    `root` itself stays: it may be a mount or a link, as on several nodes. Gives the folder of the
+    repositories that were here if it is not in `aside`, which may be on another disk.
+    """
+    if old := list(root.glob("??")):
+        kept = _kept_apart(fresh, root, aside)
+        for path in old:
+            path.rename(kept / path.name)
+    for path in fresh.iterdir():
+        path.rename(root / path.name)
+    return kept if old and not kept.is_relative_to(aside) else None
+
+
+def _kept_apart(fresh: Path, root: Path, aside: Path) -> Path:
+    """An empty folder on the disk of `root`: in `aside` if that is there too, else below `root`."""
+    empty = fresh.with_name("old")
+    empty.mkdir()
+    aside.mkdir(parents=True, exist_ok=True)
+    try:
+        return empty.rename(aside / "git")
+    except OSError:
+        if not any(aside.iterdir()):
+            aside.rmdir()
+        return empty.rename(root / aside.name)
 
 
 def _restore_objects(archive: Archive, manifest: Manifest) -> int:

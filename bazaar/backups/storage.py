@@ -137,9 +137,13 @@ class Archive:
         self.store.put_stream(segment_key(name), [stored])
         return name, len(stored)
 
-    def segments(self) -> dict[str, int]:
-        """The segments that are in the store → the bytes that each has there."""
-        return {blob.key.rpartition("/")[2]: blob.size_bytes for blob in self.store.list("segments")}
+    def segments(self, *, renew: Callable[[], None] = lambda: None) -> dict[str, int]:
+        """The segments that are in the store → the bytes that each has there. Calls `renew` for each."""
+        found = {}
+        for blob in self.store.list("segments"):
+            renew()
+            found[blob.key.rpartition("/")[2]] = blob.size_bytes
+        return found
 
     def segment(self, name: str) -> bytes:
         """The plain bytes of a segment, from memory if it was read lately. Raises: Damaged."""

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from bazaar.server import sockets
 
 # The signals to the parent of a web server's processes: drain, and serve as usual again.
 DRAIN, SERVE = signal.SIGUSR1, signal.SIGUSR2
+# A shorter line is filled up.
+LINE_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,15 @@ def noted(where: Path, bind: str) -> Iterator[Callable[[bool, int], None]]:
     def note(is_draining: bool, connections: int) -> None:  # noqa: FBT001 - two values of one line
         line = json.dumps({"bind": bind, "is_draining": is_draining, "connections": connections})
         # In one write and without a shorter file in between: readers see the old line or the new one.
-        os.pwrite(held, line.ljust(200).encode(), 0)
+        with suppress(OSError):
+            os.pwrite(held, line.ljust(LINE_BYTES).encode(), 0)
 
     note(False, 0)
     try:
         yield note
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
         os.close(held)
 
 

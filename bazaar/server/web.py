@@ -102,7 +102,7 @@ def _room_for(connections: int) -> int:
 def listen(bind: str) -> socket.socket:
     """A listening socket for `HOST:PORT`, `[IPV6]:PORT`, `unix:PATH` or `fd://NUMBER` (inherited).
 
-    Raises: OSError, ValueError.
+    Raises: OSError, ValueError, VariableInvalid.
     """
     if bind.startswith("fd://"):
         return socket.socket(fileno=int(bind.removeprefix("fd://")))
@@ -114,6 +114,8 @@ def listen(bind: str) -> socket.socket:
         listener.listen(BACKLOG)
         return listener
     host, _, port = bind.rpartition(":")
+    if not (port.isascii() and port.isdigit()):
+        raise env.VariableInvalid(f"BAZAAR_BIND must be HOST:PORT, [IPV6]:PORT or unix:PATH, not {bind!r}.")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)

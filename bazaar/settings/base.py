@@ -17,7 +17,7 @@ SECRET_KEY = derived.secret(DATA_DIR)
 
 DEBUG = False
 # The address people and programs use, where it differs from the Host header a request carries.
-PUBLIC_URL = env.text("BAZAAR_PUBLIC_URL").rstrip("/")
+PUBLIC_URL = derived.public_url()
 # Names that a request may call this server by. A page of another site could otherwise point its own name at
 # this machine (DNS rebinding) and read what the hub shows to the person who visits it.
 ALLOWED_HOSTS = env.words("BAZAAR_ALLOWED_HOSTS") or hosts.own_names(PUBLIC_URL)
@@ -171,7 +171,7 @@ LOG_LEVEL = env.choice("BAZAAR_LOG_LEVEL", logs.LEVELS, default="INFO")
 LOGGING = logs.configuration(
     level=LOG_LEVEL,
     as_json=env.text("BAZAAR_LOG_FORMAT") == "json",
-    error_dsn=env.text("BAZAAR_ERROR_DSN"),
+    error_dsn=derived.error_dsn(),
 )
 # The file in which the supervisor of `script/server` names parts that do not run; empty: no supervisor.
 PARTS_FILE = env.text("BAZAAR_PARTS_FILE")

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from bazaar.server import redis
 from foundation import redis_addresses
-from foundation.environment import VariableInvalid, choice, flag, text
+from foundation.environment import VariableInvalid, choice, flag, split_address, text
 from hub.accounts.token_text import DEFAULT_PREFIX, PREFIX
 
 
@@ -30,6 +30,24 @@ def folder(path: Path) -> Path:
     """The folder, made if it was not there."""
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def public_url() -> str:
+    """BAZAAR_PUBLIC_URL without a slash at its end, or an empty text. Raises VariableInvalid."""
+    url = text("BAZAAR_PUBLIC_URL").strip().rstrip("/")
+    parts = split_address("BAZAAR_PUBLIC_URL", url)
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise VariableInvalid(f"BAZAAR_PUBLIC_URL must be like https://hub.example.org, not {url!r}.")
+    return url
+
+
+def error_dsn() -> str:
+    """BAZAAR_ERROR_DSN, or an empty text. Raises VariableInvalid: logging would hide which variable it is."""
+    if dsn := text("BAZAAR_ERROR_DSN"):
+        from bazaar.error_reports import check_dsn  # imported only where reports are on
+
+        check_dsn(dsn)
+    return dsn
 
 
 def secret(data: Path) -> str:
@@ -56,7 +74,7 @@ def database(data: Path) -> dict[str, Any]:
     url = text("DATABASE_URL")
     if not url:
         return sqlite(data / "db.sqlite3")
-    parts = urlsplit(url)
+    parts = split_address("DATABASE_URL", url)
     if parts.scheme == "sqlite":
         return sqlite(Path(unquote(parts.path)))
     if parts.scheme not in {"postgres", "postgresql"}:

@@ -39,6 +39,9 @@ KEPT_SECONDS = 3600
 LOCK_SECONDS = 30
 # One request hashes so many xorbs at most, of up to 64 MiB each: its client waits meanwhile.
 AT_ONCE = 4
+# So many names of xorbs are kept for a sender and a repository: a file of 500 GiB has 8,000. Names are noted
+# before anything is checked, so a sender could otherwise fill Redis with them.
+NAMES_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,12 @@ class Arrivals:
         with _unless_redis_is_lost():
             if connection().scard(self._announced) != 1:
                 return
-            self._is_followed = True
             if connection().lpos(self._order, name) is None:
+                if connection().llen(self._order) >= NAMES_MAX:
+                    return
                 connection().rpush(self._order, name)
                 connection().expire(self._order, KEPT_SECONDS)
+            self._is_followed = True
 
     def stored(self, name: str) -> None:
         """Note that a xorb is stored, and hash what is next in order unless another request does it."""
@@ -126,10 +131,12 @@ def announce(repository_id: int, sizes: Mapping[str, int]) -> None:
     ]
     if not large or not settings.XET_HASH_AHEAD:
         return
+    announced = _announced(repository_id)
     with _unless_redis_is_lost(), connection().pipeline() as pipe:
         # Two are as good as many. A client that begins anew announces the same path again.
-        pipe.sadd(_announced(repository_id), *large[:2])
-        pipe.expire(_announced(repository_id), KEPT_SECONDS)
+        if connection().scard(announced) < 2:
+            pipe.sadd(announced, *large[:2])
+        pipe.expire(announced, KEPT_SECONDS)
         pipe.execute()
 
 

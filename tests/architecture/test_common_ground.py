@@ -12,8 +12,12 @@ from tests.architecture.sources import HOUSES, ROOT, last_name, modules
 
 # Settings → the modules that may read them, besides the settings themselves.
 READERS_OF_SETTINGS = {
-    # `doctor` asks whether the address is set.
-    "PUBLIC_URL": {"foundation/addresses.py", "bazaar/doctor.py"},
+    # `doctor` asks whether the address is set, and S3 whether pages of that address may send to it.
+    "PUBLIC_URL": {
+        "foundation/addresses.py",
+        "bazaar/doctor.py",
+        "bazaar/management/commands/doctor.py",
+    },
     "LOCAL_URL": {"foundation/addresses.py"},
 }
 # Attributes of a request → the modules that may build something from them.

@@ -190,6 +190,7 @@ class TestDsn:
             "https://key@host/",
             "ftp://key@host/1",
             "https://key@/1",
+            "https://schlüssel@host/1",
         ],
     )
     def test_must_be_one(self, dsn: str) -> None:

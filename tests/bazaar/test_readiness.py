@@ -1,5 +1,7 @@
 """Readiness names each dependency; metrics say the same to Prometheus."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,26 @@ class TestReadyz:
         settings.GIT_ROOT = tmp_path / "none.sock" / "git"
         (tmp_path / "none.sock").touch()
         assert client.get("/readyz?ignore=redis,objects").status_code == 503
+
+    def test_says_503_when_s3_refuses_the_key(self, client: Client, settings: Any) -> None:
+        class Refusing(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.send_error(403)
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            endpoint = f"http://127.0.0.1:{server.server_port}"
+            settings.S3 = {"bucket": "b", "endpoint": endpoint, "access_key": "a", "secret_key": "wrong"}
+            try:
+                response, metrics = client.get("/readyz"), client.get("/metrics")
+            finally:
+                server.shutdown()
+        assert response.status_code == 503
+        assert "403" in response.json()["dependencies"]["objects"]
+        assert 'bazaar_dependency_up{dependency="objects"} 0.0' in metrics.content.decode()
 
     def test_says_503_when_repositories_cannot_be_written(
         self, client: Client, settings: Any, tmp_path: Path

@@ -39,6 +39,8 @@ class TestChecked:
             ("http://host", "must begin with"),
             ("host:6379", "must begin with"),
             ("redis+sentinel://one", "name of the primary"),
+            ("redis://host:port/0", "no address"),
+            ("redis://[::1/0", "no address"),
             ("redis+sentinel:///main", "no host"),
             ("redis+sentinel://one,,two/main", "no host"),
             ("redis+sentinel://one:port/main", "no host"),
@@ -51,7 +53,18 @@ class TestChecked:
         with pytest.raises(VariableInvalid, match=says):
             checked(url)
 
-    def test_keeps_the_password_out_of_the_text(self) -> None:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis+sentinel://:secret@one:port/main",
+            "redis+sentinel://:secret/word@one/main",
+            "redis://:secret@one:port/0",
+            "redis://:secret/word@one/0",
+            "redis://:secret#word@one/0",
+        ],
+    )
+    def test_keeps_the_password_out_of_the_text(self, url: str) -> None:
         with pytest.raises(VariableInvalid) as raised:
-            checked("redis+sentinel://:secret@one:port/main")
+            checked(url)
         assert "secret" not in str(raised.value)
+        assert raised.value.__suppress_context__ or raised.value.__context__ is None

@@ -84,6 +84,7 @@ class Command(BaseCommand):
                 "It is not encrypted (BAZAAR_BACKUP_KEY), so secret_key and the ssh host keys are not in it: "
                 "keep them elsewhere."
             )
+        self._end(made.name, made.missing, "")
 
     def _list(self, archive: Archive, options: dict[str, Any]) -> None:
         sizes = pruning.sizes(archive)
@@ -134,8 +135,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Restored {name}: {found.repositories} repositories and {found.objects} objects as of {made_at}."
         )
-        if found.put_aside:
-            self.stdout.write(f"What was here is in {found.put_aside}; delete it when you do not need it.")
+        for folder in found.put_aside:
+            self.stdout.write(f"What was here is in {folder}; delete it when you do not need it.")
         for lease in found.running_leases:
             self.stdout.write(f"This lease ran: {lease}.")
         resume = f"{paths.command('manage')} halt_market --resume"

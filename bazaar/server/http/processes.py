@@ -180,7 +180,8 @@ class Processes:
         self._stops += 1
 
     def _on_drain(self, number: int, *_: object) -> None:
-        self._is_draining = number == DRAIN
+        # A server that is stopping is not ready any more.
+        self._is_draining = number == DRAIN or bool(self._stops)
 
     def _start_due(self) -> None:
         now = time.monotonic()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -15,7 +17,7 @@ from bazaar.backups.sealing import Sealer
 from bazaar.backups.storage import FORMAT, Archive, Manifest, Writer
 from bazaar.backups.verifying import problems_of_backup
 from bazaar.management.commands import backup as command
-from hub.blobstore import LocalBlobStore
+from hub.blobstore import Blob, LocalBlobStore
 from tests import clock
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -83,6 +85,24 @@ class TestPrune:
         with pytest.raises(BackupFailed, match="nothing was removed"):
             prune(archive, keep=1)
         assert (archive.names(), archive.segments()) == before
+
+    def test_renews_its_mark_while_it_lists_content(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        back_up(archive, 1, *map(str, range(9)))
+        back_up(archive, 2, "new")
+        now, listed = 0.0, archive.store.list
+
+        def slowly(prefix: str) -> Iterator[Blob]:
+            nonlocal now
+            for blob in listed(prefix):
+                now += 15.0 if prefix == "segments" else 0.0
+                yield blob
+
+        monkeypatch.setattr(archive.store, "list", slowly)
+        monkeypatch.setattr(marks, "time", SimpleNamespace(monotonic=lambda: now))
+        assert prune(archive, keep=1).freed_bytes == 9
+        assert now > marks.PRUNE_LIVES_SECONDS
 
 
 class TestBesideABackup:

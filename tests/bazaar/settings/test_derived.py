@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bazaar.server import web
 from bazaar.settings import derived
+from foundation.environment import VariableInvalid
 from hub.blobstore import S3BlobStore, S3Options
 
 
@@ -26,6 +28,45 @@ class TestDatabase:
         monkeypatch.setenv("BAZAAR_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
         monkeypatch.setenv("DATABASE_URL", f"postgresql://user{word}@host/name")
         assert derived.database(tmp_path)["PASSWORD"] == meant
+
+    @pytest.mark.parametrize("word", ["secret/word", "secret#word", "secret?word"])
+    def test_refuses_a_password_with_a_bare_sign_and_does_not_show_it(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str
+    ) -> None:
+        monkeypatch.setenv("DATABASE_URL", f"postgresql://user:{word}@host/name")
+        with pytest.raises(VariableInvalid, match="DATABASE_URL is no address") as refused:
+            derived.database(tmp_path)
+        assert "secret" not in str(refused.value)
+
+
+class TestPublicUrl:
+    @pytest.mark.parametrize(
+        "url", ["hub.example.org", "hub.example.org:8000", "//hub", "http://", "ftp://hub"]
+    )
+    def test_is_an_address_of_the_web(self, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+        monkeypatch.setenv("BAZAAR_PUBLIC_URL", url)
+        with pytest.raises(VariableInvalid, match="must be like https:"):
+            derived.public_url()
+
+    def test_has_no_slash_at_its_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for url in ("https://hub.example.org", "http://[::1]:8000", ""):
+            monkeypatch.setenv("BAZAAR_PUBLIC_URL", f"{url}/" if url else "")
+            assert derived.public_url() == url
+
+
+class TestErrorDsn:
+    def test_that_is_none_is_refused_by_its_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for dsn in ("x", "https://key@host:port/1"):
+            monkeypatch.setenv("BAZAAR_ERROR_DSN", dsn)
+            with pytest.raises(VariableInvalid, match="BAZAAR_ERROR_DSN"):
+                derived.error_dsn()
+
+
+class TestBind:
+    @pytest.mark.parametrize("bind", ["localhost", "localhost:", "localhost:http", ""])
+    def test_without_a_port_is_refused_by_its_name(self, bind: str) -> None:
+        with pytest.raises(VariableInvalid, match="BAZAAR_BIND must be HOST:PORT"):
+            web.listen(bind)
 
 
 class TestDatabaseBehindAPooler:

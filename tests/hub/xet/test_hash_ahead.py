@@ -107,6 +107,18 @@ class TestHashAhead:
         services.store_xorb(actor=alice, repository=model, name=first, read=slow, now=uploads.NOW)
         assert set(read) == {first, second}
 
+    def test_keeps_a_bounded_number_of_names(
+        self, upload: Upload, alice: Principal, model: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hash_ahead, "NAMES_MAX", 3)
+        for number in range(9):
+            hash_ahead.Arrivals(alice.user_id, model.pk).begin(f"{number:064x}")
+            hash_ahead.announce(model.pk, {f"{number}.bin": len(CONTENT)} if number > 4 else {})
+        assert connection().llen(key("xet", "arrivals", alice.user_id, model.pk, "order")) == 3
+        assert connection().scard(key("xet", "announced", model.pk)) == 2
+        uploads.send_xorbs(upload, alice, model)
+        assert uploads.send_shard(upload, alice, model)
+
     def test_reads_only_the_rest_if_a_xorb_is_not_in_its_turn(
         self, upload: Upload, alice: Principal, model: Repository, read: list[str]
     ) -> None:
