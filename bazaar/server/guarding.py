@@ -61,5 +61,5 @@ class SchemaGuard:
             self._is_current = not found
             self._looked_at = time.monotonic()
             if found:
-                log.warning("schema_pending problem=%s", found)
+                log.warning("schema_refuses problem=%s", found)
             return self._is_current

@@ -241,7 +241,7 @@ def break_off(lease: LockedLease, state: State, *, now: datetime, reason: str) -
     parts = Lease.objects.live().filter(parent_id=lease.pk).order_by("pk").values_list("pk", flat=True)
     for part in lock_leases(list(parts)):
         break_off(
-            part, State.LOST, now=now, reason=f"lease {lease.pk}, of which it was a part, is {state.label}"
+            part, State.LOST, now=now, reason=f"lease {lease.pk}, of which it was a part, is {state.value}"
         )
     samples = metering.meter(lease, metering.Evidence([lease], until=now), until=now)
     metering.write(samples or metering.skip(lease, until=now))

@@ -86,7 +86,11 @@ class RedisGroup:
         words = ["--port", port, "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", *DURABLE]
         # The Sentinels tell a server that was down which one it follows.
         first = self.ports["redis1"]
-        return [find_binary(), *words, *(["--replicaof", f"127.0.0.1 {first}"] if name == "redis2" else [])]
+        return [
+            find_binary(),
+            *words,
+            *(["--replicaof", "127.0.0.1", str(first)] if name == "redis2" else []),
+        ]
 
     def _sentinel_file(self, name: str) -> Path:
         """The file of a Sentinel, which it rewrites itself: made once."""

@@ -428,4 +428,4 @@ class TestQuota:
         work.write(".gitattributes", BINARY_ATTRIBUTES)
         work.commit(a__txt=os.urandom(30_000).hex())
         refused = work.git("push", "origin", "main", fails=True)
-        assert "may store 100000" in refused.err
+        assert "at most 100000 bytes" in refused.err

@@ -123,7 +123,7 @@ class TestABuyer:
         live_sqlite.remote.call(f"{SCENERY}:clear")
         why = me("explain", number)
         assert why.startswith(f"Order {number} is open.")
-        assert "more per GPU-hour" in why
+        assert "per GPU-hour to get" in why
         assert me("amend", number, "--gpus", "1", "--wait", "0").startswith("The change ")
         live_sqlite.remote.call(f"{SCENERY}:clear")
         assert me.json("orders")[0]["gpus"] == 1

@@ -273,7 +273,7 @@ class TestResale:
                 node=node, lease_number=lease.pk, gpus=1, starts_at=at(0), ends_at=at(60),
                 cause=f"order/{lease.holder_id}/{name}", created_at=at(0),
             )  # fmt: skip
-        with pytest.raises(LeaseOffered, match="orders my/first, second;"):
+        with pytest.raises(LeaseOffered, match=r"orders my/first, second\."):
             services.end_early(actor=holder, lease_id=lease.pk, now=at(2))
         GpuHold.objects.all().delete()
 

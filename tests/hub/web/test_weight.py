@@ -101,7 +101,7 @@ class TestQueries:
             ("/ada", 19),
             ("/ada?tab=collections", 16),
             ("/ada/model/blob/main/README.md", 8),
-            ("/ada/model/commits/main", 7),
+            ("/ada/model/commits/main", 8),
             ("/ada/model/discussions", 8),
             ("/ada/model/upload/main", 8),
             ("/ada/model/settings", 9),

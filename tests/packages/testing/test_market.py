@@ -75,7 +75,7 @@ def test_says_what_it_does_not_know(market):
         market.offer("h100")
     with pytest.raises(AssertionError, match="multiple of the tick"):
         market.offer(H100, price_micros=17_000_001)
-    with pytest.raises(AssertionError, match="An amount is"):
+    with pytest.raises(AssertionError, match="An amount must be"):
         market.deposit("acme", -5)
 
 
