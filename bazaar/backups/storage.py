@@ -126,7 +126,8 @@ class Archive:
 
     def write_manifest(self, manifest: Manifest) -> str:
         stored = self.sealer.seal(zlib.compress(msgspec.json.encode(manifest)))
-        name = f"{manifest.made_at:%Y%m%dt%H%M%Sz}-{hashlib.sha256(stored).hexdigest()}"
+        # With microseconds: of two backups that began in one second, the newest is the last name, too.
+        name = f"{manifest.made_at:%Y%m%dt%H%M%Sz-%f}-{hashlib.sha256(stored).hexdigest()}"
         self.store.put_stream(f"backups/{name}", [stored])
         return name
 

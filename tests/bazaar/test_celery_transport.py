@@ -30,6 +30,8 @@ class WorkerAndRedis:
             "DJANGO_SETTINGS_MODULE": "bazaar.settings.live_test",
             "PYTHONPATH": PYTHONPATH,
             "BAZAAR_DATA_DIR": str(folder),
+            # Nothing answers there. A worker waits for the migrations of a database that answers.
+            "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
         }
         self.log = (folder / "log").open("ab")
         self.redis = self.start_redis()

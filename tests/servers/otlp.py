@@ -46,6 +46,26 @@ class Receiver:
             assert have_all, f"came: {sorted({span.name for span in self._spans})}"
             return found()
 
+    def wait_for_above(self, span: Span, *starts: str) -> None:
+        """Wait until, for each start, a span that this one is a part of has a name that begins so.
+
+        Processes send their spans separately, and a span is sent after all that it holds.
+        """
+
+        def above() -> list[str]:
+            trace = {one.span_id: one for one in self._spans if one.trace_id == span.trace_id}
+            names, parent = [], span.parent_span_id
+            while parent in trace:
+                names.append(trace[parent].name)
+                parent = trace[parent].parent_span_id
+            return names
+
+        with self._came:
+            have_all = self._came.wait_for(
+                lambda: all(any(name.startswith(start) for name in above()) for start in starts), SECONDS_MAX
+            )
+            assert have_all, f"came above {span.name}: {above()}"
+
     def all(self) -> list[Span]:
         """All spans until now."""
         with self._came:

@@ -108,14 +108,7 @@ class TestTraces:
     def test_of_a_request_go_on_in_its_tasks(self, collector: otlp.Receiver) -> None:
         """The task was sent by the commit; the webhook is called by the task."""
         call = collector.wait_for("webhook.call")["webhook.call"]
-        trace = {span.span_id: span for span in collector.all() if span.trace_id == call.trace_id}
-        above = call
-        names = []
-        while above.parent_span_id in trace:
-            above = trace[above.parent_span_id]
-            names.append(above.name)
-        assert any(name.startswith("run/hub.community.tasks.") for name in names)
-        assert any(name.startswith("apply_async/hub.community.tasks.") for name in names)
+        collector.wait_for_above(call, "run/hub.community.tasks.", "apply_async/hub.community.tasks.")
 
     def test_name_routes_and_no_addresses(self, collector: otlp.Receiver) -> None:
         spans = collector.all()

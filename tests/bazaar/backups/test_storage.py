@@ -78,6 +78,16 @@ class TestArchive:
             with pytest.raises(BackupFailed):
                 archive.find(wrong)
 
+    def test_sorts_backups_of_one_second_by_their_beginning(self, archive: Archive) -> None:
+        names = []
+        for number in range(8):
+            writer = Writer(archive, None)
+            writer.add("number", [str(number).encode()])
+            at = NOON.replace(microsecond=number * 100_001)
+            names.append(archive.write_manifest(manifest_of(writer, at=at)))
+        assert archive.names() == names
+        assert archive.find("") == names[-1]
+
     def test_refuses_what_a_newer_release_wrote(self, archive: Archive) -> None:
         name = archive.write_manifest(manifest_of(Writer(archive, None), format_=FORMAT + 1))
         with pytest.raises(BackupFailed, match="newer release"):
