@@ -100,7 +100,7 @@ class TestProducts:
         later = exchange.node(provider, exchange.product(region="far", gpu="h200"), now=now)
         offer(later, 6.00)
         drain(now=now)
-        buy(rich(), machine.product, 1, 12.00, now=now, start=None, end=hour + timedelta(hours=1))
+        buy(rich(), machine.product, 1, 12.00, now=now, start=None, end=hour + timedelta(hours=2))
         drain(now=now)
         page = client.get("/market").content.decode()
         tiles = page[page.index('id="tiles"') : page.index('id="grid"')]
