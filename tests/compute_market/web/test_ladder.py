@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from urllib.parse import parse_qs
@@ -17,6 +18,7 @@ from compute_market.web import charts, ladder
 from compute_market.web.forms import amount_of
 from foundation.clock import database_now
 from hub.accounts.principals import Principal
+from tests import clock
 from tests.factories import exchange
 from tests.factories.exchange import MIDNIGHT, buy, drain, rich, sell
 from tests.factories.market import CREDIT, NOON
@@ -112,6 +114,12 @@ class TestTheCalendar:
 
 @pytest.mark.django_db
 class TestTheProductPage:
+    @pytest.fixture(autouse=True)
+    def _one_moment(self) -> Iterator[None]:
+        """No hour ends between what a test reads of the clock and what a page does."""
+        with clock.stopped_at(clock.moment()):
+            yield
+
     def test_has_prices_that_fill_the_ticket_and_own_orders_marked(
         self, provider: Principal, machine: Node
     ) -> None:

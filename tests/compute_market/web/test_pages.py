@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -27,6 +28,7 @@ from foundation.clock import database_now, floor_minute
 from hub.accounts.models import User
 from hub.accounts.principals import Principal
 from hub.community.models import Notice
+from tests import clock
 from tests.factories import exchange
 from tests.factories.exchange import buy, drain, rich, sell
 from tests.factories.market import CREDIT, lease, operator
@@ -39,6 +41,13 @@ def client_of(who: Principal) -> Client:
     client = Client()
     client.force_login(who.user)
     return client
+
+
+@pytest.fixture(autouse=True)
+def _one_moment() -> Iterator[None]:
+    """No hour ends between what a test reads of the clock and what a page does."""
+    with clock.stopped_at(clock.moment()):
+        yield
 
 
 @pytest.fixture
@@ -100,7 +109,7 @@ class TestProducts:
         later = exchange.node(provider, exchange.product(region="far", gpu="h200"), now=now)
         offer(later, 6.00)
         drain(now=now)
-        buy(rich(), machine.product, 1, 12.00, now=now, start=None, end=hour + timedelta(hours=1))
+        buy(rich(), machine.product, 1, 12.00, now=now, start=None, end=hour + timedelta(hours=2))
         drain(now=now)
         page = client.get("/market").content.decode()
         tiles = page[page.index('id="tiles"') : page.index('id="grid"')]
