@@ -25,6 +25,7 @@ REASONS = {
     "no Kubernetes here": {"helm", "kubectl"},
     "needs the internet": {"python3", ".venv/bin/pip", "/opt/model-bazaar/bin/pip"},
     "needs a bucket of yours": {"rclone"},
+    "runs until it is stopped": {"script/cluster"},  # tests/wire/test_cluster.py starts it
 }
 # Pages whose commands a test of their own runs, because they belong together: the page → the test.
 ELSEWHERE = {
