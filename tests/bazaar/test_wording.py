@@ -158,7 +158,7 @@ class TestCode:
                 yield from below(each)
 
         # The doors for programs refuse what is malformed on their wire in English, as their clients expect.
-        # Other tests define refusals of their own, and the export of the audit log refuses on a terminal alone.
+        # Other tests define refusals of their own; the export of the audit log refuses on a terminal alone.
         refusals = [
             each
             for each in below(Refusal)
